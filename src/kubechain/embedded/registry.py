@@ -1,0 +1,130 @@
+"""Which resources the server has: the built-in ones and those that CustomResourceDefinitions add.
+
+Discovery, OpenAPI, tables and routing read it; the engine keeps it current. What a kind means (validation, defaulting) is not
+here: see `strategy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+JsonObject = dict[str, Any]
+
+OBJECT_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+"""What every resource of this server can do."""
+
+
+class GroupResource(NamedTuple):
+    """The name of a resource in storage: all versions of it share one."""
+
+    group: str
+    plural: str
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterColumn:
+    """One entry of `additionalPrinterColumns`."""
+
+    name: str
+    type: str
+    json_path: str
+    description: str = ""
+    format: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResourceInfo:
+    """One version of one resource.
+
+    Attributes:
+        subresources: names below an object, such as `status` or `finalize`.
+        schema: the OpenAPI v3 schema of the version, as its CRD gives it; None for built-in kinds.
+        selectable_fields: field selectors besides `metadata.name` and `metadata.namespace`, as dotted paths.
+        stored_as: the resource that keeps the objects; differs from the own one where two APIs share a store (Events).
+        custom: a CRD defines it.
+        deprecation_warning: sent with each reply of a deprecated version; "" for none.
+    """
+
+    group: str
+    version: str
+    kind: str
+    list_kind: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    namespaced: bool = True
+    has_status: bool = False
+    subresources: tuple[str, ...] = ()
+    columns: tuple[PrinterColumn, ...] = ()
+    schema: JsonObject | None = None
+    verbs: tuple[str, ...] = OBJECT_VERBS
+    selectable_fields: tuple[str, ...] = ()
+    stored_as: GroupResource = GroupResource("", "")
+    custom: bool = False
+    deprecation_warning: str = ""
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> GroupResource:
+        return GroupResource(self.group, self.plural)
+
+    @property
+    def storage_key(self) -> GroupResource:
+        return self.stored_as if self.stored_as.plural else self.resource
+
+
+class Registry:
+    """All resources that are served now.
+
+    `generation` grows with each change, so that discovery and OpenAPI documents can be cached; `subscribe` calls back on
+    each change.
+    """
+
+    def __init__(self, builtin: Iterable[ResourceInfo] = ()) -> None:
+        self._infos: dict[tuple[str, str, str], ResourceInfo] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self.generation = 0
+        for info in builtin:
+            self._infos[info.group, info.version, info.plural] = info
+
+    def find(self, group: str, version: str, plural: str) -> ResourceInfo | None:
+        """The resource that answers below `/apis/{group}/{version}/{plural}` (or `/api/{version}/{plural}`)."""
+        return self._infos.get((group, version, plural))
+
+    def all(self) -> tuple[ResourceInfo, ...]:
+        """Every resource, built-in ones first, in the order of registration."""
+        return tuple(self._infos.values())
+
+    def __iter__(self) -> Iterator[ResourceInfo]:
+        return iter(self.all())
+
+    def for_kind(self, api_version: str, kind: str) -> ResourceInfo | None:
+        """The resource that holds objects of a kind."""
+        return next((i for i in self._infos.values() if i.kind == kind and i.api_version == api_version), None)
+
+    def versions_of(self, resource: GroupResource) -> list[ResourceInfo]:
+        """All served versions of a resource."""
+        return [info for info in self._infos.values() if info.resource == resource]
+
+    def replace(self, resource: GroupResource, infos: Iterable[ResourceInfo]) -> None:
+        """Put `infos` in the place of all versions of a custom resource; none removes it."""
+        kept = {key: info for key, info in self._infos.items() if info.resource != resource}
+        kept.update({(info.group, info.version, info.plural): info for info in infos})
+        self._infos = kept
+        self.generation += 1
+        for listener in self._listeners:
+            listener()
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change."""
+        self._listeners.append(listener)
