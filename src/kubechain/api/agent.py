@@ -1,0 +1,92 @@
+"""Agent: a system prompt, the LLM that speaks it, and what it may use."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.schema import Name, NonBlankText, PositiveInt, Schema, ShortText
+
+_References = Annotated[tuple[LocalObjectReference, ...], Schema(max_items=256)]
+
+
+class AgentLimits(KubeModel):
+    """Caps on one run of the agent; a run that meets one fails and says which."""
+
+    max_turns: PositiveInt | None = Field(default=None, description="Most model calls in one run.")
+    max_tokens: PositiveInt | None = Field(default=None, description="Most tokens, in and out, in one run.")
+    max_tool_calls: PositiveInt | None = Field(default=None, description="Most tool calls in one run.")
+
+
+class AgentSpec(KubeModel):
+    """What the agent is told, and what it may use."""
+
+    llm_ref: LocalObjectReference = Field(description="LLM that the agent thinks with.")
+    system: NonBlankText = Field(description="System prompt: who the agent is and how it shall work.")
+    tools: _References = Field(default=(), description="Tools that the agent may call.")
+    mcp_servers: _References = Field(default=(), description="MCPServers whose tools the agent may call.")
+    sub_agents: _References = Field(default=(), description="Agents that this one may delegate to.")
+    human_contact_channels: _References = Field(
+        default=(), description="ContactChannels through which the agent may ask people."
+    )
+    description: ShortText | None = Field(
+        default=None, description="What the agent is good at; other agents that may delegate to it read this."
+    )
+    limits: AgentLimits | None = Field(default=None, description="Caps on one run of the agent.")
+    planning: bool | None = Field(
+        default=None, description="Whether the agent keeps a plan of its work in its run's status."
+    )
+
+
+class ResolvedTool(KubeModel):
+    """A tool that was found usable."""
+
+    kind: Annotated[str, Schema(max_length=63)] = Field(description="Kind of the object that provides it.")
+    name: Name = Field(description="Name of that object.")
+
+
+class ResolvedMCPServer(KubeModel):
+    """An MCP server that was found usable."""
+
+    name: Name = Field(description="Name of the MCPServer.")
+    tools: Annotated[tuple[Annotated[str, Schema(max_length=256)], ...], Schema(max_items=1024)] = Field(
+        default=(), description="Names of the tools that it offers."
+    )
+
+
+class ResolvedContactChannel(KubeModel):
+    """A contact channel that was found usable."""
+
+    name: Name = Field(description="Name of the ContactChannel.")
+    type: Annotated[str, Schema(max_length=63)] = Field(description="Type of the ContactChannel.")
+
+
+class ResolvedSubAgent(KubeModel):
+    """A sub-agent that was found usable."""
+
+    name: Name = Field(description="Name of the Agent.")
+
+
+class AgentStatus(ReadinessStatus):
+    """Whether the agent can be used, and what it was found to have."""
+
+    valid_tools: Annotated[tuple[ResolvedTool, ...], Schema(max_items=256)] = Field(
+        default=(), description="Tools that were found usable."
+    )
+    valid_mcp_servers: Annotated[tuple[ResolvedMCPServer, ...], Schema(max_items=256)] = Field(
+        default=(), description="MCP servers that were found usable, with their tools."
+    )
+    valid_human_contact_channels: Annotated[tuple[ResolvedContactChannel, ...], Schema(max_items=256)] = Field(
+        default=(), description="Contact channels that were found usable."
+    )
+    valid_sub_agents: Annotated[tuple[ResolvedSubAgent, ...], Schema(max_items=256)] = Field(
+        default=(), description="Sub-agents that were found usable."
+    )
+
+
+class Agent(StatusObject[AgentSpec, AgentStatus]):
+    """A system prompt, the LLM that speaks it, and what it may use."""
+
+    kind: str = "Agent"
+    status: AgentStatus = Field(default_factory=AgentStatus)

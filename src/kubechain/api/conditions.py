@@ -1,0 +1,68 @@
+"""Conditions: how a status is said in the standard Kubernetes form.
+
+Pure functions on tuples of `Condition`, called where a controller settles the next status.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from kubechain.api.meta import Condition, ConditionStatus
+
+READY = "Ready"
+"""Condition of every kind: the object can be used, or the run has its final answer."""
+
+
+def find_condition(conditions: Sequence[Condition], type: str) -> Condition | None:
+    """Return the condition of this type, if there is one."""
+    return next((condition for condition in conditions if condition.type == type), None)
+
+
+def is_true(conditions: Sequence[Condition], type: str) -> bool:
+    """Whether the condition of this type is there and True."""
+    found = find_condition(conditions, type)
+    return found is not None and found.status == "True"
+
+
+def condition_status(value: bool | None) -> ConditionStatus:
+    """Return the wire form of a claim; None is Unknown."""
+    match value:
+        case None:
+            return "Unknown"
+        case True:
+            return "True"
+        case False:
+            return "False"
+
+
+def with_condition(
+    conditions: Sequence[Condition],
+    type: str,
+    *,
+    status: bool | None,
+    reason: str,
+    message: str,
+    observed_generation: int,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """Return the conditions with one of them set, the others untouched and in order.
+
+    The transition time moves only when the status changes, so that an unchanged state gives an equal result and no write.
+
+    Args:
+        status: Whether the claim holds; None means unknown.
+        now: Time of the change, if there is one.
+    """
+    old = find_condition(conditions, type)
+    wire_status = condition_status(status)
+    unmoved = old is not None and old.status == wire_status
+    new = Condition(
+        type=type,
+        status=wire_status,
+        reason=reason,
+        message=message,
+        observed_generation=observed_generation,
+        last_transition_time=old.last_transition_time if old is not None and unmoved else now,
+    )
+    if old is None:
+        return (*conditions, new)
+    return tuple(new if condition is old else condition for condition in conditions)

@@ -1,0 +1,79 @@
+"""ContactChannel: a way to reach people, for approvals and questions."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.references import SecretKeySource
+from kubechain.api.schema import Rule, Schema, ShortText, Text, Url
+
+ContactChannelType = Literal["slack", "email", "webhook"]
+
+
+class SlackChannel(KubeModel):
+    """A Slack channel or user."""
+
+    channel_or_user_id: Annotated[str, Schema(max_length=64, pattern=r"^[CU][A-Z0-9]+$")] = Field(
+        description="Id of the channel (C…) or user (U…)."
+    )
+    context_about_channel_or_user: Text | None = Field(
+        default=None, description="Who is reached here; the model decides by this whom to ask."
+    )
+    allowed_responder_ids: Annotated[
+        tuple[Annotated[str, Schema(max_length=64, pattern=r"^[UW][A-Z0-9]+$")], ...], Schema(max_items=256)
+    ] = Field(default=(), description="Ids of the users whose answers count. Empty: anyone in the channel.")
+
+
+class EmailChannel(KubeModel):
+    """A person's e-mail address."""
+
+    address: Annotated[str, Schema(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")] = Field(description="E-mail address.")
+    context_about_user: Text | None = Field(
+        default=None, description="Who is reached here; the model decides by this whom to ask."
+    )
+    subject: ShortText | None = Field(default=None, description="Subject of the messages.")
+
+
+class WebhookChannel(KubeModel):
+    """An HTTP endpoint that puts the question to people in its own way."""
+
+    url: Url = Field(description="Address that the question is posted to.")
+
+
+class ContactChannelSpec(KubeModel):
+    """Whom to reach, and how."""
+
+    crd_rules = (
+        Rule(
+            "(self.type == 'slack') == has(self.slack)", "slack must be set for type slack, and only for it", ".slack"
+        ),
+        Rule(
+            "(self.type == 'email') == has(self.email)", "email must be set for type email, and only for it", ".email"
+        ),
+        Rule(
+            "(self.type == 'webhook') == has(self.webhook)",
+            "webhook must be set for type webhook, and only for it",
+            ".webhook",
+        ),
+    )
+
+    type: ContactChannelType = Field(description="How people are reached: slack, email or webhook.")
+    api_key_from: SecretKeySource | None = Field(
+        default=None,
+        description="Secret that holds the token of the service, or the key that webhooks are signed with.",
+    )
+    slack: SlackChannel | None = Field(default=None, description="The Slack channel or user, for type slack.")
+    email: EmailChannel | None = Field(default=None, description="The e-mail address, for type email.")
+    webhook: WebhookChannel | None = Field(default=None, description="The endpoint, for type webhook.")
+
+
+class ContactChannelStatus(ReadinessStatus):
+    """Whether people can be reached."""
+
+
+class ContactChannel(StatusObject[ContactChannelSpec, ContactChannelStatus]):
+    """A way to reach people, for approvals and questions."""
+
+    kind: str = "ContactChannel"
+    status: ContactChannelStatus = Field(default_factory=ContactChannelStatus)

@@ -1,0 +1,154 @@
+"""The list of our kinds: what each is called in the API, what ``kubectl get`` shows of it, and its model.
+
+Called from the composition root (to make clients and informers), from ``api.crd`` (to make the CRDs) and from tests. What a field
+means belongs into the kind's own module.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kubechain.api.agent import Agent
+from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.llm import LLM
+from kubechain.api.mcpserver import MCPServer
+from kubechain.api.meta import GROUP, VERSION, StatusObject
+from kubechain.api.task import Task
+from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.api.tool import Tool
+
+T = TypeVar("T", bound="StatusObject[Any, Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of ``kubectl get``; a wide one is shown with ``-o wide`` only."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[T]):
+    """One kind of the API.
+
+    Attributes:
+        selectable_fields: JSON paths that ``--field-selector`` may use, besides name and namespace.
+    """
+
+    kind: str
+    plural: str
+    model: type[T]
+    columns: tuple[Column, ...]
+    short_names: tuple[str, ...] = ()
+    selectable_fields: tuple[str, ...] = ()
+    group: str = GROUP
+    version: str = VERSION
+
+    @property
+    def singular(self) -> str:
+        """Name of one object on kubectl's command line."""
+        return self.kind.lower()
+
+    @property
+    def crd_name(self) -> str:
+        """Name of the CustomResourceDefinition."""
+        return f"{self.plural}.{self.group}"
+
+
+_READY = Column("Ready", ".status.ready", type="boolean")
+_STATUS = Column("Status", ".status.status")
+_DETAIL = Column("Detail", ".status.statusDetail", wide=True)
+_PHASE = Column("Phase", ".status.phase")
+_ERROR = Column("Error", ".status.error", wide=True)
+_STARTED = Column("Started", ".status.startTime", type="date", wide=True)
+_COMPLETED = Column("Completed", ".status.completionTime", type="date", wide=True)
+
+LLM_KIND = Kind(
+    kind="LLM",
+    plural="llms",
+    model=LLM,
+    columns=(Column("Provider", ".spec.provider"), _READY, _STATUS, _DETAIL),
+    selectable_fields=(".spec.provider",),
+)
+AGENT_KIND = Kind(
+    kind="Agent",
+    plural="agents",
+    model=Agent,
+    columns=(_READY, _STATUS, _DETAIL),
+    selectable_fields=(".spec.llmRef.name",),
+)
+TOOL_KIND = Kind(kind="Tool", plural="tools", model=Tool, columns=(_READY, _STATUS, _DETAIL))
+TASK_KIND = Kind(
+    kind="Task",
+    plural="tasks",
+    model=Task,
+    columns=(
+        _READY,
+        _STATUS,
+        _DETAIL,
+        Column("Agent", ".spec.agentRef.name"),
+        Column("Message", ".spec.message"),
+        Column("Output", ".status.output", wide=True),
+    ),
+    selectable_fields=(".spec.agentRef.name",),
+)
+TASK_RUN_KIND = Kind(
+    kind="TaskRun",
+    plural="taskruns",
+    model=TaskRun,
+    columns=(
+        _READY,
+        _STATUS,
+        _DETAIL,
+        _PHASE,
+        Column("Task", ".spec.taskRef.name"),
+        Column("Preview", ".status.userMsgPreview"),
+        Column("Output", ".status.output"),
+        _ERROR,
+        _STARTED,
+        _COMPLETED,
+    ),
+    selectable_fields=(".spec.taskRef.name", ".status.phase"),
+)
+TASK_RUN_TOOL_CALL_KIND = Kind(
+    kind="TaskRunToolCall",
+    plural="taskruntoolcalls",
+    short_names=("trtc",),
+    model=TaskRunToolCall,
+    columns=(
+        _PHASE,
+        Column("TaskRun", ".spec.taskRunRef.name"),
+        Column("Tool", ".spec.toolRef.name"),
+        _STARTED,
+        _COMPLETED,
+        _ERROR,
+    ),
+    selectable_fields=(".spec.taskRunRef.name", ".status.phase"),
+)
+MCP_SERVER_KIND = Kind(
+    kind="MCPServer",
+    plural="mcpservers",
+    model=MCPServer,
+    columns=(_READY, _STATUS, Column("Connected", ".status.connected", type="boolean", wide=True), _DETAIL),
+)
+CONTACT_CHANNEL_KIND = Kind(
+    kind="ContactChannel",
+    plural="contactchannels",
+    model=ContactChannel,
+    columns=(Column("Type", ".spec.type"), _READY, _STATUS, _DETAIL),
+)
+
+ALL_KINDS: Sequence[Kind[Any]] = (
+    LLM_KIND,
+    AGENT_KIND,
+    TOOL_KIND,
+    TASK_KIND,
+    TASK_RUN_KIND,
+    TASK_RUN_TOOL_CALL_KIND,
+    MCP_SERVER_KIND,
+    CONTACT_CHANNEL_KIND,
+)

@@ -1,0 +1,188 @@
+"""LLM: a model of a provider, with the key to use it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject
+from kubechain.api.references import LocalObjectReference, SecretKeySource
+from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
+
+_UNIT_INTERVAL = r"^(0(\.[0-9]+)?|1(\.0+)?)$"
+_ZERO_TO_TWO = r"^([01](\.[0-9]+)?|2(\.0+)?)$"
+_MINUS_TWO_TO_TWO = r"^-?([01](\.[0-9]+)?|2(\.0+)?)$"
+
+
+class LLMProvider(StrEnum):
+    """Whose API the model is reached through."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    MISTRAL = "mistral"
+    GOOGLE = "google"
+    VERTEX = "vertex"
+
+
+class LLMParameters(KubeModel):
+    """How to reach the model, and how it shall answer. Fractions are strings: Kubernetes APIs avoid floats."""
+
+    model: Annotated[str, Schema(min_length=1, max_length=256)] | None = Field(
+        default=None, description="Name of the model at the provider. Defaults to the name of this LLM."
+    )
+    base_url: Url | None = Field(
+        default=None,
+        description="Address of the API, for a compatible server or a proxy. Defaults to the provider's own.",
+    )
+    temperature: Annotated[str, Schema(max_length=16, pattern=_ZERO_TO_TWO)] | None = Field(
+        default=None, description='Randomness of the answer, a number from "0" to "2" in quotes.'
+    )
+    max_tokens: PositiveInt | None = Field(default=None, description="Most tokens that one answer may have.")
+    top_p: Annotated[str, Schema(max_length=16, pattern=_UNIT_INTERVAL)] | None = Field(
+        default=None, description='Nucleus sampling, a number from "0" to "1" in quotes.'
+    )
+    top_k: PositiveInt | None = Field(default=None, description="Sample from the k most likely tokens only.")
+    frequency_penalty: Annotated[str, Schema(max_length=16, pattern=_MINUS_TWO_TO_TWO)] | None = Field(
+        default=None, description='Penalty on tokens by how often they occurred, from "-2" to "2" in quotes.'
+    )
+    presence_penalty: Annotated[str, Schema(max_length=16, pattern=_MINUS_TWO_TO_TWO)] | None = Field(
+        default=None, description='Penalty on tokens that occurred at all, from "-2" to "2" in quotes.'
+    )
+
+
+class OpenAIConfig(KubeModel):
+    """Settings of provider openai."""
+
+    crd_rules = (
+        Rule(
+            "!has(self.apiType) || self.apiType == 'OPEN_AI' || has(self.apiVersion)",
+            "apiVersion is required when apiType is AZURE or AZURE_AD",
+            ".apiVersion",
+        ),
+    )
+
+    organization: ShortText | None = Field(default=None, description="OpenAI organization that is billed.")
+    api_type: Annotated[Literal["OPEN_AI", "AZURE", "AZURE_AD"], Schema(default="OPEN_AI")] = Field(
+        default="OPEN_AI",
+        description="Flavour of the API: OpenAI itself, or Azure with a key or with a directory token.",
+    )
+    api_version: Annotated[str, Schema(max_length=64)] | None = Field(
+        default=None, description="Version of the Azure API, for example 2024-10-21; required for Azure."
+    )
+
+
+class AnthropicConfig(KubeModel):
+    """Settings of provider anthropic."""
+
+    anthropic_beta_header: ShortText | None = Field(
+        default=None, description="Value of the anthropic-beta header, to opt in to beta features."
+    )
+
+
+class CloudConfig(KubeModel):
+    """Settings of a provider that is reached through a Google Cloud project."""
+
+    cloud_project: ShortText | None = Field(default=None, description="Google Cloud project.")
+    cloud_location: ShortText | None = Field(default=None, description="Google Cloud region, for example europe-west4.")
+
+
+class VertexConfig(KubeModel):
+    """Settings of provider vertex."""
+
+    cloud_project: Annotated[str, Schema(min_length=1, max_length=256)] = Field(description="Google Cloud project.")
+    cloud_location: Annotated[str, Schema(min_length=1, max_length=256)] = Field(
+        description="Google Cloud region, for example europe-west4."
+    )
+
+
+class MistralConfig(KubeModel):
+    """Settings of provider mistral."""
+
+    max_retries: NonNegativeInt | None = Field(default=None, description="Most repeats of a request that failed.")
+    timeout: PositiveInt | None = Field(default=None, description="Seconds that a request may take.")
+    random_seed: Annotated[int, Schema(minimum=0)] | None = Field(
+        default=None, description="Seed that makes answers repeatable."
+    )
+
+
+class RateLimit(KubeModel):
+    """What the provider's plan allows; calls over it wait here instead of being refused there."""
+
+    requests_per_minute: PositiveInt | None = Field(default=None, description="Most requests in a minute.")
+    tokens_per_minute: PositiveInt | None = Field(default=None, description="Most tokens in a minute.")
+
+
+class LLMSpec(KubeModel):
+    """The model, the key to it, and how to use it."""
+
+    crd_rules = (
+        Rule(
+            "has(self.apiKeyFrom) || (has(self.parameters) && has(self.parameters.baseUrl))",
+            "apiKeyFrom is required, except where parameters.baseUrl names a server that needs no key",
+            ".apiKeyFrom",
+        ),
+        Rule("self.provider == 'openai' || !has(self.openai)", "openai may be set only for provider openai", ".openai"),
+        Rule(
+            "self.provider == 'anthropic' || !has(self.anthropic)",
+            "anthropic may be set only for provider anthropic",
+            ".anthropic",
+        ),
+        Rule(
+            "self.provider == 'mistral' || !has(self.mistral)",
+            "mistral may be set only for provider mistral",
+            ".mistral",
+        ),
+        Rule("self.provider == 'google' || !has(self.google)", "google may be set only for provider google", ".google"),
+        Rule(
+            "(self.provider == 'vertex') == has(self.vertex)",
+            "vertex must be set for provider vertex, and only for it",
+            ".vertex",
+        ),
+    )
+
+    provider: LLMProvider = Field(description="Whose API the model is reached through.")
+    api_key_from: SecretKeySource | None = Field(
+        default=None,
+        description="Secret that holds the API key. May be left out where parameters.baseUrl needs no key.",
+    )
+    parameters: LLMParameters = Field(
+        default_factory=LLMParameters, description="How to reach the model, and how it shall answer."
+    )
+    openai: OpenAIConfig | None = Field(default=None, description="Settings of provider openai.")
+    anthropic: AnthropicConfig | None = Field(default=None, description="Settings of provider anthropic.")
+    vertex: VertexConfig | None = Field(default=None, description="Settings of provider vertex.")
+    mistral: MistralConfig | None = Field(default=None, description="Settings of provider mistral.")
+    google: CloudConfig | None = Field(default=None, description="Settings of provider google.")
+    timeout_seconds: Annotated[int, Schema(minimum=1, maximum=86400)] | None = Field(
+        default=None, description="Seconds that one model call may take."
+    )
+    max_concurrent_requests: Annotated[int, Schema(minimum=1, maximum=100_000)] | None = Field(
+        default=None, description="Most model calls in flight at once through this LLM."
+    )
+    rate_limit: RateLimit | None = Field(
+        default=None, description="What the provider's plan allows; calls over it wait."
+    )
+    fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=8)] = Field(
+        default=(), description="LLMs to use, in this order, when this one fails."
+    )
+
+
+class LLMStatus(ReadinessStatus):
+    """Whether the LLM can be used."""
+
+    checked_at: MicroTime | None = Field(default=None, description="When the key and the model were last checked.")
+    secret_resource_version: Annotated[str, Schema(max_length=64)] | None = Field(
+        default=None, description="Version of the Secret that was checked, so that a rotated key is noticed."
+    )
+
+
+class LLM(StatusObject[LLMSpec, LLMStatus]):
+    """A model of a provider, with the key to use it."""
+
+    kind: str = "LLM"
+    status: LLMStatus = Field(default_factory=LLMStatus)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name at the provider: what the parameters say, else the name of this object."""
+        return self.spec.parameters.model or self.metadata.name

@@ -1,0 +1,98 @@
+"""MCPServer: a Model Context Protocol server whose tools agents may call."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements
+from kubechain.api.schema import Json, Rule, Schema, Url
+
+MCPTransport = Literal["stdio", "sse", "http"]
+
+_ToolName = Annotated[str, Schema(min_length=1, max_length=256)]
+_IS_STDIO = "((has(self.type) && self.type == 'stdio') || (has(self.transport) && self.transport == 'stdio'))"
+
+
+class MCPToolFilter(KubeModel):
+    """Which of the server's tools are offered."""
+
+    include: Annotated[tuple[_ToolName, ...], Schema(max_items=256)] = Field(
+        default=(), description="Only these tools. Empty: all of them."
+    )
+    exclude: Annotated[tuple[_ToolName, ...], Schema(max_items=256)] = Field(default=(), description="Not these tools.")
+
+
+class MCPServerSpec(KubeModel):
+    """How to reach the server."""
+
+    crd_rules = (
+        Rule(
+            "has(self.type) != has(self.transport)",
+            "set exactly one of type and transport: they are two names of the same field",
+        ),
+        Rule(f"!{_IS_STDIO} || has(self.command)", "a server of type stdio needs command", ".command"),
+        Rule(f"{_IS_STDIO} || has(self.url)", "a server of type http or sse needs url", ".url"),
+    )
+
+    type: MCPTransport | None = Field(
+        default=None,
+        description="How the server is reached: as a child process (stdio), or over HTTP (http, or the older sse).",
+    )
+    transport: MCPTransport | None = Field(
+        default=None, description="The same as type, under another name; use one of the two."
+    )
+    command: Annotated[str, Schema(min_length=1, max_length=4096)] | None = Field(
+        default=None, description="Program to start, for stdio."
+    )
+    args: Annotated[tuple[Annotated[str, Schema(max_length=32768)], ...], Schema(max_items=256)] = Field(
+        default=(), description="Arguments of the program; no shell is involved."
+    )
+    env: Annotated[tuple[NamedValue, ...], Schema(max_items=128)] = Field(
+        default=(), description="Environment variables of the program."
+    )
+    url: Url | None = Field(default=None, description="Address of the server, for http and sse.")
+    headers: Annotated[tuple[NamedValue, ...], Schema(max_items=64)] = Field(
+        default=(), description="HTTP headers that go with each request, for http and sse."
+    )
+    resources: ResourceRequirements | None = Field(
+        default=None, description="Compute resources of the program, for stdio."
+    )
+    approval_contact_channel: LocalObjectReference | None = Field(
+        default=None,
+        description="ContactChannel on which a person must approve each call of this server's tools first.",
+    )
+    trust_annotations: bool | None = Field(
+        default=None,
+        description="Whether the server's own word is taken for which tools are read-only or may be repeated.",
+    )
+    tools: MCPToolFilter | None = Field(default=None, description="Which of the server's tools are offered.")
+
+    @property
+    def transport_type(self) -> MCPTransport:
+        """How the server is reached, whichever of the two fields says it."""
+        return self.type or self.transport or "stdio"
+
+
+class MCPTool(KubeModel):
+    """A tool that the server offers."""
+
+    name: Annotated[str, Schema(max_length=256)] = Field(description="Its name at the server.")
+    description: Annotated[str, Schema(max_length=32768)] | None = Field(default=None, description="What it does.")
+    input_schema: Json | None = Field(default=None, description="JSON schema of its arguments.")
+
+
+class MCPServerStatus(ReadinessStatus):
+    """Whether the server is connected, and what it offers."""
+
+    connected: bool = Field(default=False, description="Whether there is a working connection.")
+    tools: Annotated[tuple[MCPTool, ...], Schema(max_items=1024)] = Field(
+        default=(), description="Tools that the server offers."
+    )
+
+
+class MCPServer(StatusObject[MCPServerSpec, MCPServerStatus]):
+    """A Model Context Protocol server whose tools agents may call."""
+
+    kind: str = "MCPServer"
+    status: MCPServerStatus = Field(default_factory=MCPServerStatus)

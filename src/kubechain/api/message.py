@@ -1,0 +1,57 @@
+"""The messages of a conversation, in the form that TaskRuns store and ``kubectl`` shows.
+
+Used by TaskRun and by the LLM clients, which translate to and from each provider's own form.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kubechain.api.meta import KubeModel
+from kubechain.api.schema import Name, Schema
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+CONTENT_LIMIT = 1_048_576
+"""Longest content of one message, in characters; etcd refuses objects over 1.5 MiB."""
+
+
+class ToolCallFunction(KubeModel):
+    """What the model wants to call."""
+
+    name: Annotated[str, Schema(max_length=256)] = Field(
+        description="Name under which the tool was offered to the model."
+    )
+    arguments: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
+        default="", description="Arguments as JSON text, byte for byte what the model sent."
+    )
+
+
+class ToolCall(KubeModel):
+    """One call that the model asks for."""
+
+    id: Name = Field(description="Id that the tool's answer refers to.")
+    type: Annotated[Literal["function"], Schema(default="function")] = Field(
+        default="function", description="Always function."
+    )
+    function: ToolCallFunction = Field(description="What to call, and with what.")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Providers and readers expect the type to be spelled out."""
+        self._write_always("type")
+
+
+class Message(KubeModel):
+    """One message of a conversation."""
+
+    role: Role = Field(description="Who speaks: system, user, assistant or tool.")
+    content: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The text.")
+    tool_calls: Annotated[tuple[ToolCall, ...], Schema(max_items=128)] = Field(
+        default=(), description="Calls that the assistant asks for."
+    )
+    tool_call_id: Annotated[str, Schema(max_length=253)] | None = Field(
+        default=None, description="Call that this message, of role tool, answers."
+    )
+    name: Annotated[str, Schema(max_length=256)] | None = Field(
+        default=None, description="Name of the speaker, where there is more than one of a role."
+    )

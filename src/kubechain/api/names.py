@@ -1,0 +1,69 @@
+"""Names and labels that KubeChain derives for the objects it makes.
+
+Derived names are deterministic: whoever makes the object again after a crash arrives at the same name and finds it. A name
+that would be too long keeps its start and gets a hash of the whole, so that two long names never become one; a valid
+object never fails because of a name that was derived from it.
+"""
+
+import hashlib
+
+from kubechain.api.meta import GROUP
+
+LABEL_TASK = f"{GROUP}/task"
+LABEL_TASK_RUN = f"{GROUP}/taskrun"
+LABEL_TASK_RUN_TOOL_CALL = f"{GROUP}/taskruntoolcall"
+LABEL_TOOL_CALL_REQUEST = f"{GROUP}/toolcallrequest"
+
+MAX_NAME_LENGTH = 253
+"""Kubernetes: an object name is an RFC 1123 subdomain."""
+
+MAX_LABEL_VALUE_LENGTH = 63
+"""Kubernetes: longest label value."""
+
+_HASH_LENGTH = 16
+"""Hex digits, 64 bits: a collision among a million long names has a chance of one in 37 million."""
+
+PREVIEW_LENGTH = 50
+"""Characters of the user's message that ``kubectl get taskrun`` shows."""
+
+
+def shortened(text: str, limit: int, *, suffix: str = "") -> str:
+    """Return ``text + suffix`` if it fits, else the start of the text, a hash of all of it, and the suffix.
+
+    The cut never leaves a separator next to the hash, so that a valid DNS name stays one.
+
+    Args:
+        limit: Longest result, in characters; must leave room for hash and suffix.
+    """
+    if len(text) + len(suffix) <= limit:
+        return text + suffix
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
+    start = text[: limit - len(suffix) - _HASH_LENGTH - 1].rstrip("-._")
+    return f"{start}-{digest}{suffix}"
+
+
+def label_value(name: str) -> str:
+    """Return the label value that stands for an object name: the name itself where it fits."""
+    return shortened(name, MAX_LABEL_VALUE_LENGTH)
+
+
+def task_run_name(task_name: str, number: int) -> str:
+    """Return the name of the task's run of this number, counted from 1."""
+    return shortened(task_name, MAX_NAME_LENGTH, suffix=f"-{number}")
+
+
+def tool_call_name(task_run_name: str, *, turn: int, index: int) -> str:
+    """Return the name of the TaskRunToolCall for one call of one turn, both counted from 0."""
+    return shortened(task_run_name, MAX_NAME_LENGTH, suffix=f"-t{turn}-c{index}")
+
+
+def sub_agent_run_name(tool_call_name: str) -> str:
+    """Return the name of the TaskRun that a delegated call starts."""
+    return shortened(tool_call_name, MAX_NAME_LENGTH, suffix="-run")
+
+
+def message_preview(message: str) -> str:
+    """Return the first 50 characters of a message, with an ellipsis where it goes on."""
+    if len(message) <= PREVIEW_LENGTH:
+        return message
+    return message[: PREVIEW_LENGTH - 3] + "..."

@@ -1,0 +1,112 @@
+"""Reasons and messages of events and conditions: what users, dashboards and scripts match on.
+
+The literals are part of the API; changing one breaks somebody. Messages that carry a value are functions. Used by the
+controllers, one section for each; a reason that only one of several kinds uses stands in that kind's section.
+"""
+
+# Components that events come from ("From" in kubectl describe).
+LLM_CONTROLLER = "llm-controller"
+AGENT_CONTROLLER = "agent-controller"
+TOOL_CONTROLLER = "tool-controller"
+TASK_CONTROLLER = "task-controller"
+TASK_RUN_CONTROLLER = "taskrun-controller"
+TASK_RUN_TOOL_CALL_CONTROLLER = "taskruntoolcall-controller"
+MCP_CONTROLLER = "mcp-controller"
+CONTACT_CHANNEL_CONTROLLER = "contactchannel-controller"
+
+# All kinds.
+INITIALIZING = "Initializing"
+"""The object was seen for the first time."""
+STARTING_VALIDATION = "Starting validation"
+VALIDATION_SUCCEEDED = "ValidationSucceeded"
+"""Everything that the object refers to is there and usable."""
+VALIDATION_FAILED = "ValidationFailed"
+"""Something that the object refers to, or the object itself, is wrong; somebody must change it."""
+WAITING = "Waiting"
+"""Something that the object refers to is not there or not ready yet; it goes on by itself."""
+
+# LLM.
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 a reason, not a password
+"""The Secret, or the key in it, does not exist."""
+AUTHENTICATION_FAILED = "AuthenticationFailed"
+"""The provider refuses the API key."""
+MODEL_NOT_FOUND = "ModelNotFound"
+"""The provider has no model of this name."""
+PROVIDER_UNREACHABLE = "ProviderUnreachable"
+"""The provider could not be asked; the last known answer is kept."""
+
+_PROVIDER_NAMES = {
+    "openai": "OpenAI",
+    "anthropic": "Anthropic",
+    "mistral": "Mistral",
+    "google": "Google",
+    "vertex": "Vertex AI",
+}
+
+
+def api_key_validated(provider: str) -> str:
+    """Return the detail of an LLM whose key the provider accepts."""
+    return f"{_PROVIDER_NAMES.get(provider, provider)} API key validated successfully"
+
+
+# Agent.
+ALL_DEPENDENCIES_VALIDATED = "All dependencies validated successfully"
+
+# Task.
+TASK_RUN_CREATED = "TaskRunCreated"
+"""The task's first run was created."""
+TASK_RUN_CREATED_DETAIL = "Task Run Created"
+
+
+def created_task_run(name: str) -> str:
+    """Return the message of `TASK_RUN_CREATED`."""
+    return f"Created TaskRun {name}"
+
+
+# TaskRun.
+TASK_VALIDATED = "Task validated successfully"
+LLM_FINAL_ANSWER = "LLMFinalAnswer"
+"""The model gave its final answer."""
+LLM_RESPONSE_RECEIVED = "LLM response received successfully"
+LLM_FINAL_RESPONSE_DETAIL = "LLM final response received"
+TOOL_CALLS_PENDING = "ToolCallsPending"
+"""The model asked for tool calls."""
+LLM_REQUEST_FAILED = "LLMRequestFailed"
+"""A model call failed; it is made again, or the run has failed: the message says which."""
+CONTEXT_WINDOW_TOO_LARGE = "ContextWindowTooLarge"
+"""The conversation no longer fits into the API server."""
+LIMIT_EXCEEDED = "LimitExceeded"
+"""A cap on turns, tokens or tool calls was met."""
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""The run took longer than its activeDeadlineSeconds."""
+CANCELLED = "Cancelled"
+"""Somebody stopped the run."""
+LATE_RESULT = "LateResult"
+"""An answer came after its attempt had been given up; it changes nothing."""
+
+
+def waiting_for_task(name: str) -> str:
+    """Return the message of `WAITING` while a run's task is not ready."""
+    return f'Waiting for task "{name}" to become ready'
+
+
+def waiting_for_agent(name: str) -> str:
+    """Return the message of `WAITING` while a run's agent is not ready."""
+    return f'Waiting for agent "{name}" to become ready'
+
+
+def waiting_for_llm(name: str) -> str:
+    """Return the message of `WAITING` while an agent's LLM is not ready."""
+    return f'Waiting for LLM "{name}" to become ready'
+
+
+# MCPServer.
+TOOLS_DISCOVERED = "ToolsDiscovered"
+"""The server is connected and has said what it offers."""
+CONNECTION_FAILED = "ConnectionFailed"
+"""The server could not be reached or started."""
+
+
+def discovered_tools(count: int) -> str:
+    """Return the message of `TOOLS_DISCOVERED`."""
+    return f"Discovered {count} tool(s)"

@@ -1,0 +1,218 @@
+"""TaskRun: one conversation between an agent and its model, checkpointed in its status."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kubechain.api.message import CONTENT_LIMIT, Message
+from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Rule, Schema, Text
+
+
+class TaskRunPhase(StrEnum):
+    """Where a run stands; the last three are final."""
+
+    INITIALIZING = "Initializing"
+    PENDING = "Pending"
+    READY_FOR_LLM = "ReadyForLLM"
+    SEND_CONTEXT_WINDOW_TO_LLM = "SendContextWindowToLLM"
+    TOOL_CALLS_PENDING = "ToolCallsPending"
+    CHECKING_TOOL_CALLS = "CheckingToolCalls"
+    ERROR_BACKOFF = "ErrorBackoff"
+    FINAL_ANSWER = "FinalAnswer"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run is over; the API server refuses to leave such a phase."""
+        return self in TERMINAL_TASK_RUN_PHASES
+
+
+TERMINAL_TASK_RUN_PHASES = frozenset({TaskRunPhase.FINAL_ANSWER, TaskRunPhase.FAILED, TaskRunPhase.CANCELLED})
+
+_ContextWindow = Annotated[tuple[Message, ...], Schema(max_items=4096)]
+_Token = Annotated[str, Schema(max_length=64)]
+_Sha = Annotated[str, Schema(max_length=64)]
+
+
+def _unchanged(field: str) -> Rule:
+    """A rule that a field of the spec can be neither changed, added nor removed."""
+    return Rule(
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"{field} is immutable: create a new TaskRun instead",
+        f".{field}",
+    )
+
+
+class TaskRunSpec(KubeModel):
+    """What the run is about. Immutable, except for cancel and ttlSecondsAfterFinished."""
+
+    crd_rules = (
+        Rule(
+            "has(self.taskRef) || (has(self.agentRef) && (has(self.userMessage) || has(self.contextWindow)))",
+            "set taskRef, or agentRef with userMessage or contextWindow",
+        ),
+        *(
+            _unchanged(field)
+            for field in (
+                "taskRef",
+                "agentRef",
+                "userMessage",
+                "taskRunToolCallRef",
+                "contextWindow",
+                "activeDeadlineSeconds",
+            )
+        ),
+        Rule(
+            "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
+            "a cancelled run cannot be continued: create a new TaskRun instead",
+            ".cancel",
+        ),
+    )
+
+    task_ref: LocalObjectReference | None = Field(default=None, description="Task that this is a run of.")
+    agent_ref: LocalObjectReference | None = Field(
+        default=None, description="Agent that does the work; overrides the Task's."
+    )
+    user_message: NonBlankText | None = Field(
+        default=None, description="What the agent is asked; overrides the Task's message."
+    )
+    task_run_tool_call_ref: LocalObjectReference | None = Field(
+        default=None, description="Tool call of another run that this run answers, when an agent delegated to this one."
+    )
+    context_window: _ContextWindow = Field(
+        default=(), description="Messages to start from, to continue or fork an earlier conversation."
+    )
+    cancel: bool = Field(default=False, description="Set to true to stop the run.")
+    ttl_seconds_after_finished: NonNegativeInt | None = Field(
+        default=None,
+        description="Seconds after which the finished run is deleted. Not set: as the Task says, else it is kept.",
+    )
+    active_deadline_seconds: PositiveInt | None = Field(
+        default=None, description="Seconds that the run may take before it fails."
+    )
+
+
+class LLMClaim(KubeModel):
+    """Who is calling the model for this run, and for which turn; written before the call is made."""
+
+    turn: NonNegativeInt = Field(description="Turn that the call is for.")
+    attempt: NonNegativeInt = Field(description="How many times the turn's call was started before this one.")
+    token: _Token = Field(description="Identity of this attempt; an answer counts only while the token is still here.")
+    holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that makes the call.")
+    started_at: MicroTime = Field(description="When the call was started.")
+    deadline: MicroTime = Field(description="When the call is given up.")
+
+
+class PendingToolCall(KubeModel):
+    """A tool call that the model asked for and that is not answered yet."""
+
+    idx: NonNegativeInt = Field(description="Place of the call in the model's message, from 0.")
+    tool_call_id: Name = Field(description="Id that the answer refers to.")
+    name: Annotated[str, Schema(max_length=256)] = Field(description="Name under which the tool was offered.")
+    arguments: Text = Field(default="", description="Arguments as JSON text, byte for byte what the model sent.")
+    args_sha: _Sha = Field(description="SHA-256 of tool name and arguments; approvals are bound to it.")
+
+
+class Usage(KubeModel):
+    """What the run has cost so far."""
+
+    input_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens sent to the model.")
+    output_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens that the model wrote.")
+    total_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens in all.")
+    model_calls: Annotated[int, Schema(minimum=0)] = Field(
+        default=0, description="Calls of the model that were answered."
+    )
+
+
+class PinnedTool(KubeModel):
+    """A tool as it was offered when the run began."""
+
+    name: Annotated[str, Schema(max_length=256)] = Field(
+        description="Name under which the tool is offered to the model."
+    )
+    kind: Annotated[str, Schema(max_length=63)] = Field(description="Kind of the object that provides it.")
+    schema_hash: _Sha = Field(default="", description="SHA-256 of its input schema.")
+
+
+class Pinned(KubeModel):
+    """What the run means: fixed when it begins, so that later edits never rewrite a conversation."""
+
+    agent_name: Name = Field(description="Agent that does the work.")
+    agent_uid: Annotated[str, Schema(max_length=64)] = Field(default="", description="Its uid.")
+    agent_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
+    llm_name: Name = Field(description="LLM that it thinks with.")
+    llm_uid: Annotated[str, Schema(max_length=64)] = Field(default="", description="Its uid.")
+    llm_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
+    tools: Annotated[tuple[PinnedTool, ...], Schema(max_items=1024)] = Field(
+        default=(), description="Tools that are offered."
+    )
+
+
+class PlanStep(KubeModel):
+    """One step of the plan that the agent keeps."""
+
+    step: Annotated[str, Schema(max_length=4096)] = Field(description="What is to be done.")
+    status: Literal["Pending", "InProgress", "Completed"] = Field(description="How far it is.")
+
+
+class SpanContext(KubeModel):
+    """The trace that the run is recorded under."""
+
+    trace_id: Annotated[str, Schema(max_length=32)] = Field(default="", description="OpenTelemetry trace id, in hex.")
+    span_id: Annotated[str, Schema(max_length=16)] = Field(default="", description="OpenTelemetry span id, in hex.")
+
+
+class TaskRunStatus(ReadinessStatus):
+    """The conversation, and where the run stands."""
+
+    crd_rules = (
+        Rule(
+            "!has(oldSelf.phase) || !(oldSelf.phase in ['FinalAnswer', 'Failed', 'Cancelled'])"
+            " || (has(self.phase) && self.phase == oldSelf.phase)",
+            "the run is over: its phase is final",
+            ".phase",
+        ),
+    )
+
+    phase: TaskRunPhase | None = Field(
+        default=None, description="Where the run stands. FinalAnswer, Failed and Cancelled are final."
+    )
+    start_time: Time | None = Field(default=None, description="When the run began.")
+    completion_time: Time | None = Field(default=None, description="When the run was over.")
+    output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The final answer.")
+    context_window: _ContextWindow = Field(default=(), description="The conversation so far.")
+    message_count: NonNegativeInt = Field(default=0, description="Number of messages in the conversation.")
+    user_msg_preview: Annotated[str, Schema(max_length=64)] = Field(
+        default="", description="The first 50 characters of the user's message."
+    )
+    error: Annotated[str, Schema(max_length=4096)] | None = Field(
+        default=None, description="What went wrong, last or for good."
+    )
+    span_context: SpanContext | None = Field(default=None, description="Trace that the run is recorded under.")
+    tool_call_request_id: Annotated[str, Schema(max_length=63)] | None = Field(
+        default=None, description="Groups the tool calls of the current turn; they carry it as a label."
+    )
+    turn: NonNegativeInt = Field(default=0, description="Model calls that were answered and acted upon.")
+    llm: LLMClaim | None = Field(default=None, description="The model call in flight.")
+    pending_turn: Annotated[tuple[PendingToolCall, ...], Schema(max_items=128)] = Field(
+        default=(), description="Tool calls of the current turn that are to be answered."
+    )
+    usage: Usage | None = Field(default=None, description="What the run has cost so far.")
+    pinned: Pinned | None = Field(default=None, description="What the run means, fixed when it began.")
+    plan: Annotated[tuple[PlanStep, ...], Schema(max_items=128)] = Field(
+        default=(), description="The plan that the agent keeps, where its planning is on."
+    )
+    next_attempt_at: MicroTime | None = Field(
+        default=None, description="When the model is called again, in phase ErrorBackoff."
+    )
+
+
+class TaskRun(StatusObject[TaskRunSpec, TaskRunStatus]):
+    """One conversation between an agent and its model."""
+
+    kind: str = "TaskRun"
+    status: TaskRunStatus = Field(default_factory=TaskRunStatus)
