@@ -1,0 +1,90 @@
+"""What can go wrong between us and a model provider, sorted by consequence.
+
+    LLMError
+      Retryable              another try may work; `retry_after_seconds` is what the provider asked for, if it did
+        RateLimited          429
+        ServerFailed         408, 409, 425, 5xx, 529
+        Unreachable          DNS, connect, TLS, proxy, reset: no whole reply came
+        TimedOut             the caller's time budget ran out
+        InvalidAnswer        a reply came and is not an answer: garbage, empty, cut off
+      Final                  the same request fails again until a person changes something
+        AuthenticationFailed 401, 403, 407
+        ModelNotFound        404
+        RequestRefused       400, 413, 422 and other 4xx, a redirect, a content filter
+        QuotaExhausted       402, or 429 that says the account has no credit left
+        InvalidTarget        the LLM's own settings cannot make a request (baseUrl, key, provider, Azure version)
+
+Raised by everything in this package and caught by the controllers. Messages are short, the same for each try of the
+same failure (so that events and statuses are not rewritten), hold at most 256 characters of the provider's text and
+never the key; that is the work of `failures`, not of this module.
+"""
+
+
+class LLMError(Exception):
+    """Base of everything that `LLMClient` raises.
+
+    Attributes:
+        http_status: The provider's HTTP status; None when no reply came or the reply's status was not the problem.
+    """
+
+    def __init__(self, message: str, *, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class Retryable(LLMError):
+    """Another try may work.
+
+    Attributes:
+        retry_after_seconds: How long the provider asked to wait; None when it did not say.
+    """
+
+    def __init__(
+        self, message: str, *, http_status: int | None = None, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, http_status=http_status)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(Retryable):
+    """Too many requests or tokens for now."""
+
+
+class ServerFailed(Retryable):
+    """The provider failed or is overloaded."""
+
+
+class Unreachable(Retryable):
+    """No whole reply came: DNS, connect, TLS, proxy or reset."""
+
+
+class TimedOut(Retryable):
+    """The caller's time budget ran out."""
+
+
+class InvalidAnswer(Retryable):
+    """A reply came, and it holds no answer that can be used."""
+
+
+class Final(LLMError):
+    """Trying again is useless until somebody changes the LLM, its Secret, its account or the conversation."""
+
+
+class AuthenticationFailed(Final):
+    """The provider does not accept the key, or the key may not use this."""
+
+
+class ModelNotFound(Final):
+    """The provider does not have this model (or the baseUrl has no such path)."""
+
+
+class RequestRefused(Final):
+    """The provider refuses this very request."""
+
+
+class QuotaExhausted(Final):
+    """The account has no credit left, or has reached its spending limit."""
+
+
+class InvalidTarget(Final):
+    """No request can be made from the LLM's settings."""

@@ -1,0 +1,205 @@
+"""The only module that speaks HTTP to providers, and the only one that imports the HTTP library.
+
+Used by `provider_client`. It performs an `HttpCall` once and returns an `HttpReply` or raises an `LLMError`; it knows
+no provider, retries nothing, follows no redirect (the key would go along), keeps no cookies, and logs nothing.
+
+Connections are shared per origin by small pools (shards): the library looks through all of a pool's connections on each
+request, so a pool's price per request grows with its size.
+
+Proxies: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` of the environment are honoured, since in many
+networks there is no other way out; for loopback addresses proxies are never used.
+"""
+
+import asyncio
+import ssl
+import warnings
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from kubechain.llm.endpoint import is_loopback, origin_of
+from kubechain.llm.errors import InvalidAnswer, InvalidTarget, TimedOut, Unreachable
+from kubechain.llm.exchange import HttpCall, HttpReply
+
+SHARD_CONNECTIONS = 100
+"""Connections per pool at most; see the module's docstring."""
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+"""Longer than any healthy connect with a lost packet or two; a dead address must not use up the whole budget."""
+
+KEEP_ALIVE_SECONDS = 30.0
+"""How long an idle connection waits for the next call. Providers' load balancers close theirs after 60 s or more."""
+
+MAX_REPLY_BYTES = 8 * 1024 * 1024
+"""Far over the longest answer, far under what a hostile server needs to fill our memory."""
+
+
+def utc_now() -> datetime:
+    """The wall clock, for reading the dates in replies."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class _Shard:
+    client: httpx2.AsyncClient
+    in_flight: int = 0
+
+
+class HttpPool:
+    """Performs calls over pooled connections."""
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        shard_connections: int = SHARD_CONNECTIONS,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Make an empty pool; clients come with the first calls.
+
+        Args:
+            now: Wall clock that stamps replies.
+            shard_connections: Calls in flight, so connections, per client at most.
+            max_reply_bytes: Longer replies are refused.
+            transport: Takes the place of the network in tests.
+        """
+        self._now = now
+        self._shard_connections = shard_connections
+        self._max_reply_bytes = max_reply_bytes
+        self._transport = transport
+        self._shards: defaultdict[str, list[_Shard]] = defaultdict(list)
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def send(self, call: HttpCall, *, timeout_seconds: float) -> HttpReply:
+        """Perform a call and read its reply to the end, whatever its status.
+
+        Raises:
+            TimedOut: The reply was not whole after `timeout_seconds`.
+            Unreachable: There is no whole reply for another reason.
+            InvalidAnswer: The reply is too long.
+            InvalidTarget: The URL or a header cannot be sent.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds), self._shard(origin_of(call.url)) as client:
+                return await self._exchange(client, call, timeout_seconds)
+        except TimeoutError as error:
+            raise TimedOut(f"timed out: no whole reply within {timeout_seconds:g} s") from error
+        except (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.ProxyError) as error:
+            raise Unreachable(f"unreachable: {origin_of(call.url)}: {_cause(error)}") from error
+        except httpx2.TimeoutException as error:
+            raise TimedOut(f"timed out: no whole reply within {timeout_seconds:g} s") from error
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError):
+            # Not chained: the library repeats the header that it does not like, and one of them is the key.
+            raise InvalidTarget("request cannot be sent: baseUrl or a header is malformed") from None
+        except httpx2.DecodingError as error:
+            raise InvalidAnswer("invalid answer: broken compression") from error
+        except httpx2.RequestError as error:
+            raise Unreachable(f"connection lost: {origin_of(call.url)}: before the reply was whole") from error
+
+    async def _exchange(self, client: httpx2.AsyncClient, call: HttpCall, timeout_seconds: float) -> HttpReply:
+        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds))
+        request = client.build_request(
+            call.method, call.url, headers=dict(call.headers), content=call.body, timeout=timeout
+        )
+        response = await client.send(request, stream=True)
+        try:
+            body = await self._read(response)
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HttpReply(status=response.status_code, headers=headers, body=body, received_at=self._now())
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._max_reply_bytes:
+                raise InvalidAnswer(f"invalid answer: longer than {self._max_reply_bytes} bytes")
+        return bytes(body)
+
+    @asynccontextmanager
+    async def _shard(self, origin: str) -> AsyncGenerator[httpx2.AsyncClient]:
+        """Lend a client that has a connection to spare."""
+        if self._closed:
+            raise RuntimeError("HttpPool is closed")
+        shards = self._shards[origin]
+        shard = next((shard for shard in shards if shard.in_flight < self._shard_connections), None)
+        if shard is None:
+            shard = _Shard(self._client(origin))
+            shards.append(shard)
+        shard.in_flight += 1
+        try:
+            yield shard.client
+        finally:
+            shard.in_flight -= 1
+
+    def _client(self, origin: str) -> httpx2.AsyncClient:
+        if self._tls is None:
+            self._tls = httpx2.create_ssl_context()  # 20 ms and some 500 kB each: one for all
+        return httpx2.AsyncClient(
+            verify=self._tls,
+            transport=self._transport,
+            trust_env=not is_loopback(urlsplit(origin).hostname or ""),
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # two tenants may share an origin
+            limits=httpx2.Limits(
+                max_connections=None,
+                max_keepalive_connections=self._shard_connections,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            ),
+        )
+
+    def statistics(self) -> dict[str, int]:
+        """Calls in flight, by origin."""
+        return {origin: sum(shard.in_flight for shard in shards) for origin, shards in self._shards.items()}
+
+    async def aclose(self) -> None:
+        """Close every connection; calls in flight fail."""
+        self._closed = True
+        shards = [shard for shards in self._shards.values() for shard in shards]
+        self._shards.clear()
+        for shard in shards:
+            await shard.client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if self._shards and not self._closed:
+            warnings.warn("HttpPool was dropped while it was open", ResourceWarning, stacklevel=1)
+
+
+def _cause(error: httpx2.RequestError) -> str:
+    """The reason in a few words that are the same with every try; the library's own text may hold addresses."""
+    text = str(error).lower()
+    if isinstance(error, httpx2.ConnectTimeout):
+        return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
+    if isinstance(error, httpx2.ProxyError):
+        return "the proxy refused"
+    for sign, cause in (
+        ("certificate", "its TLS certificate is not trusted"),
+        ("ssl", "no TLS connection"),
+        ("tls", "no TLS connection"),
+        ("name or service", "its name does not resolve"),
+        ("getaddrinfo", "its name does not resolve"),
+        ("name resolution", "its name does not resolve"),
+        ("nodename", "its name does not resolve"),
+        ("no address", "its name does not resolve"),
+        ("refused", "connection refused"),
+        ("all connection attempts failed", "connection refused"),
+    ):
+        if sign in text:
+            return cause
+    return "no connection"

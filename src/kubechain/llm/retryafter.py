@@ -1,0 +1,110 @@
+"""How long a provider asks us to wait, in every form that providers use.
+
+Called by `failures` for 429 and 5xx replies. Deciding to wait, backoff and jitter are the controllers' work.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MAX_RETRY_AFTER_SECONDS = 86_400.0
+"""A day. Anything longer is a mistake or an attack; the run must show up again while somebody remembers it."""
+
+_EPOCH_SECONDS = 1_000_000_000.0
+"""Numbers from here on (the year 2001) are points in time, not durations."""
+_EPOCH_MILLISECONDS = 1_000_000_000_000.0
+
+_GO_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)")
+_UNIT_SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+_BUDGETS = ("requests", "tokens", "input-tokens", "output-tokens")
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Read the wait from a reply's headers, the most exact form first; None when nothing was said.
+
+    Args:
+        headers: With names in lower case.
+        now: When the reply came, for the forms that name a point in time.
+    """
+    wait = _milliseconds(headers.get("retry-after-ms"))
+    if wait is None:
+        wait = _seconds_or_date(headers.get("retry-after"), now)
+    if wait is None:
+        wait = _exhausted_budget(headers, now)
+    return None if wait is None else min(max(wait, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _milliseconds(value: str | None) -> float | None:
+    number = _number(value)
+    return None if number is None else number / 1000
+
+
+def _seconds_or_date(value: str | None, now: datetime) -> float | None:
+    number = _number(value)
+    return number if number is not None else _until(value, now)
+
+
+def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until the budgets that are used up are filled again (OpenAI, Anthropic, Mistral and their likes)."""
+    resets: list[tuple[float, str | None]] = []
+    for prefix in ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"):
+        for suffix in ("", *(f"-{budget}" for budget in _BUDGETS)):
+            for name, left in _reset_header_names(prefix, suffix):
+                wait = _reset(headers.get(name), now)
+                if wait is not None:
+                    resets.append((wait, headers.get(left)))
+    if used_up := [wait for wait, left in resets if _number(left) == 0]:
+        return max(used_up)
+    return min((wait for wait, _ in resets), default=None)
+
+
+def _reset_header_names(prefix: str, suffix: str) -> tuple[tuple[str, str], ...]:
+    """Both word orders: `x-ratelimit-reset-tokens` and `anthropic-ratelimit-tokens-reset`."""
+    budget = suffix.removeprefix("-")
+    names = [(f"{prefix}reset{suffix}", f"{prefix}remaining{suffix}")]
+    if budget:
+        names.append((f"{prefix}{budget}-reset", f"{prefix}{budget}-remaining"))
+    return tuple(names)
+
+
+def _reset(value: str | None, now: datetime) -> float | None:
+    number = _number(value)
+    if number is None:
+        duration = _go_duration(value)
+        return duration if duration is not None else _until(value, now)
+    if number >= _EPOCH_MILLISECONDS:
+        return number / 1000 - now.timestamp()
+    if number >= _EPOCH_SECONDS:
+        return number - now.timestamp()
+    return number
+
+
+def _number(value: str | None) -> float | None:
+    if value is None or not re.fullmatch(r"\s*\+?\d{1,18}(\.\d{0,18})?\s*", value, re.ASCII):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _go_duration(value: str | None) -> float | None:
+    text = (value or "").strip()
+    parts = _GO_DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+
+
+def _until(value: str | None, now: datetime) -> float | None:
+    """Seconds until an HTTP date (RFC 9110) or an RFC 3339 time."""
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = parse((value or "").strip())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - now).total_seconds()
+    return None
