@@ -1,0 +1,27 @@
+"""`kubechain crds`: the definitions of the kinds, for installing them by hand."""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "print the CustomResourceDefinitions"
+DESCRIPTION = "Print the CustomResourceDefinitions that this version works with, as YAML."
+EPILOG = """\
+examples:
+  kubechain crds | kubectl apply -f -
+  kubechain crds | kubectl diff -f -      what an upgrade would change
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line: there is nothing to choose."""
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Print all definitions as one YAML stream."""
+    import yaml
+
+    from kubechain.api import crd
+
+    print(yaml.safe_dump_all(crd.all_definitions(), sort_keys=False, explicit_start=True, width=120), end="")
+    return 0

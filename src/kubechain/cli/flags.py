@@ -1,0 +1,158 @@
+"""Flags as people who run Go operators expect them, each with an environment variable behind it.
+
+`--leader-elect` and `--leader-elect=false` both work, durations are written `30s` or `1m30s`, addresses `:8080`, and
+`0` turns a listener off. The command line wins over the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+ENVIRONMENT_PREFIX: Final = "KUBECHAIN_"
+
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+|\d+(?:\.\d+)?")
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)?")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_HIGHEST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen.
+
+    Attributes:
+        host: Empty means every interface.
+        port: 0 means any free one.
+    """
+
+    host: str
+    port: int
+
+
+def boolean(text: str) -> bool:
+    """Parse what Go's flag package takes for a truth value."""
+    match text.lower():
+        case "1" | "t" | "true" | "yes" | "on":
+            return True
+        case "0" | "f" | "false" | "no" | "off" | "":
+            return False
+        case _:
+            raise argparse.ArgumentTypeError(f'true or false expected: "{text}"')
+
+
+def seconds(text: str) -> float:
+    """Parse a duration such as `30s`, `1m30s`, `500ms`; a bare number means seconds."""
+    if not _DURATION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f'a duration such as 30s or 1m30s expected: "{text}"')
+    return sum(float(number) * _SECONDS[unit or "s"] for number, unit in _DURATION_PART.findall(text))
+
+
+def address(text: str) -> Address | None:
+    """Parse `:8080`, `127.0.0.1:8080` or `[::1]:8080`; `0` and the empty text mean: do not listen."""
+    if text in {"", "0"}:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f'an address such as :8080, or 0 for none, expected: "{text}"')
+    return Address(host=host.removeprefix("[").removesuffix("]"), port=int(port))
+
+
+def positive(text: str) -> int:
+    """Parse a whole number above zero."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'a whole number above zero expected: "{text}"')
+    return int(text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Parse a list separated by commas; the empty text is the empty list."""
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+class Flags:
+    """Adds flags to a parser, their defaults taken from the environment."""
+
+    def __init__(self, parser: argparse.ArgumentParser, environment: Mapping[str, str] | None = None) -> None:
+        """Prepare.
+
+        Args:
+            parser: Gets the flags.
+            environment: None means the process's own.
+        """
+        self._parser = parser
+        self._environment = os.environ if environment is None else environment
+
+    def switch(self, flag: str, *, default: bool, help: str) -> None:
+        """Add a flag that is on, off, or given a truth value."""
+        self._parser.add_argument(
+            flag,
+            type=boolean,
+            nargs="?",
+            const=True,
+            metavar="true|false",
+            default=self._default(flag, boolean, str(default).lower(), aliases=()),
+            help=self._help(flag, help, str(default).lower(), aliases=()),
+        )
+
+    def value(
+        self,
+        flag: str,
+        *,
+        default: str,
+        help: str,
+        type: Callable[[str], object] = str,
+        metavar: str | None = None,
+        aliases: Sequence[str] = (),
+        choices: Sequence[str] | None = None,
+    ) -> None:
+        """Add a flag with a value.
+
+        Args:
+            flag: Such as `--log-level`.
+            default: As text; it goes through `type` too.
+            help: One or two sentences; default and variable are appended.
+            type: Parses the text, raising `argparse.ArgumentTypeError`.
+            metavar: How the help calls the value.
+            aliases: Further environment variables, looked at after our own, such as `WATCH_NAMESPACE`.
+            choices: The only values that count.
+        """
+        extra: dict[str, Any] = {"metavar": metavar} if metavar else {}
+        self._parser.add_argument(
+            flag,
+            type=type if choices is None else _one_of(choices),
+            default=self._default(flag, type if choices is None else _one_of(choices), default, aliases=aliases),
+            help=self._help(flag, help, default, aliases=aliases),
+            **extra,
+        )
+
+    def _default(self, flag: str, parse: Callable[[str], object], default: str, *, aliases: Sequence[str]) -> object:
+        for variable in (variable_of(flag), *aliases):
+            if variable in self._environment:
+                try:
+                    return parse(self._environment[variable])
+                except argparse.ArgumentTypeError as error:
+                    self._parser.error(f"environment variable {variable}: {error}")
+        return parse(default)
+
+    def _help(self, flag: str, text: str, default: str, *, aliases: Sequence[str]) -> str:
+        known = f"default: {default}; " if default else ""
+        return f"{text} ({known}environment: {', '.join([variable_of(flag), *aliases])})".replace("%", "%%")
+
+
+def variable_of(flag: str) -> str:
+    """The environment variable behind a flag: `KUBECHAIN_LOG_LEVEL` for `--log-level`."""
+    return ENVIRONMENT_PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+
+
+def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f'one of {", ".join(choices)} expected: "{text}"')
+        return text
+
+    return parse

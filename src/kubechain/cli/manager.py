@@ -1,0 +1,111 @@
+"""`kubechain manager`: the operator, against any Kubernetes API server."""
+
+from __future__ import annotations
+
+import argparse
+
+from kubechain.cli.flags import Flags, address, names, positive, seconds
+
+SUMMARY = "run the operator"
+DESCRIPTION = """\
+Run the operator: it watches the LLMs, Agents, Tasks and TaskRuns of a cluster and works on them.
+
+In a pod it finds its cluster by itself. Elsewhere it takes the kubeconfig that kubectl would take.
+SIGTERM and Ctrl-C end it gracefully: it starts nothing new, writes down what it has, releases its
+leadership and exits with 0. It exits with 1 when it loses its leadership, so that its pod restarts.
+"""
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+EPILOG = """\
+examples:
+  kubechain manager                                        the current context, all namespaces
+  kubechain manager --namespaces team-a,team-b             these namespaces only
+  kubechain manager --leader-elect --log-format json       as in a Deployment with two replicas
+  KUBECHAIN_LOG_LEVEL=debug kubechain manager              a flag by its variable
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    _add_cluster_flags(Flags(parser))
+    _add_leadership_flags(Flags(parser))
+    _add_serving_flags(Flags(parser))
+    add_log_flags(Flags(parser))
+
+
+def add_log_flags(flags: Flags) -> None:
+    """Declare how to log; `kubechain dev` has the same flags."""
+    flags.value(
+        "--log-level", default="info", choices=LOG_LEVELS, metavar="LEVEL", help=_listed("what to log", LOG_LEVELS)
+    )
+    flags.value(
+        "--log-format",
+        default="auto",
+        choices=("auto", "json", "console"),
+        metavar="FORMAT",
+        help="json, console, or auto: console on a terminal and json elsewhere",
+    )
+
+
+def _listed(text: str, choices: tuple[str, ...]) -> str:
+    return f"{text}: {', '.join(choices)}"
+
+
+def _add_cluster_flags(flags: Flags) -> None:
+    flags.value("--kubeconfig", default="", metavar="FILE", aliases=("KUBECONFIG",), help="how to reach the cluster")
+    flags.value("--context", default="", metavar="NAME", help="context of the kubeconfig; none: the current one")
+    flags.value(
+        "--namespaces",
+        default="",
+        type=names,
+        metavar="A,B",
+        aliases=("WATCH_NAMESPACE",),
+        help="namespaces to watch; none: all of them",
+    )
+    flags.value(
+        "--max-concurrent-runs",
+        default="1000",
+        type=positive,
+        metavar="N",
+        help="how many runs may wait for a model at the same time",
+    )
+
+
+def _add_leadership_flags(flags: Flags) -> None:
+    flags.switch("--leader-elect", default=False, help="work only while no other replica does")
+    flags.value(
+        "--leader-election-namespace",
+        default="",
+        metavar="NAME",
+        help="where the Lease is; none: the pod's own namespace, or the context's",
+    )
+    flags.value("--leader-election-id", default="kubechain.humanlayer.dev", metavar="NAME", help="name of the Lease")
+
+
+def _add_serving_flags(flags: Flags) -> None:
+    flags.value(
+        "--health-probe-bind-address",
+        default=":8081",
+        type=address,
+        metavar="ADDRESS",
+        help="where /healthz and /readyz are served; 0 turns them off",
+    )
+    flags.value(
+        "--metrics-bind-address",
+        default=":8080",
+        type=address,
+        metavar="ADDRESS",
+        help="where /metrics is served for Prometheus; 0 turns it off",
+    )
+    flags.value(
+        "--graceful-shutdown-timeout",
+        default="30s",
+        type=seconds,
+        metavar="DURATION",
+        help="how long work in progress may take to end after SIGTERM",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until a signal or the loss of the leadership."""
+    raise NotImplementedError

@@ -1,0 +1,257 @@
+"""How the process logs: one line per transition, JSON for machines, a readable story on a terminal.
+
+`configure` is called once by a command, before anything runs. Code that logs takes `structlog.get_logger()` and binds
+its keys; libraries that use the standard `logging` come out of the same pipe. What is logged must not go here.
+
+The scrubber is the last defence, not the first: code must not log secrets to begin with.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TextIO, cast
+
+import orjson
+import structlog
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+Format = Literal["auto", "json", "console"]
+
+KEY_ORDER: Final = (
+    "time",
+    "level",
+    "message",
+    "controller",
+    "kind",
+    "namespace",
+    "name",
+    "phase",
+    "next_phase",
+    "reason",
+    "attempt",
+    "requeue_after_seconds",
+    "duration_seconds",
+    "error",
+)
+"""A reader's order: when, how bad, what, about whom, from where to where, why. Other keys follow as they were bound."""
+
+QUIET_LIBRARIES: Final = ("aiohttp.access", "asyncio", "httpcore2", "httpx2", "kubernetes_asyncio", "mcp")
+"""Libraries that narrate each request at INFO; the operator's story would drown in it."""
+
+REDACTED: Final = "[redacted]"
+
+SECRET_KEYS: Final = frozenset(
+    {
+        "access_token",
+        "api-key",
+        "api_key",
+        "apikey",
+        "authorization",
+        "client_secret",
+        "password",
+        "refresh_token",
+        "secret",
+        "x-api-key",
+        "x-goog-api-key",
+    }
+)
+"""Keys whose value is never shown, whatever it looks like."""
+
+_SECRET_TEXT: Final = re.compile(
+    r"""(?x)
+    (?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}   # an Authorization header
+    | (?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)                    # a password in a URL
+    | \bsk-[A-Za-z0-9_-]{12,}                                 # OpenAI, Anthropic and those that copy them
+    | \bAIza[A-Za-z0-9_-]{20,}                                # Google
+    | \bxox[abeprs]-[A-Za-z0-9-]{10,}                         # Slack
+    | \bgh[opsu]_[A-Za-z0-9]{20,}                             # GitHub
+    | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*  # a JSON web token, such as a service account's
+    """
+)
+
+
+def configure(*, level: str = "info", format: Format = "auto", stream: TextIO | None = None) -> None:
+    """Send all logging of the process, ours and libraries', to one stream.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        format: `auto` means `console` on a terminal and `json` elsewhere.
+        stream: Standard error unless given.
+    """
+    out = stream if stream is not None else sys.stderr
+    is_terminal = out.isatty()
+    as_json = format == "json" or (format == "auto" and not is_terminal)
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    chain = _processors(as_json=as_json)
+    structlog.configure(
+        processors=[*chain, _render_json if as_json else ConsoleRenderer(colour=is_terminal)],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_logging(chain, as_json=as_json, colour=is_terminal, threshold=threshold, out=out)
+
+
+def _processors(*, as_json: bool) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
+        if as_json
+        else structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False, key="time"),
+        _name_message,
+        _show_exception,
+        scrub,
+        _in_reading_order,
+    ]
+
+
+def _route_standard_logging(
+    chain: list[Processor], *, as_json: bool, colour: bool, threshold: int, out: TextIO
+) -> None:
+    """Make the root logger's only handler speak through the same processors."""
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *chain,
+                _render_json if as_json else ConsoleRenderer(colour=colour),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    logging.captureWarnings(capture=True)
+    for name in QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def _name_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["message"] = event.pop("event", "")
+    return event
+
+
+def _show_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Turn `exc_info` into text here, so that the scrubber sees it too."""
+    given = event.pop("exc_info", None)
+    error = _exception(given)
+    if error is not None:
+        event["exception"] = "".join(traceback.format_exception(error)).rstrip()
+    return event
+
+
+def _exception(given: BaseException | ExcInfo | bool | None) -> BaseException | None:
+    match given:
+        case BaseException():
+            return given
+        case (_, BaseException() as error, _):
+            return error
+        case True:
+            return sys.exc_info()[1]
+        case _:
+            return None
+
+
+def scrub(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace what looks like a secret, in text at any depth and under telling keys."""
+    for key, value in event.items():
+        event[key] = REDACTED if key.lower() in SECRET_KEYS else _scrubbed(value)
+    return event
+
+
+def _scrubbed(value: object) -> object:
+    match value:
+        case str():
+            return scrub_text(value)
+        case dict():
+            pairs = cast("Mapping[object, object]", value).items()
+            return {k: REDACTED if str(k).lower() in SECRET_KEYS else _scrubbed(v) for k, v in pairs}
+        case list() | tuple():
+            return [_scrubbed(item) for item in cast("list[object]", value)]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return scrub_text(str(value))
+
+
+def scrub_text(text: str) -> str:
+    """The text with each thing that looks like a key, token or password replaced."""
+    return _SECRET_TEXT.sub(_redaction, text)
+
+
+def _redaction(found: re.Match[str]) -> str:
+    kept: str = found["scheme"] or found["user"] or ""
+    return kept + REDACTED
+
+
+def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    ordered = {key: event[key] for key in KEY_ORDER if event.get(key) is not None}
+    ordered.update((key, value) for key, value in event.items() if key not in ordered and value is not None)
+    return ordered
+
+
+def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return orjson.dumps(dict(event), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+_COLOURS: Final = {"debug": "\033[2m", "info": "\033[32m", "warning": "\033[33m", "error": "\033[31m"}
+_BOLD, _CYAN, _DIM, _PLAIN = "\033[1m", "\033[36m", "\033[2m", "\033[0m"
+
+
+class ConsoleRenderer:
+    """A line as a person reads it: time, level, whose, from phase to phase, what, and then the rest.
+
+    `12:00:01.123 info    taskrun default/hello-1  Initializing → ReadyForLLM  Task validated  duration_seconds=0.004`
+    """
+
+    def __init__(self, *, colour: bool) -> None:
+        self._colour = colour
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        rest = dict(event)
+        exception = rest.pop("exception", None)
+        parts = [
+            self._paint(_DIM, str(rest.pop("time", ""))[:12]),
+            self._level(str(rest.pop("level", "info"))),
+            self._subject(rest),
+            self._change(rest),
+            self._paint(_BOLD, str(rest.pop("message", ""))),
+            " ".join(f"{self._paint(_CYAN, key)}={_shown(value)}" for key, value in rest.items()),
+        ]
+        line = "  ".join(part for part in parts if part)
+        return line if exception is None else f"{line}\n{exception}"
+
+    def _paint(self, code: str, text: str) -> str:
+        return f"{code}{text}{_PLAIN}" if self._colour and text else text
+
+    def _level(self, level: str) -> str:
+        return self._paint(_COLOURS.get(level, _COLOURS["error"]), f"{level:<7}")
+
+    def _subject(self, rest: dict[str, Any]) -> str:
+        """`taskrun default/hello-1`, of as much as is known."""
+        who = "/".join(str(rest.pop(key)) for key in ("namespace", "name") if key in rest)
+        controller = str(rest.pop("controller", ""))
+        return " ".join(part for part in (controller, who) if part)
+
+    def _change(self, rest: dict[str, Any]) -> str:
+        if "next_phase" not in rest:
+            return ""
+        before, after = rest.pop("phase", "") or "·", rest.pop("next_phase")
+        return self._paint(_CYAN, f"{before} → {after}")
+
+
+def _shown(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:.3f}"
+        case str() if not value or any(character in value for character in ' "='):
+            return orjson.dumps(value).decode()
+        case _:
+            return str(value)
