@@ -46,7 +46,7 @@ def with_condition(
 ) -> tuple[Condition, ...]:
     """Return the conditions with one of them set, the others untouched and in order.
 
-    The transition time moves only when the status changes, so that an unchanged state gives an equal result and no write.
+    The transition time moves only when the status changes: an unchanged state gives an equal result, and no write.
 
     Args:
         status: Whether the claim holds; None means unknown.

@@ -1,7 +1,7 @@
 """The list of our kinds: what each is called in the API, what ``kubectl get`` shows of it, and its model.
 
-Called from the composition root (to make clients and informers), from ``api.crd`` (to make the CRDs) and from tests. What a field
-means belongs into the kind's own module.
+Called from the composition root (to make clients and informers), from ``api.crd`` (to make the CRDs) and from tests.
+What a field means belongs into the kind's own module.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Names and labels that KubeChain derives for the objects it makes.
 
-Derived names are deterministic: whoever makes the object again after a crash arrives at the same name and finds it. A name
-that would be too long keeps its start and gets a hash of the whole, so that two long names never become one; a valid
-object never fails because of a name that was derived from it.
+Derived names are deterministic: whoever makes the object again after a crash arrives at the same name and finds it.
+A name that would be too long keeps its start and gets a hash of the whole, so that two long names never become one; a
+valid object never fails because of a name that was derived from it.
 """
 
 import hashlib

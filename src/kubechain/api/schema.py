@@ -6,7 +6,7 @@ an object that was stored under an older, looser schema must still be readable. 
 belongs here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -61,6 +61,14 @@ class Schema:
     preserve_unknown_fields: bool = False
     rules: tuple[Rule, ...] = ()
     extra: Mapping[str, Any] | None = None
+
+
+def final_phase_rule(terminal_phases: Iterable[str], message: str) -> Rule:
+    """A rule for a whole object: once its status has one of these phases, the phase stays, whoever writes."""
+    phases = ", ".join(f"'{phase}'" for phase in sorted(terminal_phases))
+    was_over = f"has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in [{phases}]"
+    is_unchanged = "has(self.status) && has(self.status.phase) && self.status.phase == oldSelf.status.phase"
+    return Rule(f"!({was_over}) || ({is_unchanged})", message, ".status.phase")
 
 
 Name = Annotated[str, Schema(min_length=1, max_length=NAME_LIMIT)]

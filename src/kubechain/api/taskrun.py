@@ -8,7 +8,7 @@ from pydantic import Field
 from kubechain.api.message import CONTENT_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Rule, Schema, Text
+from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Rule, Schema, Text, final_phase_rule
 
 
 class TaskRunPhase(StrEnum):
@@ -169,15 +169,6 @@ class SpanContext(KubeModel):
 class TaskRunStatus(ReadinessStatus):
     """The conversation, and where the run stands."""
 
-    crd_rules = (
-        Rule(
-            "!has(oldSelf.phase) || !(oldSelf.phase in ['FinalAnswer', 'Failed', 'Cancelled'])"
-            " || (has(self.phase) && self.phase == oldSelf.phase)",
-            "the run is over: its phase is final",
-            ".phase",
-        ),
-    )
-
     phase: TaskRunPhase | None = Field(
         default=None, description="Where the run stands. FinalAnswer, Failed and Cancelled are final."
     )
@@ -213,6 +204,8 @@ class TaskRunStatus(ReadinessStatus):
 
 class TaskRun(StatusObject[TaskRunSpec, TaskRunStatus]):
     """One conversation between an agent and its model."""
+
+    crd_rules = (final_phase_rule(TERMINAL_TASK_RUN_PHASES, "the run is over: its phase is final"),)
 
     kind: str = "TaskRun"
     status: TaskRunStatus = Field(default_factory=TaskRunStatus)

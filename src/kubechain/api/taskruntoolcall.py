@@ -8,7 +8,7 @@ from pydantic import Field
 from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema
+from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema, final_phase_rule
 from kubechain.api.taskrun import SpanContext
 from kubechain.api.tool import ToolSemantics
 
@@ -120,16 +120,6 @@ class Approval(KubeModel):
 class TaskRunToolCallStatus(StatusBase):
     """How far the call is, and what came out."""
 
-    crd_rules = (
-        Rule(
-            "!has(oldSelf.phase)"
-            " || !(oldSelf.phase in ['Succeeded', 'Failed', 'ToolCallRejected', 'OutcomeUnknown', 'Cancelled'])"
-            " || (has(self.phase) && self.phase == oldSelf.phase)",
-            "the call is over: its phase is final",
-            ".phase",
-        ),
-    )
-
     status: ToolCallStatusType | None = Field(default=None, description="Summary: Pending, Ready, Error or Succeeded.")
     phase: ToolCallPhase | None = Field(default=None, description="Where the call stands.")
     external_call_id: Annotated[str, Schema(max_length=253)] | None = Field(
@@ -151,6 +141,8 @@ class TaskRunToolCallStatus(StatusBase):
 
 class TaskRunToolCall(StatusObject[TaskRunToolCallSpec, TaskRunToolCallStatus]):
     """One call of a tool, asked for by the model in a TaskRun."""
+
+    crd_rules = (final_phase_rule(TERMINAL_TOOL_CALL_PHASES, "the call is over: its phase is final"),)
 
     kind: str = "TaskRunToolCall"
     status: TaskRunToolCallStatus = Field(default_factory=TaskRunToolCallStatus)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements, SecretKeyRef
-from kubechain.api.schema import Json, JsonObject, Name, Rule, Schema, Text, Url
+from kubechain.api.schema import Json, JsonObject, Rule, Schema, Text, Url
 
 
 class ToolType(StrEnum):
@@ -143,7 +143,7 @@ class Tool(StatusObject[ToolSpec, ToolStatus]):
     status: ToolStatus = Field(default_factory=ToolStatus)
 
     @property
-    def offered_name(self) -> Name:
+    def offered_name(self) -> str:
         """The name under which the tool is offered to the model."""
         return self.spec.name or self.metadata.name
 
