@@ -56,6 +56,8 @@ ALL_DEPENDENCIES_VALIDATED = "All dependencies validated successfully"
 TASK_RUN_CREATED = "TaskRunCreated"
 """The task's first run was created."""
 TASK_RUN_CREATED_DETAIL = "Task Run Created"
+TASK_RUN_NAME_TAKEN = "TaskRunNameTaken"
+"""The name of the task's first run belongs to something else."""
 
 
 def created_task_run(name: str) -> str:
@@ -81,6 +83,10 @@ DEADLINE_EXCEEDED = "DeadlineExceeded"
 """The run took longer than its activeDeadlineSeconds."""
 CANCELLED = "Cancelled"
 """Somebody stopped the run."""
+STATUS_REFUSED = "StatusRefused"
+"""The API server does not take the run's status, for another reason than its size."""
+AGENT_DELETED = "AgentDeleted"
+"""The run's agent is gone; the run goes on with what it pinned when it began."""
 LATE_RESULT = "LateResult"
 """An answer came after its attempt had been given up; it changes nothing."""
 
