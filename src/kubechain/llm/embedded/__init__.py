@@ -1,0 +1,17 @@
+"""A small model on this machine: real inference without a key or a network, for demos and tests of the plumbing.
+
+It runs in a child process, so that it can neither stall the manager's event loop nor count into its memory. It speaks
+the openai-chat dialect: point an LLM's `parameters.baseUrl` at `EmbeddedModel.base_url`. It says nonsense fluently:
+never build on what it says.
+
+    python -m kubechain.llm.embedded fetch
+    python -m kubechain.llm.embedded serve --port 8090
+
+Used by the CLI and by tests. The manager itself never needs it.
+"""
+
+from kubechain.llm.embedded.errors import EmbeddedModelError
+from kubechain.llm.embedded.modelfile import fetch, model_path
+from kubechain.llm.embedded.process import EmbeddedModel
+
+__all__ = ["EmbeddedModel", "EmbeddedModelError", "fetch", "model_path"]

