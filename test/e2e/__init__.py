@@ -1,0 +1,1 @@
+"""End-to-end tests: kubectl as the only client, the same tests on the embedded and on a real control plane."""

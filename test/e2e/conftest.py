@@ -1,0 +1,122 @@
+"""One control plane, one manager and one mock model for the whole session; one namespace for each test.
+
+The control plane is the embedded one, as its own process, or with `--control-plane=real` (or KUBECHAIN_E2E=real) etcd
+and kube-apiserver. The tests are the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from test.e2e import processes
+from test.e2e.cluster import Cluster, Namespace
+from test.e2e.controlplane import RealControlPlane
+from test.e2e.model import MockModel
+from test.e2e.processes import Program
+
+CRDS = Path(__file__).resolve().parents[2] / "config" / "crd" / "bases"
+
+_counter = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--control-plane",
+        choices=("embedded", "real"),
+        default=os.environ.get("KUBECHAIN_E2E", "embedded"),
+        help="which API server the end-to-end tests drive",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("real") and not _is_real(config):
+                item.add_marker(pytest.mark.skip(reason="needs --control-plane=real"))
+
+
+def _is_real(config: pytest.Config) -> bool:
+    # Without a test path of ours on the command line, pytest reads this file too late for the option to exist.
+    return config.getoption("--control-plane", os.environ.get("KUBECHAIN_E2E", "embedded")) == "real"
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of what the programs print."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, logs: Path) -> Iterator[Cluster]:
+    """The control plane of the session, with our kinds installed."""
+    folder = tmp_path_factory.mktemp("plane")
+    plane = _real(folder) if _is_real(pytestconfig) else _embedded(folder, logs)
+    yield from plane
+
+
+def _real(folder: Path) -> Iterator[Cluster]:
+    with RealControlPlane(folder) as plane:
+        environment = {**plane.kubectl_env(), "KUBECACHEDIR": str(folder / "kubectl-cache")}
+        cluster = Cluster(plane.kubeconfig, environment, is_real=True)
+        cluster.kubectl("apply", "-f", str(CRDS))
+        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        plane.rediscover()
+        yield cluster
+
+
+def _embedded(folder: Path, logs: Path) -> Iterator[Cluster]:
+    assert shutil.which("kubectl"), "kubectl is needed on the PATH"
+    kubeconfig, health = folder / "kubeconfig", f"127.0.0.1:{processes.free_port()}"
+    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--health-probe-bind-address={health}"]
+    program = Program(arguments, logs / "control-plane.log", f"http://{health}/readyz")
+    program.start()
+    try:
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl-cache")}
+        yield Cluster(kubeconfig, environment, is_real=False)
+    finally:
+        program.stop()
+
+
+@pytest.fixture(scope="session")
+def manager(cluster: Cluster, logs: Path) -> Iterator[Program]:
+    """The manager of the session, running; a test that kills it must start it again."""
+    program = processes.manager(cluster.kubeconfig, logs / "manager.log")
+    program.start()
+    yield program
+    assert program.stop() == 0, program.tail()
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[MockModel]:
+    """The provider that the tests direct."""
+    with MockModel() as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def make_namespace(cluster: Cluster) -> Callable[[str], Namespace]:
+    """Makes namespaces with unique names."""
+
+    def make(test: str) -> Namespace:
+        name = f"e2e-{next(_counter)}-{re.sub(r'[^a-z0-9]+', '-', test.lower())[:40].strip('-')}"
+        cluster.kubectl("create", "namespace", name)
+        return Namespace(cluster, name)
+
+    return make
+
+
+@pytest.fixture
+def namespace(
+    make_namespace: Callable[[str], Namespace], request: pytest.FixtureRequest, manager: Program
+) -> Namespace:
+    """A namespace of the test's own, the manager running."""
+    assert manager.popen is not None
+    return make_namespace(request.node.name.removeprefix("test_"))

@@ -1,0 +1,190 @@
+"""A model that a test directs: it answers, waits, refuses or talks nonsense as it is told.
+
+It speaks the openai-chat dialect over loopback from its own thread, because the tests drive kubectl and block. Each
+model id has its own script, and each test its own model id, so that tests do not disturb each other. Speed and realism
+are for the mocks of the benches; they must not go here.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import unquote
+
+ANSWER = "The moon has no capital."
+HOLD_SECONDS = 120.0
+"""No answer is held longer, so that a failed test cannot hang the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request for a completion, as it arrived."""
+
+    key: str
+    body: dict[str, Any]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return self.body["messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A reply that is no completion."""
+
+    status: int
+    message: str = "broken on purpose"
+    raw: bytes | None = None
+
+
+@dataclass(slots=True)
+class Script:
+    """What one model id does.
+
+    Attributes:
+        answers: Taken from the front, one a call; when none is left, `ANSWER` is given.
+        keys: The API keys that are accepted; None accepts any.
+        exists: Whether the provider knows the model.
+        calls: Every request for a completion so far.
+    """
+
+    answers: list[str | Failure] = field(default_factory=list[str | Failure])
+    keys: frozenset[str] | None = None
+    exists: bool = True
+    calls: list[Call] = field(default_factory=list[Call])
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def held(self) -> Generator[Self]:
+        """Keep every call waiting until the block ends."""
+        self.gate.clear()
+        try:
+            yield self
+        finally:
+            self.gate.set()
+
+    def wait_for_call(self, *, timeout_seconds: float = 30.0) -> None:
+        """Return when one more call has arrived.
+
+        Raises:
+            TimeoutError: None did.
+        """
+        if not self.arrived.acquire(timeout=timeout_seconds):
+            raise TimeoutError(f"the model was not called within {timeout_seconds:.0f} s")
+
+
+class MockModel:
+    """The provider: all model ids behind one loopback address."""
+
+    def __init__(self) -> None:
+        self._server = _Server()
+        self._thread = threading.Thread(target=self._server.serve_forever, name="mock-model")
+
+    @property
+    def base_url(self) -> str:
+        """For `spec.parameters.baseUrl`."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def __getitem__(self, model: str) -> Script:
+        return self._server.scripts[model]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for script in self._server.scripts.values():
+            script.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _open_script() -> Script:
+    script = Script()
+    script.gate.set()
+    return script
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.scripts: defaultdict[str, Script] = defaultdict(_open_script)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        model = unquote(self.path.rpartition("/")[2])
+        script = self._script(model)
+        if refusal := self._refusal(script, model):
+            self._fail(refusal)
+        else:
+            self._reply(200, json.dumps({"id": model, "object": "model"}).encode())
+
+    def do_POST(self) -> None:
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        script = self._script(body["model"])
+        if refusal := self._refusal(script, body["model"]):
+            self._fail(refusal)
+            return
+        script.calls.append(Call(self._key(), body))
+        script.arrived.release()
+        script.gate.wait(HOLD_SECONDS)
+        match script.answers.pop(0) if script.answers else ANSWER:
+            case Failure() as failure:
+                self._fail(failure)
+            case answer:
+                self._reply(200, _completion(body["model"], answer))
+
+    def _script(self, model: str) -> Script:
+        assert isinstance(self.server, _Server)
+        return self.server.scripts[model]
+
+    def _key(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def _refusal(self, script: Script, model: str) -> Failure | None:
+        if script.keys is not None and self._key() not in script.keys:
+            return Failure(401, "Incorrect API key provided")
+        if not script.exists:
+            return Failure(404, f"The model `{model}` does not exist")
+        return None
+
+    def _fail(self, failure: Failure) -> None:
+        error = {"error": {"message": failure.message, "type": "error", "code": None}}
+        self._reply(failure.status, json.dumps(error).encode() if failure.raw is None else failure.raw)
+
+    def _reply(self, status: int, body: bytes) -> None:
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # The caller is gone: a manager that was killed while it waited.
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the test says what it misses."""
+
+
+def _completion(model: str, answer: str) -> bytes:
+    message = {"role": "assistant", "content": answer}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+    return json.dumps(
+        {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
+    ).encode()
