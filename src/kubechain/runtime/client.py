@@ -1,0 +1,372 @@
+"""Live access to the API server, typed both ways: models in and out, failures as the errors of `errors`.
+
+Used by reconcilers for everything that must not come from a cache, and by the runtime's own parts (events, leases).
+Every successful write is told to an observer, so that caches never show an object older than what we wrote. Reads are
+retried; of writes only those that the server says it did not do (429): after a lost reply only the caller knows
+whether to look, to write again or to leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import (
+    ApiError,
+    ServerTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+    TransportError,
+    error_from_status,
+)
+from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.transport import Exchange, Reply
+
+T = TypeVar("T", bound=KubernetesObject)
+
+REQUEST_TIMEOUT_SECONDS = 30.0
+"""Limit for one request. kube-apiserver itself gives up after 60 s; nothing that we send takes a tenth of this."""
+
+ATTEMPTS = 5
+"""Tries of one request in all; the fifth failure goes to the caller, whose work queue has the patience."""
+
+RETRY_BASE_SECONDS = 0.2
+RETRY_MAX_SECONDS = 8.0
+"""Bounds of our own backoff, and of what is waited for inside a request when the server names a time."""
+
+PAGE_LIMIT = 500
+"""Items in a page of a consistent list, client-go's number."""
+
+ACCEPT_JSON = {"accept": "application/json"}
+ACCEPT_METADATA = {
+    "accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+}
+ACCEPT_METADATA_LIST = {
+    "accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+}
+
+
+class WriteObserver(Protocol):
+    """Who is told about our own successful writes, before the caller sees the answer."""
+
+    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
+        """Take the object as the server answered it.
+
+        Args:
+            resource: the kind.
+            raw: the object after the write.
+            base_version: the resourceVersion that the write was conditional on; empty for a create, None when the
+                write was unconditional and may have swallowed changes that nobody here has seen.
+        """
+        ...
+
+    def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
+        """Take note that the object is gone for good."""
+        ...
+
+
+class NoObserver:
+    """For clients without caches."""
+
+    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
+        """Ignore it."""
+
+    def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
+        """Ignore it."""
+
+
+class _ListMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_: str | None = msgspec.field(default=None, name="continue")
+
+
+class _ListBody(msgspec.Struct):
+    items: list[msgspec.Raw] | None = None
+    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One page of a list, items still encoded; they are views into the page and keep it alive."""
+
+    items: list[msgspec.Raw]
+    resource_version: str
+    continue_token: str
+
+
+class Client:
+    """Reads and writes objects on the API server."""
+
+    def __init__(self, exchange: Exchange, *, clock: Clock, observer: WriteObserver | None = None) -> None:
+        """Create a client.
+
+        Args:
+            exchange: how requests reach the server; closed by whoever made it.
+            clock: for waits between tries.
+            observer: is told about every successful write; None for nobody.
+        """
+        self._exchange = exchange
+        self._clock = clock
+        self._observer: WriteObserver = observer or NoObserver()
+
+    async def get(self, resource: Resource[T], namespace: str, name: str) -> T:
+        """Read one object from the server.
+
+        Raises:
+            NotFound: there is none.
+        """
+        headers = ACCEPT_METADATA if resource.metadata_only else ACCEPT_JSON
+        return resource.decode(await self.request("GET", resource.path(namespace, name), headers=headers))
+
+    async def list(
+        self, resource: Resource[T], namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> list[T]:
+        """Read all objects that match, consistently and page by page.
+
+        Args:
+            resource: the kind.
+            namespace: None for all.
+            label_selector: as kubectl's `-l`.
+            field_selector: as kubectl's `--field-selector`.
+        """
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        decode, set_type = resource.decode, _type_setter(resource)
+        return [decode(set_type(item)) async for page in self.pages(resource, namespace, query) for item in page.items]
+
+    async def pages(
+        self,
+        resource: Resource[Any],
+        namespace: str | None,
+        query: Mapping[str, str],
+        *,
+        limit: int | None = PAGE_LIMIT,
+    ) -> AsyncIterator[RawPage]:
+        """Yield the pages of a list.
+
+        Args:
+            resource: the kind.
+            namespace: None for all.
+            query: selectors, or a resourceVersion to accept a list from the server's cache.
+            limit: items in a page; None leaves it to the server, which then answers in one piece if it can.
+
+        Raises:
+            Expired: the list took longer than the server remembers; start again.
+        """
+        size = {"limit": str(limit)} if limit else {}
+        page = await self._page(resource, namespace, {**query, **size})
+        yield page
+        while page.continue_token:  # a continued list keeps the version of its first page: none may be given
+            rest = {key: value for key, value in query.items() if key != "resourceVersion"}
+            page = await self._page(resource, namespace, {**rest, **size, "continue": page.continue_token})
+            yield page
+
+    async def _page(self, resource: Resource[Any], namespace: str | None, query: Mapping[str, str]) -> RawPage:
+        headers = ACCEPT_METADATA_LIST if resource.metadata_only else ACCEPT_JSON
+        body = await self.request("GET", target(resource.path(namespace), query), headers=headers)
+        parsed = _decoded(body)
+        return RawPage(parsed.items or [], parsed.metadata.resource_version, parsed.metadata.continue_ or "")
+
+    async def create(self, resource: Resource[T], obj: T) -> T:
+        """Create an object.
+
+        Raises:
+            AlreadyExists: the name is taken.
+        """
+        path = resource.path(obj.metadata.namespace)
+        raw = await self.request("POST", path, body=resource.encode(obj))
+        return self._written(resource, raw, base_version="")
+
+    async def update(self, resource: Resource[T], obj: T) -> T:
+        """Replace an object, but for its status; conditional when it carries a resourceVersion.
+
+        Raises:
+            Conflict: it has changed since it was read.
+        """
+        return await self._put(resource, obj, subresource="")
+
+    async def update_status(self, resource: Resource[T], obj: T) -> T:
+        """Replace the status of an object; conditional when it carries a resourceVersion.
+
+        Raises:
+            Conflict: it has changed since it was read.
+        """
+        return await self._put(resource, obj, subresource="status")
+
+    async def patch(
+        self,
+        resource: Resource[T],
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        subresource: str = "",
+        resource_version: str | None = None,
+    ) -> T:
+        """Apply a JSON merge patch.
+
+        Args:
+            resource: the kind.
+            namespace: empty for cluster-scoped kinds.
+            name: of the object.
+            patch: the difference; null removes.
+            subresource: such as `status`.
+            resource_version: makes the patch conditional.
+
+        Raises:
+            Conflict: conditional, and it has changed.
+        """
+        if resource_version is not None:
+            patch = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
+        headers = {**ACCEPT_JSON, "content-type": "application/merge-patch+json"}
+        path = resource.path(namespace, name, subresource)
+        raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
+        return self._written(resource, raw, base_version=resource_version)
+
+    async def delete(
+        self,
+        resource: Resource[Any],
+        namespace: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation_policy: str | None = None,
+    ) -> None:
+        """Delete an object; with finalizers it stays until they are gone.
+
+        Args:
+            resource: the kind.
+            namespace: empty for cluster-scoped kinds.
+            name: of the object.
+            uid: only if it still is this one.
+            resource_version: only if it is unchanged.
+            propagation_policy: `Background`, `Foreground` or `Orphan`; None for the server's default.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: a precondition does not hold.
+        """
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        preconditions = {key: value for key, value in wanted.items() if value is not None}
+        options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if preconditions:
+            options["preconditions"] = preconditions
+        if propagation_policy is not None:
+            options["propagationPolicy"] = propagation_policy
+        raw = await self.request("DELETE", resource.path(namespace, name), body=msgspec.json.encode(options))
+        self._was_deleted(resource, namespace, name, raw)
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str] = ACCEPT_JSON,
+        body: bytes | None = None,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    ) -> bytes:
+        """Send one request with the retries that are safe for its verb, and return the body of a success.
+
+        Raises:
+            ApiError: the server refused or failed it.
+            TransportError: no whole answer; never for a read before several tries.
+        """
+        if body is not None and "content-type" not in headers:
+            headers = {**headers, "content-type": "application/json"}
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                reply = await self._exchange.send(
+                    method, target, headers=headers, body=body, timeout_seconds=timeout_seconds
+                )
+                return _success(reply)
+            except (ApiError, TransportError) as error:
+                pause = self._pause_seconds(method, error, attempt)
+                if pause is None:
+                    raise
+            await self._clock.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _pause_seconds(self, method: str, error: ApiError | TransportError, attempt: int) -> float | None:
+        """Return how long to wait before the next try, or None when there must be none."""
+        safe = isinstance(error, TooManyRequests) or (
+            method == "GET" and isinstance(error, ServiceUnavailable | ServerTimeout | TransportError)
+        )
+        asked = error.retry_after_seconds if isinstance(error, ApiError) else None
+        stale = isinstance(error, ApiError) and "ResourceVersionTooLarge" in error.cause_reasons
+        if not safe or stale or attempt == ATTEMPTS or (asked is not None and asked > RETRY_MAX_SECONDS):
+            return None
+        own = min(RETRY_MAX_SECONDS, RETRY_BASE_SECONDS * 2.0**attempt) * self._clock.random.uniform(0.5, 1.0)
+        return max(own, asked or 0.0)
+
+    async def _put(self, resource: Resource[T], obj: T, *, subresource: str) -> T:
+        path = resource.path(obj.metadata.namespace, obj.metadata.name or "", subresource)
+        raw = await self.request("PUT", path, body=resource.encode(obj))
+        return self._written(resource, raw, base_version=obj.metadata.resource_version or None)
+
+    def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
+        self._observer.wrote(resource, raw, base_version=base_version)
+        return resource.decode(raw)
+
+    def _was_deleted(self, resource: Resource[Any], namespace: str, name: str, raw: bytes) -> None:
+        """Tell whether the object is gone (the server answers with a Status) or waits for its finalizers."""
+        answer = _DELETED.decode(raw)
+        if answer.kind != "Status":
+            self._observer.wrote(resource, raw, base_version=None)
+        elif answer.details and answer.details.uid:
+            self._observer.deleted(resource, namespace, name, uid=answer.details.uid)
+
+
+class _DeletedDetails(msgspec.Struct):
+    uid: str | None = None
+
+
+class _Deleted(msgspec.Struct):
+    kind: str = ""
+    details: _DeletedDetails | None = None
+
+
+_DELETED = msgspec.json.Decoder(_Deleted)
+_LIST = msgspec.json.Decoder(_ListBody)
+
+
+def target(path: str, query: Mapping[str, str]) -> str:
+    """Return path and query as one request target; parameters without a value are left out."""
+    encoded = urlencode({key: value for key, value in query.items() if value})
+    return f"{path}?{encoded}" if encoded else path
+
+
+def _success(reply: Reply) -> bytes:
+    if 200 <= reply.status < 300:
+        return reply.body
+    raise error_from_status(reply.status, reply.body, retry_after_seconds=retry_after(reply.headers))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a `Retry-After` header; its date form is not used by API servers and is ignored."""
+    value = headers.get("retry-after", "")
+    return float(value) if value.isdecimal() else None
+
+
+def _decoded(body: bytes) -> _ListBody:
+    try:
+        return _LIST.decode(body)
+    except msgspec.MsgspecError as error:
+        raise TransportError(f"the answer is not a list: {error}") from error
+
+
+def _type_setter(resource: Resource[Any]) -> Callable[[msgspec.Raw], bytes]:
+    """Return what makes an item of a list an object of its own: items of built-in kinds lack apiVersion and kind."""
+    types = {
+        "apiVersion": msgspec.Raw(msgspec.json.encode(resource.api_version)),
+        "kind": msgspec.Raw(msgspec.json.encode(resource.kind)),
+    }
+
+    def set_type(item: msgspec.Raw) -> bytes:
+        return msgspec.json.encode(types | msgspec.json.decode(item, type=dict[str, msgspec.Raw]))
+
+    return set_type

@@ -1,0 +1,366 @@
+"""Turns changes of objects into reconciles: which key, when, how many at once, and what happens with the result.
+
+    controller(manager, name="taskrun").for_(TASK_RUN).owns(TOOL_CALL).watches(AGENT, map=...).with_(workers=1000).complete(r)
+
+One reconcile is: a key from the queue, a task of its own, the reconciler, and `_settle`, the only place where a result
+or an error becomes a requeue, a log line and a metric. A worker is a task made on demand, so that thousands of them
+cost nothing while there is nothing to do.
+
+A reconciler's own writes do not wake the same key again: the write is in the cache before the call returns, so there
+is nothing in it that the reconcile does not know. One that wants another turn asks for it
+(`Result(requeue_after_seconds=0)`). Writes of others, and own writes seen through another key, wake as usual.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, TypeVar
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from kubechain.runtime import workqueue
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import ApiError, Conflict, RetryableError, TerminalError, TransportError
+from kubechain.runtime.informer import Informer
+from kubechain.runtime.keys import Request
+from kubechain.runtime.metadata import Metadata
+from kubechain.runtime.metrics import ControllerMetrics, Metrics
+from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.store import Change
+
+T = TypeVar("T", bound=KubernetesObject)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+DEFAULT_WORKERS = 10
+"""For reconciles that compute and write; those that wait for others (models, tools) want hundreds."""
+
+SYNC_TIMEOUT_SECONDS = 120.0
+"""How long a controller waits for its caches before it gives up, controller-runtime's number."""
+
+DRAIN_SECONDS = 20.0
+"""How long reconciles in flight may go on at a stop; then they are cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a reconcile that did not fail asks for."""
+
+    requeue_after_seconds: float | None = None
+    """When to run again without a change; 0 for at once, None for not at all."""
+
+
+class Reconciler(Protocol):
+    """Brings one object closer to what its spec says."""
+
+    async def reconcile(self, request: Request) -> Result:
+        """Look at everything anew (level-based), do what is missing (idempotent)."""
+        ...
+
+
+class SyncTimeout(Exception):
+    """The caches that a controller needs did not fill in time."""
+
+
+class Host(Protocol):
+    """What a controller needs of the manager."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    def informer(self, resource: Resource[T]) -> Informer[T]: ...
+    def add_runnable(self, runnable: Controller, *, needs_leader: bool = True) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """The reconcile that is running in the current context."""
+
+    controller: Controller
+    key: Request
+    running: bool = True
+
+
+_turn: ContextVar[_Turn | None] = ContextVar("kubechain_reconcile", default=None)
+
+
+@dataclass(slots=True)
+class Options:
+    """How a controller works; see `Builder.with_`."""
+
+    workers: int = DEFAULT_WORKERS
+    reconcile_timeout_seconds: float | None = None
+    sync_timeout_seconds: float = SYNC_TIMEOUT_SECONDS
+    drain_seconds: float = DRAIN_SECONDS
+    needs_leader: bool = True
+
+
+@dataclass(slots=True)
+class Source:
+    """One kind that a controller listens to, and how its changes become keys."""
+
+    informer: Informer[Any]
+    keys_of: Callable[[Change[Any]], Iterable[Request]] = field(repr=False)
+
+
+class Controller:
+    """Reconciles one kind; made by the builder, run by the manager."""
+
+    def __init__(
+        self, name: str, reconciler: Reconciler, sources: list[Source], *, clock: Clock, metrics: ControllerMetrics,
+        options: Options,
+    ) -> None:  # fmt: skip
+        """Create a controller and start to listen; work begins with `run`."""
+        self.name = name
+        self.options = options
+        self.queue = workqueue.Queue(name, clock=clock)
+        self._reconciler = reconciler
+        self._sources = sources
+        self._clock = clock
+        self._metrics = metrics
+        self._slots = asyncio.Semaphore(options.workers)
+        self._stopping = False
+        self._active = 0
+        self._drained = asyncio.Event()
+        for source in sources:
+            source.informer.add_handler(self._handler_of(source))
+
+    async def run(self) -> None:
+        """Reconcile until cancelled or drained.
+
+        Raises:
+            SyncTimeout: a cache did not fill in time.
+        """
+        try:
+            await self._wait_synced()
+            async with asyncio.TaskGroup() as workers:
+                await self._dispatch(workers)
+        finally:
+            self._stopping = True
+            self._drained.set()
+
+    async def drain(self) -> None:
+        """Start no more reconciles, and return when those in flight are done or their time is over."""
+        self._stopping = True
+        self.queue.shut_down()
+        try:
+            async with asyncio.timeout(self.options.drain_seconds):
+                await self.queue.wait_idle()
+        except TimeoutError:
+            log.warning("reconciles cut off at the stop", controller=self.name, active=self._active)
+
+    @property
+    def active(self) -> int:
+        """Return how many reconciles are running."""
+        return self._active
+
+    async def _wait_synced(self) -> None:
+        informers = {id(source.informer): source.informer for source in self._sources}.values()
+        try:
+            async with asyncio.timeout(self.options.sync_timeout_seconds):
+                for informer in informers:
+                    await informer.wait_synced()
+        except TimeoutError as error:
+            stuck = "; ".join(informer.describe() for informer in informers if not informer.synced)
+            limit = self.options.sync_timeout_seconds
+            raise SyncTimeout(f'controller "{self.name}": caches not filled within {limit:g} s: {stuck}') from error
+
+    async def _dispatch(self, workers: asyncio.TaskGroup) -> None:
+        """Give each ready key a task of its own, as long as there is a slot."""
+        while True:
+            await self._slots.acquire()
+            try:
+                item = await self.queue.get()
+            except workqueue.ShutDown:
+                return
+            self._active += 1
+            self._metrics.started(waited_seconds=item.waited_seconds, active=self._active)
+            workers.create_task(self._work(item))
+
+    async def _work(self, item: workqueue.Item) -> None:
+        """Run one reconcile, and give key and slot back whatever happens."""
+        key, turn = item.key, _Turn(self, item.key)
+        started_at = self._clock.monotonic()
+        _turn.set(turn)  # this task's own context: nothing to reset
+        reconcile_id = f"{self._clock.random.getrandbits(64):016x}"
+        try:
+            with bound_contextvars(
+                controller=self.name, namespace=key.namespace, name=key.name, reconcile_id=reconcile_id
+            ):
+                outcome = await self._reconcile(item)
+        finally:
+            turn.running = False
+            self._active -= 1
+            self.queue.done(key)
+            self._slots.release()
+            self._metrics.ended(duration_seconds=self._clock.monotonic() - started_at, active=self._active)
+        self._metrics.reconciled(outcome)
+
+    async def _reconcile(self, item: workqueue.Item) -> str:
+        try:
+            async with asyncio.timeout(self.options.reconcile_timeout_seconds):
+                result = await self._reconciler.reconcile(item.key)
+        except asyncio.CancelledError:
+            if not self._stopping:  # not us: something inside was cancelled, and the work is not done
+                self.queue.add_rate_limited(item.key, priority=item.priority)
+            raise
+        except Exception as error:  # noqa: BLE001  the worker loop: one reconcile hurts no other
+            return self._settle_error(item, error)
+        return self._settle_result(item, result)
+
+    def _settle_result(self, item: workqueue.Item, result: Result) -> str:
+        self.queue.forget(item.key)
+        if result.requeue_after_seconds is None:
+            return "success"
+        self.queue.add_after(item.key, result.requeue_after_seconds, priority=item.priority)
+        return "requeue_after"
+
+    def _settle_error(self, item: workqueue.Item, error: Exception) -> str:
+        match error:
+            case TerminalError():
+                self.queue.forget(item.key)
+                log.error("reconcile failed for good", error=_text(error))
+                return "terminal"
+            case RetryableError():
+                self.queue.add_after(item.key, error.retry_after_seconds, priority=item.priority)
+                log.info(
+                    "reconcile will be tried again",
+                    error=_text(error), requeue_after_seconds=round(error.retry_after_seconds, 3),
+                )  # fmt: skip
+                return "requeue_after"
+            case _:
+                seconds = self.queue.add_rate_limited(item.key, priority=item.priority)
+                self._log_failure(item.key, error, seconds)
+                return "error"
+
+    def _log_failure(self, key: Request, error: Exception, seconds: float) -> None:
+        facts = {
+            "error": _text(error),
+            "requeue_after_seconds": round(seconds, 3),
+            "attempt": self.queue.failures(key),
+        }
+        match error:
+            case Conflict():  # expected where several write; the next try sees the newer object
+                log.info("reconcile lost a race", **facts)
+            case ApiError() | TransportError():
+                log.warning("reconcile failed", **facts)
+            case _:
+                log.error("reconcile failed unexpectedly", **facts, exc_info=error)
+
+    def _handler_of(self, source: Source) -> Callable[[Change[Any]], None]:
+        def handle(change: Change[Any]) -> None:
+            priority = workqueue.LOW if change.at_start else workqueue.NORMAL
+            for key in _keys(source, change):
+                if not (change.own and self._knows(key)):
+                    self.queue.add(key, priority=priority)
+
+        return handle
+
+    def _knows(self, key: Request) -> bool:
+        """Tell whether the reconcile that runs right here is this controller's for this key."""
+        turn = _turn.get()
+        return turn is not None and turn.running and turn.controller is self and turn.key == key
+
+
+def _keys(source: Source, change: Change[Any]) -> list[Request]:
+    try:
+        return list(dict.fromkeys(source.keys_of(change)))
+    except Exception:  # a map function of a controller: its defect must not stop the cache
+        log.exception("map function failed", kind=source.informer.resource.kind, key=str(change.key))
+        return []
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:256]
+
+
+class Builder:
+    """Describes a controller step by step; `complete` makes it."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        """Start a description; use `controller`."""
+        self._host = host
+        self._name = name
+        self._options = Options()
+        self._sources: list[Source] = []
+        self._primary: Resource[Any] | None = None
+
+    def for_(self, resource: Resource[Any]) -> Self:
+        """Reconcile objects of this kind: each change enqueues the object itself."""
+        self._primary = resource
+        return self._listen(resource, lambda change: (change.key,))
+
+    def owns(self, resource: Resource[Any]) -> Self:
+        """Also wake the controlling owner of each changed object of this kind, the old owner and the new one."""
+        primary = self._primary
+        if primary is None:
+            raise ValueError(f'controller "{self._name}": for_ comes before owns')
+        return self._listen(resource, lambda change: _owners(change, primary))
+
+    def watches(self, resource: Resource[T], *, map: Callable[[T], Iterable[Request]]) -> Self:
+        """Also wake the keys that `map` names for an object of this kind, as it was and as it is."""
+        return self._listen(resource, lambda change: [key for obj in change.objects() for key in map(obj)])
+
+    def with_(
+        self,
+        *,
+        workers: int = DEFAULT_WORKERS,
+        reconcile_timeout_seconds: float | None = None,
+        sync_timeout_seconds: float = SYNC_TIMEOUT_SECONDS,
+        drain_seconds: float = DRAIN_SECONDS,
+        needs_leader: bool = True,
+    ) -> Self:
+        """Set how it works.
+
+        Args:
+            workers: how many reconciles may run at once; idle ones cost nothing.
+            reconcile_timeout_seconds: limit for one reconcile; None for none.
+            sync_timeout_seconds: how long to wait for the caches.
+            drain_seconds: how long reconciles in flight may go on at a stop.
+            needs_leader: run only on the leading replica.
+        """
+        self._options = Options(workers, reconcile_timeout_seconds, sync_timeout_seconds, drain_seconds, needs_leader)
+        return self
+
+    def complete(self, reconciler: Reconciler) -> Controller:
+        """Make the controller and hand it to the manager."""
+        host, options = self._host, self._options
+        if self._primary is None:
+            raise ValueError(f'controller "{self._name}": for_ is missing')
+        metrics = host.metrics.controller(self._name, workers=options.workers)
+        made = Controller(self._name, reconciler, self._sources, clock=host.clock, metrics=metrics, options=options)
+        host.metrics.follow_queue(self._name, made.queue.statistics)
+        host.add_runnable(made, needs_leader=options.needs_leader)
+        return made
+
+    def _listen(self, resource: Resource[Any], keys_of: Callable[[Change[Any]], Iterable[Request]]) -> Self:
+        self._sources.append(Source(self._host.informer(resource), keys_of))
+        return self
+
+
+def controller(host: Host, name: str) -> Builder:
+    """Begin to describe a controller.
+
+    Args:
+        host: the manager.
+        name: for logs and metrics.
+    """
+    return Builder(host, name)
+
+
+def _owners(change: Change[Any], primary: Resource[Any]) -> Iterable[Request]:
+    for held in (change.old, change.new):
+        if held is not None:
+            yield from _owners_of(held.metadata, primary)
+
+
+def _owners_of(metadata: Metadata, primary: Resource[Any]) -> Iterable[Request]:
+    for owner in metadata.owner_references or ():
+        group = owner.api_version.rpartition("/")[0]
+        if owner.controller and owner.kind == primary.kind and group == primary.group:
+            yield Request(metadata.namespace if primary.namespaced else "", owner.name)

@@ -1,0 +1,206 @@
+"""What can go wrong between us and an API server, as types.
+
+    Exception
+    ├── ApiError                  the server answered with a failure (metav1.Status)
+    │   ├── BadRequest            400
+    │   ├── Unauthorized          401
+    │   ├── Forbidden             403
+    │   ├── NotFound              404
+    │   ├── MethodNotAllowed      405
+    │   ├── AlreadyExists         409, the name is taken
+    │   ├── Conflict              409, the object has changed since it was read
+    │   ├── Expired               410, the resourceVersion or continue token is too old
+    │   ├── TooLarge              413, or the store's own refusal of an object over its limit
+    │   ├── Invalid               422
+    │   ├── TooManyRequests       429
+    │   ├── InternalError         500
+    │   ├── ServiceUnavailable    503
+    │   └── ServerTimeout         504
+    ├── TransportError            no whole answer came: a write may have been applied
+    ├── RetryableError            a reconciler asks for another try, and says when
+    └── TerminalError             a reconciler says that no retry can help
+
+Raised by the client and by reconcilers, caught by reconcilers and by the worker loop. Foreign errors are mapped where
+they occur (transport), never further up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+MESSAGE_LIMIT = 1024
+"""Characters kept of a server's message: it may quote a whole object back."""
+
+
+class ApiError(Exception):
+    """The API server refused or failed a request, and said so."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str = "",
+        message: str = "",
+        details: Mapping[str, Any] | None = None,
+        *,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """Keep what metav1.Status said.
+
+        Args:
+            status: HTTP status code.
+            reason: machine-readable word such as `NotFound`; empty when the server gave none.
+            message: the server's text for people.
+            details: `Status.details`: name, kind, uid, causes.
+            retry_after_seconds: when the server asked to be left alone for a while.
+        """
+        super().__init__(message or reason or f"HTTP status {status}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.details: Mapping[str, Any] = details or {}
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def cause_reasons(self) -> frozenset[str]:
+        """Return the reasons in `details.causes`, such as `ResourceVersionTooLarge`."""
+        causes = cast("object", self.details.get("causes"))
+        if not isinstance(causes, list):
+            return frozenset()
+        entries = [cast("dict[str, Any]", cause) for cause in cast("list[object]", causes) if isinstance(cause, dict)]
+        return frozenset(str(entry.get("reason", "")) for entry in entries)
+
+
+class BadRequest(ApiError):
+    """400: the request makes no sense to the server."""
+
+
+class Unauthorized(ApiError):
+    """401: the server does not know who we are."""
+
+
+class Forbidden(ApiError):
+    """403: we may not do this, or a quota or admission rule forbids it."""
+
+
+class NotFound(ApiError):
+    """404: no such object, or no such kind."""
+
+
+class MethodNotAllowed(ApiError):
+    """405: the kind does not support this verb."""
+
+
+class AlreadyExists(ApiError):
+    """409 on create: the name is taken."""
+
+
+class Conflict(ApiError):
+    """409 on a conditional write: the object has changed since it was read."""
+
+
+class Expired(ApiError):
+    """410: the resourceVersion or continue token is older than what the server remembers."""
+
+
+class TooLarge(ApiError):
+    """The object is larger than the server or its store accepts; the same write can never succeed."""
+
+
+class Invalid(ApiError):
+    """422: the object fails validation."""
+
+
+class TooManyRequests(ApiError):
+    """429: the server is shedding load; nothing was done."""
+
+
+class InternalError(ApiError):
+    """500."""
+
+
+class ServiceUnavailable(ApiError):
+    """503."""
+
+
+class ServerTimeout(ApiError):
+    """504: the server gave up; a write may have been applied."""
+
+
+class TransportError(Exception):
+    """No whole answer came (connect, reset, time-out): a write may have been applied."""
+
+
+class TerminalError(Exception):
+    """The object cannot be reconciled until its spec changes: no retry."""
+
+
+class RetryableError(Exception):
+    """The reconcile failed in an expected way and wants another try at a time that it knows."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        """Keep when the next try makes sense."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    409: Conflict,
+    410: Expired,
+    413: TooLarge,
+    422: Invalid,
+    429: TooManyRequests,
+    500: InternalError,
+    503: ServiceUnavailable,
+    504: ServerTimeout,
+}
+
+_TOO_LARGE_TEXTS = (
+    "etcdserver: request is too large",
+    "trying to send message larger than max",
+    "Request entity too large",
+)
+"""How an over-size object shows where the server has no status code of its own for it (500, and 400 from proxies)."""
+
+
+class _Status(msgspec.Struct):
+    reason: str | None = ""
+    message: str | None = ""
+    code: int | None = None
+    details: dict[str, Any] | None = None
+
+
+def error_from_status(status: int, body: bytes, *, retry_after_seconds: float | None = None) -> ApiError:
+    """Turn an answer that is not a success into the error that names it.
+
+    Args:
+        status: HTTP status code.
+        body: usually a metav1.Status, but anything that a proxy may send is accepted.
+        retry_after_seconds: value of the `Retry-After` header, which wins over the body's.
+    """
+    try:
+        parsed = msgspec.json.decode(body, type=_Status)
+    except msgspec.MsgspecError:
+        parsed = _Status(message=body[:MESSAGE_LIMIT].decode("utf-8", "replace").strip())
+    reason, message, details = parsed.reason or "", (parsed.message or "")[:MESSAGE_LIMIT], parsed.details or {}
+    if retry_after_seconds is None and isinstance(details.get("retryAfterSeconds"), int | float):
+        retry_after_seconds = float(details["retryAfterSeconds"])
+    error_type = _type_of(parsed.code or status, reason, message)
+    return error_type(status, reason, message, details, retry_after_seconds=retry_after_seconds)
+
+
+def _type_of(status: int, reason: str, message: str) -> type[ApiError]:
+    if any(text in message for text in _TOO_LARGE_TEXTS):
+        return TooLarge
+    if status == 409 and reason == "AlreadyExists":
+        return AlreadyExists
+    if reason == "Expired":
+        return Expired
+    return _BY_STATUS.get(status, InternalError if status >= 500 else ApiError)

@@ -1,0 +1,213 @@
+"""The exchange with a real API server, over aiohttp.
+
+Requests and watches have separate connection pools: a thousand open watches must not keep a write waiting. Requests
+are bounded in flight instead of per second, so that the server's own fairness decides. Bodies come unencoded: gzip
+costs half a second on a list of 30 MB. Proxies of the environment are ignored (looking for them doubles the cost of a
+request). What must not go here: retries and the meaning of answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import aiohttp
+import yarl
+
+from kubechain.runtime.errors import TransportError
+from kubechain.runtime.transport import Reply, StreamReply
+
+IN_FLIGHT = 100
+"""Requests at once. kube-apiserver's own default limit for all its clients together is 600."""
+
+CONNECT_SECONDS = 10.0
+"""Limit for a TCP and TLS handshake."""
+
+KEEPALIVE_SECONDS = 60.0
+"""How long an unused connection stays open."""
+
+LINE_LIMIT = 16 * 1024 * 1024
+"""Longest line of a watch; etcd's objects end at 1.5 MiB, as JSON with escapes they may be some times that."""
+
+
+class Server(Protocol):
+    """Where the server is and who we are to it; see `credentials`."""
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port, and a path where the server is behind one."""
+        ...
+
+    @property
+    def ssl(self) -> ssl.SSLContext | None:
+        """How TLS is checked and spoken; None for plain HTTP."""
+        ...
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The proxy that the kubeconfig names."""
+        ...
+
+    async def authorization(self) -> str | None:
+        """Return the value of the `Authorization` header, None for none."""
+        ...
+
+
+class HttpExchange:
+    """Moves bytes to and from one API server."""
+
+    def __init__(self, server: Server, *, user_agent: str, in_flight: int = IN_FLIGHT) -> None:
+        """Create an exchange; connections are made on demand. Must be called on the event loop.
+
+        Args:
+            server: address and credentials.
+            user_agent: shown in the server's audit log and metrics.
+            in_flight: requests at once; watches do not count.
+        """
+        self._server = server
+        self._root = server.url.rstrip("/")
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self._requests = self._session(limit=in_flight)
+        self._watches = self._session(limit=0)
+
+    @property
+    def host(self) -> str:
+        """Return the server's host and port, for metrics."""
+        return yarl.URL(self._root).authority
+
+    async def send(
+        self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
+    ) -> Reply:
+        """Send one request and return the whole answer; see `transport.Exchange`."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                async with self._requests.request(
+                    method, self._url(target), headers=await self._all_headers(headers), data=body,
+                    allow_redirects=False, proxy=self._server.proxy_url,
+                ) as response:  # fmt: skip
+                    return Reply(response.status, _lower(response.headers), await response.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TransportError(_describe(method, target, error)) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
+    ) -> AsyncIterator[StreamReply]:
+        """Open a stream of lines; see `transport.Exchange`."""
+        describe = _Describe("WATCH", target)
+        try:
+            async with asyncio.timeout(connect_timeout_seconds):
+                response = await self._watches.request(
+                    "GET", self._url(target), headers=await self._all_headers(headers),
+                    allow_redirects=False, proxy=self._server.proxy_url,
+                )  # fmt: skip
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TransportError(describe(error)) from error
+        try:
+            yield _HttpStream(response, idle_timeout_seconds, describe)
+        finally:
+            response.close()  # not release: what is left of a watch is never read
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._watches.close()
+        await self._requests.close()
+
+    def _session(self, *, limit: int) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=limit,
+            ssl=self._server.ssl or False if self._root.startswith("http:") else self._server.ssl or True,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS),
+            trust_env=False,
+            auto_decompress=True,
+            read_bufsize=2**18,
+        )
+
+    def _url(self, target: str) -> yarl.URL:
+        return yarl.URL(self._root + target, encoded=True)
+
+    async def _all_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        authorization = await self._server.authorization()
+        return {**headers, "Authorization": authorization} if authorization else headers
+
+
+class _HttpStream:
+    """The lines of one answer."""
+
+    def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float, describe: _Describe) -> None:
+        self._response = response
+        self._idle_seconds = idle_seconds
+        self._describe = describe
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return _lower(self._response.headers)
+
+    @property
+    def lines(self) -> AsyncIterator[bytes]:
+        return self._lines()
+
+    async def read(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                return await self._response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TransportError(self._describe(error)) from error
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        """Split chunks into lines ourselves: aiohttp's own reader refuses lines longer than its buffer."""
+        rest = bytearray()
+        content = self._response.content
+        while True:
+            chunk = await self._next(content.readany)
+            if not chunk:
+                return
+            *lines, tail = (bytes(rest) + chunk).split(b"\n") if b"\n" in chunk else (chunk,)
+            if not lines:
+                rest += tail
+                if len(rest) > LINE_LIMIT:
+                    raise TransportError(f"{self._describe.subject}: a line is longer than {LINE_LIMIT} bytes")
+                continue
+            rest = bytearray(tail)
+            for line in lines:
+                if line:
+                    yield line
+
+    async def _next(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                return await read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TransportError(self._describe(error)) from error
+
+
+class _Describe:
+    """Puts verb and path before what aiohttp says; the query may hold a token of a list and is left out."""
+
+    def __init__(self, method: str, target: str) -> None:
+        self.subject = f"{method} {target.partition('?')[0]}"
+
+    def __call__(self, error: BaseException) -> str:
+        reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        return f"{self.subject}: {reason}"
+
+
+def _describe(method: str, target: str, error: BaseException) -> str:
+    return _Describe(method, target)(error)
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in headers.items()}

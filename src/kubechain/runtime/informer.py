@@ -1,0 +1,128 @@
+"""One shared cache per kind: the store, the reflectors that fill it, and who is told about changes.
+
+Made by the manager on the first ask for a kind; several controllers and listers share it. What must not go here:
+work, which handlers only put into queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.keys import Request
+from kubechain.runtime.reflector import Reflector
+from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.store import Handler, Lister, Store
+from kubechain.runtime.transport import Exchange
+
+T = TypeVar("T", bound=KubernetesObject)
+
+
+class Informer(Generic[T]):
+    """The cache of one kind, in the namespaces that the manager works in."""
+
+    def __init__(self, resource: Resource[T], reflectors: Callable[[Store[T]], Sequence[Reflector]]) -> None:
+        """Create an informer whose store is filled by what `reflectors` makes for it."""
+        self.resource = resource
+        self.store = Store(resource)
+        self.lister = Lister(self.store)
+        self.reflectors = reflectors(self.store)
+
+    def add_handler(self, handler: Handler) -> None:
+        """Tell `handler` about every change, and about what is already here."""
+        self.store.add_handler(handler)
+
+    async def run(self) -> None:
+        """Follow the server until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for reflector in self.reflectors:
+                group.create_task(reflector.run())
+
+    async def wait_synced(self) -> None:
+        """Return when the first list is in the store."""
+        for reflector in self.reflectors:
+            await reflector.synced.wait()
+
+    @property
+    def synced(self) -> bool:
+        """Tell whether the first list is in the store."""
+        return all(reflector.synced.is_set() for reflector in self.reflectors)
+
+    @property
+    def heard_at(self) -> float:
+        """Return when the server last said anything, in the clock's monotonic seconds; the oldest of all scopes."""
+        return min(reflector.last_heard_at for reflector in self.reflectors)
+
+    @property
+    def last_error(self) -> str:
+        """Return what keeps the cache from following, empty when nothing does."""
+        return next((reflector.last_error for reflector in self.reflectors if reflector.last_error), "")
+
+    def describe(self) -> str:
+        """Say in one line what it is doing and what stands in its way; for time-outs and readiness."""
+        resource = self.resource
+        verbs = {"listing": "list"}
+        doing = ", ".join(dict.fromkeys(verbs.get(r.phase, "watch") for r in self.reflectors if not r.synced.is_set()))
+        name = f"{resource.plural}.{resource.group}".rstrip(".")
+        return f"{resource.kind}: {doing or 'watch'} {name}: {self.last_error or 'no answer yet'}"
+
+
+class Informers:
+    """All caches of a manager; told by the client about our own writes."""
+
+    def __init__(
+        self, *, exchange: Exchange, clock: Clock, namespaces: Sequence[str] = (), watch_list: bool = True
+    ) -> None:
+        """Create an empty set.
+
+        Args:
+            exchange: for watches and lists.
+            clock: for waits and jitter.
+            namespaces: where to look; none means everywhere.
+            watch_list: try WatchList first.
+        """
+        self._exchange, self._clock = exchange, clock
+        self._client = Client(exchange, clock=clock)
+        self._namespaces = tuple(namespaces)
+        self._watch_list = watch_list
+        self._informers: dict[tuple[str, str, str, bool], Informer[Any]] = {}
+
+    def __iter__(self) -> Iterator[Informer[Any]]:
+        """Iterate over all informers, in the order in which they were asked for."""
+        return iter(self._informers.values())
+
+    def of(self, resource: Resource[T]) -> Informer[T]:
+        """Return the informer of a kind, made on the first ask."""
+        if resource.identity not in self._informers:
+            self._informers[resource.identity] = Informer(resource, lambda store: self._reflectors(resource, store))
+        return cast("Informer[T]", self._informers[resource.identity])
+
+    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
+        """Lay our own write over every cache of its kind."""
+        for store in self._stores_of(resource):
+            store.wrote(store.cut(raw), base_version=base_version)
+
+    def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
+        """Lay our own deletion over every cache of its kind."""
+        for store in self._stores_of(resource):
+            store.deleted(Request(namespace, name), uid=uid)
+
+    def _stores_of(self, resource: Resource[Any]) -> Iterable[Store[Any]]:
+        group, version, plural, _ = resource.identity
+        for only_metadata in (False, True):
+            informer = self._informers.get((group, version, plural, only_metadata))
+            if informer is not None:
+                yield informer.store
+
+    def _reflectors(self, resource: Resource[T], store: Store[T]) -> list[Reflector]:
+        scopes: Sequence[str | None] = self._namespaces if self._namespaces and resource.namespaced else (None,)
+        return [
+            Reflector(
+                resource, store, client=self._client, exchange=self._exchange, clock=self._clock,
+                namespace=namespace, watch_list=self._watch_list,
+            )
+            for namespace in scopes
+        ]  # fmt: skip

@@ -1,0 +1,314 @@
+"""Keeps one store equal to what the server has: list, watch, back off, for ever.
+
+A reflector is a state machine that never dies:
+
+    listing ──► watching ──► (stream ends, idle, or breaks) ──► watching again from the last version
+       ▲            │
+       └────────────┴── 410, "too large resource version", or an answer that makes no sense
+
+Listing means, in this order: a watch that sends the initial state (WatchList) where it is served, a list from the
+server's cache, a consistent paged list where the cache is behind or our version has expired. No error is fatal: the
+store keeps what it has, readiness says what is wrong, and the next try comes with client-go's backoff.
+Run by an informer. What must not go here: anything about reconcilers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from kubechain.runtime.client import ACCEPT_JSON, ACCEPT_METADATA, PAGE_LIMIT, Client, RawPage, target
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import ApiError, BadRequest, Expired, Invalid, TransportError, error_from_status
+from kubechain.runtime.metadata import Cut
+from kubechain.runtime.resource import Resource
+from kubechain.runtime.transport import Exchange, StreamReply
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+BACKOFF_BASE_SECONDS = 0.8
+BACKOFF_MAX_SECONDS = 30.0
+"""client-go's reflector constants: 0.8 s, doubled up to 30 s, each with up to 100 % jitter on top."""
+
+SERVER_TIMEOUT_SECONDS = (300.0, 600.0)
+"""How long one watch may last; drawn anew each time, so that ten thousand watches do not reconnect at once."""
+
+IDLE_SECONDS = 75.0
+"""Silence after which a connection counts as dead. Bookmarks come at least once a minute."""
+
+CONNECT_SECONDS = 30.0
+"""Limit for the head of a watch's answer; it waits for the server's cache to be as new as our version."""
+
+INITIAL_IDLE_SECONDS = 15.0
+"""Silence within the initial events after which WatchList counts as not served: old servers ignore the parameter."""
+
+HEALTHY_SECONDS = 5.0
+"""A watch that lived this long was no failure, however it ended."""
+
+CHUNK = 250
+"""Objects handled between two turns of the event loop while a long list is taken in: about 2 ms."""
+
+INITIAL_END = b"k8s.io/initial-events-end"
+"""Annotation of the bookmark that ends the initial events."""
+
+TOO_LARGE_VERSION = "ResourceVersionTooLarge"
+TOO_LARGE_TEXT = "Too large resource version"
+"""How a server says that its cache is behind our version."""
+
+
+class Phase(enum.StrEnum):
+    """Where a reflector is; shown in readiness and in debugging."""
+
+    LISTING = "listing"
+    WATCHING = "watching"
+    BACKING_OFF = "backing off"
+
+
+class Sink(Protocol):
+    """What a reflector fills: a store."""
+
+    def cut(self, raw: bytes | msgspec.Raw) -> Cut: ...
+    def begin_replace(self) -> None: ...
+    def replace(
+        self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False
+    ) -> None: ...
+    def apply(self, received: Cut) -> None: ...
+    def remove(self, received: Cut) -> None: ...
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class _StatusCode(msgspec.Struct):
+    code: int = 500
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_STATUS_CODE = msgspec.json.Decoder(_StatusCode)
+
+
+class Backoff:
+    """client-go's reflector backoff: doubling with jitter, forgotten after a healthy stretch."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start without failures."""
+        self._clock = clock
+        self._failures = 0
+
+    def next_seconds(self) -> float:
+        """Count a failure and return how long to wait."""
+        base = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        return base * self._clock.random.uniform(1.0, 2.0)
+
+    def reset(self) -> None:
+        """Forget the failures."""
+        self._failures = 0
+
+
+class Reflector:
+    """Follows one kind in one namespace, or in all."""
+
+    def __init__(
+        self, resource: Resource[Any], sink: Sink, *, client: Client, exchange: Exchange, clock: Clock,
+        namespace: str | None = None, watch_list: bool = True,
+    ) -> None:  # fmt: skip
+        """Create a reflector; nothing happens before `run`.
+
+        Args:
+            resource: the kind.
+            sink: the store to fill.
+            client: for lists.
+            exchange: for watches.
+            clock: for waits and jitter.
+            namespace: None for all.
+            watch_list: try WatchList before a list.
+        """
+        self._resource, self._sink = resource, sink
+        self._client, self._exchange, self._clock = client, exchange, clock
+        self._namespace = namespace
+        self._watch_list = watch_list
+        self._backoff = Backoff(clock)
+        self._version = ""
+        self._must_list = True
+        self._must_be_exact = False
+        self._initial: list[Cut] | None = None
+        self.phase = Phase.LISTING
+        self.synced = asyncio.Event()
+        self.last_error = ""
+        self.last_heard_at = clock.monotonic()
+        self.relist_count = 0
+        self.event_count = 0
+
+    async def run(self) -> None:
+        """Follow the server until cancelled."""
+        while True:
+            started_at = self._clock.monotonic()
+            try:
+                if self._must_list and not self._watch_list:
+                    await self._list()
+                await self._watch()
+            except (ApiError, TransportError, TimeoutError, msgspec.MsgspecError, ValueError, KeyError) as error:
+                if self._changed_course(error):
+                    continue
+            await self._pause(healthy=self._clock.monotonic() - started_at >= HEALTHY_SECONDS)
+
+    # --- listing
+
+    async def _list(self) -> None:
+        self.phase = Phase.LISTING
+        self._sink.begin_replace()
+        cuts: list[Cut] = []
+        version = ""
+        async for page in self._pages():
+            cuts += await self._cut_all(page)
+            version = page.resource_version
+        self._adopt(cuts, version)
+
+    def _pages(self) -> AsyncIterator[RawPage]:
+        """List from the server's cache in one piece, five times as fast as pages, unless it must be exact."""
+        if self._must_be_exact:
+            return self._client.pages(self._resource, self._namespace, {}, limit=PAGE_LIMIT)
+        query = {"resourceVersion": self._version or "0"}
+        return self._client.pages(self._resource, self._namespace, query, limit=None)
+
+    async def _cut_all(self, page: RawPage) -> list[Cut]:
+        cuts: list[Cut] = []
+        for number, item in enumerate(page.items, start=1):
+            cuts.append(self._sink.cut(item))
+            if number % CHUNK == 0:
+                await asyncio.sleep(0)
+        return cuts
+
+    def _adopt(self, cuts: list[Cut], version: str) -> None:
+        self._sink.replace(cuts, int(version), namespace=self._namespace, exact=self._must_be_exact)
+        self._version = version
+        self._initial = None
+        self._must_list = self._must_be_exact = False
+        self.phase = Phase.WATCHING
+        self.relist_count += 1
+        self._heard()
+        self.synced.set()
+
+    # --- watching
+
+    async def _watch(self) -> None:
+        """Read one watch to its end; where a list is due, it begins with the initial state."""
+        self._initial = [] if self._must_list else None
+        if self._must_list:
+            self.phase = Phase.LISTING
+            self._sink.begin_replace()
+        async with self._open() as stream:
+            if stream.status != 200:
+                raise error_from_status(stream.status, await stream.read())
+            self._heard()
+            if self._initial is not None:
+                await self._read_initial(stream)
+            await self._read(stream)
+
+    def _open(self) -> AbstractAsyncContextManager[StreamReply]:
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(int(self._clock.random.uniform(*SERVER_TIMEOUT_SECONDS))),
+            "resourceVersion": "" if self._must_be_exact else self._version,
+        }
+        if self._must_list:
+            query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        return self._exchange.stream(
+            target(self._resource.path(self._namespace), query),
+            headers=ACCEPT_METADATA if self._resource.metadata_only else ACCEPT_JSON,
+            connect_timeout_seconds=CONNECT_SECONDS,
+            idle_timeout_seconds=IDLE_SECONDS,
+        )
+
+    async def _read_initial(self, stream: StreamReply) -> None:
+        """Collect the initial events up to the bookmark that ends them.
+
+        Raises:
+            TimeoutError: they do not end; the server does not know the parameter.
+        """
+        async with asyncio.timeout(INITIAL_IDLE_SECONDS) as idle:
+            async for line in stream.lines:
+                self._take(_EVENT.decode(line))
+                if self._initial is None:
+                    return
+                if self.event_count % CHUNK == 0:
+                    idle.reschedule(asyncio.get_running_loop().time() + INITIAL_IDLE_SECONDS)
+                    await asyncio.sleep(0)
+        raise TransportError("the watch ended within the initial events")
+
+    async def _read(self, stream: StreamReply) -> None:
+        async for line in stream.lines:
+            self._take(_EVENT.decode(line))
+            self._heard()
+            if self.event_count % CHUNK == 0:  # many lines may be buffered: others want a turn
+                await asyncio.sleep(0)
+
+    def _take(self, event: _Event) -> None:
+        self.event_count += 1
+        if event.type == "ERROR":
+            raise _error_of(event.object)
+        received = self._sink.cut(event.object)
+        match event.type:
+            case "BOOKMARK":
+                self._take_bookmark(event.object, received)
+            case "DELETED":
+                self._sink.remove(received)
+            case _ if self._initial is not None:
+                self._initial.append(received)
+            case _:
+                self._sink.apply(received)
+        if self._initial is None:
+            self._version = received.metadata.resource_version
+
+    def _take_bookmark(self, raw: msgspec.Raw, received: Cut) -> None:
+        if self._initial is not None and INITIAL_END in bytes(raw):
+            self._must_be_exact = self._must_be_exact or not self._version  # no version asked: a consistent read
+            self._adopt(self._initial, received.metadata.resource_version)
+
+    # --- going on
+
+    def _heard(self) -> None:
+        self.last_heard_at = self._clock.monotonic()
+        if self._initial is None:
+            self.last_error = ""
+
+    def _changed_course(self, error: Exception) -> bool:
+        """Note a failure, decide where to go on, and return whether that may happen at once."""
+        was_listing, self._initial = self._must_list, None
+        self.last_error = f"{type(error).__name__}: {error}"[:256]
+        log.info("watch or list failed", kind=self._resource.kind, namespace=self._namespace, error=self.last_error)
+        match error:
+            case BadRequest() | Invalid() | TimeoutError() if was_listing and self._watch_list:
+                self._watch_list = False  # not served here: list instead
+                return True
+            case Expired():
+                self._must_list, self._must_be_exact = True, was_listing
+            case ApiError() if TOO_LARGE_VERSION in error.cause_reasons or TOO_LARGE_TEXT in error.message:
+                self._must_list = self._must_be_exact = True
+            case ApiError() | TransportError() | TimeoutError():
+                pass
+            case _:  # what came makes no sense: start from a fresh list
+                self._must_list = True
+        return False
+
+    async def _pause(self, *, healthy: bool) -> None:
+        if healthy:
+            self._backoff.reset()
+            return
+        self.phase = Phase.BACKING_OFF
+        await self._clock.sleep(self._backoff.next_seconds())
+
+
+def _error_of(raw: msgspec.Raw) -> ApiError:
+    """Return the error that an ERROR event carries."""
+    return error_from_status(_STATUS_CODE.decode(raw).code, bytes(raw))

@@ -1,0 +1,357 @@
+"""The cache of one kind: raw objects with a little decoded metadata, indexes, and our own writes laid over it.
+
+Filled by a reflector (what the server says) and by the client (what we wrote); read through `Lister`. One rule keeps
+it honest: an object never goes back in time. Versions of a kind are ordered numbers, so a watch event or a list item
+older than what is here, usually the echo of a foreign write that our own write already built upon, changes nothing.
+
+Single loop, synchronous, no locks. What must not go here: requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import structlog
+
+from kubechain.runtime.errors import TerminalError
+from kubechain.runtime.keys import Request
+from kubechain.runtime.metadata import Cut, Metadata, cut
+from kubechain.runtime.resource import KubernetesObject, Resource
+
+T = TypeVar("T", bound=KubernetesObject)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Undecodable(TerminalError):
+    """A cached object does not fit its model; it must change before anything can be done with it."""
+
+
+class Change(Generic[T]):
+    """One transition of one object in a store: created (no old), updated, or deleted (no new)."""
+
+    __slots__ = ("_decoded", "_resource", "at_start", "key", "new", "old", "own")
+
+    def __init__(
+        self, resource: Resource[T], old: Cut | None, new: Cut | None, *, own: bool = False, at_start: bool = False
+    ) -> None:
+        """Create a change; one of `old` and `new` is there.
+
+        Args:
+            resource: the kind.
+            old: as it was.
+            new: as it is.
+            own: this is our own write and nothing else: no change of others hides in it.
+            at_start: part of a list, where it has less urgency than an event.
+        """
+        present = new or old
+        assert present is not None
+        self._resource = resource
+        self._decoded: dict[bool, T | None] = {}
+        self.key = Request(present.metadata.namespace, present.metadata.name)
+        self.old, self.new = old, new
+        self.own, self.at_start = own, at_start
+
+    def current(self) -> T | None:
+        """Return the object as it is, None when it is gone or does not fit its model; decoded once for all readers."""
+        return self._decode(self.new)
+
+    def objects(self) -> Iterator[T]:
+        """Yield the object as it is and as it was, as far as they exist and can be decoded."""
+        for held in (self.new, self.old):
+            obj = self._decode(held)
+            if obj is not None:
+                yield obj
+
+    def _decode(self, held: Cut | None) -> T | None:
+        if held is None:
+            return None
+        is_new = held is self.new
+        if is_new not in self._decoded:
+            self._decoded[is_new] = decoded_or_none(self._resource, held)
+        return self._decoded[is_new]
+
+
+Handler = Callable[[Change[Any]], None]
+"""Is told about each change, synchronously, right after the store has it; must not fail and must not wait."""
+
+
+def decoded_or_none(resource: Resource[T], held: Cut) -> T | None:
+    """Decode an object; one that does not fit its model is logged and left out, so that it harms no other."""
+    try:
+        return resource.decode(held.raw)
+    except (ValueError, TypeError) as error:
+        metadata = held.metadata
+        # The error's text is left out: it quotes the object.
+        log.warning(
+            "object does not fit its model",
+            kind=resource.kind, namespace=metadata.namespace, name=metadata.name, error=type(error).__name__,
+        )  # fmt: skip
+        return None
+
+
+class Index(Generic[T]):
+    """Keys by the values that a function finds in each object."""
+
+    def __init__(self, values_of: Callable[[T], Iterable[str]]) -> None:
+        """Create an empty index over what `values_of` returns."""
+        self._values_of = values_of
+        self._keys: dict[str, dict[Request, None]] = {}
+        self._values: dict[Request, tuple[str, ...]] = {}
+
+    def put(self, key: Request, obj: T | None) -> None:
+        """Set the values of one object; None removes it."""
+        values = tuple(dict.fromkeys(self._values_of(obj))) if obj is not None else ()
+        for value in self._values.pop(key, ()):
+            keys = self._keys[value]
+            del keys[key]
+            if not keys:
+                del self._keys[value]
+        for value in values:
+            self._keys.setdefault(value, {})[key] = None
+        if values:
+            self._values[key] = values
+
+    def keys(self, value: str) -> Iterable[Request]:
+        """Return the keys of the objects that have this value."""
+        return self._keys.get(value, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tombstone:
+    """What we deleted ourselves: this incarnation is not let in again by an event from before."""
+
+    uid: str
+    version: int
+
+
+class Store(Generic[T]):
+    """All known objects of one kind."""
+
+    def __init__(self, resource: Resource[T], *, own_writes: bool = True) -> None:
+        """Create an empty store.
+
+        Args:
+            resource: the kind.
+            own_writes: lay our own writes over it; turned off only to prove that it matters.
+        """
+        self.resource = resource
+        self._own_writes = own_writes
+        self._namespaces: dict[str, dict[str, Cut]] = {}
+        self._tombstones: dict[Request, _Tombstone] = {}
+        self._indexes: dict[str, Index[T]] = {}
+        self._handlers: list[Handler] = []
+        self._fresh: dict[Request, int] | None = None
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return how many objects there are."""
+        return self._count
+
+    def get(self, key: Request) -> Cut | None:
+        """Return one object, still encoded."""
+        return self._namespaces.get(key.namespace, {}).get(key.name)
+
+    def scan(self, namespace: str | None = None) -> Iterator[Cut]:
+        """Yield all objects, of one namespace or of all; the store must not change meanwhile."""
+        if namespace is not None:
+            yield from self._namespaces.get(namespace, {}).values()
+            return
+        for held in self._namespaces.values():
+            yield from held.values()
+
+    def by_index(self, name: str, value: str) -> list[Cut]:
+        """Return the objects that have a value in an index.
+
+        Raises:
+            KeyError: there is no such index.
+        """
+        return [held for key in self._indexes[name].keys(value) if (held := self.get(key)) is not None]
+
+    def add_index(self, name: str, values_of: Callable[[T], Iterable[str]]) -> None:
+        """Add an index; the same name again replaces it."""
+        index = self._indexes[name] = Index(values_of)
+        for held in self.scan():
+            index.put(_key(held), decoded_or_none(self.resource, held))
+
+    def add_handler(self, handler: Handler) -> None:
+        """Add who is told about changes; it is told about what is already here first."""
+        self._handlers.append(handler)
+        for held in list(self.scan()):
+            handler(Change(self.resource, None, held, at_start=True))
+
+    def cut(self, raw: bytes | msgspec.Raw) -> Cut:
+        """Cut a received object down to what is kept.
+
+        Raises:
+            msgspec.MsgspecError: it is not a Kubernetes object.
+        """
+        resource = self.resource
+        return cut(raw, api_version=resource.api_version, kind=resource.kind, metadata_only=resource.metadata_only)
+
+    def apply(self, received: Cut) -> None:
+        """Take an object from the watch: added or modified, the difference does not matter."""
+        key = _key(received)
+        if self._is_news(key, received):
+            self._put(key, received)
+
+    def remove(self, received: Cut) -> None:
+        """Take a deletion from the watch."""
+        key = _key(received)
+        tombstone = self._tombstones.get(key)
+        if tombstone is not None and tombstone.uid == received.metadata.uid:
+            del self._tombstones[key]
+        held = self.get(key)
+        if held is not None and (
+            held.metadata.uid == received.metadata.uid or held.metadata.version < received.metadata.version
+        ):
+            self._drop(key, held)
+
+    def begin_replace(self) -> None:
+        """Start to remember our own writes: the list that is being asked for may not know them."""
+        self._fresh = {}
+
+    def replace(self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False) -> None:
+        """Take a whole list: what it lacks is gone, with one deletion each.
+
+        Args:
+            items: the list.
+            version: its resourceVersion.
+            namespace: what was listed; None for all.
+            exact: the list is a consistent read. It is believed even where it is older than what is here, which
+                happens when a cluster was restored from a backup; only writes of ours since the request stay.
+        """
+        fresh, self._fresh = self._fresh or {}, None
+        listed: set[Request] = set()
+        for item in items:
+            key = _key(item)
+            listed.add(key)
+            if self._is_news(key, item) or (exact and key not in fresh and not self._is_buried(key, item)):
+                self._put(key, item, at_start=True)
+        for held in list(self.scan(namespace)):
+            key = _key(held)
+            if key not in listed and (held.metadata.version <= version or (exact and key not in fresh)):
+                self._drop(key, held, at_start=True)
+        self._forget_tombstones(listed, version)
+
+    def wrote(self, received: Cut, *, base_version: str | None) -> None:
+        """Lay our own write over the store.
+
+        Args:
+            received: the object as the server answered it.
+            base_version: what the write was conditional on; see `client.WriteObserver`.
+        """
+        key = _key(received)
+        if not self._own_writes or not self._is_news(key, received):
+            return
+        held = self.get(key)
+        known = held.metadata.resource_version if held is not None else ""
+        if self._fresh is not None:
+            self._fresh[key] = received.metadata.version
+        self._put(key, received, own=base_version == known)
+
+    def deleted(self, key: Request, *, uid: str) -> None:
+        """Lay our own deletion over the store."""
+        held = self.get(key)
+        if not self._own_writes or held is None or held.metadata.uid != uid:
+            return
+        self._tombstones[key] = _Tombstone(uid, held.metadata.version)
+        self._drop(key, held, own=True)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return counts, for metrics and debugging."""
+        held_bytes = sum(len(held.raw) for held in self.scan())
+        return {"objects": len(self), "bytes": held_bytes, "tombstones": len(self._tombstones)}
+
+    def _is_buried(self, key: Request, received: Cut) -> bool:
+        tombstone = self._tombstones.get(key)
+        return tombstone is not None and tombstone.uid == received.metadata.uid
+
+    def _is_news(self, key: Request, received: Cut) -> bool:
+        if self._is_buried(key, received):
+            return False
+        held = self.get(key)
+        return held is None or held.metadata.version < received.metadata.version
+
+    def _put(self, key: Request, received: Cut, *, own: bool = False, at_start: bool = False) -> None:
+        held = self.get(key)
+        if held is not None and held.metadata.uid != received.metadata.uid:
+            self._drop(key, held, at_start=at_start)  # another object under the same name: the old one died unseen
+            held = None
+        if held is not None and held.metadata.version == received.metadata.version:
+            return
+        self._namespaces.setdefault(key.namespace, {})[key.name] = received
+        self._count += held is None
+        self._changed(Change(self.resource, held, received, own=own, at_start=at_start))
+
+    def _drop(self, key: Request, held: Cut, *, own: bool = False, at_start: bool = False) -> None:
+        names = self._namespaces[key.namespace]
+        del names[key.name]
+        self._count -= 1
+        if not names:
+            del self._namespaces[key.namespace]
+        self._changed(Change(self.resource, held, None, own=own, at_start=at_start))
+
+    def _changed(self, change: Change[T]) -> None:
+        if self._indexes:
+            obj = change.current()
+            for index in self._indexes.values():
+                index.put(change.key, obj)
+        for handler in self._handlers:
+            handler(change)
+
+    def _forget_tombstones(self, listed: set[Request], version: int) -> None:
+        """Drop the tombstones of what a list, not older than the deletion's last sight, no longer has."""
+        gone = [key for key, stone in self._tombstones.items() if key not in listed and stone.version < version]
+        for key in gone:
+            del self._tombstones[key]
+
+
+def _key(held: Cut) -> Request:
+    return Request(held.metadata.namespace, held.metadata.name)
+
+
+class Lister(Generic[T]):
+    """Reads typed objects from a store. Each read decodes: what the caller gets is its own copy."""
+
+    def __init__(self, store: Store[T]) -> None:
+        """Read from `store`."""
+        self._store = store
+
+    def get(self, namespace: str, name: str) -> T | None:
+        """Return one object, None when there is none.
+
+        Raises:
+            Undecodable: it does not fit its model.
+        """
+        held = self._store.get(Request(namespace, name))
+        if held is None:
+            return None
+        try:
+            return self._store.resource.decode(held.raw)
+        except (ValueError, TypeError) as error:
+            raise Undecodable(f"{self._store.resource.kind} does not fit its model: {namespace}/{name}") from error
+
+    def list(self, namespace: str | None = None) -> list[T]:
+        """Return all objects of one namespace, or of all; those that do not fit their model are left out."""
+        return self._decoded(self._store.scan(namespace))
+
+    def by_index(self, index: str, value: str) -> list[T]:
+        """Return the objects that have a value in an index.
+
+        Raises:
+            KeyError: there is no such index.
+        """
+        return self._decoded(self._store.by_index(index, value))
+
+    def metadata(self, namespace: str, name: str) -> Metadata | None:
+        """Return the metadata of one object without decoding the rest."""
+        held = self._store.get(Request(namespace, name))
+        return held.metadata if held is not None else None
+
+    def _decoded(self, cuts: Iterable[Cut]) -> list[T]:
+        resource = self._store.resource
+        return [obj for held in cuts if (obj := decoded_or_none(resource, held)) is not None]

@@ -1,0 +1,325 @@
+"""The queue between what happens and who works on it: each key at most once, one worker a key, nothing lost.
+
+client-go's work queue with what controller-runtime added (priorities) and what many tenants need (a fair turn for each
+namespace). A key is in any of these: ready (to be handed out), processing (handed out), dirty (added while processing:
+handed out once more when done), delayed (waiting for a time). Fed by informers' handlers and by the controller;
+drained by the controller.
+
+The core is synchronous and knows no event loop; `get` and the timer are a thin shell around it. Single loop, no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.keys import Request
+
+LOW, NORMAL, HIGH = -100, 0, 100
+"""Priorities: start-up and resync are low, events normal. controller-runtime's numbers for the same."""
+
+BACKOFF_BASE_SECONDS = 0.005
+BACKOFF_MAX_SECONDS = 300.0
+"""Bounds of the backoff of a failing key; the wait is drawn evenly between 0 and the bound (full jitter)."""
+
+LOWEST_EVERY = 16
+"""Each time that many keys were handed out, the next comes from the lowest priority: nothing starves."""
+
+
+class ShutDown(Exception):
+    """Raised by `get` when the queue takes and hands out nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A key that was handed out."""
+
+    key: Request
+    priority: int
+    waited_seconds: float
+    """From the first add to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts since the start, and what is here now."""
+
+    ready: int
+    delayed: int
+    processing: int
+    failing: int
+    added_total: int
+    retried_total: int
+    oldest_ready_seconds: float
+
+
+class _Level:
+    """The ready keys of one priority: first in, first out within a namespace, namespaces in turn."""
+
+    __slots__ = ("_namespaces",)
+
+    def __init__(self) -> None:
+        self._namespaces: OrderedDict[str, OrderedDict[Request, float]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._namespaces)
+
+    def put(self, key: Request, added_at: float) -> None:
+        keys = self._namespaces.get(key.namespace)
+        if keys is None:
+            keys = self._namespaces[key.namespace] = OrderedDict()
+        keys[key] = added_at
+
+    def take(self, key: Request) -> float:
+        keys = self._namespaces[key.namespace]
+        added_at = keys.pop(key)
+        if not keys:
+            del self._namespaces[key.namespace]
+        return added_at
+
+    def take_next(self) -> tuple[Request, float]:
+        namespace, keys = next(iter(self._namespaces.items()))
+        key, added_at = keys.popitem(last=False)
+        if keys:
+            self._namespaces.move_to_end(namespace)
+        else:
+            del self._namespaces[namespace]
+        return key, added_at
+
+    def oldest(self) -> float:
+        return min(next(iter(keys.values())) for keys in self._namespaces.values())
+
+
+class Queue:
+    """The work queue of one controller."""
+
+    def __init__(self, name: str, *, clock: Clock) -> None:
+        """Create an empty queue.
+
+        Args:
+            name: of the controller, for metrics.
+            clock: for due times and jitter.
+        """
+        self.name = name
+        self._clock = clock
+        self._levels: dict[int, _Level] = {}
+        self._order: list[int] = []  # priorities that have a level, highest first
+        self._ready: dict[Request, int] = {}  # key -> its priority
+        self._processing: dict[Request, int] = {}
+        self._dirty: dict[Request, tuple[int, float]] = {}  # key -> priority, when it was added
+        self._due: dict[Request, tuple[float, int]] = {}  # key -> when, priority
+        self._heap: list[tuple[float, int, Request]] = []  # stale entries are recognised by _due
+        self._sequence = 0
+        self._failures: dict[Request, int] = {}
+        self._getters: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._handed_out = 0
+        self._added_total = 0
+        self._retried_total = 0
+        self._shut_down = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # --- the core: synchronous
+
+    def add(self, key: Request, *, priority: int = NORMAL) -> None:
+        """Ask for work on a key; of several adds the highest priority counts."""
+        if self._shut_down:
+            return
+        if key in self._processing:
+            self._add_dirty(key, priority)
+            return
+        current = self._ready.get(key)
+        if current is None:
+            self._added_total += 1
+            self._make_ready(key, priority, self._clock.monotonic())
+            self._wake_getter()
+        elif priority > current:
+            self._make_ready(key, priority, self._levels[current].take(key))
+
+    def add_after(self, key: Request, seconds: float, *, priority: int = NORMAL) -> None:
+        """Add a key in `seconds` from now; of several such asks the earliest wins, at the highest priority."""
+        if self._shut_down:
+            return
+        if seconds <= 0:
+            self.add(key, priority=priority)
+            return
+        due_at = self._clock.monotonic() + seconds
+        waiting = self._due.get(key)
+        if waiting is not None:
+            priority = max(priority, waiting[1])
+            if waiting[0] <= due_at:
+                self._due[key] = (waiting[0], priority)
+                return
+        self._due[key] = (due_at, priority)
+        self._sequence += 1
+        heapq.heappush(self._heap, (due_at, self._sequence, key))
+        self._compact()
+        self._set_timer()
+
+    def add_rate_limited(self, key: Request, *, priority: int = NORMAL) -> float:
+        """Add a key that failed after its backoff, and return the seconds until then."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self._retried_total += 1
+        bound = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** min(failures, 32))
+        seconds = self._clock.random.uniform(0.0, bound)
+        self.add_after(key, seconds, priority=priority)
+        return seconds
+
+    def forget(self, key: Request) -> None:
+        """Reset the backoff of a key that succeeded."""
+        self._failures.pop(key, None)
+
+    def failures(self, key: Request) -> int:
+        """Return how often a key has failed in a row."""
+        return self._failures.get(key, 0)
+
+    def get_nowait(self) -> Item | None:
+        """Hand out a key, None when none is ready; the taker must call `done` with it."""
+        if not self._ready or self._shut_down:
+            return None
+        priority = self._next_priority()
+        key, added_at = self._levels[priority].take_next()
+        del self._ready[key]
+        self._processing[key] = priority
+        self._idle.clear()
+        return Item(key, priority, self._clock.monotonic() - added_at)
+
+    def done(self, key: Request) -> None:
+        """Take a key back; if it was added meanwhile it is ready again."""
+        del self._processing[key]
+        dirty = self._dirty.pop(key, None)
+        if dirty is not None and not self._shut_down:
+            self._make_ready(key, *dirty)
+            self._wake_getter()
+        if not self._processing:
+            self._idle.set()
+
+    def release_due(self) -> None:
+        """Add every delayed key whose time has come."""
+        now = self._clock.monotonic()
+        while self._heap and self._heap[0][0] <= now:
+            due_at, _, key = heapq.heappop(self._heap)
+            waiting = self._due.get(key)
+            if waiting is not None and waiting[0] == due_at:
+                del self._due[key]
+                self.add(key, priority=waiting[1])
+
+    def shut_down(self) -> None:
+        """Take and hand out nothing more; whoever waits in `get` gets `ShutDown`."""
+        self._shut_down = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for getter in self._getters:
+            if not getter.done():
+                getter.set_result(None)
+
+    def __len__(self) -> int:
+        """Return how many keys are ready."""
+        return len(self._ready)
+
+    def statistics(self) -> Statistics:
+        """Return counts, for metrics and debugging."""
+        levels = [level for level in self._levels.values() if level]
+        oldest = self._clock.monotonic() - min(level.oldest() for level in levels) if levels else 0.0
+        return Statistics(
+            ready=len(self._ready), delayed=len(self._due), processing=len(self._processing),
+            failing=len(self._failures), added_total=self._added_total, retried_total=self._retried_total,
+            oldest_ready_seconds=oldest,
+        )  # fmt: skip
+
+    # --- the shell: awaiting
+
+    async def get(self) -> Item:
+        """Wait for a key; cancelling the wait loses none.
+
+        Raises:
+            ShutDown: the queue is shut down.
+        """
+        while True:
+            if self._shut_down:
+                raise ShutDown
+            item = self.get_nowait()
+            if item is not None:
+                return item
+            getter = asyncio.get_running_loop().create_future()
+            self._getters.append(getter)
+            try:
+                await getter
+            except asyncio.CancelledError:
+                self._pass_on(getter)
+                raise
+
+    async def wait_idle(self) -> None:
+        """Return when no key is being processed."""
+        await self._idle.wait()
+
+    def _pass_on(self, getter: asyncio.Future[None]) -> None:
+        """Remove a cancelled getter; if it was woken already, the wake-up belongs to the next one."""
+        if getter in self._getters:
+            self._getters.remove(getter)
+        elif self._ready:
+            self._wake_getter()
+
+    def _wake_getter(self) -> None:
+        while self._getters:
+            getter = self._getters.popleft()
+            if not getter.done():
+                getter.set_result(None)
+                return
+
+    def _set_timer(self) -> None:
+        """Have one timer of the loop, for the earliest due key."""
+        while self._heap and self._is_stale(self._heap[0]):
+            heapq.heappop(self._heap)
+        if not self._heap:
+            return
+        due_at = self._heap[0][0]
+        if self._timer is not None:
+            if self._timer.when() <= due_at:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due_at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.release_due()
+        self._set_timer()
+
+    # --- inside
+
+    def _make_ready(self, key: Request, priority: int, added_at: float) -> None:
+        level = self._levels.get(priority)
+        if level is None:
+            level = self._levels[priority] = _Level()
+            self._order = sorted(self._levels, reverse=True)
+        level.put(key, added_at)
+        self._ready[key] = priority
+
+    def _add_dirty(self, key: Request, priority: int) -> None:
+        dirty = self._dirty.get(key)
+        if dirty is None:
+            self._added_total += 1
+            self._dirty[key] = (priority, self._clock.monotonic())
+        elif priority > dirty[0]:
+            self._dirty[key] = (priority, dirty[1])
+
+    def _next_priority(self) -> int:
+        self._handed_out += 1
+        order = reversed(self._order) if self._handed_out % LOWEST_EVERY == 0 else self._order
+        return next(priority for priority in order if self._levels[priority])
+
+    def _is_stale(self, entry: tuple[float, int, Request]) -> bool:
+        waiting = self._due.get(entry[2])
+        return waiting is None or waiting[0] != entry[0]
+
+    def _compact(self) -> None:
+        """Drop stale heap entries before they outnumber the live ones: memory is bounded by live keys."""
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = [entry for entry in self._heap if not self._is_stale(entry)]
+            heapq.heapify(self._heap)
