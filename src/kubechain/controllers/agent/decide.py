@@ -1,0 +1,46 @@
+"""What an Agent's dependencies mean for it: pure, complete by type check."""
+
+from dataclasses import dataclass
+
+from kubechain.controllers.agent.observe import Dependency, Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Everything that the Agent refers to is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something is there but not ready yet."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Something is missing or broken, and a person has to act."""
+
+    detail: str
+
+
+Step = Accept | Wait | Refuse
+
+
+def decide(observed: Observed) -> Step:
+    """The next step for one Agent: the worst dependency decides, the first of its sort gives the text."""
+    if not observed.agent.spec.system.strip():
+        return Refuse("spec.system must not be empty")
+    for dependency in observed.dependencies:
+        if dependency.is_broken:
+            return Refuse(_trouble(dependency))
+    for dependency in observed.dependencies:
+        if not dependency.is_ready:
+            return Wait(f'Waiting for {dependency.kind} "{dependency.name}" to become ready')
+    return Accept()
+
+
+def _trouble(dependency: Dependency) -> str:
+    if dependency.found is None:
+        return f'{dependency.kind} "{dependency.name}" not found'
+    return f'{dependency.kind} "{dependency.name}" is not ready: {dependency.found.status.status_detail}'

@@ -1,0 +1,76 @@
+"""An Agent's next status: pure."""
+
+from datetime import datetime
+
+from kubechain.api import conditions, reasons
+from kubechain.api.agent import Agent, ResolvedContactChannel, ResolvedMCPServer, ResolvedSubAgent, ResolvedTool
+from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.mcpserver import MCPServer
+from kubechain.api.meta import StatusType
+from kubechain.api.tool import Tool
+from kubechain.controllers.agent.decide import Accept, Refuse, Step, Wait
+from kubechain.controllers.agent.observe import Observed
+from kubechain.controllers.frame import Event, Settled, normal, warning
+
+
+def settle(observed: Observed, step: Step, now: datetime) -> Settled:
+    """The status that ``step`` leads to, with what is new about it as events."""
+    agent = observed.agent
+    status, event = _verdict(step)
+    ready = status == StatusType.READY
+    changes = {
+        "ready": ready,
+        "status": status,
+        "status_detail": event.message,
+        "conditions": conditions.with_condition(
+            agent.status.conditions,
+            type="Ready",
+            status=ready,
+            reason=event.reason,
+            message=event.message,
+            now=now,
+            observed_generation=agent.metadata.generation,
+        ),
+        **_resolved(observed),
+    }
+    return Settled(changes, _news(agent, event))
+
+
+def _verdict(step: Step) -> tuple[StatusType, Event]:
+    match step:
+        case Accept():
+            return StatusType.READY, normal(reasons.VALIDATION_SUCCEEDED, reasons.ALL_DEPENDENCIES_VALIDATED)
+        case Wait(detail):
+            return StatusType.PENDING, normal(reasons.WAITING, detail)
+        case Refuse(detail):
+            return StatusType.ERROR, warning(reasons.VALIDATION_FAILED, detail)
+
+
+def _news(agent: Agent, event: Event) -> tuple[Event, ...]:
+    if not agent.status.status:
+        return (normal(reasons.INITIALIZING, reasons.STARTING_VALIDATION), event)
+    return () if agent.status.status_detail == event.message else (event,)
+
+
+def _resolved(observed: Observed) -> dict[str, object]:
+    """What of the Agent's references is usable now, for people who read its status."""
+    usable = [dependency for dependency in observed.dependencies if dependency.is_ready]
+    found = [dependency.found for dependency in usable]
+    return {
+        "valid_tools": tuple(
+            ResolvedTool(kind="Tool", name=tool.metadata.name) for tool in found if isinstance(tool, Tool)
+        ),
+        "valid_mcp_servers": tuple(
+            ResolvedMCPServer(name=server.metadata.name, tools=tuple(tool.name for tool in server.status.tools))
+            for server in found
+            if isinstance(server, MCPServer)
+        ),
+        "valid_human_contact_channels": tuple(
+            ResolvedContactChannel(name=channel.metadata.name, type=str(channel.spec.type))
+            for channel in found
+            if isinstance(channel, ContactChannel)
+        ),
+        "valid_sub_agents": tuple(
+            ResolvedSubAgent(name=agent.metadata.name) for agent in found if isinstance(agent, Agent)
+        ),
+    }

@@ -1,0 +1,116 @@
+"""The frame that all reconcilers share: what a decision leads to, and the one function that writes it.
+
+Called from every ``reconciler`` module of the kinds. What does not belong here: anything that knows a kind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+import structlog
+
+from kubechain.api.meta import KubeObject, StatusObject
+from kubechain.runtime.client import Client
+from kubechain.runtime.errors import NotFound
+from kubechain.runtime.resource import Resource
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound="StatusObject[Any, Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a person reads under ``kubectl describe``: never a prompt, an argument or a secret."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def normal(reason: str, message: str) -> Event:
+    """An event about something that went as it should."""
+    return Event("Normal", reason, message)
+
+
+def warning(reason: str, message: str) -> Event:
+    """An event about something that a person may have to act on."""
+    return Event("Warning", reason, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The end of one pass over an object: its next status, what to tell people, and when to look again.
+
+    Attributes:
+        status: The changed status fields by attribute name; empty when the object is as it should be.
+        events: Recorded only when the status was really written, so that a repeated pass repeats no event.
+        requeue_after_seconds: None waits for a watch event.
+    """
+
+    status: dict[str, Any] = field(default_factory=dict[str, Any])
+    events: Sequence[Event] = ()
+    requeue_after_seconds: float | None = None
+
+
+class Recorder(Protocol):
+    """Where events go. The runtime's recorder satisfies it; tests pass a list."""
+
+    def event(self, obj: KubeObject, event_type: str, reason: str, message: str) -> None:
+        """Record one event about ``obj``; never blocks and never fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWriter:
+    """Writes a settled status conditionally, then records its events and logs the transition."""
+
+    client: Client
+    recorder: Recorder
+
+    async def write(self, resource: Resource[T], obj: T, settled: Settled) -> T | None:
+        """Write what changed; an unchanged status costs no request, no event and no log line.
+
+        Returns:
+            The object as the server has it now: ``obj`` itself when nothing changed, None when it is gone.
+
+        Raises:
+            Conflict: Somebody else wrote first; the next pass sees what.
+        """
+        wanted = next_version(obj, settled)
+        if wanted is obj:
+            return obj
+        try:
+            written = await self.client.update_status(resource, wanted)
+        except NotFound:
+            # Deleted under our hands: its Deleted event is on the way, and there is nobody left to tell.
+            log.debug("object is gone, status dropped")
+            return None
+        self.announce(obj, written, settled.events)
+        return written
+
+    def announce(self, before: StatusObject[Any, Any], after: StatusObject[Any, Any], events: Sequence[Event]) -> None:
+        """Tell people about a status that is now persisted."""
+        for event in events:
+            self.recorder.event(after, event.type, event.reason, event.message)
+        _log_transition(before, after, events)
+
+
+def next_version(obj: T, settled: Settled) -> T:
+    """``obj`` with the settled status; ``obj`` itself when that changes nothing."""
+    changes = {name: value for name, value in settled.status.items() if getattr(obj.status, name) != value}
+    if not changes:
+        return obj
+    changes["observed_generation"] = obj.metadata.generation
+    return obj.with_status(**changes)
+
+
+def _log_transition(before: StatusObject[Any, Any], after: StatusObject[Any, Any], events: Sequence[Event]) -> None:
+    keys: dict[str, Any] = {"detail": after.status.status_detail}
+    if hasattr(after.status, "phase"):
+        keys |= {"phase": str(before.status.phase or ""), "next_phase": str(after.status.phase or "")}
+    else:
+        keys |= {"status": str(after.status.status or "")}
+    if events:
+        keys["reason"] = events[-1].reason
+    log.info("transition", **keys)

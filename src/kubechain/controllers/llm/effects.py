@@ -1,0 +1,47 @@
+"""The one effect of this kind: the free request to the provider."""
+
+from dataclasses import dataclass
+
+from kubechain.api.llm import LLM
+from kubechain.controllers.secrets import SecretReader, SecretUnavailable
+from kubechain.llm import errors
+from kubechain.llm.client import LLMClient
+from kubechain.llm.targets import target_for
+
+CHECK_TIMEOUT_SECONDS = 10.0
+"""A provider that takes longer to describe a model is as good as down; the check is repeated anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The key is good and the model exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider said no: only a change of spec, Secret or account helps."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No verdict: 429, 5xx, time-out or no connection. The last answer stands."""
+
+    detail: str
+    retry_after_seconds: float | None
+
+
+Outcome = Verified | Rejected | Unknown
+
+
+async def check(llm: LLM, secrets: SecretReader, client: LLMClient) -> Outcome:
+    """Ask the provider about key and model."""
+    try:
+        target = target_for(llm, api_key=await secrets.api_key(llm))
+        await client.check(target, timeout_seconds=CHECK_TIMEOUT_SECONDS)
+    except (SecretUnavailable, errors.Final) as error:
+        return Rejected(str(error))
+    except errors.Retryable as error:
+        return Unknown(str(error), error.retry_after_seconds)
+    return Verified()

@@ -1,0 +1,83 @@
+"""What an outcome means for an LLM's status: pure."""
+
+from datetime import datetime
+from typing import Any
+
+from kubechain.api import conditions, reasons
+from kubechain.api.llm import LLM
+from kubechain.api.meta import StatusType
+from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.llm.effects import Outcome, Rejected, Unknown, Verified
+
+REJECTED_RECHECK_SECONDS = 600.0
+"""A rejected key may be unlocked at the provider, which nothing here can watch: look again, slowly."""
+
+UNKNOWN_RECHECK_SECONDS = 5.0
+UNKNOWN_RECHECK_MAX_SECONDS = 300.0
+"""The polls of services that cannot call back start at 5 s and double to 5 min."""
+
+
+def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settled:
+    """The next status of an LLM after a check.
+
+    Args:
+        attempt: How many times in a row the provider was asked, for the backoff.
+    """
+    match outcome:
+        case Verified():
+            return _verified(llm, now)
+        case Rejected(detail):
+            return refused(llm, detail, now, requeue_after_seconds=REJECTED_RECHECK_SECONDS)
+        case Unknown(detail, retry_after_seconds):
+            return _unknown(llm, detail, max(retry_after_seconds or 0.0, backoff_seconds(attempt)), now)
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long to wait after the ``attempt``-th question without a verdict."""
+    return min(UNKNOWN_RECHECK_SECONDS * 2 ** (attempt - 1), UNKNOWN_RECHECK_MAX_SECONDS)
+
+
+def refused(llm: LLM, detail: str, now: datetime, *, requeue_after_seconds: float | None = None) -> Settled:
+    """An LLM that cannot be used, and why."""
+    status = _status(llm, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)
+    return Settled(status, _news(llm, detail, warning(reasons.VALIDATION_FAILED, detail)), requeue_after_seconds)
+
+
+def _verified(llm: LLM, now: datetime) -> Settled:
+    # Without a key nothing was validated but the endpoint: the status must not claim more.
+    detail = reasons.api_key_validated(llm.spec.provider) if llm.spec.api_key_from else "Model endpoint answered"
+    status = _status(llm, StatusType.READY, reasons.VALIDATION_SUCCEEDED, detail, now)
+    return Settled(status, _news(llm, detail, normal(reasons.VALIDATION_SUCCEEDED, detail)))
+
+
+def _unknown(llm: LLM, detail: str, wait_seconds: float, now: datetime) -> Settled:
+    current = llm.metadata.generation == llm.status.observed_generation
+    if llm.status.status == StatusType.READY and current:
+        return Settled(requeue_after_seconds=wait_seconds)
+    # Stable between tries, so that a provider that is down for hours costs one write and one event.
+    text = f"Waiting for the provider: {detail}"
+    status = _status(llm, StatusType.PENDING, reasons.WAITING, text, now)
+    return Settled(status, _news(llm, text, warning(reasons.WAITING, text)), wait_seconds)
+
+
+def _news(llm: LLM, detail: str, event: Event) -> tuple[Event, ...]:
+    """An event only where the status says something new."""
+    return () if llm.status.status_detail == detail else (event,)
+
+
+def _status(llm: LLM, status: StatusType, reason: str, detail: str, now: datetime) -> dict[str, Any]:
+    ready = status == StatusType.READY
+    return {
+        "ready": ready,
+        "status": status,
+        "status_detail": detail,
+        "conditions": conditions.with_condition(
+            llm.status.conditions,
+            type="Ready",
+            status=ready,
+            reason=reason,
+            message=detail,
+            now=now,
+            observed_generation=llm.metadata.generation,
+        ),
+    }

@@ -1,0 +1,30 @@
+"""How the runtime addresses and parses each kind: the one place where ``kubechain.api`` meets ``kubechain.runtime``."""
+
+from typing import Any, TypeVar
+
+from kubechain.api import kinds
+from kubechain.api.meta import StatusObject
+from kubechain.runtime.resource import Resource
+
+T = TypeVar("T", bound="StatusObject[Any, Any]")
+
+
+def resource_of(kind: kinds.Kind[T]) -> Resource[T]:
+    """The runtime's view of one of our kinds."""
+    return Resource(
+        group=kind.group,
+        version=kind.version,
+        kind=kind.kind,
+        plural=kind.plural,
+        decode=kind.model.from_wire,
+        encode=kind.model.to_json,
+    )
+
+
+LLMS = resource_of(kinds.LLM_KIND)
+AGENTS = resource_of(kinds.AGENT_KIND)
+TASKS = resource_of(kinds.TASK_KIND)
+TASK_RUNS = resource_of(kinds.TASK_RUN_KIND)
+TOOLS = resource_of(kinds.TOOL_KIND)
+MCP_SERVERS = resource_of(kinds.MCP_SERVER_KIND)
+CONTACT_CHANNELS = resource_of(kinds.CONTACT_CHANNEL_KIND)

@@ -1,0 +1,1 @@
+"""Task: starts one TaskRun when its Agent is ready, follows the answers, and clears finished runs away."""

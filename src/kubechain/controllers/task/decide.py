@@ -1,0 +1,80 @@
+"""What a Task does next: pure, complete by type check."""
+
+from dataclasses import dataclass
+
+from kubechain.api import names, reasons
+from kubechain.api.meta import StatusType
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.task.observe import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The Agent cannot take the Task yet."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRun:
+    """Make the first run, under a name that a second try would give again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRuns:
+    """Finished runs whose time is over."""
+
+    runs: tuple[TaskRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Report the newest answer.
+
+    Attributes:
+        output: Empty while no run has answered.
+        requeue_after_seconds: Until the next finished run expires.
+    """
+
+    output: str
+    requeue_after_seconds: float | None = None
+
+
+Step = Wait | CreateRun | DeleteRuns | Follow
+
+
+def decide(observed: Observed) -> Step:
+    """The next step for one Task."""
+    if not observed.has_created_run:
+        return _start(observed)
+    expired = tuple(run for run in observed.finished_runs if _seconds_left(observed, run) == 0)
+    if expired:
+        return DeleteRuns(expired)
+    return Follow(_output(observed), _next_expiry_seconds(observed))
+
+
+def _start(observed: Observed) -> Step:
+    name = observed.task.spec.agent_ref.name
+    if observed.agent is None:
+        return Wait(f'Waiting for agent "{name}" to exist')
+    if observed.agent.status.status != StatusType.READY:
+        return Wait(reasons.waiting_for_agent(name))
+    return CreateRun(names.task_run_name(observed.task.metadata.name, 1))
+
+
+def _output(observed: Observed) -> str:
+    """Of the run that finished last; deleted runs leave the Task's own record as it is."""
+    answered = [run for run in observed.finished_runs if run.status.phase == TaskRunPhase.FINAL_ANSWER]
+    return answered[-1].status.output if answered else observed.task.status.output
+
+
+def _next_expiry_seconds(observed: Observed) -> float | None:
+    left = [_seconds_left(observed, run) for run in observed.finished_runs]
+    return min((seconds for seconds in left if seconds is not None), default=None)
+
+
+def _seconds_left(observed: Observed, run: TaskRun) -> float | None:
+    expires_at = observed.expires_at(run)
+    return None if expires_at is None else max((expires_at - observed.now).total_seconds(), 0.0)

@@ -1,0 +1,66 @@
+"""What a Task does to the world: it makes its first run and deletes expired ones."""
+
+from dataclasses import dataclass
+
+from kubechain.api import names
+from kubechain.api.meta import ObjectMeta, owner_reference
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.task import Task
+from kubechain.api.taskrun import TaskRun, TaskRunSpec
+from kubechain.controllers.resources import TASK_RUNS
+from kubechain.runtime.client import Client
+from kubechain.runtime.errors import AlreadyExists, Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    """The run exists and is this Task's, whether made now or by an earlier try."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameTaken:
+    """The name belongs to something else; its deletion wakes the Task again."""
+
+    name: str
+
+
+Outcome = RunCreated | NameTaken
+
+
+async def create_run(client: Client, task: Task, name: str) -> Outcome:
+    """Make the run, or adopt it when an earlier try made it."""
+    try:
+        await client.create(TASK_RUNS, first_run(task, name))
+    except AlreadyExists:
+        return await _adopt(client, task, name)
+    return RunCreated(name)
+
+
+async def _adopt(client: Client, task: Task, name: str) -> Outcome:
+    existing = await client.get(TASK_RUNS, task.metadata.namespace, name)
+    is_ours = any(owner.uid == task.metadata.uid for owner in existing.metadata.owner_references)
+    return RunCreated(name) if is_ours else NameTaken(name)
+
+
+def first_run(task: Task, name: str) -> TaskRun:
+    """The run as it is sent to the API server: owned by its Task, found by its label."""
+    return TaskRun(
+        metadata=ObjectMeta(
+            name=name,
+            namespace=task.metadata.namespace,
+            labels={names.LABEL_TASK: names.label_value(task.metadata.name)},
+            owner_references=(owner_reference(task),),
+        ),
+        spec=TaskRunSpec(task_ref=LocalObjectReference(name=task.metadata.name)),
+    )
+
+
+async def delete_runs(client: Client, runs: tuple[TaskRun, ...]) -> None:
+    """Delete exactly these runs: a younger one of the same name stays."""
+    for run in runs:
+        try:
+            await client.delete(TASK_RUNS, run.metadata.namespace, run.metadata.name, uid=run.metadata.uid)
+        except (NotFound, Conflict):
+            continue

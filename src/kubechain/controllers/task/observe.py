@@ -1,0 +1,40 @@
+"""A Task, its Agent and all runs that name it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kubechain.api.agent import Agent
+from kubechain.api.conditions import is_true
+from kubechain.api.task import Task
+from kubechain.api.taskrun import TaskRun
+
+RUN_CREATED = "RunCreated"
+"""Condition that a Task carries once its first run was made: deleting that run must not bring it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that is known about a Task."""
+
+    task: Task
+    agent: Agent | None
+    runs: tuple[TaskRun, ...]
+    now: datetime
+
+    @property
+    def has_created_run(self) -> bool:
+        """Whether the first run was made at any time, even if it is gone by now."""
+        return is_true(self.task.status.conditions, RUN_CREATED)
+
+    @property
+    def finished_runs(self) -> list[TaskRun]:
+        """Runs that have ended, the one that finished last at the end."""
+        ended = [run for run in self.runs if run.status.completion_time is not None]
+        return sorted(ended, key=lambda run: (run.status.completion_time, run.metadata.name))
+
+    def expires_at(self, run: TaskRun) -> datetime | None:
+        """When a finished run is to be deleted; None for never."""
+        ttl = self.task.spec.ttl_seconds_after_finished
+        if ttl is None or run.status.completion_time is None:
+            return None
+        return run.status.completion_time + timedelta(seconds=ttl)

@@ -1,0 +1,73 @@
+"""A Task's next status: pure."""
+
+from datetime import datetime
+from typing import Any
+
+from kubechain.api import conditions, reasons
+from kubechain.api.meta import StatusType
+from kubechain.api.task import Task
+from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.task.decide import Follow, Wait
+from kubechain.controllers.task.effects import NameTaken, Outcome, RunCreated
+from kubechain.controllers.task.observe import RUN_CREATED
+
+
+def waiting(task: Task, step: Wait, now: datetime) -> Settled:
+    """The Task says what it waits for."""
+    event = normal(reasons.WAITING, step.detail)
+    return Settled(_status(task, StatusType.PENDING, event, now), _news(task, event))
+
+
+def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
+    """The status after the attempt to make the first run."""
+    match outcome:
+        case RunCreated(name):
+            event = normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(name))
+            status = _status(task, StatusType.READY, event, now, detail=reasons.TASK_RUN_CREATED_DETAIL)
+            status["conditions"] = conditions.with_condition(
+                status["conditions"],
+                type=RUN_CREATED,
+                status=True,
+                reason=event.reason,
+                message=event.message,
+                now=now,
+                observed_generation=task.metadata.generation,
+            )
+            return Settled(status, _news(task, event))
+        case NameTaken(name):
+            event = warning(
+                reasons.TASK_RUN_NAME_TAKEN, f'TaskRun "{name}" exists already and does not belong to this Task'
+            )
+            return Settled(_status(task, StatusType.ERROR, event, now), _news(task, event))
+
+
+def following(task: Task, step: Follow) -> Settled:
+    """The newest answer; nothing else of the status changes."""
+    changes = {} if step.output == task.status.output else {"output": step.output}
+    return Settled(changes, requeue_after_seconds=step.requeue_after_seconds)
+
+
+def _news(task: Task, event: Event) -> tuple[Event, ...]:
+    if not task.status.status:
+        return (normal(reasons.INITIALIZING, reasons.STARTING_VALIDATION), event)
+    return () if task.status.status_detail == event.message else (event,)
+
+
+def _status(
+    task: Task, status: StatusType, event: Event, now: datetime, *, detail: str | None = None
+) -> dict[str, Any]:
+    ready = status == StatusType.READY
+    return {
+        "ready": ready,
+        "status": status,
+        "status_detail": detail or event.message,
+        "conditions": conditions.with_condition(
+            task.status.conditions,
+            type="Ready",
+            status=ready,
+            reason=event.reason,
+            message=event.message,
+            now=now,
+            observed_generation=task.metadata.generation,
+        ),
+    }

@@ -1,0 +1,81 @@
+"""What a model call can lead to: values, so that settling them is a pure function."""
+
+from dataclasses import dataclass
+
+from kubechain.api import reasons
+from kubechain.llm import errors
+from kubechain.llm.client import Completion
+
+INVALID_ANSWERS_MAX = 5
+"""A model that gives nothing usable this often in one turn will not do better: the run says so instead of paying on."""
+
+BACKOFF_BASE_SECONDS = 1.0
+BACKOFF_MAX_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The model gave a whole answer."""
+
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The call failed in a way that may pass.
+
+    Attributes:
+        retry_after_seconds: The least that the provider asked for, if it did.
+    """
+
+    message: str
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call failed in a way that only a change can mend.
+
+    Attributes:
+        doubts_llm: Whether the LLM's own verdict must be looked at again.
+    """
+
+    reason: str
+    message: str
+    doubts_llm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The run was cancelled or deleted while the model was thinking."""
+
+
+Outcome = Answered | Deferred | Refused | Interrupted
+
+
+def outcome_of(error: errors.LLMError, *, attempt: int) -> Deferred | Refused:
+    """Sort a failure by its consequence.
+
+    Args:
+        attempt: How many times the turn's call was started before this one.
+    """
+    match error:
+        case errors.InvalidAnswer() if attempt + 1 >= INVALID_ANSWERS_MAX:
+            return Refused(reasons.LLM_REQUEST_FAILED, f"{error} ({attempt + 1} attempts)")
+        case errors.Retryable():
+            return Deferred(str(error), error.retry_after_seconds)
+        case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.QuotaExhausted() | errors.InvalidTarget():
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), doubts_llm=True)
+        case _:
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error))
+
+
+def wait_seconds(deferred: Deferred, *, attempt: int, jitter: float) -> float:
+    """How long to wait before the next attempt: what the provider asks for, at least the backoff.
+
+    Args:
+        attempt: How many times the turn's call was started before this one.
+        jitter: Between 0 and 1; spreads runs that failed together.
+    """
+    backoff = min(BACKOFF_BASE_SECONDS * 2.0 ** min(attempt, 16), BACKOFF_MAX_SECONDS)
+    return max(deferred.retry_after_seconds or 0.0, backoff * (0.5 + 0.5 * jitter))

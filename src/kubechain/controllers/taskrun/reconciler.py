@@ -1,0 +1,188 @@
+"""TaskRun's control loop: observe, decide, effect, settle, write, until the run waits for something."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from kubechain.api.agent import Agent
+from kubechain.api.llm import LLM
+from kubechain.api.task import Task
+from kubechain.api.taskrun import LLMClaim, TaskRun, TaskRunPhase
+from kubechain.controllers.frame import Settled, StatusWriter
+from kubechain.controllers.resources import TASK_RUNS
+from kubechain.controllers.taskrun import settle
+from kubechain.controllers.taskrun.claims import claim_for
+from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline
+from kubechain.controllers.taskrun.effects import REFUSALS, ModelCaller, TurnRecorder, refused_by_server
+from kubechain.controllers.taskrun.observe import Observed, agent_reference
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Interrupted, Outcome, Refused, wait_seconds
+from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Cancel, Fail, Rest, SendToLLM, Wait
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.controller import Result
+from kubechain.runtime.keys import Request
+from kubechain.runtime.liveness import Liveness
+from kubechain.runtime.store import Lister
+
+DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
+"""Long enough for a model that thinks, short enough that a lost connection is noticed the same morning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """What a run reads without asking the API server."""
+
+    runs: Lister[TaskRun]
+    tasks: Lister[Task]
+    agents: Lister[Agent]
+    llms: Lister[LLM]
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Who this process is, and how it knows which of the others still live."""
+
+    identity: str
+    liveness: Liveness
+
+
+class TaskRunReconciler:
+    """Moves every run to its final answer, or to a recorded reason why there is none."""
+
+    def __init__(
+        self,
+        *,
+        caches: Caches,
+        caller: ModelCaller,
+        recorder: TurnRecorder,
+        writer: StatusWriter,
+        replica: Replica,
+        clock: Clock,
+        doubt_llm: Callable[[Request], None],
+    ) -> None:
+        """Assemble the loop.
+
+        Args:
+            doubt_llm: Told when a provider refuses a run with an LLM that was thought to be good.
+        """
+        self._caches = caches
+        self._caller = caller
+        self._recorder = recorder
+        self._writer = writer
+        self._replica = replica
+        self._clock = clock
+        self._doubt_llm = doubt_llm
+
+    async def reconcile(self, request: Request) -> Result:
+        """Take one run as far as it goes without waiting."""
+        run = self._caches.runs.get(request.namespace, request.name)
+        while run is not None and run.metadata.deletion_timestamp is None:
+            observed = await self._observe(run)
+            match decide(observed):
+                case Rest(requeue_after_seconds):
+                    return Result(requeue_after_seconds=_soonest(requeue_after_seconds, seconds_to_deadline(observed)))
+                case Wait() as step:
+                    await self._writer.write(TASK_RUNS, run, settle.waiting(run, step))
+                    return Result(requeue_after_seconds=seconds_to_deadline(observed))
+                case SendToLLM() as step:
+                    run = await self._send(observed, step)
+                case Begin() | AnswerToolCalls() | Fail() | Cancel() as step:
+                    run = await self._write(run, self._settle(run, step))
+        return Result()
+
+    async def _observe(self, run: TaskRun) -> Observed:
+        namespace, pinned = run.metadata.namespace, run.status.pinned
+        task = self._caches.tasks.get(namespace, run.spec.task_ref.name) if run.spec.task_ref else None
+        reference = agent_reference(run, task)
+        agent_name = pinned.agent_name if pinned else (reference.name if reference else "")
+        agent = self._caches.agents.get(namespace, agent_name) if agent_name else None
+        llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
+        return Observed(
+            run=run,
+            task=task,
+            agent=agent,
+            llm=self._caches.llms.get(namespace, llm_name) if llm_name else None,
+            now=self._clock.now(),
+            holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
+        )
+
+    async def _holder_gone_in_seconds(self, run: TaskRun) -> float:
+        claim = run.status.llm
+        if run.status.phase != TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM or claim is None:
+            return 0.0
+        if claim.holder == self._replica.identity:
+            # One worker a key: nobody in this process works on it, so the call ended without a record.
+            return 0.0
+        return await self._replica.liveness.gone_in_seconds(claim.holder)
+
+    def _settle(self, run: TaskRun, step: Begin | AnswerToolCalls | Fail | Cancel) -> Settled:
+        match step:
+            case Begin():
+                return settle.begun(run, step, self._clock.now())
+            case AnswerToolCalls():
+                return settle.tools_answered(run, step)
+            case Fail():
+                return settle.failed(run, step, self._clock.now())
+            case Cancel():
+                return settle.cancelled(run, self._clock.now())
+
+    async def _write(self, run: TaskRun, settled: Settled) -> TaskRun | None:
+        try:
+            return await self._writer.write(TASK_RUNS, run, settled)
+        except REFUSALS as error:
+            return await self._writer.write(TASK_RUNS, run, refused_by_server(error, self._clock)(run))
+
+    async def _send(self, observed: Observed, step: SendToLLM) -> TaskRun | None:
+        """W2, the call, W3."""
+        llm = observed.llm
+        assert llm is not None
+        timeout_seconds = _soonest(
+            llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS, seconds_to_deadline(observed)
+        )
+        assert timeout_seconds is not None
+        claim = claim_for(
+            observed.run,
+            turn=step.turn,
+            attempt=step.attempt,
+            holder=self._replica.identity,
+            now=observed.now,
+            timeout_seconds=timeout_seconds,
+        )
+        claimed = await self._writer.write(TASK_RUNS, observed.run, settle.claimed(claim))
+        if claimed is None:
+            return None
+        outcome = await self._caller.ask(claimed, llm, claim, timeout_seconds=timeout_seconds)
+        return await self._settle_turn(claimed, claim, outcome)
+
+    async def _settle_turn(self, run: TaskRun, claim: LLMClaim, outcome: Outcome) -> TaskRun | None:
+        match outcome:
+            case Interrupted():
+                return await self._recorder.look(run)
+            case Refused(doubts_llm=True) if run.status.pinned is not None:
+                self._doubt_llm(Request(run.metadata.namespace, run.status.pinned.llm_name))
+            case _:
+                pass
+        jitter = self._clock.random.random()
+        return await self._recorder.record(run, claim, lambda current: self._settled(current, claim, outcome, jitter))
+
+    def _settled(self, run: TaskRun, claim: LLMClaim, outcome: Outcome, jitter: float) -> Settled:
+        now = self._clock.now()
+        match outcome:
+            case Answered(completion):
+                settled = settle.answered(run, completion, now)
+                return replace(settled, events=(*self._agent_news(run), *settled.events))
+            case Deferred(message):
+                wait = wait_seconds(outcome, attempt=claim.attempt, jitter=jitter)
+                return settle.deferred(run, message, wait_seconds=wait, now=now)
+            case Refused(reason, message):
+                return settle.failed(run, Fail(reason, message), now)
+            case Interrupted():
+                raise AssertionError("an interrupted call has nothing to record")
+
+    def _agent_news(self, run: TaskRun) -> tuple[settle.Event, ...]:
+        pinned = run.status.pinned
+        if pinned is None or self._caches.agents.get(run.metadata.namespace, pinned.agent_name) is not None:
+            return ()
+        return (settle.agent_gone(pinned.agent_name),)
+
+
+def _soonest(*moments: float | None) -> float | None:
+    return min((seconds for seconds in moments if seconds is not None), default=None)

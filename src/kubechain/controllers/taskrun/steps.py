@@ -1,0 +1,63 @@
+"""What can be done about a TaskRun: one frozen value for each, named by its verb."""
+
+from dataclasses import dataclass
+
+from kubechain.api.message import Message
+from kubechain.api.taskrun import Pinned
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do: the run is over, or its next moment is known.
+
+    Attributes:
+        requeue_after_seconds: None waits for a watch event.
+    """
+
+    requeue_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that the run needs is not there; a watch brings the run back."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """W1: pin what the run means, and start the conversation."""
+
+    pinned: Pinned
+    context_window: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendToLLM:
+    """W2: claim the model call of this turn, then make it."""
+
+    turn: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerToolCalls:
+    """W5: the answers to all tool calls of the turn, in order."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The run ends without an answer, with the reason recorded."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """A person stopped the run."""
+
+
+Step = Rest | Wait | Begin | SendToLLM | AnswerToolCalls | Fail | Cancel

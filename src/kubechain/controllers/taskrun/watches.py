@@ -1,0 +1,96 @@
+"""Which runs a change elsewhere concerns: indexes and maps, so that no run ever polls for what it waits for."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from kubechain.api.agent import Agent
+from kubechain.api.llm import LLM
+from kubechain.api.task import Task
+from kubechain.api.taskrun import TaskRun
+from kubechain.controllers.taskrun.effects import Calls
+from kubechain.runtime.keys import Request
+from kubechain.runtime.store import Change, Lister
+
+UNBEGUN_BY_TASK = "unbegun-by-task"
+UNBEGUN_BY_AGENT = "unbegun-by-agent"
+BEGUN_BY_LLM = "begun-by-llm"
+TASKS_BY_AGENT = "runs-tasks-by-agent"
+AGENTS_BY_LLM = "runs-agents-by-llm"
+
+
+def unbegun_by_task(run: TaskRun) -> list[str]:
+    """Runs that may still wait for the Task that they name."""
+    is_waiting = run.status.pinned is None and run.status.completion_time is None
+    return [key(run, run.spec.task_ref.name)] if is_waiting and run.spec.task_ref else []
+
+
+def unbegun_by_agent(run: TaskRun) -> list[str]:
+    """Runs that may still wait for an Agent of their own."""
+    is_waiting = run.status.pinned is None and run.status.completion_time is None
+    return [key(run, run.spec.agent_ref.name)] if is_waiting and run.spec.agent_ref else []
+
+
+def begun_by_llm(run: TaskRun) -> list[str]:
+    """Unfinished conversations by the LLM that they are pinned to."""
+    pinned = run.status.pinned
+    return [key(run, pinned.llm_name)] if pinned and run.status.completion_time is None else []
+
+
+def tasks_by_agent(task: Task) -> list[str]:
+    """Tasks by the Agent that they name."""
+    return [key(task, task.spec.agent_ref.name)]
+
+
+def agents_by_llm(agent: Agent) -> list[str]:
+    """Agents by the LLM that they name."""
+    return [key(agent, agent.spec.llm_ref.name)]
+
+
+def key(obj: TaskRun | Task | Agent | LLM, name: str) -> str:
+    """Index value: references stay within the namespace of who refers."""
+    return f"{obj.metadata.namespace}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wakers:
+    """From a changed object to the runs that may go on because of it."""
+
+    runs: Lister[TaskRun]
+    tasks: Lister[Task]
+    agents: Lister[Agent]
+
+    def for_task(self, task: Task) -> list[Request]:
+        """Runs that name the Task and have not begun."""
+        return _requests(self.runs.by_index(UNBEGUN_BY_TASK, key(task, task.metadata.name)))
+
+    def for_agent(self, agent: Agent) -> list[Request]:
+        """Runs of the Agent that have not begun, named by themselves or through their Tasks."""
+        value = key(agent, agent.metadata.name)
+        own = _requests(self.runs.by_index(UNBEGUN_BY_AGENT, value))
+        through_tasks = [self.for_task(task) for task in self.tasks.by_index(TASKS_BY_AGENT, value)]
+        return [*own, *(request for requests in through_tasks for request in requests)]
+
+    def for_llm(self, llm: LLM) -> list[Request]:
+        """Conversations pinned to the LLM, and runs whose Agent thinks with it."""
+        value = key(llm, llm.metadata.name)
+        begun = _requests(self.runs.by_index(BEGUN_BY_LLM, value))
+        waiting = [self.for_agent(agent) for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
+        return [*begun, *(request for requests in waiting for request in requests)]
+
+
+def _requests(runs: Iterable[TaskRun]) -> list[Request]:
+    return [Request(run.metadata.namespace, run.metadata.name) for run in runs]
+
+
+def interrupter(calls: Calls) -> Callable[[Change[TaskRun]], None]:
+    """A watch handler that stops the model call of a run that was cancelled or deleted."""
+
+    def on_change(change: Change[TaskRun]) -> None:
+        held = change.new or change.old
+        if held is None or held.metadata.uid not in calls:
+            return
+        run = change.current()
+        if run is None or run.spec.cancel or run.metadata.deletion_timestamp is not None:
+            calls.interrupt(held.metadata.uid)
+
+    return on_change
