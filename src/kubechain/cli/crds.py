@@ -21,7 +21,8 @@ def run(_options: argparse.Namespace) -> int:
     """Print all definitions as one YAML stream."""
     import yaml
 
-    from kubechain.api import crd
+    from kubechain.api.crd import custom_resource_definitions
 
-    print(yaml.safe_dump_all(crd.all_definitions(), sort_keys=False, explicit_start=True, width=120), end="")
+    definitions = custom_resource_definitions()
+    print(yaml.safe_dump_all(definitions, sort_keys=False, explicit_start=True, width=4096), end="")
     return 0

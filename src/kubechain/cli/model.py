@@ -27,4 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fetch or serve."""
-    raise NotImplementedError
+    from kubechain.llm.embedded.__main__ import main
+
+    return main([options.action, *(["--port", str(options.port)] if options.action == "serve" else [])])
