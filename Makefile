@@ -58,7 +58,7 @@ check: setup ## Lint, format, types, layers, generated files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . | tail -20; echo 'repair: make format'; exit 1; }
 	$(call say,layers)
-	@$(BIN)/lint-imports --no-timings >$(VENV)/.layers 2>&1 || { cat $(VENV)/.layers; exit 1; }
+	@$(BIN)/lint-imports >$(VENV)/.layers 2>&1 || { cat $(VENV)/.layers; exit 1; }
 	$(call say,manifests)
 	@$(BIN)/python hack/manifests.py --check
 	$(call say,pyright: half a minute)
