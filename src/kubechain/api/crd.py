@@ -195,7 +195,11 @@ def _with_rules(schema: JsonObject, rules: Sequence[Rule]) -> JsonObject:
 
 def _rule(rule: Rule) -> JsonObject:
     wire: JsonObject = {"rule": rule.rule, "message": rule.message}
-    return wire | {"fieldPath": rule.field_path} if rule.field_path else wire
+    if rule.field_path:
+        wire["fieldPath"] = rule.field_path
+    if rule.is_missing:
+        wire["reason"] = "FieldValueRequired"
+    return wire
 
 
 def _summary(model: type[KubeModel]) -> str:

@@ -58,6 +58,7 @@ class OpenAIConfig(KubeModel):
             "!has(self.apiType) || self.apiType == 'OPEN_AI' || has(self.apiVersion)",
             "apiVersion is required when apiType is AZURE or AZURE_AD",
             ".apiVersion",
+            is_missing=True,
         ),
     )
 
@@ -120,6 +121,7 @@ class LLMSpec(KubeModel):
             "has(self.apiKeyFrom) || (has(self.parameters) && has(self.parameters.baseUrl))",
             "apiKeyFrom is required, except where parameters.baseUrl names a server that needs no key",
             ".apiKeyFrom",
+            is_missing=True,
         ),
         Rule("self.provider == 'openai' || !has(self.openai)", "openai may be set only for provider openai", ".openai"),
         Rule(

@@ -31,8 +31,8 @@ class MCPServerSpec(KubeModel):
             "has(self.type) != has(self.transport)",
             "set exactly one of type and transport: they are two names of the same field",
         ),
-        Rule(f"!{_IS_STDIO} || has(self.command)", "a server of type stdio needs command", ".command"),
-        Rule(f"{_IS_STDIO} || has(self.url)", "a server of type http or sse needs url", ".url"),
+        Rule(f"!{_IS_STDIO} || has(self.command)", "a server of type stdio needs command", ".command", is_missing=True),
+        Rule(f"{_IS_STDIO} || has(self.url)", "a server of type http or sse needs url", ".url", is_missing=True),
     )
 
     type: MCPTransport | None = Field(

@@ -31,11 +31,13 @@ class Rule:
         rule: The expression; ``self`` is the value, ``oldSelf`` (where used) the stored one.
         message: What the person who is refused reads.
         field_path: Path of the field to blame, relative to the value (``.command``), or empty for the value itself.
+        is_missing: Whether the fault is that this field is not set: the server then says "Required value".
     """
 
     rule: str
     message: str
     field_path: str = ""
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ def _needs(tool_type: ToolType, field: str, condition: str) -> Rule:
         f"!has(self.toolType) || self.toolType != '{tool_type}' || ({condition})",
         f"a tool of type {tool_type} needs {field}",
         "." + field.split(".")[0],
+        is_missing=True,
     )
 
 

@@ -1,0 +1,283 @@
+"""What the API server itself refuses: every rule of the CRDs, with the message that a person reads.
+
+No manager runs here. A case is a good manifest with one thing made wrong; the good ones are those of
+``config/samples``, which must be accepted as they are. Server-side dry runs leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from test.e2e.cluster import Cluster, Namespace
+
+SAMPLES = Path(__file__).resolve().parents[2] / "config" / "samples"
+
+REMOVE = object()
+"""Value that takes the field away."""
+
+API_VERSION = "kubechain.humanlayer.dev/v1alpha1"
+
+
+@pytest.fixture(scope="module")
+def space(make_namespace: Callable[[str], Namespace]) -> Namespace:
+    """A namespace without a manager."""
+    return make_namespace("schemas")
+
+
+def changed(manifest: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with the values at these dotted paths replaced."""
+    result = copy.deepcopy(dict(manifest))
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place = result
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if value is REMOVE:
+            place.pop(last)
+        else:
+            place[last] = value
+    return result
+
+
+def sample(name: str) -> dict[str, Any]:
+    return yaml.safe_load((SAMPLES / f"{name}.yaml").read_text())
+
+
+REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
+    "a field that does not exist": ("agent", {"spec.sistem": "x"}, 'unknown field "spec.sistem"'),
+    "a field of the wrong type": ("agent", {"spec.system": 5}, 'spec.system: Invalid value: "integer"'),
+    "a field that is missing": ("agent", {"spec.llmRef": REMOVE}, "spec.llmRef: Required value"),
+    "a value that is not among the choices": (
+        "llm",
+        {"spec.provider": "skynet"},
+        'spec.provider: Unsupported value: "skynet": supported values: "openai", "anthropic", "mistral", "google"',
+    ),
+    "an agent without a system prompt": ("agent", {"spec.system": REMOVE}, "spec.system: Required value"),
+    "an agent with an empty system prompt": ("agent", {"spec.system": ""}, "spec.system: Invalid value"),
+    "an agent with a blank system prompt": ("agent", {"spec.system": " \n "}, "spec.system: Invalid value"),
+    "an agent with a limit of zero turns": (
+        "agent",
+        {"spec.limits.maxTurns": 0},
+        "spec.limits.maxTurns: Invalid value: 0: spec.limits.maxTurns in body should be greater than or equal to 1",
+    ),
+    "a task with an empty message": ("task", {"spec.message": ""}, "spec.message: Invalid value"),
+    "a task with a blank message": ("task", {"spec.message": "\t"}, "spec.message: Invalid value"),
+    "an LLM without a key": (
+        "llm",
+        {"spec.apiKeyFrom": REMOVE},
+        "apiKeyFrom is required, except where parameters.baseUrl",
+    ),
+    "an LLM with another provider's settings": (
+        "llm",
+        {"spec.anthropic": {}},
+        "spec.anthropic: Invalid value: anthropic may be set only for provider anthropic",
+    ),
+    "a temperature that is not quoted": ("llm", {"spec.parameters.temperature": 0.5}, "spec.parameters.temperature"),
+    "a temperature out of bounds": (
+        "llm",
+        {"spec.parameters.temperature": "3"},
+        "spec.parameters.temperature: Invalid value",
+    ),
+    "a top-p out of bounds": ("llm", {"spec.parameters.topP": "1.5"}, "spec.parameters.topP: Invalid value"),
+    "a base URL that is none": (
+        "llm",
+        {"spec.parameters.baseUrl": "localhost"},
+        "spec.parameters.baseUrl: Invalid value",
+    ),
+    "Azure without an API version": (
+        "llm",
+        {"spec.openai.apiType": "AZURE"},
+        "spec.openai.apiVersion: Required value: apiVersion is required when apiType is AZURE or AZURE_AD",
+    ),
+    "Vertex without a project": ("llm", {"spec.provider": "vertex"}, "vertex must be set for provider vertex"),
+    "a tool of type function that executes nothing": (
+        "tool",
+        {"spec.execute": REMOVE},
+        "a tool of type function needs execute.builtin",
+    ),
+    "a tool that executes two things": (
+        "tool",
+        {"spec.execute.externalAPI": {"url": "https://example.com"}},
+        "set exactly one of builtin, externalAPI and container",
+    ),
+    "a tool that delegates to nobody": ("tool", {"spec.toolType": "delegateToAgent"}, "needs agentRef"),
+    "a tool with its schema under both names": ("tool", {"spec.arguments": {}}, "two names of the same field"),
+    "an MCP server without a type": ("mcpserver", {"spec.type": REMOVE}, "set exactly one of type and transport"),
+    "an MCP server with both names of the type": (
+        "mcpserver",
+        {"spec.transport": "stdio"},
+        "set exactly one of type and transport",
+    ),
+    "a stdio server without a command": (
+        "mcpserver",
+        {"spec.command": REMOVE},
+        "spec.command: Required value: a server of type stdio needs command",
+    ),
+    "an HTTP server without an address": (
+        "mcpserver",
+        {"spec.type": REMOVE, "spec.transport": "http"},
+        "spec.url: Required value: a server of type http or sse needs url",
+    ),
+    "a variable with two values": (
+        "mcpserver",
+        {"spec.env": [{"name": "A", "value": "b", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+        "value and valueFrom are two ways to give the same thing",
+    ),
+    "a Slack channel without its settings": (
+        "contactchannel",
+        {"spec.slack": REMOVE},
+        "slack must be set for type slack",
+    ),
+    "a Slack channel by its name": (
+        "contactchannel",
+        {"spec.slack.channelOrUserID": "#on-call"},
+        "spec.slack.channelOrUserID in body should match '^[CU][A-Z0-9]+$'",
+    ),
+    "a run of nothing": (
+        "taskrun",
+        {"spec.taskRef": REMOVE},
+        "set taskRef, or agentRef with userMessage or contextWindow",
+    ),
+    "a run of an agent that is asked nothing": (
+        "taskrun",
+        {"spec.taskRef": REMOVE, "spec.userMessage": REMOVE, "spec.agentRef": {"name": "a"}},
+        "set taskRef, or agentRef with userMessage or contextWindow",
+    ),
+    "a message from nobody": (
+        "taskrun",
+        {"spec.contextWindow": [{"role": "ghost", "content": "boo"}]},
+        'spec.contextWindow[0].role: Unsupported value: "ghost"',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+def test_the_server_refuses(space: Namespace, case: tuple[str, Mapping[str, Any], str]) -> None:
+    name, changes, message = case
+    refused = space.kubectl(
+        "create", "--dry-run=server", "-f", "-", stdin=json.dumps(changed(sample(name), changes)), fails=True
+    )
+    assert message in refused.err
+
+
+ACCEPTED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "a server without a key": (
+        "llm",
+        {"spec.apiKeyFrom": REMOVE, "spec.parameters": {"baseUrl": "http://localhost:8000/v1"}},
+    ),
+    "a run of an agent, without a task": ("taskrun", {"spec.taskRef": REMOVE, "spec.agentRef": {"name": "a"}}),
+    "a run that continues a conversation": (
+        "taskrun",
+        {
+            "spec.taskRef": REMOVE,
+            "spec.userMessage": REMOVE,
+            "spec.agentRef": {"name": "a"},
+            "spec.contextWindow": [{"role": "user", "content": "hi"}],
+        },
+    ),
+    "an MCP server by the other name of its type": (
+        "mcpserver",
+        {"spec.type": REMOVE, "spec.transport": "sse", "spec.url": "http://localhost:1/sse", "spec.command": REMOVE},
+    ),
+    "a tool with the older name of its schema": (
+        "tool",
+        {"spec.parameters": REMOVE, "spec.arguments": {"type": "object"}},
+    ),
+    "a task name of 253 characters": ("task", {"metadata.name": "t" * 253}),
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_the_server_accepts(space: Namespace, case: tuple[str, Mapping[str, Any]]) -> None:
+    name, changes = case
+    space.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(changed(sample(name), changes)))
+
+
+def test_every_sample_is_accepted(space: Namespace) -> None:
+    for path in sorted(SAMPLES.glob("[!k]*.yaml")):
+        space.kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(path))
+
+
+def edit(
+    space: Namespace, target: str, changes: Mapping[str, Any], *, status: bool = False, fails: bool = False
+) -> str:
+    """Merge-patch an object; return what kubectl complains of."""
+    where = ["--subresource=status"] if status else []
+    patch = json.dumps(changed({}, changes))
+    return space.kubectl("patch", target, "--type=merge", *where, "--patch", patch, fails=fails).err
+
+
+IMMUTABLE: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
+    "a run's message": ("taskrun", {"spec.userMessage": "Another?"}, "userMessage is immutable"),
+    "a run's message, taken away": ("taskrun", {"spec.userMessage": None}, "userMessage is immutable"),
+    "a run's agent, added": ("taskrun", {"spec.agentRef.name": "other"}, "agentRef is immutable"),
+    "a run's task": ("taskrun", {"spec.taskRef.name": "other"}, "taskRef is immutable"),
+    "a run's first messages, added": (
+        "taskrun",
+        {"spec.contextWindow": [{"role": "user", "content": "hi"}]},
+        "contextWindow is immutable",
+    ),
+    "a tool call's arguments": ("taskruntoolcall", {"spec.arguments": "{}"}, "a tool call is immutable"),
+}
+
+
+@pytest.mark.parametrize("case", IMMUTABLE.values(), ids=IMMUTABLE.keys())
+def test_the_server_keeps(make_namespace: Callable[[str], Namespace], case: tuple[str, Mapping[str, Any], str]) -> None:
+    name, changes, message = case
+    space = make_namespace("immutable")
+    space.apply(sample(name))
+    target = f"{name}/{sample(name)['metadata']['name']}"
+    assert message in edit(space, target, changes, fails=True)
+
+
+def test_a_run_can_be_cancelled_but_not_revived(make_namespace: Callable[[str], Namespace]) -> None:
+    space = make_namespace("cancel")
+    space.apply(sample("taskrun"))
+    target = "taskrun/hello-world-task-again"
+    edit(space, target, {"spec.ttlSecondsAfterFinished": 60})
+    edit(space, target, {"spec.cancel": True})
+    assert "a cancelled run cannot be continued" in edit(space, target, {"spec.cancel": False}, fails=True)
+
+
+FINAL = {
+    "taskrun": ("FinalAnswer", "Failed", "Cancelled"),
+    "taskruntoolcall": ("Succeeded", "Failed", "ToolCallRejected", "OutcomeUnknown", "Cancelled"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"),
+    [(name, phase) for name, phases in FINAL.items() for phase in phases],
+    ids=str,
+)
+def test_a_final_phase_stays(make_namespace: Callable[[str], Namespace], name: str, phase: str) -> None:
+    space = make_namespace(f"final-{phase}")
+    space.apply(sample(name))
+    target = f"{name}/{sample(name)['metadata']['name']}"
+    edit(space, target, {"status.phase": "Pending"}, status=True)
+    edit(space, target, {"status.phase": phase}, status=True)
+    for revival in ("Pending", None):
+        assert "its phase is final" in edit(space, target, {"status.phase": revival}, status=True, fails=True)
+    assert "its phase is final" in edit(space, target, {"status": None}, status=True, fails=True)
+    edit(space, target, {"status.statusDetail": "noted later"}, status=True)
+
+
+def test_the_status_cannot_be_written_with_the_spec(make_namespace: Callable[[str], Namespace]) -> None:
+    space = make_namespace("isolation")
+    space.apply(sample("task"))
+    edit(space, "task/hello-world-task", {"status.output": "forged"})
+    assert "status" not in space.get("task", "hello-world-task")
+
+
+def test_explain_describes_every_field(cluster: Cluster) -> None:
+    shown = cluster.kubectl("explain", "taskrun", "--recursive").out
+    for field in ("userMessage", "contextWindow", "userMsgPreview", "traceID", "toolCallRequestId"):
+        assert field in shown
+    assert "System prompt" in cluster.kubectl("explain", "agent.spec.system").out
