@@ -1,0 +1,88 @@
+"""Who sends a request: the bearer token of the one administrator, and tokens issued to service accounts.
+
+`http` asks it for each request; the in-process face has no need to. Secrets are kept in files of mode 0600 next to the
+data, so a kubeconfig stays valid over restarts. Authorization must not go here: there is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+import jwt
+
+ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
+"""Issuer and default audience of service account tokens, as in a cluster."""
+
+_ALGORITHM: Final = "HS256"
+_TOKEN_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    name: str
+    groups: tuple[str, ...]
+
+
+ADMINISTRATOR: Final = User("kubernetes-admin", ("system:masters", "system:authenticated"))
+"""The one user of the embedded control plane."""
+
+ANONYMOUS: Final = User("system:anonymous", ("system:unauthenticated",))
+
+
+def new_token() -> str:
+    """Return a new random bearer token."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+class Tokens:
+    """Knows the administrator's token, and makes and checks those of service accounts.
+
+    The key of the latter is derived from the former, so there is one secret to keep.
+    """
+
+    def __init__(self, admin_token: str, *, issuer: str = ISSUER) -> None:
+        self.issuer = issuer
+        self._admin = admin_token.encode()
+        self._key = hmac.digest(self._admin, b"kubechain service account tokens", hashlib.sha256)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def authenticate(self, authorization: str) -> User | None:
+        """Return who an Authorization header belongs to, or None for nobody that we know."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        token = token.strip()
+        if hmac.compare_digest(token.encode(), self._admin):
+            return ADMINISTRATOR
+        return self._service_account(token)
+
+    def issue(self, namespace: str, name: str, *, uid: str, now: float, expires: float) -> str:
+        """Return a token for a service account, valid until `expires` (seconds since the epoch)."""
+        claims = {
+            "aud": [self.issuer],
+            "iss": self.issuer,
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(expires),
+            "sub": f"system:serviceaccount:{namespace}:{name}",
+            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
+        }
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+
+    def _service_account(self, token: str) -> User | None:
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM], audience=self.issuer, issuer=self.issuer)
+        except jwt.InvalidTokenError:
+            return None
+        subject = str(claims["sub"])
+        namespace = subject.split(":")[2]
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+        return User(subject, groups)

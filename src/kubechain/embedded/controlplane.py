@@ -1,0 +1,137 @@
+"""A whole control plane in this process: storage, engine, API server, HTTP face, kubeconfig.
+
+Made by `kubechain dev` and by tests. It only puts the parts together and starts and stops them in order.
+
+    async with ControlPlane(folder) as plane:
+        plane.install_crd(crd)
+        ...  # kubectl --kubeconfig {plane.kubeconfig_path}
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from kubechain.embedded import authn, certificates, kubeconfig
+from kubechain.embedded.engine import Engine
+from kubechain.embedded.environment import Environment, SystemEnvironment
+from kubechain.embedded.errors import StatusError
+from kubechain.embedded.http import HttpFace
+from kubechain.embedded.inprocess import InProcessExchange
+from kubechain.embedded.private_files import write_private
+from kubechain.embedded.registry import JsonObject, ResourceInfo
+from kubechain.embedded.server import ApiServer
+from kubechain.embedded.sqlite import SqliteStorage
+from kubechain.embedded.storage import MemoryStorage
+
+_CRD: Final = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+_INSTALLER: Final = "kubechain"
+"""Field manager of the CRDs that we install."""
+
+
+class ControlPlane:
+    """The embedded control plane.
+
+    Args:
+        folder: Where objects, keys and the kubeconfig are kept over restarts; None keeps everything in memory, and keys
+            in a temporary folder, until `stop`.
+        port: 0 takes a free one.
+        host: A loopback address.
+        kubeconfig_path: Where to write the kubeconfig; None means `kubeconfig` in the folder.
+        environment: Time and randomness.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        kubeconfig_path: Path | None = None,
+        environment: Environment | None = None,
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="kubechain-") if folder is None else None
+        self.folder = folder if self._temporary is None else Path(self._temporary.name)
+        assert self.folder is not None
+        self.kubeconfig_path = kubeconfig_path or self.folder / "kubeconfig"
+        self._environment = environment or SystemEnvironment()
+        storage = MemoryStorage() if folder is None else SqliteStorage(folder)
+        self.engine = Engine(storage, environment=self._environment)
+        self._token = _kept_token(self.folder / "token")
+        tokens = authn.Tokens(self._token)
+        self.server = ApiServer(self.engine, tokens=tokens, now=self._environment.now)
+        self._certificates = certificates.ensure(self.folder / "tls", now=datetime.now(UTC))
+        self._face = HttpFace(self.server, tokens=tokens, context=self._certificates.context(), host=host, port=port)
+
+    @property
+    def url(self) -> str:
+        """Where the API server is reached; known once it was started."""
+        return self._face.url
+
+    async def start(self) -> Self:
+        """Listen, and write the kubeconfig.
+
+        Raises:
+            PortInUseError: Another program has the port.
+        """
+        await self._face.start()
+        authority = self._certificates.authority.read_bytes()
+        kubeconfig.write(self.kubeconfig_path, kubeconfig.document(self.url, authority=authority, token=self._token))
+        return self
+
+    async def stop(self) -> None:
+        """End every watch, stop listening, and close the storage. May be called again."""
+        await self._face.stop()
+        self.engine.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def exchange(self, *, user_agent: str = "kubechain") -> InProcessExchange:
+        """Return an in-process way to the API server, in the shape of the runtime's seam."""
+        return InProcessExchange(self.server, headers={"user-agent": user_agent})
+
+    def install_crd(self, crd: JsonObject) -> JsonObject:
+        """Create a CustomResourceDefinition, or bring the one that is there up to date.
+
+        Raises:
+            StatusError: The definition is refused.
+        """
+        info = self._crd_info()
+        name: str = crd["metadata"]["name"]
+        try:
+            current = self.engine.get(info, "", name)
+        except StatusError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            return self.engine.create(info, "", crd, field_manager=_INSTALLER)
+        metadata = {**crd["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}
+        return self.engine.update(info, "", name, {**crd, "metadata": metadata}, field_manager=_INSTALLER)
+
+    def _crd_info(self) -> ResourceInfo:
+        info = self.engine.registry.find(*_CRD)
+        assert info is not None, "CustomResourceDefinition is built in"
+        return info
+
+
+def _kept_token(path: Path) -> str:
+    """Return the administrator's token, made on first use."""
+    with suppress(FileNotFoundError):
+        token = path.read_text().strip()
+        if token:
+            return token
+    token = authn.new_token()
+    write_private(path, token.encode())
+    return token

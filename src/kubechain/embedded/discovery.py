@@ -1,0 +1,168 @@
+"""Discovery: which groups, versions and resources there are, in the plain and in the aggregated form.
+
+Called by `documents`, which caches by the registry's generation. Pure: registry in, documents out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from kubechain.embedded import reviews
+from kubechain.embedded.registry import JsonObject, Registry, ResourceInfo
+from kubechain.embedded.versions import by_priority
+
+_STATUS_VERBS: Final = ("get", "patch", "update")
+_SUBRESOURCE_VERBS: Final = {"finalize": ("update",)}
+
+GroupVersion = tuple[str, str]
+
+
+class Discovery:
+    """All discovery documents of one state of the registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        infos = [*registry.all(), *reviews.RESOURCES]
+        self._groups: dict[str, dict[str, list[ResourceInfo]]] = {}
+        for info in infos:
+            self._groups.setdefault(info.group, {}).setdefault(info.version, []).append(info)
+
+    def core_versions(self) -> JsonObject:
+        """Return the body of `/api`."""
+        versions = self._versions("")
+        return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": []}
+
+    def group_list(self) -> JsonObject:
+        """Return the body of `/apis`."""
+        return {
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [self._group(name) for name in self._named_groups()],
+        }
+
+    def group(self, name: str) -> JsonObject | None:
+        """Return the body of `/apis/<group>`, or None for one that is not served."""
+        if not name or name not in self._groups:
+            return None
+        return {"kind": "APIGroup", "apiVersion": "v1", **self._group(name)}
+
+    def resource_list(self, group: str, version: str) -> JsonObject | None:
+        """Return the body of `/apis/<group>/<version>`, or None for one that is not served."""
+        infos = self._groups.get(group, {}).get(version)
+        if infos is None:
+            return None
+        return {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": infos[0].api_version,
+            "resources": [entry for info in infos for entry in _plain(info)],
+        }
+
+    def aggregated(self, version: str, *, core: bool) -> JsonObject:
+        """Return the whole of `/api` or `/apis` in one document.
+
+        Args:
+            version: Of the document: `v2` or `v2beta1`, which look the same.
+            core: Whether the core group is meant, or all others.
+        """
+        names = [""] if core else self._named_groups()
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": [self._aggregated_group(name) for name in names],
+        }
+
+    def group_versions(self) -> list[GroupVersion]:
+        """Return every group and version that is served, in order of discovery."""
+        return [(name, version) for name in ["", *self._named_groups()] for version in self._versions(name)]
+
+    def resources(self, group: str, version: str) -> list[ResourceInfo]:
+        """Return the resources of a group and version."""
+        return self._groups.get(group, {}).get(version, [])
+
+    def _named_groups(self) -> list[str]:
+        return [name for name in self._groups if name]
+
+    def _versions(self, group: str) -> list[str]:
+        return by_priority(self._groups.get(group, {}))
+
+    def _group(self, name: str) -> JsonObject:
+        versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in self._versions(name)]
+        return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+    def _aggregated_group(self, name: str) -> JsonObject:
+        metadata: JsonObject = {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None}
+        return {
+            "metadata": metadata,
+            "versions": [
+                {
+                    "version": version,
+                    "resources": [_aggregated(info) for info in self._groups[name][version]],
+                    "freshness": "Current",
+                }
+                for version in self._versions(name)
+            ],
+        }
+
+
+def _plain(info: ResourceInfo) -> Iterable[JsonObject]:
+    entry: JsonObject = {
+        "name": info.plural,
+        "singularName": info.singular,
+        "namespaced": info.namespaced,
+        "kind": info.kind,
+        "verbs": list(info.verbs),
+    }
+    if info.short_names:
+        entry["shortNames"] = list(info.short_names)
+    if info.categories:
+        entry["categories"] = list(info.categories)
+    yield entry
+    for name in subresources(info):
+        yield {
+            "name": f"{info.plural}/{name}",
+            "singularName": "",
+            "namespaced": info.namespaced,
+            **reviews.subresource_kind(info, name),
+            "verbs": list(subresource_verbs(info, name)),
+        }
+
+
+def _aggregated(info: ResourceInfo) -> JsonObject:
+    entry: JsonObject = {
+        "resource": info.plural,
+        "responseKind": {"group": info.group, "version": info.version, "kind": info.kind},
+        "scope": "Namespaced" if info.namespaced else "Cluster",
+        "singularResource": info.singular,
+        "verbs": list(info.verbs),
+    }
+    if info.short_names:
+        entry["shortNames"] = list(info.short_names)
+    if info.categories:
+        entry["categories"] = list(info.categories)
+    nested = [_aggregated_subresource(info, name) for name in subresources(info)]
+    return {**entry, "subresources": nested} if nested else entry
+
+
+def _aggregated_subresource(info: ResourceInfo, name: str) -> JsonObject:
+    kind = reviews.subresource_kind(info, name)
+    answer: dict[str, Any] = {
+        "group": kind.get("group", info.group),
+        "version": kind.get("version", info.version),
+        "kind": kind["kind"],
+    }
+    return {"subresource": name, "responseKind": answer, "verbs": list(subresource_verbs(info, name))}
+
+
+def subresources(info: ResourceInfo) -> list[str]:
+    """Return the names of the subresources of a resource, sorted."""
+    names = {*info.subresources, *reviews.subresources(info)}
+    if info.has_status:
+        names.add("status")
+    return sorted(names)
+
+
+def subresource_verbs(info: ResourceInfo, name: str) -> tuple[str, ...]:
+    """Return what can be done with a subresource."""
+    return reviews.subresource_verbs(info, name) or _SUBRESOURCE_VERBS.get(name, _STATUS_VERBS)

@@ -1,0 +1,103 @@
+"""The in-process face: the same requests and the same bytes without a socket, for the manager and for simulations.
+
+Shaped as the runtime's `Exchange` (by structure: the layers do not know each other). Nothing can break on the way, so
+the time-outs of the seam have nothing to limit, and silence on a stream only means that nothing happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from kubechain.embedded.http_types import HttpRequest, HttpResponse, Stream
+from kubechain.embedded.server import ApiServer
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class StreamReply:
+    """An answer that is read line by line."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self._body = response.body
+
+    @property
+    def lines(self) -> AsyncIterator[bytes]:
+        """Yield the lines of a watch, without their ends, until the server closes it."""
+        return self._lines()
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        if isinstance(self._body, bytes):
+            return
+        async for chunk in self._body:
+            for line in chunk.splitlines():
+                yield line
+
+    async def read(self) -> bytes:
+        """Return the whole body of an answer that is not a stream."""
+        return self._body if isinstance(self._body, bytes) else b""
+
+
+class InProcessExchange:
+    """Speaks to an `ApiServer` of this process."""
+
+    def __init__(self, server: ApiServer, *, headers: Mapping[str, str] | None = None) -> None:
+        """Remember the server.
+
+        Args:
+            headers: Added to each request, such as a User-Agent; names in lower case.
+        """
+        self._server = server
+        self._headers = dict(headers or {})
+        self._streams: set[Stream] = set()
+
+    async def send(
+        self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
+    ) -> Reply:
+        """Send one request and return the whole answer, whatever its status."""
+        del timeout_seconds
+        await asyncio.sleep(0)  # others get their turn, as they would with a socket in between
+        response = await self._server.handle(self._request(method, target, headers, body=body))
+        if isinstance(response.body, bytes):
+            return Reply(response.status, response.headers, response.body)
+        await response.body.aclose()
+        raise ValueError(f"send: {method} {target}: the answer is a stream")
+
+    @asynccontextmanager
+    async def stream(
+        self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
+    ) -> AsyncIterator[StreamReply]:
+        """Open a stream of lines; leaving the context ends the watch."""
+        del connect_timeout_seconds, idle_timeout_seconds
+        response = await self._server.handle(self._request("GET", target, headers, body=None))
+        if isinstance(response.body, bytes):
+            yield StreamReply(response)
+            return
+        self._streams.add(response.body)
+        try:
+            yield StreamReply(response)
+        finally:
+            self._streams.discard(response.body)
+            await response.body.aclose()
+
+    async def aclose(self) -> None:
+        """End every stream."""
+        for stream in tuple(self._streams):
+            await stream.aclose()
+
+    def _request(self, method: str, target: str, headers: Mapping[str, str], *, body: bytes | None) -> HttpRequest:
+        path, _, query = target.partition("?")
+        named = {**self._headers, **{key.lower(): value for key, value in headers.items()}}
+        return HttpRequest(method, unquote(path), query, named, body or b"")

@@ -1,0 +1,236 @@
+"""Content negotiation: which form of an object a client asks for, and how a request body is encoded.
+
+Called by `server` and `verbs`. Pure: takes header texts and bodies,
+gives values. How a Table or a document looks must not go here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import orjson
+import yaml
+
+from kubechain.embedded import errors
+from kubechain.embedded.engine import JsonObject, PatchType
+from kubechain.embedded.errors import StatusError
+
+SUPPORTED_OUTPUT: Final = "application/json"
+"""What a 406 names: the only encoding that we write."""
+
+OPENAPI_V2_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+OPENAPI_V2_PROTOBUF_DOTTED: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""The same under the name that is a valid media type; servers answer with it."""
+
+_JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
+_JSON_BODIES: Final = frozenset({"application/json", "*/*"})
+YAML_BODIES: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
+"""What people and tools call YAML."""
+
+_META_GROUP: Final = "meta.k8s.io"
+
+
+class Form(Enum):
+    """In which form objects are sent."""
+
+    OBJECT = "object"
+    TABLE = "table"
+    PARTIAL = "partial"
+
+
+PATCH_TYPES: Final[Mapping[str, PatchType]] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+}
+"""The encodings of patches, by media type."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One entry of an Accept header.
+
+    Attributes:
+        media: `type/subtype`, lower case.
+        parameters: Such as `as`, `g` and `v`.
+        quality: 0 to 1; 0 means unacceptable.
+    """
+
+    media: str
+    parameters: Mapping[str, str]
+    quality: float
+
+
+@lru_cache(maxsize=256)
+def media_ranges(accept: str) -> tuple[MediaRange, ...]:
+    """Parse an Accept header, best first: by quality, then in the order given."""
+    ranges = [_media_range(part) for part in accept.split(",") if part.strip()]
+    return tuple(sorted((r for r in ranges if r.quality > 0), key=lambda r: -r.quality))
+
+
+def _media_range(text: str) -> MediaRange:
+    media, *parts = (part.strip() for part in text.split(";"))
+    parameters = dict(_parameters(parts))
+    try:
+        quality = float(parameters.pop("q", "1"))
+    except ValueError:
+        quality = 1.0
+    return MediaRange(media.lower(), parameters, quality)
+
+
+def _parameters(parts: list[str]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        key, _, value = part.partition("=")
+        yield key.strip().lower(), value.strip().strip('"')
+
+
+@lru_cache(maxsize=256)
+def form(accept: str) -> Form:
+    """Return the form of objects that an Accept header asks for.
+
+    Raises:
+        StatusError: 406, neither JSON nor a form that we know is among what is accepted.
+    """
+    if not accept:
+        return Form.OBJECT
+    for item in media_ranges(accept):
+        found = _form_of(item)
+        if found is not None:
+            return found
+    raise not_acceptable()
+
+
+def _form_of(item: MediaRange) -> Form | None:
+    if item.media not in _JSON_RANGES:
+        return None
+    wanted = item.parameters.get("as", "")
+    if not wanted:
+        return Form.OBJECT
+    if item.parameters.get("g") != _META_GROUP or item.parameters.get("v") not in {"v1", "v1beta1"}:
+        return None
+    if wanted == "Table":
+        return Form.TABLE
+    return Form.PARTIAL if wanted in {"PartialObjectMetadata", "PartialObjectMetadataList"} else None
+
+
+@lru_cache(maxsize=64)
+def aggregated_discovery(accept: str) -> str | None:
+    """Return the version of aggregated discovery that is asked for before plain discovery, or None."""
+    for item in media_ranges(accept):
+        if item.media not in _JSON_RANGES:
+            continue
+        if item.parameters.get("g") != "apidiscovery.k8s.io":
+            return None
+        if item.parameters.get("as") == "APIGroupDiscoveryList" and item.parameters.get("v") in {"v2", "v2beta1"}:
+            return item.parameters["v"]
+    return None
+
+
+@lru_cache(maxsize=64)
+def accepts_json(accept: str) -> bool:
+    """Whether plain JSON is acceptable."""
+    return not accept or any(item.media in _JSON_RANGES for item in media_ranges(accept))
+
+
+@lru_cache(maxsize=64)
+def prefers_openapi_protobuf(accept: str) -> bool:
+    """Whether a request for the OpenAPI v2 document wants protobuf before JSON, as client-go does."""
+    for item in media_ranges(accept):
+        if item.media in {OPENAPI_V2_PROTOBUF, OPENAPI_V2_PROTOBUF_DOTTED}:
+            return True
+        if item.media in _JSON_RANGES:
+            return False
+    return False
+
+
+def not_acceptable() -> StatusError:
+    """406, in kube-apiserver's words."""
+    message = f"only the following media types are accepted: {SUPPORTED_OUTPUT}"
+    return StatusError(406, "NotAcceptable", message=message)
+
+
+def body_media(content_type: str) -> str:
+    """Return the media type of a body without parameters; an absent header means JSON."""
+    return content_type.partition(";")[0].strip().lower() or SUPPORTED_OUTPUT
+
+
+def patch_type(content_type: str) -> PatchType:
+    """Return which kind of patch a body is.
+
+    Raises:
+        StatusError: 415, it is not a patch media type.
+    """
+    found = PATCH_TYPES.get(body_media(content_type))
+    if found is None:
+        raise errors.unsupported_media_type(list(PATCH_TYPES))
+    return found
+
+
+def decode_object(body: bytes, content_type: str) -> JsonObject:
+    """Return the object that a request body holds.
+
+    Raises:
+        StatusError: 415 for an encoding that is neither JSON nor YAML, 400 for text that is no object.
+    """
+    media = body_media(content_type)
+    if media in _JSON_BODIES:
+        return _object(decode_json(body))
+    if media in YAML_BODIES:
+        return _object(decode_yaml(body))
+    raise errors.unsupported_media_type(("application/json", "application/yaml"))
+
+
+def decode_patch(body: bytes, kind: PatchType) -> Any:
+    """Return the document of a patch: a list for a JSON patch, else an object.
+
+    Raises:
+        StatusError: 400 for text that is none.
+    """
+    if kind == "json":
+        return decode_json(body)
+    return _object(decode_yaml(body) if kind == "apply" and not body.lstrip().startswith(b"{") else decode_json(body))
+
+
+def decode_json(body: bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        StatusError: 400.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_request(f"error decoding request body: {error}") from error
+
+
+def decode_yaml(body: bytes) -> Any:
+    """Parse YAML, of which JSON is a part; timestamps stay text, as in Kubernetes.
+
+    Raises:
+        StatusError: 400.
+    """
+    try:
+        return yaml.load(body, Loader=_KubernetesLoader)  # noqa: S506 - a SafeLoader without timestamps
+    except yaml.YAMLError as error:
+        raise errors.bad_request(f"error decoding request body: {error}") from error
+
+
+class _KubernetesLoader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: a date is a string."""
+
+
+_KubernetesLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _object(document: Any) -> JsonObject:
+    if not isinstance(document, dict):
+        raise errors.bad_request("couldn't get version/kind; the request body is not an object")
+    return cast("JsonObject", document)

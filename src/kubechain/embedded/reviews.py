@@ -1,0 +1,127 @@
+"""Resources that are answered and not stored: who am I, what may I do, and tokens for service accounts.
+
+Called by `server` before the engine is asked; `discovery` lists them. Whoever may reach this server may do everything,
+so every review says yes. How tokens are made is in `authn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from kubechain.embedded.authn import Tokens, User
+from kubechain.embedded.registry import JsonObject, ResourceInfo
+
+TOKEN_SECONDS: Final = 3600
+"""How long a token lives when the request does not say: kube-apiserver's default."""
+
+
+def _review(group: str, kind: str, *, namespaced: bool = False) -> ResourceInfo:
+    return ResourceInfo(
+        group=group,
+        version="v1",
+        kind=kind,
+        list_kind="",
+        plural=f"{kind.lower()}s",
+        singular=kind.lower(),
+        namespaced=namespaced,
+        verbs=("create",),
+    )
+
+
+RESOURCES: Final = (
+    _review("authentication.k8s.io", "SelfSubjectReview"),
+    _review("authorization.k8s.io", "SelfSubjectAccessReview"),
+    _review("authorization.k8s.io", "SelfSubjectRulesReview"),
+    _review("authorization.k8s.io", "SubjectAccessReview"),
+    _review("authorization.k8s.io", "LocalSubjectAccessReview", namespaced=True),
+)
+
+Answer = Callable[[JsonObject, User], JsonObject]
+
+
+def _allowed(request: JsonObject, user: User) -> JsonObject:
+    del request, user
+    return {"allowed": True, "reason": "the embedded control plane has one user, who may do everything"}
+
+
+def _who(request: JsonObject, user: User) -> JsonObject:
+    del request
+    return {"userInfo": {"username": user.name, "groups": list(user.groups)}}
+
+
+def _rules(request: JsonObject, user: User) -> JsonObject:
+    del request, user
+    return {
+        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        "incomplete": False,
+    }
+
+
+_ANSWERS: Final[Mapping[str, Answer]] = {
+    "selfsubjectreviews": _who,
+    "selfsubjectaccessreviews": _allowed,
+    "selfsubjectrulesreviews": _rules,
+    "subjectaccessreviews": _allowed,
+    "localsubjectaccessreviews": _allowed,
+}
+
+
+def find(group: str, version: str, plural: str) -> ResourceInfo | None:
+    """Return the review that a path names, or None."""
+    return next((i for i in RESOURCES if (i.group, i.version, i.plural) == (group, version, plural)), None)
+
+
+def answer(info: ResourceInfo, request: JsonObject, user: User) -> JsonObject:
+    """Return a review with its status filled in."""
+    return {
+        "kind": info.kind,
+        "apiVersion": info.api_version,
+        "metadata": {"creationTimestamp": None},
+        "spec": request.get("spec", {}),
+        "status": _ANSWERS[info.plural](request, user),
+    }
+
+
+def subresources(info: ResourceInfo) -> tuple[str, ...]:
+    """Return the subresources of a stored resource that are answered here."""
+    return ("token",) if (info.group, info.plural) == ("", "serviceaccounts") else ()
+
+
+def subresource_kind(info: ResourceInfo, name: str) -> dict[str, str]:
+    """Return what kind a subresource answers with, as discovery says it."""
+    if name in subresources(info):
+        return {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
+    return {"kind": info.kind}
+
+
+def subresource_verbs(info: ResourceInfo, name: str) -> tuple[str, ...]:
+    """Return the verbs of a subresource that is answered here, or none."""
+    return ("create",) if name in subresources(info) else ()
+
+
+def token_request(request: JsonObject, account: JsonObject, *, tokens: Tokens, now: float) -> JsonObject:
+    """Return a TokenRequest with a new token for a service account."""
+    metadata: dict[str, Any] = account["metadata"]
+    spec: JsonObject = request.get("spec") or {}
+    seconds = int(spec.get("expirationSeconds") or TOKEN_SECONDS)
+    expires = now + seconds
+    token = tokens.issue(metadata["namespace"], metadata["name"], uid=metadata.get("uid", ""), now=now, expires=expires)
+    stamp = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "kind": "TokenRequest",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "creationTimestamp": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+        "spec": {
+            "audiences": spec.get("audiences") or [tokens.issuer],
+            "expirationSeconds": seconds,
+            "boundObjectRef": None,
+        },
+        "status": {"token": token, "expirationTimestamp": stamp},
+    }

@@ -1,0 +1,153 @@
+"""The API server as one function: a request in, a response out.
+
+Used by both faces, `http` and `inprocess`. It routes, and turns refusals into Status replies; documents come from
+`documents`, verbs are in `verbs`, semantics in the engine. No socket and no authentication here: a face says who asks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+
+from kubechain.embedded import errors, negotiation, reviews, routes, versions
+from kubechain.embedded.authn import ADMINISTRATOR, Tokens, User
+from kubechain.embedded.documents import Document, Documents
+from kubechain.embedded.engine import Engine
+from kubechain.embedded.errors import StatusError
+from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
+from kubechain.embedded.query import Query
+from kubechain.embedded.registry import JsonObject, ResourceInfo
+from kubechain.embedded.routes import ResourcePath
+from kubechain.embedded.verbs import Call, Verbs
+
+HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
+OPEN_PATHS: Final = HEALTH_PATHS | {"/version"}
+"""What may be asked without a token."""
+
+_ROOT_PATHS: Final = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+_log = logging.getLogger(__name__)
+
+
+class ApiServer:
+    """Answers requests from an engine.
+
+    Args:
+        tokens: Makes the tokens that TokenRequest asks for.
+        now: Seconds since the epoch.
+        draw: A random number from 0 to 1, which spreads the ends of watches; None uses the machine's.
+    """
+
+    def __init__(
+        self, engine: Engine, *, tokens: Tokens, now: Callable[[], float], draw: Callable[[], float] | None = None
+    ) -> None:
+        self._engine = engine
+        self._tokens = tokens
+        self._now = now
+        self._documents = Documents(engine.registry)
+        self._verbs = Verbs(engine, now=now, draw=draw) if draw else Verbs(engine, now=now)
+
+    async def handle(self, request: HttpRequest, user: User = ADMINISTRATOR) -> HttpResponse:
+        """Answer a request; never raises.
+
+        Args:
+            user: Who asks, as the face found out.
+        """
+        try:
+            return self._answer(request, user)
+        except StatusError as error:
+            return refusal(error)
+        except Exception as error:  # noqa: BLE001 - the owner of a request: a defect must not end the connection without a reply
+            _log.exception("request failed", extra={"method": request.method, "path": request.path})
+            return refusal(errors.internal(type(error).__name__))
+
+    def _answer(self, request: HttpRequest, user: User) -> HttpResponse:
+        path = routes.parse(request.path)
+        if path is None:
+            return self._document(request)
+        if len(request.body) > errors.REQUEST_LIMIT_BYTES:
+            raise errors.request_too_large()
+        review = reviews.find(path.group, path.version, path.plural)
+        if review is not None:
+            return self._review(review, request, user)
+        info = self._engine.registry.find(path.group, path.version, path.plural)
+        if info is None:
+            return not_found_path()
+        if path.subresource == "token" and reviews.subresources(info):
+            return self._token(info, path, request)
+        return self._resource(info, path, request)
+
+    def _resource(self, info: ResourceInfo, path: ResourcePath, request: HttpRequest) -> HttpResponse:
+        if path.namespace and not info.namespaced:
+            return not_found_path()
+        if path.subresource and path.subresource not in info.subresources:
+            return not_found_path()
+        query = Query(request.query)
+        verb = routes.verb(request.method, path, watch=query.flag("watch"))
+        if verb is None or verb not in info.verbs:
+            raise _method_not_allowed()
+        if info.namespaced and not path.namespace and (path.name or verb in {"create", "deletecollection"}):
+            raise _method_not_allowed()
+        return self._verbs.run(verb, Call(request, path, info, query))
+
+    def _document(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            raise _method_not_allowed()
+        found = self._documents.find(request.path, request.headers.get("accept", ""))
+        if found is not None:
+            return _send_document(found, request)
+        name = request.path.rstrip("/")
+        if name in HEALTH_PATHS or name.rpartition("/")[0] in HEALTH_PATHS:
+            return _health(name, verbose=Query(request.query).flag("verbose"))
+        if name == "/version":
+            return _json(200, versions.version_info())
+        if not name:
+            return _json(200, {"paths": [*_ROOT_PATHS]})
+        return not_found_path()
+
+    def _review(self, info: ResourceInfo, request: HttpRequest, user: User) -> HttpResponse:
+        if request.method != "POST":
+            raise _method_not_allowed()
+        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""))
+        return _json(201, reviews.answer(info, body, user))
+
+    def _token(self, info: ResourceInfo, path: ResourcePath, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            raise _method_not_allowed()
+        account = self._engine.get(info, path.namespace, path.name)
+        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""))
+        return _json(201, reviews.token_request(body, account, tokens=self._tokens, now=self._now()))
+
+
+def refusal(error: StatusError) -> HttpResponse:
+    """Return the reply to a request that is refused."""
+    return _json(error.code, error.to_status())
+
+
+def not_found_path() -> HttpResponse:
+    """Return the reply to a path that does not exist; it is plain text, as from kube-apiserver."""
+    return HttpResponse(404, {"content-type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+
+
+def _json(status: int, body: JsonObject) -> HttpResponse:
+    return HttpResponse(status, {"content-type": JSON, "cache-control": "no-cache, private"}, orjson.dumps(body))
+
+
+def _method_not_allowed() -> StatusError:
+    message = "the server does not allow this method on the requested resource"
+    return StatusError(405, "MethodNotAllowed", message=message, details={})
+
+
+def _send_document(document: Document, request: HttpRequest) -> HttpResponse:
+    etag = f'"{document.etag}"'
+    headers = {"content-type": document.media, "etag": etag, "vary": "Accept"}
+    if request.headers.get("if-none-match") == etag:
+        return HttpResponse(304, headers, b"")
+    return HttpResponse(200, headers, document.body)
+
+
+def _health(path: str, *, verbose: bool) -> HttpResponse:
+    text = f"[+]ping ok\n[+]storage ok\n{path.strip('/')} check passed\n" if verbose else "ok"
+    return HttpResponse(200, {"content-type": "text/plain; charset=utf-8"}, text.encode())
