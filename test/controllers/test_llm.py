@@ -1,0 +1,120 @@
+"""An LLM's loop, decision by decision."""
+
+from typing import Any
+
+import pytest
+
+from kubechain.api.llm import LLMParameters
+from kubechain.api.meta import StatusType
+from kubechain.controllers.frame import next_version
+from kubechain.controllers.llm.decide import Check, Refuse, Rest, Step, decide
+from kubechain.controllers.llm.effects import Rejected, Unknown, Verified
+from kubechain.controllers.llm.observe import Checked, Observed
+from kubechain.controllers.llm.settle import backoff_seconds, refused, settle
+from test.controllers.builders import NOW, an_llm
+
+LLM = an_llm(status=None)
+
+
+def seen(**changes: Any) -> Observed:
+    values: dict[str, Any] = {"llm": LLM, "secret_version": "7", "checked": None, "monotonic_now": 100.0}
+    return Observed(**(values | changes))
+
+
+CHECKED = Checked(fingerprint=seen().fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("observed", "step"),
+    [
+        pytest.param(seen(), Check(1), id="never checked"),
+        pytest.param(seen(checked=CHECKED), Rest(), id="checked and nothing changed"),
+        pytest.param(seen(checked=CHECKED, secret_version="8"), Check(1), id="the key was rotated"),
+        pytest.param(seen(secret_version=None), Refuse('Secret "openai" not found'), id="the Secret is missing"),
+        pytest.param(
+            seen(checked=Checked(CHECKED.fingerprint, recheck_at=130.0)), Rest(30.0), id="a verdict is due later"
+        ),
+        pytest.param(
+            seen(checked=Checked(CHECKED.fingerprint, recheck_at=100.0, attempt=2)), Check(3), id="a verdict is due now"
+        ),
+        pytest.param(
+            seen(
+                llm=an_llm(api_key_from=None, parameters=LLMParameters(base_url="http://localhost/v1")),
+                secret_version=None,
+            ),
+            Check(1),
+            id="a server of one's own needs no key",
+        ),
+    ],
+)
+def test_decide(observed: Observed, step: Step) -> None:
+    assert decide(observed) == step
+
+
+def test_no_key_and_no_server_of_ones_own_cannot_work() -> None:
+    assert isinstance(decide(seen(llm=an_llm(api_key_from=None), secret_version=None)), Refuse)
+
+
+def test_a_good_key_makes_the_llm_ready_with_the_words_of_the_contract() -> None:
+    settled = settle(LLM, Verified(), attempt=1, now=NOW)
+    status = next_version(LLM, settled).status
+    assert (status.ready, status.status) == (True, "Ready")
+    assert status.status_detail == "OpenAI API key validated successfully"
+    assert [(event.type, event.reason, event.message) for event in settled.events] == [
+        ("Normal", "ValidationSucceeded", "OpenAI API key validated successfully")
+    ]
+    assert settled.requeue_after_seconds is None
+
+
+def test_a_second_good_verdict_writes_nothing() -> None:
+    ready = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
+    again = settle(ready, Verified(), attempt=1, now=NOW)
+    assert next_version(ready, again) is ready
+    assert again.events == ()
+
+
+def test_a_refused_key_is_an_error_that_is_looked_at_again_slowly() -> None:
+    settled = settle(LLM, Rejected("openai: 401: invalid key"), attempt=1, now=NOW)
+    status = next_version(LLM, settled).status
+    assert (status.ready, status.status, status.status_detail) == (False, "Error", "openai: 401: invalid key")
+    assert [event.reason for event in settled.events] == ["ValidationFailed"]
+    assert settled.requeue_after_seconds == 600
+
+
+def test_no_verdict_keeps_the_last_one() -> None:
+    ready = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
+    settled = settle(ready, Unknown("openai: 503", None), attempt=1, now=NOW)
+    assert next_version(ready, settled) is ready
+    assert settled.requeue_after_seconds == 5
+
+
+def test_no_verdict_about_an_edited_spec_is_not_the_old_one() -> None:
+    ready = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
+    edited = ready.model_copy(update={"metadata": ready.metadata.with_changes(generation=2)})
+    assert next_version(edited, settle(edited, Unknown("down", None), attempt=1, now=NOW)).status.status == "Pending"
+
+
+def test_a_provider_that_is_down_for_hours_costs_one_write_and_one_event() -> None:
+    first = settle(LLM, Unknown("connection refused", None), attempt=1, now=NOW)
+    waiting = next_version(LLM, first)
+    assert waiting.status.status == StatusType.PENDING
+    assert waiting.status.status_detail == "Waiting for the provider: connection refused"
+    second = settle(waiting, Unknown("connection refused", None), attempt=2, now=NOW)
+    assert next_version(waiting, second) is waiting
+    assert (first.requeue_after_seconds, second.requeue_after_seconds) == (5, 10)
+
+
+def test_the_provider_may_ask_for_more_patience_than_the_backoff() -> None:
+    assert settle(LLM, Unknown("429", 60), attempt=1, now=NOW).requeue_after_seconds == 60
+    assert settle(LLM, Unknown("429", 1), attempt=1, now=NOW).requeue_after_seconds == 5
+
+
+def test_the_backoff_ends_at_five_minutes() -> None:
+    assert [backoff_seconds(attempt) for attempt in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
+
+
+def test_a_missing_secret_is_told_once() -> None:
+    settled = refused(LLM, 'Secret "openai" not found', NOW)
+    assert [event.reason for event in settled.events] == ["ValidationFailed"]
+    told = next_version(LLM, settled)
+    assert next_version(told, refused(told, 'Secret "openai" not found', NOW)) is told

@@ -1,0 +1,199 @@
+"""What a run does next, phase by phase."""
+
+from typing import Any
+
+import pytest
+
+from kubechain.api.agent import AgentLimits
+from kubechain.api.meta import StatusType
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.taskrun import PendingToolCall, TaskRunPhase, Usage
+from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.decide import decide
+from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Cancel, Fail, Rest, SendToLLM, Wait
+from test.controllers.builders import (
+    NOW,
+    QUESTION,
+    a_claim,
+    a_run,
+    a_task,
+    an_agent,
+    an_llm,
+    later,
+    messages,
+    meta,
+    observed,
+)
+
+P = TaskRunPhase
+TERMINAL = (P.FINAL_ANSWER, P.FAILED, P.CANCELLED)
+OTHER_AGENT = {"agent_ref": LocalObjectReference(name="other")}
+
+
+def foreign_run(**spec: Any) -> Any:
+    """A run that a person made, so that no Task owns it."""
+    return a_run(spec=spec).model_copy(update={"metadata": meta("by-hand")})
+
+
+@pytest.mark.parametrize(
+    ("world", "detail"),
+    [
+        pytest.param({"task": None}, 'Waiting for task "hello" to exist', id="the task is missing"),
+        pytest.param({"agent": None}, 'Waiting for agent "my-assistant" to exist', id="the agent is missing"),
+        pytest.param(
+            {"agent": an_agent(status=StatusType.ERROR)},
+            'Waiting for agent "my-assistant" to become ready',
+            id="the agent is broken",
+        ),
+        pytest.param({"llm": None}, 'Waiting for LLM "gpt-4o" to exist', id="the LLM is missing"),
+        pytest.param(
+            {"llm": an_llm(status=StatusType.PENDING)},
+            'Waiting for LLM "gpt-4o" to become ready',
+            id="the LLM is not ready",
+        ),
+    ],
+)
+@pytest.mark.parametrize("phase", [None, P.INITIALIZING, P.PENDING])
+def test_a_run_that_has_not_begun_says_what_it_waits_for(
+    phase: TaskRunPhase | None, world: dict[str, Any], detail: str
+) -> None:
+    assert decide(observed(a_run(phase=phase), **world)) == Wait(detail)
+
+
+def test_a_rerun_waits_for_its_task() -> None:
+    waiting = observed(foreign_run(), task=a_task(status=StatusType.PENDING))
+    assert decide(waiting) == Wait('Waiting for task "hello" to become ready')
+
+
+def test_the_first_run_does_not_wait_for_the_task_that_made_it() -> None:
+    assert isinstance(decide(observed(a_run(), task=a_task(status=None))), Begin)
+
+
+def test_a_run_begins_with_the_agents_prompt_and_the_tasks_message() -> None:
+    step = decide(observed(a_run()))
+    assert isinstance(step, Begin)
+    assert step.context_window == messages("You are helpful.", QUESTION)
+    assert (step.pinned.agent_name, step.pinned.agent_generation) == ("my-assistant", 1)
+    assert (step.pinned.llm_name, step.pinned.llm_generation) == ("gpt-4o", 1)
+
+
+def test_goal_and_past_follow_the_message_under_plain_headings() -> None:
+    task = a_task(goal="Find it.", everything_that_happened_so_far=("We landed.", "We looked."))
+    step = decide(observed(a_run(), task=task))
+    assert isinstance(step, Begin)
+    assert step.context_window[-1].content == (
+        f"{QUESTION}\n\nGoal:\nFind it.\n\nEverything that happened so far:\nWe landed.\nWe looked."
+    )
+
+
+def test_the_runs_own_message_overrides_the_tasks() -> None:
+    step = decide(observed(a_run(spec={"user_message": "And of Mars?"})))
+    assert isinstance(step, Begin)
+    assert step.context_window[-1].content == "And of Mars?"
+
+
+def test_a_continued_conversation_keeps_its_own_prompt() -> None:
+    earlier = messages("You are curt.", "Hi", "Yes?")
+    step = decide(observed(a_run(spec={"context_window": earlier, "user_message": "Bye"})))
+    assert isinstance(step, Begin)
+    assert [message.content for message in step.context_window] == ["You are curt.", "Hi", "Yes?", "Bye"]
+
+
+def test_a_message_that_no_server_could_store_fails_the_run_with_its_size() -> None:
+    step = decide(observed(a_run(), task=a_task(message="x" * (conversation.CONTEXT_WINDOW_MAX_BYTES + 1))))
+    assert isinstance(step, Fail)
+    assert step.reason == "ContextWindowTooLarge"
+    assert str(conversation.CONTEXT_WINDOW_MAX_BYTES) in step.message
+
+
+@pytest.mark.parametrize("phase", TERMINAL)
+def test_a_finished_run_rests_whatever_happens_around_it(phase: TaskRunPhase) -> None:
+    run = a_run(phase=phase, spec={"cancel": True, "active_deadline_seconds": 1})
+    assert decide(observed(run, agent=None, llm=None, task=None, now=later(100))) == Rest()
+
+
+@pytest.mark.parametrize("phase", [None, *(phase for phase in P if phase not in TERMINAL)])
+def test_cancel_comes_before_everything_else(phase: TaskRunPhase | None) -> None:
+    run = a_run(phase=phase, spec={"cancel": True})
+    assert decide(observed(run, agent=None, llm=None, task=None, holder_gone_in_seconds=9)) == Cancel()
+
+
+@pytest.mark.parametrize("phase", [P.READY_FOR_LLM, P.SEND_CONTEXT_WINDOW_TO_LLM, P.ERROR_BACKOFF])
+def test_a_run_past_its_deadline_fails(phase: TaskRunPhase) -> None:
+    step = decide(observed(a_run(phase=phase), task=a_task(active_deadline_seconds=10), now=later(10)))
+    assert step == Fail("DeadlineExceeded", "the run took longer than 10 seconds")
+
+
+def test_the_runs_own_deadline_overrides_the_tasks() -> None:
+    run = a_run(phase=P.READY_FOR_LLM, spec={"active_deadline_seconds": 60})
+    step = decide(observed(run, task=a_task(active_deadline_seconds=10), now=later(10)))
+    assert step == SendToLLM(turn=0, attempt=0)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"agent": None}, id="the agent was deleted"),
+        pytest.param({"agent": an_agent(status=StatusType.ERROR)}, id="the agent turned not ready"),
+        pytest.param({"task": None}, id="the task was deleted"),
+    ],
+)
+def test_a_conversation_that_has_begun_goes_on_without(world: dict[str, Any]) -> None:
+    assert decide(observed(a_run(phase=P.READY_FOR_LLM, turn=3), **world)) == SendToLLM(turn=3, attempt=0)
+
+
+@pytest.mark.parametrize("llm", [None, an_llm(status=StatusType.ERROR)])
+def test_a_conversation_that_has_begun_waits_for_its_llm(llm: Any) -> None:
+    assert isinstance(decide(observed(a_run(phase=P.READY_FOR_LLM), llm=llm)), Wait)
+
+
+def test_a_claim_of_a_living_process_is_left_alone() -> None:
+    run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, llm=a_claim(holder="pod-b_other"))
+    assert decide(observed(run, holder_gone_in_seconds=7.5)) == Rest(7.5)
+
+
+def test_a_claim_of_a_dead_process_is_taken_over_with_the_next_attempt() -> None:
+    run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, turn=2, llm=a_claim(holder="pod-b_other", turn=2, attempt=4))
+    assert decide(observed(run)) == SendToLLM(turn=2, attempt=5)
+
+
+def test_a_failed_call_is_repeated_when_its_time_has_come_and_not_before() -> None:
+    run = a_run(phase=P.ERROR_BACKOFF, llm=a_claim(attempt=1), next_attempt_at=later(4))
+    assert decide(observed(run)) == Rest(4.0)
+    assert decide(observed(run, now=later(4))) == SendToLLM(turn=0, attempt=2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "message"),
+    [
+        pytest.param({"max_turns": 3}, {"turn": 3}, "the run reached its limit of 3 turns", id="turns"),
+        pytest.param(
+            {"max_tokens": 100},
+            {"usage": Usage(total_tokens=100)},
+            "the run reached its limit of 100 tokens",
+            id="tokens",
+        ),
+    ],
+)
+def test_a_cap_ends_the_run_before_the_next_call(limits: dict[str, int], status: dict[str, Any], message: str) -> None:
+    world = observed(a_run(phase=P.READY_FOR_LLM, **status), agent=an_agent(limits=AgentLimits(**limits)))
+    assert decide(world) == Fail("LimitExceeded", message)
+
+
+def test_calls_of_tools_that_were_not_offered_are_answered_in_order() -> None:
+    pending = tuple(
+        PendingToolCall(idx=idx, tool_call_id=f"call_{idx}", name=name, arguments="", args_sha="sha")
+        for idx, name in enumerate(("frobnicate", "launch"))
+    )
+    step = decide(observed(a_run(phase=P.TOOL_CALLS_PENDING, pending_turn=pending)))
+    assert isinstance(step, AnswerToolCalls)
+    assert [(message.tool_call_id, message.role) for message in step.messages] == [
+        ("call_0", "tool"),
+        ("call_1", "tool"),
+    ]
+    assert '"frobnicate"' in step.messages[0].content
+
+
+def test_every_phase_is_decided() -> None:
+    for phase in P:
+        assert decide(observed(a_run(phase=phase, llm=a_claim()), now=NOW)) is not None
