@@ -6,86 +6,76 @@ step lives in a module of its own. HTTP, content negotiation, discovery and auth
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from kubechain.embedded import builtin, errors
+from kubechain.embedded.core import Core, FieldValidation, Warn, WriteOptions, ignore_warning
+from kubechain.embedded.definitions import Definitions
+from kubechain.embedded.deletion import Deleter, DeleteOptions, Preconditions, Propagation
 from kubechain.embedded.environment import Environment, SystemEnvironment
+from kubechain.embedded.gc import GarbageCollector
+from kubechain.embedded.history import History
+from kubechain.embedded.lifecycle import NamespaceLifecycle
+from kubechain.embedded.patching import Patcher, PatchType
+from kubechain.embedded.reads import ListOptions, ListPage, Reader, WatchOptions
 from kubechain.embedded.registry import Registry, ResourceInfo
+from kubechain.embedded.storage import MemoryStorage, Storage
+from kubechain.embedded.store import Store
+from kubechain.embedded.watch import Subscription, Watchers, WatchEvent
+from kubechain.embedded.writes import Writer
 
 JsonObject = dict[str, Any]
-FieldValidation = Literal["Ignore", "Warn", "Strict"]
-Propagation = Literal["Background", "Foreground", "Orphan"]
-PatchType = Literal["json", "merge", "strategic", "apply"]
-Warn = Callable[[str], None]
 
-
-@dataclass(frozen=True, slots=True)
-class Preconditions:
-    """What must hold of the object for a delete to happen; "" asks for nothing."""
-
-    uid: str = ""
-    resource_version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """One page. `items` are shared with the engine: read them, never change them.
-
-    `encoded` holds the same objects as JSON bytes, ready to be sent; `remaining` is None where kube-apiserver gives no count.
-    """
-
-    items: list[JsonObject]
-    encoded: list[bytes]
-    resource_version: str
-    continue_: str = ""
-    remaining: int | None = None
-
-
-class WatchEvent:
-    """`type` ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; `line` is the whole event as a line of JSON, encoded once for all watchers."""
-
-    __slots__ = ("line", "object", "type")
-    type: str
-    object: JsonObject
-    line: bytes
-
-
-class Subscription:
-    """A running watch: `async for event in subscription`; ends at its timeout, by `close()`, or when its reader is too slow."""
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> WatchEvent:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Stop: the iteration ends."""
+__all__ = ["Engine", "ListPage", "PatchType", "Preconditions", "Propagation", "Subscription", "WatchEvent"]
 
 
 class Engine:
     """Every object of the server.
 
-    All returned dicts are shared with the engine (treat them as read-only); objects handed in are copied.
+    All returned objects are shared with the engine (treat them as read-only); objects handed in are copied.
 
     Args:
-        environment: time and randomness.
+        storage: where objects are kept; memory by default.
+        environment: time and randomness; the machine's by default.
+        history: how much of the past watches can resume from.
     """
 
-    registry: Registry
+    def __init__(
+        self,
+        storage: Storage | None = None,
+        *,
+        environment: Environment | None = None,
+        history: History | None = None,
+    ) -> None:
+        store = Store(storage or MemoryStorage(), history)
+        self.registry = Registry(builtin.infos())
+        self._core = Core(store, self.registry, environment or SystemEnvironment())
+        self._core.strategies.update({strategy.resource: strategy for strategy in builtin.strategies()})
+        self._watchers = Watchers()
+        store.subscribe(self._watchers.publish)
+        self._definitions = Definitions(self._core, self._watchers)
+        self._writer = Writer(self._core)
+        self._deleter = Deleter(self._core)
+        self._reader = Reader(self._core, self._watchers)
+        self._patcher = Patcher(self._core, self._writer)
+        self._collector = GarbageCollector(self._core)
+        self._lifecycle = NamespaceLifecycle(self._core, self._writer, self._deleter)
+        self._collector.scan()
+        self._lifecycle.make_initial()
+        self._settle()
 
-    def __init__(self, storage: Any = None, *, environment: Environment | None = None) -> None:
-        self._environment = environment or SystemEnvironment()
-        self.registry = Registry()
+    @property
+    def resource_version(self) -> str:
+        """The revision of the last write."""
+        return str(self._core.store.revision)
 
     def get(self, info: ResourceInfo, namespace: str, name: str) -> JsonObject:
         """One object. `namespace` is "" for cluster-wide kinds."""
-        raise NotImplementedError
+        return self._reader.get(info, namespace, name)
 
     def get_encoded(self, info: ResourceInfo, namespace: str, name: str) -> bytes:
         """The same as JSON bytes, without parsing anything."""
-        raise NotImplementedError
+        return self._reader.get_encoded(info, namespace, name)
 
     def list(
         self,
@@ -100,7 +90,10 @@ class Engine:
         resource_version_match: str = "",
     ) -> ListPage:
         """Objects in order of namespace and name. `namespace` None: of all namespaces."""
-        raise NotImplementedError
+        options = ListOptions(
+            label_selector, field_selector, limit, continue_, resource_version, resource_version_match
+        )
+        return self._reader.list(info, namespace, options)
 
     def create(
         self,
@@ -114,7 +107,8 @@ class Engine:
         warn: Warn | None = None,
     ) -> JsonObject:
         """Make an object. `warn` is called with each text for a `Warning` header."""
-        raise NotImplementedError
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
+        return self._finish(info, self._writer.create(info, namespace, obj, options))
 
     def update(
         self,
@@ -130,7 +124,10 @@ class Engine:
         warn: Warn | None = None,
     ) -> JsonObject:
         """Replace an object (PUT), or one subresource of it."""
-        raise NotImplementedError
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
+        _check_subresource(info, subresource)
+        new = self._writer.update(info, namespace, name, obj, subresource=subresource, options=options)
+        return self._finish(info, new)
 
     def patch(
         self,
@@ -149,10 +146,19 @@ class Engine:
     ) -> tuple[JsonObject, bool]:
         """Change parts of an object; `apply` makes it when it is absent.
 
+        Args:
+            patch: the parsed body.
+            force: `apply` takes fields over from other managers.
+
         Returns:
             the object, and whether it was created (201 instead of 200).
         """
-        raise NotImplementedError
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
+        _check_subresource(info, subresource)
+        new, created = self._patcher.patch(
+            info, namespace, name, patch_type, patch, subresource=subresource, force=force, options=options
+        )
+        return self._finish(info, new), created
 
     def delete(
         self,
@@ -163,11 +169,15 @@ class Engine:
         preconditions: Preconditions = Preconditions(),
         propagation: Propagation | None = None,
         grace_period_seconds: int | None = None,
-        orphan_dependents: bool | None = None,
         dry_run: bool = False,
     ) -> JsonObject:
-        """Delete, or begin to: the reply's body (a Status, or the object while finalizers hold it)."""
-        raise NotImplementedError
+        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it)."""
+        options = DeleteOptions(preconditions, propagation, grace_period_seconds, dry_run)
+        obj, gone = self._deleter.delete(info, namespace, name, options)
+        if gone and not self._core.strategy(info).returns_deleted:
+            self._settle()
+            return _deleted_status(info, obj)
+        return self._finish(info, obj)
 
     def delete_collection(
         self,
@@ -180,8 +190,17 @@ class Engine:
         grace_period_seconds: int | None = None,
         dry_run: bool = False,
     ) -> ListPage:
-        """Delete all that match; the page holds what was deleted."""
-        raise NotImplementedError
+        """Delete all that match; the page holds what was deleted, or begun to be."""
+        page = self.list(info, namespace, label_selector=label_selector, field_selector=field_selector)
+        options = DeleteOptions(Preconditions(), propagation, grace_period_seconds, dry_run)
+        for record in page.records:
+            try:
+                self._deleter.delete(info, record.key.namespace, record.key.name, options)
+            except errors.StatusError as error:
+                if error.code != 404:
+                    raise
+        self._settle()
+        return page
 
     def watch(
         self,
@@ -196,16 +215,45 @@ class Engine:
         timeout_seconds: float | None = None,
     ) -> Subscription:
         """Follow changes. A revision that is not kept any more gives one ERROR event (410) and the end."""
-        raise NotImplementedError
-
-    @property
-    def resource_version(self) -> str:
-        """The revision of the last write."""
-        raise NotImplementedError
+        options = WatchOptions(
+            label_selector, field_selector, resource_version, allow_bookmarks, send_initial_events, timeout_seconds
+        )
+        return self._reader.watch(info, namespace, options)
 
     def statistics(self) -> JsonObject:
         """Counts for people and tests: objects, revision, watchers, history."""
-        raise NotImplementedError
+        return {**self._core.store.statistics(), "watchers": self._watchers.count()}
 
     def close(self) -> None:
-        """Close the storage and end all watches."""
+        """End all watches and close the storage."""
+        self._watchers.close()
+        self._core.store.close()
+
+    def _finish(self, info: ResourceInfo, obj: JsonObject) -> JsonObject:
+        """Let what follows from a write happen, and show its result in the version asked for."""
+        self._settle()
+        strategy = self._core.strategies.get(info.storage_key)
+        view = strategy.view(info) if strategy else None
+        return view(obj) if view else obj
+
+    def _settle(self) -> None:
+        self._collector.collect()
+        while self._lifecycle.collect():
+            self._collector.collect()
+
+
+def _check_subresource(info: ResourceInfo, subresource: str) -> None:
+    if subresource and subresource not in info.subresources:
+        raise errors.no_such_resource()
+
+
+def _deleted_status(info: ResourceInfo, obj: JsonObject) -> JsonObject:
+    meta = obj["metadata"]
+    details = {"name": meta["name"], "group": info.group, "kind": info.plural, "uid": meta["uid"]}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {name: value for name, value in details.items() if value},
+    }

@@ -1,0 +1,219 @@
+"""CustomResourceDefinition: its rules, and the resources that follow from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.embedded.builtin import shapes
+from kubechain.embedded.custom import CustomStrategy
+from kubechain.embedded.field_errors import FieldError, invalid, required
+from kubechain.embedded.registry import PrinterColumn, ResourceInfo
+from kubechain.embedded.strategy import Strategy, keep_only
+
+JsonObject = dict[str, Any]
+
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+
+_NAMES = shapes.fields(
+    "names specify the resource and kind names for the custom resource.",
+    categories=shapes.array(shapes.text(), "categories is a list of grouped resources this custom resource is in."),
+    kind=shapes.text("kind is the serialized kind of the resource."),
+    listKind=shapes.text("listKind is the serialized kind of the list for this resource."),
+    plural=shapes.text("plural is the plural name of the resource to serve."),
+    shortNames=shapes.array(shapes.text(), "shortNames are short names for the resource."),
+    singular=shapes.text("singular is the singular name of the resource."),
+)
+_VERSION = shapes.fields(
+    "",
+    additionalPrinterColumns=shapes.array(
+        shapes.fields(
+            "",
+            description=shapes.text(),
+            format=shapes.text(),
+            jsonPath=shapes.text(),
+            name=shapes.text(),
+            priority=shapes.integer(),
+            type=shapes.text(),
+        ),
+        "additionalPrinterColumns specifies additional columns returned in Table output.",
+    ),
+    deprecated=shapes.boolean("deprecated indicates this version of the custom resource API is deprecated."),
+    deprecationWarning=shapes.text("deprecationWarning overrides the default warning returned to API clients."),
+    name=shapes.text("name is the version name."),
+    schema=shapes.fields("", openAPIV3Schema=shapes.anything("openAPIV3Schema is the schema of the version.")),
+    selectableFields=shapes.array(shapes.fields("", jsonPath=shapes.text()), "Fields that can be selected."),
+    served=shapes.boolean("served is a flag enabling/disabling this version from being served via REST APIs."),
+    storage=shapes.boolean("storage indicates this version should be used when persisting custom resources."),
+    subresources=shapes.fields("", scale=shapes.anything(), status=shapes.anything()),
+)
+
+INFO = ResourceInfo(
+    group="apiextensions.k8s.io",
+    version="v1",
+    kind="CustomResourceDefinition",
+    list_kind="CustomResourceDefinitionList",
+    plural="customresourcedefinitions",
+    singular="customresourcedefinition",
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    namespaced=False,
+    has_status=True,
+    subresources=("status",),
+    columns=(PrinterColumn("Created At", "date", ".metadata.creationTimestamp"),),
+    schema=shapes.resource(
+        "CustomResourceDefinition represents a resource that should be exposed on the API server.",
+        spec=shapes.fields(
+            "spec describes how the user wants the resources to appear",
+            conversion=shapes.fields("", strategy=shapes.text(), webhook=shapes.anything()),
+            group=shapes.text("group is the API group of the defined custom resource."),
+            names=_NAMES,
+            preserveUnknownFields=shapes.boolean(),
+            scope=shapes.text("scope indicates whether the defined custom resource is cluster- or namespace-scoped."),
+            versions=shapes.array(_VERSION, "versions is the list of all API versions of the custom resource."),
+        ),
+        status=shapes.anything("status indicates the actual state of the CustomResourceDefinition"),
+    ),
+)
+
+
+class CustomResourceDefinitionStrategy(Strategy):
+    """A definition is established as soon as it is written: there is nobody to wait for."""
+
+    unconditional_update = False
+
+    def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
+        unknown = super().decode(obj, info)
+        spec: JsonObject = obj.setdefault("spec", {})
+        spec.setdefault("conversion", {"strategy": "None"})
+        names: JsonObject = spec.setdefault("names", {})
+        if names.get("kind"):
+            names.setdefault("singular", names["kind"].lower())
+            names.setdefault("listKind", f"{names['kind']}List")
+        return unknown
+
+    def prepare_create(self, new: JsonObject) -> None:
+        new["metadata"]["generation"] = 1
+        new["status"] = _status(new, [], new["metadata"]["creationTimestamp"])
+
+    def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
+        if subresource == "status":
+            keep_only(new, old, "status")
+            return
+        if new["spec"] != old["spec"]:
+            new["metadata"]["generation"] = old["metadata"]["generation"] + 1
+        since = old["status"]["conditions"][0]["lastTransitionTime"]
+        new["status"] = _status(new, old["status"].get("storedVersions", []), since)
+
+    def validate(self, new: JsonObject) -> list[FieldError]:
+        spec: JsonObject = new["spec"]
+        found: list[FieldError] = []
+        names: JsonObject = spec["names"]
+        wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
+        if new["metadata"].get("name") != wanted:
+            text = f'must be spec.names.plural+"."+spec.group'
+            found.append(invalid("metadata.name", new["metadata"].get("name", ""), text))
+        found += [required(f"spec.{name}") for name in ("group", "scope") if not spec.get(name)]
+        found += [
+            required(f"spec.names.{name}") for name in ("plural", "singular", "kind", "listKind") if not names.get(name)
+        ]
+        versions: list[JsonObject] = spec.get("versions") or []
+        if sum(1 for version in versions if version.get("storage")) != 1:
+            text = "must have exactly one version marked as storage version"
+            found.append(invalid("spec.versions", versions, text))
+        for index, version in enumerate(versions):
+            if not (version.get("schema") or {}).get("openAPIV3Schema"):
+                text = "schemas are required"
+                found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", text))
+        return found
+
+    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
+        found = self.validate(new)
+        for path in (("scope",), ("names", "kind"), ("names", "plural"), ("group",)):
+            before, after = _at(old["spec"], path), _at(new["spec"], path)
+            if before != after:
+                found.append(invalid(f"spec.{'.'.join(path)}", after, "field is immutable"))
+        return found
+
+
+def _at(value: JsonObject, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) or {}
+    return value
+
+
+def _status(new: JsonObject, stored: list[str], since: str) -> JsonObject:
+    current = next((v["name"] for v in new["spec"].get("versions", []) if v.get("storage")), "")
+    conditions = [
+        ("NamesAccepted", "NoConflicts", "no conflicts found"),
+        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ]
+    return {
+        "conditions": [
+            {"type": type_, "status": "True", "lastTransitionTime": since, "reason": reason, "message": message}
+            for type_, reason, message in conditions
+        ],
+        "acceptedNames": new["spec"]["names"],
+        "storedVersions": stored if current in stored else [*stored, current],
+    }
+
+
+def custom_infos(crd: JsonObject) -> list[ResourceInfo]:
+    """The resources that a definition makes: all versions, served or not, the preferred one first."""
+    return [_info(crd["spec"], version) for version in crd["spec"]["versions"]]
+
+
+def _info(spec: JsonObject, version: JsonObject) -> ResourceInfo:
+    names: JsonObject = spec["names"]
+    subresources: JsonObject = version.get("subresources") or {}
+    return ResourceInfo(
+        group=spec["group"],
+        version=version["name"],
+        kind=names["kind"],
+        list_kind=names["listKind"],
+        plural=names["plural"],
+        singular=names["singular"],
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        namespaced=spec["scope"] == "Namespaced",
+        has_status="status" in subresources,
+        subresources=("status",) if "status" in subresources else (),
+        columns=_columns(version),
+        schema=version["schema"]["openAPIV3Schema"],
+        selectable_fields=tuple(f["jsonPath"].removeprefix(".") for f in version.get("selectableFields") or ()),
+        custom=True,
+        deprecation_warning=_deprecation(spec, version),
+    )
+
+
+def _columns(version: JsonObject) -> tuple[PrinterColumn, ...]:
+    columns: list[JsonObject] = version.get("additionalPrinterColumns") or []
+    if not columns:
+        return (PrinterColumn("Age", "date", ".metadata.creationTimestamp"),)
+    return tuple(
+        PrinterColumn(
+            column["name"],
+            column["type"],
+            column["jsonPath"],
+            column.get("description", ""),
+            column.get("format", ""),
+            column.get("priority", 0),
+        )
+        for column in columns
+    )
+
+
+def _deprecation(spec: JsonObject, version: JsonObject) -> str:
+    if not version.get("deprecated"):
+        return ""
+    return (
+        version.get("deprecationWarning") or f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
+    )
+
+
+def custom_strategy(crd: JsonObject) -> tuple[CustomStrategy, list[ResourceInfo]]:
+    """The rules of the objects that a definition allows, and the resources that are served."""
+    infos = custom_infos(crd)
+    served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
+    stored = next(version["name"] for version in crd["spec"]["versions"] if version.get("storage"))
+    storage = next(info for info in infos if info.version == stored)
+    return CustomStrategy(infos, storage), [info for info in infos if info.version in served]

@@ -1,0 +1,106 @@
+"""Namespace: its phase, and the finalizer that keeps it until it is empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.embedded import names
+from kubechain.embedded.builtin import shapes
+from kubechain.embedded.registry import PrinterColumn, ResourceInfo
+from kubechain.embedded.selectors import read_path
+from kubechain.embedded.strategy import Strategy, keep_only
+
+JsonObject = dict[str, Any]
+
+FINALIZER = "kubernetes"
+NAME_LABEL = "kubernetes.io/metadata.name"
+AT_START = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+INFO = ResourceInfo(
+    group="",
+    version="v1",
+    kind="Namespace",
+    list_kind="NamespaceList",
+    plural="namespaces",
+    singular="namespace",
+    short_names=("ns",),
+    namespaced=False,
+    has_status=True,
+    subresources=("finalize", "status"),
+    # Nobody can delete all namespaces at once.
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    selectable_fields=("status.phase", "name"),
+    columns=(
+        PrinterColumn("Status", "string", ".status.phase", "The status of the namespace"),
+        PrinterColumn("Age", "date", ".metadata.creationTimestamp"),
+    ),
+    schema=shapes.resource(
+        "Namespace provides a scope for Names. Use of multiple namespaces is optional.",
+        spec=shapes.fields(
+            "Spec defines the behavior of the Namespace.",
+            finalizers=shapes.array(shapes.text(), "Values that must be empty to permanently remove it."),
+        ),
+        status=shapes.fields(
+            "Status describes the current status of a Namespace.",
+            conditions=shapes.array(
+                shapes.fields(
+                    "",
+                    lastTransitionTime=shapes.time(),
+                    message=shapes.text(),
+                    reason=shapes.text(),
+                    status=shapes.text(),
+                    type=shapes.text(),
+                ),
+                "Represents the latest available observations of a namespace's current state.",
+                **{
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["type"],
+                    "x-kubernetes-patch-strategy": "merge",
+                    "x-kubernetes-patch-merge-key": "type",
+                },
+            ),
+            phase=shapes.text("Phase is the current lifecycle phase of the namespace."),
+        ),
+    ),
+)
+
+
+class NamespaceStrategy(Strategy):
+    """Active until deleted; then Terminating until `spec.finalizers` is empty."""
+
+    name_rule = staticmethod(names.label_name)
+    returns_deleted = True
+
+    def read_field(self, obj: JsonObject, path: str) -> str:
+        return read_path(obj, "metadata.name" if path == "name" else path)
+
+    def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
+        unknown = super().decode(obj, info)
+        name = obj["metadata"].get("name", "")
+        if name:
+            labels: JsonObject = obj["metadata"].setdefault("labels", {})
+            labels[NAME_LABEL] = name
+        return unknown
+
+    def prepare_create(self, new: JsonObject) -> None:
+        new["metadata"].setdefault("labels", {})[NAME_LABEL] = new["metadata"]["name"]
+        finalizers = (new.get("spec") or {}).get("finalizers", [])
+        new["spec"] = {"finalizers": [*finalizers] if FINALIZER in finalizers else [*finalizers, FINALIZER]}
+        new["status"] = {"phase": "Active"}
+
+    def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
+        match subresource:
+            case "status":
+                keep_only(new, old, "status")
+            case "finalize":
+                keep_only(new, old, "spec")
+            case _:
+                new["spec"] = old["spec"]
+                new["status"] = old["status"]
+
+    def holds_deletion(self, obj: JsonObject) -> bool:
+        return bool(obj["spec"].get("finalizers"))
+
+    def mark_deleting(self, new: JsonObject) -> None:
+        new["status"] = {**new["status"], "phase": "Terminating"}
+        new["metadata"].pop("deletionGracePeriodSeconds", None)

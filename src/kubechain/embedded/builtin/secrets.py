@@ -1,0 +1,82 @@
+"""Secret."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from kubechain.embedded.builtin import shapes
+from kubechain.embedded.builtin.configmaps import check_immutable, check_keys
+from kubechain.embedded.field_errors import FieldError, invalid, required, too_long
+from kubechain.embedded.metadata import IMMUTABLE, cannot_be_handled
+from kubechain.embedded.registry import ResourceInfo
+from kubechain.embedded.schema.formats import holds
+from kubechain.embedded.strategy import Strategy
+
+JsonObject = dict[str, Any]
+
+SIZE_LIMIT_BYTES = 1024 * 1024
+_REQUIRED_KEYS = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+
+INFO = ResourceInfo(
+    group="",
+    version="v1",
+    kind="Secret",
+    list_kind="SecretList",
+    plural="secrets",
+    singular="secret",
+    selectable_fields=("type",),
+    schema=shapes.resource(
+        "Secret holds secret data of a certain type. The total bytes of the values in the Data field must be less "
+        "than MaxSecretSize bytes.",
+        data=shapes.mapping({"type": "string", "format": "byte"}, "Data contains the secret data, base64 encoded."),
+        immutable=shapes.boolean("Immutable, if set to true, ensures that data cannot be updated."),
+        stringData=shapes.mapping(shapes.text(), "StringData allows specifying non-binary secret data in string form."),
+        type=shapes.text("Used to facilitate programmatic handling of secret data."),
+    ),
+)
+
+
+class SecretStrategy(Strategy):
+    """`stringData` becomes `data`; the type is fixed; an immutable Secret stays as it is."""
+
+    def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
+        unknown = super().decode(obj, info)
+        for key, value in (obj.get("data") or {}).items():
+            if value is None:
+                obj["data"][key] = ""
+            elif not isinstance(value, str) or not holds("byte", value):
+                # The value itself is not shown: it is a secret.
+                raise cannot_be_handled(info, "illegal base64 data at input byte 0")
+        given = obj.pop("stringData", None)
+        if given:
+            data: JsonObject = obj.setdefault("data", {})
+            data.update({key: base64.b64encode(value.encode()).decode() for key, value in given.items()})
+        if not obj.get("data"):
+            obj.pop("data", None)
+        obj["type"] = obj.get("type") or "Opaque"
+        return unknown
+
+    def validate(self, new: JsonObject) -> list[FieldError]:
+        data: dict[str, str] = new.get("data", {})
+        found = check_keys(new, "data")
+        if sum(len(value) * 3 // 4 for value in data.values()) > SIZE_LIMIT_BYTES:
+            found.append(too_long("data", SIZE_LIMIT_BYTES))
+        for key in _REQUIRED_KEYS.get(new["type"], ()):
+            if key not in data:
+                found.append(required(f"data[{key}]"))
+        return found
+
+    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
+        found: list[FieldError] = []
+        if new["type"] != old["type"]:
+            found.append(invalid("type", new["type"], IMMUTABLE))
+        return found + check_immutable(new, old, "data") + self.validate(new)
+
+    def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
+        new["type"] = new.get("type") or old["type"]

@@ -1,0 +1,61 @@
+"""Keeps the registry in step with the CustomResourceDefinitions that are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.embedded.builtin import crds
+from kubechain.embedded.core import Core, copied
+from kubechain.embedded.history import Change
+from kubechain.embedded.registry import GroupResource
+from kubechain.embedded.watch import Watchers
+
+JsonObject = dict[str, Any]
+
+
+class Definitions:
+    """Listens to the store; every definition in it becomes resources, strategies, and goes again with it."""
+
+    def __init__(self, core: Core, watchers: Watchers) -> None:
+        self._core = core
+        self._watchers = watchers
+        for record in core.store.scan(crds.INFO.storage_key):
+            self._establish(record.object)
+        core.store.subscribe(self._on_change)
+
+    def _on_change(self, change: Change) -> None:
+        if change.key.resource != crds.INFO.storage_key:
+            return
+        if change.deleted:
+            self._remove(change.record.object)
+        elif change.previous is None or change.previous.object["spec"] != change.record.object["spec"]:
+            self._establish(change.record.object)
+            if change.previous is not None:
+                self._normalize(_resource(change.record.object))
+
+    def _establish(self, crd: JsonObject) -> None:
+        strategy, served = crds.custom_strategy(crd)
+        self._core.strategies[strategy.resource] = strategy
+        self._core.registry.replace(strategy.resource, served)
+
+    def _remove(self, crd: JsonObject) -> None:
+        resource = _resource(crd)
+        for record in self._core.store.scan(resource):
+            self._core.store.delete(record.key)
+        self._core.strategies.pop(resource, None)
+        self._core.registry.replace(resource, [])
+        self._watchers.close(resource)
+
+    def _normalize(self, resource: GroupResource) -> None:
+        """Objects read as the new schema says (pruned, with its defaults), without having been written."""
+        strategy = self._core.strategies[resource]
+        for record in self._core.store.scan(resource):
+            obj = copied(record.object)
+            strategy.decode(obj, strategy.info)
+            obj["apiVersion"] = strategy.info.api_version
+            if obj != record.object:
+                self._core.store.rewrite(record, obj)
+
+
+def _resource(crd: JsonObject) -> GroupResource:
+    return GroupResource(crd["spec"]["group"], crd["spec"]["names"]["plural"])

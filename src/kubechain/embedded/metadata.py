@@ -1,0 +1,247 @@
+"""Rules of `metadata` that hold for every kind: what is valid, what may change, what the server fills in.
+
+Called by the writing steps (`create`, `update`) and by the strategies of kinds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from kubechain.embedded import errors, names
+from kubechain.embedded.field_errors import FieldError, forbidden, invalid, required, too_long
+from kubechain.embedded.registry import ResourceInfo
+
+JsonObject = dict[str, Any]
+
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+"""Finalizers that the garbage collector removes."""
+
+ANNOTATIONS_LIMIT_BYTES = 256 * 1024
+GENERATED_SUFFIX_LENGTH = 5
+GENERATED_PREFIX_LIMIT = 63 - GENERATED_SUFFIX_LENGTH
+
+IMMUTABLE = "field is immutable"
+_IMMUTABLE_FIELDS = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+_MAP_FIELDS = ("labels", "annotations")
+_LIST_FIELDS = ("finalizers", "ownerReferences", "managedFields")
+_TEXT_FIELDS = ("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink")
+_TIME_FIELDS = ("creationTimestamp", "deletionTimestamp")
+_KNOWN = {
+    *_IMMUTABLE_FIELDS,
+    *_MAP_FIELDS,
+    *_LIST_FIELDS,
+    *_TEXT_FIELDS,
+    "generation",
+}
+
+
+def timestamp(seconds: float) -> str:
+    """metav1.Time: RFC 3339 in whole seconds."""
+    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def of(obj: JsonObject) -> JsonObject:
+    """The object's metadata, made when absent."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = obj["metadata"] = {}
+    return metadata  # pyright: ignore[reportUnknownVariableType]
+
+
+def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
+    """Bring metadata to the form in which it is kept: known fields, without nulls and empty collections.
+
+    Returns:
+        the unknown fields, which are dropped.
+
+    Raises:
+        StatusError: a value has a type that metadata cannot hold.
+    """
+    metadata = of(obj)
+    unknown = [f"metadata.{name}" for name in metadata if name not in _KNOWN]
+    for name in list(metadata):
+        value = metadata[name]
+        if name not in _KNOWN or value is None or value in ("", {}, []):
+            del metadata[name]
+        else:
+            _check_type(name, value, info)
+    return unknown
+
+
+def _check_type(name: str, value: Any, info: ResourceInfo) -> None:
+    if name in _MAP_FIELDS:
+        _expect(isinstance(value, dict), name, value, wanted="map[string]string", info=info)
+        for item in value.values():
+            _expect(isinstance(item, str), name, item, wanted="string", info=info)
+    elif name in _LIST_FIELDS:
+        _expect(isinstance(value, list), name, value, wanted=f"[]{_go_item(name)}", info=info)
+        item_type = str if name == "finalizers" else dict
+        for item in value:
+            _expect(isinstance(item, item_type), name, item, wanted=_go_item(name), info=info)
+    elif name in _TEXT_FIELDS:
+        _expect(isinstance(value, str), name, value, wanted="string", info=info)
+
+
+def _go_item(name: str) -> str:
+    return {"finalizers": "string", "ownerReferences": "v1.OwnerReference"}.get(name, "v1.ManagedFieldsEntry")
+
+
+def _expect(holds: bool, name: str, value: Any, *, wanted: str, info: ResourceInfo) -> None:
+    if holds:
+        return
+    text = f"json: cannot unmarshal {json_type(value)} into Go struct field ObjectMeta.metadata.{name} of type {wanted}"
+    raise cannot_be_handled(info, text)
+
+
+def cannot_be_handled(info: ResourceInfo, why: str) -> errors.StatusError:
+    """400 for a body that does not have the shape of its kind."""
+    return errors.bad_request(f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {why}')
+
+
+def json_type(value: Any) -> str:
+    """The type of a value, as Go's JSON decoder calls it."""
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case None:
+            return "null"
+        case _:
+            return "object"
+
+
+def wipe_system_fields(metadata: JsonObject) -> None:
+    """Drop what a client may not bring into a new object."""
+    for name in _SYSTEM_FIELDS:
+        metadata.pop(name, None)
+
+
+def check_create(metadata: JsonObject, *, namespaced: bool, rule: names.NameRule) -> list[FieldError]:
+    """Complaints about the metadata of a new object."""
+    found: list[FieldError] = []
+    prefix, name = metadata.get("generateName", ""), metadata.get("name", "")
+    if prefix:
+        found += [invalid("metadata.generateName", prefix, text) for text in rule(prefix, True)]
+    if not name:
+        found.append(required("metadata.name", "name or generateName is required"))
+    else:
+        found += [invalid("metadata.name", name, text) for text in rule(name, False)]
+    if namespaced:
+        found += _check_namespace(metadata.get("namespace", ""))
+    elif metadata.get("namespace"):
+        found.append(forbidden("metadata.namespace", "not allowed on this type"))
+    found += _check_common(metadata)
+    return found + _check_finalizers(metadata.get("finalizers", []))
+
+
+def _check_namespace(namespace: str) -> list[FieldError]:
+    if not namespace:
+        return [required("metadata.namespace")]
+    return [invalid("metadata.namespace", namespace, text) for text in names.dns_label(namespace)]
+
+
+def _check_common(metadata: JsonObject) -> list[FieldError]:
+    found = check_labels(metadata.get("labels", {}), "metadata.labels")
+    found += _check_annotations(metadata.get("annotations", {}))
+    return found + _check_owners(metadata.get("ownerReferences", []))
+
+
+def check_labels(labels: dict[str, str], path: str) -> list[FieldError]:
+    """Complaints about labels."""
+    found: list[FieldError] = []
+    for key, value in labels.items():
+        found += [invalid(path, key, text) for text in names.label_key(key)]
+        found += [invalid(path, value, text) for text in names.label_value(value)]
+    return found
+
+
+def _check_annotations(annotations: dict[str, str]) -> list[FieldError]:
+    path = "metadata.annotations"
+    found = [invalid(path, key, text) for key in annotations for text in names.label_key(key.lower())]
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if size > ANNOTATIONS_LIMIT_BYTES:
+        found.append(too_long(path, ANNOTATIONS_LIMIT_BYTES))
+    return found
+
+
+def _check_finalizers(finalizers: list[str]) -> list[FieldError]:
+    path = "metadata.finalizers"
+    found = [invalid(path, name, text) for name in finalizers for text in names.label_key(name)]
+    if ORPHAN in finalizers and FOREGROUND in finalizers:
+        found.append(invalid(path, finalizers, f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set"))
+    return found
+
+
+def _check_owners(owners: list[JsonObject]) -> list[FieldError]:
+    found: list[FieldError] = []
+    controller = ""
+    for index, owner in enumerate(owners):
+        found += _check_owner(owner, f"metadata.ownerReferences[{index}]")
+        if owner.get("controller") is True:
+            current = f"{owner.get('kind')}/{owner.get('name')}"
+            if controller:
+                text = (
+                    "Only one reference can have Controller set to true. "
+                    f'Found "true" in references for {controller} and {current}'
+                )
+                found.append(invalid("metadata.ownerReferences", owners, text))
+            controller = controller or current
+    return found
+
+
+def _check_owner(owner: JsonObject, path: str) -> list[FieldError]:
+    version = owner.get("apiVersion", "")
+    found: list[FieldError] = []
+    if version and version.count("/") > 1:
+        found.append(invalid(f"{path}.apiVersion", version, "must be <group>/<version> or <version>"))
+    for name in ("apiVersion", "kind", "name", "uid"):
+        if not owner.get(name):
+            found.append(required(f"{path}.{name}", "must not be empty"))
+    if version == "v1" and owner.get("kind") == "Event":
+        found.append(invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"))
+    return found
+
+
+def check_update(new: JsonObject, old: JsonObject) -> list[FieldError]:
+    """Complaints about how metadata changed."""
+    found: list[FieldError] = []
+    if "deletionTimestamp" in old:
+        added = sorted(set(new.get("finalizers", [])) - set(old.get("finalizers", [])))
+        if added:
+            listed = ", ".join(f'"{name}"' for name in added)
+            text = (
+                "no new finalizers can be added if the object is being deleted, "
+                f"found new finalizers []string{{{listed}}}"
+            )
+            found.append(forbidden("metadata.finalizers", text))
+    for name in _IMMUTABLE_FIELDS:
+        if new.get(name) != old.get(name):
+            found.append(invalid(f"metadata.{name}", new.get(name), IMMUTABLE))
+    return found + _check_common(new)
+
+
+def inherit(new: JsonObject, old: JsonObject) -> None:
+    """Carry over what a client cannot change, or need not repeat."""
+    if "generation" in old:
+        new["generation"] = old["generation"]
+    else:
+        new.pop("generation", None)
+    new.setdefault("uid", old["uid"])
+    new["creationTimestamp"] = old["creationTimestamp"]
+    if "deletionTimestamp" in old:
+        new["deletionTimestamp"] = old["deletionTimestamp"]
+    if "deletionGracePeriodSeconds" in old:
+        new.setdefault("deletionGracePeriodSeconds", old["deletionGracePeriodSeconds"])
+
+
+def generated_name(prefix: str, suffix: str) -> str:
+    """The name that follows from `generateName`."""
+    return f"{prefix[:GENERATED_PREFIX_LIMIT]}{suffix}"

@@ -1,0 +1,125 @@
+"""Formats of names, label keys and label values, with the complaints that kube-apiserver makes.
+
+Each function returns what is wrong with a value; an empty list means nothing is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+NameRule = Callable[[str, bool], list[str]]
+"""Complaints about a name; the flag says that it is a prefix, to which characters will be added."""
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_KEY = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_VALUE = f"({_KEY})?"
+_CONFIG_KEY = "[-._a-zA-Z0-9]+"
+
+_is_label = re.compile(_LABEL).fullmatch
+_is_subdomain = re.compile(_SUBDOMAIN).fullmatch
+_is_key = re.compile(_KEY).fullmatch
+_is_value = re.compile(_VALUE).fullmatch
+_is_config_key = re.compile(_CONFIG_KEY).fullmatch
+
+_ENDS = "and must start and end with an alphanumeric character"
+_LABEL_TEXT = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ENDS}"
+_SUBDOMAIN_TEXT = (
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}"
+)
+_KEY_TEXT = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+_VALUE_TEXT = f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+_CONFIG_KEY_TEXT = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+_KEY_EXAMPLES = ("MyName", "my.name", "123-abc")
+
+
+def _pattern_complaint(text: str, pattern: str, *examples: str) -> str:
+    shown = " or ".join(f"'{example}', " for example in examples)
+    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
+
+
+def _too_long(limit: int) -> str:
+    return f"must be no more than {limit} bytes"
+
+
+def _size(value: str) -> int:
+    return len(value) if value.isascii() else len(value.encode())
+
+
+def dns_label(value: str) -> list[str]:
+    """Names of namespaces and the like."""
+    found = [_too_long(63)] if _size(value) > 63 else []
+    if not _is_label(value):
+        found.append(_pattern_complaint(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
+    return found
+
+
+def dns_subdomain(value: str) -> list[str]:
+    """Names of nearly all objects."""
+    found = [_too_long(253)] if _size(value) > 253 else []
+    if not _is_subdomain(value):
+        found.append(_pattern_complaint(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+    return found
+
+
+def label_key(value: str) -> list[str]:
+    """Keys of labels, and finalizers."""
+    prefix, slash, name = value.rpartition("/")
+    if "/" in prefix:
+        text = _pattern_complaint(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)
+        return [f"a valid label key {text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+    found: list[str] = []
+    if slash and not prefix:
+        found.append("prefix part must be non-empty")
+    elif slash:
+        found += [f"prefix part {complaint}" for complaint in dns_subdomain(prefix)]
+    if not name:
+        found.append("name part must be non-empty")
+    elif _size(name) > 63:
+        found.append(f"name part {_too_long(63)}")
+    if not _is_key(name):
+        found.append(f"name part {_pattern_complaint(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)}")
+    return found
+
+
+def label_value(value: str) -> list[str]:
+    """Values of labels."""
+    found = [_too_long(63)] if _size(value) > 63 else []
+    if not _is_value(value):
+        found.append(_pattern_complaint(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
+    return found
+
+
+def config_key(value: str) -> list[str]:
+    """Keys of Secrets and ConfigMaps."""
+    found = [_too_long(253)] if _size(value) > 253 else []
+    if not _is_config_key(value):
+        found.append(_pattern_complaint(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+    elif value == ".":
+        found.append("must not be '.'")
+    elif value == "..":
+        found.append("must not be '..'")
+    elif value.startswith(".."):
+        found.append("must not start with '..'")
+    return found
+
+
+def path_segment(value: str, prefix: bool) -> list[str]:
+    """What may stand between two slashes of a URL."""
+    if not prefix and value in {".", ".."}:
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{character}'" for character in "/%" if character in value]
+
+
+def _for_prefix(rule: Callable[[str], list[str]]) -> NameRule:
+    """A rule that lets a prefix end with a dash, because characters follow it."""
+
+    def complaints(name: str, prefix: bool) -> list[str]:
+        return rule(f"{name[:-2]}a" if prefix and len(name) > 1 and name.endswith("-") else name)
+
+    return complaints
+
+
+subdomain_name = _for_prefix(dns_subdomain)
+label_name = _for_prefix(dns_label)

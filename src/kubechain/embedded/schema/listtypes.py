@@ -1,0 +1,73 @@
+"""Lists that are sets or maps (`x-kubernetes-list-type`): no entry, or key, may occur twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.embedded.field_errors import FieldError, duplicate, go_json, required
+from kubechain.embedded.schema.structural import MISSING, Node
+
+JsonObject = dict[str, Any]
+
+
+def check(value: Any, node: Node, path: str = "") -> list[FieldError]:
+    """Complaints about doubled entries, at `path` and below."""
+    if not node.has_sets:
+        return []
+    match value:
+        case dict():
+            return _check_fields(value, node, path)  # pyright: ignore[reportUnknownArgumentType]
+        case list():
+            return _check_list(value, node, path)  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return []
+
+
+def _check_fields(value: JsonObject, node: Node, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name in sorted(value):
+        below = node.properties.get(name, node.additional)
+        if isinstance(below, Node):
+            keyed = name not in node.properties
+            here = f"{path}[{name}]" if keyed else f"{path}.{name}" if path else name
+            found += check(value[name], below, here)
+    return found
+
+
+def _check_list(value: list[Any], node: Node, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    if node.list_type == "set":
+        found += _doubles([(go_json(item), item) for item in value], path)
+    elif node.list_type == "map" and node.items is not None:
+        found += _missing_keys(value, node, path)
+        keys = [{k: item.get(k) for k in node.map_keys if k in item} for item in value if isinstance(item, dict)]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        found += _doubles([(go_json(key), key) for key in keys], path)
+    if node.items is not None:
+        for index, item in enumerate(value):
+            found += check(item, node.items, f"{path}[{index}]")
+    return found
+
+
+def _missing_keys(value: list[Any], node: Node, path: str) -> list[FieldError]:
+    assert node.items is not None
+    found: list[FieldError] = []
+    for index, item in enumerate(value):
+        for key in node.map_keys:
+            below = node.items.properties.get(key)
+            has_default = below is not None and below.default is not MISSING
+            if isinstance(item, dict) and key not in item and not has_default:
+                text = f"element {index}: associative list with keys has an element that omits key field {key!r}"
+                found.append(required(path, text.replace("'", '"')))
+    return found
+
+
+def _doubles(entries: list[tuple[str, Any]], path: str) -> list[FieldError]:
+    seen: set[str] = set()
+    reported: set[str] = set()
+    found: list[FieldError] = []
+    for index, (key, shown) in enumerate(entries):
+        if key in seen and key not in reported:
+            reported.add(key)
+            found.append(duplicate(f"{path}[{index}]", shown))
+        seen.add(key)
+    return found

@@ -1,0 +1,105 @@
+"""A schema, prepared once for walking objects many times.
+
+`compile_schema` turns an OpenAPI v3 schema of a CRD into a tree of `Node`s; the sibling modules walk it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+JsonObject = dict[str, Any]
+
+META_FIELDS = ("apiVersion", "kind", "metadata")
+"""Fields of every resource, which its schema need not name."""
+
+
+class Missing:
+    """The type of `MISSING`."""
+
+
+MISSING = Missing()
+"""No default."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """The schema of one place in an object.
+
+    Attributes:
+        type: the JSON type; "" when any is allowed.
+        additional: the schema of values whose key is not in `properties`; True allows anything, None says nothing.
+        raw: the schema as the CRD gives it, for the rarer keywords.
+        has_defaults: a default is set here or below.
+    """
+
+    type: str
+    raw: JsonObject
+    properties: dict[str, Node] = field(default_factory=dict[str, "Node"])
+    additional: Node | bool | None = None
+    items: Node | None = None
+    default: Any = MISSING
+    nullable: bool = False
+    preserve: bool = False
+    embedded: bool = False
+    int_or_string: bool = False
+    list_type: str = "atomic"
+    map_keys: tuple[str, ...] = ()
+    map_type: str = "granular"
+    pattern: re.Pattern[str] | None = None
+    has_defaults: bool = False
+    has_rules: bool = False
+    has_sets: bool = False
+
+    def children(self) -> list[Node]:
+        """All nodes directly below."""
+        found = list(self.properties.values())
+        if isinstance(self.additional, Node):
+            found.append(self.additional)
+        if self.items is not None:
+            found.append(self.items)
+        return found
+
+
+def compile_schema(raw: JsonObject, *, root: bool = True) -> Node:
+    """Prepare a schema.
+
+    Args:
+        root: it is the schema of a whole resource, which has `apiVersion`, `kind` and `metadata` by itself.
+    """
+    node = _compile(raw)
+    node.embedded = node.embedded or root
+    return node
+
+
+def _compile(raw: JsonObject) -> Node:
+    additional = raw.get("additionalProperties")
+    items = raw.get("items")
+    node = Node(
+        type=raw.get("type", ""),
+        raw=raw,
+        properties={name: _compile(schema) for name, schema in raw.get("properties", {}).items()},
+        additional=_compile(additional) if isinstance(additional, dict) else additional,  # pyright: ignore[reportUnknownArgumentType]
+        items=_compile(items) if isinstance(items, dict) else None,  # pyright: ignore[reportUnknownArgumentType]
+        default=raw.get("default", MISSING),
+        nullable=raw.get("nullable", False),
+        preserve=raw.get("x-kubernetes-preserve-unknown-fields", False),
+        embedded=raw.get("x-kubernetes-embedded-resource", False),
+        int_or_string=raw.get("x-kubernetes-int-or-string", False),
+        list_type=raw.get("x-kubernetes-list-type", "atomic"),
+        map_keys=tuple(raw.get("x-kubernetes-list-map-keys", ())),
+        map_type=raw.get("x-kubernetes-map-type", "granular"),
+        pattern=compile_pattern(raw["pattern"]) if raw.get("pattern") else None,
+    )
+    below = node.children()
+    node.has_defaults = node.default is not MISSING or any(child.has_defaults for child in below)
+    node.has_rules = bool(raw.get("x-kubernetes-validations")) or any(child.has_rules for child in below)
+    node.has_sets = node.list_type != "atomic" or any(child.has_sets for child in below)
+    return node
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    r"""A Go regular expression as a Python one: `\z` and POSIX classes are spelled differently, `$` is the very end."""
+    text = pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[a-zA-Z0-9]")
+    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", text))

@@ -1,0 +1,244 @@
+"""Creating and replacing objects: the steps of kube-apiserver's generic registry, in its order.
+
+Each kind's own rules come from its strategy. Patches end here as well, once they are applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kubechain.embedded import admission, errors, managed_fields, metadata
+from kubechain.embedded.core import Core, WriteOptions, copied
+from kubechain.embedded.field_errors import causes, invalid
+from kubechain.embedded.registry import ResourceInfo
+from kubechain.embedded.storage import Record
+from kubechain.embedded.strategy import Strategy
+
+JsonObject = dict[str, Any]
+
+NAME_ATTEMPTS = 8
+"""Names tried for `generateName` before a collision is reported: as in kube-apiserver."""
+
+
+class Writer:
+    """Creates and replaces."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def create(self, info: ResourceInfo, namespace: str, obj: JsonObject, options: WriteOptions) -> JsonObject:
+        """Make an object of a body; returns it in storage form."""
+        strategy = self._core.strategy(info)
+        new = self._decode(info, strategy, copied(obj), options)
+        return self._create(info, namespace, new, options)
+
+    def _create(self, info: ResourceInfo, namespace: str, new: JsonObject, options: WriteOptions) -> JsonObject:
+        strategy = self._core.strategy(info)
+        meta = new["metadata"]
+        _settle_namespace(meta, namespace if info.namespaced else "")
+        metadata.wipe_system_fields(meta)
+        admission.check_namespace(self._core, info, namespace, meta.get("name", ""))
+        if "resourceVersion" in meta:
+            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+        meta["uid"] = self._core.environment.uid()
+        meta["creationTimestamp"] = metadata.timestamp(self._core.environment.now())
+        self._choose_name(info, namespace, meta)
+        strategy.prepare_create(new)
+        self._check(info, new, metadata_first=True, old=None, subresource="")
+        for text in strategy.warnings(new, None):
+            options.warn(text)
+        managed_fields.track(new, None, strategy, options, now=meta["creationTimestamp"], subresource="")
+        key = self._core.key(info, namespace, meta["name"])
+        if self._core.store.get(key) is not None:
+            raise errors.already_exists(info.group, info.plural, meta["name"])
+        if options.dry_run:
+            return new
+        return self._core.store.put(key, new).object
+
+    def _choose_name(self, info: ResourceInfo, namespace: str, meta: JsonObject) -> None:
+        prefix = meta.get("generateName", "")
+        if meta.get("name") or not prefix:
+            return
+        for _ in range(NAME_ATTEMPTS):
+            suffix = self._core.environment.suffix(metadata.GENERATED_SUFFIX_LENGTH)
+            meta["name"] = metadata.generated_name(prefix, suffix)
+            if self._core.store.get(self._core.key(info, namespace, meta["name"])) is None:
+                return
+
+    def update(
+        self,
+        info: ResourceInfo,
+        namespace: str,
+        name: str,
+        obj: JsonObject,
+        *,
+        subresource: str,
+        options: WriteOptions,
+    ) -> JsonObject:
+        """Replace an object, or one subresource, by a body; returns it in storage form."""
+        strategy = self._core.strategy(info)
+        new = self._decode(info, strategy, copied(obj), options)
+        meta = new["metadata"]
+        _match_url(meta, namespace if info.namespaced else "", name)
+        record = self._core.store.get(self._core.key(info, namespace, name))
+        if record is None:
+            if not strategy.create_on_update or subresource:
+                raise errors.not_found(info.group, info.plural, name)
+            meta.pop("resourceVersion", None)
+            return self._create(info, namespace, new, options)
+        self._check_precondition(info, strategy, meta, record)
+        return self.replace(info, record, new, subresource=subresource, options=options)
+
+    def _decode(self, info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions) -> JsonObject:
+        check_kind(info, obj)
+        unknown = metadata.decode(obj, info)
+        unknown = sorted(unknown + strategy.decode(obj, info))
+        report_unknown(unknown, options)
+        return strategy.to_storage(obj, info)
+
+    def decode(self, info: ResourceInfo, obj: JsonObject, options: WriteOptions) -> JsonObject:
+        """Bring a body into storage form, in place."""
+        return self._decode(info, self._core.strategy(info), obj, options)
+
+    def _check_precondition(self, info: ResourceInfo, strategy: Strategy, meta: JsonObject, record: Record) -> None:
+        uid = meta.get("uid")
+        if uid and uid != record.object["metadata"]["uid"]:
+            raise uid_mismatch(info, record, uid)
+        version = meta.get("resourceVersion", "")
+        if version in {"", "0"}:
+            if not strategy.unconditional_update:
+                wrong = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+                raise errors.invalid(info.group, info.plural, record.key.name, causes=causes([wrong]))
+            meta["resourceVersion"] = str(record.revision)
+        elif not version.isdigit():
+            wrong = invalid("metadata.resourceVersion", version, "")
+            raise errors.invalid(info.group, info.plural, record.key.name, causes=causes([wrong]))
+        elif version != str(record.revision):
+            raise errors.conflict(info.group, info.plural, record.key.name)
+
+    def replace(
+        self,
+        info: ResourceInfo,
+        record: Record,
+        new: JsonObject,
+        *,
+        subresource: str,
+        options: WriteOptions,
+        tracked: bool = False,
+    ) -> JsonObject:
+        """Put `new`, in storage form and with its preconditions checked, in the place of a record.
+
+        Args:
+            tracked: `metadata.managedFields` of `new` is already what it shall be (server-side apply).
+        """
+        strategy = self._core.strategy(info)
+        old = record.object
+        if subresource:
+            strategy.prepare_update(new, old, subresource)
+        meta = new["metadata"]
+        _settle_namespace(meta, record.key.namespace)
+        metadata.inherit(meta, old["metadata"])
+        if not subresource:
+            strategy.prepare_update(new, old, "")
+        self._check(info, new, metadata_first=False, old=old, subresource=subresource)
+        for text in strategy.warnings(new, old):
+            options.warn(text)
+        if not tracked:
+            now = metadata.timestamp(self._core.environment.now())
+            managed_fields.track(new, old, strategy, options, now=now, subresource=subresource)
+        return self._keep(record, new, options)
+
+    def _keep(self, record: Record, new: JsonObject, options: WriteOptions) -> JsonObject:
+        old = record.object
+        meta = new["metadata"]
+        meta["resourceVersion"] = str(record.revision)
+        if managed_fields.equal_but_for_times(new, old):
+            return old
+        if options.dry_run:
+            return new
+        if "deletionTimestamp" in meta and not meta.get("finalizers"):
+            # The last finalizer went: the object goes with it; the reply is the object as written.
+            self._core.store.delete(record.key)
+            return new
+        return self._core.store.put(record.key, new).object
+
+    def _check(
+        self,
+        info: ResourceInfo,
+        new: JsonObject,
+        *,
+        metadata_first: bool,
+        old: JsonObject | None,
+        subresource: str,
+    ) -> None:
+        strategy = self._core.strategy(info)
+        meta = new["metadata"]
+        if old is None:
+            found = metadata.check_create(meta, namespaced=info.namespaced, rule=strategy.name_rule)
+            found += strategy.validate_create(new)
+        else:
+            found = metadata.check_update(meta, old["metadata"])
+            found += strategy.validate_update(new, old, subresource)
+        if found:
+            raise errors.invalid(info.group, info.kind, meta.get("name", ""), causes=causes(found))
+
+
+def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
+    """A body names the version and kind of the URL, or neither."""
+    version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
+    if version != info.api_version:
+        text = f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
+        raise errors.bad_request(text)
+    if kind != info.kind:
+        text = f'no kind "{kind}" is registered for version "{version}" in scheme "kubechain"'
+        raise errors.bad_request(text)
+    if list(obj)[:2] != ["apiVersion", "kind"]:
+        rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}
+        obj.clear()
+        obj.update({"apiVersion": version, "kind": kind, **rest})
+
+
+def report_unknown(unknown: Sequence[str], options: WriteOptions) -> None:
+    """Refuse, or warn of, fields that the kind does not have."""
+    if not unknown or options.field_validation == "Ignore":
+        return
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if options.field_validation == "Strict":
+        raise errors.bad_request(f"strict decoding error: {', '.join(texts)}")
+    for text in texts:
+        options.warn(text)
+
+
+def _settle_namespace(meta: JsonObject, namespace: str) -> None:
+    given = meta.get("namespace", "")
+    if given and given != namespace:
+        text = "the namespace of the provided object does not match the namespace sent on the request"
+        raise errors.bad_request(text)
+    if namespace:
+        meta["namespace"] = namespace
+    else:
+        meta.pop("namespace", None)
+
+
+def _match_url(meta: JsonObject, namespace: str, name: str) -> None:
+    given = meta.get("name", "")
+    if not given:
+        meta["name"] = name
+    elif given != name:
+        text = f"the name of the object ({given}) does not match the name on the URL ({name})"
+        raise errors.bad_request(text)
+    other = meta.get("namespace", "")
+    if namespace and other and other != namespace:
+        text = f"the namespace of the object ({other}) does not match the namespace on the request ({namespace})"
+        raise errors.bad_request(text)
+
+
+def uid_mismatch(info: ResourceInfo, record: Record, uid: str) -> errors.StatusError:
+    """409: the object is another one of the same name."""
+    place = "/".join(part for part in (info.group, info.plural, record.key.namespace, record.key.name) if part)
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.object['metadata']['uid']}"
+    )
+    return errors.conflict(info.group, info.plural, record.key.name, why=why)
