@@ -1,0 +1,410 @@
+"""An API server small enough to read, that does to its clients whatever a test wants.
+
+It keeps objects of any kind with kube-apiserver's rules for versions, conflicts, status isolation, finalizers, lists
+and watches, and has switches for what goes wrong: errors for the next requests, replies lost after the write, streams
+that break or fall silent, expired versions, lists from a stale cache. Shaped as an `Exchange`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from kubechain.runtime.errors import TransportError
+from kubechain.runtime.transport import Reply, StreamReply
+
+Json = dict[str, Any]
+
+NO_HEADERS: Mapping[str, str] = {}
+
+
+def status_body(code: int, reason: str, message: str = "", *, causes: tuple[str, ...] = (), uid: str = "") -> bytes:
+    """Return a metav1.Status."""
+    details: Json = {"causes": [{"reason": cause} for cause in causes]}
+    if uid:
+        details["uid"] = uid
+    outcome = "Success" if code < 300 else "Failure"
+    return json.dumps(
+        {"kind": "Status", "apiVersion": "v1", "status": outcome, "code": code, "reason": reason, "message": message,
+         "details": details}
+    ).encode()  # fmt: skip
+
+
+def failure(code: int, reason: str, message: str = "", *, causes: tuple[str, ...] = (), **headers: str) -> Reply:
+    """Return a failed answer; underscores in header names become dashes."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(code, names, status_body(code, reason, message, causes=causes))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path addresses."""
+
+    collection: str
+    namespace: str
+    name: str
+    subresource: str
+
+    @classmethod
+    def parse(cls, path: str) -> Target:
+        """Take apart /api/v1/... and /apis/<group>/<version>/..."""
+        parts = path.strip("/").split("/")
+        prefix, rest = (parts[:2], parts[2:]) if parts[0] == "api" else (parts[:3], parts[3:])
+        namespace = ""
+        if rest[0] == "namespaces" and len(rest) > 2:
+            namespace, rest = rest[1], rest[2:]
+        rest += [""] * (3 - len(rest))
+        return cls("/".join([*prefix, rest[0]]), namespace, rest[1], rest[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it arrived."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: Json | None
+
+
+@dataclass(slots=True)
+class Watch:
+    """An open stream."""
+
+    target: Target
+    lines: asyncio.Queue[bytes | Exception | None] = field(default_factory=asyncio.Queue[bytes | Exception | None])
+
+
+class FakeApiServer:
+    """Holds objects; each kind is known as soon as somebody asks for it."""
+
+    def __init__(self, *, watch_list: bool = True) -> None:
+        self.version = 100
+        self.objects: dict[tuple[str, str, str], Json] = {}
+        self.history: list[tuple[int, str, str, Json]] = []  # version, type, collection, object
+        self.oldest_version = 0
+        self.watch_list = watch_list
+        self.sent: list[Sent] = []
+        self.failures: deque[Reply | Exception] = deque()
+        self.fails: Callable[[Sent], Reply | Exception | None] = lambda sent: None
+        self.lose_reply: Callable[[Sent], bool] = lambda sent: False
+        self.cache_lag = 0
+        """How many versions a list from the cache is behind."""
+        self.delay_seconds = 0.0
+        self.watches: list[Watch] = []
+        self.closed = False
+
+    # --- what tests do from outside
+
+    def put(self, collection: str, obj: Json) -> Json:
+        """Create or change an object as somebody else would."""
+        metadata = obj["metadata"]
+        key = (collection, metadata.get("namespace", ""), metadata["name"])
+        return self._store(key, obj, "MODIFIED" if key in self.objects else "ADDED")
+
+    def remove(self, collection: str, namespace: str, name: str) -> None:
+        """Delete an object as somebody else would."""
+        key = (collection, namespace, name)
+        obj = self.objects.pop(key)
+        self._record("DELETED", key[0], obj)
+
+    def expire(self) -> None:
+        """Forget all history: every version that is not the newest is gone."""
+        self.oldest_version = self.version
+        self.history.clear()
+
+    def break_watches(self, error: Exception | None = None) -> None:
+        """End every open stream, with an error or in peace."""
+        for watch in self.watches:
+            watch.lines.put_nowait(error)
+
+    def say(self, event: Json) -> None:
+        """Send an event of the test's own making to every stream."""
+        for watch in self.watches:
+            watch.lines.put_nowait(json.dumps(event).encode())
+
+    def writes(self) -> list[Sent]:
+        """Return the requests that change something."""
+        return [sent for sent in self.sent if sent.method != "GET"]
+
+    # --- the exchange
+
+    async def send(
+        self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
+    ) -> Reply:
+        sent = Sent(method, target, headers, json.loads(body) if body else None)
+        self.sent.append(sent)
+        await asyncio.sleep(self.delay_seconds)
+        self._maybe_fail(sent)
+        planned = self._planned(sent)
+        if planned is not None:
+            return planned
+        reply = self._handle(sent)
+        if self.lose_reply(sent):
+            raise TransportError(f"{method}: the reply is lost")
+        return reply
+
+    @asynccontextmanager
+    async def stream(
+        self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
+    ) -> AsyncIterator[StreamReply]:
+        sent = Sent("WATCH", target, headers, None)
+        self.sent.append(sent)
+        await asyncio.sleep(self.delay_seconds)
+        self._maybe_fail(sent)
+        planned = self._planned(sent)
+        if planned is not None:
+            yield _Stream(planned.status, planned.body, None, idle_timeout_seconds)
+            return
+        watch = Watch(Target.parse(urlsplit(target).path))
+        refused = self._fill(watch, _query(target), partial="PartialObjectMetadata" in headers.get("accept", ""))
+        if refused is not None:
+            yield _Stream(refused.status, refused.body, None, idle_timeout_seconds)
+            return
+        self.watches.append(watch)
+        try:
+            yield _Stream(200, b"", watch, idle_timeout_seconds)
+        finally:
+            self.watches.remove(watch)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    def _maybe_fail(self, sent: Sent) -> None:
+        if self.closed:
+            raise TransportError("closed")
+
+    def _planned(self, sent: Sent) -> Reply | None:
+        planned = self.fails(sent)
+        if planned is None and self.failures:
+            planned = self.failures.popleft()
+        if isinstance(planned, Exception):
+            raise planned
+        return planned
+
+    # --- the API
+
+    def _handle(self, sent: Sent) -> Reply:
+        at = Target.parse(urlsplit(sent.target).path)
+        match sent.method:
+            case "GET" if not at.name:
+                return self._list(at, _query(sent.target))
+            case "GET":
+                obj = self.objects.get((at.collection, at.namespace, at.name))
+                return _ok(obj) if obj is not None else _not_found(at)
+            case "POST":
+                return self._create(at, sent.body or {})
+            case "PUT":
+                return self._update(at, sent.body or {})
+            case "PATCH":
+                return self._patch(at, sent.body or {})
+            case "DELETE":
+                return self._delete(at, sent.body or {})
+            case _:
+                return failure(405, "MethodNotAllowed")
+
+    def _list(self, at: Target, query: Mapping[str, str]) -> Reply:
+        asked = query.get("resourceVersion", "")
+        cached = bool(asked) and "continue" not in query
+        version = self.version - (self.cache_lag if cached else 0)
+        if cached and int(asked) > version:
+            return failure(504, "Timeout", "Too large resource version", causes=("ResourceVersionTooLarge",))
+        items = self._at_version(at, version)
+        start = 0
+        if "continue" in query:
+            version_text, _, start_text = query["continue"].partition(":")
+            if int(version_text) < self.oldest_version:
+                return failure(410, "Expired", "The provided continue parameter is too old")
+            version, start = int(version_text), int(start_text)
+            items = self._at_version(at, version)
+        limit = int(query.get("limit", 0)) or len(items) or 1
+        metadata: Json = {"resourceVersion": str(version)}
+        if start + limit < len(items):
+            metadata["continue"] = f"{version}:{start + limit}"
+        body = {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items[start : start + limit]}
+        return Reply(200, NO_HEADERS, json.dumps(body).encode())
+
+    def _at_version(self, at: Target, version: int) -> list[Json]:
+        """Return the state as it was, by undoing the history from now."""
+        state = {key: obj for key, obj in self.objects.items() if _in_scope(at, key[0], obj)}
+        previous: dict[tuple[str, str, str], Json | None] = {}
+        for at_version, kind, collection, obj in self.history:
+            if not _in_scope(at, collection, obj):
+                continue
+            key = (collection, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            if at_version <= version:
+                previous[key] = None if kind == "DELETED" else obj
+            elif key not in previous:
+                previous[key] = None if kind == "ADDED" else state.get(key)
+        for key, obj in previous.items():
+            if obj is None:
+                state.pop(key, None)
+            else:
+                state[key] = obj
+        return list(state.values())
+
+    def _create(self, at: Target, obj: Json) -> Reply:
+        metadata = obj.setdefault("metadata", {})
+        metadata.setdefault("namespace", at.namespace)
+        key = (at.collection, at.namespace, metadata["name"])
+        if key in self.objects:
+            return failure(409, "AlreadyExists", f'"{key[2]}" already exists')
+        obj.pop("status", None)
+        return _ok(self._store(key, obj, "ADDED"), 201)
+
+    def _update(self, at: Target, obj: Json) -> Reply:
+        key = (at.collection, at.namespace, at.name)
+        held = self.objects.get(key)
+        if held is None:
+            return _not_found(at)
+        asked = obj["metadata"].get("resourceVersion")
+        if asked and asked != held["metadata"]["resourceVersion"]:
+            return failure(409, "Conflict", "the object has been modified")
+        merged = {**held, "status": obj.get("status")} if at.subresource else {**obj, "status": held.get("status")}
+        merged = {name: value for name, value in merged.items() if value is not None}
+        return self._changed(key, held, merged)
+
+    def _patch(self, at: Target, patch: Json) -> Reply:
+        key = (at.collection, at.namespace, at.name)
+        held = self.objects.get(key)
+        if held is None:
+            return _not_found(at)
+        asked = patch.get("metadata", {}).get("resourceVersion")
+        if asked and asked != held["metadata"]["resourceVersion"]:
+            return failure(409, "Conflict", "the object has been modified")
+        return self._changed(key, held, _merged(held, patch))
+
+    def _changed(self, key: tuple[str, str, str], held: Json, new: Json) -> Reply:
+        if _without_version(new) == _without_version(held):
+            return _ok(held)
+        if held["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
+            self.objects[key] = new
+            self.remove(*key)
+            return _ok(new)
+        return _ok(self._store(key, new, "MODIFIED"))
+
+    def _delete(self, at: Target, options: Json) -> Reply:
+        key = (at.collection, at.namespace, at.name)
+        held = self.objects.get(key)
+        if held is None:
+            return _not_found(at)
+        wanted = options.get("preconditions", {})
+        if any(held["metadata"].get(name) != value for name, value in wanted.items()):
+            return failure(409, "Conflict", "a precondition failed")
+        if held["metadata"].get("finalizers"):
+            marked = _merged(held, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+            return _ok(self._store(key, marked, "MODIFIED"))
+        self.remove(*key)
+        return Reply(200, NO_HEADERS, status_body(200, "", uid=held["metadata"]["uid"]))
+
+    def _store(self, key: tuple[str, str, str], obj: Json, change: str) -> Json:
+        self.version += 1
+        uid = self.objects[key]["metadata"]["uid"] if key in self.objects else f"uid-{self.version}"
+        metadata = {**obj["metadata"], "uid": uid, "resourceVersion": str(self.version)}
+        stored = {**obj, "metadata": metadata}
+        self.objects[key] = stored
+        self._announce(change, key[0], stored)
+        return stored
+
+    def _record(self, change: str, collection: str, obj: Json) -> None:
+        self.version += 1
+        stamped = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        self._announce(change, collection, stamped)
+
+    def _announce(self, change: str, collection: str, obj: Json) -> None:
+        self.history.append((self.version, change, collection, obj))
+        line = json.dumps({"type": change, "object": obj}).encode()
+        for watch in self.watches:
+            if _in_scope(watch.target, collection, obj):
+                watch.lines.put_nowait(line)
+
+    def _fill(self, watch: Watch, query: Mapping[str, str], *, partial: bool) -> Reply | None:
+        """Put what a stream begins with into it, or refuse it."""
+        asked = query.get("resourceVersion", "")
+        if "sendInitialEvents" in query:
+            if not self.watch_list:
+                return failure(422, "Invalid", "sendInitialEvents is forbidden for watch")
+            for obj in self._at_version(watch.target, self.version):
+                watch.lines.put_nowait(json.dumps({"type": "ADDED", "object": obj}).encode())
+            end = {"resourceVersion": str(self.version), "annotations": {"k8s.io/initial-events-end": "true"}}
+            watch.lines.put_nowait(json.dumps({"type": "BOOKMARK", "object": {"metadata": end}}).encode())
+            return None
+        if asked and int(asked) < self.oldest_version:
+            body = json.loads(status_body(410, "Expired", "too old resource version"))
+            watch.lines.put_nowait(json.dumps({"type": "ERROR", "object": body}).encode())
+            return None
+        for version, change, collection, obj in self.history:
+            if version > int(asked or 0) and _in_scope(watch.target, collection, obj):
+                watch.lines.put_nowait(json.dumps({"type": change, "object": obj}).encode())
+        return None
+
+
+class _Stream:
+    """The answer to a watch."""
+
+    def __init__(self, status: int, body: bytes, watch: Watch | None, idle_seconds: float) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = NO_HEADERS
+        self._body = body
+        self._watch = watch
+        self._idle_seconds = idle_seconds
+
+    @property
+    def lines(self) -> AsyncIterator[bytes]:
+        return self._lines()
+
+    async def read(self) -> bytes:
+        return self._body
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        assert self._watch is not None
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    line = await self._watch.lines.get()
+            except TimeoutError as error:
+                raise TransportError("idle") from error
+            if line is None:
+                return
+            if isinstance(line, Exception):
+                raise line
+            yield line
+
+
+def _query(target: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+
+
+def _ok(obj: Json, status: int = 200) -> Reply:
+    return Reply(status, NO_HEADERS, json.dumps(obj).encode())
+
+
+def _not_found(at: Target) -> Reply:
+    return failure(404, "NotFound", f'{at.collection} "{at.name}" not found')
+
+
+def _in_scope(at: Target, collection: str, obj: Json) -> bool:
+    return collection == at.collection and at.namespace in ("", obj["metadata"].get("namespace", ""))
+
+
+def _without_version(obj: Json) -> Json:
+    return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}}
+
+
+def _merged(held: Any, patch: Any) -> Any:
+    """Apply a JSON merge patch."""
+    if not isinstance(patch, dict):
+        return patch
+    merged: Json = dict(held) if isinstance(held, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
