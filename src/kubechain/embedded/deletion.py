@@ -24,11 +24,15 @@ class Preconditions:
     resource_version: str = ""
 
 
+ANY = Preconditions()
+"""No condition."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
     """How to delete. `grace_period_seconds` is accepted and, as for all kinds here, has no effect."""
 
-    preconditions: Preconditions = Preconditions()
+    preconditions: Preconditions = ANY
     propagation: Propagation | None = None
     grace_period_seconds: int | None = None
     dry_run: bool = False

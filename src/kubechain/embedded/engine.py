@@ -11,7 +11,7 @@ from typing import Any
 from kubechain.embedded import builtin, errors
 from kubechain.embedded.core import Core, FieldValidation, Warn, WriteOptions, ignore_warning
 from kubechain.embedded.definitions import Definitions
-from kubechain.embedded.deletion import Deleter, DeleteOptions, Preconditions, Propagation
+from kubechain.embedded.deletion import ANY, DeleteOptions, Deleter, Preconditions, Propagation
 from kubechain.embedded.environment import Environment, SystemEnvironment
 from kubechain.embedded.gc import GarbageCollector
 from kubechain.embedded.history import History
@@ -166,13 +166,19 @@ class Engine:
         namespace: str,
         name: str,
         *,
-        preconditions: Preconditions = Preconditions(),
+        preconditions: Preconditions = ANY,
         propagation: Propagation | None = None,
         grace_period_seconds: int | None = None,
+        orphan_dependents: bool | None = None,
         dry_run: bool = False,
     ) -> JsonObject:
-        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it)."""
-        options = DeleteOptions(preconditions, propagation, grace_period_seconds, dry_run)
+        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it).
+
+        Args:
+            orphan_dependents: the older way to say `propagation`, over which it wins.
+        """
+        policy = _policy(propagation, orphan_dependents)
+        options = DeleteOptions(preconditions, policy, grace_period_seconds, dry_run)
         obj, gone = self._deleter.delete(info, namespace, name, options)
         if gone and not self._core.strategy(info).returns_deleted:
             self._settle()
@@ -188,11 +194,13 @@ class Engine:
         field_selector: str = "",
         propagation: Propagation | None = None,
         grace_period_seconds: int | None = None,
+        orphan_dependents: bool | None = None,
         dry_run: bool = False,
     ) -> ListPage:
         """Delete all that match; the page holds what was deleted, or begun to be."""
         page = self.list(info, namespace, label_selector=label_selector, field_selector=field_selector)
-        options = DeleteOptions(Preconditions(), propagation, grace_period_seconds, dry_run)
+        policy = _policy(propagation, orphan_dependents)
+        options = DeleteOptions(ANY, policy, grace_period_seconds, dry_run)
         for record in page.records:
             try:
                 self._deleter.delete(info, record.key.namespace, record.key.name, options)
@@ -240,6 +248,12 @@ class Engine:
         self._collector.collect()
         while self._lifecycle.collect():
             self._collector.collect()
+
+
+def _policy(propagation: Propagation | None, orphan_dependents: bool | None) -> Propagation | None:
+    if orphan_dependents is None:
+        return propagation
+    return "Orphan" if orphan_dependents else "Background"
 
 
 def _check_subresource(info: ResourceInfo, subresource: str) -> None:
