@@ -93,7 +93,8 @@ def test_decode_object(body: bytes, media: str, expected: object) -> None:
         pytest.param(b"[]", "application/json", 400, id="JSON that is no object"),
         pytest.param(b"a: [", "application/yaml", 400, id="broken YAML"),
         pytest.param(b"", "application/json", 400, id="nothing"),
-        pytest.param(b"k8s\0", "application/vnd.kubernetes.protobuf", 415, id="protobuf"),
+        pytest.param(b"k8s\0", "application/vnd.kubernetes.protobuf", 400, id="protobuf that is no object"),
+        pytest.param(b"x", "application/cbor", 415, id="another encoding"),
     ],
 )
 def test_decode_object_refuses(body: bytes, media: str, code: int) -> None:

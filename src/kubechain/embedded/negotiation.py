@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import orjson
 import yaml
 
-from kubechain.embedded import errors
+from kubechain.embedded import errors, protobuf
 from kubechain.embedded.engine import JsonObject, PatchType
 from kubechain.embedded.errors import StatusError
 
@@ -27,6 +27,9 @@ OPENAPI_V2_PROTOBUF_DOTTED: Final = "application/com.github.proto-openapi.spec.v
 """The same under the name that is a valid media type; servers answer with it."""
 
 _JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+"""What client-go's typed clients send; they take JSON in return."""
+
 _JSON_BODIES: Final = frozenset({"application/json", "*/*"})
 YAML_BODIES: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 """What people and tools call YAML."""
@@ -175,14 +178,23 @@ def decode_object(body: bytes, content_type: str) -> JsonObject:
     """Return the object that a request body holds.
 
     Raises:
-        StatusError: 415 for an encoding that is neither JSON nor YAML, 400 for text that is no object.
+        StatusError: 415 for an encoding that is none of JSON, YAML and protobuf, 400 for a body that is no object.
     """
     media = body_media(content_type)
     if media in _JSON_BODIES:
         return _object(decode_json(body))
     if media in YAML_BODIES:
         return _object(decode_yaml(body))
-    raise errors.unsupported_media_type(("application/json", "application/yaml"))
+    if media == PROTOBUF:
+        return _decode_protobuf(body)
+    raise errors.unsupported_media_type(("application/json", "application/yaml", PROTOBUF))
+
+
+def _decode_protobuf(body: bytes) -> JsonObject:
+    try:
+        return protobuf.decode(body)
+    except protobuf.BadProtobuf as error:
+        raise errors.bad_request(f"error decoding request body: {error}") from error
 
 
 def decode_patch(body: bytes, kind: PatchType) -> Any:
