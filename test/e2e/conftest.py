@@ -74,9 +74,9 @@ def _real(folder: Path) -> Iterator[Cluster]:
 
 def _embedded(folder: Path, logs: Path) -> Iterator[Cluster]:
     assert shutil.which("kubectl"), "kubectl is needed on the PATH"
-    kubeconfig, health = folder / "kubeconfig", f"127.0.0.1:{processes.free_port()}"
-    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--health-probe-bind-address={health}"]
-    program = Program(arguments, logs / "control-plane.log", f"http://{health}/readyz")
+    kubeconfig, port = folder / "kubeconfig", processes.free_port()
+    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--port={port}"]
+    program = Program(arguments, logs / "control-plane.log", f"https://127.0.0.1:{port}/readyz")
     program.start()
     try:
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl-cache")}

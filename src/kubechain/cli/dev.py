@@ -3,15 +3,81 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from kubechain.cli.flags import Flags, address, positive
+from kubechain.cli.manager import add_log_flags
 
 SUMMARY = "start a control plane with the manager in it, on this machine"
-DESCRIPTION = EPILOG = ""
+DESCRIPTION = """\
+Start a small Kubernetes-compatible control plane with the manager in it, on this machine.
+
+It serves kubectl on loopback, needs no cluster, no container and no root, and is ready within two
+seconds. It is for development, demos and tests; production is a cluster. Ctrl-C ends it; a second
+Ctrl-C ends it at once.
+"""
+EPILOG = """\
+examples:
+  kubechain dev                       state in memory, gone at the end
+  kubechain dev --model               with the embedded model: no key, no network
+  kubechain dev --data-dir ./state    state in a folder: a restart resumes every run
+  kubechain dev --no-manager          the control plane alone; run `kubechain manager` beside it
+"""
+
+DEFAULT_KUBECONFIG = ".kubechain/kubeconfig"
+"""Relative to the working directory, so that two projects do not share one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
+    flags = Flags(parser)
+    flags.value("--data-dir", default="", metavar="DIR", help="keep everything in this folder; none: in memory")
+    flags.value("--port", default="0", type=_port, metavar="PORT", help="port of the API server; 0: a free one")
+    flags.value(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        has_variable=False,  # the variable that names the manager's cluster must never name a file to overwrite
+        help=f"where to write the kubeconfig; none: {DEFAULT_KUBECONFIG}, or in the data folder",
+    )
+    flags.switch("--model", default=False, help="serve the embedded model too, and write a manifest that uses it")
+    flags.value("--model-port", default="0", type=_port, metavar="PORT", help="port of the model; 0: a free one")
+    flags.switch("--no-manager", default=False, help="start the control plane alone")
+    flags.value("--max-concurrent-runs", default="1000", type=positive, metavar="N", help="runs that may wait at once")
+    flags.value("--health-probe-bind-address", default="0", type=address, metavar="ADDRESS", help="of /readyz; 0: none")
+    flags.value("--metrics-bind-address", default="0", type=address, metavar="ADDRESS", help="of /metrics; 0: none")
+    add_log_flags(flags)
+
+
+def _port(text: str) -> int:
+    return 0 if text == "0" else positive(text)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run until interrupted."""
-    raise NotImplementedError
+    from kubechain import logs
+    from kubechain.cli import process
+    from kubechain.cli.devserver import DevOptions, DevServer
+
+    logs.configure(level=options.log_level, format=options.log_format)
+    data_folder = Path(options.data_dir).expanduser().resolve() if options.data_dir else None
+    server = DevServer(
+        DevOptions(
+            data_folder=data_folder,
+            port=options.port,
+            kubeconfig=_kubeconfig(options.kubeconfig, data_folder),
+            with_model=options.model,
+            model_port=options.model_port,
+            with_manager=not options.no_manager,
+            max_concurrent_runs=options.max_concurrent_runs,
+            health_address=options.health_probe_bind_address,
+            metrics_address=options.metrics_bind_address,
+        )
+    )
+    return process.run(server.run)
+
+
+def _kubeconfig(given: str, data_folder: Path | None) -> Path:
+    if given:
+        return Path(given).expanduser().resolve()
+    return data_folder / "kubeconfig" if data_folder else Path(DEFAULT_KUBECONFIG).resolve()

@@ -95,8 +95,8 @@ class Flags:
             nargs="?",
             const=True,
             metavar="true|false",
-            default=self._default(flag, boolean, str(default).lower(), aliases=()),
-            help=self._help(flag, help, str(default).lower(), aliases=()),
+            default=self._default([variable_of(flag)], boolean, str(default).lower()),
+            help=_help(help, str(default).lower(), [variable_of(flag)]),
         )
 
     def value(
@@ -109,6 +109,7 @@ class Flags:
         metavar: str | None = None,
         aliases: Sequence[str] = (),
         choices: Sequence[str] | None = None,
+        has_variable: bool = True,
     ) -> None:
         """Add a flag with a value.
 
@@ -120,18 +121,21 @@ class Flags:
             metavar: How the help calls the value.
             aliases: Further environment variables, looked at after our own, such as `WATCH_NAMESPACE`.
             choices: The only values that count.
+            has_variable: False for what must be said each time.
         """
+        parse = type if choices is None else _one_of(choices)
+        variables = [variable_of(flag), *aliases] if has_variable else []
         extra: dict[str, Any] = {"metavar": metavar} if metavar else {}
         self._parser.add_argument(
             flag,
-            type=type if choices is None else _one_of(choices),
-            default=self._default(flag, type if choices is None else _one_of(choices), default, aliases=aliases),
-            help=self._help(flag, help, default, aliases=aliases),
+            type=parse,
+            default=self._default(variables, parse, default),
+            help=_help(help, default, variables),
             **extra,
         )
 
-    def _default(self, flag: str, parse: Callable[[str], object], default: str, *, aliases: Sequence[str]) -> object:
-        for variable in (variable_of(flag), *aliases):
+    def _default(self, variables: Sequence[str], parse: Callable[[str], object], default: str) -> object:
+        for variable in variables:
             if variable in self._environment:
                 try:
                     return parse(self._environment[variable])
@@ -139,9 +143,11 @@ class Flags:
                     self._parser.error(f"environment variable {variable}: {error}")
         return parse(default)
 
-    def _help(self, flag: str, text: str, default: str, *, aliases: Sequence[str]) -> str:
-        known = f"default: {default}; " if default else ""
-        return f"{text} ({known}environment: {', '.join([variable_of(flag), *aliases])})".replace("%", "%%")
+
+def _help(text: str, default: str, variables: Sequence[str]) -> str:
+    notes = [f"default: {default}"] if default else []
+    notes += [f"environment: {', '.join(variables)}"] if variables else []
+    return (f"{text} ({'; '.join(notes)})" if notes else text).replace("%", "%%")
 
 
 def variable_of(flag: str) -> str:

@@ -1,0 +1,159 @@
+"""What `kubechain dev` runs: the embedded control plane, the manager, and, when asked for, the embedded model.
+
+One task group holds them: when one ends, the others end too. Parsing flags must not go here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from kubechain.api.crd import custom_resource_definitions
+from kubechain.cli import guide
+from kubechain.cli.flags import Address
+from kubechain.cli.terminal import Failure, show
+from kubechain.embedded import kubeconfig as kubeconfig_file
+from kubechain.embedded.controlplane import ControlPlane
+from kubechain.embedded.http import PortInUseError
+from kubechain.embedded.sqlite import StorageInUseError
+from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
+from kubechain.llm.embedded.modelfile import MODEL_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class DevOptions:
+    """What was asked for on the command line.
+
+    Attributes:
+        data_folder: None keeps everything in memory.
+        port: Of the API server; 0 takes a free one.
+        kubeconfig: Where to write it; absolute.
+        with_model: Whether to serve the embedded model.
+        model_port: 0 takes a free one.
+        with_manager: Whether to run the manager too.
+        max_concurrent_runs: Runs that may wait for a model at the same time.
+        health_address: Of the manager's probes; None for none.
+        metrics_address: Of the manager's metrics; None for none.
+    """
+
+    data_folder: Path | None
+    port: int
+    kubeconfig: Path
+    with_model: bool
+    model_port: int
+    with_manager: bool
+    max_concurrent_runs: int
+    health_address: Address | None
+    metrics_address: Address | None
+
+
+class DevServer:
+    """The whole of it, in one process."""
+
+    def __init__(self, options: DevOptions) -> None:
+        self._options = options
+        self._began_at = time.monotonic()
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until the event is set.
+
+        Raises:
+            Failure: It cannot start, or the embedded model ended by itself.
+        """
+        async with AsyncExitStack() as stack:
+            plane = await self._start_plane(stack)
+            model = await self._start_model(stack)
+            await self._serve(plane, model, stop)
+        return 0
+
+    async def _start_plane(self, stack: AsyncExitStack) -> ControlPlane:
+        options = self._options
+        require_ours(options.kubeconfig)
+        options.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            plane = ControlPlane(options.data_folder, options.port, kubeconfig_path=options.kubeconfig)
+            await stack.enter_async_context(plane)
+        except (PortInUseError, StorageInUseError) as error:
+            raise Failure(str(error)) from error
+        if options.data_folder is None:
+            stack.callback(options.kubeconfig.unlink, missing_ok=True)
+        for definition in custom_resource_definitions():
+            plane.install_crd(definition)
+        return plane
+
+    async def _start_model(self, stack: AsyncExitStack) -> EmbeddedModel | None:
+        if not self._options.with_model:
+            return None
+        try:
+            return await stack.enter_async_context(EmbeddedModel(port=self._options.model_port))
+        except EmbeddedModelError as error:
+            raise Failure(str(error)) from error
+
+    async def _serve(self, plane: ControlPlane, model: EmbeddedModel | None, stop: asyncio.Event) -> None:
+        ready = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(_ends_with(model, stop)) if model else None
+            announcement = group.create_task(self._announce(plane, model, ready))
+            if self._options.with_manager:
+                await self._run_manager(plane, stop, ready)
+            else:
+                ready.set()
+                await stop.wait()
+            for task in (watch, announcement):
+                if task:
+                    task.cancel()
+
+    async def _run_manager(self, plane: ControlPlane, stop: asyncio.Event, ready: asyncio.Event) -> None:
+        raise NotImplementedError
+
+    async def _announce(self, plane: ControlPlane, model: EmbeddedModel | None, ready: asyncio.Event) -> None:
+        await ready.wait()
+        options = self._options
+        facts = guide.Ready(
+            seconds=time.monotonic() - self._began_at,
+            url=plane.url,
+            kubeconfig=options.kubeconfig,
+            data_folder=options.data_folder,
+            model_url=model.base_url if model else None,
+            manifest=_write_manifest(plane.folder or options.kubeconfig.parent, model) if model else None,
+            with_manager=options.with_manager,
+        )
+        show(guide.text(facts, sys.stdout))
+
+
+def require_ours(kubeconfig: Path) -> None:
+    """Refuse to overwrite a kubeconfig that something else wrote.
+
+    Raises:
+        Failure: The file is there and is not one of ours.
+    """
+    if not kubeconfig.exists():
+        return
+    try:
+        content: object = yaml.safe_load(kubeconfig.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = None
+    match content:
+        case {"contexts": [{"name": kubeconfig_file.CONTEXT}]}:
+            return
+        case _:
+            raise Failure(f'kubeconfig: not written by kubechain dev, and not overwritten: "{kubeconfig}"')
+
+
+async def _ends_with(model: EmbeddedModel, stop: asyncio.Event) -> None:
+    """Watch over the model's process: without it every run would fail for a reason that nobody sees."""
+    status = await model.wait()
+    if not stop.is_set():
+        raise Failure(f"the embedded model ended by itself: exit status {status}")
+
+
+def _write_manifest(folder: Path, model: EmbeddedModel) -> Path:
+    path = folder / "hello.yaml"
+    path.write_text(guide.MODEL_MANIFEST.format(base_url=model.base_url, model=MODEL_NAME))
+    return path

@@ -1,0 +1,101 @@
+"""What `kubechain dev` says when it is ready, and the manifest that it hands to a newcomer."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from kubechain.cli.terminal import BOLD, CYAN, DIM, GREEN, paint
+
+MODEL_MANIFEST = """\
+# Written by `kubechain dev --model`: everything that a first answer takes. No key is needed.
+apiVersion: kubechain.humanlayer.dev/v1alpha1
+kind: LLM
+metadata:
+  name: local-model
+spec:
+  provider: openai
+  parameters:
+    baseUrl: {base_url}
+    model: {model}
+---
+apiVersion: kubechain.humanlayer.dev/v1alpha1
+kind: Agent
+metadata:
+  name: my-assistant
+spec:
+  llmRef:
+    name: local-model
+  system: You are a helpful assistant. Your job is to help the user with their tasks.
+---
+apiVersion: kubechain.humanlayer.dev/v1alpha1
+kind: Task
+metadata:
+  name: hello-world-task
+spec:
+  agentRef:
+    name: my-assistant
+  message: What is the capital of the moon?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What there is to tell.
+
+    Attributes:
+        seconds: From the start of the command.
+        url: Of the API server.
+        kubeconfig: To be exported.
+        data_folder: None when the state is in memory.
+        model_url: Of the embedded model; None without it.
+        manifest: The one written for the embedded model; None without it.
+        with_manager: Whether the manager runs here.
+    """
+
+    seconds: float
+    url: str
+    kubeconfig: Path
+    data_folder: Path | None
+    model_url: str | None
+    manifest: Path | None
+    with_manager: bool
+
+
+def text(ready: Ready, stream: TextIO) -> str:
+    """All of it, coloured as the stream allows."""
+    return "\n".join([*_facts(ready, stream), "", *_next(ready, stream), "", *_limits(ready, stream)])
+
+
+def _facts(ready: Ready, stream: TextIO) -> list[str]:
+    what = "KubeChain is ready" if ready.with_manager else "The control plane is ready, without a manager"
+    lines = [paint(GREEN, f"{what} after {ready.seconds:.1f} s.", stream), f"  API server   {ready.url}"]
+    if ready.model_url:
+        lines.append(f"  model        {ready.model_url}")
+    state = str(ready.data_folder) if ready.data_folder else "in memory, gone at the end (--data-dir DIR keeps it)"
+    return [*lines, f"  state        {state}"]
+
+
+def _next(ready: Ready, stream: TextIO) -> list[str]:
+    commands = [f"export KUBECONFIG={shlex.quote(str(ready.kubeconfig))}"]
+    if not ready.with_manager:
+        commands.append("kubechain manager")
+    elif ready.manifest:
+        commands += [f"kubectl apply -f {shlex.quote(str(ready.manifest))}", "kubectl get taskrun -w"]
+    else:
+        commands += [
+            'kubectl create secret generic openai --from-literal=OPENAI_API_KEY="$OPENAI_API_KEY"',
+            "kubectl apply -f config/samples/llm.yaml -f config/samples/agent.yaml -f config/samples/task.yaml",
+            "kubectl get taskrun -w",
+        ]
+    title = paint(BOLD, "What to do next, in another terminal:", stream)
+    return [title, *(f"  {paint(CYAN, command, stream)}" for command in commands)]
+
+
+def _limits(ready: Ready, stream: TextIO) -> list[str]:
+    lines = ["This is for development, demos and tests; production is a cluster. Ctrl-C ends it."]
+    if ready.model_url:
+        lines.insert(0, "The embedded model talks fluent nonsense: good for the plumbing, not for its answers.")
+    return [paint(DIM, line, stream) for line in lines]

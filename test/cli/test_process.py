@@ -1,0 +1,54 @@
+"""How signals end a long-running command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+from kubechain.cli import process
+
+PATIENT = """
+import asyncio, sys
+from kubechain.cli import process
+
+async def main(stop):
+    print('running', flush=True)
+    await stop.wait()
+    print('stopping', flush=True)
+    await asyncio.sleep(60 if sys.argv[1] == 'slow' else 0)
+    return 0
+
+sys.exit(process.run(main))
+"""
+
+
+def test_the_exit_status_is_what_the_command_returns() -> None:
+    async def command(stop: asyncio.Event) -> int:
+        assert not stop.is_set()
+        return 7
+
+    assert process.run(command) == 7
+
+
+def started(pace: str) -> subprocess.Popen[str]:
+    running = subprocess.Popen([sys.executable, "-c", PATIENT, pace], stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "running\n"
+    return running
+
+
+def test_the_first_signal_asks_and_the_command_ends_as_it_likes() -> None:
+    with started("quick") as running:
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+
+
+def test_the_second_signal_ends_it_at_once() -> None:
+    with started("slow") as running:
+        assert running.stdout is not None
+        running.send_signal(signal.SIGINT)
+        assert running.stdout.readline() == "stopping\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == process.INTERRUPTED
