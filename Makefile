@@ -90,7 +90,7 @@ manifests: setup ## Write config/crd and docs/kinds anew from the models
 
 .PHONY: release
 release: manifests ## Write config/release: one file that installs everything
-	@hack/release.sh
+	@$(BIN)/python hack/release.py
 
 .PHONY: lock
 lock: $(UV) ## Resolve constraints.txt anew (make lock PYPI=--upgrade takes newer releases)
