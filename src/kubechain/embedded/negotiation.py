@@ -16,8 +16,9 @@ import orjson
 import yaml
 
 from kubechain.embedded import errors, protobuf
-from kubechain.embedded.engine import JsonObject, PatchType
+from kubechain.embedded.engine import PatchType
 from kubechain.embedded.errors import StatusError
+from kubechain.embedded.registry import JsonObject
 
 SUPPORTED_OUTPUT: Final = "application/json"
 """What a 406 names: the only encoding that we write."""

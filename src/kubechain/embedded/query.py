@@ -11,7 +11,9 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from kubechain.embedded import errors
-from kubechain.embedded.engine import FieldValidation, JsonObject, Preconditions, Propagation
+from kubechain.embedded.core import FieldValidation
+from kubechain.embedded.engine import Preconditions, Propagation
+from kubechain.embedded.registry import JsonObject
 from kubechain.embedded.tables import IncludeObject
 
 _FIELD_VALIDATION: Final = {"": "Warn", "Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict"}
