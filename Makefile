@@ -61,6 +61,7 @@ check: setup ## Lint, format, types, layers, generated files
 	@$(BIN)/lint-imports >$(VENV)/.layers 2>&1 || { cat $(VENV)/.layers; exit 1; }
 	$(call say,manifests)
 	@$(BIN)/python hack/manifests.py --check
+	@$(BIN)/python hack/release.py --check
 	$(call say,pyright: half a minute)
 	@$(BIN)/pyright --warnings
 
