@@ -9,9 +9,7 @@ RUN python -m venv /opt/kubechain
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY src ./src
 # uv brings uvx, by which many MCP servers of type stdio are started.
-RUN /opt/kubechain/bin/pip install --no-compile . uv \
-    && /opt/kubechain/bin/pip uninstall --yes pip \
-    && python -m compileall -q -j 0 /opt/kubechain
+RUN /opt/kubechain/bin/pip install . uv && /opt/kubechain/bin/pip uninstall --yes pip
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="KubeChain" \
