@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar, da
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from kubechain.api.schema import JsonObject, Name, Rule, Schema
+from kubechain.api.schema import JsonObject, Rule, Schema
 
 GROUP = "kubechain.humanlayer.dev"
 VERSION = "v1alpha1"
@@ -231,25 +231,3 @@ def owner_reference(owner: KubeObject, *, controller: bool = True) -> OwnerRefer
         controller=controller,
         block_owner_deletion=controller,
     )
-
-
-__all__ = [
-    "API_VERSION",
-    "GROUP",
-    "VERSION",
-    "Condition",
-    "ConditionStatus",
-    "KubeModel",
-    "KubeObject",
-    "MicroTime",
-    "Name",
-    "ObjectMeta",
-    "OwnerReference",
-    "ReadinessStatus",
-    "StatusBase",
-    "StatusObject",
-    "StatusType",
-    "Time",
-    "owner_reference",
-    "wire_name",
-]
