@@ -70,7 +70,8 @@ class MockModel:
 
     Attributes:
         app: To be served.
-        bodies: The last 1,000 completion requests, oldest first, when `keep_bodies` is set.
+        bodies: The last 1,000 completion requests, oldest first, when `keep_bodies` is set; `headers` belong to them.
+        in_flight: Calls that are being answered; `most_in_flight` is the record, `cancelled` those given up by clients.
     """
 
     def __init__(self, *, latency_seconds: float = 0.0, keep_bodies: bool = False) -> None:
@@ -81,6 +82,7 @@ class MockModel:
         self.by_model: Counter[str] = Counter()
         self.by_conversation: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
+        self._moved = asyncio.Event()
         self.app = web.Application(client_max_size=16 * 1024 * 1024)
         for prefix in ("/v1", "/openai"):
             self.app.router.add_get(f"{prefix}/models", self._models)
@@ -123,8 +125,7 @@ class MockModel:
             return refused
         raw = await request.read()
         question = self._record(request, raw)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self._move(1)
         try:
             await asyncio.sleep(self.latency_seconds)
             return await _mode(question.model)(question)
@@ -132,7 +133,18 @@ class MockModel:
             self.cancelled += 1
             raise
         finally:
-            self.in_flight -= 1
+            self._move(-1)
+
+    async def wait_for_in_flight(self, count: int) -> None:
+        """Wait until just so many calls are in flight."""
+        while self.in_flight != count:
+            await self._moved.wait()
+
+    def _move(self, by: int) -> None:
+        self.in_flight += by
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def _record(self, request: web.Request, raw: bytes) -> Question:
         body: dict[str, Any] = json.loads(raw)

@@ -15,7 +15,7 @@ from kubechain.api.message import Message
 from kubechain.api.taskrun import Usage
 
 DEFAULT_MAX_CONCURRENT = 100
-"""Calls in flight per LLM. One client's pool carries this many connections at its best price."""
+"""Calls in flight per LLM where its spec does not say: well under any provider's limit on connections."""
 
 DEFAULT_CHECK_TIMEOUT_SECONDS = 10.0
 

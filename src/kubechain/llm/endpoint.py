@@ -9,6 +9,7 @@ network policies are the place for that.
 import ipaddress
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from kubechain.llm.errors import InvalidTarget
@@ -48,6 +49,7 @@ class Endpoint:
         return is_loopback(self.host)
 
 
+@lru_cache(maxsize=1024)  # pure, and asked several times a call
 def endpoint(base_url: str) -> Endpoint:
     """Check and normalise a base URL.
 

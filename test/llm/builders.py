@@ -1,0 +1,68 @@
+"""What the tests of this package are made of: targets, conversations, replies."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from pydantic import SecretStr
+
+from kubechain.api.message import Message, ToolCall, ToolCallFunction
+from kubechain.llm.client import OpenAIOptions, Parameters, Target
+from kubechain.llm.exchange import CompletionRequest, HttpReply
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+CANARY = "sk-canary-Qz7Wv9Kx3Lp5RtY2"
+"""A key that must turn up nowhere but in the header that carries it."""
+
+
+def a_target(
+    model: str = "gpt-4o",
+    *,
+    provider: str = "openai",
+    base_url: str | None = None,
+    key: str | None = CANARY,
+    parameters: Parameters | None = None,
+    openai: OpenAIOptions | None = None,
+    max_concurrent: int = 100,
+) -> Target:
+    return Target(
+        provider=provider,
+        model=model,
+        limits_key="default/gpt-4o/uid-1",
+        base_url=base_url,
+        api_key=SecretStr(key) if key else None,
+        parameters=parameters or Parameters(),
+        openai=openai or OpenAIOptions(),
+        max_concurrent=max_concurrent,
+    )
+
+
+def a_request(target: Target | None = None, *messages: Message) -> CompletionRequest:
+    return CompletionRequest(target or a_target(), messages or (user("What is the capital of the moon?"),))
+
+
+def user(text: str) -> Message:
+    return Message(role="user", content=text)
+
+
+def a_tool_call(call_id: str = "call_1", name: str = "add", arguments: str = '{"a": 1}') -> ToolCall:
+    return ToolCall(id=call_id, function=ToolCallFunction(name=name, arguments=arguments))
+
+
+def a_reply(status: int = 200, body: object = None, headers: Mapping[str, str] | None = None) -> HttpReply:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body if body is not None else {})
+    return HttpReply(status=status, headers=headers or {}, body=raw, received_at=NOW)
+
+
+def an_error_reply(status: int, message: str = "no", code: str | None = None, **headers: str) -> HttpReply:
+    error = {"message": message, "type": "some_type", "code": code}
+    return a_reply(status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def a_completion_body(
+    message: Mapping[str, Any] | None = None, finish_reason: str | None = "stop", **more: Any
+) -> dict[str, Any]:
+    spoken = {"role": "assistant", "content": "Moonville"} if message is None else message
+    return {"model": "gpt-4o-2024", "choices": [{"message": spoken, "finish_reason": finish_reason}], **more}

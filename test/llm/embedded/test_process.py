@@ -1,0 +1,144 @@
+"""The embedded model as a child process. What it says is never asserted on: it is small and says anything."""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kubechain.llm import errors
+from kubechain.llm.client import Parameters, Target
+from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
+from kubechain.llm.embedded.modelfile import is_present
+from kubechain.llm.provider_client import ProviderClient
+from test.llm.builders import a_target, user
+
+needs_model = pytest.mark.skipif(
+    find_spec("xllamacpp") is None or not is_present(),
+    reason="needs the extra embedded-model, and: python -m kubechain.llm.embedded fetch",
+)
+
+PARENT_THAT_IS_KILLED = """
+import asyncio, os, signal
+from kubechain.llm.embedded import EmbeddedModel
+
+async def main():
+    model = EmbeddedModel()
+    await model.start()
+    print(model.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncGenerator[EmbeddedModel]:
+    async with EmbeddedModel() as model:
+        yield model
+
+
+def small(model: EmbeddedModel, name: str = "gpt-4o") -> Target:
+    return a_target(name, base_url=model.base_url, key=None, parameters=Parameters(max_tokens=8, top_k=10))
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_it_answers(model: EmbeddedModel) -> None:
+    async with ProviderClient() as client:
+        completion = await client.complete(small(model), [user("What is the capital of the moon?")], timeout_seconds=60)
+    assert completion.message.content
+    assert 0 < completion.usage.output_tokens <= 8
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_it_lists_its_names_and_no_others(model: EmbeddedModel) -> None:
+    async with ProviderClient() as client:
+        await client.check(small(model))
+        await client.check(small(model, "SmolLM2-135M-Instruct"))
+        with pytest.raises(errors.ModelNotFound):
+            await client.check(small(model, "other"))
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_conversation_that_is_too_long_is_refused(model: EmbeddedModel) -> None:
+    async with ProviderClient() as client:
+        with pytest.raises(errors.RequestRefused, match="exceeds the available context"):
+            await client.complete(small(model), [user("moon " * 6000)], timeout_seconds=60)
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_taken_port_is_said(model: EmbeddedModel) -> None:
+    port = int(model.base_url.removesuffix("/v1").rpartition(":")[2])
+    with pytest.raises(EmbeddedModelError, match=f"does not start on port {port}"):
+        await EmbeddedModel(port=port).start()
+
+
+@needs_model
+async def test_stopping_ends_the_child() -> None:
+    model = EmbeddedModel()
+    await model.start()
+    pid = model.pid
+    assert pid is not None
+    await model.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = model.base_url
+    await model.stop()
+
+
+@needs_model
+async def test_a_child_that_dies_is_noticed() -> None:
+    async with EmbeddedModel() as model:
+        assert model.pid is not None
+        os.kill(model.pid, signal.SIGKILL)
+        assert await model.wait() == -signal.SIGKILL
+
+
+@needs_model
+async def test_the_child_goes_with_a_parent_that_is_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT_THAT_IS_KILLED, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = int(await parent.stdout.readline())
+    assert await parent.wait() == -signal.SIGKILL
+    await asyncio.to_thread(_wait_until_gone, child)
+
+
+def _wait_until_gone(pid: int) -> None:
+    """The kernel tells by a file descriptor; polling would need sleeps."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], 10)[0], "the child outlives its parent"
+    finally:
+        os.close(descriptor)
+
+
+async def test_a_missing_file_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("xllamacpp") is None:
+        pytest.skip("needs the extra embedded-model")
+    monkeypatch.setenv("KUBECHAIN_CACHE", str(tmp_path))
+    with pytest.raises(EmbeddedModelError, match=r"is not in .*: python -m kubechain\.llm\.embedded fetch"):
+        await EmbeddedModel().start()
+
+
+async def test_a_missing_engine_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_nothing(_: str) -> None: ...
+
+    monkeypatch.setattr("kubechain.llm.embedded.server.find_spec", find_nothing)
+    with pytest.raises(EmbeddedModelError, match=r"pip install 'kubechain\[embedded-model\]'"):
+        await EmbeddedModel().start()

@@ -1,0 +1,137 @@
+"""The exchange itself: how the library's errors are told, proxies, and what happens at the end."""
+
+import gc
+
+import httpx2
+import pytest
+
+from kubechain.llm import errors
+from kubechain.llm.exchange import HttpCall
+from kubechain.llm.http import HttpPool
+from test.llm.builders import CANARY, NOW
+from test.llm.conftest import Served
+
+CALL = HttpCall("GET", "https://host.test/v1/models", {"authorization": f"Bearer {CANARY}"})
+
+
+def a_pool(outcome: Exception | httpx2.Response) -> HttpPool:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return HttpPool(now=lambda: NOW, transport=httpx2.MockTransport(answer))
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "told"),
+    [
+        pytest.param(
+            httpx2.ConnectError("[Errno -2] Name or service not known"),
+            errors.Unreachable,
+            "unreachable: https://host.test: its name does not resolve",
+            id="no such name",
+        ),
+        pytest.param(
+            httpx2.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"),
+            errors.Unreachable,
+            "unreachable: https://host.test: its TLS certificate is not trusted",
+            id="a certificate of nobody we know",
+        ),
+        pytest.param(
+            httpx2.ConnectError("All connection attempts failed"),
+            errors.Unreachable,
+            "unreachable: https://host.test: connection refused",
+            id="nobody listens",
+        ),
+        pytest.param(
+            httpx2.ConnectTimeout(""),
+            errors.Unreachable,
+            "unreachable: https://host.test: no connection within 10 s",
+            id="no answer to the connect",
+        ),
+        pytest.param(
+            httpx2.ProxyError("407 user:hunter2@proxy"),
+            errors.Unreachable,
+            "unreachable: https://host.test: the proxy refused",
+            id="the proxy says no",
+        ),
+        pytest.param(
+            httpx2.ReadTimeout(""), errors.TimedOut, "timed out: no whole reply within 30 s", id="no reply in time"
+        ),
+        pytest.param(
+            httpx2.ReadError("reset"),
+            errors.Unreachable,
+            "connection lost: https://host.test: before the reply was whole",
+            id="a reset",
+        ),
+        pytest.param(
+            httpx2.RemoteProtocolError("garbage"),
+            errors.Unreachable,
+            "connection lost: https://host.test: before the reply was whole",
+            id="a server that does not speak HTTP",
+        ),
+        pytest.param(
+            httpx2.LocalProtocolError(f"Illegal header value b'{CANARY}'"),
+            errors.InvalidTarget,
+            "request cannot be sent: baseUrl or a header is malformed",
+            id="a header that cannot be sent",
+        ),
+    ],
+)
+async def test_errors_of_the_library_are_told_in_our_words(
+    raised: Exception, kind: type[errors.LLMError], told: str
+) -> None:
+    async with a_pool(raised) as pool:
+        with pytest.raises(errors.LLMError) as caught:
+            await pool.send(CALL, timeout_seconds=30)
+    assert (type(caught.value), str(caught.value)) == (kind, told)
+
+
+async def test_an_illegal_header_is_not_in_the_traceback() -> None:
+    async with a_pool(httpx2.LocalProtocolError(f"Illegal header value b'{CANARY}'")) as pool:
+        with pytest.raises(errors.InvalidTarget) as caught:
+            await pool.send(CALL, timeout_seconds=30)
+    assert caught.value.__suppress_context__
+
+
+async def test_a_reply_is_a_value() -> None:
+    async with a_pool(httpx2.Response(503, headers={"Retry-After": "7"}, content=b"no")) as pool:
+        reply = await pool.send(CALL, timeout_seconds=30)
+    assert (reply.status, reply.headers["retry-after"], reply.body, reply.received_at) == (503, "7", b"no", NOW)
+
+
+async def test_a_proxy_of_the_environment_is_used(provider: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", provider.base_url.removesuffix("/v1"))
+    async with HttpPool() as pool:
+        reply = await pool.send(HttpCall("GET", "http://model.test/v1/models", {}), timeout_seconds=5)
+    assert b"gpt-4o" in reply.body
+
+
+async def test_a_proxy_is_not_used_for_this_machine(provider: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    async with HttpPool() as pool:
+        reply = await pool.send(HttpCall("GET", f"{provider.base_url}/models", {}), timeout_seconds=5)
+    assert reply.status == 200
+
+
+async def test_a_closed_pool_takes_no_calls() -> None:
+    pool = a_pool(httpx2.Response(200))
+    await pool.aclose()
+    with pytest.raises(RuntimeError, match="closed"):
+        await pool.send(CALL, timeout_seconds=5)
+
+
+async def test_a_pool_that_is_dropped_open_says_so() -> None:
+    pool = a_pool(httpx2.Response(200))
+    await pool.send(CALL, timeout_seconds=5)
+    dropped = [pool]
+    del pool
+    with pytest.warns(ResourceWarning, match="HttpPool was dropped"):
+        _drop(dropped)
+
+
+def _drop(dropped: list[HttpPool]) -> None:
+    dropped.clear()
+    gc.collect()

@@ -1,0 +1,360 @@
+"""The openai-chat dialect: what is sent, and what is made of the answer."""
+
+import re
+from typing import Any
+
+import orjson
+import pytest
+
+from kubechain.api.message import Message, ToolCall
+from kubechain.llm import errors
+from kubechain.llm.client import APIType, MistralOptions, OpenAIOptions, Parameters, Target, ToolDefinition
+from kubechain.llm.exchange import CompletionRequest, HttpReply
+from kubechain.llm.openai import OpenAIChat, completion_body
+from test.llm.builders import CANARY, a_completion_body, a_reply, a_request, a_target, a_tool_call, an_error_reply, user
+
+DIALECT = OpenAIChat()
+
+EVERYTHING = Parameters(
+    temperature=0.0, max_tokens=64, top_p=0.5, top_k=40, frequency_penalty=-1.5, presence_penalty=1.5
+)
+LOCAL = "http://127.0.0.1:8080/v1"
+AZURE_URL = "https://mine.openai.azure.com"
+
+
+def azure(api_type: APIType = APIType.AZURE, version: str | None = None) -> Target:
+    options = OpenAIOptions(api_type=api_type, api_version=version, organization="ignored")
+    return a_target("my deployment", base_url=AZURE_URL, openai=options, parameters=EVERYTHING)
+
+
+# --- what is sent
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        pytest.param(a_target(), "https://api.openai.com/v1/chat/completions", id="OpenAI"),
+        pytest.param(a_target(base_url=LOCAL + "/"), LOCAL + "/chat/completions", id="a compatible server"),
+        pytest.param(a_target(provider="mistral"), "https://api.mistral.ai/v1/chat/completions", id="Mistral"),
+        pytest.param(
+            azure(),
+            f"{AZURE_URL}/openai/deployments/my%20deployment/chat/completions?api-version=2024-10-21",
+            id="Azure",
+        ),
+        pytest.param(
+            azure(version="2025-01-01-preview"),
+            f"{AZURE_URL}/openai/deployments/my%20deployment/chat/completions?api-version=2025-01-01-preview",
+            id="Azure with an API version",
+        ),
+    ],
+)
+def test_the_call_goes_to_the_right_address(target: Target, url: str) -> None:
+    call = DIALECT.build(a_request(target))
+    assert (call.method, call.url) == ("POST", url)
+
+
+@pytest.mark.parametrize(
+    ("target", "header"),
+    [
+        pytest.param(a_target(), {"authorization": f"Bearer {CANARY}"}, id="OpenAI"),
+        pytest.param(a_target(key=f"{CANARY}\n"), {"authorization": f"Bearer {CANARY}"}, id="a key with a line end"),
+        pytest.param(
+            a_target(openai=OpenAIOptions(organization="org-1")),
+            {"authorization": f"Bearer {CANARY}", "openai-organization": "org-1"},
+            id="an organization",
+        ),
+        pytest.param(azure(), {"api-key": CANARY}, id="Azure with a key"),
+        pytest.param(azure(APIType.AZURE_AD), {"authorization": f"Bearer {CANARY}"}, id="Azure with a directory token"),
+        pytest.param(a_target(base_url=LOCAL, key=None), {}, id="a server without keys"),
+    ],
+)
+def test_credentials_are_in_the_right_header(target: Target, header: dict[str, str]) -> None:
+    headers = DIALECT.build(a_request(target)).headers
+    assert {k: v for k, v in headers.items() if k not in {"accept", "content-type"}} == header
+    assert CANARY not in repr(DIALECT.build(a_request(target)))
+
+
+COMMON = {"temperature": 0.0, "top_p": 0.5, "frequency_penalty": -1.5, "presence_penalty": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [
+        pytest.param(a_target(), {}, id="none set, none sent"),
+        pytest.param(
+            a_target(parameters=EVERYTHING), COMMON | {"max_completion_tokens": 64}, id="OpenAI knows no top_k"
+        ),
+        pytest.param(
+            a_target(parameters=EVERYTHING, base_url=LOCAL),
+            COMMON | {"max_tokens": 64, "top_k": 40},
+            id="compatible servers do",
+        ),
+        pytest.param(
+            a_target(parameters=EVERYTHING, base_url="https://api.openai.com/v1"),
+            COMMON | {"max_completion_tokens": 64},
+            id="OpenAI by its full address is OpenAI",
+        ),
+        pytest.param(a_target(parameters=EVERYTHING, provider="mistral"), COMMON | {"max_tokens": 64}, id="Mistral"),
+        pytest.param(azure(), COMMON | {"max_tokens": 64}, id="Azure"),
+        pytest.param(
+            azure(version="2025-01-01-preview"), COMMON | {"max_completion_tokens": 64}, id="newer versions of Azure"
+        ),
+        pytest.param(
+            Target("mistral", "m", "k", api_key=a_target().api_key, mistral=MistralOptions(random_seed=7)),
+            {"random_seed": 7},
+            id="Mistral's seed",
+        ),
+    ],
+)
+def test_parameters_are_sent(target: Target, sent: dict[str, object]) -> None:
+    body = completion_body(a_request(target))
+    assert {k: v for k, v in body.items() if k not in {"model", "messages"}} == sent
+    assert body["model"] == target.model
+
+
+def test_tools_are_offered() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "number"}}}
+    body = completion_body(CompletionRequest(a_target(), [user("hi")], [ToolDefinition("add", "Adds.", schema)]))
+    assert body["tools"] == [
+        {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": schema}}
+    ]
+
+
+def test_no_tools_is_no_field() -> None:
+    assert "tools" not in completion_body(a_request())
+
+
+CONVERSATION = (
+    Message(role="system", content="Be brief."),
+    user("What is 1 + 2?"),
+    Message(role="assistant", tool_calls=(a_tool_call(), a_tool_call("t0c1", arguments=""))),
+    Message(role="tool", content="3", tool_call_id="call_1", name="add"),
+    Message(role="tool", content="", tool_call_id="t0c1"),
+)
+
+
+def test_the_conversation_is_put_into_their_words() -> None:
+    assert completion_body(a_request(a_target(), *CONVERSATION))["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is 1 + 2?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}},
+                {"id": "t0c1", "type": "function", "function": {"name": "add", "arguments": "{}"}},
+            ],
+        },
+        {"role": "tool", "content": "3", "tool_call_id": "call_1"},
+        {"role": "tool", "content": "", "tool_call_id": "t0c1"},
+    ]
+
+
+def test_mistral_gets_call_ids_of_nine_letters_that_still_match() -> None:
+    messages = completion_body(a_request(a_target(provider="mistral"), *CONVERSATION))["messages"]
+    ids = [call["id"] for call in messages[2]["tool_calls"]]
+    assert ids == [messages[3]["tool_call_id"], messages[4]["tool_call_id"]]
+    assert len(set(ids)) == 2
+    assert all(re.fullmatch(r"[a-zA-Z0-9]{9}", i) for i in ids)
+
+
+def test_mistrals_own_ids_stay() -> None:
+    message = Message(role="tool", content="3", tool_call_id="AbCdEf012")
+    body = completion_body(a_request(a_target(provider="mistral"), message))
+    assert body["messages"][0]["tool_call_id"] == "AbCdEf012"
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        pytest.param(a_target(key=None), "API key: required", id="OpenAI without a key"),
+        pytest.param(a_target(key=" \n"), "API key: required", id="a key of white space"),
+        pytest.param(a_target(provider="mistral", key=None), "API key: required", id="Mistral without a key"),
+        pytest.param(a_target(key="sk-\r\nX-Evil: 1"), "API key: holds characters", id="a key with a header in it"),
+        pytest.param(a_target(key="sk-ключ"), "API key: holds characters", id="a key that is not ASCII"),
+        pytest.param(
+            a_target(openai=OpenAIOptions(organization="a\nb")), "organization: holds", id="an organization likewise"
+        ),
+        pytest.param(
+            a_target(openai=OpenAIOptions(api_type=APIType.AZURE)), "baseUrl: required", id="Azure without an address"
+        ),
+        pytest.param(a_target(base_url="http://169.254.169.254"), "not allowed", id="a hostile address"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_before(target: Target, complaint: str) -> None:
+    with pytest.raises(errors.InvalidTarget, match=complaint) as caught:
+        DIALECT.build(a_request(target))
+    assert "sk-" not in str(caught.value)
+
+
+# --- what is made of the answer
+
+
+def parse(body: object, target: Target | None = None) -> Any:
+    return DIALECT.parse(a_request(target), a_reply(200, body))
+
+
+def test_an_answer_in_text() -> None:
+    usage = {"prompt_tokens": 20, "completion_tokens": 6, "total_tokens": 26}
+    completion = parse(a_completion_body(usage=usage))
+    assert completion.message.to_wire() == {"role": "assistant", "content": "Moonville"}
+    assert completion.usage.to_wire() == {"inputTokens": 20, "outputTokens": 6, "totalTokens": 26, "modelCalls": 1}
+    assert (completion.finish_reason, completion.model) == ("stop", "gpt-4o-2024")
+
+
+def test_an_answer_in_tool_calls() -> None:
+    calls = [
+        {"id": "call_9", "type": "function", "function": {"name": "add", "arguments": '{ "a":1}'}},
+        {"function": {"name": "now", "arguments": ""}},
+        {"id": None, "function": {"name": "now"}},
+        {"id": "x", "function": {"name": "add", "arguments": {"a": 1}}},
+    ]
+    completion = parse(a_completion_body({"content": None, "tool_calls": calls}, "tool_calls"))
+    assert completion.message.content == ""
+    assert [_parts(call) for call in completion.message.tool_calls] == [
+        ("call_9", "add", '{ "a":1}'),
+        ("", "now", ""),
+        ("", "now", ""),
+        ("x", "add", '{"a":1}'),
+    ]
+
+
+def _parts(call: ToolCall) -> tuple[str, str, str]:
+    return call.id, call.function.name, call.function.arguments
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "finish_reason"),
+    [
+        pytest.param(a_completion_body(finish_reason=None), "Moonville", "stop", id="no finish reason"),
+        pytest.param(a_completion_body({"content": "The m"}, "length"), "The m", "length", id="cut at the limit"),
+        pytest.param(a_completion_body({"content": None, "refusal": "No."}), "No.", "refusal", id="a refusal"),
+        pytest.param(
+            a_completion_body({"content": [{"type": "text", "text": "Moon"}, {"type": "text", "text": "ville"}]}),
+            "Moonville",
+            "stop",
+            id="text in parts",
+        ),
+    ],
+)
+def test_odd_answers_are_answers(body: object, text: str, finish_reason: str) -> None:
+    completion = parse(body)
+    assert (completion.message.content, completion.finish_reason) == (text, finish_reason)
+
+
+@pytest.mark.parametrize(
+    "usage", [None, [], {}, {"prompt_tokens": -1, "completion_tokens": "6"}, {"total_tokens": True}]
+)
+def test_a_strange_usage_counts_as_none(usage: object) -> None:
+    assert parse(a_completion_body(usage=usage)).usage.total_tokens == 0
+
+
+CUT_CALL = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": '{"a": 1, "b'}}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        pytest.param(b"", "not JSON", id="nothing"),
+        pytest.param(b"<html>", "not JSON", id="a web page"),
+        pytest.param(b'{"choices": [{"mess\xff', "not JSON", id="broken JSON"),
+        pytest.param([1], "not a JSON object", id="a list"),
+        pytest.param({}, "no choices", id="an empty object"),
+        pytest.param({"choices": None}, "no choices", id="choices that are null"),
+        pytest.param({"choices": ["a"]}, "no choices", id="choices that are texts"),
+        pytest.param(a_completion_body({}), "neither text nor tool calls", id="an empty message"),
+        pytest.param(a_completion_body({"content": ""}), "neither text nor tool calls", id="an empty text"),
+        pytest.param(a_completion_body({"content": 7}), "neither text nor tool calls", id="a text that is a number"),
+        pytest.param(a_completion_body({"content": ""}, "length"), "raise maxTokens", id="cut before any text"),
+        pytest.param(a_completion_body(CUT_CALL, "length"), "raise maxTokens", id="cut in a tool call"),
+        pytest.param(a_completion_body({"tool_calls": [{}]}), "without a name", id="a call of nothing"),
+    ],
+)
+def test_what_is_no_answer_is_said(body: object, complaint: str) -> None:
+    with pytest.raises(errors.InvalidAnswer, match=complaint):
+        parse(body)
+
+
+def test_broken_arguments_of_a_whole_answer_are_the_models_fault_and_stay() -> None:
+    assert parse(a_completion_body(CUT_CALL, "tool_calls")).message.tool_calls[0].function.arguments.endswith('"b')
+
+
+def test_a_filtered_answer_is_refused() -> None:
+    with pytest.raises(errors.RequestRefused, match="content filter"):
+        parse(a_completion_body({"content": "The m"}, "content_filter"))
+
+
+def test_a_failure_is_raised() -> None:
+    with pytest.raises(errors.RateLimited):
+        DIALECT.parse(a_request(), an_error_reply(429))
+
+
+# --- the free check
+
+LISTING = {"data": [{"id": "gpt-4o"}, {"id": "other", "aliases": ["alias"]}]}
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        (a_target(), "https://api.openai.com/v1/models/gpt-4o"),
+        (a_target("meta/llama 3", base_url=LOCAL), LOCAL + "/models/meta%2Fllama%203"),
+        (azure(), f"{AZURE_URL}/openai/models?api-version=2024-10-21"),
+    ],
+)
+def test_the_check_asks_for_the_model(target: Target, url: str) -> None:
+    call = DIALECT.check(target)
+    assert (call.method, call.url, call.body) == ("GET", url, None)
+
+
+def test_a_described_model_is_fine() -> None:
+    assert DIALECT.judge(a_target(), a_reply(200)) is None
+
+
+def test_404_leads_to_the_list() -> None:
+    second = DIALECT.judge(a_target(base_url=LOCAL), an_error_reply(404))
+    assert second is not None
+    assert second.url == LOCAL + "/models"
+
+
+@pytest.mark.parametrize(
+    ("model", "reply", "outcome"),
+    [
+        pytest.param("gpt-4o", a_reply(200, LISTING), None, id="listed"),
+        pytest.param("alias", a_reply(200, LISTING), None, id="listed under another name"),
+        pytest.param("nope", a_reply(200, LISTING), errors.ModelNotFound, id="not listed"),
+        pytest.param("gpt-4o", an_error_reply(404), None, id="no list at all"),
+        pytest.param("gpt-4o", an_error_reply(405), None, id="no GET at all"),
+        pytest.param("gpt-4o", an_error_reply(401), errors.AuthenticationFailed, id="wrong key"),
+        pytest.param("gpt-4o", an_error_reply(503), errors.ServerFailed, id="not now"),
+        pytest.param("gpt-4o", a_reply(200, b"<html>"), errors.InvalidAnswer, id="a web page"),
+    ],
+)
+def test_the_list_decides(model: str, reply: HttpReply, outcome: type[errors.LLMError] | None) -> None:
+    target = a_target(model, base_url=LOCAL)
+    if outcome is None:
+        DIALECT.judge_listing(target, reply)
+    else:
+        with pytest.raises(outcome):
+            DIALECT.judge_listing(target, reply)
+
+
+def test_openai_itself_always_has_a_list() -> None:
+    with pytest.raises(errors.ModelNotFound):
+        DIALECT.judge_listing(a_target(), an_error_reply(404))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_a_verdict(status: int) -> None:
+    with pytest.raises(errors.AuthenticationFailed):
+        DIALECT.judge(a_target(), an_error_reply(status))
+
+
+def test_azures_key_is_checked_by_the_list_alone() -> None:
+    assert DIALECT.judge(azure(), a_reply(200, {"data": []})) is None
+    with pytest.raises(errors.AuthenticationFailed):
+        DIALECT.judge(azure(), an_error_reply(401))
+
+
+def test_bodies_are_json() -> None:
+    assert orjson.loads(DIALECT.build(a_request()).body or b"")["model"] == "gpt-4o"

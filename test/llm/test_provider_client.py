@@ -1,0 +1,184 @@
+"""The whole client against a provider on loopback: answers, every way to fail, and nothing of the key in any of it."""
+
+import asyncio
+import logging
+import traceback
+from contextlib import closing
+from socket import socket
+
+import pytest
+
+from bench.mock_model import ANSWER
+from kubechain.llm import errors
+from kubechain.llm.client import ToolDefinition
+from kubechain.llm.http import HttpPool
+from kubechain.llm.provider_client import ProviderClient
+from test.llm.builders import CANARY, a_target, user
+from test.llm.conftest import Served
+
+QUESTION = [user("What is the capital of the moon?")]
+
+
+async def ask(client: ProviderClient, served: Served, model: str = "gpt-4o", *, timeout_seconds: float = 5) -> str:
+    target = a_target(model, base_url=served.base_url)
+    completion = await client.complete(target, QUESTION, timeout_seconds=timeout_seconds)
+    return completion.message.content
+
+
+async def test_the_model_answers(client: ProviderClient, provider: Served) -> None:
+    assert await ask(client, provider) == ANSWER
+    assert provider.mock.headers[0]["Authorization"] == f"Bearer {CANARY}"
+
+
+async def test_the_model_calls_a_tool(client: ProviderClient, provider: Served) -> None:
+    tool = ToolDefinition("add", "Adds.", {"type": "object"})
+    target = a_target("tools", base_url=provider.base_url)
+    completion = await client.complete(target, [user('Add {"a": 1}')], [tool], timeout_seconds=5)
+    (call,) = completion.message.tool_calls
+    assert (call.function.name, call.function.arguments) == ("add", '{"a": 1}')
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("status-400", errors.RequestRefused),
+        ("status-401", errors.AuthenticationFailed),
+        ("status-404", errors.ModelNotFound),
+        ("status-500", errors.ServerFailed),
+        ("status-529", errors.ServerFailed),
+        ("quota", errors.QuotaExhausted),
+        ("echo-key", errors.AuthenticationFailed),
+        ("redirect", errors.RequestRefused),
+        ("empty", errors.InvalidAnswer),
+        ("no-choices", errors.InvalidAnswer),
+        ("garbage", errors.InvalidAnswer),
+        ("html", errors.InvalidAnswer),
+        ("list", errors.InvalidAnswer),
+        ("cut-call", errors.InvalidAnswer),
+        ("huge", errors.InvalidAnswer),
+        ("filtered", errors.RequestRefused),
+        ("close", errors.Unreachable),
+        ("truncate", errors.Unreachable),
+    ],
+)
+async def test_each_failure_has_its_kind_and_hides_the_key(
+    client: ProviderClient,
+    provider: Served,
+    caplog: pytest.LogCaptureFixture,
+    model: str,
+    kind: type[errors.LLMError],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(errors.LLMError) as caught:
+        await ask(client, provider, model)
+    assert type(caught.value) is kind
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
+    assert CANARY[3:] not in shown
+
+
+@pytest.mark.parametrize("model", ["hang", "drip"])
+async def test_the_budget_ends_every_call(client: ProviderClient, provider: Served, model: str) -> None:
+    with pytest.raises(errors.TimedOut, match=r"within 0\.2 s"):
+        await ask(client, provider, model, timeout_seconds=0.2)
+    assert client.statistics() == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "wait"), [("retry-after-7", 7), ("retry-after-ms-50", 0.05), ("reset-2m0s", 120), ("status-429", None)]
+)
+async def test_a_limited_rate_says_how_long(
+    client: ProviderClient, provider: Served, model: str, wait: float | None
+) -> None:
+    with pytest.raises(errors.RateLimited) as caught:
+        await ask(client, provider, model)
+    assert caught.value.retry_after_seconds == wait
+
+
+async def test_a_failed_call_is_not_repeated(client: ProviderClient, provider: Served) -> None:
+    with pytest.raises(errors.ServerFailed):
+        await ask(client, provider, "flaky-1")
+    assert provider.mock.statistics()["completions"] == 1
+    assert await ask(client, provider, "flaky-1") == ANSWER
+
+
+async def test_nobody_listens(client: ProviderClient) -> None:
+    with closing(socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        target = a_target(base_url=f"http://127.0.0.1:{free.getsockname()[1]}/v1")
+        with pytest.raises(errors.Unreachable, match=r"unreachable: http://127\.0\.0\.1:\d+: connection refused"):
+            await client.complete(target, QUESTION, timeout_seconds=5)
+
+
+async def test_tls_to_a_server_without(client: ProviderClient, provider: Served) -> None:
+    target = a_target(base_url=provider.base_url.replace("http:", "https:"))
+    with pytest.raises(errors.Unreachable, match="no TLS connection"):
+        await client.complete(target, QUESTION, timeout_seconds=5)
+
+
+async def test_a_provider_of_a_later_release(client: ProviderClient) -> None:
+    with pytest.raises(errors.InvalidTarget, match='not supported by this release: "anthropic"'):
+        await client.complete(a_target(provider="anthropic"), QUESTION, timeout_seconds=5)
+    with pytest.raises(errors.InvalidTarget):
+        await client.check(a_target(provider="google"))
+
+
+async def test_an_llm_has_no_more_calls_in_flight_than_it_may(client: ProviderClient, provider: Served) -> None:
+    provider.mock.latency_seconds = 0.02
+    target = a_target(base_url=provider.base_url, max_concurrent=3)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(12):
+            group.create_task(client.complete(target, QUESTION, timeout_seconds=5))
+    assert provider.mock.statistics() | {"mostInFlight": 3, "completions": 12} == provider.mock.statistics()
+
+
+async def test_more_calls_than_one_pool_takes(provider: Served) -> None:
+    provider.mock.latency_seconds = 0.05
+    async with ProviderClient(HttpPool(shard_connections=2)) as client, asyncio.TaskGroup() as group:
+        for _ in range(9):
+            group.create_task(ask(client, provider))
+    assert provider.mock.most_in_flight == 9
+
+
+async def test_a_cancelled_call_is_cancelled_at_the_provider(client: ProviderClient, provider: Served) -> None:
+    call = asyncio.create_task(ask(client, provider, "hang"))
+    await provider.mock.wait_for_in_flight(1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await provider.mock.wait_for_in_flight(0)
+    assert provider.mock.cancelled == 1
+
+
+async def test_a_server_cannot_give_us_cookies_for_the_next_tenant(client: ProviderClient, provider: Served) -> None:
+    for _ in range(2):
+        assert await ask(client, provider) == ANSWER  # each reply sets one
+    assert all("Cookie" not in headers for headers in provider.mock.headers)
+
+
+# --- the free check
+
+
+async def test_a_good_key_and_model_pass(client: ProviderClient, provider: Served) -> None:
+    await client.check(a_target(base_url=provider.base_url))
+
+
+async def test_a_wrong_key_is_found(client: ProviderClient, provider: Served) -> None:
+    with pytest.raises(errors.AuthenticationFailed, match=r"HTTP 401: .*\[redacted\]"):
+        await client.check(a_target(base_url=provider.base_url, key="wrong-key-1234567"))
+
+
+async def test_a_missing_model_is_found(client: ProviderClient, provider: Served) -> None:
+    with pytest.raises(errors.ModelNotFound, match='"unlisted"'):
+        await client.check(a_target("unlisted", base_url=provider.base_url))
+
+
+async def test_a_server_that_lists_nothing_is_taken_as_it_is(client: ProviderClient, provider: Served) -> None:
+    await client.check(a_target(base_url=provider.base_url + "/without-models"))
+
+
+async def test_a_busy_llm_can_be_checked(client: ProviderClient, provider: Served) -> None:
+    target = a_target("hang", base_url=provider.base_url, max_concurrent=1)
+    busy = asyncio.create_task(client.complete(target, QUESTION, timeout_seconds=60))
+    await provider.mock.wait_for_in_flight(1)
+    await client.check(target)
+    busy.cancel()

@@ -1,0 +1,52 @@
+"""Every form in which providers say how long to wait."""
+
+import pytest
+
+from kubechain.llm.retryafter import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
+from test.llm.builders import NOW
+
+EPOCH = NOW.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        pytest.param({}, None, id="nothing was said"),
+        pytest.param({"retry-after": "7"}, 7, id="seconds"),
+        pytest.param({"retry-after": " 7.5 "}, 7.5, id="seconds with a fraction and spaces"),
+        pytest.param({"retry-after": "0"}, 0, id="at once"),
+        pytest.param({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT"}, 30, id="an HTTP date"),
+        pytest.param({"retry-after": "Sun, 22 Nov 2026 11:00:00 GMT"}, 0, id="an HTTP date that has passed"),
+        pytest.param({"retry-after-ms": "250"}, 0.25, id="milliseconds"),
+        pytest.param({"retry-after-ms": "250", "retry-after": "1"}, 0.25, id="the more exact of two forms"),
+        pytest.param({"retry-after-ms": "soon", "retry-after": "1"}, 1, id="the form that can be read"),
+        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, 360, id="a Go duration"),
+        pytest.param({"x-ratelimit-reset-tokens": "20ms"}, 0.02, id="a Go duration in milliseconds"),
+        pytest.param(
+            {
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-requests": "10",
+                "x-ratelimit-reset-tokens": "2m",
+                "x-ratelimit-remaining-tokens": "0",
+            },
+            120,
+            id="the reset of the budget that is used up",
+        ),
+        pytest.param(
+            {"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "2m"},
+            1,
+            id="the first reset when no budget is known to be used up",
+        ),
+        pytest.param({"x-ratelimit-reset": str(EPOCH + 9)}, 9, id="a point in time in epoch seconds"),
+        pytest.param({"x-ratelimit-reset": str(int((EPOCH + 9) * 1000))}, 9, id="epoch milliseconds"),
+        pytest.param({"ratelimit-reset": "12"}, 12, id="the draft standard's header"),
+        pytest.param({"anthropic-ratelimit-tokens-reset": "2026-11-22T12:01:00Z"}, 60, id="an RFC 3339 time"),
+        pytest.param({"retry-after": "999999999"}, MAX_RETRY_AFTER_SECONDS, id="a wait beyond reason"),
+        *(
+            pytest.param({"retry-after": bad}, None, id=f"garbage: {bad!r}")
+            for bad in ("", "soon", "-5", "nan", "inf", "1e400", "0x10", "٣", "9" * 400, "Sun, 99 Nov 2026")
+        ),
+    ],
+)
+def test_wait_is_read_from_headers(headers: dict[str, str], wait: float | None) -> None:
+    assert retry_after_seconds(headers, now=NOW) == (None if wait is None else pytest.approx(wait))
