@@ -83,7 +83,7 @@ class Namespace:
 
     def apply(self, *manifests: Mapping[str, Any], fails: bool = False) -> Said:
         """`kubectl apply -f -` with the objects given."""
-        stream = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
+        stream = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
         return self.kubectl("apply", "-f", "-", stdin=stream, fails=fails)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:

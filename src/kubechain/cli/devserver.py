@@ -17,7 +17,7 @@ import yaml
 from kubechain.api.crd import custom_resource_definitions
 from kubechain.cli import guide
 from kubechain.cli.flags import Address
-from kubechain.cli.terminal import Failure, show
+from kubechain.cli.terminal import STARTED_AT, Failure, show
 from kubechain.embedded import kubeconfig as kubeconfig_file
 from kubechain.embedded.controlplane import ControlPlane
 from kubechain.embedded.http import PortInUseError
@@ -58,7 +58,6 @@ class DevServer:
 
     def __init__(self, options: DevOptions) -> None:
         self._options = options
-        self._began_at = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run until the event is set.
@@ -116,7 +115,7 @@ class DevServer:
         await ready.wait()
         options = self._options
         facts = guide.Ready(
-            seconds=time.monotonic() - self._began_at,
+            seconds=time.monotonic() - STARTED_AT,
             url=plane.url,
             kubeconfig=options.kubeconfig,
             data_folder=options.data_folder,

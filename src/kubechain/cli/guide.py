@@ -70,8 +70,8 @@ def text(ready: Ready, stream: TextIO) -> str:
 
 
 def _facts(ready: Ready, stream: TextIO) -> list[str]:
-    what = "KubeChain is ready" if ready.with_manager else "The control plane is ready, without a manager"
-    lines = [paint(GREEN, f"{what} after {ready.seconds:.1f} s.", stream), f"  API server   {ready.url}"]
+    what = "KubeChain" if ready.with_manager else "The control plane, without a manager,"
+    lines = [paint(GREEN, f"{what} is ready after {ready.seconds:.1f} s.", stream), f"  API server   {ready.url}"]
     if ready.model_url:
         lines.append(f"  model        {ready.model_url}")
     state = str(ready.data_folder) if ready.data_folder else "in memory, gone at the end (--data-dir DIR keeps it)"

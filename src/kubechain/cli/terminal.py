@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TextIO
 
 BOLD, CYAN, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[36m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
+
+STARTED_AT = time.monotonic()
+"""About when the command was started: this module is one of the first to be imported."""
 
 
 class Failure(Exception):
