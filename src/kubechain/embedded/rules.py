@@ -1,21 +1,225 @@
-"""Validation rules of schemas (`x-kubernetes-validations`): compiled once per schema, run on each write."""
+"""Validation rules of schemas (`x-kubernetes-validations`): compiled once per schema, run on each write.
+
+A rule sees only the fields that it names: a conversation of a megabyte is not handed over to decide about a phase.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
 
-from kubechain.embedded.field_errors import FieldError
+from kubechain.embedded import cel
+from kubechain.embedded.field_errors import OMITTED, FieldError, forbidden, invalid, required
 from kubechain.embedded.schema.structural import Node
 
 JsonObject = dict[str, Any]
+Trim = Callable[[Any], Any]
+
+_RESERVED = frozenset(
+    "true false null in as break const continue else for function if import let loop package namespace return var "
+    "void while".split()
+)
+_ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One rule, ready to run."""
+
+    raw: JsonObject
+    program: cel.Program
+    message: cel.Program | None
+
+    @property
+    def needs_old(self) -> bool:
+        return self.program.uses_old and not self.raw.get("optionalOldSelf")
+
+    @property
+    def text(self) -> str:
+        return self.raw["rule"].strip()
 
 
 class Rules:
-    """All rules of a schema."""
+    """The rules of a place in a schema, and of all places below it."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        raws: list[JsonObject] = node.raw.get("x-kubernetes-validations") or []
+        self._rules = [_compile(raw) for raw in raws]
+        self._trim = _trimmer(node, [raw["rule"] + " " + raw.get("messageExpression", "") for raw in raws])
+        self._properties = {name: Rules(below) for name, below in node.properties.items() if below.has_rules}
+        self._additional = _below(node.additional)
+        self._items = _below(node.items)
 
-    def check(self, new: JsonObject, old: JsonObject | None) -> list[FieldError]:
-        """Complaints of the rules; `old` is None for a new object."""
-        return []
+    def check(self, new: Any, old: Any, path: str = "") -> list[FieldError]:
+        """Complaints about a value; `old` is None where there is nothing to compare it with."""
+        if new is None:
+            return []
+        found = self._check_here(new, old, path) if self._rules else []
+        match new:
+            case dict():
+                found += self._check_fields(cast("JsonObject", new), old, path)
+            case list():
+                found += self._check_items(cast("list[Any]", new), old, path)
+            case _:
+                pass
+        return found
+
+    def _check_here(self, new: Any, old: Any, path: str) -> list[FieldError]:
+        found: list[FieldError] = []
+        values = cel.bind(self._trim(new), self._trim(old), has_old=old is not None)
+        for rule in self._rules:
+            if rule.needs_old and old is None:
+                continue
+            found += self._run(rule, values, new, old, path)
+        return found
+
+    def _run(self, rule: _Rule, values: Any, new: Any, old: Any, path: str) -> list[FieldError]:
+        place = path or "<nil>"
+        try:
+            if rule.program.evaluate(values) is True:
+                return []
+        except cel.EvaluationError as error:
+            shown = rule.raw.get("message", "").strip() or rule.text
+            if str(error).startswith("no such overload"):
+                text = "call arguments did not match a supported operator, function or macro signature for rule"
+                return [invalid(place, self._node.type, f"'{error}': {text}: {shown}")]
+            return [invalid(place, self._node.type, f"{error} evaluating rule: {shown}")]
+        if not rule.program.uses_old and old is not None and new == old:
+            # What was wrong before and was not touched does not stop an update (ratcheting).
+            return []
+        return [self._complaint(rule, values, new, path)]
+
+    def _complaint(self, rule: _Rule, values: Any, new: Any, path: str) -> FieldError:
+        below: str = rule.raw.get("fieldPath", "")
+        place = f"{path}{below}" if path else below.removeprefix(".")
+        value = OMITTED if self._node.type in {"object", "array"} else new
+        return _field_error(rule.raw.get("reason", ""), place or "<nil>", value, _detail(rule, values))
+
+    def _check_fields(self, new: JsonObject, old: Any, path: str) -> list[FieldError]:
+        before = cast("JsonObject", old) if isinstance(old, dict) and self._node.map_type != "atomic" else {}
+        found: list[FieldError] = []
+        for name in sorted(new.keys() & self._properties.keys()):
+            here = f"{path}.{name}" if path else name
+            found += self._properties[name].check(new[name], before.get(name), here)
+        if self._additional:
+            for name in sorted(new.keys() - self._node.properties.keys()):
+                found += self._additional.check(new[name], before.get(name), f"{path}[{name}]")
+        return found
+
+    def _check_items(self, new: list[Any], old: Any, path: str) -> list[FieldError]:
+        if self._items is None:
+            return []
+        before = dict(self._keyed(old)) if isinstance(old, list) and self._node.list_type == "map" else {}
+        found: list[FieldError] = []
+        for index, (key, item) in enumerate(self._keyed(new)):
+            found += self._items.check(item, before.get(key), f"{path}[{index}]")
+        return found
+
+    def _keyed(self, items: Any) -> Iterator[tuple[str, Any]]:
+        """Items of an associative list, which are found again by their keys."""
+        for item in cast("list[Any]", items):
+            fields = cast("JsonObject", item) if isinstance(item, dict) else {}
+            yield str([fields.get(key) for key in self._node.map_keys]), item
+
+
+def _below(node: Node | bool | None) -> Rules | None:
+    return Rules(node) if isinstance(node, Node) and node.has_rules else None
+
+
+def _compile(raw: JsonObject) -> _Rule:
+    optional_old = raw.get("optionalOldSelf") is True
+    message = raw.get("messageExpression", "")
+    return _Rule(
+        raw,
+        cel.Program(raw["rule"], optional_old=optional_old),
+        cel.Program(message, optional_old=optional_old) if message else None,
+    )
+
+
+def compilation_errors(node: Node, path: str) -> list[FieldError]:
+    """Complaints about rules that do not compile, for the definition that brings them."""
+    found: list[FieldError] = []
+    for index, raw in enumerate(node.raw.get("x-kubernetes-validations") or []):
+        try:
+            _compile(raw)
+        except cel.CompilationError as error:
+            text = f"compilation failed: {str(error).removeprefix('INVALID_ARGUMENT: ')}"
+            found.append(invalid(f"{path}.x-kubernetes-validations[{index}].rule", raw["rule"], text))
+    for name, below in node.properties.items():
+        if below.has_rules:
+            found += compilation_errors(below, f"{path}.properties[{name}]")
+    if isinstance(node.additional, Node) and node.additional.has_rules:
+        found += compilation_errors(node.additional, f"{path}.additionalProperties")
+    if node.items is not None and node.items.has_rules:
+        found += compilation_errors(node.items, f"{path}.items")
+    return found
+
+
+def _detail(rule: _Rule, values: Any) -> str:
+    if rule.message is not None:
+        try:
+            text = rule.message.evaluate(values)
+        except cel.EvaluationError:
+            text = ""
+        if isinstance(text, str) and text.strip() and "\n" not in text.strip():
+            return text.strip()
+    return rule.raw.get("message", "").strip() or f"failed rule: {rule.text}"
+
+
+def _field_error(reason: str, place: str, value: Any, detail: str) -> FieldError:
+    match reason:
+        case "FieldValueForbidden":
+            return forbidden(place, detail)
+        case "FieldValueRequired":
+            return required(place, detail)
+        case "FieldValueDuplicate":
+            return FieldError("FieldValueDuplicate", place, value)
+        case _:
+            return invalid(place, value, detail)
+
+
+def _trimmer(node: Node, texts: list[str]) -> Trim:
+    """A function that leaves of a value only what rules with these texts can see."""
+    whole = any(re.search(r"\b(self|oldSelf)\b(?!\s*\.\s*\w)", text) for text in texts)
+    escaped = any("__" in text for text in texts)
+    if escaped:
+        return _escape
+    if whole or not node.properties:
+        return lambda value: value
+    # has(x.y) looks at the presence of y alone, so y's content need not be there for its sake.
+    read = " ".join(re.sub(r"has\([^()]*\)", " ", text) for text in texts)
+    words = set(re.findall(r"\w+", " ".join(texts)))
+    return lambda value: _trim(value, node, words, read)
+
+
+def _trim(value: Any, node: Node, words: set[str], read: str) -> Any:
+    if not isinstance(value, dict) or not node.properties:
+        return value
+    kept: JsonObject = {}
+    for name, item in cast("JsonObject", value).items():
+        if name not in words:
+            continue
+        below = node.properties.get(name)
+        only_passed_through = below is not None and not re.search(rf"\.{name}\b(?!\s*\.\s*\w)", read)
+        kept[name] = _trim(item, below, words, read) if below and only_passed_through else item
+    return kept
+
+
+def _escape(value: Any) -> Any:
+    """Field names as rules spell them: CEL has keywords, and no dashes in names."""
+    if isinstance(value, dict):
+        return {_escape_name(name): _escape(item) for name, item in cast("JsonObject", value).items()}
+    if isinstance(value, list):
+        return [_escape(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def _escape_name(name: str) -> str:
+    if name in _RESERVED:
+        return f"__{name}__"
+    for character, escaped in _ESCAPES:
+        name = name.replace(character, escaped)
+    return name

@@ -1,0 +1,124 @@
+"""The CEL environment of validation rules: Google's runtime, with the libraries that Kubernetes adds to the language.
+
+Only `rules` uses it. Compiling costs about 50 µs a rule, evaluating about 4 µs.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_encoders, ext_math, ext_optional, ext_strings
+
+_DYN, _LIST, _STRING = cel.Type.DYN, cel.Type.List(cel.Type.DYN), cel.Type.STRING
+_OLD_AS_OPTIONAL = "(size(oldSelves) == 0 ? optional.none() : optional.of(oldSelves[0]))"
+
+CompilationError = RuntimeError
+"""What the library raises for an expression that is none."""
+
+
+class EvaluationError(Exception):
+    """An expression failed, instead of giving a value."""
+
+
+class Program:
+    """A compiled expression over `self` and `oldSelf`.
+
+    Args:
+        optional_old: `oldSelf` is an optional value, absent for a new object.
+
+    Raises:
+        CompilationError: it is no expression.
+    """
+
+    __slots__ = ("_compiled", "text", "uses_old")
+
+    def __init__(self, text: str, *, optional_old: bool = False) -> None:
+        self.text = text
+        self.uses_old = re.search(r"\boldSelf\b", text) is not None
+        source = re.sub(r"\boldSelf\b", _OLD_AS_OPTIONAL, text) if optional_old else text
+        self._compiled = _environment().compile(source)
+
+    def evaluate(self, values: cel.Activation) -> Any:
+        """The value of the expression.
+
+        Raises:
+            EvaluationError: it has none: a key is absent, an index out of bounds, types do not fit.
+        """
+        found = self._compiled.eval(values)
+        if found.type() == cel.Type.ERROR:
+            raise EvaluationError(_reason(str(found.value())))
+        return found.plain_value()
+
+
+def bind(value: Any, old: Any, *, has_old: bool) -> cel.Activation:
+    """The values of the variables, for all rules of one place."""
+    return _environment().Activation({"self": value, "oldSelf": old, "oldSelves": [old] if has_old else []})
+
+
+def _reason(text: str) -> str:
+    """The complaint as cel-go, which kube-apiserver uses, words it."""
+    if found := re.search(r'Key not found in map : "(.*)"', text):
+        return f"no such key: {found[1]}"
+    if found := re.search(r"Index error: index=(-?\d+)", text):
+        return f"index out of bounds: {found[1]}"
+    if "divide by zero" in text:
+        return "division by zero"
+    if "No matching overloads" in text:
+        return "no such overload"
+    return text.partition(": ")[2] or text
+
+
+@functools.cache
+def _environment() -> cel.Env:
+    return cel.NewEnv(
+        variables={"self": _DYN, "oldSelf": _DYN, "oldSelves": _LIST},
+        extensions=[
+            ext_strings.ExtStrings(),
+            ext_optional.ExtOptional(),
+            ext_math.ExtMath(),
+            ext_encoders.ExtEncoders(),
+            cel.CelExtension("kubernetes", _functions()),
+        ],
+    )
+
+
+def _functions() -> list[cel.FunctionDecl]:
+    """Kubernetes' list and regex libraries."""
+    return [
+        _member("isSorted", cel.Type.BOOL, lambda items: list(items) == sorted(items)),
+        _member("sum", _DYN, lambda items: sum(items)),
+        _member("min", _DYN, lambda items: min(items)),
+        _member("max", _DYN, lambda items: max(items)),
+        _member("indexOf", cel.Type.INT, _index_of, _DYN),
+        _member("lastIndexOf", cel.Type.INT, _last_index_of, _DYN),
+        _member("find", _STRING, _find, _STRING, receiver=_STRING),
+        _member("findAll", cel.Type.List(_STRING), _find_all, _STRING, receiver=_STRING),
+    ]
+
+
+def _member(
+    name: str, returns: cel.Type, body: Callable[..., Any], *parameters: cel.Type, receiver: cel.Type = _LIST
+) -> cel.FunctionDecl:
+    overload = cel.Overload(f"kubernetes_{name}", returns, [receiver, *parameters], True, body)
+    return cel.FunctionDecl(name, [overload])
+
+
+def _index_of(items: list[Any], wanted: Any) -> int:
+    return next((index for index, item in enumerate(items) if item == wanted), -1)
+
+
+def _last_index_of(items: list[Any], wanted: Any) -> int:
+    return next((index for index in reversed(range(len(items))) if items[index] == wanted), -1)
+
+
+def _find(text: str, pattern: str) -> str:
+    found = re.search(pattern, text)
+    return found[0] if found else ""
+
+
+def _find_all(text: str, pattern: str) -> list[str]:
+    return [found[0] for found in re.finditer(pattern, text)]
