@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from test.runtime.virtual_time import VirtualTimeLoop
 
 import pytest
+
+from test.runtime.virtual_time import VirtualTimeLoop
 
 
 def pytest_asyncio_loop_factories(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from kubechain.runtime.errors import TransportError
@@ -153,7 +153,7 @@ class FakeApiServer:
     @asynccontextmanager
     async def stream(
         self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
-    ) -> AsyncIterator[StreamReply]:
+    ) -> AsyncGenerator[StreamReply]:
         sent = Sent("WATCH", target, headers, None)
         self.sent.append(sent)
         await asyncio.sleep(self.delay_seconds)
@@ -401,8 +401,8 @@ def _merged(held: Any, patch: Any) -> Any:
     """Apply a JSON merge patch."""
     if not isinstance(patch, dict):
         return patch
-    merged: Json = dict(held) if isinstance(held, dict) else {}
-    for name, value in patch.items():
+    merged: Json = dict(cast("Json", held)) if isinstance(held, dict) else {}
+    for name, value in cast("Json", patch).items():
         if value is None:
             merged.pop(name, None)
         else:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from test.runtime.fake_apiserver import FakeApiServer
-from test.runtime.widgets import PARTS, PARTS_PATH, WIDGETS, WIDGETS_PATH, Widget, a_widget
 
 import msgspec
 
@@ -12,6 +10,8 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Result, controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
+from test.runtime.fake_apiserver import FakeApiServer
+from test.runtime.widgets import PARTS, PARTS_PATH, WIDGETS, WIDGETS_PATH, a_widget
 
 
 class Counting:

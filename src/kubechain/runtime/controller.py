@@ -1,6 +1,6 @@
 """Turns changes of objects into reconciles: which key, when, how many at once, and what happens with the result.
 
-    controller(manager, name="taskrun").for_(TASK_RUN).owns(TOOL_CALL).watches(AGENT, map=...).with_(workers=1000).complete(r)
+    controller(manager, name="taskrun").for_(RUN).owns(CALL).watches(AGENT, map=...).with_(workers=1000).complete(it)
 
 One reconcile is: a key from the queue, a task of its own, the reconciler, and `_settle`, the only place where a result
 or an error becomes a requeue, a log line and a metric. A worker is a task made on demand, so that thousands of them

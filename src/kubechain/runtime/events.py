@@ -1,15 +1,336 @@
-"""Records what happens to objects, as events.k8s.io/v1 Events that kubectl shows."""
+"""Records what happens to objects, as events.k8s.io/v1 Events that `kubectl describe` shows.
+
+Recording is synchronous and never fails: an event goes into a bounded queue, and one task writes the queue to the
+server. The same event again becomes a series on the first one (a count, written at most every ten seconds); an object
+that causes too many different ones is cut short by a token bucket of its own. What must not go here: what the
+events are about.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import re
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
+import msgspec
+import structlog
+
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import (
+    AlreadyExists,
+    ApiError,
+    InternalError,
+    NotFound,
+    ServerTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+    TransportError,
+)
 from kubechain.runtime.resource import KubernetesObject
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-class EventRecorder(Protocol):
-    """Where controllers say what happened."""
+QUEUE_LIMIT = 4096
+"""Events that wait to be written; about 4 MB. More are dropped, oldest last: events are best effort by contract."""
 
-    def event(self, obj: KubernetesObject, type: str, reason: str, message: str) -> None:
-        """Record an event about `obj`; never waits and never fails."""
-        ...
+SERIES_SECONDS = 360.0
+"""The same event after a longer silence is a new one, client-go's number."""
+
+SERIES_FLUSH_SECONDS = 10.0
+"""How often the count of a running series is written."""
+
+SERIES_LIMIT = 4096
+"""Events that are remembered for series, and objects for their buckets; the least recent are forgotten."""
+
+BURST = 25
+REFILL_SECONDS = 300.0
+"""Events about one object from one component: 25 at once, then one in five minutes; client-go's spam filter."""
+
+ATTEMPTS = 4
+RETRY_SECONDS = 2.0
+"""Tries of one write, and the wait between them, before the event is given up."""
+
+NOTE_LIMIT = 1024
+REASON_LIMIT = 128
+NAME_LIMIT = 253
+"""kube-apiserver's limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What makes two events the same."""
+
+    component: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    type: str
+    reason: str
+    note: str
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One Event object, its series, and whether the server knows."""
+
+    key: _Key
+    name: str
+    regarding: dict[str, Any]
+    first_at: datetime
+    last_at: datetime
+    seen_at: float
+    count: int = 1
+    written_count: int = 0
+    flush_due: bool = False
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts since the start."""
+
+    written: int
+    aggregated: int
+    filtered: int
+    dropped: int
+    pending: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    written: int = 0
+    aggregated: int = 0
+    filtered: int = 0
+    dropped: int = 0
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered to recognise repetition; bounded."""
+
+    series: OrderedDict[_Key, _Entry] = field(default_factory=OrderedDict[_Key, _Entry])
+    buckets: OrderedDict[tuple[str, str], _Bucket] = field(default_factory=OrderedDict[tuple[str, str], _Bucket])
+
+    def trim(self) -> None:
+        for memory in (self.series, self.buckets):
+            while len(memory) > SERIES_LIMIT:
+                memory.popitem(last=False)
+
+
+class EventRecorder:
+    """Records events in the name of one component."""
+
+    def __init__(self, sink: EventSink, component: str) -> None:
+        """Create a recorder; use `Manager.recorder`."""
+        self._sink = sink
+        self._component = component
+
+    def event(self, obj: KubernetesObject, event_type: str, reason: str, message: str) -> None:
+        """Record that something happened to an object; never waits and never fails.
+
+        Args:
+            obj: what the event is about.
+            event_type: `Normal` or `Warning`.
+            reason: one word in upper camel case.
+            message: one sentence for people; no secret, no prompt.
+        """
+        self._sink.record(self._component, obj, event_type, reason, message)
+
+
+class EventSink:
+    """Takes events of all recorders and writes them in order."""
+
+    def __init__(self, client: Client, *, clock: Clock, instance: str) -> None:
+        """Create a sink; nothing is written before `run`.
+
+        Args:
+            client: for the writes.
+            clock: for times.
+            instance: which replica says so; `reportingInstance`.
+        """
+        self._client = client
+        self._clock = clock
+        self._instance = instance[:REASON_LIMIT]
+        self._memory = _Memory()
+        self._pending: deque[_Entry] = deque()
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._counts = _Counts()
+        self._last_stamp = 0
+
+    def record(self, component: str, obj: KubernetesObject, event_type: str, reason: str, message: str) -> None:
+        """Take an event; see `EventRecorder.event`."""
+        key = _key(component, obj, event_type, reason, message)
+        entry = self._memory.series.get(key)
+        now = self._clock.monotonic()
+        if entry is not None and now - entry.seen_at <= SERIES_SECONDS:
+            self._repeat(entry, now)
+        elif not self._has_token(component, key, now):
+            self._counts.filtered += 1
+        elif len(self._pending) >= QUEUE_LIMIT:
+            self._counts.dropped += 1
+        else:
+            self._begin(key, obj, now)
+
+    async def run(self) -> None:
+        """Write what was recorded until cancelled."""
+        while True:
+            await self._wake.wait()
+            while self._pending:
+                entry = self._pending.popleft()
+                entry.flush_due = False
+                await self._write(entry)
+            self._wake.clear()
+            self._empty.set()
+
+    async def drain(self) -> None:
+        """Return when everything that was recorded is written or given up; open series are written as they stand."""
+        for entry in self._memory.series.values():
+            if entry.count > entry.written_count and entry not in self._pending:
+                self._enqueue(entry)
+        await self._empty.wait()
+
+    def statistics(self) -> Statistics:
+        """Return counts, for metrics and debugging."""
+        counts = self._counts
+        return Statistics(counts.written, counts.aggregated, counts.filtered, counts.dropped, len(self._pending))
+
+    def _begin(self, key: _Key, obj: KubernetesObject, now: float) -> None:
+        at = self._clock.now()
+        entry = _Entry(key, self._name(key.name, at), _regarding(obj, key), at, at, now)
+        self._memory.series[key] = entry
+        self._memory.series.move_to_end(key)
+        self._memory.trim()
+        self._enqueue(entry)
+
+    def _repeat(self, entry: _Entry, now: float) -> None:
+        entry.count += 1
+        entry.last_at, entry.seen_at = self._clock.now(), now
+        self._counts.aggregated += 1
+        self._memory.series.move_to_end(entry.key)
+        if entry.written_count and not entry.flush_due:
+            entry.flush_due = True
+            asyncio.get_running_loop().call_later(SERIES_FLUSH_SECONDS, self._enqueue, entry)
+
+    def _enqueue(self, entry: _Entry) -> None:
+        self._pending.append(entry)
+        self._wake.set()
+        self._empty.clear()
+
+    def _has_token(self, component: str, key: _Key, now: float) -> bool:
+        about = (component, key.uid or f"{key.kind}/{key.namespace}/{key.name}")
+        bucket = self._memory.buckets.setdefault(about, _Bucket(float(BURST), now))
+        self._memory.buckets.move_to_end(about)
+        bucket.tokens = min(float(BURST), bucket.tokens + (now - bucket.at) / REFILL_SECONDS)
+        bucket.at = now
+        if bucket.tokens < 1.0:
+            return False
+        bucket.tokens -= 1.0
+        return True
+
+    def _name(self, object_name: str, at: datetime) -> str:
+        """Return a name that sorts as time does: kubectl orders what has the same second by name."""
+        self._last_stamp = max(self._last_stamp + 1, int(at.timestamp() * 1_000_000))
+        stamp = f"{self._last_stamp:016x}"
+        head = object_name[: NAME_LIMIT - len(stamp) - 1]
+        return f"{re.sub('[^a-z0-9]+$', '', head)}.{stamp}"
+
+    async def _write(self, entry: _Entry) -> None:
+        """Write one event or the state of its series; gives up after some tries, quietly towards the caller."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._send(entry)
+            except AlreadyExists:  # the reply to an earlier try was lost
+                entry.written_count = max(1, entry.written_count)
+            except (TransportError, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout) as error:
+                if attempt < ATTEMPTS:
+                    await self._clock.sleep(RETRY_SECONDS)
+                    continue
+                self._give_up(entry, error)
+            except ApiError as error:
+                self._give_up(entry, error)
+            return
+
+    async def _send(self, entry: _Entry) -> None:
+        count = entry.count
+        path = f"/apis/events.k8s.io/v1/namespaces/{entry.regarding.get('namespace') or 'default'}/events"
+        if entry.written_count:
+            patch = msgspec.json.encode({"series": _series(entry)})
+            headers = {"accept": "application/json", "content-type": "application/merge-patch+json"}
+            try:
+                await self._client.request("PATCH", f"{path}/{entry.name}", headers=headers, body=patch)
+            except NotFound:  # expired on the server: the series goes on in a new object
+                entry.name = self._name(entry.key.name, self._clock.now())
+                entry.written_count = 0
+        if not entry.written_count:
+            await self._client.request("POST", path, body=msgspec.json.encode(self._body(entry)))
+        entry.written_count = count
+        self._counts.written += 1
+
+    def _body(self, entry: _Entry) -> dict[str, Any]:
+        key = entry.key
+        body: dict[str, Any] = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": entry.name, "namespace": entry.regarding.get("namespace") or "default"},
+            "eventTime": _micro_time(entry.first_at),
+            "reportingController": key.component,
+            "reportingInstance": self._instance,
+            "action": key.reason,
+            "reason": key.reason,
+            "type": key.type,
+            "note": key.note,
+            "regarding": entry.regarding,
+        }
+        if entry.count > 1:
+            body["series"] = _series(entry)
+        return body
+
+    def _give_up(self, entry: _Entry, error: Exception) -> None:
+        self._counts.dropped += 1
+        log.warning(
+            "event not written",
+            kind=entry.key.kind, namespace=entry.key.namespace, name=entry.key.name, reason=entry.key.reason,
+            error=f"{type(error).__name__}: {error}"[:256],
+        )  # fmt: skip
+
+
+def _key(component: str, obj: KubernetesObject, event_type: str, reason: str, message: str) -> _Key:
+    metadata = obj.metadata
+    return _Key(
+        component=component, kind=obj.kind, namespace=metadata.namespace or "", name=metadata.name or "",
+        uid=metadata.uid or "", type="Warning" if event_type == "Warning" else "Normal", reason=reason[:REASON_LIMIT],
+        note=message.encode()[:NOTE_LIMIT].decode("utf-8", "ignore"),
+    )  # fmt: skip
+
+
+def _regarding(obj: KubernetesObject, key: _Key) -> dict[str, Any]:
+    reference = {
+        "apiVersion": obj.api_version,
+        "kind": obj.kind,
+        "namespace": key.namespace,
+        "name": key.name,
+        "uid": key.uid,
+        "resourceVersion": obj.metadata.resource_version,
+    }
+    return {name: value for name, value in reference.items() if value}
+
+
+def _series(entry: _Entry) -> dict[str, Any]:
+    return {"count": entry.count, "lastObservedTime": _micro_time(entry.last_at)}
+
+
+def _micro_time(at: datetime) -> str:
+    """Return metav1.MicroTime's form: always six digits."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

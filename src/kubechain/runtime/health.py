@@ -1,11 +1,31 @@
-"""Named checks behind /healthz and /readyz, as kube-apiserver and controller-runtime show them."""
+"""Named checks behind /healthz and /readyz, the metrics endpoint, and the watch on the event loop itself.
+
+The paths, `?verbose` and the texts are those of kube-apiserver and controller-runtime, so that probes and people find
+what they know. What must not go here: what is checked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from kubechain.runtime.clock import Clock
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Check = Callable[[], str]
 """Returns what is wrong, empty when nothing is; never waits."""
+
+LAG_INTERVAL_SECONDS = 1.0
+"""How often the loop is measured; one timer a second costs 0.01 % of a core."""
+
+LAG_LIMIT_SECONDS = 2.0
+"""A loop that stood still longer than this within the last half minute is not ready for work."""
+
+LAG_WINDOW = 30
 
 
 class Checks:
@@ -13,7 +33,7 @@ class Checks:
 
     def __init__(self) -> None:
         """Start without checks: healthy."""
-        self._checks: dict[str, Check] = {}
+        self._checks: dict[str, Check] = {"ping": lambda: ""}
 
     def add(self, name: str, check: Check) -> None:
         """Add a check, or replace the one of this name."""
@@ -21,4 +41,121 @@ class Checks:
 
     def failures(self) -> dict[str, str]:
         """Return what is wrong, by name."""
-        return {name: problem for name, check in self._checks.items() if (problem := check())}
+        return {name: problem for name, problem in self.results().items() if problem}
+
+    def results(self) -> dict[str, str]:
+        """Return the result of each check, empty for good."""
+        return {name: check() for name, check in self._checks.items()}
+
+    def render(self, path: str, *, verbose: bool) -> tuple[int, str]:
+        """Return status and text as kube-apiserver writes them."""
+        results = self.results()
+        good = not any(results.values())
+        if good and not verbose:
+            return 200, "ok"
+        lines = [f"[-]{name} failed: {text}" if text else f"[+]{name} ok" for name, text in results.items()]
+        return (200 if good else 503), "\n".join([*lines, f"{path} check {'passed' if good else 'failed'}", ""])
+
+
+class LoopWatch:
+    """Measures how late the event loop runs what is due."""
+
+    def __init__(self, *, clock: Clock, on_lag: Callable[[float], None]) -> None:
+        """Create it; measures while `run` runs.
+
+        Args:
+            clock: for times.
+            on_lag: is told each measurement in seconds.
+        """
+        self._clock = clock
+        self._on_lag = on_lag
+        self._recent: list[float] = []
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due_at = self._clock.monotonic() + LAG_INTERVAL_SECONDS
+            await self._clock.sleep(LAG_INTERVAL_SECONDS)
+            lag = max(0.0, self._clock.monotonic() - due_at)
+            self._recent = [*self._recent[1 - LAG_WINDOW :], lag]
+            self._on_lag(lag)
+
+    def check(self) -> str:
+        """Say whether the loop stood still lately."""
+        worst = max(self._recent, default=0.0)
+        return f"event loop stood still for {worst:.1f} s" if worst > LAG_LIMIT_SECONDS else ""
+
+
+Page = Callable[[Mapping[str, str]], Awaitable[tuple[int, str, str]]]
+"""Takes the query, returns status, content type and text."""
+
+
+class HttpServer:
+    """A tiny read-only HTTP server for probes, metrics and debugging."""
+
+    def __init__(self, address: str, pages: Mapping[str, Page]) -> None:
+        """Create a server.
+
+        Args:
+            address: `:8081`, `127.0.0.1:8081` or `[::1]:8081`.
+            pages: by path.
+        """
+        self.host, self.port = split_address(address)
+        self._pages = pages
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address is taken, or not ours.
+        """
+        app = web.Application()
+        for path, page in self._pages.items():
+            app.router.add_get(path, _handler(page))
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, self.port, shutdown_timeout=1.0)
+        await site.start()
+        self.port = _bound_port(self._runner) or self.port
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+def checks_page(path: str, checks: Checks) -> Page:
+    """Return the page of a set of checks."""
+
+    async def page(query: Mapping[str, str]) -> tuple[int, str, str]:
+        status, text = checks.render(path.strip("/"), verbose="verbose" in query)
+        return status, "text/plain; charset=utf-8", text
+
+    return page
+
+
+def split_address(address: str) -> tuple[str | None, int]:
+    """Take apart `host:port`; an empty host means every interface.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal():
+        raise ValueError(f'address: not host:port: "{address}"')
+    return host.strip("[]") or None, int(port)
+
+
+def _handler(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        status, content_type, text = await page(request.query)
+        return web.Response(status=status, text=text, headers={"Content-Type": content_type})
+
+    return handle
+
+
+def _bound_port(runner: web.AppRunner) -> int | None:
+    addresses: list[Any] = runner.addresses
+    return int(addresses[0][1]) if addresses else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -51,6 +51,11 @@ class Server(Protocol):
         """The proxy that the kubeconfig names."""
         ...
 
+    @property
+    def tls_server_name(self) -> str | None:
+        """The name to find in the certificate instead of the URL's host."""
+        ...
+
     async def authorization(self) -> str | None:
         """Return the value of the `Authorization` header, None for none."""
         ...
@@ -86,7 +91,7 @@ class HttpExchange:
             async with asyncio.timeout(timeout_seconds):
                 async with self._requests.request(
                     method, self._url(target), headers=await self._all_headers(headers), data=body,
-                    allow_redirects=False, proxy=self._server.proxy_url,
+                    allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
                 ) as response:  # fmt: skip
                     return Reply(response.status, _lower(response.headers), await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -95,14 +100,14 @@ class HttpExchange:
     @asynccontextmanager
     async def stream(
         self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
-    ) -> AsyncIterator[StreamReply]:
+    ) -> AsyncGenerator[StreamReply]:
         """Open a stream of lines; see `transport.Exchange`."""
         describe = _Describe("WATCH", target)
         try:
             async with asyncio.timeout(connect_timeout_seconds):
                 response = await self._watches.request(
                     "GET", self._url(target), headers=await self._all_headers(headers),
-                    allow_redirects=False, proxy=self._server.proxy_url,
+                    allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
                 )  # fmt: skip
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise TransportError(describe(error)) from error

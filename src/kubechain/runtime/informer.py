@@ -100,10 +100,16 @@ class Informers:
             self._informers[resource.identity] = Informer(resource, lambda store: self._reflectors(resource, store))
         return cast("Informer[T]", self._informers[resource.identity])
 
+    def has(self, resource: Resource[Any]) -> bool:
+        """Tell whether there is an informer of this kind already."""
+        return resource.identity in self._informers
+
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Lay our own write over every cache of its kind."""
+        """Lay our own write over every cache of its kind; what lies outside of its namespaces is not its business."""
         for store in self._stores_of(resource):
-            store.wrote(store.cut(raw), base_version=base_version)
+            written = store.cut(raw)
+            if not resource.namespaced or not self._namespaces or written.metadata.namespace in self._namespaces:
+                store.wrote(written, base_version=base_version)
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
         """Lay our own deletion over every cache of its kind."""

@@ -1,29 +1,53 @@
 """Runs everything: caches, controllers, leader election, servers for probes and metrics; starts and stops in order.
 
-Built once by the composition root, which then makes controllers on it and awaits `run`. What must not go here:
-anything that one of the parts could do itself.
+Built once by the composition root, which makes controllers on it and then awaits `run`. Start: HTTP servers, caches,
+what runs on every replica, and last what needs leadership. Stop: the other way round, so that a reconcile in flight
+still has its caches, its events are written, and the lease is released only when nobody works any more. What must not
+go here: anything that one of the parts could do itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+import gc
+import json
+import os
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import structlog
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.controller import Controller
-from kubechain.runtime.events import EventRecorder
+from kubechain.runtime.events import EventRecorder, EventSink
+from kubechain.runtime.health import Checks, HttpServer, LoopWatch, Page, checks_page
 from kubechain.runtime.informer import Informer, Informers
+from kubechain.runtime.leaderelection import LeaderElector, Timing
+from kubechain.runtime.liveness import LeaseLiveness, Liveness, SoleReplica
 from kubechain.runtime.metadata import PartialObject
-from kubechain.runtime.metrics import Metrics
+from kubechain.runtime.metered import MeteredExchange
+from kubechain.runtime.metrics import CONTENT_TYPE, Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.store import Lister
 from kubechain.runtime.transport import Exchange
 
 T = TypeVar("T", bound=KubernetesObject)
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+GRACE_SECONDS = 30.0
+"""A pod's default terminationGracePeriodSeconds: after that the kubelet kills anyway."""
+
+EVENTS_SECONDS = 3.0
+"""How long a stop waits for the last events."""
+
+
+@runtime_checkable
 class Runnable(Protocol):
     """Something that runs as long as the manager does."""
 
@@ -32,55 +56,304 @@ class Runnable(Protocol):
         ...
 
 
-class _Quiet:
-    def event(self, obj: KubernetesObject, type: str, reason: str, message: str) -> None:
-        """Drop it."""
+@runtime_checkable
+class Drainable(Protocol):
+    """A runnable that can finish what it began before it is cancelled."""
+
+    async def drain(self) -> None:
+        """Begin nothing new; return when what was begun is finished or its time is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Election:
+    """Where replicas compete."""
+
+    namespace: str
+    name: str = "kubechain-manager"
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a manager works.
+
+    Attributes:
+        namespaces: where to look; none means everywhere.
+        election: None works at once and believes to be the only replica.
+        probe_address: `host:port` of /healthz and /readyz; None for none.
+        metrics_address: `host:port` of /metrics; None for none, the same address shares the server.
+        debug: also serve /debug beside the metrics.
+        watch_list: get the initial state by a watch where it is served.
+        grace_seconds: limit for an ordered stop.
+        gc_threshold: for `gc.set_threshold`; None leaves it. Caches hold few objects that could form cycles.
+        gc_freeze: take what exists after the first sync out of the collector's sight.
+    """
+
+    namespaces: Sequence[str] = ()
+    election: Election | None = None
+    probe_address: str | None = None
+    metrics_address: str | None = None
+    debug: bool = False
+    watch_list: bool = True
+    grace_seconds: float = GRACE_SECONDS
+    gc_threshold: tuple[int, int, int] | None = None
+    gc_freeze: bool = False
+
+
+def new_identity(clock: Clock, *, pod: str | None = None) -> str:
+    """Return the name of this process: `<pod>_<uuid>`, the uuid being new for each process."""
+    name = pod or os.environ.get("POD_NAME") or socket.gethostname()
+    return f"{name}_{uuid.UUID(int=clock.random.getrandbits(128), version=4)}"
 
 
 class Manager:
     """One replica of an operator."""
 
     def __init__(
-        self, exchange: Exchange, *, identity: str = "local_0", clock: Clock | None = None,
-        namespaces: Sequence[str] = (), watch_list: bool = True,
+        self, exchange: Exchange, *, clock: Clock | None = None, identity: str | None = None,
+        options: Options | None = None, lease_exchange: Exchange | None = None, liveness: Liveness | None = None,
+        host: str = "kubernetes",
     ) -> None:  # fmt: skip
+        """Create a manager; nothing happens before `run`.
+
+        Args:
+            exchange: to the API server; closed by whoever made it.
+            clock: None for the real time.
+            identity: `<pod>_<uuid of the process>`; None makes one.
+            options: None for the defaults.
+            lease_exchange: a connection of its own for leader election and liveness; None shares `exchange`.
+            liveness: who judges other replicas; None follows from whether there is an election.
+            host: of the API server, for metrics.
+        """
+        self.options = options or Options()
         self.clock: Clock = clock or SystemClock()
+        self.identity = identity or new_identity(self.clock)
         self.metrics = Metrics()
-        self.identity = identity
-        self._informers = Informers(exchange=exchange, clock=self.clock, namespaces=namespaces, watch_list=watch_list)
-        self.client = Client(exchange, clock=self.clock, observer=self._informers)
-        self._leader_runnables: list[Runnable] = []
-        self._runnables: list[Runnable] = []
+        metered = MeteredExchange(exchange, self.metrics.rest_requests, host=host)
+        self._informers = Informers(
+            exchange=metered, clock=self.clock, namespaces=self.options.namespaces, watch_list=self.options.watch_list
+        )
+        self.client = Client(metered, clock=self.clock, observer=self._informers)
+        self._lease_client = Client(lease_exchange or metered, clock=self.clock)
+        self.liveness = liveness or self._default_liveness()
+        self.events = EventSink(Client(metered, clock=self.clock), clock=self.clock, instance=self.identity)
+        self.health, self.readiness = Checks(), Checks()
+        self._loop_watch = LoopWatch(clock=self.clock, on_lag=self.metrics.loop_lag.set)
+        self._everywhere: list[Runnable] = []
+        self._leader_only: list[Runnable] = []
         self._stop = asyncio.Event()
+        self._started = False
+        self._add_checks()
+
+    # --- what the composition root builds with
 
     def informer(self, resource: Resource[T]) -> Informer[T]:
+        """Return the shared cache of a kind, made on the first ask; before the start only."""
+        if self._started and not self._informers.has(resource):
+            raise RuntimeError(f"manager: caches are made before the start: {resource.kind}")
         return self._informers.of(resource)
 
     def lister(self, resource: Resource[T]) -> Lister[T]:
+        """Return the reader of a kind's cache."""
         return self.informer(resource).lister
 
     def metadata_lister(self, resource: Resource[Any]) -> Lister[PartialObject]:
+        """Return the reader of a cache that never holds more than metadata; for Secrets."""
         return self.lister(metadata_only(resource))
 
     def add_index(self, resource: Resource[T], name: str, fn: Callable[[T], Iterable[str]]) -> None:
+        """Index a kind's cache by what `fn` returns for each object."""
         self.informer(resource).store.add_index(name, fn)
 
     def recorder(self, component: str) -> EventRecorder:
-        return _Quiet()
+        """Return a recorder that speaks for one component."""
+        return EventRecorder(self.events, component)
 
     def add_runnable(self, runnable: Runnable, *, needs_leader: bool = True) -> None:
-        (self._leader_runnables if needs_leader else self._runnables).append(runnable)
+        """Run something with the manager; before the start only.
+
+        Args:
+            runnable: what to run; its `drain`, if it has one, is awaited at a stop.
+            needs_leader: run it only while this replica leads.
+        """
+        if self._started:
+            raise RuntimeError("manager: runnables are added before the start")
+        (self._leader_only if needs_leader else self._everywhere).append(runnable)
+
+    # --- running
 
     async def run(self) -> None:
+        """Run until `stop`, or until something fails.
+
+        Raises:
+            ExceptionGroup: of what failed: SyncTimeout, LeadershipLost, or an exception of a runnable.
+        """
+        self._started = True
+        if self.options.gc_threshold is not None:
+            gc.set_threshold(*self.options.gc_threshold)
+        servers = self._servers()
+        try:
+            for server in servers:
+                await server.start()
+            async with asyncio.TaskGroup() as group:
+                await self._run_stages(group)
+        finally:
+            for server in servers:
+                await server.stop()
+
+    def stop(self) -> None:
+        """Begin an ordered stop; `run` returns when it is done."""
+        self._stop.set()
+
+    async def wait_synced(self) -> None:
+        """Return when every cache has its first list."""
+        for informer in self._informers:
+            await informer.wait_synced()
+
+    async def _run_stages(self, group: asyncio.TaskGroup) -> None:
+        base = _spawn(group, [*self._informers, self._loop_watch])
+        events = _spawn(group, [self.events])
+        base += [group.create_task(self._freeze(), name="gc")]
+        if isinstance(self.liveness, LeaseLiveness):
+            await self.liveness.start()  # before anything is claimed under our identity
+            base += _spawn(group, [self.liveness])
+        everywhere = _spawn(group, self._everywhere)
+        elector = self._elector()
+        work = elector.run(self._lead) if elector else self._lead()
+        leading = group.create_task(work, name="leader-only")
+        await self._stop.wait()
+        log.info("stopping", active=sum(one.active for one in self._controllers()))
+        try:
+            async with asyncio.timeout(self.options.grace_seconds):
+                await self._stop_leading(leading, elector)
+                await _drain(self._everywhere)
+                await _cancel(everywhere)
+                await self._drain_events()
+        except TimeoutError:
+            log.error("stop took too long, cut off", grace_seconds=self.options.grace_seconds)
+        await _cancel([leading, *everywhere, *events, *base])
+
+    async def _lead(self) -> None:
+        """Run what only the leader runs, until the stop; then let it finish."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one.run()) for one in self._informers]
-            tasks += [group.create_task(one.run()) for one in [*self._runnables, *self._leader_runnables]]
+            tasks = _spawn(group, self._leader_only)
             await self._stop.wait()
-            for one in self._leader_runnables:
-                if isinstance(one, Controller):
-                    await one.drain()
+            await _drain(self._leader_only)
             for task in tasks:
                 task.cancel()
 
-    def stop(self) -> None:
-        self._stop.set()
+    async def _stop_leading(self, leading: asyncio.Task[None], elector: LeaderElector | None) -> None:
+        if elector is not None and not elector.is_leader:
+            leading.cancel()
+        await asyncio.wait((leading,))
+
+    async def _drain_events(self) -> None:
+        try:
+            async with asyncio.timeout(EVENTS_SECONDS):
+                await self.events.drain()
+        except TimeoutError:
+            log.warning("last events not written", pending=self.events.statistics().pending)
+
+    async def _freeze(self) -> None:
+        await self.wait_synced()
+        if self.options.gc_freeze:
+            gc.collect()
+            gc.freeze()
+
+    def _elector(self) -> LeaderElector | None:
+        election = self.options.election
+        if election is None:
+            return None
+        return LeaderElector(
+            self._lease_client, clock=self.clock, identity=self.identity, namespace=election.namespace,
+            name=election.name, timing=election.timing, on_change=self.metrics.leader.labels(election.name).set,
+        )  # fmt: skip
+
+    def _default_liveness(self) -> Liveness:
+        if self.options.election is None:
+            return SoleReplica(self.identity)
+        return LeaseLiveness(
+            self._lease_client, clock=self.clock, identity=self.identity, namespace=self.options.election.namespace
+        )
+
+    # --- what others see
+
+    def _add_checks(self) -> None:
+        self.readiness.add("caches", self._caches_problem)
+        self.readiness.add("event-loop", self._loop_watch.check)
+        self.metrics.follow(self._cache_metrics)
+
+    def _caches_problem(self) -> str:
+        if not self._started:
+            return "not started"
+        return "; ".join(informer.describe() for informer in self._informers if not informer.synced)
+
+    def _cache_metrics(self) -> Iterator[Metric]:
+        labels = ["kind"]
+        age = GaugeMetricFamily("kubechain_informer_age_seconds", "Since the server last said anything.", labels=labels)
+        size = GaugeMetricFamily("kubechain_informer_objects", "Objects in the cache.", labels=labels)
+        now = self.clock.monotonic()
+        for informer in self._informers:
+            age.add_metric([informer.resource.kind], now - informer.heard_at)
+            size.add_metric([informer.resource.kind], len(informer.store))
+        yield from (age, size)
+
+    def _controllers(self) -> list[Controller]:
+        return [one for one in [*self._everywhere, *self._leader_only] if isinstance(one, Controller)]
+
+    def _servers(self) -> list[HttpServer]:
+        """Return the servers to start; pages with the same address share one."""
+        pages: dict[str, dict[str, Page]] = {}
+        if self.options.probe_address:
+            probes = pages.setdefault(self.options.probe_address, {})
+            probes["/healthz"] = checks_page("healthz", self.health)
+            probes["/readyz"] = checks_page("readyz", self.readiness)
+        if self.options.metrics_address:
+            open_pages = pages.setdefault(self.options.metrics_address, {})
+            open_pages["/metrics"] = self._metrics_page
+            if self.options.debug:
+                open_pages["/debug"] = self._debug_page
+        return [HttpServer(address, its_pages) for address, its_pages in pages.items()]
+
+    async def _metrics_page(self, query: Mapping[str, str]) -> tuple[int, str, str]:
+        del query
+        return 200, CONTENT_TYPE, self.metrics.exposition().decode()
+
+    async def _debug_page(self, query: Mapping[str, str]) -> tuple[int, str, str]:
+        """Show tasks, queues and caches; no object and no secret."""
+        del query
+        facts = {
+            "identity": self.identity,
+            "tasks": len(asyncio.all_tasks()),
+            "controllers": {
+                one.name: {"active": one.active, **asdict(one.queue.statistics())} for one in self._controllers()
+            },
+            "caches": {
+                informer.resource.plural: {**informer.store.statistics(), "error": informer.last_error}
+                for informer in self._informers
+            },
+            "events": asdict(self.events.statistics()),
+        }
+        return 200, "application/json", json.dumps(facts, indent=2)
+
+
+def _spawn(group: asyncio.TaskGroup, runnables: Iterable[Runnable]) -> list[asyncio.Task[None]]:
+    return [group.create_task(_run(one), name=type(one).__name__) for one in runnables]
+
+
+async def _run(runnable: Runnable) -> None:
+    await runnable.run()
+
+
+async def _drain(runnables: Iterable[Runnable]) -> None:
+    """Drain all at once: together they have one grace period."""
+    drains: list[Awaitable[None]] = [one.drain() for one in runnables if isinstance(one, Drainable)]
+    await asyncio.gather(*drains)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

@@ -7,7 +7,6 @@ read (queue depth, cache age) are read when somebody scrapes. What must not go h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -123,10 +122,6 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class _Collector(Protocol):
-    def collect(self) -> Iterator[Metric]: ...
 
 
 class _Followed:

@@ -1,0 +1,83 @@
+"""Credentials from exec plugins and auth providers, by kubernetes-asyncio, which does them well.
+
+Loaded only where a kubeconfig names one of the two: importing `kubernetes_asyncio.config` takes two seconds and
+110 MB, and a manager in a pod, or with a token or a certificate, must not pay for it. No other module imports it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.config import ConfigException
+from kubernetes_asyncio.config.exec_provider import ExecProvider
+from kubernetes_asyncio.config.kube_config import ConfigNode, KubeConfigLoader
+
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.credentials import ConfigError, Tokens
+
+EARLY = timedelta(seconds=60)
+"""How long before it expires a credential is fetched anew."""
+
+WITHOUT_EXPIRY = timedelta(minutes=10)
+"""How long a credential that names no end is believed."""
+
+
+class PluginTokens:
+    """Tokens that a plugin makes, kept until shortly before they expire; one call at a time."""
+
+    def __init__(self, user: dict[str, Any], cluster: dict[str, Any], *, clock: Clock) -> None:
+        """Create it for a user of a kubeconfig; nothing is called yet."""
+        self._user, self._cluster, self._clock = user, cluster, clock
+        self._lock = asyncio.Lock()
+        self._token: str | None = None
+        self._expires_at: datetime | None = None
+
+    async def token(self) -> str | None:
+        """Return a token that is still good.
+
+        Raises:
+            ConfigError: the plugin failed.
+        """
+        async with self._lock:
+            if self._expires_at is None or self._clock.now() >= self._expires_at - EARLY:
+                await self._fetch()
+        return self._token
+
+    async def _fetch(self) -> None:
+        try:
+            token, expiry = await (self._from_exec() if self._user.get("exec") else self._from_provider())
+        except ConfigException as error:
+            raise ConfigError(f"kubeconfig: credential plugin: {str(error)[:256]}") from None
+        self._token = token
+        self._expires_at = expiry or self._clock.now() + WITHOUT_EXPIRY + EARLY
+
+    async def _from_exec(self) -> tuple[str | None, datetime | None]:
+        provider = ExecProvider(ConfigNode("exec", self._user["exec"]))
+        status = cast("dict[str, Any]", await provider.run())
+        if "clientCertificateData" in status:
+            raise ConfigError("kubeconfig: credential plugin: client certificates from plugins are not supported")
+        expiry = status.get("expirationTimestamp")
+        return status.get("token"), datetime.fromisoformat(expiry) if expiry else None
+
+    async def _from_provider(self) -> tuple[str | None, datetime | None]:
+        document = {
+            "current-context": "it",
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "clusters": [{"name": "it", "cluster": self._cluster}],
+            "users": [{"name": "it", "user": self._user}],
+        }
+        loader: Any = KubeConfigLoader(config_dict=document)  # has no types of its own
+        configuration: Any = Configuration()
+        await loader.load_and_set(configuration)
+        bearer: str = configuration.api_key.get("BearerToken", "")
+        return bearer.removeprefix("Bearer ").strip() or None, None
+
+
+def plugin_tokens(user: dict[str, Any], cluster: dict[str, Any], context: ssl.SSLContext, *, clock: Clock) -> Tokens:
+    """Return the tokens of a kubeconfig user with a plugin."""
+    del context  # certificates from plugins would go there
+    return PluginTokens(user, cluster, clock=clock)

@@ -1,0 +1,232 @@
+"""At most one replica works: a Lease that the leader renews, and everything that must happen when it cannot.
+
+client-go's numbers (15, 10, 2 seconds) and its rule: who leads stops its work when it could not renew for 10 s, five
+seconds before anybody else may take the lease. All deadlines are on the own monotonic clock and count from before a
+call was sent; each call has a time-out; nothing is inferred from the clocks of others.
+
+    follow ──(lease free, released or expired)──► lead ──(work ends)──► release
+                                                    └──(not renewed for 10 s, or taken)──► LeadershipLost, process ends
+
+Leases reduce waste; they fence nothing. Safety comes from conditional writes. The client given here should have a
+connection of its own, so that a flood of our own requests cannot starve a renewal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
+from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The three durations of an election; each must leave room for the next."""
+
+    lease_seconds: int = 15
+    """How long others wait after the last renewal that they saw."""
+    renew_deadline_seconds: float = 10.0
+    """How long the leader works on after its last renewal."""
+    retry_seconds: float = 2.0
+    """Between two renewals, or two looks at somebody else's lease."""
+    call_seconds: float = 4.0
+    """Limit for one call."""
+
+    def __post_init__(self) -> None:
+        """Refuse durations that would let two lead."""
+        if not self.retry_seconds < self.renew_deadline_seconds < self.lease_seconds:
+            raise ValueError("leader election: retry < renew deadline < lease duration must hold")
+
+
+class LeadershipLost(Exception):
+    """This replica no longer leads; its work is stopped and the process should end, not zero."""
+
+
+def _exit() -> None:
+    os._exit(1)
+
+
+class LeaderElector:
+    """Waits for leadership, works while it lasts."""
+
+    def __init__(
+        self, client: Client, *, clock: Clock, identity: str, namespace: str, name: str, timing: Timing | None = None,
+        on_change: Callable[[bool], None] = lambda leads: None, exit_now: Callable[[], None] = _exit,
+    ) -> None:  # fmt: skip
+        """Create an elector.
+
+        Args:
+            client: should not share its connections.
+            clock: for deadlines.
+            identity: of this process; unique.
+            namespace: of the lease.
+            name: of the lease.
+            timing: durations; None for client-go's.
+            on_change: is told when leadership begins and ends.
+            exit_now: ends the process when the work does not stop in time after the leadership was lost.
+        """
+        self._client, self._clock = client, clock
+        self._identity, self._namespace, self._name = identity, namespace, name
+        self._timing = timing or Timing()
+        self._on_change, self._exit_now = on_change, exit_now
+        self._observer = Observer()
+        self._held: Lease | None = None
+        self._leads_until = float("-inf")
+        self.holder = ""
+
+    @property
+    def is_leader(self) -> bool:
+        """Tell whether this replica may work now; turns False by itself when renewals stop."""
+        return self._clock.monotonic() < self._leads_until
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Wait until this replica leads, then do the work until it ends.
+
+        Raises:
+            LeadershipLost: the lease was lost while working; the work is stopped.
+        """
+        await self._follow()
+        log.info("leading", name=self._name, namespace=self._namespace)
+        self._on_change(True)
+        lost = False
+        try:
+            lost = await self._lead(work)
+        finally:
+            self._on_change(False)
+            self._leads_until = float("-inf")
+            if not lost:  # the work is gone, however it ended
+                await self._release()
+        if lost:
+            raise LeadershipLost(f"lease {self._namespace}/{self._name} was not renewed in time or was taken")
+
+    async def _follow(self) -> None:
+        while not await self._try():
+            jitter = self._clock.random.uniform(1.0, 1.2)
+            await self._clock.sleep(self._timing.retry_seconds * jitter)
+
+    async def _lead(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Work and renew; return whether the lease was lost."""
+        working = asyncio.ensure_future(work())
+        renewing = asyncio.ensure_future(self._renew_on())
+        lost = False
+        try:
+            await asyncio.wait((working, renewing), return_when=asyncio.FIRST_COMPLETED)
+            lost = not working.done()
+        finally:
+            await self._stop(working, lost=lost)
+            renewing.cancel()
+            await asyncio.wait((renewing,))
+        if not working.cancelled():
+            working.result()
+        return lost
+
+    async def _stop(self, working: asyncio.Future[None], *, lost: bool) -> None:
+        """Stop the work; when the lease is lost, end the process if it would still run when others can take it."""
+        if working.done():
+            return
+        limit = self._timing.lease_seconds - self._timing.renew_deadline_seconds - 1.0
+        overrun = asyncio.get_running_loop().call_later(max(0.0, limit), self._exit_now) if lost else None
+        working.cancel()
+        try:
+            await asyncio.wait((working,))
+        finally:
+            if overrun is not None:
+                overrun.cancel()
+
+    async def _renew_on(self) -> None:
+        """Renew as long as it works; return when the lease is lost."""
+        while True:
+            await self._clock.sleep(self._timing.retry_seconds)
+            await self._try()
+            if not self.is_leader or self.holder != self._identity:
+                log.error("leadership lost", name=self._name, holder=self.holder)
+                return
+
+    async def _try(self) -> bool:
+        """Take or renew the lease once; failures are logged, what they mean is up to the deadline."""
+        started_at = self._clock.monotonic()
+        until_lost = self._leads_until - started_at
+        limit = min(self._timing.call_seconds, until_lost) if until_lost > 0 else self._timing.call_seconds
+        try:
+            async with asyncio.timeout(limit):
+                ours = await self._take()
+        except (ApiError, TransportError, TimeoutError) as error:
+            self._held = None  # the write may have been applied: look again
+            log.warning("lease not reached", name=self._name, error=f"{type(error).__name__}: {error}"[:256])
+            return False
+        if ours:
+            self._leads_until = started_at + self._timing.renew_deadline_seconds
+        return ours
+
+    async def _take(self) -> bool:
+        held = self._held or await self._read()
+        if held is None:
+            return await self._create()
+        self.holder = held.spec.holder_identity or ""
+        if self.holder != self._identity and not self._is_free(held):
+            return False
+        if self.holder != self._identity and self._leads_until > self._clock.monotonic():
+            return False  # taken from us: never take it back within one life
+        try:
+            self._held = await self._client.update(LEASES, self._renewed(held))
+        except Conflict:
+            self._held = None
+            return False
+        self.holder = self._identity
+        return True
+
+    async def _read(self) -> Lease | None:
+        try:
+            return await self._client.get(LEASES, self._namespace, self._name)
+        except NotFound:
+            return None
+
+    async def _create(self) -> bool:
+        empty = Lease(metadata=LeaseMetadata(name=self._name, namespace=self._namespace))
+        try:
+            self._held = await self._client.create(LEASES, self._renewed(empty))
+        except AlreadyExists:
+            return False
+        self.holder = self._identity
+        return True
+
+    def _is_free(self, held: Lease) -> bool:
+        if not held.spec.holder_identity:
+            return True
+        duration = held.spec.lease_duration_seconds or self._timing.lease_seconds
+        return self._observer.unchanged_seconds(held, self._clock.monotonic()) >= duration
+
+    def _renewed(self, held: Lease) -> Lease:
+        now = micro_time(self._clock.now())
+        spec, ours = held.spec, held.spec.holder_identity == self._identity
+        transitions = spec.lease_transitions or 0
+        renewed = LeaseSpec(
+            holder_identity=self._identity,
+            lease_duration_seconds=self._timing.lease_seconds,
+            acquire_time=spec.acquire_time if ours else now,
+            renew_time=now,
+            lease_transitions=transitions if ours or not spec.acquire_time else transitions + 1,
+        )
+        return msgspec.structs.replace(held, spec=renewed)
+
+    async def _release(self) -> None:
+        """Give the lease back, so that the next leader need not wait for it to expire."""
+        try:
+            async with asyncio.timeout(self._timing.call_seconds):
+                held = await self._read()
+                if held is None or held.spec.holder_identity != self._identity:
+                    return
+                spec = msgspec.structs.replace(held.spec, holder_identity="", lease_duration_seconds=1)
+                await self._client.update(LEASES, msgspec.structs.replace(held, spec=spec))
+        except (ApiError, TransportError, TimeoutError) as error:
+            log.warning("lease not released", name=self._name, error=f"{type(error).__name__}: {error}"[:256])

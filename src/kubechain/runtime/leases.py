@@ -1,0 +1,86 @@
+"""coordination.k8s.io/v1 Leases, as leader election and replica liveness use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kubechain.runtime.resource import Resource
+
+
+class LeaseMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Metadata of a lease: no more than the two uses need; leases are theirs alone."""
+
+    name: str
+    namespace: str
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: tuple[Any, ...] | None = None
+
+
+class LeaseSpec(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Who holds it, since when, and for how long after the last renewal."""
+
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    acquire_time: str | None = None
+    renew_time: str | None = None
+    lease_transitions: int | None = None
+
+
+class Lease(msgspec.Struct, rename="camel"):
+    """One lease."""
+
+    metadata: LeaseMetadata
+    spec: LeaseSpec = msgspec.field(default_factory=LeaseSpec)
+    api_version: str = "coordination.k8s.io/v1"
+    kind: str = "Lease"
+
+
+LEASES: Resource[Lease] = Resource(
+    group="coordination.k8s.io",
+    version="v1",
+    kind="Lease",
+    plural="leases",
+    decode=msgspec.json.Decoder(Lease).decode,
+    encode=msgspec.json.Encoder().encode,
+)
+
+
+def micro_time(at: datetime) -> str:
+    """Return metav1.MicroTime's form: always six digits."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(slots=True)
+class Observation:
+    """How long a lease has looked the same to us, on our own monotonic clock: clocks of others are not compared."""
+
+    renewal: str
+    since: float
+
+
+class Observer:
+    """Judges whether leases are alive by watching them change."""
+
+    def __init__(self) -> None:
+        """Start without having seen any."""
+        self._seen: dict[str, Observation] = {}
+
+    def unchanged_seconds(self, lease: Lease, now: float) -> float:
+        """Return for how long this lease has shown the same renewal; 0 on the first look."""
+        renewal = f"{lease.metadata.uid} {lease.spec.holder_identity} {lease.spec.renew_time}"
+        seen = self._seen.get(lease.metadata.name)
+        if seen is None or seen.renewal != renewal:
+            seen = self._seen[lease.metadata.name] = Observation(renewal, now)
+        return now - seen.since
+
+    def forget(self, name: str) -> None:
+        """Forget a lease that is gone."""
+        self._seen.pop(name, None)
