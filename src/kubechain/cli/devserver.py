@@ -17,6 +17,7 @@ import yaml
 from kubechain.api.crd import custom_resource_definitions
 from kubechain.cli import guide
 from kubechain.cli.flags import Address
+from kubechain.cli.manager import text_of
 from kubechain.cli.terminal import STARTED_AT, Failure, show
 from kubechain.embedded import kubeconfig as kubeconfig_file
 from kubechain.embedded.controlplane import ControlPlane
@@ -24,6 +25,10 @@ from kubechain.embedded.http import PortInUseError
 from kubechain.embedded.sqlite import StorageInUseError
 from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
 from kubechain.llm.embedded.modelfile import MODEL_NAME
+from kubechain.manager import ManagerOptions, run_manager
+
+GRACE_SECONDS = 1.0
+"""A person waits for the end. Nothing is lost: what is cut off is resumed at the next start, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,13 @@ class DevServer:
                     task.cancel()
 
     async def _run_manager(self, plane: ControlPlane, stop: asyncio.Event, ready: asyncio.Event) -> None:
-        raise NotImplementedError
+        options = ManagerOptions(
+            probe_address=text_of(self._options.health_address),
+            metrics_address=text_of(self._options.metrics_address),
+            grace_seconds=GRACE_SECONDS,
+            max_concurrent_runs=self._options.max_concurrent_runs,
+        )
+        await run_manager(options, stop=stop, exchange=plane.exchange(), on_ready=ready.set)
 
     async def _announce(self, plane: ControlPlane, model: EmbeddedModel | None, ready: asyncio.Event) -> None:
         await ready.wait()

@@ -33,6 +33,10 @@ class Address:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
 
 def boolean(text: str) -> bool:
     """Parse what Go's flag package takes for a truth value."""

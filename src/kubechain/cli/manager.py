@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from kubechain.cli.flags import Flags, address, names, positive, seconds
+from kubechain.cli.flags import Address, Flags, address, names, positive, seconds
 
 SUMMARY = "run the operator"
 DESCRIPTION = """\
@@ -52,7 +52,12 @@ def _listed(text: str, choices: tuple[str, ...]) -> str:
 
 
 def _add_cluster_flags(flags: Flags) -> None:
-    flags.value("--kubeconfig", default="", metavar="FILE", aliases=("KUBECONFIG",), help="how to reach the cluster")
+    flags.value(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        help="how to reach the cluster; none: what kubectl would take, or in a pod its own cluster",
+    )
     flags.value("--context", default="", metavar="NAME", help="context of the kubeconfig; none: the current one")
     flags.value(
         "--namespaces",
@@ -108,4 +113,29 @@ def _add_serving_flags(flags: Flags) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run until a signal or the loss of the leadership."""
-    raise NotImplementedError
+    from kubechain import logs
+    from kubechain.cli import process
+    from kubechain.cli.operator import Operator
+    from kubechain.manager import ManagerOptions
+
+    logs.configure(level=options.log_level, format=options.log_format)
+    operator = Operator(
+        ManagerOptions(
+            kubeconfig=options.kubeconfig or None,
+            context=options.context or None,
+            namespaces=options.namespaces,
+            leader_elect=options.leader_elect,
+            leader_election_namespace=options.leader_election_namespace or None,
+            leader_election_id=options.leader_election_id,
+            probe_address=text_of(options.health_probe_bind_address),
+            metrics_address=text_of(options.metrics_bind_address),
+            grace_seconds=options.graceful_shutdown_timeout,
+            max_concurrent_runs=options.max_concurrent_runs,
+        )
+    )
+    return process.run(operator.run)
+
+
+def text_of(where: Address | None) -> str | None:
+    """The address as the manager takes it."""
+    return None if where is None else str(where)

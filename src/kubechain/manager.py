@@ -1,0 +1,139 @@
+"""The composition root: builds every object of a manager once, runs it, and closes it in order.
+
+Called by `kubechain manager` with the way to a cluster, and by `kubechain dev` with an in-process exchange. Nothing is
+decided here; flags are read in `cli`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from kubechain import __version__
+from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Settings, add_controllers
+from kubechain.llm.provider_client import ProviderClient
+from kubechain.runtime import kubeconfig
+from kubechain.runtime.clock import Clock, SystemClock
+from kubechain.runtime.credentials import Cluster, own_namespace
+from kubechain.runtime.http import HttpExchange
+from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
+from kubechain.runtime.transport import Exchange
+
+GC_THRESHOLD = (50_000, 50, 100)
+"""Objects of a reconcile go by reference counting; the collector only has to find the rare cycle."""
+
+USER_AGENT = f"kubechain/{__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerOptions:
+    """How to run a manager.
+
+    Attributes:
+        kubeconfig: None finds the cluster as kubectl does, or as a pod does.
+        context: Of the kubeconfig; None takes the current one.
+        namespaces: Where to look; none means everywhere.
+        leader_elect: Whether to work only while no other replica does.
+        leader_election_namespace: Where the Lease is; None takes the pod's own, or the context's.
+        leader_election_id: Name of the Lease.
+        probe_address: `host:port` of /healthz and /readyz; None for none.
+        metrics_address: `host:port` of /metrics; None for none.
+        grace_seconds: Limit for an ordered stop.
+        max_concurrent_runs: Runs that may wait for a model at the same time.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespaces: tuple[str, ...] = ()
+    leader_elect: bool = False
+    leader_election_namespace: str | None = None
+    leader_election_id: str = "kubechain.humanlayer.dev"
+    probe_address: str | None = None
+    metrics_address: str | None = None
+    grace_seconds: float = GRACE_SECONDS
+    max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
+
+
+async def run_manager(
+    options: ManagerOptions,
+    *,
+    stop: asyncio.Event,
+    exchange: Exchange | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a manager until `stop` is set.
+
+    Args:
+        options: How.
+        stop: Begins an ordered stop.
+        exchange: To the API server; None connects to the cluster of the options.
+        on_ready: Called once, when every cache is filled.
+
+    Raises:
+        ConfigError: There is no way to a cluster.
+        ExceptionGroup: Of what failed, such as LeadershipLost.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        cluster = None if exchange else kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
+        manager = _manager(options, stack, clock, exchange, cluster)
+        client = await stack.enter_async_context(ProviderClient())
+        # Half of the grace period for answers that are on their way; the rest is for what follows them.
+        drain_seconds = options.grace_seconds / 2
+        settings = Settings(max_concurrent_runs=options.max_concurrent_runs, drain_seconds=drain_seconds)
+        add_controllers(manager, llm_client=client, settings=settings)
+        await _run(manager, stop, on_ready)
+
+
+def _manager(
+    options: ManagerOptions, stack: AsyncExitStack, clock: Clock, exchange: Exchange | None, cluster: Cluster | None
+) -> Manager:
+    lease_exchange, host = exchange, "embedded"
+    if cluster is not None:
+        connection = HttpExchange(cluster, user_agent=USER_AGENT)
+        # Renewals must not queue behind our own traffic.
+        lease_exchange = HttpExchange(cluster, user_agent=f"{USER_AGENT} (leases)")
+        stack.push_async_callback(connection.aclose)
+        stack.push_async_callback(lease_exchange.aclose)
+        exchange, host = connection, connection.host
+    assert exchange is not None, "either given or made"
+    return Manager(
+        exchange, clock=clock, lease_exchange=lease_exchange, host=host, options=_runtime_options(options, cluster)
+    )
+
+
+def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Options:
+    election = None
+    if options.leader_elect:
+        around = cluster.namespace if cluster else "default"
+        namespace = options.leader_election_namespace or own_namespace() or around
+        election = Election(namespace=namespace, name=options.leader_election_id)
+    return Options(
+        namespaces=options.namespaces,
+        election=election,
+        probe_address=options.probe_address,
+        metrics_address=options.metrics_address,
+        grace_seconds=options.grace_seconds,
+        gc_threshold=GC_THRESHOLD,
+        gc_freeze=True,
+    )
+
+
+async def _run(manager: Manager, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        others = [group.create_task(_stop_on(stop, manager)), group.create_task(_tell(manager, on_ready))]
+        await manager.run()
+        for task in others:
+            task.cancel()
+
+
+async def _stop_on(stop: asyncio.Event, manager: Manager) -> None:
+    await stop.wait()
+    manager.stop()
+
+
+async def _tell(manager: Manager, on_ready: Callable[[], None]) -> None:
+    await manager.wait_synced()
+    on_ready()
