@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from kubechain.embedded import errors, patches
+from kubechain.embedded import apply, errors, metadata, patches, strategic
+from kubechain.embedded.apply import Manager
 from kubechain.embedded.core import Core, WriteOptions, copied
+from kubechain.embedded.field_errors import causes, required
 from kubechain.embedded.registry import ResourceInfo
+from kubechain.embedded.schema.normalize import prune
 from kubechain.embedded.storage import Record
-from kubechain.embedded.writes import Writer, uid_mismatch
+from kubechain.embedded.writes import Writer, check_kind, match_url, report_unknown, uid_mismatch
 
 JsonObject = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic", "apply"]
@@ -45,20 +48,80 @@ class Patcher:
         if patch_type == "strategic" and not strategy.strategic:
             accepted = [MEDIA_TYPES[kind] for kind in ("json", "merge", "apply")]
             raise errors.unsupported_media_type(accepted)
+        if patch_type == "apply":
+            return self._server_side_apply(
+                info, namespace, name, patch, subresource=subresource, force=force, options=options
+            )
         record = self._core.record(info, namespace, name)
         view = strategy.view(info)
         current = cast("JsonObject", copied(view(record.object) if view else record.object))
-        patched = self._apply(patch_type, current, patch)
+        patched = self._apply(info, patch_type, current, patch)
         new = self._writer.decode(info, patched, options)
         self._check_preconditions(info, record, new["metadata"])
         return self._writer.replace(info, record, new, subresource=subresource, options=options), False
 
-    def _apply(self, patch_type: PatchType, current: JsonObject, patch: Any) -> JsonObject:
-        match patch_type:
-            case "json":
-                return patches.apply_json_patch(current, patch)
-            case "merge" | "strategic" | "apply":
-                return cast("JsonObject", patches.merge(current, patch))
+    def _apply(self, info: ResourceInfo, patch_type: PatchType, current: JsonObject, patch: Any) -> JsonObject:
+        if patch_type == "json":
+            return patches.apply_json_patch(current, patch)
+        if not isinstance(patch, dict):
+            text = "json: cannot unmarshal array into Go value of type map[string]interface {}"
+            raise errors.bad_request(f"error decoding patch: {text}")
+        changes = cast("JsonObject", patch)
+        if patch_type == "strategic":
+            return strategic.merge(current, copied(changes), info.schema or {})
+        return cast("JsonObject", patches.merge(current, changes))
+
+    def _server_side_apply(
+        self,
+        info: ResourceInfo,
+        namespace: str,
+        name: str,
+        patch: Any,
+        *,
+        subresource: str,
+        force: bool,
+        options: WriteOptions,
+    ) -> tuple[JsonObject, bool]:
+        config = self._applied_config(info, patch, namespace, name, options)
+        strategy = self._core.strategy(info)
+        manager = Manager(options.field_manager, info.api_version, subresource)
+        now = metadata.timestamp(self._core.environment.now())
+        record = self._core.store.get(self._core.key(info, namespace, name))
+        live: JsonObject = record.object if record else {"metadata": {}}
+        node = strategy.node(strategy.info)
+        merged = copied(apply.apply(live, config, node=node, manager=manager, force=force, now=now))
+        new = strategy.to_storage(self._writer.decode(strategy.info, merged, options), strategy.info)
+        if record is None:
+            if subresource:
+                raise errors.not_found(info.group, info.plural, name)
+            new["metadata"].pop("resourceVersion", None)
+            return self._writer.insert(info, namespace, new, options, tracked=True), True
+        self._check_preconditions(info, record, new["metadata"])
+        updated = self._writer.replace(info, record, new, subresource=subresource, options=options, tracked=True)
+        return updated, False
+
+    def _applied_config(
+        self, info: ResourceInfo, patch: Any, namespace: str, name: str, options: WriteOptions
+    ) -> JsonObject:
+        """The configuration in storage form, without defaults: nobody applied those."""
+        if not options.field_manager:
+            wrong = required("fieldManager", "is required for apply patch")
+            raise errors.invalid("meta.k8s.io", "PatchOptions", "", causes=causes([wrong]))
+        if not isinstance(patch, dict):
+            raise errors.bad_request("error decoding patch: an object is required")
+        config = cast("JsonObject", copied(patch))
+        for field in ("apiVersion", "kind"):
+            if not config.get(field):
+                raise errors.bad_request(f"invalid object type: {field} must be set")
+        check_kind(info, config)
+        meta = metadata.of(config)
+        if meta.get("managedFields"):
+            raise errors.bad_request("metadata.managedFields must be nil")
+        match_url(meta, namespace if info.namespaced else "", name)
+        strategy = self._core.strategy(info)
+        unknown = sorted(metadata.decode(config, info) + prune(config, strategy.node(info)))
+        report_unknown(unknown, options)
+        return strategy.to_storage(strategy.before_apply(config), info)
 
     def _check_preconditions(self, info: ResourceInfo, record: Record, meta: JsonObject) -> None:
         """A patch may name the uid and the resourceVersion that it is meant for."""

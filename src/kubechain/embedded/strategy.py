@@ -56,6 +56,10 @@ class Strategy:
         set_defaults(obj, node)
         return unknown
 
+    def before_apply(self, config: JsonObject) -> JsonObject:
+        """Bring an applied configuration, which has no defaults, into the form that is kept."""
+        return config
+
     def to_storage(self, obj: JsonObject, info: ResourceInfo) -> JsonObject:
         """Convert from a version to the stored one."""
         return obj

@@ -31,9 +31,16 @@ class Writer:
         """Make an object of a body; returns it in storage form."""
         strategy = self._core.strategy(info)
         new = self._decode(info, strategy, copied(obj), options)
-        return self._create(info, namespace, new, options)
+        return self.insert(info, namespace, new, options)
 
-    def _create(self, info: ResourceInfo, namespace: str, new: JsonObject, options: WriteOptions) -> JsonObject:
+    def insert(
+        self, info: ResourceInfo, namespace: str, new: JsonObject, options: WriteOptions, *, tracked: bool = False
+    ) -> JsonObject:
+        """Make an object of one in storage form.
+
+        Args:
+            tracked: `metadata.managedFields` of `new` is already what it shall be (server-side apply).
+        """
         strategy = self._core.strategy(info)
         meta = new["metadata"]
         _settle_namespace(meta, namespace if info.namespaced else "")
@@ -48,13 +55,27 @@ class Writer:
         self._check(info, new, metadata_first=True, old=None, subresource="")
         for text in strategy.warnings(new, None):
             options.warn(text)
-        managed_fields.track(new, None, strategy, options, now=meta["creationTimestamp"], subresource="")
+        if not tracked:
+            self._track(info, new, None, subresource="", options=options)
         key = self._core.key(info, namespace, meta["name"])
         if self._core.store.get(key) is not None:
             raise errors.already_exists(info.group, info.plural, meta["name"])
         if options.dry_run:
             return new
         return self._core.store.put(key, new).object
+
+    def _track(
+        self, info: ResourceInfo, new: JsonObject, old: JsonObject | None, *, subresource: str, options: WriteOptions
+    ) -> None:
+        managed_fields.track(
+            new,
+            old,
+            node=self._core.strategy(info).node(self._core.strategy(info).info),
+            manager=options.field_manager or "unknown",
+            api_version=info.api_version,
+            subresource=subresource,
+            now=metadata.timestamp(self._core.environment.now()),
+        )
 
     def _choose_name(self, info: ResourceInfo, namespace: str, meta: JsonObject) -> None:
         prefix = meta.get("generateName", "")
@@ -80,13 +101,13 @@ class Writer:
         strategy = self._core.strategy(info)
         new = self._decode(info, strategy, copied(obj), options)
         meta = new["metadata"]
-        _match_url(meta, namespace if info.namespaced else "", name)
+        match_url(meta, namespace if info.namespaced else "", name)
         record = self._core.store.get(self._core.key(info, namespace, name))
         if record is None:
             if not strategy.create_on_update or subresource:
                 raise errors.not_found(info.group, info.plural, name)
             meta.pop("resourceVersion", None)
-            return self._create(info, namespace, new, options)
+            return self.insert(info, namespace, new, options)
         self._check_precondition(info, strategy, meta, record)
         return self.replace(info, record, new, subresource=subresource, options=options)
 
@@ -145,8 +166,7 @@ class Writer:
         for text in strategy.warnings(new, old):
             options.warn(text)
         if not tracked:
-            now = metadata.timestamp(self._core.environment.now())
-            managed_fields.track(new, old, strategy, options, now=now, subresource=subresource)
+            self._track(info, new, old, subresource=subresource, options=options)
         return self._keep(record, new, options)
 
     def _keep(self, record: Record, new: JsonObject, options: WriteOptions) -> JsonObject:
@@ -221,7 +241,12 @@ def _settle_namespace(meta: JsonObject, namespace: str) -> None:
         meta.pop("namespace", None)
 
 
-def _match_url(meta: JsonObject, namespace: str, name: str) -> None:
+def match_url(meta: JsonObject, namespace: str, name: str) -> None:
+    """A body means the object of the URL.
+
+    Raises:
+        StatusError: it names another one (400).
+    """
     given = meta.get("name", "")
     if not given:
         meta["name"] = name

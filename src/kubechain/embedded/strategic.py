@@ -1,0 +1,125 @@
+"""Strategic merge patches: merge patches that know which lists are keyed, for built-in kinds.
+
+Which lists are merged, and by which key, is in the schemas (`x-kubernetes-patch-strategy`, `x-kubernetes-patch-merge-key`) and,
+for metadata, here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from kubechain.embedded import errors
+
+JsonObject = dict[str, Any]
+
+_METADATA: JsonObject = {
+    "properties": {
+        "finalizers": {"x-kubernetes-patch-strategy": "merge", "items": {"type": "string"}},
+        "ownerReferences": {"x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "uid"},
+    }
+}
+_DIRECTIVE = "$patch"
+_RETAIN = "$retainKeys"
+_DELETE_ITEMS = "$deleteFromPrimitiveList/"
+_ORDER = "$setElementOrder/"
+
+
+def merge(target: JsonObject, patch: JsonObject, schema: JsonObject) -> JsonObject:
+    """Apply a patch to an object of a kind; `target` is changed in place.
+
+    Raises:
+        StatusError: a directive is not one (400), or an item lacks the key of its list (400).
+    """
+    return _merge_fields(target, patch, schema, root=True)
+
+
+def _merge_fields(target: JsonObject, patch: JsonObject, schema: JsonObject, *, root: bool = False) -> JsonObject:
+    match patch.get(_DIRECTIVE):
+        case None:
+            pass
+        case "replace":
+            return {name: value for name, value in patch.items() if name != _DIRECTIVE}
+        case "delete":
+            return {}
+        case "merge":
+            pass
+        case other:
+            raise errors.bad_request(f"unknown patch type: {other}")
+    _retain(target, patch)
+    for name, value in patch.items():
+        if name == _DIRECTIVE or name == _RETAIN or name.startswith(_ORDER):
+            continue
+        if name.startswith(_DELETE_ITEMS):
+            field = name.removeprefix(_DELETE_ITEMS)
+            if field not in patch:
+                _merge_field(target, field, [], patch, schema, root=root)
+            continue
+        _merge_field(target, name, value, patch, schema, root=root)
+    return target
+
+
+def _retain(target: JsonObject, patch: JsonObject) -> None:
+    if _RETAIN in patch:
+        for name in set(target) - set(patch[_RETAIN]):
+            del target[name]
+
+
+def _merge_field(
+    target: JsonObject, name: str, value: Any, patch: JsonObject, schema: JsonObject, *, root: bool
+) -> None:
+    below = _METADATA if root and name == "metadata" else _schema_of(schema, name)
+    if value is None:
+        target.pop(name, None)
+    elif isinstance(value, dict):
+        current = target.get(name)
+        base = cast("JsonObject", current) if isinstance(current, dict) else {}
+        target[name] = _merge_fields(base, cast("JsonObject", value), below)
+    elif isinstance(value, list) and below.get("x-kubernetes-patch-strategy") == "merge":
+        current = cast("list[Any]", target.get(name) or [])
+        merged = _merge_list(current, cast("list[Any]", value), name, patch, below)
+        target[name] = merged
+    else:
+        target[name] = value
+
+
+def _schema_of(schema: JsonObject, name: str) -> JsonObject:
+    found = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+    return cast("JsonObject", found) if isinstance(found, dict) else {}
+
+
+def _merge_list(current: list[Any], items: list[Any], name: str, patch: JsonObject, schema: JsonObject) -> list[Any]:
+    key = schema.get("x-kubernetes-patch-merge-key", "")
+    if not key:
+        dropped: list[Any] = patch.get(f"{_DELETE_ITEMS}{name}", [])
+        kept = [item for item in current if item not in dropped]
+        merged = [*kept, *(item for item in items if item not in kept)]
+        return _in_order(merged, patch.get(f"{_ORDER}{name}"), lambda item: item)
+    if any(item.get(_DIRECTIVE) == "replace" for item in items):
+        return [item for item in items if _DIRECTIVE not in item]
+    result = list(current)
+    for item in items:
+        _merge_item(result, item, key, schema.get("items", {}), name)
+    order = patch.get(f"{_ORDER}{name}")
+    keys = [entry[key] for entry in order] if order else None
+    return _in_order(result, keys, lambda item: item.get(key))
+
+
+def _merge_item(result: list[Any], item: JsonObject, key: str, schema: JsonObject, name: str) -> None:
+    if key not in item:
+        raise errors.bad_request(f"map: {item} does not contain declared merge key: {key}")
+    place = next((index for index, present in enumerate(result) if present.get(key) == item[key]), None)
+    if item.get(_DIRECTIVE) == "delete":
+        if place is not None:
+            del result[place]
+    elif place is None:
+        result.append(_merge_fields({}, item, schema))
+    else:
+        result[place] = _merge_fields(result[place], item, schema)
+
+
+def _in_order(items: list[Any], order: list[Any] | None, key: Any) -> list[Any]:
+    """Items in the order that the patch wishes; those that it does not name keep their places at the end."""
+    if not order:
+        return items
+    rank = {value: index for index, value in enumerate(order)}
+    return sorted(items, key=lambda item: rank.get(key(item), len(rank)))
