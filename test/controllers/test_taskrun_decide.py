@@ -153,8 +153,15 @@ def test_a_claim_of_a_living_process_is_left_alone() -> None:
 
 
 def test_a_claim_of_a_dead_process_is_taken_over_with_the_next_attempt() -> None:
-    run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, turn=2, llm=a_claim(holder="pod-b_other", turn=2, attempt=4))
-    assert decide(observed(run)) == SendToLLM(turn=2, attempt=5)
+    run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, turn=2, llm=a_claim(holder="pod-b_other", turn=2))
+    assert decide(observed(run)) == SendToLLM(turn=2, attempt=1)
+
+
+@pytest.mark.parametrize(("attempt", "pause"), [(1, 2), (4, 16), (40, 60)])
+def test_take_overs_of_the_same_turn_slow_down(attempt: int, pause: int) -> None:
+    run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, llm=a_claim(holder="pod-b_other", attempt=attempt))
+    assert decide(observed(run, now=later(pause - 1))) == Rest(1.0)
+    assert decide(observed(run, now=later(pause))) == SendToLLM(turn=0, attempt=attempt + 1)
 
 
 def test_a_failed_call_is_repeated_when_its_time_has_come_and_not_before() -> None:

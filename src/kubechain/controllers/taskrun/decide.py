@@ -15,6 +15,8 @@ from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Cancel, 
 DEFAULT_MAX_TURNS = 1_000
 """Where the Agent sets no limit: no honest run meets it, and a loop without end does not run for ever."""
 
+TAKE_OVER_PAUSE_MAX_SECONDS = 60.0
+
 
 def decide(observed: Observed) -> Step:
     """The next step for one run."""
@@ -132,7 +134,19 @@ def _take_over(observed: Observed) -> Step:
     claim = observed.run.status.llm
     if observed.holder_gone_in_seconds > 0:
         return Rest(observed.holder_gone_in_seconds)
-    return _send(observed, attempt=claim.attempt + 1 if claim else 0)
+    if claim is None:
+        return _send(observed, attempt=0)
+    wait = _seconds_until(claim.started_at + _take_over_pause(claim.attempt), observed.now)
+    return Rest(wait) if wait > 0 else _send(observed, attempt=claim.attempt + 1)
+
+
+def _take_over_pause(attempt: int) -> timedelta:
+    """The first take-over is immediate. Later ones wait, longer each time.
+
+    So two replicas that wrongly take each other for dead do not chase the claim for ever, and a run whose answer kills
+    the manager does not pay for the model at every restart.
+    """
+    return timedelta(seconds=min(2.0**attempt, TAKE_OVER_PAUSE_MAX_SECONDS) if attempt else 0.0)
 
 
 def _try_again(observed: Observed) -> Step:

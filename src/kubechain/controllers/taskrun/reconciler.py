@@ -111,7 +111,11 @@ class TaskRunReconciler:
         if claim.holder == self._replica.identity:
             # One worker a key: nobody in this process works on it, so the call ended without a record.
             return 0.0
-        return await self._replica.liveness.gone_in_seconds(claim.holder)
+        match await self._replica.liveness.is_gone(claim.holder):
+            case bool():
+                return 0.0
+            case seconds:
+                return seconds
 
     def _settle(self, run: TaskRun, step: Begin | AnswerToolCalls | Fail | Cancel) -> Settled:
         match step:

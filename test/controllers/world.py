@@ -1,0 +1,218 @@
+"""The real loops on the real engine, in one process, with a model that follows a script and a wire that can break.
+
+A `World` is an API server; a `Replica` is one manager on it, which a test may kill at any point and start again.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kubechain.api.crd import custom_resource_definitions
+from kubechain.api.taskrun import TaskRun
+from kubechain.controllers import resources
+from kubechain.controllers.setup import add_controllers
+from kubechain.embedded.controlplane import ControlPlane
+from kubechain.llm.client import LLMClient
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.errors import TransportError
+from kubechain.runtime.manager import Manager
+from kubechain.runtime.transport import Exchange, Reply, StreamReply
+
+NAMESPACE = "default"
+KEY = "sk-canary-0123456789"
+
+Harm = Literal["request lost", "reply lost", "crash before", "crash after", "409", "429", "500", "503", "413", "422"]
+
+
+class Crashed(BaseException):
+    """The process is gone at this very point."""
+
+
+@dataclass(slots=True)
+class Point:
+    """A write that a test waits for: the status of a run, on its way into a phase."""
+
+    phase: str
+    harm: Harm
+    times: int = 1
+    hits: int = 0
+
+    def matches(self, method: str, target: str, body: bytes | None) -> bool:
+        if self.hits >= self.times or method != "PUT" or "/taskruns/" not in target or body is None:
+            return False
+        return json.loads(body)["status"].get("phase", "") == self.phase
+
+
+@dataclass(slots=True)
+class BreakableExchange:
+    """An exchange that fails at chosen points, and counts what passes."""
+
+    inner: Exchange
+    points: list[Point] = field(default_factory=list[Point])
+    writes: list[str] = field(default_factory=list[str])
+    on_crash: Callable[[], None] = lambda: None
+    meddle: Callable[[str], Any] | None = None
+
+    async def send(
+        self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
+    ) -> Reply:
+        async def pass_on() -> Reply:
+            return await self.inner.send(method, target, headers=headers, body=body, timeout_seconds=timeout_seconds)
+
+        for point in self.points:
+            if point.matches(method, target, body):
+                point.hits += 1
+                return await self._harm(point.harm, target, pass_on)
+        reply = await pass_on()
+        if method != "GET" and "/events" not in target and "/leases" not in target:
+            self.writes.append(f"{method} {target} {reply.status}")
+        return reply
+
+    async def _harm(self, harm: Harm, target: str, pass_on: Callable[[], Any]) -> Reply:
+        match harm:
+            case "request lost":
+                raise TransportError("connection reset")
+            case "reply lost":
+                await pass_on()
+                raise TransportError("connection reset")
+            case "crash before" | "crash after":
+                if harm == "crash after":
+                    await pass_on()
+                self.on_crash()
+                # The process is gone: whatever called never gets an answer.
+                await asyncio.get_running_loop().create_future()
+                raise AssertionError("unreachable")
+            case "409":
+                await self._touch(target)
+                return await pass_on()
+            case _:
+                return _status(int(harm))
+
+    async def _touch(self, target: str) -> None:
+        """Somebody else writes first, to the metadata, so that our version is an old one."""
+        body = json.dumps({"metadata": {"annotations": {"touched": "yes"}}}).encode()
+        headers = {"accept": "application/json", "content-type": "application/merge-patch+json"}
+        await self.inner.send("PATCH", target.removesuffix("/status"), headers=headers, body=body, timeout_seconds=9)
+
+    def stream(
+        self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
+    ) -> AbstractAsyncContextManager[StreamReply]:
+        return self.inner.stream(
+            target,
+            headers=headers,
+            connect_timeout_seconds=connect_timeout_seconds,
+            idle_timeout_seconds=idle_timeout_seconds,
+        )
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+def _status(code: int) -> Reply:
+    reasons = {413: "RequestEntityTooLarge", 422: "Invalid", 429: "TooManyRequests"}
+    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reasons.get(code, "")}
+    return Reply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
+
+
+class Replica:
+    """One manager process on the world."""
+
+    def __init__(self, plane: ControlPlane, model: LLMClient, identity: str) -> None:
+        self.exchange = BreakableExchange(plane.exchange(), on_crash=self.crash)
+        self.manager = Manager(self.exchange, identity=identity, clock=LoopClock())
+        add_controllers(self.manager, llm_client=model)
+        self._task: asyncio.Task[None] | None = None
+        self.crashed = asyncio.Event()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self.manager.run())
+
+    def crash(self) -> None:
+        """End without any good-bye."""
+        assert self._task is not None
+        self._task.cancel()
+        self.crashed.set()
+
+    async def stop(self) -> None:
+        if self._task is None:
+            return
+        self.manager.stop()
+        await asyncio.wait({self._task})
+        if not self._task.cancelled() and (error := self._task.exception()) is not None:
+            raise error
+
+
+class World:
+    """An API server with our kinds, and a client of its own that nothing breaks."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.client = Client(plane.exchange(), clock=LoopClock())
+        self.replicas: list[Replica] = []
+
+    def replica(self, model: LLMClient, identity: str = "pod-a_1") -> Replica:
+        """A manager that was started."""
+        made = Replica(self.plane, model, identity)
+        self.replicas.append(made)
+        made.start()
+        return made
+
+    async def apply(self, plural: str, manifest: Mapping[str, Any]) -> None:
+        """Create one object."""
+        core = plural in ("secrets", "configmaps")
+        root = "/api/v1" if core else "/apis/kubechain.humanlayer.dev/v1alpha1"
+        kind = {"secrets": "Secret", "llms": "LLM", "agents": "Agent", "tasks": "Task", "taskruns": "TaskRun"}[plural]
+        version = "v1" if core else "kubechain.humanlayer.dev/v1alpha1"
+        body = json.dumps({"apiVersion": version, "kind": kind, **manifest}).encode()
+        await self.client.request("POST", f"{root}/namespaces/{NAMESPACE}/{plural}", body=body)
+
+    async def apply_walk_through(self) -> None:
+        """Everything but the Task."""
+        await self.apply("secrets", {"metadata": {"name": "openai"}, "stringData": {"OPENAI_API_KEY": KEY}})
+        source = {"secretKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"}}
+        await self.apply("llms", {"metadata": {"name": "gpt-4o"}, "spec": {"provider": "openai", "apiKeyFrom": source}})
+        spec = {"llmRef": {"name": "gpt-4o"}, "system": "You are helpful."}
+        await self.apply("agents", {"metadata": {"name": "my-assistant"}, "spec": spec})
+
+    async def apply_task(self, name: str = "hello", **spec: Any) -> None:
+        """A Task of the agent."""
+        values = {"agentRef": {"name": "my-assistant"}, "message": "What is the capital of the moon?"}
+        await self.apply("tasks", {"metadata": {"name": name}, "spec": values | spec})
+
+    async def run(self, name: str = "hello-1") -> TaskRun:
+        """The run as the server has it."""
+        return await self.client.get(resources.TASK_RUNS, NAMESPACE, name)
+
+    async def until(self, condition: Callable[[TaskRun], bool], name: str = "hello-1") -> TaskRun:
+        """Watch until the run is as wanted; time is virtual, so a wait of hours is over at once."""
+        async with asyncio.timeout(86_400):
+            async for _ in self._looks():
+                runs = await self.client.list(resources.TASK_RUNS, NAMESPACE)
+                found = next((run for run in runs if run.metadata.name == name), None)
+                if found is not None and condition(found):
+                    return found
+        raise AssertionError("unreachable")
+
+    async def _looks(self) -> AsyncIterator[None]:
+        while True:
+            yield
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def a_world() -> AsyncIterator[World]:
+    """A new world; every replica in it is stopped at the end."""
+    plane = ControlPlane(None)
+    for crd in custom_resource_definitions():
+        plane.install_crd(crd)
+    world = World(plane)
+    try:
+        yield world
+    finally:
+        for replica in world.replicas:
+            await replica.stop()
+        await plane.stop()
