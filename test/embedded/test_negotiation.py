@@ -83,7 +83,7 @@ def test_patch_types() -> None:
     ],
 )
 def test_decode_object(body: bytes, media: str, expected: object) -> None:
-    assert negotiation.decode_object(body, media) == expected
+    assert negotiation.decode_object(body, media, expected="Task") == expected
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_decode_object(body: bytes, media: str, expected: object) -> None:
 )
 def test_decode_object_refuses(body: bytes, media: str, code: int) -> None:
     with pytest.raises(StatusError) as refused:
-        negotiation.decode_object(body, media)
+        negotiation.decode_object(body, media, expected="Task")
     assert refused.value.code == code
 
 

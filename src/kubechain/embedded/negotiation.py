@@ -6,7 +6,7 @@ gives values. How a Table or a document looks must not go here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -31,7 +31,6 @@ _JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 """What client-go's typed clients send; they take JSON in return."""
 
-_JSON_BODIES: Final = frozenset({"application/json", "*/*"})
 YAML_BODIES: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 """What people and tools call YAML."""
 
@@ -175,27 +174,29 @@ def patch_type(content_type: str) -> PatchType:
     return found
 
 
-def decode_object(body: bytes, content_type: str) -> JsonObject:
+def decode_object(body: bytes, content_type: str, *, expected: str) -> JsonObject:
     """Return the object that a request body holds.
+
+    Args:
+        expected: The kind of object, for the message of a refusal.
 
     Raises:
         StatusError: 415 for an encoding that is none of JSON, YAML and protobuf, 400 for a body that is no object.
     """
-    media = body_media(content_type)
-    if media in _JSON_BODIES:
-        return _object(decode_json(body))
-    if media in YAML_BODIES:
-        return _object(decode_yaml(body))
-    if media == PROTOBUF:
-        return _decode_protobuf(body)
-    raise errors.unsupported_media_type(("application/json", "application/yaml", PROTOBUF))
-
-
-def _decode_protobuf(body: bytes) -> JsonObject:
+    decode = _DECODERS.get(body_media(content_type))
+    if decode is None:
+        raise errors.unsupported_media_type(tuple(_DECODERS))
     try:
-        return protobuf.decode(body)
-    except protobuf.BadProtobuf as error:
-        raise errors.bad_request(f"error decoding request body: {error}") from error
+        document = decode(body)
+    except (ValueError, yaml.YAMLError) as error:
+        raise errors.bad_request(_unrecognized(expected, f"parse error: {error}")) from error
+    if not isinstance(document, dict):
+        raise errors.bad_request(_unrecognized(expected, "the body is not an object"))
+    return cast("JsonObject", document)
+
+
+def _unrecognized(expected: str, why: str) -> str:
+    return f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; {why}"
 
 
 def decode_patch(body: bytes, kind: PatchType) -> Any:
@@ -204,33 +205,19 @@ def decode_patch(body: bytes, kind: PatchType) -> Any:
     Raises:
         StatusError: 400 for text that is none.
     """
-    if kind == "json":
-        return decode_json(body)
-    return _object(decode_yaml(body) if kind == "apply" and not body.lstrip().startswith(b"{") else decode_json(body))
-
-
-def decode_json(body: bytes) -> Any:
-    """Parse JSON.
-
-    Raises:
-        StatusError: 400.
-    """
+    decode = _yaml if kind == "apply" and not body.lstrip().startswith(b"{") else orjson.loads
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise errors.bad_request(f"error decoding request body: {error}") from error
+        document = decode(body)
+    except (ValueError, yaml.YAMLError) as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from error
+    if not isinstance(document, list if kind == "json" else dict):
+        raise errors.bad_request("error decoding patch: it is neither a list of operations nor an object")
+    return cast("Any", document)
 
 
-def decode_yaml(body: bytes) -> Any:
-    """Parse YAML, of which JSON is a part; timestamps stay text, as in Kubernetes.
-
-    Raises:
-        StatusError: 400.
-    """
-    try:
-        return yaml.load(body, Loader=_KubernetesLoader)  # noqa: S506 - a SafeLoader without timestamps
-    except yaml.YAMLError as error:
-        raise errors.bad_request(f"error decoding request body: {error}") from error
+def _yaml(body: bytes) -> Any:
+    """Parse YAML, of which JSON is a part."""
+    return yaml.load(body, Loader=_KubernetesLoader)  # noqa: S506 - a SafeLoader without timestamps
 
 
 class _KubernetesLoader(yaml.SafeLoader):
@@ -242,8 +229,10 @@ _KubernetesLoader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
-
-def _object(document: Any) -> JsonObject:
-    if not isinstance(document, dict):
-        raise errors.bad_request("couldn't get version/kind; the request body is not an object")
-    return cast("JsonObject", document)
+_DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
+    "application/json": orjson.loads,
+    "*/*": orjson.loads,
+    PROTOBUF: protobuf.decode,
+    **dict.fromkeys(YAML_BODIES, _yaml),
+}
+"""How bodies are read, by media type."""

@@ -82,7 +82,9 @@ def schema_name(info: ResourceInfo, *, kind: str = "") -> str:
     """Return the name of the schema of a resource: that of the Go type, or the group backwards for a custom one."""
     kind = kind or info.kind
     found = _builtin_names().get((info.group, info.version, kind))
-    return found or ".".join([*reversed(info.group.split(".")), info.version, kind])
+    if found is not None:
+        return found
+    return ".".join([*reversed((info.group or "core.api.k8s.io").split(".")), info.version, kind])
 
 
 def document(discovery: Discovery, group: str, version: str) -> JsonObject | None:

@@ -21,7 +21,7 @@ from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
 from kubechain.embedded.query import Query
 from kubechain.embedded.registry import JsonObject, ResourceInfo
 from kubechain.embedded.routes import ResourcePath
-from kubechain.embedded.verbs import Call, Verbs
+from kubechain.embedded.verbs import Call, Verbs, reply
 
 HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
 OPEN_PATHS: Final = HEALTH_PATHS | {"/version"}
@@ -90,7 +90,11 @@ class ApiServer:
             raise _method_not_allowed()
         if info.namespaced and not path.namespace and (path.name or verb in {"create", "deletecollection"}):
             raise _method_not_allowed()
-        return self._verbs.run(verb, Call(request, path, info, query))
+        call = Call(request, path, info, query)
+        try:
+            return self._verbs.run(verb, call)
+        except StatusError as error:
+            return reply(error.code, orjson.dumps(error.to_status()), call)  # warnings are worth most with a refusal
 
     def _document(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
@@ -110,14 +114,14 @@ class ApiServer:
     def _review(self, info: ResourceInfo, request: HttpRequest, user: User) -> HttpResponse:
         if request.method != "POST":
             raise _method_not_allowed()
-        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""))
+        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""), expected=info.kind)
         return _json(201, reviews.answer(info, body, user))
 
     def _token(self, info: ResourceInfo, path: ResourcePath, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             raise _method_not_allowed()
         account = self._engine.get(info, path.namespace, path.name)
-        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""))
+        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""), expected="TokenRequest")
         return _json(201, reviews.token_request(body, account, tokens=self._tokens, now=self._now()))
 
 
@@ -132,7 +136,11 @@ def not_found_path() -> HttpResponse:
 
 
 def _json(status: int, body: JsonObject) -> HttpResponse:
-    return HttpResponse(status, {"content-type": JSON, "cache-control": "no-cache, private"}, orjson.dumps(body))
+    return HttpResponse(
+        status,
+        {"content-type": JSON, "cache-control": "no-cache, private"},
+        orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE),
+    )
 
 
 def _method_not_allowed() -> StatusError:

@@ -155,13 +155,13 @@ class Verbs:
         return HttpResponse(200, headers(call), WatchStream(subscription, how))
 
     def _create(self, call: Call) -> HttpResponse:
-        obj = negotiation.decode_object(call.request.body, call.content_type)
+        obj = self._body(call)
         made = self._engine.create(call.info, call.path.namespace, obj, **call.writing())
         return self._object(201, made, call)
 
     def _update(self, call: Call) -> HttpResponse:
         path = call.path
-        obj = negotiation.decode_object(call.request.body, call.content_type)
+        obj = self._body(call)
         updated = self._engine.update(
             call.info, path.namespace, path.name, obj, subresource=path.subresource, **call.writing()
         )
@@ -210,9 +210,12 @@ class Verbs:
         )
         return self._page(page, call)
 
+    def _body(self, call: Call) -> JsonObject:
+        return negotiation.decode_object(call.request.body, call.content_type, expected=call.info.kind)
+
     def _options_body(self, call: Call) -> JsonObject:
         body = call.request.body
-        return negotiation.decode_object(body, call.content_type) if body else {}
+        return negotiation.decode_object(body, call.content_type, expected="DeleteOptions") if body else {}
 
     def _object(self, status: int, obj: JsonObject, call: Call) -> HttpResponse:
         match call.form:
@@ -251,8 +254,8 @@ def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes
 def reply(status: int, body: bytes, call: Call) -> HttpResponse:
     """Return a response of JSON, with the warnings that came up."""
     if call.query.flag("pretty"):
-        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return HttpResponse(status, headers(call), body)
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+    return HttpResponse(status, headers(call), body + b"\n")
 
 
 _PLAIN_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON, "cache-control": "no-cache, private"}
