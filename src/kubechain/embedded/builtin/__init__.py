@@ -5,7 +5,7 @@ One module each: its resource, its schema, its rules. `strategies()` is what the
 
 from __future__ import annotations
 
-from kubechain.embedded.builtin import configmaps, crds, events, leases, namespaces, secrets, serviceaccounts
+from kubechain.embedded.builtin import absent, configmaps, crds, events, leases, namespaces, secrets, serviceaccounts
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.strategy import Strategy
 
@@ -20,6 +20,7 @@ def strategies() -> list[Strategy]:
         Strategy(serviceaccounts.INFO),
         crds.CustomResourceDefinitionStrategy(crds.INFO),
         leases.LeaseStrategy(leases.INFO),
+        *(Strategy(info) for info in absent.INFOS),
     ]
 
 
@@ -34,4 +35,5 @@ def infos() -> list[ResourceInfo]:
         crds.INFO,
         leases.INFO,
         events.NEW,
+        *absent.INFOS,
     ]
