@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from kubechain.embedded import openapi, openapi_protobuf, openapi_v2
 from kubechain.embedded.discovery import Discovery
@@ -71,12 +71,10 @@ def test_protobuf_has_the_bytes_of_the_gnostic_message() -> None:
 
 
 def references(value: Any) -> list[str]:
-    match value:
-        case {"$ref": str(target), **rest}:
-            return [target, *references(rest)]
-        case dict():
-            return [one for part in value.values() for one in references(part)]
-        case list():
-            return [one for part in value for one in references(part)]
-        case _:
-            return []
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value)
+        own = [str(parts["$ref"])] if isinstance(parts.get("$ref"), str) else []
+        return own + [one for part in parts.values() for one in references(part)]
+    if isinstance(value, list):
+        return [one for part in cast("list[Any]", value) for one in references(part)]
+    return []

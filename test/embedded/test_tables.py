@@ -18,7 +18,8 @@ HOUR_AGO = "2025-12-31T23:00:00Z"
 
 def a_resource(**more: Any) -> ResourceInfo:
     names: dict[str, Any] = {"group": "g.io", "version": "v1", "kind": "Task", "list_kind": "TaskList"}
-    return ResourceInfo(**{**names, "plural": "tasks", "singular": "task", "custom": True, **more})
+    given: dict[str, Any] = {**names, "plural": "tasks", "singular": "task", "custom": True, **more}
+    return ResourceInfo(**given)
 
 
 def a_table(info: ResourceInfo, *items: dict[str, Any], include: tables.IncludeObject = "None") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
@@ -155,7 +156,7 @@ def _request(
     message: RawRequestMessage,
     payload: StreamReader,
     protocol: web.RequestHandler[web.BaseRequest],
-    writer: web.AbstractStreamWriter,
+    writer: AbstractStreamWriter,
     task: asyncio.Task[None],
 ) -> web.BaseRequest:
     loop = asyncio.get_running_loop()

@@ -7,7 +7,7 @@ the time-outs of the seam have nothing to limit, and silence on a stream only me
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -78,7 +78,7 @@ class InProcessExchange:
     @asynccontextmanager
     async def stream(
         self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
-    ) -> AsyncIterator[StreamReply]:
+    ) -> AsyncGenerator[StreamReply]:
         """Open a stream of lines; leaving the context ends the watch."""
         del connect_timeout_seconds, idle_timeout_seconds
         response = await self._server.handle(self._request("GET", target, headers, body=None))

@@ -56,7 +56,7 @@ def _lease(item: JsonObject, now: float) -> list[Any]:
 
 def _event(item: JsonObject, now: float) -> list[Any]:
     """Cells of an Event, of the core API or of events.k8s.io, which name the same things differently."""
-    involved = item.get("involvedObject") or item.get("regarding") or {}
+    involved: JsonObject = item.get("involvedObject") or item.get("regarding") or {}
     first_seen, last_seen, count = _seen(item, now)
     return [
         last_seen,
@@ -83,7 +83,7 @@ def _seen(item: JsonObject, now: float) -> tuple[str, str, int]:
 
 
 def _event_source(item: JsonObject) -> str:
-    source = item.get("source") or item.get("deprecatedSource") or {}
+    source: JsonObject = item.get("source") or item.get("deprecatedSource") or {}
     component = source.get("component") or item.get("reportingComponent") or item.get("reportingController") or ""
     instance = source.get("host") or item.get("reportingInstance") or ""
     return f"{component}, {instance}" if instance else component

@@ -206,6 +206,7 @@ class Verbs:
             **call.selection(),
             propagation=options.propagation,
             grace_period_seconds=options.grace_period_seconds,
+            orphan_dependents=options.orphan_dependents,
             dry_run=options.dry_run,
         )
         return self._page(page, call)
