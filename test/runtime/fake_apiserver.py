@@ -79,6 +79,8 @@ class Watch:
 
     target: Target
     lines: asyncio.Queue[bytes | Exception | None] = field(default_factory=asyncio.Queue[bytes | Exception | None])
+    deaf: bool = False
+    """Nothing arrives any more, as on a connection that died without a word."""
 
 
 class FakeApiServer:
@@ -321,7 +323,7 @@ class FakeApiServer:
         self.history.append((self.version, change, collection, obj))
         line = json.dumps({"type": change, "object": obj}).encode()
         for watch in self.watches:
-            if _in_scope(watch.target, collection, obj):
+            if not watch.deaf and _in_scope(watch.target, collection, obj):
                 watch.lines.put_nowait(line)
 
     def _fill(self, watch: Watch, query: Mapping[str, str], *, partial: bool) -> Reply | None:
@@ -363,7 +365,9 @@ class _Stream:
         return self._body
 
     async def _lines(self) -> AsyncIterator[bytes]:
-        assert self._watch is not None
+        if self._watch is None:
+            yield self._body
+            return
         while True:
             try:
                 async with asyncio.timeout(self._idle_seconds):

@@ -8,7 +8,8 @@ whether to look, to write again or to leave it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -121,7 +122,9 @@ class Client:
             NotFound: there is none.
         """
         headers = ACCEPT_METADATA if resource.metadata_only else ACCEPT_JSON
-        return resource.decode(await self.request("GET", resource.path(namespace, name), headers=headers))
+        raw = await self.request("GET", resource.path(namespace, name), headers=headers)
+        with _answer_of(resource):
+            return resource.decode(raw)
 
     async def list(
         self, resource: Resource[T], namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
@@ -309,16 +312,28 @@ class Client:
         return self._written(resource, raw, base_version=obj.metadata.resource_version or None)
 
     def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
-        self._observer.wrote(resource, raw, base_version=base_version)
-        return resource.decode(raw)
+        with _answer_of(resource):
+            self._observer.wrote(resource, raw, base_version=base_version)
+            return resource.decode(raw)
 
     def _was_deleted(self, resource: Resource[Any], namespace: str, name: str, raw: bytes) -> None:
         """Tell whether the object is gone (the server answers with a Status) or waits for its finalizers."""
-        answer = _DELETED.decode(raw)
-        if answer.kind != "Status":
-            self._observer.wrote(resource, raw, base_version=None)
-        elif answer.details and answer.details.uid:
-            self._observer.deleted(resource, namespace, name, uid=answer.details.uid)
+        with _answer_of(resource):
+            answer = _DELETED.decode(raw)
+            if answer.kind != "Status":
+                self._observer.wrote(resource, raw, base_version=None)
+            elif answer.details and answer.details.uid:
+                self._observer.deleted(resource, namespace, name, uid=answer.details.uid)
+
+
+@contextmanager
+def _answer_of(resource: Resource[Any]) -> Generator[None]:
+    """Turn an answer that is no object of the kind into the error that means "no answer": a write may be applied."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as error:  # pydantic's and msgspec's errors are ValueErrors
+        # The text is left out: it may quote the object.
+        raise TransportError(f"the answer is no {resource.kind}: {type(error).__name__}") from error
 
 
 class _DeletedDetails(msgspec.Struct):

@@ -1,0 +1,248 @@
+"""The work queue: a state machine against a naive model, and its awaiting shell."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.keys import Request
+from kubechain.runtime.workqueue import BACKOFF_MAX_SECONDS, HIGH, LOW, LOWEST_EVERY, NORMAL, Item, Queue, ShutDown
+
+KEYS = [Request(namespace, name) for namespace in ("a", "b") for name in ("x", "y", "z")]
+keys = st.sampled_from(KEYS)
+priorities = st.sampled_from([LOW, NORMAL, HIGH])
+
+
+class HandClock:
+    """A clock that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(1)
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class TimerlessQueue(Queue):
+    """The core alone: the test calls `release_due` itself."""
+
+    def _set_timer(self) -> None:
+        pass
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Compares the queue with sets and lists that are too simple to be wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = HandClock()
+        self.queue = TimerlessQueue("test", clock=self.clock)
+        self.ready: dict[Request, int] = {}
+        self.processing: set[Request] = set()
+        self.dirty: dict[Request, int] = {}
+        self.due: dict[Request, tuple[float, int]] = {}
+        self.handed_out = 0
+
+    def _add(self, key: Request, priority: int) -> None:
+        target = self.dirty if key in self.processing else self.ready
+        target[key] = max(priority, target.get(key, priority))
+
+    @rule(key=keys, priority=priorities)
+    def add(self, key: Request, priority: int) -> None:
+        self.queue.add(key, priority=priority)
+        self._add(key, priority)
+
+    @rule(key=keys, seconds=st.integers(0, 20), priority=priorities)
+    def add_after(self, key: Request, seconds: int, priority: int) -> None:
+        self.queue.add_after(key, seconds, priority=priority)
+        if seconds == 0:
+            self._add(key, priority)
+            return
+        due_at, waiting = self.due.get(key, (float("inf"), priority))
+        self.due[key] = (min(due_at, self.clock.seconds + seconds), max(priority, waiting))
+
+    @rule(seconds=st.integers(1, 10))
+    def time_passes(self, seconds: int) -> None:
+        self.clock.seconds += seconds
+        self.queue.release_due()
+        for key, (due_at, priority) in list(self.due.items()):
+            if due_at <= self.clock.seconds:
+                del self.due[key]
+                self._add(key, priority)
+
+    @rule()
+    def get(self) -> None:
+        item = self.queue.get_nowait()
+        if not self.ready:
+            assert item is None
+            return
+        assert isinstance(item, Item)
+        self.handed_out += 1
+        extreme = min if self.handed_out % LOWEST_EVERY == 0 else max
+        assert item.priority == extreme(self.ready.values())
+        assert self.ready.pop(item.key) == item.priority
+        assert item.key not in self.processing
+        self.processing.add(item.key)
+
+    @rule(data=st.data())
+    def done(self, data: st.DataObject) -> None:
+        if not self.processing:
+            return
+        key = data.draw(st.sampled_from(sorted(self.processing)))
+        self.queue.done(key)
+        self.processing.remove(key)
+        if key in self.dirty:
+            self.ready[key] = self.dirty.pop(key)
+
+    @rule(key=keys)
+    def fail_and_forget(self, key: Request) -> None:
+        before = self.queue.failures(key)
+        self.queue.forget(key)
+        assert self.queue.failures(key) == 0
+        assert before >= 0
+
+    @invariant()
+    def counts_agree(self) -> None:
+        now = self.queue.statistics()
+        assert (now.ready, now.processing, now.delayed) == (len(self.ready), len(self.processing), len(self.due))
+
+    @invariant()
+    def one_worker_a_key(self) -> None:
+        assert not self.processing & self.ready.keys()
+
+    def teardown(self) -> None:
+        """Every key that was ever asked for comes out: nothing is lost."""
+        self.time_passes(100)
+        for key in list(self.processing):
+            self.queue.done(key)
+            self.processing.remove(key)
+            if key in self.dirty:
+                self.ready[key] = self.dirty.pop(key)
+        expected = set(self.ready)
+        seen: set[Request] = set()
+        while (item := self.queue.get_nowait()) is not None:
+            seen.add(item.key)
+            self.queue.done(item.key)
+        assert seen == expected
+
+
+TestQueueMachine = QueueMachine.TestCase
+TestQueueMachine.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+def queue() -> Queue:
+    return Queue("test", clock=LoopClock())
+
+
+def taken(q: Queue) -> list[str]:
+    """Take everything that is ready."""
+    names: list[str] = []
+    while (item := q.get_nowait()) is not None:
+        names.append(str(item.key))
+        q.done(item.key)
+    return names
+
+
+async def test_namespaces_take_turns_and_keys_keep_their_order_inside() -> None:
+    q = queue()
+    for name in ("1", "2", "3"):
+        q.add(Request("crowd", name))
+    q.add(Request("guest", "1"))
+    assert taken(q) == ["crowd/1", "guest/1", "crowd/2", "crowd/3"]
+
+
+async def test_a_raised_key_goes_to_the_end_of_the_higher_priority() -> None:
+    q = queue()
+    q.add(Request("", "low"), priority=LOW)
+    q.add(Request("", "first"), priority=HIGH)
+    q.add(Request("", "low"), priority=HIGH)
+    q.add(Request("", "last"), priority=HIGH)
+    assert taken(q) == ["first", "low", "last"]
+
+
+async def test_low_priority_is_served_while_high_never_ends() -> None:
+    q = queue()
+    q.add(Request("", "low"), priority=LOW)
+    for turn in range(LOWEST_EVERY):
+        q.add(Request("", f"high-{turn}"), priority=HIGH)
+        item = q.get_nowait()
+        assert item is not None
+        q.done(item.key)
+        if item.key.name == "low":
+            return
+    pytest.fail("starved")
+
+
+async def test_a_delayed_key_comes_on_time_and_the_earlier_wish_wins() -> None:
+    q, loop = queue(), asyncio.get_running_loop()
+    key = Request("", "x")
+    q.add_after(key, 100)
+    q.add_after(key, 5)
+    q.add_after(key, 50)
+    assert (await q.get()).key == key
+    assert loop.time() == pytest.approx(5)
+    q.done(key)
+    assert q.statistics().delayed == 0
+
+
+async def test_backoff_grows_within_its_bounds_and_forget_resets_it() -> None:
+    q, key = queue(), Request("", "x")
+    for failures in range(40):
+        assert 0 <= q.add_rate_limited(key) <= min(BACKOFF_MAX_SECONDS, 0.005 * 2**failures)
+    q.forget(key)
+    assert q.add_rate_limited(key) <= 0.005
+
+
+async def test_repeated_earlier_wishes_do_not_grow_the_heap() -> None:
+    q, key = queue(), Request("", "x")
+    for seconds in range(10_000, 0, -1):
+        q.add_after(key, seconds)
+    assert len(q._heap) < 100  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_cancelled_getter_passes_its_wake_up_on() -> None:
+    q = queue()
+    first, second = asyncio.create_task(q.get()), asyncio.create_task(q.get())
+    await asyncio.sleep(0)
+    q.add(Request("", "x"))
+    first.cancel()
+    assert (await second).key == Request("", "x")
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_shut_down_wakes_who_waits_and_takes_nothing_more() -> None:
+    q = queue()
+    waiting = asyncio.create_task(q.get())
+    await asyncio.sleep(0)
+    q.shut_down()
+    with pytest.raises(ShutDown):
+        await waiting
+    q.add(Request("", "x"))
+    q.add_after(Request("", "x"), 1)
+    assert q.get_nowait() is None
+
+
+async def test_idle_means_that_nothing_is_processed() -> None:
+    q, key = queue(), Request("", "x")
+    q.add(key)
+    q.get_nowait()
+    waiting = asyncio.create_task(q.wait_idle())
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    q.done(key)
+    await waiting
