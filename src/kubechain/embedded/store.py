@@ -28,7 +28,7 @@ class Store:
 
     def __init__(self, storage: Storage, history: History | None = None) -> None:
         self._storage = storage
-        self.history = history or History(storage.revision)
+        self.history = history if history is not None else History(storage.revision)
         self._listeners: list[Listener] = []
 
     @property
