@@ -66,3 +66,31 @@ def namespaces() -> ResourceInfo:
 def a_registry(*more: ResourceInfo) -> Registry:
     """Return a registry with Secret, Namespace and Task."""
     return Registry([secrets(), namespaces(), a_resource(), *more])
+
+
+def a_crd() -> dict[str, Any]:
+    """Return the definition of the kind Task."""
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": SCHEMA},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [
+            {"name": c.name, "type": c.type, "jsonPath": c.json_path, "priority": c.priority} for c in COLUMNS
+        ],
+    }
+    names = {
+        "kind": "Task",
+        "listKind": "TaskList",
+        "plural": "tasks",
+        "singular": "task",
+        "shortNames": ["tk"],
+        "categories": ["kubechain"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "tasks.g.io"},
+        "spec": {"group": "g.io", "scope": "Namespaced", "names": names, "versions": [version]},
+    }

@@ -60,6 +60,7 @@ class ControlPlane:
         assert self.folder is not None
         self.kubeconfig_path = kubeconfig_path or self.folder / "kubeconfig"
         self._environment = environment or SystemEnvironment()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         storage = MemoryStorage() if folder is None else SqliteStorage(folder)
         self.engine = Engine(storage, environment=self._environment)
         self._token = _kept_token(self.folder / "token")

@@ -72,12 +72,15 @@ class Call:
             "warn": self.warnings.append,
         }
 
-    def selection(self) -> dict[str, str]:
-        """Return the selectors of a collection."""
-        return {
-            "label_selector": self.query.text("labelSelector"),
-            "field_selector": self.query.text("fieldSelector"),
-        }
+    @property
+    def label_selector(self) -> str:
+        """Which objects of a collection are meant, by label."""
+        return self.query.text("labelSelector")
+
+    @property
+    def field_selector(self) -> str:
+        """Which objects of a collection are meant, by field; a watch of one object is one of a collection."""
+        return f"metadata.name={self.path.name}" if self.path.name else self.query.text("fieldSelector")
 
 
 class Verbs:
@@ -129,7 +132,8 @@ class Verbs:
         page = self._engine.list(
             call.info,
             call.scope,
-            **call.selection(),
+            label_selector=call.label_selector,
+            field_selector=call.field_selector,
             limit=query.number("limit", 0) or 0,
             continue_=query.text("continue"),
             resource_version=query.text("resourceVersion"),
@@ -138,15 +142,13 @@ class Verbs:
         return self._page(page, call)
 
     def _watch(self, call: Call) -> HttpResponse:
-        query, path = call.query, call.path
-        selection = call.selection()
-        if path.name:
-            selection["field_selector"] = f"metadata.name={path.name}"
+        query = call.query
         how = render(call.form, printer(call.info), query.include_object, now=self._now)
         subscription = self._engine.watch(
             call.info,
             call.scope,
-            **selection,
+            label_selector=call.label_selector,
+            field_selector=call.field_selector,
             resource_version=query.text("resourceVersion"),
             allow_bookmarks=query.flag("allowWatchBookmarks"),
             send_initial_events=query.optional_flag("sendInitialEvents"),
@@ -203,7 +205,8 @@ class Verbs:
         page = self._engine.delete_collection(
             call.info,
             call.scope,
-            **call.selection(),
+            label_selector=call.label_selector,
+            field_selector=call.field_selector,
             propagation=options.propagation,
             grace_period_seconds=options.grace_period_seconds,
             orphan_dependents=options.orphan_dependents,
