@@ -23,6 +23,9 @@ _RULES_SKIPPED = (
 )
 
 
+_KNOWN_FINALIZERS = {"orphan", "foregroundDeletion", "kubernetes"}
+
+
 class Version:
     """One version of a custom kind, with its schema prepared."""
 
@@ -90,11 +93,14 @@ class CustomStrategy(Strategy):
         if _without_metadata(new) != _without_metadata(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
-    def validate_create(self, new: JsonObject) -> list[FieldError]:
-        found = self._schema_errors(new) + listtypes.check(new, self._storage.node)
-        return found + self._rule_errors(new, None, found)
+    def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
+        more = self._schema_errors(new) + listtypes.check(new, self._storage.node)
+        return more + self._rule_errors(new, None, found + more)
 
-    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+    ) -> list[FieldError]:
+        about_metadata = found
         found = self._schema_errors(new)
         if found:
             # What was wrong before and was not touched does not stop an update (ratcheting).
@@ -102,7 +108,12 @@ class CustomStrategy(Strategy):
             found = [e for e in found if not (_identity(e) in tolerated and _unchanged(e.field, new, old))]
         if not listtypes.check(old, self._storage.node):
             found += listtypes.check(new, self._storage.node)
-        return found + self._rule_errors(new, old, found)
+        return found + self._rule_errors(new, old, about_metadata + found)
+
+    def warnings(self, new: JsonObject, old: JsonObject | None) -> list[str]:
+        before: list[str] = old["metadata"].get("finalizers", []) if old else []
+        added = sorted(set(new["metadata"].get("finalizers", [])) - set(before))
+        return [text for name in added if (text := _finalizer_warning(name))]
 
     def _schema_errors(self, obj: JsonObject) -> list[FieldError]:
         return [] if self._storage.is_valid(obj) else validate(obj, self._storage.node)
@@ -113,6 +124,15 @@ class CustomStrategy(Strategy):
         if any(error.blocks_rules for error in found):
             return [invalid(NO_FIELD, None, _RULES_SKIPPED)]
         return self._storage.rules.check(new, old)
+
+
+def _finalizer_warning(name: str) -> str:
+    if name in _KNOWN_FINALIZERS or "/" in name:
+        return ""
+    how = "including a path (/) " if "." in name else ""
+    advice = "prefer a domain-qualified finalizer name"
+    why = "to avoid accidental conflicts with other finalizer writers"
+    return f'metadata.finalizers: "{name}": {advice} {how}{why}'
 
 
 def _without_metadata(obj: JsonObject) -> JsonObject:

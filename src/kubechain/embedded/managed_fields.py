@@ -37,14 +37,22 @@ def track(
     old: JsonObject | None,
     *,
     node: Node,
+    blank: JsonObject,
+    untracked: tuple[str, ...],
     manager: str,
     api_version: str,
     subresource: str,
     now: str,
 ) -> None:
-    """Bring `managedFields` of `new` up to date after an update by `manager`, in place."""
+    """Bring `managedFields` of `new` up to date after an update by `manager`, in place.
+
+    Args:
+        blank: what every object of the kind has from the start, which its creator does not manage therefore.
+        untracked: fields that the server itself sets.
+    """
     before: list[JsonObject] = old["metadata"].get("managedFields", []) if old else []
-    changed, removed = fieldsets.compare(_bare(old), _bare(new), node)
+    before_it = blank if old is None else old
+    changed, removed = fieldsets.compare(before_it, {**before_it, **_without_fields(new, untracked)}, node)
     changed = strip(changed or {})
     removed = strip(removed or {})
     entries = _without(before, changed, removed)
@@ -58,8 +66,8 @@ def track(
         new["metadata"].pop("managedFields", None)
 
 
-def _bare(obj: JsonObject | None) -> JsonObject:
-    return {"metadata": {}} if obj is None else obj
+def _without_fields(obj: JsonObject, names: tuple[str, ...]) -> JsonObject:
+    return {name: value for name, value in obj.items() if name not in names}
 
 
 def strip(found: FieldSet) -> FieldSet:

@@ -64,10 +64,12 @@ def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
     unknown = [f"metadata.{name}" for name in metadata if name not in _KNOWN]
     for name in list(metadata):
         value = metadata[name]
-        if name not in _KNOWN or value is None or value in ("", {}, []):
+        if name not in _KNOWN or value is None:
             del metadata[name]
-        else:
-            _check_type(name, value, info)
+            continue
+        _check_type(name, value, info)
+        if value in ("", {}, []):
+            del metadata[name]
     return unknown
 
 
@@ -92,7 +94,7 @@ def _go_item(name: str) -> str:
 def _expect(holds: bool, name: str, value: Any, *, wanted: str, info: ResourceInfo) -> None:
     if holds:
         return
-    text = f"json: cannot unmarshal {json_type(value)} into Go struct field ObjectMeta.metadata.{name} of type {wanted}"
+    text = f"json: cannot unmarshal {json_type(value)} into Go struct field ObjectMeta.{name} of type {wanted}"
     raise cannot_be_handled(info, text)
 
 

@@ -39,8 +39,8 @@ def _pattern_complaint(text: str, pattern: str, *examples: str) -> str:
     return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
-def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def _too_long(limit: int, unit: str = "bytes") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def _size(value: str) -> int:
@@ -49,15 +49,15 @@ def _size(value: str) -> int:
 
 def dns_label(value: str) -> list[str]:
     """Names of namespaces and the like."""
-    found = [_too_long(63)] if _size(value) > 63 else []
+    found = [_too_long(63, "characters")] if _size(value) > 63 else []
     if not _is_label(value):
         found.append(_pattern_complaint(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
     return found
 
 
-def dns_subdomain(value: str) -> list[str]:
-    """Names of nearly all objects."""
-    found = [_too_long(253)] if _size(value) > 253 else []
+def dns_subdomain(value: str, unit: str = "characters") -> list[str]:
+    """Names of nearly all objects. `unit` is how lengths are called: kube-apiserver has two ways."""
+    found = [_too_long(253, unit)] if _size(value) > 253 else []
     if not _is_subdomain(value):
         found.append(_pattern_complaint(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
     return found
@@ -73,7 +73,7 @@ def label_key(value: str) -> list[str]:
     if slash and not prefix:
         found.append("prefix part must be non-empty")
     elif slash:
-        found += [f"prefix part {complaint}" for complaint in dns_subdomain(prefix)]
+        found += [f"prefix part {complaint}" for complaint in dns_subdomain(prefix, "bytes")]
     if not name:
         found.append("name part must be non-empty")
     elif _size(name) > 63:
@@ -93,7 +93,7 @@ def label_value(value: str) -> list[str]:
 
 def config_key(value: str) -> list[str]:
     """Keys of Secrets and ConfigMaps."""
-    found = [_too_long(253)] if _size(value) > 253 else []
+    found = [_too_long(253, "characters")] if _size(value) > 253 else []
     if not _is_config_key(value):
         found.append(_pattern_complaint(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     elif value == ".":

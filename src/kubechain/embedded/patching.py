@@ -56,7 +56,7 @@ class Patcher:
         view = strategy.view(info)
         current = cast("JsonObject", copied(view(record.object) if view else record.object))
         patched = self._apply(info, patch_type, current, patch)
-        new = self._writer.decode(info, patched, options)
+        new = self._writer.decode(info, patched, options, patched=True)
         self._check_preconditions(info, record, new["metadata"])
         return self._writer.replace(info, record, new, subresource=subresource, options=options), False
 
@@ -90,7 +90,7 @@ class Patcher:
         live: JsonObject = record.object if record else {"metadata": {}}
         node = strategy.node(strategy.info)
         merged = copied(apply.apply(live, config, node=node, manager=manager, force=force, now=now))
-        new = strategy.to_storage(self._writer.decode(strategy.info, merged, options), strategy.info)
+        new = strategy.to_storage(self._writer.decode(strategy.info, merged, options, patched=True), strategy.info)
         if record is None:
             if subresource:
                 raise errors.not_found(info.group, info.plural, name)
@@ -120,7 +120,7 @@ class Patcher:
         match_url(meta, namespace if info.namespaced else "", name)
         strategy = self._core.strategy(info)
         unknown = sorted(metadata.decode(config, info) + prune(config, strategy.node(info)))
-        report_unknown(unknown, options)
+        report_unknown(info, unknown, options, patched=True)
         return strategy.to_storage(strategy.before_apply(config), info)
 
     def _check_preconditions(self, info: ResourceInfo, record: Record, meta: JsonObject) -> None:

@@ -6,7 +6,7 @@ objects only: no storage, no requests.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kubechain.embedded import names
 from kubechain.embedded.field_errors import FieldError
@@ -28,6 +28,8 @@ class Strategy:
         returns_deleted: the reply to DELETE is the object instead of a Status.
         strategic: patches may be strategic merge patches.
         create_on_update: PUT of what does not exist creates it.
+        blank: what every object has from the start, which nobody manages therefore.
+        untracked: fields that the server itself sets, which nobody manages either.
     """
 
     name_rule: names.NameRule = staticmethod(names.subdomain_name)
@@ -35,6 +37,8 @@ class Strategy:
     returns_deleted = False
     strategic = True
     create_on_update = False
+    blank: ClassVar[JsonObject] = {"metadata": {}}
+    untracked: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, info: ResourceInfo) -> None:
         self.info = info
@@ -78,12 +82,14 @@ class Strategy:
     def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
         """Reset what this endpoint may not change, in place."""
 
-    def validate_create(self, new: JsonObject) -> list[FieldError]:
-        """Complaints besides those about metadata."""
+    def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
+        """Complaints besides those about metadata, which are `found` already."""
         return self.validate(new)
 
-    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
-        """Complaints besides those about metadata."""
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+    ) -> list[FieldError]:
+        """Complaints besides those about metadata, which are `found` already."""
         return self.validate(new)
 
     def validate(self, new: JsonObject) -> list[FieldError]:

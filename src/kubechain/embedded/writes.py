@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from kubechain.embedded import admission, errors, managed_fields, metadata
 from kubechain.embedded.core import Core, WriteOptions, copied
 from kubechain.embedded.field_errors import causes, invalid
@@ -30,7 +32,7 @@ class Writer:
     def create(self, info: ResourceInfo, namespace: str, obj: JsonObject, options: WriteOptions) -> JsonObject:
         """Make an object of a body; returns it in storage form."""
         strategy = self._core.strategy(info)
-        new = self._decode(info, strategy, copied(obj), options)
+        new = self.decode(info, copied(obj), options)
         return self.insert(info, namespace, new, options)
 
     def insert(
@@ -47,12 +49,12 @@ class Writer:
         metadata.wipe_system_fields(meta)
         admission.check_namespace(self._core, info, namespace, meta.get("name", ""))
         if "resourceVersion" in meta:
-            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+            raise errors.StatusError(500, "", message="resourceVersion should not be set on objects to be created")
         meta["uid"] = self._core.environment.uid()
         meta["creationTimestamp"] = metadata.timestamp(self._core.environment.now())
         self._choose_name(info, namespace, meta)
         strategy.prepare_create(new)
-        self._check(info, new, metadata_first=True, old=None, subresource="")
+        self._check(info, new, old=None, subresource="")
         for text in strategy.warnings(new, None):
             options.warn(text)
         if not tracked:
@@ -67,10 +69,13 @@ class Writer:
     def _track(
         self, info: ResourceInfo, new: JsonObject, old: JsonObject | None, *, subresource: str, options: WriteOptions
     ) -> None:
+        strategy = self._core.strategy(info)
         managed_fields.track(
             new,
             old,
-            node=self._core.strategy(info).node(self._core.strategy(info).info),
+            blank=strategy.blank,
+            untracked=() if subresource else strategy.untracked,
+            node=strategy.node(strategy.info),
             manager=options.field_manager or "unknown",
             api_version=info.api_version,
             subresource=subresource,
@@ -99,7 +104,7 @@ class Writer:
     ) -> JsonObject:
         """Replace an object, or one subresource, by a body; returns it in storage form."""
         strategy = self._core.strategy(info)
-        new = self._decode(info, strategy, copied(obj), options)
+        new = self.decode(info, copied(obj), options)
         meta = new["metadata"]
         match_url(meta, namespace if info.namespaced else "", name)
         record = self._core.store.get(self._core.key(info, namespace, name))
@@ -111,16 +116,15 @@ class Writer:
         self._check_precondition(info, strategy, meta, record)
         return self.replace(info, record, new, subresource=subresource, options=options)
 
-    def _decode(self, info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions) -> JsonObject:
+    def decode(
+        self, info: ResourceInfo, obj: JsonObject, options: WriteOptions, *, patched: bool = False
+    ) -> JsonObject:
+        """Bring a body, or a patched object, into storage form, in place."""
+        strategy = self._core.strategy(info)
         check_kind(info, obj)
-        unknown = metadata.decode(obj, info)
-        unknown = sorted(unknown + strategy.decode(obj, info))
-        report_unknown(unknown, options)
+        unknown = sorted(metadata.decode(obj, info) + strategy.decode(obj, info))
+        report_unknown(info, unknown, options, patched=patched)
         return strategy.to_storage(obj, info)
-
-    def decode(self, info: ResourceInfo, obj: JsonObject, options: WriteOptions) -> JsonObject:
-        """Bring a body into storage form, in place."""
-        return self._decode(info, self._core.strategy(info), obj, options)
 
     def _check_precondition(self, info: ResourceInfo, strategy: Strategy, meta: JsonObject, record: Record) -> None:
         uid = meta.get("uid")
@@ -162,7 +166,7 @@ class Writer:
         metadata.inherit(meta, old["metadata"])
         if not subresource:
             strategy.prepare_update(new, old, "")
-        self._check(info, new, metadata_first=False, old=old, subresource=subresource)
+        self._check(info, new, old=old, subresource=subresource)
         for text in strategy.warnings(new, old):
             options.warn(text)
         if not tracked:
@@ -188,7 +192,6 @@ class Writer:
         info: ResourceInfo,
         new: JsonObject,
         *,
-        metadata_first: bool,
         old: JsonObject | None,
         subresource: str,
     ) -> None:
@@ -196,10 +199,10 @@ class Writer:
         meta = new["metadata"]
         if old is None:
             found = metadata.check_create(meta, namespaced=info.namespaced, rule=strategy.name_rule)
-            found += strategy.validate_create(new)
+            found += strategy.validate_create(new, found)
         else:
             found = metadata.check_update(meta, old["metadata"])
-            found += strategy.validate_update(new, old, subresource)
+            found += strategy.validate_update(new, old, found, subresource)
         if found:
             raise errors.invalid(info.group, info.kind, meta.get("name", ""), causes=causes(found))
 
@@ -207,25 +210,39 @@ class Writer:
 def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
     """A body names the version and kind of the URL, or neither."""
     version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
+    if info.custom:
+        _check_named(info, obj)
     if version != info.api_version:
         text = f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
         raise errors.bad_request(text)
     if kind != info.kind:
-        text = f'no kind "{kind}" is registered for version "{version}" in scheme "kubechain"'
-        raise errors.bad_request(text)
+        wrong = invalid("kind", kind, f"must be {info.kind}")
+        name = (obj.get("metadata") or {}).get("name", "")
+        raise errors.invalid(info.group, kind, name, causes=causes([wrong]))
     if list(obj)[:2] != ["apiVersion", "kind"]:
         rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}
         obj.clear()
         obj.update({"apiVersion": version, "kind": kind, **rest})
 
 
-def report_unknown(unknown: Sequence[str], options: WriteOptions) -> None:
+def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
+    """Bodies of custom kinds must say what they are; built-in ones need not."""
+    missing = next((title for title, name in (("Kind", "kind"), ("apiVersion", "apiVersion")) if not obj.get(name)), "")
+    if missing:
+        body = orjson.dumps(obj).decode()
+        start = f"{body[:30]} ..." if len(body) > 30 else body
+        text = f"Object '{missing}' is missing in '{body}' ({start})"
+        raise errors.bad_request(f"the object provided is unrecognized (must be of type {info.kind}): {text}")
+
+
+def report_unknown(info: ResourceInfo, unknown: Sequence[str], options: WriteOptions, *, patched: bool = False) -> None:
     """Refuse, or warn of, fields that the kind does not have."""
     if not unknown or options.field_validation == "Ignore":
         return
     texts = [f'unknown field "{path}"' for path in unknown]
     if options.field_validation == "Strict":
-        raise errors.bad_request(f"strict decoding error: {', '.join(texts)}")
+        why = f"strict decoding error: {', '.join(texts)}"
+        raise errors.bad_request(why) if patched else metadata.cannot_be_handled(info, why)
     for text in texts:
         options.warn(text)
 

@@ -38,7 +38,9 @@ class ConfigMapStrategy(Strategy):
             found.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
         return found
 
-    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+    ) -> list[FieldError]:
         return check_immutable(new, old, "data", "binaryData") + self.validate(new)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kubechain.embedded.builtin import shapes
 from kubechain.embedded.custom import CustomStrategy
 from kubechain.embedded.field_errors import FieldError, invalid, required
 from kubechain.embedded.registry import PrinterColumn, ResourceInfo
+from kubechain.embedded.rules import compilation_errors
+from kubechain.embedded.schema.structural import compile_schema
 from kubechain.embedded.strategy import Strategy, keep_only
 
 JsonObject = dict[str, Any]
@@ -80,6 +82,8 @@ class CustomResourceDefinitionStrategy(Strategy):
     """A definition is established as soon as it is written: there is nobody to wait for."""
 
     unconditional_update = False
+    blank: ClassVar[JsonObject] = {"metadata": {}, "spec": {"names": {}}}
+    untracked: ClassVar[tuple[str, ...]] = ("status",)
 
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
         unknown = super().decode(obj, info)
@@ -110,7 +114,7 @@ class CustomResourceDefinitionStrategy(Strategy):
         names: JsonObject = spec["names"]
         wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
         if new["metadata"].get("name") != wanted:
-            text = f'must be spec.names.plural+"."+spec.group'
+            text = 'must be spec.names.plural+"."+spec.group'
             found.append(invalid("metadata.name", new["metadata"].get("name", ""), text))
         found += [required(f"spec.{name}") for name in ("group", "scope") if not spec.get(name)]
         found += [
@@ -124,15 +128,24 @@ class CustomResourceDefinitionStrategy(Strategy):
             if not (version.get("schema") or {}).get("openAPIV3Schema"):
                 text = "schemas are required"
                 found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", text))
+            else:
+                found += _check_rules(version, f"spec.versions[{index}].schema.openAPIV3Schema")
         return found
 
-    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+    ) -> list[FieldError]:
         found = self.validate(new)
         for path in (("scope",), ("names", "kind"), ("names", "plural"), ("group",)):
             before, after = _at(old["spec"], path), _at(new["spec"], path)
             if before != after:
                 found.append(invalid(f"spec.{'.'.join(path)}", after, "field is immutable"))
         return found
+
+
+def _check_rules(version: JsonObject, path: str) -> list[FieldError]:
+    node = compile_schema(version["schema"]["openAPIV3Schema"])
+    return compilation_errors(node, path) if node.has_rules else []
 
 
 def _at(value: JsonObject, path: tuple[str, ...]) -> Any:

@@ -5,7 +5,7 @@ Objects are kept as core/v1.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kubechain.embedded.builtin import shapes
 from kubechain.embedded.field_errors import FieldError, invalid, required
@@ -125,6 +125,7 @@ class EventStrategy(Strategy):
     """Both versions of the same objects."""
 
     create_on_update = True
+    blank: ClassVar[JsonObject] = {"metadata": {}, "involvedObject": {}, "source": {}}
 
     def __init__(self, info: ResourceInfo) -> None:
         super().__init__(info)
@@ -156,7 +157,7 @@ class EventStrategy(Strategy):
             found.append(invalid("involvedObject.namespace", namespace, "does not match event.namespace"))
         return found
 
-    def validate_create(self, new: JsonObject) -> list[FieldError]:
+    def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
         found = self.validate(new)
         if new.get("eventTime"):
             found += _check_new(new)

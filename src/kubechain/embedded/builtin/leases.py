@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kubechain.embedded.builtin import shapes
 from kubechain.embedded.field_errors import FieldError, invalid
@@ -42,6 +42,7 @@ class LeaseStrategy(Strategy):
     """Durations are positive."""
 
     create_on_update = True
+    blank: ClassVar[JsonObject] = {"metadata": {}, "spec": {}}
     unconditional_update = False
 
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kubechain.embedded import names
 from kubechain.embedded.builtin import shapes
@@ -70,6 +70,7 @@ class NamespaceStrategy(Strategy):
 
     name_rule = staticmethod(names.label_name)
     returns_deleted = True
+    untracked: ClassVar[tuple[str, ...]] = ("spec", "status")
 
     def read_field(self, obj: JsonObject, path: str) -> str:
         return read_path(obj, "metadata.name" if path == "name" else path)

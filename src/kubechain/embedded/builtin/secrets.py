@@ -72,7 +72,9 @@ class SecretStrategy(Strategy):
                 found.append(required(f"data[{key}]"))
         return found
 
-    def validate_update(self, new: JsonObject, old: JsonObject, subresource: str) -> list[FieldError]:
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+    ) -> list[FieldError]:
         found: list[FieldError] = []
         if new["type"] != old["type"]:
             found.append(invalid("type", new["type"], IMMUTABLE))

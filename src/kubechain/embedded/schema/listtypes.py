@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubechain.embedded.field_errors import FieldError, duplicate, go_json, required
-from kubechain.embedded.schema.structural import MISSING, Node
+from kubechain.embedded.field_errors import FieldError, duplicate, go_json
+from kubechain.embedded.schema.structural import Node
 
 JsonObject = dict[str, Any]
 
@@ -39,25 +39,11 @@ def _check_list(value: list[Any], node: Node, path: str) -> list[FieldError]:
     if node.list_type == "set":
         found += _doubles([(go_json(item), item) for item in value], path)
     elif node.list_type == "map" and node.items is not None:
-        found += _missing_keys(value, node, path)
         keys = [{k: item.get(k) for k in node.map_keys if k in item} for item in value if isinstance(item, dict)]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
         found += _doubles([(go_json(key), key) for key in keys], path)
     if node.items is not None:
         for index, item in enumerate(value):
             found += check(item, node.items, f"{path}[{index}]")
-    return found
-
-
-def _missing_keys(value: list[Any], node: Node, path: str) -> list[FieldError]:
-    assert node.items is not None
-    found: list[FieldError] = []
-    for index, item in enumerate(value):
-        for key in node.map_keys:
-            below = node.items.properties.get(key)
-            has_default = below is not None and below.default is not MISSING
-            if isinstance(item, dict) and key not in item and not has_default:
-                text = f"element {index}: associative list with keys has an element that omits key field {key!r}"
-                found.append(required(path, text.replace("'", '"')))
     return found
 
 

@@ -63,9 +63,9 @@ def type_of(value: Any) -> str:
             return "null"
         case bool():
             return "boolean"
-        case int():
+        case int() if _INT_BOUNDS["int64"][0] <= value <= _INT_BOUNDS["int64"][1]:
             return "integer"
-        case float():
+        case int() | float():
             return "number"
         case str():
             return "string"
@@ -73,6 +73,12 @@ def type_of(value: Any) -> str:
             return "array"
         case _:
             return "object"
+
+
+def _number_format(node: Node) -> str:
+    """The format of a number, if it is one that means something."""
+    name = node.raw.get("format", "")
+    return name if name in {"integer": ("int32", "int64"), "number": ("float", "double")}.get(node.type, ()) else ""
 
 
 def _wanted(node: Node) -> tuple[str, ...]:
@@ -91,6 +97,10 @@ def _type(value: Any, node: Node, path: str) -> list[FieldError]:
     whole = isinstance(value, float) and value.is_integer() and "integer" in wanted
     if actual in wanted or (actual == "integer" and "number" in wanted) or whole:
         return []
+    number_format = _number_format(node)
+    if number_format and not isinstance(value, str | list):
+        kind = {"number": "float64", "integer": "int64"}.get(actual, "")
+        return [type_invalid(path, kind, f'{path} in body must be of type {number_format}: "{kind}"')]
     checked = formats.is_checked(node.raw.get("format", ""))
     if checked and isinstance(value, str | list) and not {"number", "integer"} & set(wanted):
         return []
@@ -118,10 +128,11 @@ def _string(value: str, node: Node, path: str) -> list[FieldError]:
 def _number(value: float, node: Node, path: str) -> list[FieldError]:
     raw = node.raw
     found: list[FieldError] = []
-    bounds = _INT_BOUNDS.get(raw.get("format", ""))
-    if node.type == "integer" and bounds and not bounds[0] <= value <= bounds[1]:
-        text = f"Checked value must be of type integer with format {raw['format']} in {path}"
-        found.append(invalid(NO_FIELD, "", text))
+    format_ = _number_format(node)
+    low, high = _INT_BOUNDS.get(format_, _INT_BOUNDS["int64"])
+    if node.type == "integer" and not (low <= value <= high and float(value).is_integer()):
+        named = f"with format {format_}" if format_ else "(default format)"
+        found.append(invalid(NO_FIELD, "", f"Checked value must be of type integer {named} in {path}"))
     if "multipleOf" in raw and value % raw["multipleOf"] != 0:
         found.append(invalid(path, value, f"{path} in body should be a multiple of {number(raw['multipleOf'])}"))
     if "minimum" in raw:

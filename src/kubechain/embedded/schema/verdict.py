@@ -68,6 +68,6 @@ def _translate_bounds(schema: JsonObject, found: JsonObject) -> None:
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if bound in schema:
             found[exclusive if schema.get(exclusive) else bound] = schema[bound]
-    if schema.get("type") == "integer" and schema.get("format") in _BOUNDS:
-        low, high = _BOUNDS[schema["format"]]
+    if schema.get("type") == "integer":
+        low, high = _BOUNDS.get(schema.get("format", ""), _BOUNDS["int64"])
         found["allOf"] = [{"minimum": low, "maximum": high}]
