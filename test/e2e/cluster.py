@@ -83,8 +83,9 @@ class Namespace:
 
     def apply(self, *manifests: Mapping[str, Any], fails: bool = False) -> Said:
         """`kubectl apply -f -` with the objects given."""
-        stream = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-        return self.kubectl("apply", "-f", "-", stdin=stream, fails=fails)
+        # One object goes as it is: older versions of kubectl validate the items of a List themselves.
+        whole = manifests[0] if len(manifests) == 1 else {"apiVersion": "v1", "kind": "List", "items": manifests}
+        return self.kubectl("apply", "-f", "-", stdin=json.dumps(whole), fails=fails)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """The object as the server has it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -19,30 +20,38 @@ def test_all_at_once_and_backwards_comes_to_the_same_answer(namespace: Namespace
     assert namespace.finished(RUN)["status"]["output"] == ANSWER
 
 
-def test_each_thing_waits_by_name_for_the_one_it_needs(namespace: Namespace, model: MockModel) -> None:
+def test_each_thing_says_by_name_what_it_waits_for(namespace: Namespace, model: MockModel) -> None:
     namespace.apply(a_task())
-    namespace.wait("task/hello-world-task", "{.status.status}", "Pending")
-    assert "my-assistant" in namespace.get("task", "hello-world-task")["status"]["statusDetail"]
+    wait_for_detail(namespace, "task/hello-world-task", "my-assistant")
     namespace.apply(an_agent())
-    namespace.wait("agent/my-assistant", "{.status.status}", "Pending")
-    assert "gpt-4o" in namespace.get("agent", "my-assistant")["status"]["statusDetail"]
+    wait_for_detail(namespace, "agent/my-assistant", "gpt-4o")
     namespace.apply(an_llm(base_url=model.base_url))
-    namespace.until(
-        lambda: "openai" in namespace.get("llm", "gpt-4o").get("status", {}).get("statusDetail", ""),
-        watch="llm",
-        what="the LLM names the missing Secret",
-    )
+    wait_for_detail(namespace, "llm/gpt-4o", "openai")
     namespace.apply(a_secret())
     assert namespace.finished(RUN)["status"]["output"] == ANSWER
 
 
-def test_a_run_made_before_its_task_says_what_it_waits_for(namespace: Namespace, model: MockModel) -> None:
-    namespace.apply(a_taskrun("early", task="hello-world-task"))
-    namespace.wait_for_event(
-        "TaskRun",
-        "early",
-        ("Normal", "Waiting", 'Waiting for task "hello-world-task" to become ready', "taskrun-controller"),
+def wait_for_detail(namespace: Namespace, target: str, part: str) -> None:
+    kind, name = target.split("/")
+    namespace.until(
+        lambda: part in namespace.get(kind, name).get("status", {}).get("statusDetail", ""),
+        watch=kind,
+        what=f"{target} names {part}",
     )
+
+
+@pytest.mark.parametrize(
+    ("already_there", "message"),
+    [
+        pytest.param([], 'Waiting for task "hello-world-task" to exist', id="its task is missing"),
+        pytest.param([a_task()], 'Waiting for task "hello-world-task" to become ready', id="its task is not ready"),
+    ],
+)
+def test_a_run_waits_for_its_task_and_says_so(
+    namespace: Namespace, model: MockModel, already_there: list[dict[str, Any]], message: str
+) -> None:
+    namespace.apply(*already_there, a_taskrun("early", task="hello-world-task"))
+    namespace.wait_for_event("TaskRun", "early", ("Normal", "Waiting", message, "taskrun-controller"))
     assert namespace.get("taskrun", "early")["status"]["phase"] == "Pending"
     namespace.apply(a_secret(), an_llm(base_url=model.base_url), an_agent(), a_task())
     assert namespace.finished("early")["status"]["output"] == ANSWER

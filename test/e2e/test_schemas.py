@@ -273,7 +273,8 @@ def test_the_status_cannot_be_written_with_the_spec(make_namespace: Callable[[st
     space = make_namespace("isolation")
     space.apply(sample("task"))
     edit(space, "task/hello-world-task", {"status.output": "forged"})
-    assert "status" not in space.get("task", "hello-world-task")
+    # The session's manager may have written a status of its own by now.
+    assert space.get("task", "hello-world-task").get("status", {}).get("output") != "forged"
 
 
 def test_explain_describes_every_field(cluster: Cluster) -> None:

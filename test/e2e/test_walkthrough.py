@@ -223,16 +223,27 @@ def test_the_key_is_nowhere_but_in_the_secret(walked: Namespace) -> None:
 # -- how else people look at it --
 
 
-def test_ready_is_a_condition_for_kubectl_wait(walked: Namespace) -> None:
-    for target in ("llm/gpt-4o", "agent/my-assistant", "task/hello-world-task", f"taskrun/{RUN}"):
-        walked.kubectl("wait", "--for=condition=Ready", target, "--timeout=10s")
+READY_CONDITIONS = (
+    ("llm", "gpt-4o", "Ready"),
+    ("agent", "my-assistant", "Ready"),
+    ("task", "hello-world-task", "Ready"),
+    ("taskrun", RUN, "Succeeded"),
+)
 
 
-def test_each_status_names_the_generation_it_is_about(walked: Namespace) -> None:
-    for kind, name in (("llm", "gpt-4o"), ("agent", "my-assistant"), ("task", "hello-world-task"), ("taskrun", RUN)):
-        obj = walked.get(kind, name)
-        assert obj["status"]["observedGeneration"] == obj["metadata"]["generation"]
-        assert condition(obj, "Ready")["status"] == "True"
+@pytest.mark.parametrize(("kind", "name", "type_"), READY_CONDITIONS)
+def test_kubectl_wait_knows_the_condition(walked: Namespace, kind: str, name: str, type_: str) -> None:
+    walked.kubectl("wait", f"--for=condition={type_}", f"{kind}/{name}", "--timeout=10s")
+
+
+@pytest.mark.parametrize(("kind", "name", "type_"), READY_CONDITIONS)
+def test_status_and_condition_name_the_generation_they_are_about(
+    walked: Namespace, kind: str, name: str, type_: str
+) -> None:
+    obj = walked.get(kind, name)
+    generation = obj["metadata"]["generation"]
+    assert obj["status"]["observedGeneration"] == generation
+    assert condition(obj, type_)["observedGeneration"] == generation
 
 
 def test_jsonpath_takes_the_output_out(walked: Namespace) -> None:
