@@ -92,6 +92,8 @@ class FakeApiServer:
         self.history: list[tuple[int, str, str, Json]] = []  # version, type, collection, object
         self.oldest_version = 0
         self.watch_list = watch_list
+        self.initial_end = True
+        """False: the bookmark after the initial events never comes."""
         self.sent: list[Sent] = []
         self.failures: deque[Reply | Exception] = deque()
         self.fails: Callable[[Sent], Reply | Exception | None] = lambda sent: None
@@ -334,6 +336,8 @@ class FakeApiServer:
                 return failure(422, "Invalid", "sendInitialEvents is forbidden for watch")
             for obj in self._at_version(watch.target, self.version):
                 watch.lines.put_nowait(json.dumps({"type": "ADDED", "object": obj}).encode())
+            if not self.initial_end:
+                return None
             end = {"resourceVersion": str(self.version), "annotations": {"k8s.io/initial-events-end": "true"}}
             watch.lines.put_nowait(json.dumps({"type": "BOOKMARK", "object": {"metadata": end}}).encode())
             return None

@@ -64,10 +64,9 @@ class Informer(Generic[T]):
     def describe(self) -> str:
         """Say in one line what it is doing and what stands in its way; for time-outs and readiness."""
         resource = self.resource
-        verbs = {"listing": "list"}
-        doing = ", ".join(dict.fromkeys(verbs.get(r.phase, "watch") for r in self.reflectors if not r.synced.is_set()))
+        verbs = dict.fromkeys(reflector.verb for reflector in self.reflectors if not reflector.synced.is_set())
         name = f"{resource.plural}.{resource.group}".rstrip(".")
-        return f"{resource.kind}: {doing or 'watch'} {name}: {self.last_error or 'no answer yet'}"
+        return f"{resource.kind}: {', '.join(verbs) or 'watch'} {name}: {self.last_error or 'no answer yet'}"
 
 
 class Informers:

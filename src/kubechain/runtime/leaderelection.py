@@ -14,6 +14,7 @@ connection of its own, so that a flood of our own requests cannot starve a renew
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class LeaderElector:
             LeadershipLost: the lease was lost while working; the work is stopped.
         """
         await self._follow()
-        log.info("leading", name=self._name, namespace=self._namespace)
+        log.info("leading", lease=self._name, namespace=self._namespace)
         self._on_change(True)
         lost = False
         try:
@@ -144,25 +145,24 @@ class LeaderElector:
                 overrun.cancel()
 
     async def _renew_on(self) -> None:
-        """Renew as long as it works; return when the lease is lost."""
-        while True:
-            await self._clock.sleep(self._timing.retry_seconds)
-            await self._try()
-            if not self.is_leader or self.holder != self._identity:
-                log.error("leadership lost", name=self._name, holder=self.holder)
-                return
+        """Renew as long as it works; return when the lease is lost, or could be soon."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._leads_until) as deadline:
+                while self.holder == self._identity:
+                    await self._clock.sleep(self._timing.retry_seconds)
+                    if await self._try():
+                        deadline.reschedule(self._leads_until)
+        log.error("leadership lost", lease=self._name, holder=self.holder)
 
     async def _try(self) -> bool:
         """Take or renew the lease once; failures are logged, what they mean is up to the deadline."""
         started_at = self._clock.monotonic()
-        until_lost = self._leads_until - started_at
-        limit = min(self._timing.call_seconds, until_lost) if until_lost > 0 else self._timing.call_seconds
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(self._timing.call_seconds):
                 ours = await self._take()
         except (ApiError, TransportError, TimeoutError) as error:
             self._held = None  # the write may have been applied: look again
-            log.warning("lease not reached", name=self._name, error=f"{type(error).__name__}: {error}"[:256])
+            log.warning("lease not reached", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])
             return False
         if ours:
             self._leads_until = started_at + self._timing.renew_deadline_seconds
@@ -229,4 +229,4 @@ class LeaderElector:
                 spec = msgspec.structs.replace(held.spec, holder_identity="", lease_duration_seconds=1)
                 await self._client.update(LEASES, msgspec.structs.replace(held, spec=spec))
         except (ApiError, TransportError, TimeoutError) as error:
-            log.warning("lease not released", name=self._name, error=f"{type(error).__name__}: {error}"[:256])
+            log.warning("lease not released", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])

@@ -142,6 +142,8 @@ class Reflector:
         self._must_be_exact = False
         self._initial: list[Cut] | None = None
         self.phase = Phase.LISTING
+        self.verb = "watch" if watch_list else "list"
+        """The last request's verb: what a missing right must be granted for."""
         self.synced = asyncio.Event()
         self.last_error = ""
         self.last_heard_at = clock.monotonic()
@@ -164,7 +166,7 @@ class Reflector:
     # --- listing
 
     async def _list(self) -> None:
-        self.phase = Phase.LISTING
+        self.phase, self.verb = Phase.LISTING, "list"
         self._sink.begin_replace()
         cuts: list[Cut] = []
         version = ""
@@ -202,6 +204,7 @@ class Reflector:
 
     async def _watch(self) -> None:
         """Read one watch to its end; where a list is due, it begins with the initial state."""
+        self.verb = "watch"
         self._initial = [] if self._must_list else None
         if self._must_list:
             self.phase = Phase.LISTING

@@ -1,0 +1,155 @@
+"""Events: form, series, bounds, and that nothing of it ever disturbs who records."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.errors import TransportError
+from kubechain.runtime.events import QUEUE_LIMIT, EventRecorder, EventSink
+from test.runtime.fake_apiserver import FakeApiServer, failure
+from test.runtime.widgets import widget
+
+PATH = "apis/events.k8s.io/v1/events"
+OBJECT = widget("hello", metadata={"uid": "u-1", "resourceVersion": "7"})
+
+
+@asynccontextmanager
+async def recording(server: FakeApiServer) -> AsyncGenerator[tuple[EventRecorder, EventSink]]:
+    sink = EventSink(Client(server, clock=LoopClock()), clock=LoopClock(), instance="pod_1")
+    task = asyncio.create_task(sink.run())
+    try:
+        yield EventRecorder(sink, "widget-controller"), sink
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def events(server: FakeApiServer) -> list[dict[str, Any]]:
+    return [obj for _, obj in sorted(server.objects.items())]
+
+
+async def test_an_event_has_what_kubectl_describe_shows() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        recorder.event(OBJECT, "Normal", "Ready", "All is well")
+        await sink.drain()
+    (event,) = events(server)
+    name = event["metadata"].pop("name")
+    assert name.startswith("hello.")
+    assert len(name) == len("hello.") + 16
+    assert event["metadata"]["namespace"] == "default"
+    assert event["regarding"] == {
+        "apiVersion": "example.com/v1", "kind": "Widget", "namespace": "default", "name": "hello", "uid": "u-1",
+        "resourceVersion": "7",
+    }  # fmt: skip
+    assert {key: event[key] for key in ("type", "reason", "note", "action")} == {
+        "type": "Normal", "reason": "Ready", "note": "All is well", "action": "Ready",
+    }  # fmt: skip
+    assert (event["reportingController"], event["reportingInstance"]) == ("widget-controller", "pod_1")
+    assert event["eventTime"] == "2026-01-01T00:00:00.000000Z"
+    assert "series" not in event
+
+
+async def test_names_sort_in_the_order_of_recording() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        for number in range(20):
+            recorder.event(OBJECT, "Normal", "Step", f"step {number}")
+        await sink.drain()
+    assert [event["note"] for event in events(server)] == [f"step {number}" for number in range(20)]
+
+
+async def test_repetition_becomes_a_series_with_few_writes() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        for _ in range(120):
+            recorder.event(OBJECT, "Warning", "Failed", "the same")
+            await asyncio.sleep(1)
+        await sink.drain()
+        (event,) = events(server)
+        assert event["series"]["count"] == 120
+        assert len(server.writes()) <= 14
+        await asyncio.sleep(600)
+        recorder.event(OBJECT, "Warning", "Failed", "the same")
+        await sink.drain()
+    assert len(events(server)) == 2
+
+
+async def test_a_series_whose_event_has_expired_goes_on_in_a_new_one() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        recorder.event(OBJECT, "Warning", "Failed", "the same")
+        await sink.drain()
+        server.objects.clear()
+        recorder.event(OBJECT, "Warning", "Failed", "the same")
+        await sink.drain()
+    (event,) = events(server)
+    assert event["series"]["count"] == 2
+
+
+async def test_one_object_cannot_flood_and_others_are_not_affected() -> None:
+    server = FakeApiServer()
+    other = widget("other", metadata={"uid": "u-2"})
+    async with recording(server) as (recorder, sink):
+        for number in range(100):
+            recorder.event(OBJECT, "Normal", "Noise", f"noise {number}")
+        recorder.event(other, "Normal", "Ready", "fine")
+        await sink.drain()
+        assert len(events(server)) == 26
+        assert sink.statistics().filtered == 75
+        await asyncio.sleep(301)
+        recorder.event(OBJECT, "Normal", "Noise", "one more")
+        await sink.drain()
+    assert len(events(server)) == 27
+
+
+async def test_a_server_that_is_down_costs_events_and_nothing_else() -> None:
+    server = FakeApiServer()
+    server.fails = lambda sent: TransportError("down")
+    async with recording(server) as (recorder, sink):
+        for number in range(QUEUE_LIMIT + 500):
+            recorder.event(widget(f"w{number}"), "Normal", "Ready", "fine")
+        assert sink.statistics().dropped == 500
+        server.fails = lambda sent: None
+        await sink.drain()
+        assert len(server.objects) == QUEUE_LIMIT
+
+
+async def test_refused_events_are_dropped_and_the_next_ones_are_written() -> None:
+    server = FakeApiServer()
+    server.failures.append(failure(403, "Forbidden", "namespace is being terminated"))
+    async with recording(server) as (recorder, sink):
+        recorder.event(OBJECT, "Normal", "One", "refused")
+        recorder.event(OBJECT, "Normal", "Two", "written")
+        await sink.drain()
+    assert [event["reason"] for event in events(server)] == ["Two"]
+
+
+async def test_a_lost_reply_makes_no_second_event() -> None:
+    server = FakeApiServer()
+    lost = [True]
+    server.lose_reply = lambda sent: bool(lost) and lost.pop()
+    async with recording(server) as (recorder, sink):
+        recorder.event(OBJECT, "Normal", "Ready", "fine")
+        await sink.drain()
+    assert len(events(server)) == 1
+    assert sink.statistics().dropped == 0
+
+
+async def test_the_longest_names_and_notes_stay_within_the_servers_limits() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        recorder.event(widget("a" * 235 + "-." + "b" * 16), "Odd", "R" * 300, "ü" * 2000)
+        await sink.drain()
+    (event,) = events(server)
+    assert len(event["metadata"]["name"]) <= 253
+    assert "-." not in event["metadata"]["name"]
+    assert len(event["note"].encode()) <= 1024
+    assert (len(event["reason"]), event["type"]) == (128, "Normal")

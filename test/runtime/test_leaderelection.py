@@ -1,0 +1,200 @@
+"""Leader election under hangs, lost connections and cancels; never two that believe to lead."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.errors import TransportError
+from kubechain.runtime.leaderelection import LeaderElector, LeadershipLost, Timing
+from test.runtime.fake_apiserver import FakeApiServer, Sent, failure
+
+PATH = "apis/coordination.k8s.io/v1/leases"
+
+
+class Replica:
+    """One candidate whose work can be seen."""
+
+    def __init__(self, server: FakeApiServer, name: str, *, link: Link | None = None) -> None:
+        self.working = False
+        self.began = asyncio.Event()
+        self.killed = asyncio.Event()
+        self.stubborn_seconds = 0.0
+        client = Client(link or server, clock=LoopClock())
+        self.elector = LeaderElector(
+            client, clock=LoopClock(), identity=name, namespace="ns", name="it", exit_now=self._kill
+        )
+        self.finish = asyncio.Event()
+        self.task = asyncio.create_task(self.elector.run(self._work))
+
+    async def _work(self) -> None:
+        self.working = True
+        self.began.set()
+        try:
+            await self.finish.wait()
+        finally:
+            if self.stubborn_seconds:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(self.stubborn_seconds)
+            self.working = False
+
+    def _kill(self) -> None:
+        self.killed.set()
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, LeadershipLost):
+            await self.task
+
+
+class Link(FakeApiServer):
+    """A connection to a server that one replica has for itself, and that can hang or break."""
+
+    def __init__(self, server: FakeApiServer) -> None:
+        super().__init__()
+        self.server = server
+        self.hangs = False
+
+    async def send(self, *args: object, **options: object) -> object:  # type: ignore[override]
+        if self.hangs:
+            await asyncio.Event().wait()
+        return await self.server.send(*args, **options)  # type: ignore[arg-type]
+
+
+def holder(server: FakeApiServer) -> str:
+    return server.objects[PATH, "ns", "it"]["spec"].get("holderIdentity", "")
+
+
+async def test_one_leads_and_a_stop_hands_over_within_three_seconds() -> None:
+    server = FakeApiServer()
+    first = Replica(server, "first")
+    await asyncio.sleep(1)
+    second = Replica(server, "second")
+    await asyncio.sleep(60)
+    assert (first.working, second.working, holder(server)) == (True, False, "first")
+    first.finish.set()
+    await first.task
+    assert holder(server) == ""
+    await asyncio.sleep(3)
+    assert (second.working, holder(server)) == (True, "second")
+    assert server.objects[PATH, "ns", "it"]["spec"]["leaseTransitions"] == 1
+    await second.stop()
+
+
+async def test_after_a_crash_the_other_takes_over_when_the_lease_has_run_out() -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    first, loop = Replica(server, "first", link=link), asyncio.get_running_loop()
+    await asyncio.sleep(1)
+    second = Replica(server, "second")
+    await asyncio.sleep(30)
+    link.hangs = True  # as a crash looks from outside
+    crashed_at = loop.time()
+    await second.began.wait()
+    assert 13 <= loop.time() - crashed_at <= 18
+    await first.stop()
+    await second.stop()
+
+
+@pytest.mark.parametrize("trouble", ["hang", "reset", "503"])
+async def test_who_cannot_renew_stops_before_another_may_begin(trouble: str) -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    first = Replica(server, "first", link=link)
+    await asyncio.sleep(1)
+    second = Replica(server, "second")
+    await asyncio.sleep(10)
+    match trouble:
+        case "hang":
+            link.hangs = True
+        case "reset":
+            link.server = FakeApiServer()
+            link.server.fails = lambda sent: TransportError("reset")
+        case _:
+            link.server = FakeApiServer()
+            link.server.fails = lambda sent: failure(503, "ServiceUnavailable")
+    for _ in range(400):
+        await asyncio.sleep(0.1)
+        assert not (first.elector.is_leader and second.elector.is_leader)
+        assert not (first.working and second.working)
+    assert (first.working, second.working) == (False, True)
+    with pytest.raises(LeadershipLost):
+        await first.task
+    assert not first.killed.is_set()
+    await second.stop()
+
+
+async def test_a_short_outage_costs_nothing() -> None:
+    server = FakeApiServer()
+    replica = Replica(server, "only")
+    await asyncio.sleep(5)
+    server.fails = lambda sent: failure(500, "InternalError")
+    await asyncio.sleep(7)
+    server.fails = lambda sent: None
+    await asyncio.sleep(60)
+    assert replica.working
+    await replica.stop()
+
+
+async def test_a_renewal_whose_reply_is_lost_is_recognised() -> None:
+    server = FakeApiServer()
+    replica = Replica(server, "only")
+    await asyncio.sleep(5)
+    lost = [True]
+
+    def lose_once(sent: Sent) -> bool:
+        return sent.method == "PUT" and bool(lost) and lost.pop()
+
+    server.lose_reply = lose_once
+    await asyncio.sleep(60)
+    assert replica.working
+    assert not lost
+    await replica.stop()
+
+
+async def test_work_that_does_not_stop_ends_the_process_before_the_lease_is_free() -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    replica, loop = Replica(server, "stubborn", link=link), asyncio.get_running_loop()
+    await asyncio.sleep(5)
+    replica.stubborn_seconds = 100
+    link.hangs = True
+    began_at = loop.time()
+    await replica.killed.wait()
+    assert loop.time() - began_at < 15
+    await replica.stop()
+
+
+async def test_work_that_fails_releases_the_lease_and_tells() -> None:
+    server = FakeApiServer()
+
+    async def fail() -> None:
+        raise RuntimeError("a defect")
+
+    elector = LeaderElector(
+        Client(server, clock=LoopClock()), clock=LoopClock(), identity="a", namespace="ns", name="it"
+    )
+    with pytest.raises(RuntimeError, match="a defect"):
+        await elector.run(fail)
+    assert holder(server) == ""
+
+
+async def test_a_lease_that_somebody_else_took_is_not_taken_back() -> None:
+    server = FakeApiServer()
+    replica = Replica(server, "first")
+    await asyncio.sleep(5)
+    lease = server.objects[PATH, "ns", "it"]
+    server.put(PATH, {**lease, "spec": {**lease["spec"], "holderIdentity": "thief"}})
+    with pytest.raises(LeadershipLost):
+        await replica.task
+    assert holder(server) == "thief"
+    assert not replica.working
+
+
+def test_durations_that_would_let_two_lead_are_refused() -> None:
+    with pytest.raises(ValueError, match="must hold"):
+        Timing(lease_seconds=10, renew_deadline_seconds=10)

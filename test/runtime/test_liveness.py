@@ -1,0 +1,76 @@
+"""Who is gone and who is not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.liveness import LeaseLiveness, SoleReplica, lease_name
+from test.runtime.fake_apiserver import FakeApiServer
+
+PATH = "apis/coordination.k8s.io/v1/leases"
+
+
+def replica(server: FakeApiServer, identity: str) -> LeaseLiveness:
+    return LeaseLiveness(Client(server, clock=LoopClock()), clock=LoopClock(), identity=identity, namespace="ns")
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_living_replica_is_never_called_gone_and_a_stopped_one_at_once() -> None:
+    server = FakeApiServer()
+    me, other = replica(server, "pod-a_1"), replica(server, "pod-b_2")
+    await other.start()
+    task = asyncio.create_task(other.run())
+    for _ in range(20):
+        answer = await me.is_gone("pod-b_2")
+        assert answer is not True
+        assert 0 < answer <= 30
+        await asyncio.sleep(answer)
+    await stop(task)
+    assert await me.is_gone("pod-b_2") is True
+
+
+async def test_a_crashed_replica_is_gone_when_its_lease_stood_still_for_its_duration() -> None:
+    server = FakeApiServer()
+    me, other = replica(server, "pod-a_1"), replica(server, "pod-b_2")
+    await other.start()
+    assert await me.is_gone("pod-b_2") == 30
+    await asyncio.sleep(20)
+    assert await me.is_gone("pod-b_2") == 10
+    await asyncio.sleep(10)
+    assert await me.is_gone("pod-b_2") is True
+
+
+async def test_the_predecessor_in_the_same_pod_is_gone_without_a_question() -> None:
+    server = FakeApiServer()
+    me = replica(server, "pod_x_1")
+    assert await me.is_gone("pod_x_0") is True
+    assert await me.is_gone("pod_x_1") is False
+    assert server.sent == []
+
+
+async def test_a_swept_lease_is_made_again_and_abandoned_ones_are_deleted() -> None:
+    server = FakeApiServer()
+    me, crashed = replica(server, "pod-a_1"), replica(server, "pod-b_2")
+    await me.start()
+    await crashed.start()
+    task = asyncio.create_task(me.run())
+    await asyncio.sleep(15)
+    server.remove(PATH, "ns", lease_name("pod-a_1"))
+    await asyncio.sleep(1500)
+    assert [name for _, _, name in server.objects] == [lease_name("pod-a_1")]
+    await stop(task)
+    assert server.objects == {}
+
+
+async def test_the_only_replica_asks_nobody() -> None:
+    sole = SoleReplica("pod_1")
+    assert await sole.is_gone("pod_1") is False
+    assert await sole.is_gone("elsewhere_2") is True
