@@ -12,8 +12,6 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-import jwt
-
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 """Issuer and default audience of service account tokens, as in a cluster."""
 
@@ -75,9 +73,13 @@ class Tokens:
             "sub": f"system:serviceaccount:{namespace}:{name}",
             "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
         }
+        import jwt  # slow to import, and most runs never see such a token
+
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
     def _service_account(self, token: str) -> User | None:
+        import jwt
+
         try:
             claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM], audience=self.issuer, issuer=self.issuer)
         except jwt.InvalidTokenError:
