@@ -21,6 +21,9 @@ from kubechain.runtime.transport import Reply, StreamReply
 
 Json = dict[str, Any]
 
+BOOKMARK_SECONDS = 60.0
+"""kube-apiserver sends one about every minute."""
+
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -81,6 +84,11 @@ class Watch:
     lines: asyncio.Queue[bytes | Exception | None] = field(default_factory=asyncio.Queue[bytes | Exception | None])
     deaf: bool = False
     """Nothing arrives any more, as on a connection that died without a word."""
+    version: Callable[[], int] = lambda: 0
+
+    def bookmark(self) -> Json:
+        """Return the metadata of a bookmark."""
+        return {"resourceVersion": str(self.version())}
 
 
 class FakeApiServer:
@@ -135,7 +143,7 @@ class FakeApiServer:
 
     def writes(self) -> list[Sent]:
         """Return the requests that change something."""
-        return [sent for sent in self.sent if sent.method != "GET"]
+        return [sent for sent in self.sent if sent.method not in ("GET", "WATCH")]
 
     # --- the exchange
 
@@ -166,7 +174,7 @@ class FakeApiServer:
         if planned is not None:
             yield _Stream(planned.status, planned.body, None, idle_timeout_seconds)
             return
-        watch = Watch(Target.parse(urlsplit(target).path))
+        watch = Watch(Target.parse(urlsplit(target).path), version=lambda: self.version)
         refused = self._fill(watch, _query(target), partial="PartialObjectMetadata" in headers.get("accept", ""))
         if refused is not None:
             yield _Stream(refused.status, refused.body, None, idle_timeout_seconds)
@@ -373,16 +381,28 @@ class _Stream:
             yield self._body
             return
         while True:
-            try:
-                async with asyncio.timeout(self._idle_seconds):
-                    line = await self._watch.lines.get()
-            except TimeoutError as error:
-                raise TransportError("idle") from error
+            line = await self._next(self._watch)
             if line is None:
                 return
             if isinstance(line, Exception):
                 raise line
             yield line
+
+    async def _next(self, watch: Watch) -> bytes | Exception | None:
+        """Wait for a line; in a long silence send a bookmark, as kube-apiserver does, unless the line is dead."""
+        deadline = asyncio.get_running_loop().time() + self._idle_seconds
+        bookmark_at = asyncio.get_running_loop().time() + BOOKMARK_SECONDS
+        try:
+            async with asyncio.timeout_at(min(deadline, bookmark_at)):
+                return await watch.lines.get()
+        except TimeoutError:
+            if not watch.deaf:
+                return json.dumps({"type": "BOOKMARK", "object": {"metadata": watch.bookmark()}}).encode()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await watch.lines.get()
+        except TimeoutError:
+            return TransportError("idle")
 
 
 def _query(target: str) -> dict[str, str]:

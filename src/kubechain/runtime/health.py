@@ -113,9 +113,9 @@ class HttpServer:
         app = web.Application()
         for path, page in self._pages.items():
             app.router.add_get(path, _handler(page))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, self.host, self.port)
         await site.start()
         self.port = _bound_port(self._runner) or self.port
 
