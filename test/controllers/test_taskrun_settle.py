@@ -217,6 +217,11 @@ def test_tokens_are_the_same_for_the_same_attempt_and_differ_between_attempts() 
 
 
 def test_an_unchanged_status_is_no_new_version() -> None:
-    run = a_run(phase=P.READY_FOR_LLM)
-    assert next_version(run, Settled({"phase": P.READY_FOR_LLM, "ready": run.status.ready})) is run
+    run = a_run(phase=P.READY_FOR_LLM, ready=False)
+    assert next_version(run, Settled({"phase": P.READY_FOR_LLM, "ready": False, "llm": None})) is run
     assert next_version(run, replace(Settled(), status={"turn": 9})) is not run
+
+
+def test_not_ready_is_said_aloud() -> None:
+    run = next_version(a_run(), settle.waiting(a_run(), Wait("Waiting for something")))
+    assert run.to_wire()["status"]["ready"] is False

@@ -98,11 +98,17 @@ class StatusWriter:
 
 def next_version(obj: T, settled: Settled) -> T:
     """``obj`` with the settled status; ``obj`` itself when that changes nothing."""
-    changes = {name: value for name, value in settled.status.items() if getattr(obj.status, name) != value}
+    changes = {name: value for name, value in settled.status.items() if not _says(obj, name, value)}
     if not changes:
         return obj
     changes["observed_generation"] = obj.metadata.generation
     return obj.with_status(**changes)
+
+
+def _says(obj: StatusObject[Any, Any], name: str, value: Any) -> bool:
+    """Whether the status has that value for everybody to read: ``ready: false`` counts only once it is written."""
+    is_silent = value is None or value == ()
+    return getattr(obj.status, name) == value and (is_silent or name in obj.status.model_fields_set)
 
 
 def _log_transition(before: StatusObject[Any, Any], after: StatusObject[Any, Any], events: Sequence[Event]) -> None:
