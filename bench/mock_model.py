@@ -183,16 +183,15 @@ def _completion(
     question: Question, *, finish_reason: str = "stop", message: Mapping[str, Any] | None = None
 ) -> web.Response:
     spoken = message if message is not None else {"role": "assistant", "content": ANSWER}
-    return web.json_response(
-        {
-            "id": "chatcmpl-mock",
-            "object": "chat.completion",
-            "created": 1_700_000_000,
-            "model": question.model,
-            "choices": [{"index": 0, "message": spoken, "finish_reason": finish_reason}],
-            "usage": {"prompt_tokens": 20, "completion_tokens": 6, "total_tokens": 26},
-        }
-    )
+    body = {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": question.model,
+        "choices": [{"index": 0, "message": spoken, "finish_reason": finish_reason}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 6, "total_tokens": 26},
+    }
+    return web.json_response(body, headers={"Set-Cookie": "session=mock; Path=/"})  # as providers' front ends do
 
 
 async def _answer(question: Question) -> web.Response:

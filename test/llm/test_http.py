@@ -1,6 +1,7 @@
 """The exchange itself: how the library's errors are told, proxies, and what happens at the end."""
 
 import gc
+import traceback
 
 import httpx2
 import pytest
@@ -92,7 +93,7 @@ async def test_an_illegal_header_is_not_in_the_traceback() -> None:
     async with a_pool(httpx2.LocalProtocolError(f"Illegal header value b'{CANARY}'")) as pool:
         with pytest.raises(errors.InvalidTarget) as caught:
             await pool.send(CALL, timeout_seconds=30)
-    assert caught.value.__suppress_context__
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_a_reply_is_a_value() -> None:

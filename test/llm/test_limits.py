@@ -49,7 +49,7 @@ async def test_a_raised_limit_lets_the_waiting_in() -> None:
     async with full(limits, "llm", 1):
         waiter = asyncio.create_task(take(limits, "llm", 1, taken))
         await settle()
-        async with limits.slot("llm", 3):
+        async with asyncio.timeout(5), limits.slot("llm", 3):
             await waiter
     assert taken.is_set()
 

@@ -289,6 +289,24 @@ def test_a_failure_is_raised() -> None:
         DIALECT.parse(a_request(), an_error_reply(429))
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param({"code": 429, "message": "slow down"}, errors.RateLimited, id="with a status"),
+        pytest.param({"code": "oops", "message": "upstream"}, errors.ServerFailed, id="without one"),
+        pytest.param("upstream", errors.ServerFailed, id="as a text"),
+    ],
+)
+def test_a_failure_inside_a_200_is_a_failure(error: object, kind: type[errors.LLMError]) -> None:
+    with pytest.raises(kind):
+        parse({"error": error})
+
+
+def test_text_that_is_not_unicode_is_refused_here() -> None:
+    with pytest.raises(errors.RequestRefused, match="cannot be sent as JSON"):
+        DIALECT.build(a_request(a_target(), Message.model_construct(role="user", content="\ud800", tool_calls=())))
+
+
 # --- the free check
 
 LISTING = {"data": [{"id": "gpt-4o"}, {"id": "other", "aliases": ["alias"]}]}

@@ -134,6 +134,10 @@ class LLMClient(Protocol):
     async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
         """Find out by a request that costs nothing whether the key and the model are accepted.
 
+        Args:
+            target: Which model, and how to reach it.
+            timeout_seconds: Budget of each request; there are two where a server describes no single models.
+
         Raises:
             Retryable: Nothing was learned: keep the last verdict.
             Final: The LLM cannot be used as it is.

@@ -48,8 +48,8 @@ class Limits:
         return {key: _statistics(limiter) for key, limiter in self._limiters.items()}
 
     def _forget_when_idle(self, key: str, limiter: CapacityLimiter) -> None:
-        now = _statistics(limiter)
-        if not now.in_flight and not now.waiting and self._limiters.get(key) is limiter:
+        # A slot that is given back goes to a waiter at once: nobody in flight means that nobody waits.
+        if not limiter.borrowed_tokens and self._limiters.get(key) is limiter:
             del self._limiters[key]
 
 

@@ -7,13 +7,16 @@ Two decisions about answers that are neither plain text nor tool calls:
 - A refusal (`message.refusal`) is the model's answer: it becomes the assistant's text, with finish reason `refusal`.
 - `content_filter` is a `RequestRefused`: the provider cut the answer, and a cut answer must not pass for a whole one.
 An answer cut by the token limit (`length`) is an answer, except that a tool call cut in its arguments is not.
+
+Answers are not streamed: a stream of 200 chunks costs more than 5 times the CPU of a whole reply (6.6 ms against 1.2),
+and half a stream is worth nothing, because nothing happens before the whole turn is recorded.
 """
 
 import hashlib
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -86,14 +89,20 @@ class OpenAIChat:
         """Put a model call into `POST …/chat/completions`."""
         target = request.target
         headers = _headers(target) | {"content-type": "application/json"}
-        body = orjson.dumps(completion_body(request))
+        try:
+            body = orjson.dumps(completion_body(request))
+        except orjson.JSONEncodeError as error:
+            raise RequestRefused(f"conversation or tools cannot be sent as JSON: {error}") from error
         return HttpCall(method="POST", url=_url(target, "chat/completions"), headers=headers, body=body)
 
     def parse(self, request: CompletionRequest, reply: HttpReply) -> Completion:
         """Read a `chat.completion` object."""
         if reply.status != 200:
             raise failure(request.target, reply)
-        return read_completion(request.target, _object(reply))
+        body = _object(reply)
+        if body.get("error") and not body.get("choices"):  # gateways whose upstream failed after they said 200
+            raise failure(request.target, replace(reply, status=_status_inside(body)))
+        return read_completion(request.target, body)
 
     def check(self, target: Target) -> HttpCall:
         """Ask for the model's description. On Azure for the list: it does not describe deployments to this key."""
@@ -339,6 +348,11 @@ def _is_json(text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def _status_inside(body: Mapping[str, Any]) -> int:
+    code = _mapping(body.get("error")).get("code")
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
 
 
 def _text(value: object) -> str:
