@@ -145,5 +145,4 @@ def _shown(entry: JsonObject) -> str:
         text = f'{text} with subresource "{entry["subresource"]}"'
     if entry["operation"] != "Update":
         return text
-    at = f" at {entry['time']}" if entry.get("time") else ""
-    return f"{text} using {entry['apiVersion']}{at}"
+    return f"{text} using {entry['apiVersion']}"

@@ -13,6 +13,7 @@ from kubechain.embedded.core import Core, FieldValidation, Warn, WriteOptions, i
 from kubechain.embedded.definitions import Definitions
 from kubechain.embedded.deletion import ANY, DeleteOptions, Deleter, Preconditions, Propagation
 from kubechain.embedded.environment import Environment, SystemEnvironment
+from kubechain.embedded.field_errors import causes, invalid
 from kubechain.embedded.gc import GarbageCollector
 from kubechain.embedded.history import History
 from kubechain.embedded.lifecycle import NamespaceLifecycle
@@ -175,7 +176,7 @@ class Engine:
         """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it).
 
         Args:
-            orphan_dependents: the older way to say `propagation`, over which it wins.
+            orphan_dependents: the older way to say `propagation`; only one of them may be given.
         """
         policy = _policy(propagation, orphan_dependents)
         options = DeleteOptions(preconditions, policy, grace_period_seconds, dry_run)
@@ -251,6 +252,9 @@ class Engine:
 
 
 def _policy(propagation: Propagation | None, orphan_dependents: bool | None) -> Propagation | None:
+    if propagation is not None and orphan_dependents is not None:
+        wrong = invalid("propagationPolicy", propagation, "orphanDependents and deletionPropagation cannot be both set")
+        raise errors.invalid("meta.k8s.io", "DeleteOptions", "", causes=causes([wrong]))
     if orphan_dependents is None:
         return propagation
     return "Orphan" if orphan_dependents else "Background"

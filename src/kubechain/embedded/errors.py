@@ -90,9 +90,10 @@ def no_such_resource() -> StatusError:
     return StatusError(404, "NotFound", message="the server could not find the requested resource", details={})
 
 
-def already_exists(group: str, plural: str, name: str) -> StatusError:
-    """409 for a create."""
-    message = f'{_qualified(plural, group)} "{name}" already exists'
+def already_exists(group: str, plural: str, name: str, *, going: bool = False) -> StatusError:
+    """409 for a create. `going`: what is in the way is being deleted."""
+    prefix = "object is being deleted: " if going else ""
+    message = f'{prefix}{_qualified(plural, group)} "{name}" already exists'
     return StatusError(409, "AlreadyExists", message=message, details=_details(name, group, plural))
 
 

@@ -52,7 +52,7 @@ def track(
     """
     before: list[JsonObject] = old["metadata"].get("managedFields", []) if old else []
     before_it = blank if old is None else old
-    changed, removed = fieldsets.compare(before_it, {**before_it, **_without_fields(new, untracked)}, node)
+    changed, removed = fieldsets.compare(_without_fields(before_it, untracked), _without_fields(new, untracked), node)
     changed = strip(changed or {})
     removed = strip(removed or {})
     entries = _without(before, changed, removed)

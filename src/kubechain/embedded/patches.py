@@ -36,32 +36,39 @@ def apply_json_patch(target: JsonObject, operations: Any) -> JsonObject:
     """Apply a JSON patch.
 
     Raises:
-        StatusError: it is not one (400), or it does not fit the object (422).
+        StatusError: it is not one (400), is too long (413), or does not fit the object (422).
     """
     if not isinstance(operations, list):
-        text = "json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+        text = "json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
         raise errors.bad_request(f"error decoding patch: {text}")
     listed = cast("list[Any]", operations)
     if len(listed) > OPERATIONS_LIMIT:
         text = f"The allowed maximum operations in a JSON patch is {OPERATIONS_LIMIT}, got {len(listed)}"
         raise errors.StatusError(413, "RequestEntityTooLarge", message=text)
+    result = target
+    for operation in listed:
+        result = _apply_one(result, operation)
+    return result
+
+
+def _apply_one(target: JsonObject, operation: Any) -> JsonObject:
     try:
-        return cast("JsonObject", jsonpatch.JsonPatch(listed).apply(target, in_place=True))
-    except jsonpatch.JsonPatchTestFailed as error:
-        path = str(getattr(error, "path", "") or _tested(listed))
-        raise _unfit(f"testing value {path} failed: test failed") from error
-    except jsonpatch.InvalidJsonPatch as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
-        raise _unfit(f"{error}") from error
+        patch = jsonpatch.JsonPatch([_as_in_go(target, operation)])
+        return cast("JsonObject", patch.apply(target, in_place=True))
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
+        raise _unfit() from error
 
 
-def _tested(operations: list[Any]) -> str:
-    tests = [operation.get("path", "") for operation in operations if operation.get("op") == "test"]
-    return str(tests[0]) if tests else ""
+def _as_in_go(target: JsonObject, operation: Any) -> Any:
+    """The library of kube-apiserver lets `replace` add a field that is not there."""
+    fields = cast("JsonObject", operation)
+    if not isinstance(operation, dict) or fields.get("op") != "replace":
+        return operation
+    parts = jsonpointer.JsonPointer(fields.get("path", "")).parts
+    parent = jsonpointer.JsonPointer.from_parts(parts[:-1]).resolve(target, None) if parts else None
+    return {**fields, "op": "add"} if isinstance(parent, dict) else operation
 
 
-def _unfit(why: str) -> errors.StatusError:
-    return errors.StatusError(
-        422, "Invalid", message=f"the server rejected our request due to an error in our request: {why}", details={}
-    )
+def _unfit() -> errors.StatusError:
+    message = "the server rejected our request due to an error in our request"
+    return errors.StatusError(422, "Invalid", message=message, details={})

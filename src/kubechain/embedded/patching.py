@@ -11,7 +11,7 @@ from kubechain.embedded.field_errors import causes, required
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.schema.normalize import prune
 from kubechain.embedded.storage import Record
-from kubechain.embedded.writes import Writer, check_kind, match_url, report_unknown, uid_mismatch
+from kubechain.embedded.writes import Writer, check_kind, match_url
 
 JsonObject = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic", "apply"]
@@ -57,6 +57,7 @@ class Patcher:
         current = cast("JsonObject", copied(view(record.object) if view else record.object))
         patched = self._apply(info, patch_type, current, patch)
         new = self._writer.decode(info, patched, options, patched=True)
+        match_url(new["metadata"], namespace if info.namespaced else "", name)
         self._check_preconditions(info, record, new["metadata"])
         return self._writer.replace(info, record, new, subresource=subresource, options=options), False
 
@@ -82,7 +83,7 @@ class Patcher:
         force: bool,
         options: WriteOptions,
     ) -> tuple[JsonObject, bool]:
-        config = self._applied_config(info, patch, namespace, name, options)
+        config = self._applied_config(info, patch, namespace, name, options.field_manager)
         strategy = self._core.strategy(info)
         manager = Manager(options.field_manager, info.api_version, subresource)
         now = metadata.timestamp(self._core.environment.now())
@@ -100,34 +101,34 @@ class Patcher:
         updated = self._writer.replace(info, record, new, subresource=subresource, options=options, tracked=True)
         return updated, False
 
-    def _applied_config(
-        self, info: ResourceInfo, patch: Any, namespace: str, name: str, options: WriteOptions
-    ) -> JsonObject:
+    def _applied_config(self, info: ResourceInfo, patch: Any, namespace: str, name: str, manager: str) -> JsonObject:
         """The configuration in storage form, without defaults: nobody applied those."""
-        if not options.field_manager:
+        if not manager:
             wrong = required("fieldManager", "is required for apply patch")
             raise errors.invalid("meta.k8s.io", "PatchOptions", "", causes=causes([wrong]))
         if not isinstance(patch, dict):
             raise errors.bad_request("error decoding patch: an object is required")
         config = cast("JsonObject", copied(patch))
-        for field in ("apiVersion", "kind"):
-            if not config.get(field):
-                raise errors.bad_request(f"invalid object type: {field} must be set")
+        version, kind = config.get("apiVersion", ""), config.get("kind", "")
+        if not version or not kind:
+            raise errors.bad_request(
+                f"invalid object type: {version if '/' in version else '/' + version}, Kind={kind}"
+            )
         check_kind(info, config)
         meta = metadata.of(config)
         if meta.get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
         match_url(meta, namespace if info.namespaced else "", name)
         strategy = self._core.strategy(info)
-        unknown = sorted(metadata.decode(config, info) + prune(config, strategy.node(info)))
-        report_unknown(info, unknown, options, patched=True)
+        unknown = metadata.decode(config, info) + prune(config, strategy.node(info))
+        if unknown:
+            place = f"{meta.get('namespace', '')}/{name}; {info.api_version}, Kind={info.kind}"
+            text = f"failed to create typed patch object ({place}): .{unknown[0]}: field not declared in schema"
+            raise errors.StatusError(500, "", message=text)
         return strategy.to_storage(strategy.before_apply(config), info)
 
     def _check_preconditions(self, info: ResourceInfo, record: Record, meta: JsonObject) -> None:
-        """A patch may name the uid and the resourceVersion that it is meant for."""
-        uid = meta.get("uid", "")
-        if uid and uid != record.object["metadata"]["uid"]:
-            raise uid_mismatch(info, record, uid)
+        """A patch may name the resourceVersion that it is meant for."""
         version = meta.get("resourceVersion", "")
         if version and version != str(record.revision):
             raise errors.conflict(info.group, info.plural, record.key.name)

@@ -12,6 +12,7 @@ import orjson
 
 from kubechain.embedded import errors, selectors
 from kubechain.embedded.core import Core
+from kubechain.embedded.field_errors import FieldError, causes, forbidden, not_supported
 from kubechain.embedded.history import ExpiredError
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.selectors import Selection
@@ -35,7 +36,8 @@ _FROM_NOW = -1
 class ListPage:
     """One page of a list.
 
-    `remaining` is how many objects follow; None when nothing follows, or when a selector makes it unknown.
+    `remaining` is how many objects follow; None when nothing follows, or when a selector makes it unknown. `shared_start` is the
+    length of what all encoded objects begin with and a list leaves out (built-in kinds: the version and kind).
     """
 
     resource_version: str
@@ -43,6 +45,7 @@ class ListPage:
     remaining: int | None
     records: list[Record]
     view: View | None
+    shared_start: int = 0
 
     @property
     def items(self) -> list[JsonObject]:
@@ -55,8 +58,11 @@ class ListPage:
     def encoded(self) -> list[bytes]:
         """The same objects as JSON."""
         if self.view is None:
-            return [record.data for record in self.records]
-        return [orjson.dumps(self.view(record.object)) for record in self.records]
+            start = self.shared_start
+            return [b"{%b" % record.data[start:] if start else record.data for record in self.records]
+        start = self.shared_start
+        viewed = [orjson.dumps(self.view(record.object)) for record in self.records]
+        return [b"{%b" % data[start:] for data in viewed] if start else viewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ class Reader:
         )
 
     def list(self, info: ResourceInfo, namespace: str | None, options: ListOptions) -> ListPage:
+        self._check(options)
         strategy = self._core.strategy(info)
         selection = self.selection(info, namespace, labels=options.label_selector, fields=options.field_selector)
         revision, start = self._position(options)
@@ -121,10 +128,30 @@ class Reader:
         limit = options.limit
         at = revision if revision > 0 else self._core.store.revision
         if limit <= 0 or len(matching) <= limit:
-            return ListPage(str(at), "", None, matching, view)
+            return ListPage(str(at), "", None, matching, view, _shared_start(info))
         page = matching[:limit]
         remaining = len(matching) - limit if selection.takes_all else None
-        return ListPage(str(at), _token(at, page[-1]), remaining, page, view)
+        return ListPage(str(at), _token(at, page[-1]), remaining, page, view, _shared_start(info))
+
+    def _check(self, options: ListOptions) -> None:
+        match = options.resource_version_match
+        if not match:
+            return
+        found: list[FieldError] = []
+        if not options.resource_version:
+            text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            found.append(forbidden("resourceVersionMatch", text))
+        if options.continue_:
+            found.append(
+                forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+            )
+        if match not in {"Exact", "NotOlderThan"}:
+            found.append(not_supported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]))
+        if match == "Exact" and options.resource_version == "0":
+            text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            found.append(forbidden("resourceVersionMatch", text))
+        if found:
+            raise errors.invalid("meta.k8s.io", "ListOptions", "", causes=causes(found))
 
     def _position(self, options: ListOptions) -> tuple[int, tuple[str, str] | None]:
         """The revision to list at (0: the present), and the place after which to begin."""
@@ -186,6 +213,13 @@ class Reader:
         self._watchers.add(subscription)
 
 
+def _shared_start(info: ResourceInfo) -> int:
+    """Items of a list of a built-in kind do not repeat its version and kind, as in kube-apiserver."""
+    if info.custom:
+        return 0
+    return len(f'{{"apiVersion":"{info.api_version}","kind":"{info.kind}",')
+
+
 def parse_version(version: str) -> int:
     """A resourceVersion as a revision.
 
@@ -194,7 +228,7 @@ def parse_version(version: str) -> int:
     """
     if not (version.isascii() and version.isdigit()):
         text = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
-        raise errors.bad_request(f"resourceVersion: {text}")
+        raise errors.bad_request(f"invalid resource version: resourceVersion: {text}")
     return int(version)
 
 
@@ -230,4 +264,4 @@ def _parse_token(token: str) -> tuple[int, tuple[str, str]]:
         namespace, _, name = str(content["start"]).removesuffix("\x00").partition("/")
         return int(content["rv"]), (namespace, name)
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise errors.bad_request(f"continue key is not valid: {error}") from error
+        raise errors.bad_request(f"invalid continue token: continue key is not valid: {error}") from error

@@ -26,6 +26,9 @@ class GroupResource(NamedTuple):
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+_ITSELF = GroupResource("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class PrinterColumn:
     """One entry of `additionalPrinterColumns`."""
@@ -66,7 +69,7 @@ class ResourceInfo:
     schema: JsonObject | None = None
     verbs: tuple[str, ...] = OBJECT_VERBS
     selectable_fields: tuple[str, ...] = ()
-    stored_as: GroupResource = GroupResource("", "")
+    stored_as: GroupResource = _ITSELF
     custom: bool = False
     deprecation_warning: str = ""
 

@@ -19,7 +19,7 @@ Operator = Literal["=", "==", "!=", "in", "notin", "exists", "!", ">", "<"]
 FieldReader = Callable[[JsonObject, str], str]
 """Reads the value of a field label from an object."""
 
-_OPERATORS = "=, !=, ==, in, notin, >, <"
+_OPERATORS = "in, notin, =, ==, !=, gt, lt"
 _TOKEN = re.compile(r"\s*(?:(!=|==|[=!(),<>])|([^=!(),<>\s]+)|$)")
 _WORDS = {"in", "notin"}
 

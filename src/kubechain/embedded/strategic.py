@@ -44,7 +44,8 @@ def _merge_fields(target: JsonObject, patch: JsonObject, schema: JsonObject, *, 
         case "merge":
             pass
         case other:
-            raise errors.bad_request(f"unknown patch type: {other}")
+            shown = " ".join(f"{name}:{value}" for name, value in sorted(patch.items()))
+            raise errors.StatusError(500, "", message=f"unknown patch type: {other} in map: map[{shown}]")
     _retain(target, patch)
     for name, value in patch.items():
         if name == _DIRECTIVE or name == _RETAIN or name.startswith(_ORDER):
@@ -92,19 +93,22 @@ def _merge_list(current: list[Any], items: list[Any], name: str, patch: JsonObje
     if not key:
         dropped: list[Any] = patch.get(f"{_DELETE_ITEMS}{name}", [])
         kept = [item for item in current if item not in dropped]
-        merged = [*kept, *(item for item in items if item not in kept)]
+        merged = [*(item for item in items if item not in kept), *kept]
         return _in_order(merged, patch.get(f"{_ORDER}{name}"), lambda item: item)
     if any(item.get(_DIRECTIVE) == "replace" for item in items):
         return [item for item in items if _DIRECTIVE not in item]
     result = list(current)
+    added: list[Any] = []
     for item in items:
-        _merge_item(result, item, key, schema.get("items", {}), name)
+        _merge_item(result, added, item, key, schema.get("items", {}))
+    # kube-apiserver puts new items before those that were there.
+    result = [*added, *result]
     order = patch.get(f"{_ORDER}{name}")
     keys = [entry[key] for entry in order] if order else None
     return _in_order(result, keys, lambda item: item.get(key))
 
 
-def _merge_item(result: list[Any], item: JsonObject, key: str, schema: JsonObject, name: str) -> None:
+def _merge_item(result: list[Any], added: list[Any], item: JsonObject, key: str, schema: JsonObject) -> None:
     if key not in item:
         raise errors.bad_request(f"map: {item} does not contain declared merge key: {key}")
     place = next((index for index, present in enumerate(result) if present.get(key) == item[key]), None)
@@ -112,7 +116,7 @@ def _merge_item(result: list[Any], item: JsonObject, key: str, schema: JsonObjec
         if place is not None:
             del result[place]
     elif place is None:
-        result.append(_merge_fields({}, item, schema))
+        added.append(_merge_fields({}, item, schema))
     else:
         result[place] = _merge_fields(result[place], item, schema)
 

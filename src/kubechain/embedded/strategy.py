@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kubechain.embedded import names
+from kubechain.embedded import names, typecheck
 from kubechain.embedded.field_errors import FieldError
 from kubechain.embedded.registry import GroupResource, ResourceInfo
 from kubechain.embedded.schema.normalize import drop_nulls, prune, set_defaults
@@ -55,6 +55,8 @@ class Strategy:
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
         """Bring an object of a version into that version's proper form, in place; returns its unknown fields."""
         node = self.node(info)
+        if not info.custom:
+            typecheck.check(obj, node, info)
         unknown = prune(obj, node)
         drop_nulls(obj, node)
         set_defaults(obj, node)

@@ -12,7 +12,7 @@ import orjson
 
 from kubechain.embedded import admission, errors, managed_fields, metadata
 from kubechain.embedded.core import Core, WriteOptions, copied
-from kubechain.embedded.field_errors import causes, invalid
+from kubechain.embedded.field_errors import causes, go_json, invalid
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.storage import Record
 from kubechain.embedded.strategy import Strategy
@@ -60,8 +60,10 @@ class Writer:
         if not tracked:
             self._track(info, new, None, subresource="", options=options)
         key = self._core.key(info, namespace, meta["name"])
-        if self._core.store.get(key) is not None:
-            raise errors.already_exists(info.group, info.plural, meta["name"])
+        present = self._core.store.get(key)
+        if present is not None:
+            going = "deletionTimestamp" in present.object["metadata"]
+            raise errors.already_exists(info.group, info.plural, meta["name"], going=going)
         if options.dry_run:
             return new
         return self._core.store.put(key, new).object
@@ -70,12 +72,14 @@ class Writer:
         self, info: ResourceInfo, new: JsonObject, old: JsonObject | None, *, subresource: str, options: WriteOptions
     ) -> None:
         strategy = self._core.strategy(info)
+        # Fields are recorded under the names that the writer knows; the views share the metadata of `new`.
+        view = strategy.view(info) or (lambda obj: obj)
         managed_fields.track(
-            new,
-            old,
-            blank=strategy.blank,
+            view(new),
+            None if old is None else view(old),
+            blank=view(strategy.blank),
             untracked=() if subresource else strategy.untracked,
-            node=strategy.node(strategy.info),
+            node=strategy.node(info),
             manager=options.field_manager or "unknown",
             api_version=info.api_version,
             subresource=subresource,
@@ -123,7 +127,7 @@ class Writer:
         strategy = self._core.strategy(info)
         check_kind(info, obj)
         unknown = sorted(metadata.decode(obj, info) + strategy.decode(obj, info))
-        report_unknown(info, unknown, options, patched=patched)
+        report_unknown(info, unknown, options, patched=obj if patched else None)
         return strategy.to_storage(obj, info)
 
     def _check_precondition(self, info: ResourceInfo, strategy: Strategy, meta: JsonObject, record: Record) -> None:
@@ -137,8 +141,8 @@ class Writer:
                 raise errors.invalid(info.group, info.plural, record.key.name, causes=causes([wrong]))
             meta["resourceVersion"] = str(record.revision)
         elif not version.isdigit():
-            wrong = invalid("metadata.resourceVersion", version, "")
-            raise errors.invalid(info.group, info.plural, record.key.name, causes=causes([wrong]))
+            text = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+            raise errors.StatusError(500, "", message=text)
         elif version != str(record.revision):
             raise errors.conflict(info.group, info.plural, record.key.name)
 
@@ -204,7 +208,8 @@ class Writer:
             found = metadata.check_update(meta, old["metadata"])
             found += strategy.validate_update(new, old, found, subresource)
         if found:
-            raise errors.invalid(info.group, info.kind, meta.get("name", ""), causes=causes(found))
+            stored = strategy.info
+            raise errors.invalid(stored.group, stored.kind, meta.get("name", ""), causes=causes(found))
 
 
 def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
@@ -212,6 +217,8 @@ def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
     version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
     if info.custom:
         _check_named(info, obj)
+    elif (version, kind) != (info.api_version, info.kind):
+        raise _other_kind(info, version, kind)
     if version != info.api_version:
         text = f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
         raise errors.bad_request(text)
@@ -225,6 +232,16 @@ def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
         obj.update({"apiVersion": version, "kind": kind, **rest})
 
 
+def _other_kind(info: ResourceInfo, version: str, kind: str) -> errors.StatusError:
+    """400 for a body of another built-in kind."""
+    short = version.rpartition("/")[2]
+    if version == info.api_version:
+        why = f"converting (v1.{kind}) to (core.{info.kind}): unknown conversion"
+    else:
+        why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+    return errors.bad_request(f'{kind} in version "{short}" cannot be handled as a {info.kind}: {why}')
+
+
 def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
     """Bodies of custom kinds must say what they are; built-in ones need not."""
     missing = next((title for title, name in (("Kind", "kind"), ("apiVersion", "apiVersion")) if not obj.get(name)), "")
@@ -235,14 +252,25 @@ def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
         raise errors.bad_request(f"the object provided is unrecognized (must be of type {info.kind}): {text}")
 
 
-def report_unknown(info: ResourceInfo, unknown: Sequence[str], options: WriteOptions, *, patched: bool = False) -> None:
-    """Refuse, or warn of, fields that the kind does not have."""
+def report_unknown(
+    info: ResourceInfo, unknown: Sequence[str], options: WriteOptions, *, patched: JsonObject | None = None
+) -> None:
+    """Refuse, or warn of, fields that the kind does not have.
+
+    Args:
+        patched: the object with the unknown fields in it, where a patch brought them.
+
+    Raises:
+        StatusError: validation is strict (400, or 422 for a patch).
+    """
     if not unknown or options.field_validation == "Ignore":
         return
     texts = [f'unknown field "{path}"' for path in unknown]
     if options.field_validation == "Strict":
         why = f"strict decoding error: {', '.join(texts)}"
-        raise errors.bad_request(why) if patched else metadata.cannot_be_handled(info, why)
+        if patched is None:
+            raise metadata.cannot_be_handled(info, why)
+        raise errors.invalid("", "", "", causes=causes([invalid("patch", go_json(patched), why)]))
     for text in texts:
         options.warn(text)
 

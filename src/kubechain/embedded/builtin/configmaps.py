@@ -6,11 +6,13 @@ from typing import Any
 
 from kubechain.embedded import names
 from kubechain.embedded.builtin import shapes
-from kubechain.embedded.field_errors import FieldError, forbidden, invalid
+from kubechain.embedded.field_errors import FieldError, forbidden, invalid, too_long
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.strategy import Strategy
 
 JsonObject = dict[str, Any]
+
+SIZE_LIMIT_BYTES = 1024 * 1024
 
 INFO = ResourceInfo(
     group="",
@@ -36,6 +38,10 @@ class ConfigMapStrategy(Strategy):
         found = check_keys(new, "data") + check_keys(new, "binaryData")
         for key in new.get("data", {}).keys() & new.get("binaryData", {}).keys():
             found.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
+        size = sum(len(value.encode()) for value in new.get("data", {}).values())
+        size += sum(len(value) * 3 // 4 for value in new.get("binaryData", {}).values())
+        if size > SIZE_LIMIT_BYTES:
+            found.append(too_long("[]", SIZE_LIMIT_BYTES))
         return found
 
     def validate_update(

@@ -33,6 +33,16 @@ _RENAMED = {
 }
 """Names in events.k8s.io/v1, and what core/v1 calls them."""
 
+_ALWAYS: JsonObject = {
+    "source": {},
+    "firstTimestamp": None,
+    "lastTimestamp": None,
+    "eventTime": None,
+    "reportingComponent": "",
+    "reportingInstance": "",
+}
+"""Fields that are shown even when nobody set them."""
+
 _NEW_NAME = {core: new for new, core in _RENAMED.items()}
 _SAME = {
     "action": shapes.text("What action was taken/failed regarding to the regarding object."),
@@ -118,14 +128,15 @@ def to_core(obj: JsonObject) -> JsonObject:
 
 def to_new(obj: JsonObject) -> JsonObject:
     """core/v1 as events.k8s.io/v1."""
-    return {_NEW_NAME.get(name, name): value for name, value in obj.items()} | {"apiVersion": NEW.api_version}
+    shown = {name: value for name, value in obj.items() if value != "" or name not in _ALWAYS}
+    return {_NEW_NAME.get(name, name): value for name, value in shown.items()} | {"apiVersion": NEW.api_version}
 
 
 class EventStrategy(Strategy):
     """Both versions of the same objects."""
 
     create_on_update = True
-    blank: ClassVar[JsonObject] = {"metadata": {}, "involvedObject": {}, "source": {}}
+    blank: ClassVar[JsonObject] = {"metadata": {}, "involvedObject": {}, **_ALWAYS}
 
     def __init__(self, info: ResourceInfo) -> None:
         super().__init__(info)
@@ -136,8 +147,7 @@ class EventStrategy(Strategy):
 
     def to_storage(self, obj: JsonObject, info: ResourceInfo) -> JsonObject:
         stored = to_core(obj) if info.group == NEW.group else obj
-        stored.setdefault("involvedObject", {})
-        return stored
+        return {**stored, **{name: value for name, value in _ALWAYS.items() if name not in stored}}
 
     def view(self, info: ResourceInfo) -> View | None:
         return to_new if info.group == NEW.group else None
@@ -150,7 +160,7 @@ class EventStrategy(Strategy):
         return read_path(obj, path)
 
     def validate(self, new: JsonObject) -> list[FieldError]:
-        meta, about = new["metadata"], new["involvedObject"]
+        meta, about = new["metadata"], new.get("involvedObject", {})
         namespace = about.get("namespace", "")
         found: list[FieldError] = []
         if namespace != meta["namespace"] and (namespace or meta["namespace"] != "default"):
