@@ -121,7 +121,7 @@ class World:
                     self._seen(await self.client.update(WIDGETS, changed))
                 case "own blind patch":
                     self._seen(await self.client.patch(WIDGETS, "default", name, {"spec": spec}))
-                case "own delete":
+                case _:
                     held = await self.client.get(WIDGETS, "default", name)
                     await self.client.delete(WIDGETS, "default", name)
                     cached = self.informer.lister.metadata("default", name)

@@ -31,14 +31,6 @@ class Clock(Protocol):
         ...
 
 
-def _loop_time() -> float:
-    """Return the running loop's time; its default source where no loop runs yet (objects are built before it)."""
-    try:
-        return asyncio.get_running_loop().time()
-    except RuntimeError:
-        return time.monotonic()
-
-
 class SystemClock:
     """The real time, for production."""
 
@@ -55,8 +47,11 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return the event loop's time."""
-        return _loop_time()
+        """Return the event loop's time; its default source where no loop runs yet (objects are built before it)."""
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
@@ -73,4 +68,4 @@ class LoopClock(SystemClock):
 
     def now(self) -> datetime:
         """Return the epoch plus the loop's time."""
-        return self._epoch + timedelta(seconds=_loop_time())
+        return self._epoch + timedelta(seconds=self.monotonic())

@@ -14,6 +14,7 @@ import asyncio
 import heapq
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
@@ -33,9 +34,8 @@ class ShutDown(Exception):
     """Raised by `get` when the queue takes and hands out nothing more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A key that was handed out."""
+class Item(NamedTuple):
+    """A key that was handed out; a tuple because one is made for each pass."""
 
     key: Request
     priority: int
@@ -59,38 +59,37 @@ class Statistics:
 class _Level:
     """The ready keys of one priority: first in, first out within a namespace, namespaces in turn."""
 
-    __slots__ = ("_namespaces",)
+    __slots__ = ("namespaces",)
 
     def __init__(self) -> None:
-        self._namespaces: OrderedDict[str, OrderedDict[Request, float]] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._namespaces)
+        self.namespaces: OrderedDict[str, OrderedDict[Request, float]] = OrderedDict()
 
     def put(self, key: Request, added_at: float) -> None:
-        keys = self._namespaces.get(key.namespace)
+        keys = self.namespaces.get(key.namespace)
         if keys is None:
-            keys = self._namespaces[key.namespace] = OrderedDict()
+            keys = self.namespaces[key.namespace] = OrderedDict()
         keys[key] = added_at
 
     def take(self, key: Request) -> float:
-        keys = self._namespaces[key.namespace]
+        keys = self.namespaces[key.namespace]
         added_at = keys.pop(key)
         if not keys:
-            del self._namespaces[key.namespace]
+            del self.namespaces[key.namespace]
         return added_at
 
     def take_next(self) -> tuple[Request, float]:
-        namespace, keys = next(iter(self._namespaces.items()))
-        key, added_at = keys.popitem(last=False)
-        if keys:
-            self._namespaces.move_to_end(namespace)
-        else:
-            del self._namespaces[namespace]
-        return key, added_at
+        namespaces = self.namespaces
+        namespace = next(iter(namespaces))
+        keys = namespaces[namespace]
+        taken = keys.popitem(last=False)
+        if not keys:
+            del namespaces[namespace]
+        elif len(namespaces) > 1:
+            namespaces.move_to_end(namespace)
+        return taken
 
     def oldest(self) -> float:
-        return min(next(iter(keys.values())) for keys in self._namespaces.values())
+        return min(next(iter(keys.values())) for keys in self.namespaces.values())
 
 
 class Queue:
@@ -108,7 +107,7 @@ class Queue:
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that have a level, highest first
         self._ready: dict[Request, int] = {}  # key -> its priority
-        self._processing: dict[Request, int] = {}
+        self._processing: set[Request] = set()
         self._dirty: dict[Request, tuple[int, float]] = {}  # key -> priority, when it was added
         self._due: dict[Request, tuple[float, int]] = {}  # key -> when, priority
         self._heap: list[tuple[float, int, Request]] = []  # stale entries are recognised by _due
@@ -120,8 +119,7 @@ class Queue:
         self._added_total = 0
         self._retried_total = 0
         self._shut_down = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle_waiters: list[asyncio.Event] = []
 
     # --- the core: synchronous
 
@@ -136,7 +134,8 @@ class Queue:
         if current is None:
             self._added_total += 1
             self._make_ready(key, priority, self._clock.monotonic())
-            self._wake_getter()
+            if self._getters:
+                self._wake_getter()
         elif priority > current:
             self._make_ready(key, priority, self._levels[current].take(key))
 
@@ -185,19 +184,20 @@ class Queue:
         priority = self._next_priority()
         key, added_at = self._levels[priority].take_next()
         del self._ready[key]
-        self._processing[key] = priority
-        self._idle.clear()
+        self._processing.add(key)
         return Item(key, priority, self._clock.monotonic() - added_at)
 
     def done(self, key: Request) -> None:
         """Take a key back; if it was added meanwhile it is ready again."""
-        del self._processing[key]
-        dirty = self._dirty.pop(key, None)
-        if dirty is not None and not self._shut_down:
-            self._make_ready(key, *dirty)
-            self._wake_getter()
-        if not self._processing:
-            self._idle.set()
+        self._processing.remove(key)
+        if key in self._dirty:
+            dirty = self._dirty.pop(key)
+            if not self._shut_down:
+                self._make_ready(key, *dirty)
+                self._wake_getter()
+        if self._idle_waiters and not self._processing:
+            for waiter in self._idle_waiters:
+                waiter.set()
 
     def release_due(self) -> None:
         """Add every delayed key whose time has come."""
@@ -225,7 +225,7 @@ class Queue:
 
     def statistics(self) -> Statistics:
         """Return counts, for metrics and debugging."""
-        levels = [level for level in self._levels.values() if level]
+        levels = [level for level in self._levels.values() if level.namespaces]
         oldest = self._clock.monotonic() - min(level.oldest() for level in levels) if levels else 0.0
         return Statistics(
             ready=len(self._ready), delayed=len(self._due), processing=len(self._processing),
@@ -257,7 +257,10 @@ class Queue:
 
     async def wait_idle(self) -> None:
         """Return when no key is being processed."""
-        await self._idle.wait()
+        if self._processing:
+            idle = asyncio.Event()
+            self._idle_waiters.append(idle)
+            await idle.wait()
 
     def _pass_on(self, getter: asyncio.Future[None]) -> None:
         """Remove a cancelled getter; if it was woken already, the wake-up belongs to the next one."""
@@ -311,8 +314,11 @@ class Queue:
 
     def _next_priority(self) -> int:
         self._handed_out += 1
-        order = reversed(self._order) if self._handed_out % LOWEST_EVERY == 0 else self._order
-        return next(priority for priority in order if self._levels[priority])
+        order = self._order if self._handed_out % LOWEST_EVERY else reversed(self._order)
+        for priority in order:
+            if self._levels[priority].namespaces:
+                return priority
+        raise AssertionError("a ready key is in a level")
 
     def _is_stale(self, entry: tuple[float, int, Request]) -> bool:
         waiting = self._due.get(entry[2])
