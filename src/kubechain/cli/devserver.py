@@ -11,6 +11,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import yaml
 
@@ -26,6 +27,7 @@ from kubechain.embedded.sqlite import StorageInUseError
 from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
 from kubechain.llm.embedded.modelfile import MODEL_NAME
 from kubechain.manager import ManagerOptions, run_manager
+from kubechain.runtime.transport import Exchange
 
 GRACE_SECONDS = 1.0
 """A person waits for the end. Nothing is lost: what is cut off is resumed at the next start, if there is one."""
@@ -72,8 +74,11 @@ class DevServer:
         """
         async with AsyncExitStack() as stack:
             plane = await self._start_plane(stack)
-            model = await self._start_model(stack)
-            await self._serve(plane, model, stop)
+            ready = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                beside = group.create_task(self._run_beside(plane, ready, stop))
+                await self._run_manager(plane, ready, stop)
+                beside.cancel()
         return 0
 
     async def _start_plane(self, stack: AsyncExitStack) -> ControlPlane:
@@ -91,39 +96,38 @@ class DevServer:
             plane.install_crd(definition)
         return plane
 
-    async def _start_model(self, stack: AsyncExitStack) -> EmbeddedModel | None:
-        if not self._options.with_model:
-            return None
-        try:
-            return await stack.enter_async_context(EmbeddedModel(port=self._options.model_port))
-        except EmbeddedModelError as error:
-            raise Failure(str(error)) from error
-
-    async def _serve(self, plane: ControlPlane, model: EmbeddedModel | None, stop: asyncio.Event) -> None:
-        ready = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(_ends_with(model, stop)) if model else None
-            announcement = group.create_task(self._announce(plane, model, ready))
-            if self._options.with_manager:
-                await self._run_manager(plane, stop, ready)
-            else:
-                ready.set()
-                await stop.wait()
-            for task in (watch, announcement):
-                if task:
-                    task.cancel()
-
-    async def _run_manager(self, plane: ControlPlane, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    async def _run_manager(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
+        if not self._options.with_manager:
+            ready.set()
+            await stop.wait()
+            return
         options = ManagerOptions(
             probe_address=text_of(self._options.health_address),
             metrics_address=text_of(self._options.metrics_address),
             grace_seconds=GRACE_SECONDS,
             max_concurrent_runs=self._options.max_concurrent_runs,
         )
-        await run_manager(options, stop=stop, exchange=plane.exchange(), on_ready=ready.set)
+        # The embedded server does not know the runtime; their seams have the same shape.
+        exchange = cast("Exchange", plane.exchange())
+        await run_manager(options, stop=stop, exchange=exchange, on_ready=ready.set)
 
-    async def _announce(self, plane: ControlPlane, model: EmbeddedModel | None, ready: asyncio.Event) -> None:
-        await ready.wait()
+    async def _run_beside(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
+        """Start the model while the manager fills its caches, say when all is ready, and watch over the model."""
+        if not self._options.with_model:
+            await ready.wait()
+            self._announce(plane)
+            return
+        try:
+            async with EmbeddedModel(port=self._options.model_port) as model:
+                await ready.wait()
+                self._announce(plane, model)
+                status = await model.wait()
+        except EmbeddedModelError as error:
+            raise Failure(str(error)) from error
+        if not stop.is_set():
+            raise Failure(f"the embedded model ended by itself: exit status {status}")
+
+    def _announce(self, plane: ControlPlane, model: EmbeddedModel | None = None) -> None:
         options = self._options
         facts = guide.Ready(
             seconds=time.monotonic() - STARTED_AT,
@@ -154,13 +158,6 @@ def require_ours(kubeconfig: Path) -> None:
             return
         case _:
             raise Failure(f'kubeconfig: not written by kubechain dev, and not overwritten: "{kubeconfig}"')
-
-
-async def _ends_with(model: EmbeddedModel, stop: asyncio.Event) -> None:
-    """Watch over the model's process: without it every run would fail for a reason that nobody sees."""
-    status = await model.wait()
-    if not stop.is_set():
-        raise Failure(f"the embedded model ended by itself: exit status {status}")
 
 
 def _write_manifest(folder: Path, model: EmbeddedModel) -> Path:

@@ -1,4 +1,4 @@
-"""What `kubechain manager` runs, and what it says when that ends in a way that nobody wanted."""
+"""What `kubechain manager` runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import time
 import structlog
 
 from kubechain import __version__
-from kubechain.cli.terminal import STARTED_AT, Failure
+from kubechain.cli.terminal import STARTED_AT
 from kubechain.manager import ManagerOptions, run_manager
-from kubechain.runtime.credentials import ConfigError
-from kubechain.runtime.leaderelection import LeadershipLost
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-FAILED = 1
 
 
 class Operator:
@@ -25,28 +21,11 @@ class Operator:
         self._options = options
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Run until the event is set; return the exit status.
-
-        Raises:
-            Failure: It cannot start; a person can put that right.
-        """
+        """Run until the event is set; return the exit status."""
         log.info("starting", version=__version__, namespaces=list(self._options.namespaces) or "all")
-        try:
-            await run_manager(self._options, stop=stop, on_ready=_tell_ready)
-        except (ConfigError, OSError) as error:
-            raise Failure(str(error)) from error
-        except ExceptionGroup as group:
-            return _told(group)
+        await run_manager(self._options, stop=stop, on_ready=_tell_ready)
         log.info("stopped")
         return 0
-
-
-def _told(group: ExceptionGroup[Exception]) -> int:
-    """Log why the manager ended; not zero, so that a pod starts again."""
-    _, rest = group.split(LeadershipLost)  # that one was logged where it happened
-    if rest is not None:
-        log.error("manager failed", exc_info=rest)
-    return FAILED
 
 
 def _tell_ready() -> None:

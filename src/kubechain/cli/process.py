@@ -1,4 +1,4 @@
-"""The life of a long-running command: its event loop, and how signals end it.
+"""The life of a long-running command: its event loop, how signals end it, and what it says when it fails.
 
 Used by `manager` and `dev`. What they run must not go here.
 """
@@ -9,23 +9,65 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, cast
 
+import structlog
+
+from kubechain.cli.terminal import Failure
+from kubechain.runtime.credentials import ConfigError
+from kubechain.runtime.leaderelection import LeadershipLost
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+FAILED: Final = 1
 INTERRUPTED: Final = 130
 """Exit status of a process that Ctrl-C ended, by the shell's convention."""
+
+EXPECTED: Final = (Failure, ConfigError, OSError)
+"""What a person can put right, such as a port that is taken: told in a line, without a traceback."""
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """Runs until the event is set, and returns the exit status."""
 
 
 def run(main: Main) -> int:
-    """Run a coroutine on the fastest loop there is.
+    """Run a coroutine on the fastest loop there is, and return the exit status.
 
     The first SIGINT or SIGTERM sets the event; the second ends the process at once.
+
+    Raises:
+        Failure: It could not do its work, and a person can put that right.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_with_signals(main))
+        try:
+            return runner.run(_with_signals(main))
+        except (*EXPECTED, ExceptionGroup) as error:
+            return told(error)
+
+
+def told(error: Exception) -> int:
+    """Say why a command failed; not zero, so that a pod starts again.
+
+    Raises:
+        Failure: Every cause is one that a person can put right.
+    """
+    # The loss of the leadership was logged where it happened.
+    causes = [cause for cause in leaves(error) if not isinstance(cause, LeadershipLost)]
+    if causes and all(isinstance(cause, EXPECTED) for cause in causes):
+        raise Failure("; ".join(str(cause) for cause in causes)) from error
+    if causes:
+        log.error("failed", exc_info=error)
+    return FAILED
+
+
+def leaves(error: Exception) -> Iterator[Exception]:
+    """The exceptions of a group, however nested; of a plain one, itself."""
+    if isinstance(error, ExceptionGroup):
+        for inner in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
 
 
 async def _with_signals(main: Main) -> int:
