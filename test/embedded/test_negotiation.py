@@ -25,14 +25,18 @@ CLIENT_GO = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta
         pytest.param("*/*", Form.OBJECT, id="curl takes anything"),
         pytest.param("application/json, */*", Form.OBJECT, id="client-go takes JSON"),
         pytest.param(KUBECTL_GET, Form.TABLE, id="kubectl get wants a Table"),
-        pytest.param("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", Form.OBJECT, id="an unknown Table"),
+        pytest.param(
+            "application/json;as=Table;v=v9;g=meta.k8s.io,application/json", Form.OBJECT, id="an unknown Table"
+        ),
         pytest.param("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Form.PARTIAL, id="metadata only"),
         pytest.param(
             "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form.PARTIAL, id="a list of metadata"
         ),
         pytest.param(CLIENT_GO + "application/json", Form.OBJECT, id="protobuf is passed over"),
         pytest.param(
-            "application/json;q=0.1,application/json;as=Table;v=v1;g=meta.k8s.io", Form.TABLE, id="quality decides first"
+            "application/json;q=0.1,application/json;as=Table;v=v1;g=meta.k8s.io",
+            Form.TABLE,
+            id="quality decides first",
         ),
     ],
 )

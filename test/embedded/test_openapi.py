@@ -66,7 +66,14 @@ def test_protobuf_has_the_bytes_of_the_gnostic_message() -> None:
     schema = b"\xb2\x01\x08\x0a\x06string" + b"\x58\xac\x02" + schema[schema.index(b"\xfa") :]
     named = b"\x0a\x01A\x12" + bytes([len(schema)]) + schema
     definitions = b"\x0a" + bytes([len(named)]) + named
-    expected = b"\x0a\x032.0" + b"\x12\x07\x0a\x01K\x12\x02v1" + b"\x42\x00" + b"\x4a" + bytes([len(definitions)]) + definitions
+    expected = (
+        b"\x0a\x032.0"
+        + b"\x12\x07\x0a\x01K\x12\x02v1"
+        + b"\x42\x00"
+        + b"\x4a"
+        + bytes([len(definitions)])
+        + definitions
+    )
     assert openapi_protobuf.encode(document) == expected
 
 

@@ -26,7 +26,9 @@ def test_paths_of_resources(path: str, expected: ResourcePath) -> None:
     assert routes.parse(path) == expected
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/apis", "/api/v1", "/apis/g.io/v1", "/version", "/api/v1/a/b/c/d", "/api/v1//x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/apis", "/api/v1", "/apis/g.io/v1", "/version", "/api/v1/a/b/c/d", "/api/v1//x"]
+)
 def test_other_paths(path: str) -> None:
     assert routes.parse(path) is None
 

@@ -83,7 +83,11 @@ def test_cells_of_custom_columns(kind: str, value: Any, expected: Any) -> None:
 def test_a_custom_resource_prints_its_columns_and_no_age() -> None:
     columns = (PrinterColumn("Ready", "boolean", ".status.ready"), PrinterColumn("Detail", "string", ".d", priority=1))
     table = a_table(a_resource(columns=columns), {"metadata": {"name": "a"}})
-    assert [(c["name"], c["priority"]) for c in table["columnDefinitions"]] == [("Name", 0), ("Ready", 0), ("Detail", 1)]
+    assert [(c["name"], c["priority"]) for c in table["columnDefinitions"]] == [
+        ("Name", 0),
+        ("Ready", 0),
+        ("Detail", 1),
+    ]
     assert table["rows"] == [{"cells": ["a", None, None], "object": None}]
     assert table["metadata"] == {"resourceVersion": "7"}
 
@@ -136,8 +140,18 @@ SERIES = {**NEW_EVENT, "series": {"count": 8, "lastObservedTime": "2025-12-31T23
     ("group", "plural", "item", "cells"),
     [
         ("", "namespaces", {"metadata": {"name": "n"}, "status": {"phase": "Active"}}, ["n", "Active", "<unknown>"]),
-        ("", "secrets", {"metadata": {"name": "s"}, "type": "Opaque", "data": {"k": "v"}}, ["s", "Opaque", 1, "<unknown>"]),
-        ("", "configmaps", {"metadata": {"name": "c"}, "data": {"a": ""}, "binaryData": {"b": ""}}, ["c", 2, "<unknown>"]),
+        (
+            "",
+            "secrets",
+            {"metadata": {"name": "s"}, "type": "Opaque", "data": {"k": "v"}},
+            ["s", "Opaque", 1, "<unknown>"],
+        ),
+        (
+            "",
+            "configmaps",
+            {"metadata": {"name": "c"}, "data": {"a": ""}, "binaryData": {"b": ""}},
+            ["c", 2, "<unknown>"],
+        ),
         ("", "serviceaccounts", {"metadata": {"name": "x"}}, ["x", "<unknown>"]),
         ("coordination.k8s.io", "leases", {"metadata": {"name": "l"}, "spec": {}}, ["l", "", "<unknown>"]),
         (

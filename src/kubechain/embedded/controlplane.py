@@ -56,12 +56,11 @@ class ControlPlane:
         environment: Environment | None = None,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="kubechain-") if folder is None else None
-        self.folder = folder if self._temporary is None else Path(self._temporary.name)
-        assert self.folder is not None
+        self.folder = folder or Path(self._temporary.name if self._temporary else "")
         self.kubeconfig_path = kubeconfig_path or self.folder / "kubeconfig"
         self._environment = environment or SystemEnvironment()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        storage = MemoryStorage() if folder is None else SqliteStorage(folder)
+        storage = SqliteStorage(folder) if folder else MemoryStorage()
         self.engine = Engine(storage, environment=self._environment)
         self._token = _kept_token(self.folder / "token")
         tokens = authn.Tokens(self._token)
