@@ -3,7 +3,7 @@
 Called from every ``reconciler`` module of the kinds. What does not belong here: anything that knows a kind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -46,11 +46,13 @@ class Settled:
         status: The changed status fields by attribute name; empty when the object is as it should be.
         events: Recorded only when the status was really written, so that a repeated pass repeats no event.
         requeue_after_seconds: None waits for a watch event.
+        facts: More keys for the log line of the transition.
     """
 
     status: dict[str, Any] = field(default_factory=dict[str, Any])
     events: Sequence[Event] = ()
     requeue_after_seconds: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Recorder(Protocol):
@@ -86,14 +88,14 @@ class StatusWriter:
             # Deleted under our hands: its Deleted event is on the way, and there is nobody left to tell.
             log.debug("object is gone, status dropped")
             return None
-        self.announce(obj, written, settled.events)
+        self.announce(obj, written, settled)
         return written
 
-    def announce(self, before: StatusObject[Any, Any], after: StatusObject[Any, Any], events: Sequence[Event]) -> None:
+    def announce(self, before: StatusObject[Any, Any], after: StatusObject[Any, Any], settled: Settled) -> None:
         """Tell people about a status that is now persisted."""
-        for event in events:
+        for event in settled.events:
             self.recorder.event(after, event.type, event.reason, event.message)
-        _log_transition(before, after, events)
+        _log_transition(before, after, settled)
 
 
 def next_version(obj: T, settled: Settled) -> T:
@@ -111,12 +113,16 @@ def _says(obj: StatusObject[Any, Any], name: str, value: Any) -> bool:
     return getattr(obj.status, name) == value and (is_silent or name in obj.status.model_fields_set)
 
 
-def _log_transition(before: StatusObject[Any, Any], after: StatusObject[Any, Any], events: Sequence[Event]) -> None:
+def _log_transition(before: StatusObject[Any, Any], after: StatusObject[Any, Any], settled: Settled) -> None:
+    """One line of the story: no prompt, no argument, no answer."""
     keys: dict[str, Any] = {"detail": after.status.status_detail}
     if hasattr(after.status, "phase"):
         keys |= {"phase": str(before.status.phase or ""), "next_phase": str(after.status.phase or "")}
     else:
         keys |= {"status": str(after.status.status or "")}
-    if events:
-        keys["reason"] = events[-1].reason
-    log.info("transition", **keys)
+    if settled.events:
+        keys["reason"] = settled.events[-1].reason
+    span = getattr(after.status, "span_context", None)
+    if span is not None:
+        keys["trace_id"] = span.trace_id
+    log.info("transition", **keys, **settled.facts)

@@ -136,7 +136,7 @@ class TurnRecorder:
         return current
 
     def _announced(self, before: TaskRun, after: TaskRun, settled: Settled) -> TaskRun:
-        self.writer.announce(before, after, settled.events)
+        self.writer.announce(before, after, settled)
         return after
 
     async def look(self, run: TaskRun) -> TaskRun | None:

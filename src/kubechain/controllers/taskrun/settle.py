@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,7 +91,16 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
         "llm": None,
         "error": None,
     }
-    return _asked_for_tools(run, calls, recorded) if calls else _final(run, message, recorded, now)
+    settled = _asked_for_tools(run, calls, recorded) if calls else _final(run, message, recorded, now)
+    return replace(settled, facts=_call_facts(run, now) | {"llm_model": completion.model})
+
+
+def _call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:
+    """How long the model call took, and which attempt it was: what people look for first in a slow run's log."""
+    claim = run.status.llm
+    if claim is None:
+        return {}
+    return {"attempt": claim.attempt, "duration_seconds": round((now - claim.started_at).total_seconds(), 3)}
 
 
 def _final(run: TaskRun, message: Message, recorded: dict[str, Any], now: datetime) -> Settled:
@@ -182,7 +192,7 @@ def deferred(run: TaskRun, message: str, *, wait_seconds: float, now: datetime) 
         "next_attempt_at": now + timedelta(seconds=wait_seconds),
     }
     events = (warning(reasons.LLM_REQUEST_FAILED, text),) if run.status.error != text else ()
-    return Settled(status, events, requeue_after_seconds=wait_seconds)
+    return Settled(status, events, requeue_after_seconds=wait_seconds, facts=_call_facts(run, now))
 
 
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
@@ -199,7 +209,7 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
         "completion_time": now,
         "conditions": _finished(run, is_success=False, reason=step.reason, message=text, now=now),
     }
-    return Settled(status, (warning(step.reason, text),))
+    return Settled(status, (warning(step.reason, text),), facts=_call_facts(run, now))
 
 
 def cancelled(run: TaskRun, now: datetime) -> Settled:
