@@ -40,7 +40,7 @@ def apply(live: JsonObject, config: JsonObject, *, node: Node, manager: Manager,
     """
     entries: list[JsonObject] = live["metadata"].get("managedFields", [])
     others = [entry for entry in entries if not _is_own(entry, manager)]
-    previous = next((entry["fieldsV1"] for entry in entries if _is_own(entry, manager)), {})
+    previous = _all_fields([entry for entry in entries if _is_own(entry, manager)])
     wanted = managed_fields.strip(fieldsets.of_applied(config, node))
     merged = cast("JsonObject", merge(live, config, node))
     kept = _all_fields([*others, {"fieldsV1": wanted}])
@@ -117,9 +117,7 @@ def _prune(value: Any, previous: FieldSet, kept: FieldSet, node: Node | None) ->
             rest = _prune(item, previous[element], {}, schema)
             if rest not in ({}, []):
                 left.append((element, rest))
-    if isinstance(value, dict):
-        return {element[2:]: item for element, item in left}
-    return [item for _, item in left]
+    return {element[2:]: item for element, item in left} if isinstance(value, dict) else [item for _, item in left]
 
 
 def _check_conflicts(others: list[JsonObject], changed: FieldSet) -> None:

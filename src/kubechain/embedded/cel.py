@@ -89,10 +89,10 @@ def _environment() -> cel.Env:
 def _functions() -> list[cel.FunctionDecl]:
     """Kubernetes' list and regex libraries."""
     return [
-        _member("isSorted", cel.Type.BOOL, lambda items: list(items) == sorted(items)),
-        _member("sum", _DYN, lambda items: sum(items)),
-        _member("min", _DYN, lambda items: min(items)),
-        _member("max", _DYN, lambda items: max(items)),
+        _member("isSorted", cel.Type.BOOL, _is_sorted),
+        _member("sum", _DYN, sum),
+        _member("min", _DYN, min),
+        _member("max", _DYN, max),
         _member("indexOf", cel.Type.INT, _index_of, _DYN),
         _member("lastIndexOf", cel.Type.INT, _last_index_of, _DYN),
         _member("find", _STRING, _find, _STRING, receiver=_STRING),
@@ -105,6 +105,10 @@ def _member(
 ) -> cel.FunctionDecl:
     overload = cel.Overload(f"kubernetes_{name}", returns, [receiver, *parameters], True, body)
     return cel.FunctionDecl(name, [overload])
+
+
+def _is_sorted(items: list[Any]) -> bool:
+    return items == sorted(items)
 
 
 def _index_of(items: list[Any], wanted: Any) -> int:

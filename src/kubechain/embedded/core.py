@@ -1,4 +1,5 @@
-"""The parts that the steps of reading, writing and deleting share: the store, the registry, the strategies, the environment."""
+"""The parts that the steps of reading, writing and deleting share: the store, the registry, the strategies, the
+environment."""
 
 from __future__ import annotations
 

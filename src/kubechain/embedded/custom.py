@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from kubechain.embedded import rules
 from kubechain.embedded.field_errors import FieldError, invalid
@@ -148,11 +148,14 @@ def _unchanged(path: str, new: JsonObject, old: JsonObject) -> bool:
 
 
 def _parent(obj: Any, path: str) -> Any:
+    value = obj
     for part in path.replace("]", "").replace("[", ".").split(".")[:-1]:
-        if isinstance(obj, dict):
-            obj = obj.get(part)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        elif isinstance(obj, list) and part.isdigit() and int(part) < len(obj):  # pyright: ignore[reportUnknownArgumentType]
-            obj = obj[int(part)]  # pyright: ignore[reportUnknownVariableType]
-        else:
-            return None
-    return obj  # pyright: ignore[reportUnknownVariableType]
+        match value:
+            case dict():
+                value = cast("JsonObject", value).get(part)
+            case list() if part.isdigit():
+                items = cast("list[Any]", value)
+                value = items[int(part)] if int(part) < len(items) else None
+            case _:
+                return None
+    return value

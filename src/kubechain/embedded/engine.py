@@ -1,7 +1,8 @@
 """The engine: what a Kubernetes API server does with objects, without sockets, sleeping or clocks of its own.
 
-The two faces (HTTP and in-process) call it; it is synchronous and deterministic. It only says what happens in which order: each
-step lives in a module of its own. HTTP, content negotiation, discovery and authentication do not belong here.
+The two faces (HTTP and in-process) call it; it is synchronous and deterministic. It only says what happens in which
+order: each step lives in a module of its own. HTTP, content negotiation, discovery and authentication do not belong
+here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from kubechain.embedded.core import Core, FieldValidation, Warn, WriteOptions, i
 from kubechain.embedded.definitions import Definitions
 from kubechain.embedded.deletion import ANY, DeleteOptions, Deleter, Preconditions, Propagation
 from kubechain.embedded.environment import Environment, SystemEnvironment
+from kubechain.embedded.expiry import EventExpiry
 from kubechain.embedded.field_errors import causes, invalid
 from kubechain.embedded.gc import GarbageCollector
 from kubechain.embedded.history import History
@@ -61,6 +63,7 @@ class Engine:
         self._patcher = Patcher(self._core, self._writer)
         self._collector = GarbageCollector(self._core)
         self._lifecycle = NamespaceLifecycle(self._core, self._writer, self._deleter)
+        self._expiry = EventExpiry(self._core)
         self._collector.scan()
         self._lifecycle.make_initial()
         self._settle()
@@ -246,6 +249,7 @@ class Engine:
         return view(obj) if view else obj
 
     def _settle(self) -> None:
+        self._expiry.collect()
         self._collector.collect()
         while self._lifecycle.collect():
             self._collector.collect()

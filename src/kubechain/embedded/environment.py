@@ -1,7 +1,7 @@
 """Where the engine's time and randomness come from.
 
-A simulation or a test hands in its own; `kubechain dev` uses the machine's. Nothing else in this package may ask a clock or draw
-a number.
+A simulation or a test hands in its own; `kubechain dev` uses the machine's. Nothing else in this package may ask a
+clock or draw a number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the API server answers when it refuses: one exception, and the wording of kube-apiserver.
 
-Raised by the engine, turned into an HTTP reply by the faces (`to_status()` is the body, `code` the status line). Wording lives
-here so that a message is written once; deciding when to refuse does not belong here.
+Raised by the engine, turned into an HTTP reply by the faces (`to_status()` is the body, `code` the status line).
+Wording lives here so that a message is written once; deciding when to refuse does not belong here.
 """
 
 from __future__ import annotations

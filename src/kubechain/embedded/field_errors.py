@@ -91,7 +91,7 @@ def number(value: float) -> str:
     """Go's %v of a number."""
     if isinstance(value, int):
         return str(value)
-    if value == 0 or 1e-4 <= abs(value) < 1e21:
+    if not value or 1e-4 <= abs(value) < 1e21:
         return str(int(value)) if value.is_integer() else repr(value)
     return _exponent(value)
 

@@ -1,7 +1,7 @@
 """Sets of fields in the form of FieldsV1, and how they follow from objects.
 
-A set is a nested dictionary with a key per path element (`f:name`, `k:{"key":…}`, `v:value`); an element is a member of the set
-when its dictionary is empty or has the key ".". `managed_fields` and `apply` calculate with them.
+A set is a nested dictionary with a key per path element (`f:name`, `k:{"key":…}`, `v:value`); an element is a member
+of the set when its dictionary is empty or has the key ".". `managed_fields` and `apply` calculate with them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The garbage collector: what owns nothing any more goes with its owners.
 
-Reacts to changes as they happen; its deletions are made after the request that caused them (`collect`), in a fixed order. What
-kube-controller-manager does in a cluster.
+Reacts to changes as they happen; its deletions are made after the request that caused them (`collect`), in a fixed
+order. What kube-controller-manager does in a cluster.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The recent past: what watches resume from, and what consistent pagination is computed from.
 
-Bounded in events and in bytes; what falls off the end makes older revisions expire (410). It is in memory only: after a restart
-the past begins anew at the revision of the restart.
+Bounded in events and in bytes; what falls off the end makes older revisions expire (410). It is in memory only: after
+a restart the past begins anew at the revision of the restart.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from kubechain.embedded import metadata
 from kubechain.embedded.admission import NAMESPACES
 from kubechain.embedded.builtin import namespaces
 from kubechain.embedded.core import Core, WriteOptions, copied
-from kubechain.embedded.deletion import Deleter, DeleteOptions
+from kubechain.embedded.deletion import DeleteOptions, Deleter
 from kubechain.embedded.history import Change
 from kubechain.embedded.storage import Key
 from kubechain.embedded.writes import Writer

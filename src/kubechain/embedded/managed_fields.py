@@ -1,7 +1,7 @@
 """Who manages which field: `metadata.managedFields`, kept on every write.
 
-An update takes over what it changes, and drops what it removes from everybody's set. What server-side apply does with it is in
-`apply`.
+An update takes over what it changes, and drops what it removes from everybody's set. What server-side apply does with
+it is in `apply`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Called by the writing steps (`create`, `update`) and by the strategies of kinds.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from kubechain.embedded import errors, names
@@ -40,7 +40,7 @@ _KNOWN = {
 
 def timestamp(seconds: float) -> str:
     """metav1.Time: RFC 3339 in whole seconds."""
-    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def of(obj: JsonObject) -> JsonObject:

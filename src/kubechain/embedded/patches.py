@@ -61,12 +61,14 @@ def _apply_one(target: JsonObject, operation: Any) -> JsonObject:
 
 def _as_in_go(target: JsonObject, operation: Any) -> Any:
     """The library of kube-apiserver lets `replace` add a field that is not there."""
-    fields = cast("JsonObject", operation)
-    if not isinstance(operation, dict) or fields.get("op") != "replace":
+    if not isinstance(operation, dict):
         return operation
+    fields = cast("JsonObject", operation)
+    if fields.get("op") != "replace":
+        return fields
     parts = jsonpointer.JsonPointer(fields.get("path", "")).parts
-    parent = jsonpointer.JsonPointer.from_parts(parts[:-1]).resolve(target, None) if parts else None
-    return {**fields, "op": "add"} if isinstance(parent, dict) else operation
+    parent: Any = jsonpointer.JsonPointer.from_parts(parts[:-1]).resolve(target, None) if parts else None
+    return {**fields, "op": "add"} if isinstance(parent, dict) else fields
 
 
 def _unfit() -> errors.StatusError:

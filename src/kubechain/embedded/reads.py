@@ -36,8 +36,9 @@ _FROM_NOW = -1
 class ListPage:
     """One page of a list.
 
-    `remaining` is how many objects follow; None when nothing follows, or when a selector makes it unknown. `shared_start` is the
-    length of what all encoded objects begin with and a list leaves out (built-in kinds: the version and kind).
+    `remaining` is how many objects follow; None when nothing follows, or when a selector makes it unknown.
+    `shared_start` is the length of what all encoded objects begin with and a list leaves out (built-in kinds: the
+    version and kind).
     """
 
     resource_version: str

@@ -1,7 +1,7 @@
 """Which resources the server has: the built-in ones and those that CustomResourceDefinitions add.
 
-Discovery, OpenAPI, tables and routing read it; the engine keeps it current. What a kind means (validation, defaulting) is not
-here: see `strategy`.
+Discovery, OpenAPI, tables and routing read it; the engine keeps it current. What a kind means (validation,
+defaulting) is not here: see `strategy`.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class ResourceInfo:
 class Registry:
     """All resources that are served now.
 
-    `generation` grows with each change, so that discovery and OpenAPI documents can be cached; `subscribe` calls back on
-    each change.
+    `generation` grows with each change, so that discovery and OpenAPI documents can be cached; `subscribe` calls back
+    on each change.
     """
 
     def __init__(self, builtin: Iterable[ResourceInfo] = ()) -> None:

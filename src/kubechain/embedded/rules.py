@@ -17,10 +17,10 @@ from kubechain.embedded.schema.structural import Node
 JsonObject = dict[str, Any]
 Trim = Callable[[Any], Any]
 
-_RESERVED = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return var "
-    "void while".split()
-)
+_RESERVED = {
+    *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import"),
+    *("let", "loop", "package", "namespace", "return", "var", "void", "while"),
+}
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 
 
@@ -197,7 +197,7 @@ def _trimmer(node: Node, texts: list[str]) -> Trim:
 
 def _trim(value: Any, node: Node, words: set[str], read: str) -> Any:
     if not isinstance(value, dict) or not node.properties:
-        return value
+        return cast("Any", value)
     kept: JsonObject = {}
     for name, item in cast("JsonObject", value).items():
         if name not in words:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from kubechain.embedded import errors, names
 from kubechain.embedded.field_errors import invalid
@@ -140,16 +140,16 @@ class _Parser:
             raise _refusal(f"unable to parse requirement: found '{token}' expected: '('")
         values: set[str] = set()
         expects_value = True
-        while (token := self._take()) != ")":
-            if token == ",":
+        while (taken := self._take()) != ")":
+            if taken == ",":
                 if expects_value:
                     values.add("")
                 expects_value = True
-            elif _is_word(token) and expects_value:
-                values.add(token)
+            elif _is_word(taken) and expects_value:
+                values.add(taken)
                 expects_value = False
             else:
-                raise _refusal(f"unable to parse requirement: found '{token}', expected: ',' or ')'")
+                raise _refusal(f"unable to parse requirement: found '{taken}', expected: ',' or ')'")
         if expects_value:
             values.add("")
         return frozenset(values)
@@ -207,14 +207,10 @@ def read_path(obj: JsonObject, path: str) -> str:
     """The value at a dotted path, as field selectors compare it."""
     value: Any = obj
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case _:
-            return render_value(value)
+        value = cast("JsonObject", value).get(name) if isinstance(value, dict) else None
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else render_value(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +228,7 @@ class Selection:
 
     def matches(self, obj: JsonObject) -> bool:
         if self.labels:
-            labels = obj["metadata"].get("labels") or {}
+            labels = cast("dict[str, str]", obj["metadata"].get("labels") or {})
             if not all(requirement.matches(labels) for requirement in self.labels):
                 return False
         return all((self.reader(obj, term.path) == term.value) == term.equal for term in self.fields)

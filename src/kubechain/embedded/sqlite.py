@@ -1,8 +1,8 @@
 """Storage in one SQLite file: what was answered is still there after a restart, also after SIGKILL.
 
-Everything is held in memory too (the working set of a laptop is small), so reads never touch the file. A change is committed to
-the write-ahead log before the reply; it is not fsynced each time, so that a power cut, unlike a crash of the process, may lose
-the last moments.
+Everything is held in memory too (the working set of a laptop is small), so reads never touch the file. A change is
+committed to the write-ahead log before the reply; it is not fsynced each time, so that a power cut, unlike a crash of
+the process, may lose the last moments.
 """
 
 from __future__ import annotations

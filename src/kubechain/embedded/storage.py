@@ -1,7 +1,7 @@
 """Where objects live: records by key, with one revision counter for all of them.
 
-The store (`store.Store`) is the only user. `MemoryStorage` forgets at exit; `sqlite.SqliteStorage` keeps a file. Neither knows
-what an object means.
+The store (`store.Store`) is the only user. `MemoryStorage` forgets at exit; `sqlite.SqliteStorage` keeps a file.
+Neither knows what an object means.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Storage, history and the fan-out to watchers, kept in step: every write of every object goes through here.
 
-Listeners hear of each change after it is safe: the registry (CRDs), the garbage collector, namespaces. What may be written is
-decided before, elsewhere.
+Listeners hear of each change after it is safe: the registry (CRDs), the garbage collector, namespaces. What may be
+written is decided before, elsewhere.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Strategic merge patches: merge patches that know which lists are keyed, for built-in kinds.
 
-Which lists are merged, and by which key, is in the schemas (`x-kubernetes-patch-strategy`, `x-kubernetes-patch-merge-key`) and,
-for metadata, here.
+Which lists are merged, and by which key, is in the schemas (`x-kubernetes-patch-strategy`,
+`x-kubernetes-patch-merge-key`) and, for metadata, here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from kubechain.embedded import errors
@@ -48,7 +49,7 @@ def _merge_fields(target: JsonObject, patch: JsonObject, schema: JsonObject, *, 
             raise errors.StatusError(500, "", message=f"unknown patch type: {other} in map: map[{shown}]")
     _retain(target, patch)
     for name, value in patch.items():
-        if name == _DIRECTIVE or name == _RETAIN or name.startswith(_ORDER):
+        if name in {_DIRECTIVE, _RETAIN} or name.startswith(_ORDER):
             continue
         if name.startswith(_DELETE_ITEMS):
             field = name.removeprefix(_DELETE_ITEMS)
@@ -94,7 +95,7 @@ def _merge_list(current: list[Any], items: list[Any], name: str, patch: JsonObje
         dropped: list[Any] = patch.get(f"{_DELETE_ITEMS}{name}", [])
         kept = [item for item in current if item not in dropped]
         merged = [*(item for item in items if item not in kept), *kept]
-        return _in_order(merged, patch.get(f"{_ORDER}{name}"), lambda item: item)
+        return _in_order(merged, patch.get(f"{_ORDER}{name}"), _itself)
     if any(item.get(_DIRECTIVE) == "replace" for item in items):
         return [item for item in items if _DIRECTIVE not in item]
     result = list(current)
@@ -105,7 +106,11 @@ def _merge_list(current: list[Any], items: list[Any], name: str, patch: JsonObje
     result = [*added, *result]
     order = patch.get(f"{_ORDER}{name}")
     keys = [entry[key] for entry in order] if order else None
-    return _in_order(result, keys, lambda item: item.get(key))
+
+    def key_of(item: JsonObject) -> Any:
+        return item.get(key)
+
+    return _in_order(result, keys, key_of)
 
 
 def _merge_item(result: list[Any], added: list[Any], item: JsonObject, key: str, schema: JsonObject) -> None:
@@ -121,7 +126,11 @@ def _merge_item(result: list[Any], added: list[Any], item: JsonObject, key: str,
         result[place] = _merge_fields(result[place], item, schema)
 
 
-def _in_order(items: list[Any], order: list[Any] | None, key: Any) -> list[Any]:
+def _itself(item: Any) -> Any:
+    return item
+
+
+def _in_order(items: list[Any], order: list[Any] | None, key: Callable[[Any], Any]) -> list[Any]:
     """Items in the order that the patch wishes; those that it does not name keep their places at the end."""
     if not order:
         return items

@@ -1,7 +1,7 @@
 """What a kind decides about its objects, while the steps of a write are the same for all.
 
-A `Strategy` belongs to one resource; `custom` has the one for CRDs' kinds, `builtin` those of built-in kinds. Strategies see
-objects only: no storage, no requests.
+A `Strategy` belongs to one resource; `custom` has the one for CRDs' kinds, `builtin` those of built-in kinds.
+Strategies see objects only: no storage, no requests.
 """
 
 from __future__ import annotations

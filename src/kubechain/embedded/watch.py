@@ -1,8 +1,8 @@
 """Watches: which changes a watcher sees, in which form, and how they reach it.
 
-Changes are offered by the store as they happen, and queued per watcher; a watcher that does not read is ended instead of being
-waited for. Waiting is the only asynchronous thing in the engine: it uses the running loop's time, so that a virtual clock
-drives it as well.
+Changes are offered by the store as they happen, and queued per watcher; a watcher that does not read is ended instead
+of being waited for. Waiting is the only asynchronous thing in the engine: it uses the running loop's time, so that a
+virtual clock drives it as well.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class WatchEvent:
 class Subscription:
     """A running watch: `async for event in subscription`.
 
-    Ends at its timeout, after `close()`, or when its reader falls behind (what is queued is still delivered). After an ERROR
-    event nothing follows.
+    Ends at its timeout, after `close()`, or when its reader falls behind (what is queued is still delivered). After
+    an ERROR event nothing follows.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Subscription:
         self._waiter: asyncio.Future[None] | None = None
         self._deadline: float | None = None
         self._bookmark_at = 0.0
+        self._unread_limit = QUEUE_LIMIT
         self.overflowed = False
 
     @property
@@ -166,6 +167,8 @@ class Subscription:
         for record in records:
             if self._selection.takes_all or self._selects(record):
                 self._queue.append(self._event("ADDED", record))
+        # The present state is what the watcher asked for: it does not count as unread changes.
+        self._unread_limit = QUEUE_LIMIT + len(self._queue)
 
     def mark_initial_end(self) -> None:
         """Queue the bookmark that says: that was the present state."""
@@ -185,7 +188,7 @@ class Subscription:
 
     def _push(self, event: WatchEvent) -> None:
         self._queue.append(event)
-        if len(self._queue) > QUEUE_LIMIT:
+        if len(self._queue) > self._unread_limit:
             self.overflowed = True
             self.close()
         self._wake()

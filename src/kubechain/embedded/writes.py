@@ -31,7 +31,6 @@ class Writer:
 
     def create(self, info: ResourceInfo, namespace: str, obj: JsonObject, options: WriteOptions) -> JsonObject:
         """Make an object of a body; returns it in storage form."""
-        strategy = self._core.strategy(info)
         new = self.decode(info, copied(obj), options)
         return self.insert(info, namespace, new, options)
 
@@ -73,7 +72,7 @@ class Writer:
     ) -> None:
         strategy = self._core.strategy(info)
         # Fields are recorded under the names that the writer knows; the views share the metadata of `new`.
-        view = strategy.view(info) or (lambda obj: obj)
+        view = strategy.view(info) or _unchanged
         managed_fields.track(
             view(new),
             None if old is None else view(old),
@@ -212,6 +211,10 @@ class Writer:
             raise errors.invalid(stored.group, stored.kind, meta.get("name", ""), causes=causes(found))
 
 
+def _unchanged(obj: JsonObject) -> JsonObject:
+    return obj
+
+
 def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
     """A body names the version and kind of the URL, or neither."""
     version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
@@ -224,7 +227,7 @@ def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
         raise errors.bad_request(text)
     if kind != info.kind:
         wrong = invalid("kind", kind, f"must be {info.kind}")
-        name = (obj.get("metadata") or {}).get("name", "")
+        name = metadata.of(obj).get("name", "")
         raise errors.invalid(info.group, kind, name, causes=causes([wrong]))
     if list(obj)[:2] != ["apiVersion", "kind"]:
         rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}

@@ -125,7 +125,8 @@ class CustomResourceDefinitionStrategy(Strategy):
             text = "must have exactly one version marked as storage version"
             found.append(invalid("spec.versions", versions, text))
         for index, version in enumerate(versions):
-            if not (version.get("schema") or {}).get("openAPIV3Schema"):
+            schema: JsonObject = version.get("schema") or {}
+            if not schema.get("openAPIV3Schema"):
                 text = "schemas are required"
                 found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", text))
             else:

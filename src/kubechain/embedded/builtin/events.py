@@ -96,7 +96,7 @@ CORE = ResourceInfo(
         "source",
         "type",
     ),
-    schema=shapes.resource(_DESCRIPTION, required=("involvedObject",), **_SAME, **_RENAMED_SHAPES),
+    schema=shapes.resource(_DESCRIPTION, ("involvedObject",), **_SAME, **_RENAMED_SHAPES),
 )
 
 NEW = ResourceInfo(
@@ -168,10 +168,7 @@ class EventStrategy(Strategy):
         return found
 
     def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
-        found = self.validate(new)
-        if new.get("eventTime"):
-            found += _check_new(new)
-        return found
+        return self.validate(new) + (_check_new(new) if new.get("eventTime") else [])
 
 
 def _check_new(new: JsonObject) -> list[FieldError]:

@@ -85,7 +85,8 @@ class NamespaceStrategy(Strategy):
 
     def prepare_create(self, new: JsonObject) -> None:
         new["metadata"].setdefault("labels", {})[NAME_LABEL] = new["metadata"]["name"]
-        finalizers = (new.get("spec") or {}).get("finalizers", [])
+        spec: JsonObject = new.get("spec") or {}
+        finalizers: list[str] = spec.get("finalizers") or []
         new["spec"] = {"finalizers": [*finalizers] if FINALIZER in finalizers else [*finalizers, FINALIZER]}
         new["status"] = {"phase": "Active"}
 

@@ -47,7 +47,8 @@ class SecretStrategy(Strategy):
 
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
         unknown = super().decode(obj, info)
-        for key, value in (obj.get("data") or {}).items():
+        given_data: JsonObject = obj.get("data") or {}
+        for key, value in given_data.items():
             if value is None:
                 obj["data"][key] = ""
             elif not isinstance(value, str) or not holds("byte", value):
@@ -75,10 +76,9 @@ class SecretStrategy(Strategy):
     def validate_update(
         self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
     ) -> list[FieldError]:
-        found: list[FieldError] = []
-        if new["type"] != old["type"]:
-            found.append(invalid("type", new["type"], IMMUTABLE))
-        return found + check_immutable(new, old, "data") + self.validate(new)
+        changed = new["type"] != old["type"]
+        about_type = [invalid("type", new["type"], IMMUTABLE)] if changed else []
+        return about_type + check_immutable(new, old, "data") + self.validate(new)
 
     def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
         new["type"] = new.get("type") or old["type"]

@@ -41,7 +41,7 @@ def fields(description: str = "", /, **properties: JsonObject) -> JsonObject:
     return _described({"type": "object", "properties": properties}, description)
 
 
-def resource(description: str, *, required: tuple[str, ...] = (), **properties: JsonObject) -> JsonObject:
+def resource(description: str, required: tuple[str, ...] = (), /, **properties: JsonObject) -> JsonObject:
     """The schema of a kind."""
     own = {name.rstrip("_"): schema for name, schema in properties.items()}
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from kubechain.embedded.field_errors import FieldError, duplicate, go_json
 from kubechain.embedded.schema.structural import Node
@@ -39,7 +39,8 @@ def _check_list(value: list[Any], node: Node, path: str) -> list[FieldError]:
     if node.list_type == "set":
         found += _doubles([(go_json(item), item) for item in value], path)
     elif node.list_type == "map" and node.items is not None:
-        keys = [{k: item.get(k) for k in node.map_keys if k in item} for item in value if isinstance(item, dict)]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        entries = [cast("JsonObject", item) for item in value if isinstance(item, dict)]
+        keys = [{k: entry[k] for k in node.map_keys if k in entry} for entry in entries]
         found += _doubles([(go_json(key), key) for key in keys], path)
     if node.items is not None:
         for index, item in enumerate(value):

@@ -6,7 +6,7 @@ Changes objects in place: they are the writer's own copy.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 from kubechain.embedded.schema.structural import META_FIELDS, MISSING, Node
 
@@ -19,18 +19,15 @@ def prune(value: Any, node: Node) -> list[str]:
 
 
 def _prune(value: Any, node: Node | None, path: str, found: list[str]) -> None:
-    match value:
-        case dict():
-            _prune_object(value, node, path, found)  # pyright: ignore[reportUnknownArgumentType]
-        case list():
-            below = node.items if node else None
-            if below is None and node is not None and node.preserve:
-                return
-            for index, item in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-                if isinstance(item, dict | list):
-                    _prune(item, below, f"{path}[{index}]", found)
-        case _:
-            pass
+    if isinstance(value, dict):
+        _prune_object(cast("dict[str, Any]", value), node, path, found)
+    elif isinstance(value, list):
+        below = node.items if node else None
+        if below is None and node is not None and node.preserve:
+            return
+        for index, item in enumerate(cast("list[Any]", value)):
+            if isinstance(item, dict | list):
+                _prune(item, below, f"{path}[{index}]", found)
 
 
 def _prune_object(value: dict[str, Any], node: Node | None, path: str, found: list[str]) -> None:
@@ -59,7 +56,7 @@ def _child(node: Node | None, name: str) -> Node | bool | None:
 def drop_nulls(value: Any, node: Node) -> None:
     """Remove nulls of fields that are neither nullable nor have a default."""
     if isinstance(value, dict):
-        fields: dict[str, Any] = value
+        fields = cast("dict[str, Any]", value)
         for name in list(fields):
             below = _child(node, name)
             if not isinstance(below, Node):
@@ -81,7 +78,7 @@ def set_defaults(value: Any, node: Node) -> None:
     if isinstance(value, dict):
         _default_fields(value, node)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list) and node.items is not None:
-        items: list[Any] = value
+        items = cast("list[Any]", value)
         for index, item in enumerate(items):
             if item is None and not node.items.nullable and node.items.default is not MISSING:
                 items[index] = copy.deepcopy(node.items.default)

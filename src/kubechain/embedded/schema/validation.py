@@ -1,7 +1,7 @@
 """What is wrong with an object, in kube-apiserver's words and order.
 
-The order within one place follows kube-openapi's validators: type, composition, string, format, number, items, enum, fields.
-Fields are visited by name (the original has Go's random order).
+The order within one place follows kube-openapi's validators: type, composition, string, format, number, items, enum,
+fields. Fields are visited by name (the original has Go's random order).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Is an object valid? Answered fast by a JSON schema library; `validation` words the complaints when it is not.
 
-The library speaks plain JSON Schema, so what is special to Kubernetes (nullable, int-or-string, formats) is spelled out.
+The library speaks plain JSON Schema, so what is special to Kubernetes (nullable, int-or-string, formats) is spelled
+out.
 """
 
 from __future__ import annotations
