@@ -87,10 +87,9 @@ class Stage:
             raise DemoError(f"exit status {done.returncode}: {command}")
         return done.stdout
 
-    def wait(self, target: str, path: str, value: str) -> None:
-        """Wait for a field, showing the command that a person would use."""
-        self.run(f"kubectl wait --for=create --timeout={STEP_SECONDS}s {target}")
-        self.run(f"kubectl wait --for=jsonpath='{path}'={value} --timeout={STEP_SECONDS}s {target}")
+    def wait(self, target: str, condition: str) -> None:
+        """Wait for a condition, showing the command that a person would use."""
+        self.run(f"kubectl wait --for={condition} --timeout={STEP_SECONDS}s {target}")
 
 
 def walk_through(stage: Stage) -> None:
@@ -99,13 +98,13 @@ def walk_through(stage: Stage) -> None:
     stage.run('kubectl create secret generic openai --from-literal=OPENAI_API_KEY="$OPENAI_API_KEY"')
     stage.run("cat llm.yaml")
     stage.run("kubectl apply -f llm.yaml")
-    stage.wait("llm/gpt-4o", "{.status.status}", "Ready")
+    stage.wait("llm/gpt-4o", "condition=Ready")
     stage.run("kubectl get llm -o wide")
 
     title("2. An agent: a system prompt for that model")
     stage.run("cat agent.yaml")
     stage.run("kubectl apply -f agent.yaml")
-    stage.wait("agent/my-assistant", "{.status.status}", "Ready")
+    stage.wait("agent/my-assistant", "condition=Ready")
     stage.run("kubectl get agent -o wide")
 
     title("3. A task for the agent: it makes its first TaskRun by itself")
@@ -113,14 +112,15 @@ def walk_through(stage: Stage) -> None:
     stage.run("kubectl apply -f task.yaml")
 
     title("4. The run: every step of it is in the API server")
-    stage.wait("taskrun/hello-world-task-1", "{.status.phase}", "FinalAnswer")
+    stage.wait("taskrun/hello-world-task-1", "create")
+    stage.wait("taskrun/hello-world-task-1", "condition=Succeeded")
     stage.run("kubectl get taskrun")
     stage.run("kubectl get task -o wide")
     stage.run("kubectl describe taskrun hello-world-task-1")
     stage.run("kubectl get taskrun hello-world-task-1 -o jsonpath='{.status.output}'")
 
     title("5. The end: everything goes, and nothing is left behind")
-    stage.run("kubectl delete taskrun,task,agent,llm --all")
+    stage.run("kubectl delete taskruntoolcall,taskrun,task,agent,mcpserver,llm --all")
     stage.run("kubectl delete secret openai")
     left = stage.run("kubectl get kubechain,secret -o name")
     if left.strip():
