@@ -15,6 +15,9 @@ Role = Literal["system", "user", "assistant", "tool"]
 CONTENT_LIMIT = 1_048_576
 """Longest content of one message, in characters; etcd refuses objects over 1.5 MiB."""
 
+TOOL_CALLS_LIMIT = 256
+"""Most calls in one message; a model that asks for more at once is not working, it is looping."""
+
 
 class ToolCallFunction(KubeModel):
     """What the model wants to call."""
@@ -46,7 +49,7 @@ class Message(KubeModel):
 
     role: Role = Field(description="Who speaks: system, user, assistant or tool.")
     content: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The text.")
-    tool_calls: Annotated[tuple[ToolCall, ...], Schema(max_items=128)] = Field(
+    tool_calls: Annotated[tuple[ToolCall, ...], Schema(max_items=TOOL_CALLS_LIMIT)] = Field(
         default=(), description="Calls that the assistant asks for."
     )
     tool_call_id: Annotated[str, Schema(max_length=253)] | None = Field(

@@ -6,6 +6,7 @@ valid object never fails because of a name that was derived from it.
 """
 
 import hashlib
+import re
 
 from kubechain.api.meta import GROUP
 
@@ -22,6 +23,12 @@ MAX_LABEL_VALUE_LENGTH = 63
 
 _HASH_LENGTH = 16
 """Hex digits, 64 bits: a collision among a million long names has a chance of one in 37 million."""
+
+MAX_TOOL_NAME_LENGTH = 64
+"""What OpenAI takes; the others take more."""
+
+TOOL_CALL_FINALIZER = f"{GROUP}/tool-call"
+"""Keeps a deleted tool call until its run has been answered: a call that vanished would be made again."""
 
 PREVIEW_LENGTH = 50
 """Characters of the user's message that ``kubectl get taskrun`` shows."""
@@ -55,6 +62,29 @@ def task_run_name(task_name: str, number: int) -> str:
 def tool_call_name(task_run_name: str, *, turn: int, index: int) -> str:
     """Return the name of the TaskRunToolCall for one call of one turn, both counted from 0."""
     return shortened(task_run_name, MAX_NAME_LENGTH, suffix=f"-t{turn}-c{index}")
+
+
+def offered_tool_name(name: str) -> str:
+    """Return the name under which something is offered to a model: providers take letters, digits, ``_`` and ``-``.
+
+    A name that has to be changed gets a hash of the original, so that two names never become one. The way back is a
+    look-up in what was offered, never an inversion of this.
+    """
+    clean = re.sub(r"[^a-zA-Z0-9_-]", "_", name)
+    if clean == name and len(name) <= MAX_TOOL_NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{clean[: MAX_TOOL_NAME_LENGTH - 9]}_{digest}"
+
+
+def mcp_tool_name(server_name: str, tool_name: str) -> str:
+    """Return the name under which a tool of an MCP server is offered to the model."""
+    return offered_tool_name(f"{server_name}__{tool_name}")
+
+
+def delegate_tool_name(agent_name: str) -> str:
+    """Return the name under which an agent is offered to another one's model."""
+    return offered_tool_name(f"delegate_to_agent__{agent_name}")
 
 
 def sub_agent_run_name(tool_call_name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kubechain.api.message import CONTENT_LIMIT, Message
+from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Rule, Schema, Text, final_phase_rule
@@ -47,8 +47,14 @@ def _unchanged(field: str) -> Rule:
     )
 
 
+class SteeringMessage(KubeModel):
+    """What a person tells an agent in the middle of its work."""
+
+    content: NonBlankText = Field(description="The text, as if the user had said it.")
+
+
 class TaskRunSpec(KubeModel):
-    """What the run is about. Immutable, except for cancel and ttlSecondsAfterFinished."""
+    """What the run is about. Immutable, except for cancel, messages and ttlSecondsAfterFinished."""
 
     crd_rules = (
         Rule(
@@ -71,6 +77,11 @@ class TaskRunSpec(KubeModel):
             "a cancelled run cannot be continued: create a new TaskRun instead",
             ".cancel",
         ),
+        Rule(
+            "!has(oldSelf.messages) || (has(self.messages) && size(self.messages) >= size(oldSelf.messages))",
+            "messages can only be added: the agent may have read the others",
+            ".messages",
+        ),
     )
 
     task_ref: LocalObjectReference | None = Field(default=None, description="Task that this is a run of.")
@@ -85,6 +96,11 @@ class TaskRunSpec(KubeModel):
     )
     context_window: _ContextWindow = Field(
         default=(), description="Messages to start from, to continue or fork an earlier conversation."
+    )
+    messages: Annotated[tuple[SteeringMessage, ...], Schema(max_items=256)] = Field(
+        default=(),
+        description="Messages to the running agent, added at the end at any time; each enters the conversation once, "
+        "at the next turn.",
     )
     cancel: bool = Field(default=False, description="Set to true to stop the run.")
     ttl_seconds_after_finished: NonNegativeInt | None = Field(
@@ -129,12 +145,20 @@ class Usage(KubeModel):
 
 
 class PinnedTool(KubeModel):
-    """A tool as it was offered when the run began."""
+    """A tool as it was offered when the run began: the name given to the model, and what it stands for."""
 
     name: Annotated[str, Schema(max_length=256)] = Field(
         description="Name under which the tool is offered to the model."
     )
-    kind: Annotated[str, Schema(max_length=63)] = Field(description="Kind of the object that provides it.")
+    kind: Annotated[str, Schema(max_length=63)] = Field(
+        description="Kind of the object that provides it: Tool, MCPServer, Agent, or Builtin for none."
+    )
+    object: Annotated[str, Schema(max_length=253)] = Field(
+        default="", description="Name of the object that provides it."
+    )
+    tool: Annotated[str, Schema(max_length=256)] = Field(
+        default="", description="The tool's own name there, where one object provides several."
+    )
     schema_hash: _Sha = Field(default="", description="SHA-256 of its input schema.")
 
 
@@ -157,6 +181,7 @@ class PlanStep(KubeModel):
 
     step: Annotated[str, Schema(max_length=4096)] = Field(description="What is to be done.")
     status: Literal["Pending", "InProgress", "Completed"] = Field(description="How far it is.")
+    priority: Literal["High", "Medium", "Low"] | None = Field(default=None, description="How much it matters.")
 
 
 class SpanContext(KubeModel):
@@ -188,8 +213,11 @@ class TaskRunStatus(ReadinessStatus):
         default=None, description="Groups the tool calls of the current turn; they carry it as a label."
     )
     turn: NonNegativeInt = Field(default=0, description="Model calls that were answered and acted upon.")
+    messages_read: NonNegativeInt = Field(
+        default=0, description="How many of spec.messages have entered the conversation."
+    )
     llm: LLMClaim | None = Field(default=None, description="The model call in flight.")
-    pending_turn: Annotated[tuple[PendingToolCall, ...], Schema(max_items=128)] = Field(
+    pending_turn: Annotated[tuple[PendingToolCall, ...], Schema(max_items=TOOL_CALLS_LIMIT)] = Field(
         default=(), description="Tool calls of the current turn that are to be answered."
     )
     usage: Usage | None = Field(default=None, description="What the run has cost so far.")
