@@ -29,18 +29,48 @@ class ToolSemantics(StrEnum):
 class BuiltinTool(KubeModel):
     """A function that KubeChain brings along."""
 
-    name: Literal["add", "subtract", "multiply", "divide"] = Field(description="Which function.")
+    name: Literal["add", "subtract", "multiply", "divide", "current_time", "json_query"] = Field(
+        description="Which function."
+    )
+
+
+_HeaderName = Annotated[str, Schema(min_length=1, max_length=256, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 
 
 class ExternalAPI(KubeModel):
     """An HTTP endpoint that is called with the arguments."""
 
-    url: Url = Field(description="Address to call.")
+    url: Url = Field(
+        description="Address to call. {name} in its path or query stands for that argument, percent-encoded."
+    )
     method: Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], Schema(default="POST")] = Field(
         default="POST", description="HTTP method."
     )
     requires_approval: bool | None = Field(default=None, description="Whether a person must approve each call first.")
     credentials_from: SecretKeyRef | None = Field(default=None, description="Secret that holds the bearer token.")
+    credentials_header: _HeaderName | None = Field(
+        default=None,
+        description="Header that carries the credential as it is. Default: Authorization, as a bearer token.",
+    )
+    headers: Annotated[tuple[NamedValue, ...], Schema(max_items=64)] = Field(
+        default=(), description="HTTP headers that go with each request."
+    )
+    body: Json | None = Field(
+        default=None,
+        description=(
+            "JSON body, in which {name} stands for that argument. "
+            "Default: the arguments that the URL does not name, as an object (POST, PUT and PATCH)."
+        ),
+    )
+    idempotency_header: _HeaderName | None = Field(
+        default=None, description="Header that carries the call's idempotency key. Default: Idempotency-Key."
+    )
+    max_response_bytes: Annotated[int, Schema(minimum=1, maximum=1024 * 1024)] | None = Field(
+        default=None, description="Bytes of an answer that are read; the rest is cut off, and the model is told."
+    )
+    timeout_seconds: Annotated[int, Schema(minimum=1, maximum=3600)] | None = Field(
+        default=None, description="Seconds that one call may take."
+    )
 
 
 _Words = Annotated[tuple[Annotated[str, Schema(max_length=32768)], ...], Schema(max_items=256)]
