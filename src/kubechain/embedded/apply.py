@@ -81,15 +81,20 @@ def _others_after(others: list[JsonObject], changed: FieldSet, removed: FieldSet
 
 def merge(live: Any, config: Any, node: Node | None) -> Any:
     """The configuration laid over the present state."""
-    if isinstance(config, dict) and isinstance(live, dict) and fieldsets.is_granular(config, node):
-        present, wanted = cast("JsonObject", live), cast("JsonObject", config)
-        result = dict(present)
-        for name, value in wanted.items():
-            result[name] = merge(present[name], value, fieldsets.below(node, name)) if name in present else value
-        return result
-    if isinstance(config, list) and isinstance(live, list) and fieldsets.is_granular(config, node):
+    if not fieldsets.is_granular(config, node):
+        return config
+    if isinstance(config, dict) and isinstance(live, dict):
+        return _merge_maps(cast("JsonObject", live), cast("JsonObject", config), node)
+    if isinstance(config, list) and isinstance(live, list):
         return _merge_lists(cast("list[Any]", live), cast("list[Any]", config), node)
-    return config
+    return cast("Any", config)
+
+
+def _merge_maps(live: JsonObject, config: JsonObject, node: Node | None) -> JsonObject:
+    result = dict(live)
+    for name, value in config.items():
+        result[name] = merge(live[name], value, fieldsets.below(node, name)) if name in live else value
+    return result
 
 
 def _merge_lists(live: list[Any], config: list[Any], node: Node | None) -> list[Any]:
