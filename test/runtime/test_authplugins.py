@@ -12,6 +12,8 @@ import yaml
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import SystemClock
 from kubechain.runtime.credentials import ConfigError
+from kubechain.runtime.errors import TransportError
+from kubechain.runtime.http import HttpExchange
 
 REAL_TIME = True
 
@@ -49,3 +51,11 @@ async def test_a_plugin_that_fails_says_so(tmp_path: Path) -> None:
     cluster = kubeconfig.load(clock=SystemClock(), path=str(config(tmp_path, "raise SystemExit('log in first')")))
     with pytest.raises(ConfigError, match="log in first"):
         await cluster.authorization()
+
+
+async def test_a_plugin_that_fails_is_a_request_that_failed(tmp_path: Path) -> None:
+    cluster = kubeconfig.load(clock=SystemClock(), path=str(config(tmp_path, "raise SystemExit('log in first')")))
+    http = HttpExchange(cluster, user_agent="test")
+    with pytest.raises(TransportError, match="log in first"):
+        await http.send("GET", "/", headers={}, body=None, timeout_seconds=5)
+    await http.aclose()

@@ -128,6 +128,29 @@ async def test_who_cannot_renew_stops_before_another_may_begin(trouble: str) -> 
     await second.stop()
 
 
+async def test_a_call_that_hangs_keeps_nobody_from_trying_again() -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    link.hangs = True
+    replica = Replica(server, "only", link=link)
+    await asyncio.sleep(60)
+    link.hangs = False
+    await asyncio.sleep(8)
+    assert replica.working
+    await replica.stop()
+
+
+async def test_who_could_not_renew_even_once_stops_too() -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    replica = Replica(server, "only", link=link)
+    await asyncio.sleep(1)
+    link.hangs = True
+    await asyncio.sleep(10)
+    assert not replica.working
+    await replica.stop()
+
+
 async def test_a_short_outage_costs_nothing() -> None:
     server = FakeApiServer()
     replica = Replica(server, "only")

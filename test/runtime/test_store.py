@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -57,6 +58,26 @@ def test_a_write_upon_what_is_known_is_our_own() -> None:
     it.store.wrote(seen(6), base_version="5")
     it.store.apply(seen(6))
     assert it.changes == ["+a@5!", "~a@6!"]
+
+
+def test_an_echo_that_overtakes_its_reply_is_recognised_and_changes_of_others_are_not_lost() -> None:
+    it = Told()
+    it.store.apply(seen(5))
+    with it.store.writing(KEY):
+        it.store.apply(seen(6))
+        it.store.apply(seen(7))
+        it.store.wrote(seen(6), base_version="5")
+        assert it.version == 6
+    assert it.changes == ["+a@5", "~a@6!", "~a@7"]
+
+
+def test_what_was_held_back_during_a_write_that_failed_is_taken_then() -> None:
+    it = Told()
+    it.store.apply(seen(5))
+    with contextlib.suppress(RuntimeError), it.store.writing(KEY):
+        it.store.remove(seen(6))
+        raise RuntimeError("lost")
+    assert it.changes == ["+a@5", "-a@5"]
 
 
 @pytest.mark.parametrize("base", [None, "6"], ids=["an unconditional write", "a write upon a version not seen here"])

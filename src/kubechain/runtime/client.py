@@ -9,7 +9,7 @@ whether to look, to write again or to leave it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -55,6 +55,10 @@ ACCEPT_METADATA_LIST = {
 class WriteObserver(Protocol):
     """Who is told about our own successful writes, before the caller sees the answer."""
 
+    def writing(self, resource: Resource[Any], namespace: str, name: str) -> AbstractContextManager[None]:
+        """Surround one write to an object, until its reply is taken or it failed."""
+        ...
+
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
         """Take the object as the server answered it.
 
@@ -73,6 +77,10 @@ class WriteObserver(Protocol):
 
 class NoObserver:
     """For clients without caches."""
+
+    def writing(self, resource: Resource[Any], namespace: str, name: str) -> AbstractContextManager[None]:
+        """Do nothing around it."""
+        return nullcontext()
 
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
         """Ignore it."""
@@ -181,8 +189,9 @@ class Client:
             AlreadyExists: the name is taken.
         """
         path = resource.path(obj.metadata.namespace)
-        raw = await self.request("POST", path, body=resource.encode(obj))
-        return self._written(resource, raw, base_version="")
+        with self._observer.writing(resource, obj.metadata.namespace or "", obj.metadata.name or ""):
+            raw = await self.request("POST", path, body=resource.encode(obj))
+            return self._written(resource, raw, base_version="")
 
     async def update(self, resource: Resource[T], obj: T) -> T:
         """Replace an object, but for its status; conditional when it carries a resourceVersion.
@@ -227,8 +236,9 @@ class Client:
             patch = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
         headers = {**ACCEPT_JSON, "content-type": "application/merge-patch+json"}
         path = resource.path(namespace, name, subresource)
-        raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
-        return self._written(resource, raw, base_version=resource_version)
+        with self._observer.writing(resource, namespace, name):
+            raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
+            return self._written(resource, raw, base_version=resource_version)
 
     async def delete(
         self,
@@ -261,8 +271,9 @@ class Client:
             options["preconditions"] = preconditions
         if propagation_policy is not None:
             options["propagationPolicy"] = propagation_policy
-        raw = await self.request("DELETE", resource.path(namespace, name), body=msgspec.json.encode(options))
-        self._was_deleted(resource, namespace, name, raw)
+        with self._observer.writing(resource, namespace, name):
+            raw = await self.request("DELETE", resource.path(namespace, name), body=msgspec.json.encode(options))
+            self._was_deleted(resource, namespace, name, raw)
 
     async def request(
         self,
@@ -308,8 +319,9 @@ class Client:
 
     async def _put(self, resource: Resource[T], obj: T, *, subresource: str) -> T:
         path = resource.path(obj.metadata.namespace, obj.metadata.name or "", subresource)
-        raw = await self.request("PUT", path, body=resource.encode(obj))
-        return self._written(resource, raw, base_version=obj.metadata.resource_version or None)
+        with self._observer.writing(resource, obj.metadata.namespace or "", obj.metadata.name or ""):
+            raw = await self.request("PUT", path, body=resource.encode(obj))
+            return self._written(resource, raw, base_version=obj.metadata.resource_version or None)
 
     def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
         with _answer_of(resource):

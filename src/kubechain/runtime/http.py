@@ -17,6 +17,7 @@ from typing import Protocol
 import aiohttp
 import yarl
 
+from kubechain.runtime.credentials import ConfigError
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.transport import Reply, StreamReply
 
@@ -141,7 +142,10 @@ class HttpExchange:
         return yarl.URL(self._root + target, encoded=True)
 
     async def _all_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        authorization = await self._server.authorization()
+        try:
+            authorization = await self._server.authorization()
+        except ConfigError as error:  # a plugin or a file that may work at the next try
+            raise TransportError(str(error)) from error
         return {**headers, "Authorization": authorization} if authorization else headers
 
 

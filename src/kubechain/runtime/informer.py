@@ -7,7 +7,8 @@ work, which handlers only put into queues.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 from kubechain.runtime.client import Client
@@ -102,6 +103,14 @@ class Informers:
     def has(self, resource: Resource[Any]) -> bool:
         """Tell whether there is an informer of this kind already."""
         return resource.identity in self._informers
+
+    @contextmanager
+    def writing(self, resource: Resource[Any], namespace: str, name: str) -> Generator[None]:
+        """Hold back what watches say about an object while a write of ours to it is in flight."""
+        with ExitStack() as stack:
+            for store in self._stores_of(resource):
+                stack.enter_context(store.writing(Request(namespace if resource.namespaced else "", name)))
+            yield
 
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
         """Lay our own write over every cache of its kind; what lies outside of its namespaces is not its business."""

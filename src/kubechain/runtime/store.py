@@ -9,7 +9,8 @@ Single loop, synchronous, no locks. What must not go here: requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -145,6 +146,8 @@ class Store(Generic[T]):
         self._indexes: dict[str, Index[T]] = {}
         self._handlers: list[Handler] = []
         self._fresh: dict[Request, int] | None = None
+        self._in_flight: dict[Request, int] = {}
+        self._held_back: dict[Request, list[Callable[[], None]]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -195,12 +198,17 @@ class Store(Generic[T]):
     def apply(self, received: Cut) -> None:
         """Take an object from the watch: added or modified, the difference does not matter."""
         key = _key(received)
-        if self._is_news(key, received):
+        if key in self._in_flight:
+            self._held_back.setdefault(key, []).append(lambda: self.apply(received))
+        elif self._is_news(key, received):
             self._put(key, received)
 
     def remove(self, received: Cut) -> None:
         """Take a deletion from the watch."""
         key = _key(received)
+        if key in self._in_flight:
+            self._held_back.setdefault(key, []).append(lambda: self.remove(received))
+            return
         tombstone = self._tombstones.get(key)
         if tombstone is not None and tombstone.uid == received.metadata.uid:
             del self._tombstones[key]
@@ -236,6 +244,22 @@ class Store(Generic[T]):
             if key not in listed and (held.metadata.version <= version or (exact and key not in fresh)):
                 self._drop(key, held, at_start=True)
         self._forget_tombstones(listed, version)
+
+    @contextmanager
+    def writing(self, key: Request) -> Generator[None]:
+        """Hold back what the watch says about an object while a write of ours to it is in flight.
+
+        The echo of a write may arrive before its reply; only the reply tells that it is an echo.
+        """
+        self._in_flight[key] = self._in_flight.get(key, 0) + 1
+        try:
+            yield
+        finally:
+            self._in_flight[key] -= 1
+            if not self._in_flight[key]:
+                del self._in_flight[key]
+                for take in self._held_back.pop(key, ()):
+                    take()
 
     def wrote(self, received: Cut, *, base_version: str | None) -> None:
         """Lay our own write over the store.

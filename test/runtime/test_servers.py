@@ -1,4 +1,4 @@
-"""The runtime on the embedded API server, without sockets and over HTTPS: what a fake cannot vouch for."""
+"""The runtime on the embedded API server, by each of its faces, and on kube-apiserver: what a fake cannot vouch for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -22,11 +22,12 @@ from kubechain.runtime.leases import LEASES
 from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.runtime.resource import Resource, metadata_only
 from kubechain.runtime.transport import Exchange
+from test.e2e.controlplane import RealControlPlane
 from test.runtime.widgets import WIDGETS, Widget, widget
 
 REAL_TIME = True
 
-WIDGET_CRD = {
+WIDGET_CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
     "metadata": {"name": "widgets.example.com"},
@@ -56,17 +57,41 @@ async def plane_exchange(face: str, folder: Path) -> AsyncGenerator[Exchange]:
     """Start a control plane and return a way to it."""
     path = folder / "kubeconfig"
     async with AsyncExitStack() as stack:
+        if face == "kube-apiserver":
+            real = stack.enter_context(RealControlPlane(folder))
+            exchange = await _connect(stack, real.kubeconfig)
+            await _install_crd(exchange)
+            yield exchange
+            return
         plane = await stack.enter_async_context(ControlPlane(None, 0, kubeconfig_path=path))
         plane.install_crd(WIDGET_CRD)
         if face == "in-process":
             yield cast("Exchange", plane.exchange())
             return
-        exchange = HttpExchange(kubeconfig.load(clock=SystemClock(), path=str(path)), user_agent="test")
-        stack.push_async_callback(exchange.aclose)
-        yield exchange
+        yield await _connect(stack, path)
 
 
-@pytest.fixture(params=["in-process", "https"])
+async def _connect(stack: AsyncExitStack, path: Path) -> HttpExchange:
+    exchange = HttpExchange(kubeconfig.load(clock=SystemClock(), path=str(path)), user_agent="test")
+    stack.push_async_callback(exchange.aclose)
+    return exchange
+
+
+async def _install_crd(exchange: Exchange) -> None:
+    client = Client(exchange, clock=SystemClock())
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await client.request("POST", crds, body=msgspec.json.encode(WIDGET_CRD))
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await client.list(WIDGETS)
+            except errors.NotFound:
+                await asyncio.sleep(0.1)  # a server of another process cannot be waited for in any other way
+                continue
+            return
+
+
+@pytest.fixture(params=["in-process", "https", pytest.param("kube-apiserver", marks=pytest.mark.real)])
 async def exchange(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Exchange]:
     """A way to a fresh control plane, by each of its faces."""
     async with plane_exchange(str(request.param), tmp_path) as made:
