@@ -1,4 +1,4 @@
-"""Builders for tests of the engine: a custom kind with a bit of everything, its objects, and an engine that serves it."""
+"""Builders for tests of the engine: a kind with a bit of everything, its objects, and an engine that serves it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from kubechain.embedded.engine import Engine
 from kubechain.embedded.environment import SeededEnvironment
-from kubechain.embedded.errors import StatusError
 from kubechain.embedded.history import History
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.storage import Storage
@@ -141,9 +140,4 @@ class Plane:
         return [item["metadata"]["name"] for item in page.items]
 
     def exists(self, name: str) -> bool:
-        try:
-            self.get(name)
-        except StatusError as error:
-            assert error.code == 404
-            return False
-        return True
+        return name in self.names()

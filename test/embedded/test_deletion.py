@@ -47,7 +47,7 @@ def test_no_finalizer_is_added_to_what_is_being_deleted(plane: Plane) -> None:
 def test_a_name_is_taken_until_its_owner_is_gone(plane: Plane) -> None:
     plane.create(a_widget(finalizers=["x.io/a"]))
     delete(plane, "w")
-    with pytest.raises(StatusError, match="^object is being deleted: widgets.example.com"):
+    with pytest.raises(StatusError, match=r"^object is being deleted: widgets.example.com"):
         plane.create(a_widget())
 
 
@@ -116,16 +116,16 @@ def test_a_namespace_goes_with_all_that_is_in_it(plane: Plane) -> None:
     answer = plane.engine.delete(plane.namespaces, "", "team")
     assert answer["status"]["phase"] == "Terminating"
     assert plane.engine.list(plane.config_maps, "team").items == []
-    with pytest.raises(StatusError, match="because it is being terminated") as refusal:
+    with pytest.raises(StatusError, match=r"because it is being terminated") as refusal:
         plane.engine.create(plane.widgets, "team", a_widget("late"))
     assert refusal.value.code == 403
     plane.engine.patch(plane.widgets, "team", "w", "merge", {"metadata": {"finalizers": None}})
-    with pytest.raises(StatusError, match='^namespaces "team" not found$'):
+    with pytest.raises(StatusError, match=r'^namespaces "team" not found$'):
         plane.engine.get(plane.namespaces, "", "team")
 
 
 def test_the_default_namespace_stays(plane: Plane) -> None:
-    with pytest.raises(StatusError, match='^namespaces "default" is forbidden: this namespace may not be deleted$'):
+    with pytest.raises(StatusError, match=r'^namespaces "default" is forbidden: this namespace may not be deleted$'):
         plane.engine.delete(plane.namespaces, "", "default")
 
 
@@ -144,5 +144,5 @@ def test_objects_go_with_their_definition(plane: Plane) -> None:
     plane.engine.delete(plane.definitions, "", "widgets.example.com")
     assert plane.engine.registry.find("example.com", "v1", "widgets") is None
     assert [event.type for event in watch.poll()] == ["DELETED"]
-    with pytest.raises(StatusError, match="could not find the requested resource"):
+    with pytest.raises(StatusError, match=r"could not find the requested resource"):
         plane.engine.list(widgets)

@@ -39,7 +39,7 @@ def test_a_merge_patch_sets_changes_and_removes(plane: Plane) -> None:
 
 def test_a_merge_patch_for_another_revision_is_a_conflict(plane: Plane) -> None:
     plane.create(a_widget())
-    with pytest.raises(StatusError, match="the object has been modified"):
+    with pytest.raises(StatusError, match=r"the object has been modified"):
         patch(plane, "merge", {"metadata": {"resourceVersion": "1"}})
 
 
@@ -70,7 +70,7 @@ UNFIT_PATCHES: dict[str, list[JsonObject]] = {
 def test_a_json_patch_that_does_not_fit_is_refused_whole(plane: Plane, operations: list[JsonObject]) -> None:
     plane.create(a_widget())
     with pytest.raises(
-        StatusError, match="^the server rejected our request due to an error in our request$"
+        StatusError, match=r"^the server rejected our request due to an error in our request$"
     ) as refusal:
         patch(plane, "json", [{"op": "add", "path": "/spec/a", "value": "1"}, *operations])
     assert refusal.value.code == 422
@@ -184,7 +184,7 @@ def test_force_takes_fields_over(plane: Plane) -> None:
 def test_a_conflict_with_an_update_names_its_version(plane: Plane) -> None:
     apply(plane, {"message": "x", "a": "1"}, manager="one")
     patch(plane, "merge", {"spec": {"a": "2"}}, field_manager="editor")
-    with pytest.raises(StatusError, match='conflict with "editor" using example.com/v1: .spec.a$'):
+    with pytest.raises(StatusError, match=r'conflict with "editor" using example.com/v1: .spec.a$'):
         apply(plane, {"message": "x", "a": "1"}, manager="one")
 
 
@@ -196,7 +196,7 @@ def test_apply_again_changes_nothing(plane: Plane) -> None:
 
 
 def test_apply_needs_a_manager(plane: Plane) -> None:
-    with pytest.raises(StatusError, match="fieldManager: Required value: is required for apply patch"):
+    with pytest.raises(StatusError, match=r"fieldManager: Required value: is required for apply patch"):
         apply(plane, {"message": "x"}, manager="")
 
 

@@ -104,8 +104,8 @@ def test_a_token_that_is_too_old_expires_and_offers_another_one() -> None:
 def test_a_list_can_be_had_as_it_was(many: Plane) -> None:
     then = many.engine.resource_version
     many.engine.delete(many.widgets, "default", "w0")
-    assert len(many.names(resource_version=then, resource_version_match="Exact")) == 5
-    assert len(many.names(resource_version=then, resource_version_match="NotOlderThan")) == 4
+    assert len(many.names(resource_version=then, resource_version_match=r"Exact")) == 5
+    assert len(many.names(resource_version=then, resource_version_match=r"NotOlderThan")) == 4
 
 
 INVALID_LISTS = {

@@ -55,7 +55,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
 
 def test_one_process_at_a_time_has_the_folder(tmp_path: Path) -> None:
     first = SqliteStorage(tmp_path)
-    with pytest.raises(StorageInUseError, match="in use by another process"):
+    with pytest.raises(StorageInUseError, match=r"in use by another process"):
         SqliteStorage(tmp_path)
     first.close()
 

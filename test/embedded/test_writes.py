@@ -148,7 +148,7 @@ def test_invalid_metadata_is_refused(plane: Plane, metadata: JsonObject, complai
 
 
 def test_labels_that_are_no_strings_are_a_bad_request(plane: Plane) -> None:
-    with pytest.raises(StatusError, match="cannot unmarshal number into Go struct field ObjectMeta.labels") as refusal:
+    with pytest.raises(StatusError, match=r"cannot unmarshal number into Go struct field ObjectMeta.labels") as refusal:
         plane.create(a_widget(labels={"x": 5}))
     assert refusal.value.code == 400
 
@@ -171,12 +171,12 @@ def test_an_unknown_field_is_refused_under_strict_validation(plane: Plane) -> No
 
 def test_what_exists_cannot_be_created(plane: Plane) -> None:
     plane.create(a_widget())
-    with pytest.raises(StatusError, match='^widgets.example.com "w" already exists$'):
+    with pytest.raises(StatusError, match=r'^widgets.example.com "w" already exists$'):
         plane.create(a_widget())
 
 
 def test_a_namespace_must_exist(plane: Plane) -> None:
-    with pytest.raises(StatusError, match='^namespaces "nowhere" not found$'):
+    with pytest.raises(StatusError, match=r'^namespaces "nowhere" not found$'):
         plane.engine.create(plane.widgets, "nowhere", a_widget())
 
 
@@ -193,7 +193,7 @@ def test_a_stale_update_is_a_conflict(plane: Plane) -> None:
 
 def test_an_update_of_a_custom_kind_needs_a_resource_version(plane: Plane) -> None:
     plane.create(a_widget())
-    with pytest.raises(StatusError, match="Invalid value: 0: must be specified for an update"):
+    with pytest.raises(StatusError, match=r"Invalid value: 0: must be specified for an update"):
         plane.engine.update(plane.widgets, "default", "w", a_widget())
 
 
@@ -250,7 +250,7 @@ def test_a_dry_run_leaves_no_trace(plane: Plane) -> None:
 
 
 def test_an_object_over_the_limit_of_etcd_is_refused(plane: Plane) -> None:
-    with pytest.raises(StatusError, match="^etcdserver: request is too large$") as refusal:
+    with pytest.raises(StatusError, match=r"^etcdserver: request is too large$") as refusal:
         plane.create(a_widget(spec={"message": "x", "a": "y" * (1536 * 1024)}))
     assert refusal.value.code == 500
 

@@ -93,12 +93,12 @@ class CustomStrategy(Strategy):
         if _without_metadata(new) != _without_metadata(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
-    def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
+    def validate_create(self, new: JsonObject, found: list[FieldError], info: ResourceInfo) -> list[FieldError]:
         more = self._schema_errors(new) + listtypes.check(new, self._storage.node)
         return more + self._rule_errors(new, None, found + more)
 
     def validate_update(
-        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
         about_metadata = found
         found = self._schema_errors(new)

@@ -29,7 +29,7 @@ def merge(target: JsonObject, patch: JsonObject, schema: JsonObject) -> JsonObje
     """Apply a patch to an object of a kind; `target` is changed in place.
 
     Raises:
-        StatusError: a directive is not one (400), or an item lacks the key of its list (400).
+        StatusError: a directive is not one (500).
     """
     return _merge_fields(target, patch, schema, root=True)
 
@@ -114,9 +114,8 @@ def _merge_list(current: list[Any], items: list[Any], name: str, patch: JsonObje
 
 
 def _merge_item(result: list[Any], added: list[Any], item: JsonObject, key: str, schema: JsonObject) -> None:
-    if key not in item:
-        raise errors.bad_request(f"map: {item} does not contain declared merge key: {key}")
-    place = next((index for index, present in enumerate(result) if present.get(key) == item[key]), None)
+    wanted = item.get(key)
+    place = next((i for i, present in enumerate(result) if wanted is not None and present.get(key) == wanted), None)
     if item.get(_DIRECTIVE) == "delete":
         if place is not None:
             del result[place]

@@ -84,14 +84,14 @@ class Strategy:
     def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
         """Reset what this endpoint may not change, in place."""
 
-    def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
-        """Complaints besides those about metadata, which are `found` already."""
+    def validate_create(self, new: JsonObject, found: list[FieldError], info: ResourceInfo) -> list[FieldError]:
+        """Complaints besides those about metadata, which are `found` already. `info` is the version asked for."""
         return self.validate(new)
 
     def validate_update(
-        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
-        """Complaints besides those about metadata, which are `found` already."""
+        """Complaints besides those about metadata, which are `found` already. `info` is the version asked for."""
         return self.validate(new)
 
     def validate(self, new: JsonObject) -> list[FieldError]:

@@ -53,7 +53,7 @@ class Writer:
         meta["creationTimestamp"] = metadata.timestamp(self._core.environment.now())
         self._choose_name(info, namespace, meta)
         strategy.prepare_create(new)
-        self._check(info, new, old=None, subresource="")
+        self._check(info, new, old=None)
         for text in strategy.warnings(new, None):
             options.warn(text)
         if not tracked:
@@ -169,7 +169,7 @@ class Writer:
         metadata.inherit(meta, old["metadata"])
         if not subresource:
             strategy.prepare_update(new, old, "")
-        self._check(info, new, old=old, subresource=subresource)
+        self._check(info, new, old=old)
         for text in strategy.warnings(new, old):
             options.warn(text)
         if not tracked:
@@ -190,22 +190,15 @@ class Writer:
             return new
         return self._core.store.put(record.key, new).object
 
-    def _check(
-        self,
-        info: ResourceInfo,
-        new: JsonObject,
-        *,
-        old: JsonObject | None,
-        subresource: str,
-    ) -> None:
+    def _check(self, info: ResourceInfo, new: JsonObject, *, old: JsonObject | None) -> None:
         strategy = self._core.strategy(info)
         meta = new["metadata"]
         if old is None:
             found = metadata.check_create(meta, namespaced=info.namespaced, rule=strategy.name_rule)
-            found += strategy.validate_create(new, found)
+            found += strategy.validate_create(new, found, info)
         else:
             found = metadata.check_update(meta, old["metadata"])
-            found += strategy.validate_update(new, old, found, subresource)
+            found += strategy.validate_update(new, old, found, info)
         if found:
             stored = strategy.info
             raise errors.invalid(stored.group, stored.kind, meta.get("name", ""), causes=causes(found))

@@ -45,7 +45,7 @@ class ConfigMapStrategy(Strategy):
         return found
 
     def validate_update(
-        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
         return check_immutable(new, old, "data", "binaryData") + self.validate(new)
 

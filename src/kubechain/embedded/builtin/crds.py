@@ -134,7 +134,7 @@ class CustomResourceDefinitionStrategy(Strategy):
         return found
 
     def validate_update(
-        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
         found = self.validate(new)
         for path in (("scope",), ("names", "kind"), ("names", "plural"), ("group",)):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kubechain.embedded.builtin import shapes
-from kubechain.embedded.field_errors import FieldError, invalid, required
+from kubechain.embedded.builtin import event_rules, shapes
+from kubechain.embedded.field_errors import FieldError
 from kubechain.embedded.registry import GroupResource, PrinterColumn, ResourceInfo
 from kubechain.embedded.schema.structural import Node, compile_schema
 from kubechain.embedded.selectors import read_path
@@ -155,33 +155,14 @@ class EventStrategy(Strategy):
     def read_field(self, obj: JsonObject, path: str) -> str:
         if path == "source":
             return read_path(obj, "source.component") or read_path(obj, "reportingComponent")
-        if path in {"reportingComponent", "reportingController"}:
-            return read_path(obj, path)
         return read_path(obj, path)
 
-    def validate(self, new: JsonObject) -> list[FieldError]:
-        meta, about = new["metadata"], new.get("involvedObject", {})
-        namespace = about.get("namespace", "")
-        found: list[FieldError] = []
-        if namespace != meta["namespace"] and (namespace or meta["namespace"] != "default"):
-            found.append(invalid("involvedObject.namespace", namespace, "does not match event.namespace"))
-        return found
+    def validate_create(self, new: JsonObject, found: list[FieldError], info: ResourceInfo) -> list[FieldError]:
+        strict = info.group == NEW.group
+        return event_rules.check(new, strict=strict) + (event_rules.check_new(new) if strict else [])
 
-    def validate_create(self, new: JsonObject, found: list[FieldError]) -> list[FieldError]:
-        return self.validate(new) + (_check_new(new) if new.get("eventTime") else [])
-
-
-def _check_new(new: JsonObject) -> list[FieldError]:
-    """What the newer API demands of events that have an `eventTime`."""
-    found: list[FieldError] = []
-    if not new.get("reportingComponent"):
-        found.append(required("reportingController"))
-    if not new.get("reportingInstance"):
-        found.append(required("reportingInstance"))
-    if not new.get("action"):
-        found.append(required("action"))
-    if not new.get("reason"):
-        found.append(required("reason"))
-    if len(new.get("message", "")) > 1024:
-        found.append(invalid("message", "", "can have at most 1024 characters"))
-    return found
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
+    ) -> list[FieldError]:
+        strict = info.group == NEW.group
+        return event_rules.check(new, strict=strict) + (event_rules.check_change(new, old) if strict else [])

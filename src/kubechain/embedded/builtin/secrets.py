@@ -74,7 +74,7 @@ class SecretStrategy(Strategy):
         return found
 
     def validate_update(
-        self, new: JsonObject, old: JsonObject, found: list[FieldError], subresource: str
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
         changed = new["type"] != old["type"]
         about_type = [invalid("type", new["type"], IMMUTABLE)] if changed else []
