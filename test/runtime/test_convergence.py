@@ -30,7 +30,7 @@ ACTIONS = (
     "break", "close", "expire", "fail", "silence", "wait", "lag",
 )  # fmt: skip
 
-actions = st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from(NAMES)), max_size=40)
+actions = st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from(NAMES)), min_size=3, max_size=60)
 
 
 class Watcher:
@@ -181,7 +181,7 @@ def play(plan: list[tuple[str, str]], *, watch_list: bool, seed: int) -> None:
 
 
 @given(plan=actions, watch_list=st.booleans(), seed=st.integers(0, 1000))
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens_the_store_ends_equal_to_the_server(
     plan: list[tuple[str, str]], watch_list: bool, seed: int
 ) -> None:

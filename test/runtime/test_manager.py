@@ -9,6 +9,7 @@ import pytest
 
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Result, controller
+from kubechain.runtime.errors import TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica
@@ -185,6 +186,25 @@ async def test_stop_before_run_is_a_short_run() -> None:
     manager.stop()
     await manager.run()
     assert asyncio.get_running_loop().time() < 1
+
+
+async def test_a_server_that_is_down_at_the_start_is_waited_for_and_a_stop_is_still_obeyed() -> None:
+    for comes_up in (True, False):
+        server = FakeApiServer()
+        server.put(WIDGETS_PATH, a_widget("a"))
+        server.fails = lambda sent: TransportError("refused")
+        manager = a_manager(server, election=True)
+        reconciler = a_controlled(manager)
+        started_at = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(manager.run())
+            await asyncio.sleep(60)
+            if comes_up:
+                server.fails = lambda sent: None
+                await asyncio.sleep(60)
+                assert reconciler.keys == ["a"]
+            manager.stop()
+        assert asyncio.get_running_loop().time() - started_at < 130
 
 
 def test_identities_name_the_pod_and_differ_by_process() -> None:

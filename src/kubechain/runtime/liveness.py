@@ -18,7 +18,17 @@ import structlog
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
+from kubechain.runtime.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    InternalError,
+    NotFound,
+    ServerTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+    TransportError,
+)
 from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -26,6 +36,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 DURATION_SECONDS = 30
 RENEW_SECONDS = 10.0
 """Three renewals may fail before others think that we are gone."""
+
+START_SECONDS = 2.0
+"""Between two tries to announce this replica while the server cannot be reached."""
 
 ROLE_LABEL = "app.kubernetes.io/component"
 ROLE = "replica-liveness"
@@ -76,16 +89,21 @@ class LeaseLiveness:
         self._swept_at = clock.monotonic()
 
     async def start(self) -> None:
-        """Make the own lease; to be awaited before anything is claimed under this identity.
+        """Make the own lease, however long that takes; awaited before anything is claimed under this identity.
 
         Raises:
             ApiError: the server refuses it.
-            TransportError: the server cannot be reached.
         """
-        try:
-            await self._client.create(LEASES, self._lease())
-        except AlreadyExists:
-            await self._renew()
+        while True:
+            try:
+                await self._client.create(LEASES, self._lease())
+            except AlreadyExists:  # the reply to an earlier try was lost
+                return
+            except (TransportError, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout) as error:
+                log.warning("liveness not announced yet", error=f"{type(error).__name__}: {error}"[:256])
+                await self._clock.sleep(START_SECONDS)
+                continue
+            return
 
     async def run(self) -> None:
         """Renew until cancelled; then delete the own lease."""

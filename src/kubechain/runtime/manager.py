@@ -143,7 +143,7 @@ class Manager:
         self._everywhere: list[Runnable] = []
         self._leader_only: list[Runnable] = []
         self._stop = asyncio.Event()
-        self._started = False
+        self._started = self._leads = False
         self._add_checks()
 
     # --- what the composition root builds with
@@ -216,17 +216,16 @@ class Manager:
         events = _spawn(group, [self.events])
         base += [group.create_task(self._freeze(), name="gc")]
         if isinstance(self.liveness, LeaseLiveness):
-            await self.liveness.start()  # before anything is claimed under our identity
             base += _spawn(group, [self.liveness])
         everywhere = _spawn(group, self._everywhere)
-        elector = self._elector()
-        work = elector.run(self._lead) if elector else self._lead()
-        leading = group.create_task(work, name="leader-only")
+        leading = group.create_task(self._follow_and_lead(), name="leader-only")
         await self._stop.wait()
         log.info("stopping", active=sum(one.active for one in self._controllers()))
         try:
             async with asyncio.timeout(self.options.grace_seconds):
-                await self._stop_leading(leading, elector)
+                if not self._leads:
+                    leading.cancel()
+                await asyncio.wait((leading,))
                 await _drain(self._everywhere)
                 await _cancel(everywhere)
                 await self._drain_events()
@@ -234,19 +233,21 @@ class Manager:
             log.error("stop took too long, cut off", grace_seconds=self.options.grace_seconds)
         await _cancel([leading, *everywhere, *events, *base])
 
+    async def _follow_and_lead(self) -> None:
+        if isinstance(self.liveness, LeaseLiveness):
+            await self.liveness.start()  # before anything is claimed under our identity
+        elector = self._elector()
+        await (elector.run(self._lead) if elector else self._lead())
+
     async def _lead(self) -> None:
         """Run what only the leader runs, until the stop; then let it finish."""
+        self._leads = True
         async with asyncio.TaskGroup() as group:
             tasks = _spawn(group, self._leader_only)
             await self._stop.wait()
             await _drain(self._leader_only)
             for task in tasks:
                 task.cancel()
-
-    async def _stop_leading(self, leading: asyncio.Task[None], elector: LeaderElector | None) -> None:
-        if elector is not None and not elector.is_leader:
-            leading.cancel()
-        await asyncio.wait((leading,))
 
     async def _drain_events(self) -> None:
         try:
