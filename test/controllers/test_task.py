@@ -10,7 +10,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
-from kubechain.controllers.task.decide import CreateRun, DeleteRuns, Follow, Step, Wait, decide
+from kubechain.controllers.task.decide import CreateRun, Follow, Step, Wait, decide
 from kubechain.controllers.task.effects import NameTaken, RunCreated, first_run
 from kubechain.controllers.task.observe import Observed
 from test.controllers.builders import NOW, TASK_UID, a_run, a_task, an_agent, later
@@ -57,21 +57,10 @@ def seen(task: Task = NEW, **changes: Any) -> Observed:
             Follow("first"),
             id="a failed run has no output",
         ),
-        pytest.param(
-            seen(started(ttl_seconds_after_finished=10), runs=(finished("a", "x", at=0), a_run("b")), now=later(4)),
-            Follow("x", requeue_after_seconds=6.0),
-            id="a finished run will expire",
-        ),
     ],
 )
 def test_decide(observed: Observed, step: Step) -> None:
     assert decide(observed) == step
-
-
-def test_expired_runs_are_deleted_and_unfinished_ones_never() -> None:
-    old, young, running = finished("a", "x", at=0), finished("b", "y", at=8), a_run("c")
-    task = started(ttl_seconds_after_finished=10)
-    assert decide(seen(task, runs=(old, young, running), now=later(12))) == DeleteRuns((old,))
 
 
 def test_the_run_is_owned_labelled_and_named_after_its_task() -> None:

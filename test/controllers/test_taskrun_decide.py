@@ -10,7 +10,7 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, TaskRunPhase, Usage
 from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.decide import decide
-from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Cancel, Fail, Rest, SendToLLM, Wait
+from kubechain.controllers.taskrun.steps import Begin, Cancel, CreateToolCalls, Delete, Fail, Rest, SendToLLM, Wait
 from test.controllers.builders import (
     NOW,
     QUESTION,
@@ -112,6 +112,18 @@ def test_a_finished_run_rests_whatever_happens_around_it(phase: TaskRunPhase) ->
     assert decide(observed(run, agent=None, llm=None, task=None, now=later(100))) == Rest()
 
 
+def test_a_finished_run_is_deleted_when_its_time_is_over_and_not_before() -> None:
+    run = a_run(phase=P.FINAL_ANSWER, completion_time=NOW)
+    task = a_task(ttl_seconds_after_finished=10)
+    assert decide(observed(run, task=task, now=later(4))) == Rest(6.0)
+    assert decide(observed(run, task=task, now=later(10))) == Delete()
+
+
+def test_the_runs_own_time_to_live_overrides_the_tasks() -> None:
+    run = a_run(phase=P.FAILED, completion_time=NOW, spec={"ttl_seconds_after_finished": 0})
+    assert decide(observed(run, task=a_task(ttl_seconds_after_finished=10))) == Delete()
+
+
 @pytest.mark.parametrize("phase", [None, *(phase for phase in P if phase not in TERMINAL)])
 def test_cancel_comes_before_everything_else(phase: TaskRunPhase | None) -> None:
     run = a_run(phase=phase, spec={"cancel": True})
@@ -187,18 +199,13 @@ def test_a_cap_ends_the_run_before_the_next_call(limits: dict[str, int], status:
     assert decide(world) == Fail("LimitExceeded", message)
 
 
-def test_calls_of_tools_that_were_not_offered_are_answered_in_order() -> None:
+def test_every_call_of_a_turn_gets_an_object() -> None:
     pending = tuple(
         PendingToolCall(idx=idx, tool_call_id=f"call_{idx}", name=name, arguments="", args_sha="sha")
         for idx, name in enumerate(("frobnicate", "launch"))
     )
     step = decide(observed(a_run(phase=P.TOOL_CALLS_PENDING, pending_turn=pending)))
-    assert isinstance(step, AnswerToolCalls)
-    assert [(message.tool_call_id, message.role) for message in step.messages] == [
-        ("call_0", "tool"),
-        ("call_1", "tool"),
-    ]
-    assert '"frobnicate"' in step.messages[0].content
+    assert step == CreateToolCalls(pending)
 
 
 def test_every_phase_is_decided() -> None:

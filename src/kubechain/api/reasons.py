@@ -87,6 +87,8 @@ STATUS_REFUSED = "StatusRefused"
 """The API server does not take the run's status, for another reason than its size."""
 AGENT_DELETED = "AgentDeleted"
 """The run's agent is gone; the run goes on with what it pinned when it began."""
+TOOL_CALL_NAME_TAKEN = "ToolCallNameTaken"
+"""The name of a tool call's object belongs to something else."""
 LATE_RESULT = "LateResult"
 """An answer came after its attempt had been given up; it changes nothing."""
 

@@ -13,12 +13,15 @@ from kubechain.controllers import resources
 from kubechain.controllers.agent import reconciler as agent_kind
 from kubechain.controllers.agent.observe import Readers
 from kubechain.controllers.frame import StatusWriter
+from kubechain.controllers.inflight import InFlight, interrupter
 from kubechain.controllers.llm import reconciler as llm_kind
+from kubechain.controllers.offers import Sources
+from kubechain.controllers.recording import Recorder
 from kubechain.controllers.secrets import SECRETS, SecretReader
 from kubechain.controllers.task import reconciler as task_kind
 from kubechain.controllers.taskrun import reconciler as task_run_kind
 from kubechain.controllers.taskrun import watches
-from kubechain.controllers.taskrun.effects import Calls, ModelCaller, TurnRecorder
+from kubechain.controllers.taskrun.effects import ModelCaller
 from kubechain.llm.client import LLMClient
 from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
@@ -144,15 +147,18 @@ def _add_task_run(
         tasks=manager.lister(resources.TASKS),
         agents=manager.lister(resources.AGENTS),
         llms=manager.lister(resources.LLMS),
+        tool_calls=manager.lister(resources.TOOL_CALLS),
+        sources=_sources(manager),
     )
     _index_runs(manager)
-    calls = Calls()
-    manager.informer(resources.TASK_RUNS).add_handler(watches.interrupter(calls))
+    in_flight = InFlight()
+    manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
     writer = _writer(manager, reasons.TASK_RUN_CONTROLLER)
     reconciler = task_run_kind.TaskRunReconciler(
         caches=caches,
-        caller=ModelCaller(llm_client, secrets, calls),
-        recorder=TurnRecorder(manager.client, writer, manager.clock),
+        caller=ModelCaller(llm_client, secrets, in_flight),
+        client=manager.client,
+        recorder=Recorder(resources.TASK_RUNS, manager.client, writer, manager.clock),
         writer=writer,
         replica=task_run_kind.Replica(manager.identity, manager.liveness),
         clock=manager.clock,
@@ -162,11 +168,22 @@ def _add_task_run(
     (
         controller(manager, "taskrun")
         .for_(resources.TASK_RUNS)
+        .owns(resources.TOOL_CALLS)
         .watches(resources.TASKS, map=wakers.for_task)
-        .watches(resources.AGENTS, map=wakers.for_agent)
+        .watches(resources.AGENTS, map=lambda agent: [*wakers.for_agent(agent), *wakers.for_tool_source(agent)])
         .watches(resources.LLMS, map=wakers.for_llm)
+        .watches(resources.TOOLS, map=wakers.for_tool_source)
+        .watches(resources.MCP_SERVERS, map=wakers.for_tool_source)
         .with_(workers=settings.max_concurrent_runs, drain_seconds=settings.drain_seconds)
         .complete(reconciler)
+    )
+
+
+def _sources(manager: Manager) -> Sources:
+    return Sources(
+        tools=manager.lister(resources.TOOLS),
+        mcp_servers=manager.lister(resources.MCP_SERVERS),
+        agents=manager.lister(resources.AGENTS),
     )
 
 
@@ -174,5 +191,7 @@ def _index_runs(manager: Manager) -> None:
     manager.add_index(resources.TASK_RUNS, watches.UNBEGUN_BY_TASK, watches.unbegun_by_task)
     manager.add_index(resources.TASK_RUNS, watches.UNBEGUN_BY_AGENT, watches.unbegun_by_agent)
     manager.add_index(resources.TASK_RUNS, watches.BEGUN_BY_LLM, watches.begun_by_llm)
+    manager.add_index(resources.TASK_RUNS, watches.BEGUN_BY_TOOL_SOURCE, watches.begun_by_tool_source)
+    manager.add_index(resources.TOOL_CALLS, task_run_kind.CALLS_BY_RUN, watches.calls_by_run)
     manager.add_index(resources.TASKS, watches.TASKS_BY_AGENT, watches.tasks_by_agent)
     manager.add_index(resources.AGENTS, watches.AGENTS_BY_LLM, watches.agents_by_llm)

@@ -1,1 +1,1 @@
-"""Task: starts one TaskRun when its Agent is ready, follows the answers, and clears finished runs away."""
+"""Task: starts one TaskRun when its Agent is ready, and follows the answers of all its runs."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kubechain.api import names, reasons
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.api.taskrun import TaskRunPhase
 from kubechain.controllers.task.observe import Observed
 
 
@@ -23,36 +23,24 @@ class CreateRun:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteRuns:
-    """Finished runs whose time is over."""
-
-    runs: tuple[TaskRun, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Follow:
     """Report the newest answer.
 
     Attributes:
         output: Empty while no run has answered.
-        requeue_after_seconds: Until the next finished run expires.
     """
 
     output: str
-    requeue_after_seconds: float | None = None
 
 
-Step = Wait | CreateRun | DeleteRuns | Follow
+Step = Wait | CreateRun | Follow
 
 
 def decide(observed: Observed) -> Step:
     """The next step for one Task."""
     if not observed.has_created_run:
         return _start(observed)
-    expired = tuple(run for run in observed.finished_runs if _seconds_left(observed, run) == 0)
-    if expired:
-        return DeleteRuns(expired)
-    return Follow(_output(observed), _next_expiry_seconds(observed))
+    return Follow(_output(observed))
 
 
 def _start(observed: Observed) -> Step:
@@ -68,13 +56,3 @@ def _output(observed: Observed) -> str:
     """Of the run that finished last; deleted runs leave the Task's own record as it is."""
     answered = [run for run in observed.finished_runs if run.status.phase == TaskRunPhase.FINAL_ANSWER]
     return answered[-1].status.output if answered else observed.task.status.output
-
-
-def _next_expiry_seconds(observed: Observed) -> float | None:
-    left = [_seconds_left(observed, run) for run in observed.finished_runs]
-    return min((seconds for seconds in left if seconds is not None), default=None)
-
-
-def _seconds_left(observed: Observed, run: TaskRun) -> float | None:
-    expires_at = observed.expires_at(run)
-    return None if expires_at is None else max((expires_at - observed.now).total_seconds(), 0.0)

@@ -9,7 +9,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunSpec
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import AlreadyExists, Conflict, NotFound
+from kubechain.runtime.errors import AlreadyExists
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,3 @@ def first_run(task: Task, name: str) -> TaskRun:
         ),
         spec=TaskRunSpec(task_ref=LocalObjectReference(name=task.metadata.name)),
     )
-
-
-async def delete_runs(client: Client, runs: tuple[TaskRun, ...]) -> None:
-    """Delete exactly these runs: a younger one of the same name stays."""
-    for run in runs:
-        try:
-            await client.delete(TASK_RUNS, run.metadata.namespace, run.metadata.name, uid=run.metadata.uid)
-        except (NotFound, Conflict):
-            continue

@@ -1,7 +1,7 @@
 """A Task, its Agent and all runs that name it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import is_true
@@ -31,10 +31,3 @@ class Observed:
         """Runs that have ended, the one that finished last at the end."""
         ended = [run for run in self.runs if run.status.completion_time is not None]
         return sorted(ended, key=lambda run: (run.status.completion_time, run.metadata.name))
-
-    def expires_at(self, run: TaskRun) -> datetime | None:
-        """When a finished run is to be deleted; None for never."""
-        ttl = self.task.spec.ttl_seconds_after_finished
-        if ttl is None or run.status.completion_time is None:
-            return None
-        return run.status.completion_time + timedelta(seconds=ttl)

@@ -6,7 +6,7 @@ from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.resources import TASKS
 from kubechain.controllers.task import effects, settle
-from kubechain.controllers.task.decide import CreateRun, DeleteRuns, Follow, Wait, decide
+from kubechain.controllers.task.decide import CreateRun, Follow, Wait, decide
 from kubechain.controllers.task.observe import Observed
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
@@ -63,10 +63,6 @@ class TaskReconciler:
                 return settle.waiting(task, step, now)
             case CreateRun(name):
                 return settle.created(task, await effects.create_run(self._client, task, name), now)
-            case DeleteRuns(runs):
-                await effects.delete_runs(self._client, runs)
-                # Their Deleted events bring the Task back here.
-                return Settled()
             case Follow() as step:
                 return settle.following(task, step)
 

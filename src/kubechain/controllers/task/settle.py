@@ -44,7 +44,7 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
 def following(task: Task, step: Follow) -> Settled:
     """The newest answer; nothing else of the status changes."""
     changes = {} if step.output == task.status.output else {"output": step.output}
-    return Settled(changes, requeue_after_seconds=step.requeue_after_seconds)
+    return Settled(changes)
 
 
 def _news(task: Task, event: Event) -> tuple[Event, ...]:

@@ -3,10 +3,12 @@
 Safety rests on the API server's compare-and-swap and on these tokens, never on leases or clocks.
 """
 
+import hashlib
 import uuid
 from datetime import datetime, timedelta
 
-from kubechain.api.taskrun import LLMClaim, TaskRun, TaskRunPhase
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
+from kubechain.api.taskruntoolcall import TaskRunToolCall
 
 
 def claim_for(run: TaskRun, *, turn: int, attempt: int, holder: str, now: datetime, timeout_seconds: float) -> LLMClaim:
@@ -34,3 +36,15 @@ def holds(run: TaskRun, claim: LLMClaim) -> bool:
         and current is not None
         and (current.token, current.holder) == (claim.token, claim.holder)
     )
+
+
+def idempotency_key(run: TaskRun, pending: PendingToolCall) -> str:
+    """The key that goes with every attempt of one tool call: the same for a repeat, another for everything else."""
+    text = f"{run.metadata.uid}|{run.status.turn}|{pending.idx}|{pending.tool_call_id}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_call_of(run: TaskRun, pending: PendingToolCall, call: TaskRunToolCall) -> bool:
+    """Whether an object is the one for this call of this very run."""
+    is_owned = any(owner.uid == run.metadata.uid for owner in call.metadata.owner_references)
+    return is_owned and (call.spec.args_sha, call.spec.tool_call_id) == (pending.args_sha, pending.tool_call_id)

@@ -7,12 +7,17 @@ from kubechain.api import names
 from kubechain.api.message import Message
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 
 CONTEXT_WINDOW_MAX_BYTES = 1_200_000
 """etcd refuses objects over 1.5 MiB; what is left is for the JSON around the messages, the answer and the metadata."""
 
 OUTPUT_MAX_BYTES = 64 * 1024
 """``status.output`` repeats the last message: a longer answer is cut here and stays whole in the context window."""
+
+
+TOOL_RESULT_INLINE_BYTES = 64 * 1024
+"""What one result may take of the conversation; a conversation is rewritten whole at each turn."""
 
 
 def opening(run: TaskRun, task: Task | None, system: str) -> tuple[Message, ...]:
@@ -59,6 +64,48 @@ def output_of(message: Message) -> str:
     if len(encoded) <= OUTPUT_MAX_BYTES:
         return message.content
     return encoded[:OUTPUT_MAX_BYTES].decode(errors="ignore") + "…"
+
+
+def unread(run: TaskRun) -> tuple[Message, ...]:
+    """What people told the agent since it last looked."""
+    return tuple(
+        Message(role="user", content=message.content) for message in run.spec.messages[run.status.messages_read :]
+    )
+
+
+def tool_message(call: TaskRunToolCall, name: str) -> Message:
+    """What the model reads about a call that is over, whatever its end."""
+    return Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=shortened(_end_of(call), call))
+
+
+def _end_of(call: TaskRunToolCall) -> str:
+    status = call.status
+    match status.phase:
+        case ToolCallPhase.SUCCEEDED:
+            return status.result or ""
+        case ToolCallPhase.TOOL_CALL_REJECTED:
+            return f"rejected: {status.error or 'a person refused the call'}"
+        case ToolCallPhase.OUTCOME_UNKNOWN:
+            return (
+                f"outcome unknown: {status.error or 'the call was interrupted'}. "
+                "It may or may not have taken effect: verify before repeating it."
+            )
+        case ToolCallPhase.CANCELLED:
+            return f"cancelled: {status.error or 'the call was cancelled'}"
+        case _:
+            return f"error: {status.result or status.error or 'the call failed'}"
+
+
+def shortened(text: str, call: TaskRunToolCall) -> str:
+    """Head and tail of a long result; the whole stays in the call's own object."""
+    encoded = text.encode()
+    if len(encoded) <= TOOL_RESULT_INLINE_BYTES:
+        return text
+    half = TOOL_RESULT_INLINE_BYTES // 2
+    head, tail = encoded[:half].decode(errors="ignore"), encoded[-half:].decode(errors="ignore")
+    left_out = len(encoded) - 2 * half
+    note = f'[{left_out} bytes left out; the whole is in TaskRunToolCall "{call.metadata.name}"]'
+    return f"{head}\n{note}\n{tail}"
 
 
 def args_sha(name: str, arguments: str) -> str:

@@ -1,19 +1,37 @@
 """What a TaskRun does next: one small pure function for each phase, in the order of its life."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from kubechain.api import reasons
+from kubechain.api import names, reasons
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
-from kubechain.api.message import Message
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import Pinned, TaskRunPhase
+from kubechain.api.taskrun import Pinned, PlanStep, TaskRun, TaskRunPhase
+from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers import plan
+from kubechain.controllers.offers import Found, Missing, Offer
 from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.claims import is_call_of
 from kubechain.controllers.taskrun.observe import Observed
-from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Cancel, Fail, Rest, SendToLLM, Step, Wait
+from kubechain.controllers.taskrun.steps import (
+    AnswerToolCalls,
+    Begin,
+    Cancel,
+    CreateToolCalls,
+    Delete,
+    Fail,
+    Rest,
+    SendToLLM,
+    Step,
+    Wait,
+)
 
 DEFAULT_MAX_TURNS = 1_000
 """Where the Agent sets no limit: no honest run meets it, and a loop without end does not run for ever."""
+
+DEFAULT_MAX_TOOL_CALLS = 10_000
 
 TAKE_OVER_PAUSE_MAX_SECONDS = 60.0
 
@@ -23,7 +41,7 @@ def decide(observed: Observed) -> Step:
     status = observed.run.status
     match status.phase:
         case TaskRunPhase.FINAL_ANSWER | TaskRunPhase.FAILED | TaskRunPhase.CANCELLED:
-            return Rest()
+            return _expire(observed)
         case _ if observed.run.spec.cancel:
             return Cancel()
         case _ if _is_past_deadline(observed):
@@ -37,7 +55,19 @@ def decide(observed: Observed) -> Step:
         case TaskRunPhase.ERROR_BACKOFF:
             return _try_again(observed)
         case TaskRunPhase.TOOL_CALLS_PENDING | TaskRunPhase.CHECKING_TOOL_CALLS:
-            return _answer_tool_calls(observed)
+            return _follow_tool_calls(observed)
+
+
+def _expire(observed: Observed) -> Step:
+    """A finished run stays as long as it, else its Task, says; an unfinished one never gets here."""
+    task_limit = observed.task.spec.ttl_seconds_after_finished if observed.task else None
+    own_limit = observed.run.spec.ttl_seconds_after_finished
+    limit = task_limit if own_limit is None else own_limit
+    ended_at = observed.run.status.completion_time
+    if limit is None or ended_at is None:
+        return Rest()
+    left = _seconds_until(ended_at + timedelta(seconds=limit), observed.now)
+    return Rest(left) if left > 0 else Delete()
 
 
 def seconds_to_deadline(observed: Observed) -> float | None:
@@ -68,7 +98,7 @@ def _begin(observed: Observed) -> Step:
     size = conversation.size_bytes(window) + conversation.size_bytes(observed.run.spec.context_window)
     if size > conversation.CONTEXT_WINDOW_MAX_BYTES:
         return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, too_large(size))
-    return Begin(_pin(agent, llm), window)
+    return Begin(_pin(agent, llm, observed.tools), window)
 
 
 def too_large(size: int) -> str:
@@ -99,7 +129,7 @@ def _llm_trouble(observed: Observed) -> str | None:
     return None
 
 
-def _pin(agent: Agent, llm: LLM) -> Pinned:
+def _pin(agent: Agent, llm: LLM, tools: Sequence[Found]) -> Pinned:
     return Pinned(
         agent_name=agent.metadata.name,
         agent_uid=agent.metadata.uid,
@@ -107,14 +137,21 @@ def _pin(agent: Agent, llm: LLM) -> Pinned:
         llm_name=llm.metadata.name,
         llm_uid=llm.metadata.uid,
         llm_generation=llm.metadata.generation,
+        tools=tuple(tool.pin() for tool in tools if isinstance(tool, Offer)),
     )
 
 
 def _send(observed: Observed, *, attempt: int) -> Step:
-    trouble = _llm_trouble(observed)
+    trouble = _llm_trouble(observed) or _tool_trouble(observed)
     if trouble:
         return Wait(trouble)
-    return _over_limits(observed) or SendToLLM(turn=observed.run.status.turn, attempt=attempt)
+    offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
+    return _over_limits(observed) or SendToLLM(turn=observed.run.status.turn, attempt=attempt, offers=offers)
+
+
+def _tool_trouble(observed: Observed) -> str | None:
+    """A model that is asked without its tools answers without them: better wait, and say for what."""
+    return next((tool.detail for tool in observed.tools if isinstance(tool, Missing)), None)
 
 
 def _over_limits(observed: Observed) -> Fail | None:
@@ -126,6 +163,10 @@ def _over_limits(observed: Observed) -> Fail | None:
     usage = observed.run.status.usage
     if max_tokens is not None and usage is not None and usage.total_tokens >= max_tokens:
         return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {max_tokens} tokens")
+    window = (*observed.run.status.context_window, *conversation.unread(observed.run))
+    size = conversation.size_bytes(window) + conversation.size_bytes(observed.run.spec.context_window)
+    if size > conversation.CONTEXT_WINDOW_MAX_BYTES:
+        return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, too_large(size))
     return None
 
 
@@ -161,19 +202,46 @@ def _seconds_until(moment: datetime | None, now: datetime) -> float:
     return 0.0 if moment is None else (moment - now).total_seconds()
 
 
-def _answer_tool_calls(observed: Observed) -> Step:
-    """A model that calls what it was not offered is told so, in its own terms."""
-    status = observed.run.status
-    offered = [tool.name for tool in status.pinned.tools] if status.pinned else []
-    names = ", ".join(offered) or "none"
+def _follow_tool_calls(observed: Observed) -> Step:
+    """W4 until every call has its object, W5 when every one is over; in between the watch brings the run back."""
+    run = observed.run
+    pending = run.status.pending_turn
+    limit = _max_tool_calls(observed)
+    if _tool_calls_so_far(run) + len(pending) > limit:
+        return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {limit} tool calls")
+    named = [(call, names.tool_call_name(run.metadata.name, turn=run.status.turn, index=call.idx)) for call in pending]
+    missing = tuple(call for call, name in named if name not in observed.calls)
+    if missing:
+        return CreateToolCalls(missing)
+    calls = [observed.calls[name] for _, name in named]
+    for wanted, call in zip(pending, calls, strict=True):
+        if not is_call_of(run, wanted, call):
+            return Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(call.metadata.name))
+    if not all(call.status.phase is not None and call.status.phase.is_terminal for call in calls):
+        return Rest()
     return AnswerToolCalls(
-        tuple(
-            Message(
-                role="tool",
-                tool_call_id=call.tool_call_id,
-                name=call.name,
-                content=f'error: there is no tool named "{call.name}"; available tools: {names}',
-            )
-            for call in status.pending_turn
-        )
+        tuple(conversation.tool_message(call, wanted.name) for wanted, call in zip(pending, calls, strict=True)),
+        plan=_newest_plan(calls),
     )
+
+
+def taken(name: str) -> str:
+    """What people read about a name that they, or somebody, took from under a run."""
+    return f'TaskRunToolCall "{name}" exists already and does not belong to this run'
+
+
+def _max_tool_calls(observed: Observed) -> int:
+    limits = observed.agent.spec.limits if observed.agent else None
+    return (limits.max_tool_calls if limits else None) or DEFAULT_MAX_TOOL_CALLS
+
+
+def _tool_calls_so_far(run: TaskRun) -> int:
+    return sum(message.role == "tool" for message in run.status.context_window)
+
+
+def _newest_plan(calls: Sequence[TaskRunToolCall]) -> tuple[PlanStep, ...] | None:
+    """The last plan of the turn that was accepted."""
+    accepted = [
+        call for call in calls if call.spec.tool_ref.name == plan.NAME and call.status.phase == ToolCallPhase.SUCCEEDED
+    ]
+    return plan.steps_of(json.loads(accepted[-1].spec.arguments)) if accepted else None

@@ -1,66 +1,25 @@
-"""What a TaskRun does to the world: it calls the model, and it records the answer as long as this process lives."""
+"""What a TaskRun does to the world: it calls the model, and makes the objects for the calls that the model wants."""
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import structlog
-
-from kubechain.api import reasons
+from kubechain.api import names
 from kubechain.api.llm import LLM
-from kubechain.api.taskrun import LLMClaim, TaskRun
-from kubechain.controllers.frame import Settled, StatusWriter, next_version
-from kubechain.controllers.resources import TASK_RUNS
+from kubechain.api.meta import ObjectMeta, owner_reference
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec, ToolCallType
+from kubechain.controllers.inflight import InFlight
+from kubechain.controllers.offers import Offer, Source
+from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun import settle
-from kubechain.controllers.taskrun.claims import holds
-from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Interrupted, Outcome, outcome_of
-from kubechain.controllers.taskrun.steps import Fail
-from kubechain.llm.client import LLMClient
+from kubechain.controllers.taskrun.claims import idempotency_key, is_call_of
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refused, outcome_of
+from kubechain.llm.client import LLMClient, ToolDefinition
 from kubechain.llm.errors import LLMError
 from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
-from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import ApiError, BadRequest, Conflict, Invalid, NotFound, TooLarge, TransportError
-
-log = structlog.get_logger(__name__)
-
-RECORD_RETRY_SECONDS = 0.1
-RECORD_RETRY_MAX_SECONDS = 10.0
-"""An answer that was paid for is worth patience: the API server is asked again for as long as this process lives."""
-
-
-@dataclass(slots=True)
-class Calls:
-    """Model calls in flight in this process, so that a cancelled or deleted run stops paying at once."""
-
-    _in_flight: dict[str, asyncio.Task[Outcome]] = field(default_factory=dict[str, "asyncio.Task[Outcome]"])
-
-    def __len__(self) -> int:
-        return len(self._in_flight)
-
-    def __contains__(self, uid: str) -> bool:
-        return uid in self._in_flight
-
-    def interrupt(self, uid: str) -> None:
-        """Stop the call of one run, if there is one. Never blocks: called from the watch."""
-        call = self._in_flight.get(uid)
-        if call is not None:
-            call.cancel()
-
-    async def run(self, uid: str, call: "asyncio.Task[Outcome]") -> Outcome:
-        """Wait for a call that others may interrupt.
-
-        Raises:
-            asyncio.CancelledError: The waiting reconcile itself was cancelled; the call is cancelled with it.
-        """
-        self._in_flight[uid] = call
-        try:
-            await asyncio.wait({call})
-        finally:
-            self._in_flight.pop(uid, None)
-            call.cancel()
-        return Interrupted() if call.cancelled() else call.result()
+from kubechain.runtime.errors import AlreadyExists
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +28,22 @@ class ModelCaller:
 
     client: LLMClient
     secrets: SecretReader
-    calls: Calls
+    in_flight: InFlight
 
-    async def ask(self, run: TaskRun, llm: LLM, claim: LLMClaim, *, timeout_seconds: float) -> Outcome:
+    async def ask(
+        self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, *, timeout_seconds: float
+    ) -> Outcome:
         """Call the model once; failures come back as values."""
-        async with asyncio.TaskGroup() as group:
-            call = group.create_task(self._ask(run, llm, claim, timeout_seconds))
-            return await self.calls.run(run.metadata.uid, call)
+        return await self.in_flight.run(run.metadata.uid, self._ask(run, llm, offers, claim, timeout_seconds))
 
-    async def _ask(self, run: TaskRun, llm: LLM, claim: LLMClaim, timeout_seconds: float) -> Outcome:
+    async def _ask(
+        self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, timeout_seconds: float
+    ) -> Answered | Deferred | Refused:
+        tools = [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
         try:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
             completion = await self.client.complete(
-                target, run.status.context_window, (), timeout_seconds=timeout_seconds
+                target, run.status.context_window, tools, timeout_seconds=timeout_seconds
             )
         except SecretUnavailable as error:
             return Deferred(str(error))
@@ -90,87 +52,64 @@ class ModelCaller:
         return Answered(completion)
 
 
+CALL_TYPES = {
+    Source.MCP_SERVER: ToolCallType.MCP,
+    Source.AGENT: ToolCallType.DELEGATE_TO_AGENT,
+    Source.BUILTIN: ToolCallType.FUNCTION,
+}
+"""Who carries a call out, as far as the source alone says it; a Tool says it in its own spec."""
+
+
+def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
+    """The object for one call, under a name that every retry gives again."""
+    labels = {names.LABEL_TASK_RUN: names.label_value(run.metadata.name)}
+    if run.spec.task_ref is not None:
+        labels[names.LABEL_TASK] = names.label_value(run.spec.task_ref.name)
+    return TaskRunToolCall(
+        metadata=ObjectMeta(
+            name=names.tool_call_name(run.metadata.name, turn=run.status.turn, index=pending.idx),
+            namespace=run.metadata.namespace,
+            labels=labels,
+            owner_references=(owner_reference(run),),
+            finalizers=(names.TOOL_CALL_FINALIZER,),
+        ),
+        spec=TaskRunToolCallSpec(
+            tool_call_id=pending.tool_call_id,
+            task_run_ref=LocalObjectReference(name=run.metadata.name),
+            tool_ref=LocalObjectReference(name=pending.name or "unnamed"),
+            arguments=pending.arguments,
+            tool_type=_call_type(run, pending.name),
+            args_sha=pending.args_sha,
+            idempotency_key=idempotency_key(run, pending),
+        ),
+    )
+
+
+def _call_type(run: TaskRun, name: str) -> ToolCallType | None:
+    pinned: Sequence[PinnedTool] = run.status.pinned.tools if run.status.pinned else ()
+    found = next((tool for tool in pinned if tool.name == name), None)
+    return CALL_TYPES.get(Source(found.kind)) if found else None
+
+
 @dataclass(frozen=True, slots=True)
-class TurnRecorder:
-    """W3: writes the outcome of a claimed call, if the claim still counts."""
+class Taken:
+    """The name of a call's object belongs to something else: somebody interfered, and guessing would double a call."""
 
-    client: Client
-    writer: StatusWriter
-    clock: Clock
-
-    async def record(self, run: TaskRun, claim: LLMClaim, settle_on: Callable[[TaskRun], Settled]) -> TaskRun | None:
-        """Write once; after a conflict or a lost reply look first, and write again only under our own token.
-
-        Args:
-            run: As it was written with the claim.
-            claim: Ours; an answer to another one is dropped.
-            settle_on: Makes the next status from the newest version of the run.
-
-        Returns:
-            The run as it is now; None when it is gone.
-
-        Raises:
-            ApiError: The server takes neither the outcome nor the record of its refusal.
-        """
-        current: TaskRun | None = run
-        wait, has_been_refused = RECORD_RETRY_SECONDS, False
-        while current is not None and holds(current, claim):
-            settled = settle_on(current)
-            wanted = next_version(current, settled)
-            try:
-                return self._announced(run, await self.client.update_status(TASK_RUNS, wanted), settled)
-            except NotFound:
-                return None
-            except REFUSALS as error:
-                if has_been_refused:
-                    raise
-                settle_on, has_been_refused = refused_by_server(error, self.clock), True
-            except (ApiError, TransportError) as error:
-                if not isinstance(error, Conflict):
-                    log.warning("cannot record the answer, trying again", error=str(error))
-                    await self.clock.sleep(wait)
-                    wait = min(wait * 2, RECORD_RETRY_MAX_SECONDS)
-                current = await self.look(current)
-                if current is not None and _same_outcome(current, wanted):
-                    return self._announced(run, current, settled)
-        return current
-
-    def _announced(self, before: TaskRun, after: TaskRun, settled: Settled) -> TaskRun:
-        self.writer.announce(before, after, settled)
-        return after
-
-    async def look(self, run: TaskRun) -> TaskRun | None:
-        """The run as the server has it now; None when it is gone or somebody made another one under its name."""
-        wait = RECORD_RETRY_SECONDS
-        while True:
-            try:
-                found = await self.client.get(TASK_RUNS, run.metadata.namespace, run.metadata.name)
-            except NotFound:
-                return None
-            except (TransportError, ApiError) as error:
-                log.warning("cannot read the run back, trying again", error=str(error))
-                await self.clock.sleep(wait)
-                wait = min(wait * 2, RECORD_RETRY_MAX_SECONDS)
-                continue
-            return found if found.metadata.uid == run.metadata.uid else None
+    name: str
 
 
-REFUSALS = (TooLarge, Invalid, BadRequest)
-"""Answers that the same write gets each time: repeating it would never end."""
+async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[PendingToolCall]) -> Taken | None:
+    """W4: make what is missing, and accept what an earlier try made.
 
-
-def _same_outcome(current: TaskRun, wanted: TaskRun) -> bool:
-    """Whether a write whose reply was lost has arrived after all."""
-    is_same_phase = current.status.phase == wanted.status.phase
-    return is_same_phase and current.status.context_window == wanted.status.context_window
-
-
-def refused_by_server(error: ApiError, clock: Clock) -> Callable[[TaskRun], Settled]:
-    """What to record instead of a status that the server will never take."""
-    message = f"the API server refused the status: {error}"
-    reason = reasons.CONTEXT_WINDOW_TOO_LARGE if isinstance(error, TooLarge) else reasons.STATUS_REFUSED
-
-    def fail(run: TaskRun) -> Settled:
-        return settle.failed(run, Fail(reason, message), clock.now())
-
-    return fail
+    Returns:
+        None when every object is there and is this turn's.
+    """
+    for pending in missing:
+        wanted = tool_call(run, pending)
+        try:
+            await client.create(TOOL_CALLS, wanted)
+        except AlreadyExists:
+            found = await client.get(TOOL_CALLS, run.metadata.namespace, wanted.metadata.name)
+            if not is_call_of(run, pending, found):
+                return Taken(wanted.metadata.name)
+    return None

@@ -1,6 +1,7 @@
 """A TaskRun, what it depends on, and what became of the process that claimed its model call."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubechain.api.agent import Agent
@@ -8,6 +9,8 @@ from kubechain.api.llm import LLM
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers.offers import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class Observed:
         task: None when the run names none, or when it does not exist.
         agent: The run's own, else its Task's; None when it does not exist (any more).
         llm: The pinned one once the run has begun, else the Agent's.
+        tools: What the model may call: the Agent's offers, and once the run has begun what became of the pinned ones.
+        calls: The objects of the run's tool calls, by name.
         holder_gone_in_seconds: For a claim found in the status: 0 when nobody works on it any more, else how long to
             wait before asking again.
     """
@@ -27,6 +32,8 @@ class Observed:
     agent: Agent | None
     llm: LLM | None
     now: datetime
+    tools: tuple[Found, ...] = ()
+    calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     holder_gone_in_seconds: float = 0.0
 
     @property

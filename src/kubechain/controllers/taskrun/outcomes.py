@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kubechain.api import reasons
+from kubechain.controllers.inflight import Interrupted
 from kubechain.llm import errors
 from kubechain.llm.client import Completion
 
@@ -43,11 +44,6 @@ class Refused:
     reason: str
     message: str
     doubts_llm: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The run was cancelled or deleted while the model was thinking."""
 
 
 Outcome = Answered | Deferred | Refused | Interrupted

@@ -1,26 +1,50 @@
 """TaskRun's control loop: observe, decide, effect, settle, write, until the run waits for something."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
+from kubechain.api import reasons
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
 from kubechain.api.task import Task
-from kubechain.api.taskrun import LLMClaim, TaskRun, TaskRunPhase
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
+from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers import recording
 from kubechain.controllers.frame import Settled, StatusWriter
+from kubechain.controllers.inflight import Interrupted
+from kubechain.controllers.offers import Found, Sources
+from kubechain.controllers.recording import REFUSALS, Recorder
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.taskrun import settle
-from kubechain.controllers.taskrun.claims import claim_for
-from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline
-from kubechain.controllers.taskrun.effects import REFUSALS, ModelCaller, TurnRecorder, refused_by_server
+from kubechain.controllers.taskrun.claims import claim_for, holds
+from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, taken
+from kubechain.controllers.taskrun.effects import ModelCaller, create_tool_calls
 from kubechain.controllers.taskrun.observe import Observed, agent_reference
-from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Interrupted, Outcome, Refused, wait_seconds
-from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Cancel, Fail, Rest, SendToLLM, Wait
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refused, wait_seconds
+from kubechain.controllers.taskrun.steps import (
+    AnswerToolCalls,
+    Begin,
+    Cancel,
+    CreateToolCalls,
+    Delete,
+    Fail,
+    Rest,
+    SendToLLM,
+    Wait,
+)
+from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import ApiError, Conflict, NotFound, TooLarge
 from kubechain.runtime.keys import Request
 from kubechain.runtime.liveness import Liveness
 from kubechain.runtime.store import Lister
+
+log = structlog.get_logger(__name__)
+
+CALLS_BY_RUN = "run"
 
 DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
 """Long enough for a model that thinks, short enough that a lost connection is noticed the same morning."""
@@ -34,6 +58,8 @@ class Caches:
     tasks: Lister[Task]
     agents: Lister[Agent]
     llms: Lister[LLM]
+    tool_calls: Lister[TaskRunToolCall]
+    sources: Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +78,8 @@ class TaskRunReconciler:
         *,
         caches: Caches,
         caller: ModelCaller,
-        recorder: TurnRecorder,
+        client: Client,
+        recorder: Recorder[TaskRun],
         writer: StatusWriter,
         replica: Replica,
         clock: Clock,
@@ -65,6 +92,7 @@ class TaskRunReconciler:
         """
         self._caches = caches
         self._caller = caller
+        self._client = client
         self._recorder = recorder
         self._writer = writer
         self._replica = replica
@@ -84,6 +112,10 @@ class TaskRunReconciler:
                     return Result(requeue_after_seconds=seconds_to_deadline(observed))
                 case SendToLLM() as step:
                     run = await self._send(observed, step)
+                case CreateToolCalls(missing):
+                    run = await self._create_tool_calls(run, missing)
+                case Delete():
+                    return await self._delete(run)
                 case Begin() | AnswerToolCalls() | Fail() | Cancel() as step:
                     run = await self._write(run, self._settle(run, step))
         return Result()
@@ -95,14 +127,22 @@ class TaskRunReconciler:
         agent_name = pinned.agent_name if pinned else (reference.name if reference else "")
         agent = self._caches.agents.get(namespace, agent_name) if agent_name else None
         llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
+        calls = self._caches.tool_calls.by_index(CALLS_BY_RUN, f"{namespace}/{run.metadata.name}")
         return Observed(
             run=run,
             task=task,
             agent=agent,
             llm=self._caches.llms.get(namespace, llm_name) if llm_name else None,
             now=self._clock.now(),
+            tools=self._tools(run, agent),
+            calls={call.metadata.name: call for call in calls},
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
         )
+
+    def _tools(self, run: TaskRun, agent: Agent | None) -> tuple[Found, ...]:
+        if run.status.pinned is not None:
+            return tuple(self._caches.sources.find(run.metadata.namespace, tool) for tool in run.status.pinned.tools)
+        return self._caches.sources.offers_of(agent) if agent else ()
 
     async def _holder_gone_in_seconds(self, run: TaskRun) -> float:
         claim = run.status.llm
@@ -132,7 +172,27 @@ class TaskRunReconciler:
         try:
             return await self._writer.write(TASK_RUNS, run, settled)
         except REFUSALS as error:
-            return await self._writer.write(TASK_RUNS, run, refused_by_server(error, self._clock)(run))
+            return await self._writer.write(TASK_RUNS, run, self._refused(run, error))
+
+    def _refused(self, run: TaskRun, error: ApiError) -> Settled:
+        """What to record instead of a status that the server will never take."""
+        reason = reasons.CONTEXT_WINDOW_TOO_LARGE if isinstance(error, TooLarge) else reasons.STATUS_REFUSED
+        return settle.failed(run, Fail(reason, f"the API server refused the status: {error}"), self._clock.now())
+
+    async def _create_tool_calls(self, run: TaskRun, missing: Sequence[PendingToolCall]) -> TaskRun | None:
+        """W4."""
+        conflict = await create_tool_calls(self._client, run, missing)
+        if conflict is None:
+            return run
+        step = Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(conflict.name))
+        return await self._write(run, settle.failed(run, step, self._clock.now()))
+
+    async def _delete(self, run: TaskRun) -> Result:
+        try:
+            await self._client.delete(TASK_RUNS, run.metadata.namespace, run.metadata.name, uid=run.metadata.uid)
+        except (NotFound, Conflict):
+            log.debug("expired run is gone already")
+        return Result()
 
     async def _send(self, observed: Observed, step: SendToLLM) -> TaskRun | None:
         """W2, the call, W3."""
@@ -150,10 +210,10 @@ class TaskRunReconciler:
             now=observed.now,
             timeout_seconds=timeout_seconds,
         )
-        claimed = await self._writer.write(TASK_RUNS, observed.run, settle.claimed(claim))
+        claimed = await self._writer.write(TASK_RUNS, observed.run, settle.claimed(observed.run, claim))
         if claimed is None:
             return None
-        outcome = await self._caller.ask(claimed, llm, claim, timeout_seconds=timeout_seconds)
+        outcome = await self._caller.ask(claimed, llm, step.offers, claim, timeout_seconds=timeout_seconds)
         return await self._settle_turn(claimed, claim, outcome)
 
     async def _settle_turn(self, run: TaskRun, claim: LLMClaim, outcome: Outcome) -> TaskRun | None:
@@ -165,7 +225,12 @@ class TaskRunReconciler:
             case _:
                 pass
         jitter = self._clock.random.random()
-        return await self._recorder.record(run, claim, lambda current: self._settled(current, claim, outcome, jitter))
+        record: recording.Outcome[TaskRun] = recording.Outcome(
+            holds=lambda current: holds(current, claim),
+            settle=lambda current: self._settled(current, claim, outcome, jitter),
+            refused=self._refused,
+        )
+        return await self._recorder.record(run, record)
 
     def _settled(self, run: TaskRun, claim: LLMClaim, outcome: Outcome, jitter: float) -> Settled:
         now = self._clock.now()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kubechain.api import conditions, reasons
-from kubechain.api.message import Message, ToolCall
+from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
@@ -62,10 +62,14 @@ def _trace(run: TaskRun) -> SpanContext:
     return SpanContext(trace_id=root.hex, span_id=root.hex[:16])
 
 
-def claimed(claim: LLMClaim) -> Settled:
-    """W2."""
+def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
+    """W2: the claim, together with what people told the agent meanwhile, so that each message is read once."""
+    window = (*run.status.context_window, *conversation.unread(run))
     return Settled(
         {
+            "context_window": window,
+            "message_count": len(window),
+            "messages_read": len(run.spec.messages),
             "phase": TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM,
             "ready": True,
             "status": StatusType.READY,
@@ -91,7 +95,15 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
         "llm": None,
         "error": None,
     }
-    settled = _asked_for_tools(run, calls, recorded) if calls else _final(run, message, recorded, now)
+    if len(calls) > TOOL_CALLS_LIMIT:
+        text = f"the model asked for {len(calls)} tool calls at once, the limit is {TOOL_CALLS_LIMIT}"
+        return failed(run, Fail(reasons.LIMIT_EXCEEDED, text), now)
+    if calls:
+        settled = _asked_for_tools(run, calls, recorded)
+    elif conversation.unread(run):
+        settled = _interjected(run, recorded)
+    else:
+        settled = _final(run, message, recorded, now)
     return replace(settled, facts=_call_facts(run, now) | {"llm_model": completion.model})
 
 
@@ -116,6 +128,18 @@ def _final(run: TaskRun, message: Message, recorded: dict[str, Any], now: dateti
         "conditions": _finished(run, is_success=True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now),
     }
     return Settled(status, (normal(reasons.LLM_FINAL_ANSWER, reasons.LLM_RESPONSE_RECEIVED),))
+
+
+def _interjected(run: TaskRun, recorded: dict[str, Any]) -> Settled:
+    """Somebody spoke while the model was answering: the agent hears that before it is done."""
+    status = recorded | {
+        "phase": TaskRunPhase.READY_FOR_LLM,
+        "ready": True,
+        "status": StatusType.READY,
+        "status_detail": "Ready to send to LLM",
+        "turn": run.status.turn + 1,
+    }
+    return Settled(status)
 
 
 def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str, Any]) -> Settled:
@@ -165,8 +189,10 @@ def add_usage(before: Usage | None, more: Usage) -> Usage:
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     """W5: all answers of the turn at once, and on to the next turn."""
     window = (*run.status.context_window, *step.messages)
+    plan = {} if step.plan is None else {"plan": step.plan}
     return Settled(
-        {
+        plan
+        | {
             "phase": TaskRunPhase.READY_FOR_LLM,
             "ready": True,
             "status": StatusType.READY,

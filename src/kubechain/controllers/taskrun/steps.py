@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from kubechain.api.message import Message
-from kubechain.api.taskrun import Pinned
+from kubechain.api.taskrun import PendingToolCall, Pinned, PlanStep
+from kubechain.controllers.offers import Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,27 @@ class SendToLLM:
 
     turn: int
     attempt: int
+    offers: tuple[Offer, ...] = ()
+    """What the model may call."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateToolCalls:
+    """W4: make the objects of the turn's tool calls that are not there yet."""
+
+    missing: tuple[PendingToolCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerToolCalls:
-    """W5: the answers to all tool calls of the turn, in order."""
+    """W5: the answers to all tool calls of the turn, in order.
+
+    Attributes:
+        plan: The agent's newest plan; None when it did not touch it in this turn.
+    """
 
     messages: tuple[Message, ...]
+    plan: tuple[PlanStep, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +75,9 @@ class Cancel:
     """A person stopped the run."""
 
 
-Step = Rest | Wait | Begin | SendToLLM | AnswerToolCalls | Fail | Cancel
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The finished run has outlived its time."""
+
+
+Step = Rest | Wait | Begin | SendToLLM | CreateToolCalls | AnswerToolCalls | Fail | Cancel | Delete

@@ -1,19 +1,22 @@
 """Which runs a change elsewhere concerns: indexes and maps, so that no run ever polls for what it waits for."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
+from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
-from kubechain.controllers.taskrun.effects import Calls
+from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.runtime.keys import Request
-from kubechain.runtime.store import Change, Lister
+from kubechain.runtime.store import Lister
 
 UNBEGUN_BY_TASK = "unbegun-by-task"
 UNBEGUN_BY_AGENT = "unbegun-by-agent"
 BEGUN_BY_LLM = "begun-by-llm"
+BEGUN_BY_TOOL_SOURCE = "begun-by-tool-source"
 TASKS_BY_AGENT = "runs-tasks-by-agent"
 AGENTS_BY_LLM = "runs-agents-by-llm"
 
@@ -77,20 +80,23 @@ class Wakers:
         waiting = [self.for_agent(agent) for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
         return [*begun, *(request for requests in waiting for request in requests)]
 
+    def for_tool_source(self, source: StatusObject[Any, Any]) -> list[Request]:
+        """Conversations that may call something that this object provides."""
+        value = f"{source.kind}/{source.metadata.namespace}/{source.metadata.name}"
+        return _requests(self.runs.by_index(BEGUN_BY_TOOL_SOURCE, value))
+
 
 def _requests(runs: Iterable[TaskRun]) -> list[Request]:
     return [Request(run.metadata.namespace, run.metadata.name) for run in runs]
 
 
-def interrupter(calls: Calls) -> Callable[[Change[TaskRun]], None]:
-    """A watch handler that stops the model call of a run that was cancelled or deleted."""
+def calls_by_run(call: TaskRunToolCall) -> list[str]:
+    """Tool calls by the run that they belong to."""
+    return [f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"]
 
-    def on_change(change: Change[TaskRun]) -> None:
-        held = change.new or change.old
-        if held is None or held.metadata.uid not in calls:
-            return
-        run = change.current()
-        if run is None or run.spec.cancel or run.metadata.deletion_timestamp is not None:
-            calls.interrupt(held.metadata.uid)
 
-    return on_change
+def begun_by_tool_source(run: TaskRun) -> list[str]:
+    """Unfinished conversations by everything that stands behind their tools, as ``Kind/namespace/name``."""
+    if run.status.pinned is None or run.status.completion_time is not None:
+        return []
+    return [f"{tool.kind}/{run.metadata.namespace}/{tool.object}" for tool in run.status.pinned.tools if tool.object]
