@@ -136,6 +136,13 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
     assert logs.scrub_text(text) == text
 
 
+def test_a_transition_is_told_by_its_detail() -> None:
+    line = logs.ConsoleRenderer(colour=False)(
+        None, "info", {"level": "info", "message": "transition", "detail": "Task Run Created", "status": "Ready"}
+    )
+    assert line == "info     Task Run Created  status=Ready"
+
+
 def test_a_traceback_follows_the_line_on_a_terminal() -> None:
     out = Terminal()
     logs.configure(stream=out)

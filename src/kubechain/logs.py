@@ -222,7 +222,7 @@ class ConsoleRenderer:
             self._level(str(rest.pop("level", "info"))),
             self._subject(rest),
             self._change(rest),
-            self._paint(_BOLD, str(rest.pop("message", ""))),
+            self._paint(_BOLD, _headline(rest)),
             " ".join(f"{self._paint(_CYAN, key)}={_shown(value)}" for key, value in rest.items()),
         ]
         line = "  ".join(part for part in parts if part)
@@ -245,6 +245,12 @@ class ConsoleRenderer:
             return ""
         before, after = rest.pop("phase", "") or "·", rest.pop("next_phase")
         return self._paint(_CYAN, f"{before} → {after}")
+
+
+def _headline(rest: dict[str, Any]) -> str:
+    """What happened: a transition tells it in its detail, its message being the same each time."""
+    message = str(rest.pop("message", ""))
+    return str(rest.pop("detail", message)) if message == "transition" else message
 
 
 def _shown(value: object) -> str:
