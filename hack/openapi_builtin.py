@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 KINDS = {
     "api__v1": ("Namespace", "Secret", "ConfigMap", "Event", "ServiceAccount"),
@@ -33,18 +33,15 @@ META_KINDS = ("DeleteOptions", "Status", "Patch")
 
 def references(value: Any) -> Iterator[str]:
     """Yield the names of the schemas that a schema refers to."""
-    match value:
-        case {"$ref": str(target), **rest}:
-            yield target.rsplit("/", 1)[1]
-            yield from references(rest)
-        case dict():
-            for one in value.values():
-                yield from references(one)
-        case list():
-            for one in value:
-                yield from references(one)
-        case _:
-            return
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value)
+        if isinstance(parts.get("$ref"), str):
+            yield parts["$ref"].rsplit("/", 1)[1]
+        for part in parts.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in cast("list[Any]", value):
+            yield from references(part)
 
 
 def wanted(schemas: dict[str, Any], kinds: tuple[str, ...]) -> list[str]:

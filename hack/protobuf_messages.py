@@ -2,9 +2,9 @@
 
     python hack/protobuf_messages.py <folder> > src/kubechain/embedded/protobuf_messages.json
 
-The folder holds `api@<version>` and `apimachinery@<version>` (the modules k8s.io/api and k8s.io/apimachinery, Apache License
-2.0). Run by hand when the release that the server follows changes. The result maps the name of a message to its fields:
-number to JSON name, type, and whether it is repeated.
+The folder holds `api@<version>` and `apimachinery@<version>` (the modules k8s.io/api and k8s.io/apimachinery, Apache
+License 2.0). Run by hand when the release that the server follows changes. The result maps the name of a message to its
+fields: number to JSON name, type, and whether it is repeated.
 """
 
 from __future__ import annotations

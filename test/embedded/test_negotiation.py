@@ -30,7 +30,9 @@ CLIENT_GO = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta
         ),
         pytest.param("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Form.PARTIAL, id="metadata only"),
         pytest.param(
-            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form.PARTIAL, id="a list of metadata"
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            Form.PARTIAL_LIST,
+            id="a list of metadata",
         ),
         pytest.param(CLIENT_GO + "application/json", Form.OBJECT, id="protobuf is passed over"),
         pytest.param(
@@ -76,6 +78,8 @@ def test_patch_types() -> None:
         negotiation.patch_type("application/json")
     assert refused.value.code == 415
     assert "application/strategic-merge-patch+json" in refused.value.message
+    with pytest.raises(StatusError):
+        negotiation.patch_type("application/strategic-merge-patch+json", custom=True)
 
 
 @pytest.mark.parametrize(

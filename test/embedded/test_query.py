@@ -6,7 +6,14 @@ import pytest
 
 from kubechain.embedded.engine import Preconditions
 from kubechain.embedded.errors import StatusError
-from kubechain.embedded.query import DeleteOptions, Query, delete_options
+from kubechain.embedded.query import (
+    DeleteOptions,
+    Query,
+    WriteOptions,
+    check_list_options,
+    delete_options,
+    write_options,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,20 +31,58 @@ def test_text_is_decoded_and_the_first_value_counts() -> None:
     assert query.number("timeoutSeconds") is None
 
 
-@pytest.mark.parametrize(
-    ("raw", "code"),
-    [("limit=x", 400), ("includeObject=All", 400), ("dryRun=Some", 422), ("fieldValidation=strict", 422)],
-)
-def test_values_that_do_not_exist_are_refused(raw: str, code: int) -> None:
-    query = Query(raw)
+@pytest.mark.parametrize("raw", ["limit=x", "limit=1.5"])
+def test_a_number_must_be_one(raw: str) -> None:
     with pytest.raises(StatusError) as refused:
-        _ = (query.number("limit"), query.include_object, query.dry_run, query.field_validation)
-    assert refused.value.code == code
+        Query(raw).number("limit")
+    assert refused.value.code == 400
 
 
-def test_field_validation_warns_unless_asked() -> None:
-    assert Query("").field_validation == "Warn"
-    assert Query("fieldValidation=Strict").field_validation == "Strict"
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("dryRun=Some", 'dryRun: Unsupported value: ["Some"]: supported values: "All"'),
+        ("fieldValidation=strict", 'Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn"'),
+        (f"fieldManager={'x' * 129}", "fieldManager: Too long: may not be more than 128 bytes"),
+    ],
+)
+def test_options_of_writes_that_are_refused(raw: str, message: str) -> None:
+    with pytest.raises(StatusError) as refused:
+        write_options(Query(raw), kind="CreateOptions", user_agent="")
+    assert refused.value.code == 422
+    assert refused.value.message.startswith('CreateOptions.meta.k8s.io "" is invalid: ')
+    assert message in refused.value.message
+
+
+def test_options_of_writes() -> None:
+    assert write_options(Query(""), kind="", user_agent="kubectl/v1 (linux)") == WriteOptions(False, "kubectl", "Warn")
+    given = Query("fieldManager=me&dryRun=All&fieldValidation=Strict")
+    assert write_options(given, kind="", user_agent="") == WriteOptions(True, "me", "Strict")
+
+
+@pytest.mark.parametrize(
+    ("raw", "watch", "message"),
+    [
+        ("resourceVersionMatch=Exact", False, "is forbidden unless resourceVersion is provided"),
+        ("resourceVersionMatch=Exact&resourceVersion=0", False, 'forbidden for resourceVersion "0"'),
+        ("resourceVersionMatch=Exact&resourceVersion=1&continue=x", False, "when continue is provided"),
+        ("resourceVersionMatch=x&resourceVersion=1", False, 'Unsupported value: "x"'),
+        ("sendInitialEvents=true", False, "sendInitialEvents is forbidden for list"),
+        ("sendInitialEvents=true", True, "requires setting resourceVersionMatch to NotOlderThan"),
+        ("resourceVersionMatch=NotOlderThan", True, "is forbidden for watch unless sendInitialEvents is provided"),
+        ("resourceVersionMatch=Exact&sendInitialEvents=1", True, 'supported values: "NotOlderThan"'),
+    ],
+)
+def test_options_of_reads_that_are_refused(raw: str, watch: bool, message: str) -> None:
+    with pytest.raises(StatusError) as refused:
+        check_list_options(Query(raw), watch=watch)
+    assert refused.value.code == 422
+    assert message in refused.value.message
+
+
+def test_options_of_reads() -> None:
+    check_list_options(Query("resourceVersionMatch=NotOlderThan&resourceVersion=1&limit=5"), watch=False)
+    check_list_options(Query("resourceVersionMatch=NotOlderThan&sendInitialEvents=true"), watch=True)
 
 
 def test_delete_options_come_from_query_and_body_and_the_body_wins() -> None:

@@ -39,7 +39,7 @@ def test_other_paths(path: str) -> None:
         ("GET", "", False, "list"),
         ("GET", "", True, "watch"),
         ("GET", "x", False, "get"),
-        ("GET", "x", True, "watch"),
+        ("GET", "x", True, "get"),
         ("POST", "", False, "create"),
         ("PUT", "x", False, "update"),
         ("PATCH", "x", False, "patch"),

@@ -101,7 +101,7 @@ async def test_a_list_comes_in_pages(client: Client) -> None:
     assert first["metadata"]["remainingItemCount"] == 1
     rest = await client.json("GET", f"{TASKS}?limit=2&continue={first['metadata']['continue']}")
     assert [i["metadata"]["name"] for i in rest["items"]] == ["c"]
-    assert "continue" not in rest["metadata"]
+    assert rest["metadata"]["continue"] == ""
 
 
 async def test_lists_are_selected(client: Client) -> None:
@@ -126,7 +126,7 @@ async def test_a_table_has_the_columns_of_the_kind(client: Client) -> None:
 
 async def test_metadata_alone_is_served(client: Client) -> None:
     await client.make("a")
-    listed = await client.json("GET", TASKS, accept=PARTIAL.replace("Metadata", "MetadataList"))
+    listed = await client.json("GET", TASKS, accept=PARTIAL.replace("Metadata;", "MetadataList;"))
     assert listed["kind"] == "PartialObjectMetadataList"
     assert set(listed["items"][0]) == {"kind", "apiVersion", "metadata"}
     assert (await client.json("GET", f"{TASKS}/a", accept=PARTIAL))["kind"] == "PartialObjectMetadata"
@@ -168,10 +168,11 @@ async def test_a_collection_is_deleted(client: Client) -> None:
         pytest.param("GET", f"{TASKS}/a/nope", 404, id="no such subresource"),
         pytest.param("GET", f"{CONFIG_MAPS}/nope", 404, id="no such object"),
         pytest.param("GET", "/api/v1/namespaces/default/namespaces/x", 404, id="cluster-wide below a namespace"),
-        pytest.param("PUT", TASKS, 405, id="update of a collection"),
-        pytest.param("POST", "/apis/g.io/v1/tasks", 405, id="create without a namespace"),
+        pytest.param("PUT", TASKS, 400, id="update of a collection"),
+        pytest.param("POST", f"{TASKS}/a", 405, id="create of a name"),
+        pytest.param("POST", "/apis/g.io/v1/tasks", 404, id="create without a namespace"),
         pytest.param("POST", "/version", 405, id="a document that is written"),
-        pytest.param("DELETE", "/api/v1/pods", 405, id="a kind that is always empty"),
+        pytest.param("DELETE", "/api/v1/namespaces/default/pods", 405, id="a kind that is always empty"),
         pytest.param("GET", f"{TASKS}?limit=x", 400, id="a limit that is no number"),
         pytest.param("GET", f"{TASKS}?labelSelector=%21%21", 400, id="a selector that cannot be read"),
     ],
@@ -315,12 +316,26 @@ async def test_a_watch_of_metadata(client: Client) -> None:
     await stream.aclose()
 
 
-async def test_a_watch_of_one_object(client: Client) -> None:
-    await client.make("a", "b")
-    stream = (await client.send("GET", f"{TASKS}/b?watch=1")).body
-    assert not isinstance(stream, bytes)
-    assert orjson.loads(await anext(stream))["object"]["metadata"]["name"] == "b"
-    await stream.aclose()
+async def test_a_watch_of_one_object_is_a_get(client: Client) -> None:
+    await client.make("a")
+    assert (await client.json("GET", f"{TASKS}/a?watch=1"))["metadata"]["name"] == "a"
+
+
+async def test_bookmarks_come_in_every_form(client: Client) -> None:
+    query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    await client.make("a")
+    for accept in ("", TABLE, PARTIAL):
+        stream = (await client.send("GET", f"{TASKS}?{query}", accept=accept)).body
+        assert not isinstance(stream, bytes)
+        events = [orjson.loads(line) for line in (await anext(stream)).splitlines()]
+        assert [e["type"] for e in events] == ["ADDED", "BOOKMARK"]
+        await stream.aclose()
+
+
+async def test_forms_of_lists_are_not_for_objects(client: Client) -> None:
+    await client.make("a")
+    assert (await client.send("GET", TASKS, accept=PARTIAL)).status == 406
+    assert (await client.send("GET", f"{TASKS}/a", accept=PARTIAL.replace("Metadata;", "MetadataList;"))).status == 406
 
 
 @pytest.mark.parametrize("accept", ["", TABLE, PARTIAL])

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
+ISSUER: Final = "https://kubernetes.default.svc"
 """Issuer and default audience of service account tokens, as in a cluster."""
 
 _ALGORITHM: Final = "HS256"

@@ -43,7 +43,13 @@ class Form(Enum):
     OBJECT = "object"
     TABLE = "table"
     PARTIAL = "partial"
+    PARTIAL_LIST = "partial list"
 
+
+_PARTIAL_FORMS: Final[Mapping[str, Form]] = {
+    "PartialObjectMetadata": Form.PARTIAL,
+    "PartialObjectMetadataList": Form.PARTIAL_LIST,
+}
 
 PATCH_TYPES: Final[Mapping[str, PatchType]] = {
     "application/json-patch+json": "json",
@@ -118,7 +124,7 @@ def _form_of(item: MediaRange) -> Form | None:
         return None
     if wanted == "Table":
         return Form.TABLE
-    return Form.PARTIAL if wanted in {"PartialObjectMetadata", "PartialObjectMetadataList"} else None
+    return _PARTIAL_FORMS.get(wanted)
 
 
 @lru_cache(maxsize=64)
@@ -157,20 +163,36 @@ def not_acceptable() -> StatusError:
     return StatusError(406, "NotAcceptable", message=message)
 
 
+def is_a_list() -> StatusError:
+    """406, for a list that was asked for in a form of one object."""
+    asked = "you requested PartialObjectMetadata, but the requested object is a list"
+    return StatusError(406, "NotAcceptable", message=f"{asked} (*unstructured.UnstructuredList)")
+
+
+def not_a_list() -> StatusError:
+    """406, for an object that was asked for in a form of lists."""
+    asked = "you requested PartialObjectMetadataList, but the requested object is not a list"
+    return StatusError(406, "NotAcceptable", message=f"{asked} (*unstructured.Unstructured)")
+
+
 def body_media(content_type: str) -> str:
     """Return the media type of a body without parameters; an absent header means JSON."""
     return content_type.partition(";")[0].strip().lower() or SUPPORTED_OUTPUT
 
 
-def patch_type(content_type: str) -> PatchType:
+def patch_type(content_type: str, *, custom: bool = False) -> PatchType:
     """Return which kind of patch a body is.
+
+    Args:
+        custom: The object is of a kind that a CRD defines; those have no strategic merge.
 
     Raises:
         StatusError: 415, it is not a patch media type.
     """
     found = PATCH_TYPES.get(body_media(content_type))
-    if found is None:
-        raise errors.unsupported_media_type(list(PATCH_TYPES))
+    accepted = [media for media, kind in PATCH_TYPES.items() if not (custom and kind == "strategic")]
+    if found is None or (custom and found == "strategic"):
+        raise errors.unsupported_media_type(accepted)
     return found
 
 
@@ -185,11 +207,11 @@ def decode_object(body: bytes, content_type: str, *, expected: str) -> JsonObjec
     """
     decode = _DECODERS.get(body_media(content_type))
     if decode is None:
-        raise errors.unsupported_media_type(tuple(_DECODERS))
+        raise errors.unsupported_media_type((SUPPORTED_OUTPUT, "application/yaml", PROTOBUF))
     try:
         document = decode(body)
     except (ValueError, yaml.YAMLError) as error:
-        raise errors.bad_request(_unrecognized(expected, f"parse error: {error}")) from error
+        raise errors.bad_request(_unrecognized(expected, f"json parse error: {error}")) from error
     if not isinstance(document, dict):
         raise errors.bad_request(_unrecognized(expected, "the body is not an object"))
     return cast("JsonObject", document)

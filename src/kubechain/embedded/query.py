@@ -13,11 +13,15 @@ from urllib.parse import parse_qsl
 from kubechain.embedded import errors
 from kubechain.embedded.core import FieldValidation
 from kubechain.embedded.engine import Preconditions, Propagation
+from kubechain.embedded.field_errors import OMITTED, FieldError, causes
 from kubechain.embedded.registry import JsonObject
 from kubechain.embedded.tables import IncludeObject
 
-_FIELD_VALIDATION: Final = {"": "Warn", "Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict"}
-_PROPAGATION: Final = frozenset({"Background", "Foreground", "Orphan"})
+_FIELD_VALIDATION: Final = ("Ignore", "Strict", "Warn")
+_PROPAGATION: Final = ("Foreground", "Background", "Orphan")
+_FIELD_MANAGER_LENGTH: Final = 128
+_MATCH: Final = "resourceVersionMatch"
+_INITIAL: Final = "sendInitialEvents"
 _FALSE: Final = frozenset({"0", "false"})
 """What apimachinery takes for false; whatever else is given means true, so `?watch` alone does."""
 
@@ -61,27 +65,6 @@ class Query:
             raise errors.bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
 
     @property
-    def dry_run(self) -> bool:
-        """Whether nothing may be kept.
-
-        Raises:
-            StatusError: 422, for a value other than `All`.
-        """
-        return _dry_run([self._values["dryRun"]] if self._values.get("dryRun") else [])
-
-    @property
-    def field_validation(self) -> FieldValidation:
-        """What to do about unknown fields.
-
-        Raises:
-            StatusError: 422, for a value that does not exist.
-        """
-        value = self.text("fieldValidation")
-        if value not in _FIELD_VALIDATION:
-            raise _unsupported("fieldValidation", value, ("Ignore", "Strict", "Warn"), kind="PatchOptions")
-        return cast("FieldValidation", _FIELD_VALIDATION[value])
-
-    @property
     def include_object(self) -> IncludeObject:
         """How much of each object a Table carries.
 
@@ -105,6 +88,79 @@ class DeleteOptions:
     dry_run: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What create, update and patch have in common."""
+
+    dry_run: bool
+    field_manager: str
+    field_validation: FieldValidation
+
+
+def write_options(query: Query, *, kind: str, user_agent: str) -> WriteOptions:
+    """Return the options of a write.
+
+    Args:
+        kind: Such as `CreateOptions`, for the message of a refusal.
+        user_agent: Its first word is the field manager when none is given.
+
+    Raises:
+        StatusError: 422, for values that do not exist.
+    """
+    dry_run, manager, validation = _all(query, "dryRun"), query.text("fieldManager"), query.text("fieldValidation")
+    found: list[FieldError] = []
+    if len(manager) > _FIELD_MANAGER_LENGTH:
+        detail = f"may not be more than {_FIELD_MANAGER_LENGTH} bytes"
+        found.append(FieldError("FieldValueTooLong", "fieldManager", OMITTED, detail))
+    found += _dry_run_errors(dry_run)
+    if validation and validation not in _FIELD_VALIDATION:
+        found.append(_unsupported("fieldValidation", validation, ("", *_FIELD_VALIDATION)))
+    _refuse(kind, found)
+    manager = manager or user_agent.partition("/")[0][:_FIELD_MANAGER_LENGTH] or "unknown"
+    return WriteOptions(bool(dry_run), manager, cast("FieldValidation", validation or "Warn"))
+
+
+def check_list_options(query: Query, *, watch: bool) -> None:
+    """Refuse combinations of options of a list or watch that mean nothing.
+
+    Raises:
+        StatusError: 422.
+    """
+    _refuse("ListOptions", _watch_errors(query) if watch else _list_errors(query))
+
+
+def _list_errors(query: Query) -> list[FieldError]:
+    found: list[FieldError] = []
+    match, version = query.text("resourceVersionMatch"), query.text("resourceVersion")
+    if match and not version:
+        found.append(_forbidden(_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+    if match and query.text("continue"):
+        found.append(_forbidden(_MATCH, "resourceVersionMatch is forbidden when continue is provided"))
+    if match and match not in {"Exact", "NotOlderThan"}:
+        found.append(_unsupported(_MATCH, match, ("Exact", "NotOlderThan", "")))
+    if match == "Exact" and version == "0":
+        found.append(_forbidden(_MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+    if query.optional_flag(_INITIAL) is not None:
+        found.append(_forbidden(_INITIAL, "sendInitialEvents is forbidden for list"))
+    return found
+
+
+def _watch_errors(query: Query) -> list[FieldError]:
+    found: list[FieldError] = []
+    match, initial = query.text("resourceVersionMatch"), query.optional_flag(_INITIAL)
+    if initial is not None and match != "NotOlderThan":
+        found.append(_forbidden(_MATCH, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+    if match and initial is None:
+        found.append(
+            _forbidden(_MATCH, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+        )
+    if match and match != "NotOlderThan":
+        found.append(_unsupported(_MATCH, match, ("NotOlderThan",)))
+    if match and query.text("continue"):
+        found.append(_forbidden(_MATCH, "resourceVersionMatch is forbidden when continue is provided"))
+    return found
+
+
 def delete_options(query: Query, body: JsonObject) -> DeleteOptions:
     """Merge the two places in which options of a delete may stand; the body wins, as in kube-apiserver.
 
@@ -113,29 +169,40 @@ def delete_options(query: Query, body: JsonObject) -> DeleteOptions:
     """
     preconditions: Mapping[str, Any] = body.get("preconditions") or {}
     propagation = body.get("propagationPolicy") or query.text("propagationPolicy") or None
+    dry_run = body.get("dryRun") or _all(query, "dryRun")
+    found = _dry_run_errors(dry_run)
     if propagation is not None and propagation not in _PROPAGATION:
-        raise _unsupported(
-            "propagationPolicy", propagation, ("Foreground", "Background", "Orphan"), kind="DeleteOptions"
-        )
-    grace = body.get("gracePeriodSeconds")
-    orphan = body.get("orphanDependents")
+        found.insert(0, _unsupported("propagationPolicy", propagation, (*_PROPAGATION, "nil")))
+    _refuse("DeleteOptions", found)
+    grace, orphan = body.get("gracePeriodSeconds"), body.get("orphanDependents")
     return DeleteOptions(
         preconditions=Preconditions(preconditions.get("uid") or "", preconditions.get("resourceVersion") or ""),
         propagation=cast("Propagation | None", propagation),
         grace_period_seconds=grace if grace is not None else query.number("gracePeriodSeconds"),
         orphan_dependents=orphan if orphan is not None else query.optional_flag("orphanDependents"),
-        dry_run=_dry_run(body.get("dryRun") or []) or query.dry_run,
+        dry_run=bool(dry_run),
     )
 
 
-def _dry_run(values: list[str]) -> bool:
-    for value in values:
-        if value != "All":
-            raise _unsupported("dryRun", value, ("All",), kind="DeleteOptions")
-    return bool(values)
+def _all(query: Query, key: str) -> list[str]:
+    value = query.text(key)
+    return [value] if value else []
 
 
-def _unsupported(field: str, value: str, supported: tuple[str, ...], *, kind: str) -> errors.StatusError:
+def _dry_run_errors(values: list[str]) -> list[FieldError]:
+    known = all(value == "All" for value in values)
+    return [] if known else [FieldError("FieldValueNotSupported", "dryRun", values, 'supported values: "All"')]
+
+
+def _unsupported(field: str, value: str, supported: tuple[str, ...]) -> FieldError:
     known = ", ".join(f'"{item}"' for item in supported)
-    cause = errors.Cause("FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {known}', field)
-    return errors.invalid("meta.k8s.io", kind, "", causes=[cause])
+    return FieldError("FieldValueNotSupported", field, value, f"supported values: {known}")
+
+
+def _forbidden(field: str, why: str) -> FieldError:
+    return FieldError("FieldValueForbidden", field, OMITTED, why)
+
+
+def _refuse(kind: str, found: list[FieldError]) -> None:
+    if found:
+        raise errors.invalid("meta.k8s.io", kind, "", causes=causes(found))

@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from kubechain.embedded import errors
 from kubechain.embedded.authn import Tokens, User
+from kubechain.embedded.field_errors import FieldError
 from kubechain.embedded.registry import JsonObject, ResourceInfo
 
 TOKEN_SECONDS: Final = 3600
 """How long a token lives when the request does not say: kube-apiserver's default."""
+
+SHORTEST_TOKEN_SECONDS: Final = 600
+"""What may be asked for at least: kube-apiserver's bound."""
 
 
 def _review(group: str, kind: str, *, namespaced: bool = False) -> ResourceInfo:
@@ -43,7 +48,7 @@ Answer = Callable[[JsonObject, User], JsonObject]
 
 def _allowed(request: JsonObject, user: User) -> JsonObject:
     del request, user
-    return {"allowed": True, "reason": "the embedded control plane has one user, who may do everything"}
+    return {"allowed": True}
 
 
 def _who(request: JsonObject, user: User) -> JsonObject:
@@ -79,7 +84,7 @@ def answer(info: ResourceInfo, request: JsonObject, user: User) -> JsonObject:
     return {
         "kind": info.kind,
         "apiVersion": info.api_version,
-        "metadata": {"creationTimestamp": None},
+        "metadata": {},
         "spec": request.get("spec", {}),
         "status": _ANSWERS[info.plural](request, user),
     }
@@ -103,10 +108,19 @@ def subresource_verbs(info: ResourceInfo, name: str) -> tuple[str, ...]:
 
 
 def token_request(request: JsonObject, account: JsonObject, *, tokens: Tokens, now: float) -> JsonObject:
-    """Return a TokenRequest with a new token for a service account."""
+    """Return a TokenRequest with a new token for a service account.
+
+    Raises:
+        StatusError: 422, too short a life is asked for.
+    """
     metadata: dict[str, Any] = account["metadata"]
     spec: JsonObject = request.get("spec") or {}
     seconds = int(spec.get("expirationSeconds") or TOKEN_SECONDS)
+    if seconds < SHORTEST_TOKEN_SECONDS:
+        wrong = FieldError(
+            "FieldValueInvalid", "spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"
+        )
+        raise errors.invalid("authentication.k8s.io", "TokenRequest", "", causes=[wrong.cause()])
     expires = now + seconds
     token = tokens.issue(metadata["namespace"], metadata["name"], uid=metadata.get("uid", ""), now=now, expires=expires)
     stamp = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -116,6 +130,7 @@ def token_request(request: JsonObject, account: JsonObject, *, tokens: Tokens, n
         "metadata": {
             "name": metadata["name"],
             "namespace": metadata["namespace"],
+            "uid": metadata.get("uid", ""),
             "creationTimestamp": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         },
         "spec": {

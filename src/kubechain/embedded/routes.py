@@ -16,7 +16,6 @@ _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
 _NAMED: Final[dict[str, Verb]] = {
     "GET": "get",
     "HEAD": "get",
-    "POST": "create",
     "PUT": "update",
     "PATCH": "patch",
     "DELETE": "delete",
@@ -71,6 +70,4 @@ def _is_of_namespace(parts: list[str]) -> bool:
 def verb(method: str, path: ResourcePath, *, watch: bool) -> Verb | None:
     """Return the verb of a request, or None for a method that means nothing there."""
     found = (_NAMED if path.name else _COLLECTION).get(method)
-    if watch and found in {"get", "list"}:
-        return "watch"
-    return found
+    return "watch" if watch and found == "list" else found

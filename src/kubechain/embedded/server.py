@@ -83,18 +83,25 @@ class ApiServer:
         if path.namespace and not info.namespaced:
             return not_found_path()
         if path.subresource and path.subresource not in info.subresources:
-            return not_found_path()
+            return self._no_subresource(info, path)
         query = Query(request.query)
         verb = routes.verb(request.method, path, watch=query.flag("watch"))
-        if verb is None or verb not in info.verbs:
-            raise _method_not_allowed()
         if info.namespaced and not path.namespace and (path.name or verb in {"create", "deletecollection"}):
+            return not_found_path()
+        if verb is None and request.method in {"PUT", "PATCH"}:
+            raise errors.bad_request("name must be provided")
+        if verb is None or verb not in info.verbs:
             raise _method_not_allowed()
         call = Call(request, path, info, query)
         try:
             return self._verbs.run(verb, call)
         except StatusError as error:
             return reply(error.code, orjson.dumps(error.to_status()), call)  # warnings are worth most with a refusal
+
+    def _no_subresource(self, info: ResourceInfo, path: ResourcePath) -> HttpResponse:
+        if info.custom:  # as kube-apiserver answers, whose handler of custom resources has no routes of its own
+            raise errors.not_found(info.group, info.plural, path.name)
+        return not_found_path()
 
     def _document(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:

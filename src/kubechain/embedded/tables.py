@@ -111,7 +111,7 @@ def custom_printer(info: ResourceInfo) -> Printer:
     makers = [(column.type, _path(column)) for column in columns]
 
     def cells(item: JsonObject, now: float) -> list[Any]:
-        return [item["metadata"]["name"], *(_cell(kind, path, item, now) for kind, path in makers)]
+        return [item["metadata"].get("name", ""), *(_cell(kind, path, item, now) for kind, path in makers)]
 
     return Printer((NAME, *(_definition(column) for column in columns)), cells)
 

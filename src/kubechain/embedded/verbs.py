@@ -17,7 +17,7 @@ from kubechain.embedded import negotiation
 from kubechain.embedded.engine import Engine, ListPage
 from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
 from kubechain.embedded.negotiation import Form
-from kubechain.embedded.query import Query, delete_options
+from kubechain.embedded.query import Query, check_list_options, delete_options, write_options
 from kubechain.embedded.registry import JsonObject, ResourceInfo
 from kubechain.embedded.routes import ResourcePath, Verb
 from kubechain.embedded.tables import IncludeObject, list_metadata, partial_list, partial_object
@@ -26,9 +26,6 @@ from kubechain.embedded.watchstream import WatchStream, render
 
 WATCH_SECONDS: Final = 1800.0
 """Shortest life of a watch that asks for none: kube-apiserver's `--min-request-timeout`. The longest is twice that."""
-
-_FIELD_MANAGER_LENGTH: Final = 128
-"""A field manager that is not given is the user agent's first word; this bounds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +53,17 @@ class Call:
         """The namespace of a collection; None for all of them."""
         return self.path.namespace or None
 
-    @property
-    def field_manager(self) -> str:
-        """Who is recorded as manager of the fields that are written."""
-        given = self.query.text("fieldManager")
-        agent = self.request.headers.get("user-agent", "")
-        return given or agent.partition("/")[0][:_FIELD_MANAGER_LENGTH] or "unknown"
+    def writing(self, kind: str) -> dict[str, Any]:
+        """Return the options that create, update and patch have in common, in the engine's words.
 
-    def writing(self) -> dict[str, Any]:
-        """Return the options that create, update and patch have in common."""
+        Args:
+            kind: Such as `CreateOptions`, for the message of a refusal.
+        """
+        options = write_options(self.query, kind=kind, user_agent=self.request.headers.get("user-agent", ""))
         return {
-            "dry_run": self.query.dry_run,
-            "field_manager": self.field_manager,
-            "field_validation": self.query.field_validation,
+            "dry_run": options.dry_run,
+            "field_manager": options.field_manager,
+            "field_validation": options.field_validation,
             "warn": self.warnings.append,
         }
 
@@ -79,8 +74,8 @@ class Call:
 
     @property
     def field_selector(self) -> str:
-        """Which objects of a collection are meant, by field; a watch of one object is one of a collection."""
-        return f"metadata.name={self.path.name}" if self.path.name else self.query.text("fieldSelector")
+        """Which objects of a collection are meant, by field."""
+        return self.query.text("fieldSelector")
 
 
 class Verbs:
@@ -129,6 +124,7 @@ class Verbs:
 
     def _list(self, call: Call) -> HttpResponse:
         query = call.query
+        check_list_options(query, watch=False)
         page = self._engine.list(
             call.info,
             call.scope,
@@ -143,6 +139,7 @@ class Verbs:
 
     def _watch(self, call: Call) -> HttpResponse:
         query = call.query
+        check_list_options(query, watch=True)
         how = render(call.form, printer(call.info), query.include_object, now=self._now)
         subscription = self._engine.watch(
             call.info,
@@ -158,20 +155,20 @@ class Verbs:
 
     def _create(self, call: Call) -> HttpResponse:
         obj = self._body(call)
-        made = self._engine.create(call.info, call.path.namespace, obj, **call.writing())
+        made = self._engine.create(call.info, call.path.namespace, obj, **call.writing("CreateOptions"))
         return self._object(201, made, call)
 
     def _update(self, call: Call) -> HttpResponse:
         path = call.path
         obj = self._body(call)
         updated = self._engine.update(
-            call.info, path.namespace, path.name, obj, subresource=path.subresource, **call.writing()
+            call.info, path.namespace, path.name, obj, subresource=path.subresource, **call.writing("UpdateOptions")
         )
         return self._object(200, updated, call)
 
     def _patch(self, call: Call) -> HttpResponse:
         path = call.path
-        kind = negotiation.patch_type(call.content_type)
+        kind = negotiation.patch_type(call.content_type, custom=call.info.custom)
         patched, created = self._engine.patch(
             call.info,
             path.namespace,
@@ -180,7 +177,7 @@ class Verbs:
             negotiation.decode_patch(call.request.body, kind),
             subresource=path.subresource,
             force=call.query.flag("force"),
-            **call.writing(),
+            **call.writing("PatchOptions"),
         )
         return self._object(201 if created else 200, patched, call)
 
@@ -227,6 +224,8 @@ class Verbs:
                 body = obj
             case Form.PARTIAL:
                 body = partial_object(obj)
+            case Form.PARTIAL_LIST:
+                raise negotiation.not_a_list()
             case Form.TABLE:
                 metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
                 body = self._table([obj], metadata, call.info, include=call.query.include_object)
@@ -238,6 +237,8 @@ class Verbs:
             case Form.OBJECT:
                 body = encoded_list(call.info, metadata, page.encoded)
             case Form.PARTIAL:
+                raise negotiation.is_a_list()
+            case Form.PARTIAL_LIST:
                 body = orjson.dumps(partial_list(page.items, metadata))
             case Form.TABLE:
                 body = orjson.dumps(self._table(page.items, metadata, call.info, include=call.query.include_object))
@@ -251,6 +252,8 @@ class Verbs:
 
 def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes]) -> bytes:
     """Return a list as JSON, put together from objects that are JSON already."""
+    if info.custom:  # of these lists kube-apiserver does not leave it out
+        metadata = {"continue": "", **metadata}
     head = orjson.dumps({"kind": info.list_kind, "apiVersion": info.api_version, "metadata": metadata})
     return b'%b,"items":[%b]}' % (head[:-1], b",".join(items))
 

@@ -54,7 +54,7 @@ def render(form: Form, printer: Printer, include: IncludeObject, *, now: Callabl
     match form:
         case Form.OBJECT:
             return _whole
-        case Form.PARTIAL:
+        case Form.PARTIAL | Form.PARTIAL_LIST:
             return _partial
         case Form.TABLE:
             return _TableRows(printer, include, now)
