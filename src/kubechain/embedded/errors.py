@@ -140,12 +140,6 @@ def unauthorized() -> StatusError:
     return StatusError(401, "Unauthorized", message="Unauthorized")
 
 
-def method_not_allowed(group: str, plural: str, verb: str) -> StatusError:
-    """405 for a verb that the resource does not have."""
-    message = f"{verb} is not supported on resources of kind {_qualified(plural, group)!r}".replace("'", '"')
-    return StatusError(405, "MethodNotAllowed", message=message, details=_details("", group, plural))
-
-
 def expired(message: str, *, continue_token: str = "") -> StatusError:
     """410: the revision asked for is not kept any more."""
     return StatusError(410, "Expired", message=message, continue_token=continue_token)

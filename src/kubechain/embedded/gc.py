@@ -32,9 +32,10 @@ class GarbageCollector:
         records = [r for resource in list(self._core.strategies) for r in self._core.store.scan(resource)]
         for record in records:
             self._remember(record)
-        for record in records:
             if _owners(record.object) or _gc_finalizers(record.object):
                 self._suspects.append(record.key)
+            # A large store is looked through once: its objects need not stay parsed for that.
+            record.forget_parsed()
 
     def _on_change(self, change: Change) -> None:
         if change.deleted:

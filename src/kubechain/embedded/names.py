@@ -105,13 +105,6 @@ def config_key(value: str) -> list[str]:
     return found
 
 
-def path_segment(value: str, prefix: bool) -> list[str]:
-    """What may stand between two slashes of a URL."""
-    if not prefix and value in {".", ".."}:
-        return [f"may not be '{value}'"]
-    return [f"may not contain '{character}'" for character in "/%" if character in value]
-
-
 def _for_prefix(rule: Callable[[str], list[str]]) -> NameRule:
     """A rule that lets a prefix end with a dash, because characters follow it."""
 

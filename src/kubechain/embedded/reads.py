@@ -204,7 +204,7 @@ class Reader:
             if options.send_initial_events:
                 subscription.mark_initial_end()
         elif version not in {"", "0"}:
-            revision = parse_version(version)
+            revision = _watched_version(version)
             try:
                 subscription.replay(store.history.since(subscription.resource, revision))
             except ExpiredError as error:
@@ -231,6 +231,15 @@ def parse_version(version: str) -> int:
         text = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
         raise errors.bad_request(f"invalid resource version: resourceVersion: {text}")
     return int(version)
+
+
+def _watched_version(version: str) -> int:
+    """The same for a watch, which kube-apiserver refuses in another way (500)."""
+    try:
+        return parse_version(version)
+    except errors.StatusError as error:
+        text = error.message.removeprefix("invalid resource version: ")
+        raise errors.StatusError(500, "", message=text) from error
 
 
 def _too_large(wanted: int, present: int) -> errors.StatusError:
