@@ -70,7 +70,7 @@ def a_registry(*more: ResourceInfo) -> Registry:
 
 def a_crd() -> dict[str, Any]:
     """Return the definition of the kind Task."""
-    version = {
+    version: dict[str, Any] = {
         "name": "v1",
         "served": True,
         "storage": True,
