@@ -80,6 +80,8 @@ async def test_secrets_of_the_folder_are_for_their_owner_only(tmp_path: Path) ->
         private = [plane.kubeconfig_path, plane.folder / "token", plane.folder / "tls" / "server.key"]
         assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
         assert plane.folder.stat().st_mode & 0o077 == 0
+        stored = [path.stat().st_mode & 0o777 for path in plane.folder.glob("objects.sqlite*")]
+        assert set(stored) == {0o600}
 
 
 async def test_stopping_twice_is_fine(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class SqliteStorage:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / FILE_NAME
+        self._path.touch(mode=0o600)  # Secrets are in it; SQLite gives its log files the same mode
         self._db = sqlite3.connect(self._path, isolation_level=None, timeout=0, check_same_thread=False)
         try:
             self._memory = self._open()
