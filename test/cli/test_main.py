@@ -43,7 +43,6 @@ def test_help_explains_and_gives_examples(command: list[str], capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        pytest.param([], "required", id="no command"),
         pytest.param(["fly"], "invalid choice: 'fly'", id="a command that does not exist"),
         pytest.param(["manager", "--leader"], "unrecognized arguments", id="a flag cut short"),
         pytest.param(["manager", "--log-level", "loud"], "one of debug, info", id="a value that does not exist"),
@@ -55,6 +54,11 @@ def test_a_wrong_command_line_ends_with_2(
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert complaint in capsys.readouterr().err
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "New here?" in capsys.readouterr().err
 
 
 def test_a_wrong_variable_of_the_manager_does_not_disturb_other_commands(monkeypatch: pytest.MonkeyPatch) -> None:

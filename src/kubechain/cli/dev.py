@@ -32,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     flags = Flags(parser)
     flags.value("--data-dir", default="", metavar="DIR", help="keep everything in this folder; none: in memory")
-    flags.value("--port", default="0", type=_port, metavar="PORT", help="port of the API server; 0: a free one")
+    flags.value(
+        "--port",
+        default="0",
+        type=_port,
+        metavar="PORT",
+        has_variable=False,  # in a pod, KUBECHAIN_PORT is what Kubernetes says about a Service named kubechain
+        help="port of the API server; 0: a free one",
+    )
     flags.value(
         "--kubeconfig",
         default="",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+import kubechain
 from kubechain.cli import crds, dev, manager, model, terminal, version
 
 COMMANDS: dict[str, ModuleType] = {
@@ -42,11 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None means the process's own.
 
     Returns:
-        The exit status: 0 for success, 1 for failure, 130 when interrupted. argparse exits with 2 by itself when the
-        command line is wrong.
+        The exit status: 0 for success, 1 for failure, 2 for no command, 130 when interrupted. argparse exits with 2 by
+        itself when the command line is wrong.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser(given).parse_args(given)
+    parser = _parser(given)
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
+    options = parser.parse_args(given)
     try:
         return int(options.run(options))
     except terminal.Failure as failure:
@@ -71,6 +76,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"kubechain {kubechain.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", required=True)
     for name, module in COMMANDS.items():
         command = commands.add_parser(
