@@ -1,8 +1,8 @@
 """Reads objects of built-in kinds in Kubernetes' protobuf encoding, in which newer kubectl sends some of them.
 
-Called by `negotiation`. Clients made with client-go's typed API (since 1.32 also `kubectl create secret` and the like) send
-protobuf and take JSON in return, so there is only a decoder. The messages are in `protobuf_messages.json`, cut out of
-Kubernetes' definitions; decoding follows the JSON form of the same Go types.
+Called by `negotiation`. Clients made with client-go's typed API (since 1.32 also `kubectl create secret` and the like)
+send protobuf and take JSON in return, so there is only a decoder. The messages are in `protobuf_messages.json`, cut out
+of Kubernetes' definitions; decoding follows the JSON form of the same Go types.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _POINTERS: Final = frozenset(
         "orphanDependents",
     }
 )
-"""Numbers and truths that are pointers in Go, so that zero means something; others are always sent, and zero is nothing."""
+"""Numbers and truths that are pointers in Go, so that zero says something; of the others, zero is sent for nothing."""
 
 Field = tuple[str, str, bool]
 
