@@ -6,6 +6,7 @@
         InvalidTool        the Tool itself cannot be carried out until somebody changes it
           InvalidSchema    its JSON schema is broken
           EngineMissing    there is nothing here that runs containers
+        AddressRefused     the address may not be connected to
       Uncertain            it may have happened, wholly or in part: never repeat it unless it is declared safe
 
 Raised by everything in this package and caught by the controllers. What a tool answers is not a failure, however bad
@@ -51,6 +52,10 @@ class InvalidSchema(InvalidTool):
 
 class EngineMissing(InvalidTool):
     """No container engine was found that answers."""
+
+
+class AddressRefused(NotExecuted):
+    """The address may not be connected to."""
 
 
 class Uncertain(ToolFailure):

@@ -1,0 +1,202 @@
+"""Tools that are HTTP endpoints: from a Tool's settings and a call's arguments to an answer for the model.
+
+Called by the controllers under a claim. Sends each request once; follows at most a few redirects, each of them checked
+like the first address, and without credentials as soon as they leave the origin that the Tool's author named.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
+from pydantic import SecretStr
+
+from kubechain.tools import replies, templates
+from kubechain.tools.addresses import AddressPolicy
+from kubechain.tools.arguments import to_json
+from kubechain.tools.http import HttpExchanger, Reply, Request, check_headers
+from kubechain.tools.model import InvalidTool, NotExecuted, Output
+from kubechain.tools.redaction import redacted
+
+MAX_RESPONSE_BYTES = 256 * 1024
+"""Of an answer that are read when the Tool does not say; far more than a model should be given."""
+
+MAX_REDIRECTS = 5
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PORTS = frozenset({None, *range(1, 65536)})
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_METHODS = _METHODS_WITH_BODY | {"GET", "DELETE"}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A Tool's HTTP endpoint, with its secrets resolved, and the key of one call.
+
+    Attributes:
+        url: Template: `{name}` in path and query stands for an argument.
+        method: GET, POST, PUT, PATCH or DELETE.
+        headers: A `SecretStr` is dropped when a redirect leaves the origin, and taken out of answers.
+        body: JSON template; None sends the arguments that the URL does not name.
+        credentials: Token; None for none.
+        credentials_header: Header that carries the token as it is; `Authorization` carries it as a bearer token.
+        idempotency_key: The same for each attempt of one call; empty for none.
+        idempotency_header: Header that carries the key.
+        max_response_bytes: How much of the answer is read.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str | SecretStr] = field(default_factory=dict[str, "str | SecretStr"], repr=False)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    credentials: SecretStr | None = None
+    credentials_header: str = "Authorization"
+    idempotency_key: str = ""
+    idempotency_header: str = "Idempotency-Key"
+    max_response_bytes: int = MAX_RESPONSE_BYTES
+
+
+class ExternalAPIClient:
+    """Calls HTTP endpoints."""
+
+    def __init__(self, policy: AddressPolicy | None = None, *, exchanger: HttpExchanger | None = None) -> None:
+        """Take the address policy.
+
+        Args:
+            policy: What may be connected to; None for public addresses alone.
+            exchanger: Takes the place of the network, its policy included, in tests.
+        """
+        self._http = exchanger or HttpExchanger(policy or AddressPolicy())
+
+    def check(self, request: ApiRequest) -> None:
+        """See whether a Tool can be called, so that it can say so before it is; opens no connection, resolves no name.
+
+        Raises:
+            InvalidTool: It cannot.
+            AddressRefused: Its address may not be connected to.
+        """
+        if request.method not in _METHODS:
+            raise InvalidTool(f"method: {request.method[:16]}: must be GET, POST, PUT, PATCH or DELETE")
+        self._http.check_address(_parsed(templates.origin(request.url)))
+        check_headers(_headers(request))
+
+    async def call(self, request: ApiRequest, arguments: Mapping[str, Any], *, timeout_seconds: float) -> Output:
+        """Make one call; an HTTP status of 400 and more is an answer with `is_error`.
+
+        Raises:
+            NotExecuted: Certainly nothing reached the endpoint.
+            Uncertain: It was sent, and there is no whole answer.
+        """
+        self.check(request)
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        first = _first(request, arguments)
+        reply = await self._http.exchange(first, max_bytes=request.max_response_bytes, deadline=deadline)
+        output = await self._followed(request, first, reply, deadline)
+        return replace(output, content=redacted(output.content, _secrets(request)))
+
+    async def _followed(self, request: ApiRequest, sent: Request, reply: Reply, deadline: float) -> Output:
+        for _ in range(MAX_REDIRECTS):
+            target = _redirect_target(sent, reply)
+            if target is None:
+                return replies.output(reply)
+            if sent.url.scheme == "https" and target.scheme != "https":
+                return _not_followed(reply, "it leads from https to http")
+            sent = _next(request, sent, reply.status, target)
+            try:
+                followed = await self._http.exchange(sent, max_bytes=request.max_response_bytes, deadline=deadline)
+            except NotExecuted as error:
+                return _not_followed(reply, str(error))
+            reply = followed
+        return _not_followed(reply, "too many redirects") if _redirect_target(sent, reply) else replies.output(reply)
+
+
+def _first(request: ApiRequest, arguments: Mapping[str, Any]) -> Request:
+    expanded = templates.expand_url(request.url, arguments)
+    rest = {name: value for name, value in arguments.items() if name not in expanded.used}
+    if request.method in _METHODS_WITH_BODY:
+        value = rest if request.body is None else templates.expand_body(request.body, arguments)
+        return Request(request.method, _parsed(expanded.url), _headers(request), to_json(value).encode())
+    return Request(request.method, _parsed(templates.with_query(expanded.url, rest)), _headers(request), None)
+
+
+def _headers(request: ApiRequest) -> dict[str, str]:
+    """All headers of the first request; those of the Tool take the place of ours, whatever their case."""
+    headers = {"User-Agent": "kubechain", "Accept": "application/json, text/*;q=0.9, */*;q=0.1"}
+    if request.method in _METHODS_WITH_BODY:
+        headers["Content-Type"] = "application/json"
+    if request.idempotency_key:
+        headers[request.idempotency_header] = request.idempotency_key
+    given = {name: _revealed(value) for name, value in request.headers.items()}
+    if request.credentials is not None:
+        given = _without(given, {request.credentials_header}) | _credential(request, request.credentials)
+    return _without(headers, given) | given | {"Accept-Encoding": "identity"}
+
+
+def _credential(request: ApiRequest, credentials: SecretStr) -> dict[str, str]:
+    # A key that was put into a Secret from a file often ends with a line break.
+    token = credentials.get_secret_value().strip()
+    is_bearer = request.credentials_header.lower() == "authorization"
+    return {request.credentials_header: f"Bearer {token}" if is_bearer else token}
+
+
+def _next(request: ApiRequest, sent: Request, status: int, target: httpx2.URL) -> Request:
+    """The request to a redirect's target, by the rules that browsers follow."""
+    headers = dict(sent.headers)
+    if _origin(target) != _origin(sent.url):
+        headers = _without(headers, _secret_names(request))
+    becomes_get = status == HTTPStatus.SEE_OTHER or (status in (301, 302) and sent.method == "POST")
+    if becomes_get and sent.method != "GET":
+        return Request("GET", target, _without(headers, {"Content-Type", request.idempotency_header}), None)
+    return Request(sent.method, target, headers, sent.body)
+
+
+def _redirect_target(sent: Request, reply: Reply) -> httpx2.URL | None:
+    location = reply.headers.get("location")
+    if reply.status not in _REDIRECTS or not location:
+        return None
+    try:
+        target = sent.url.join(location).copy_with(fragment=None)
+    except (httpx2.InvalidURL, ValueError):
+        return None
+    is_http = target.scheme in ("http", "https") and target.raw_host and target.port in _PORTS
+    return target if is_http else None
+
+
+def _not_followed(reply: Reply, reason: str) -> Output:
+    return Output(f"HTTP {reply.status}: the redirect was not followed: {reason}", is_error=True)
+
+
+def _parsed(url: str) -> httpx2.URL:
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        raise InvalidTool("url: cannot be parsed") from None
+    if not parsed.raw_host or parsed.port not in _PORTS:
+        raise InvalidTool("url: has no host, or no such port")
+    return parsed
+
+
+def _origin(url: httpx2.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port
+
+
+def _secret_names(request: ApiRequest) -> set[str]:
+    named = {name for name, value in request.headers.items() if isinstance(value, SecretStr)}
+    # Whatever its value's origin, a header of such a name is a credential.
+    return named | {request.credentials_header, "Authorization", "Cookie", "X-Api-Key"}
+
+
+def _without(headers: Mapping[str, str], names: Mapping[str, str] | set[str]) -> dict[str, str]:
+    taken = {name.lower() for name in names}
+    return {name: value for name, value in headers.items() if name.lower() not in taken}
+
+
+def _revealed(value: str | SecretStr) -> str:
+    return value.get_secret_value().strip() if isinstance(value, SecretStr) else value
+
+
+def _secrets(request: ApiRequest) -> list[SecretStr]:
+    secrets = [value for value in request.headers.values() if isinstance(value, SecretStr)]
+    return secrets if request.credentials is None else [*secrets, request.credentials]
