@@ -1,7 +1,8 @@
 """Connections to MCP servers: child processes and HTTP peers, their tools, the calls to them.
 
-Used by the controllers, which name a server by a `ServerKey`, describe it with resolved values (`ServerSpec`; secrets as
-`SecretStr`) and get back a `ServerState`, a `CallResult`, or an `McpError` that says whether the call may have happened.
+Used by the controllers, which name a server by a `ServerKey`, describe it with resolved values (`ServerSpec`, secrets
+as `SecretStr`) and get back a `ServerState`, a `CallResult`, or an `McpError` that says whether the call may have
+happened.
 Nothing here knows Kubernetes, and nothing that is kept here is missed after a restart.
 
     manager       the face: ensure, state, remove, call

@@ -1,0 +1,319 @@
+"""One server's owner: the task that makes its connection, keeps it, and makes it again.
+
+Used by `manager`, which runs one `Connection.run` per server. Only that task enters and leaves the MCP library's
+contexts; callers of tools merely use the link while it is there. What to do next is decided in `plan`.
+"""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import anyio
+import structlog
+
+from kubechain.mcp import plan
+from kubechain.mcp.errors import NotSent, TimedOut
+from kubechain.mcp.failures import ConnectFailure, foreign
+from kubechain.mcp.link import Connector, Link
+from kubechain.mcp.model import CallResult, Limits, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
+from kubechain.mcp.warden import Warden
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Clock(Protocol):
+    """Where time and chance come from; the runtime's clock is one."""
+
+    random: random.Random
+
+    def monotonic(self) -> float:
+        """Return the event loop's time."""
+        ...
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all connections of a manager share.
+
+    Attributes:
+        child_count: Child processes that run or are just being started or ended.
+        connect_count: Times that a connection became READY.
+    """
+
+    limits: Limits
+    clock: Clock
+    connector: Connector
+    on_change: Callable[[ServerKey], None]
+    warden: Warden = field(default_factory=Warden)
+    child_count: int = 0
+    connect_count: int = 0
+
+    @contextmanager
+    def place_for(self, spec: ServerSpec) -> Generator[None]:
+        """Hold a place for the child process of a server, if it has one.
+
+        Raises:
+            ConnectFailure: all are taken.
+        """
+        if spec.transport != "stdio":
+            yield
+            return
+        if self.child_count >= self.limits.children:
+            raise ConnectFailure(f"limit: this manager runs {self.limits.children} MCP servers as processes already")
+        self.child_count += 1
+        try:
+            yield
+        finally:
+            self.child_count -= 1
+
+
+class _Signals:
+    """What happened to a connection since its owner last looked. An `Observer` for the link."""
+
+    def __init__(self) -> None:
+        self.failure: ConnectFailure | None = None
+        self.has_changed_tools = False
+        self.is_suspect = False
+        self.respecified_at: float | None = None
+        self.woken = asyncio.Event()
+
+    def ended(self, failure: ConnectFailure) -> None:
+        self.failure = self.failure or failure
+        self.woken.set()
+
+    def tools_changed(self) -> None:
+        self.has_changed_tools = True
+        self.woken.set()
+
+    def suspect(self) -> None:
+        self.is_suspect = True
+        self.woken.set()
+
+    def looked(self) -> None:
+        self.has_changed_tools = self.is_suspect = False
+
+
+class Connection:
+    """A server, connected or not."""
+
+    def __init__(self, key: ServerKey, spec: ServerSpec, surroundings: Surroundings) -> None:
+        """Create it unconnected; `run` does the rest."""
+        self._key = key
+        self._spec = spec
+        self._fingerprint = spec.fingerprint()
+        self._around = surroundings
+        self._state = ServerState(Phase.CONNECTING)
+        self._signals = _Signals()
+        self._scope: anyio.CancelScope | None = None
+        self._link: Link | None = None
+        self._calls_in_flight = 0
+        self._ready_at: float | None = None
+
+    # -- for everybody ----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ServerState:
+        """How it stands."""
+        return self._state
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls that wait for an answer."""
+        return self._calls_in_flight
+
+    def respecify(self, spec: ServerSpec) -> None:
+        """Connect anew if the spec, secrets included, is another; calls in flight may end first."""
+        if (fingerprint := spec.fingerprint()) == self._fingerprint:
+            return
+        self._spec, self._fingerprint = spec, fingerprint
+        self._signals.respecified_at = self._around.clock.monotonic()
+        self._signals.woken.set()
+        if self._link is None and self._scope is not None:
+            self._scope.cancel()  # a try with the old spec
+        self._show(Phase.CONNECTING)
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], *, timeout_seconds: float, meta: Mapping[str, Any]
+    ) -> CallResult:
+        """Call a tool.
+
+        Raises:
+            McpError: see there.
+        """
+        if self._link is None or self._state.phase != Phase.READY:
+            raise NotSent(f"not connected: {self._state.error or self._state.phase.lower()}")
+        if all(tool != offered.name for offered in self._state.tools):
+            raise NotSent(f'the server offers no tool "{tool[:64]}"')
+        self._calls_in_flight += 1
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._link.call(tool, arguments, meta)
+        except TimeoutError as error:
+            raise TimedOut(f"no answer within {timeout_seconds:g} s") from error
+        finally:
+            self._calls_in_flight -= 1
+            self._signals.woken.set()
+
+    # -- the owner --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the server connected until cancelled."""
+        history = plan.History()
+        while True:
+            failure, served_seconds = await self._live()
+            if failure is None:
+                history = plan.History()
+                continue
+            around = self._around
+            history, pause = plan.after_failure(
+                history,
+                failure,
+                served_seconds=served_seconds,
+                limits=around.limits,
+                chance=around.clock.random.random(),
+            )
+            self._show(pause.phase, error=pause.error, retry_in_seconds=pause.seconds)
+            if await self._is_respecified_within(pause.seconds):
+                history = plan.History()
+
+    async def _live(self) -> tuple[ConnectFailure | None, float]:
+        """Be connected once; return why that ended (None: the spec changed) and how long it was of use."""
+        self._signals, self._ready_at = _Signals(), None
+        failure = None
+        try:
+            failure = await self._connect_and_serve(self._spec)
+        except Exception as error:  # noqa: BLE001  the owner of a connection outlives whatever happens in it
+            _stop_if_cancelled()
+            failure = self._failure_of(error)
+        finally:
+            self._link = self._scope = None
+        served_seconds = 0.0 if self._ready_at is None else self._around.clock.monotonic() - self._ready_at
+        if self._signals.respecified_at is not None:
+            return None, served_seconds
+        return self._signals.failure or failure, served_seconds
+
+    async def _connect_and_serve(self, spec: ServerSpec) -> ConnectFailure | None:
+        around = self._around
+        with around.place_for(spec), anyio.CancelScope() as scope:
+            self._scope = scope
+            scope.deadline = anyio.current_time() + around.limits.connect_seconds
+            async with around.connector(
+                self._key, spec, limits=around.limits, warden=around.warden, observer=self._signals
+            ) as link:
+                tools = await self._list(link)
+                scope.deadline = math.inf
+                self._enter_service(link, plan.offered(tools, spec))
+                await self._serve(link, spec)
+                self._link = None
+        return (
+            ConnectFailure(f"no connection within {around.limits.connect_seconds:g} s")
+            if scope.cancelled_caught
+            else None
+        )
+
+    def _enter_service(self, link: Link, tools: tuple[ToolInfo, ...]) -> None:
+        self._link, self._ready_at = link, self._around.clock.monotonic()
+        self._around.connect_count += 1
+        self._show(Phase.READY, tools=tools, connects=self._state.connects + 1)
+
+    async def _serve(self, link: Link, spec: ServerSpec) -> None:
+        """Stay until the connection is of no use, or not wanted, any more."""
+        clock, signals = self._around.clock, self._signals
+        looked_at = clock.monotonic()
+        while True:
+            signals.woken.clear()
+            match plan.in_service(self._service(looked_at), self._around.limits):
+                case plan.Close():
+                    return
+                case plan.Wait(seconds):
+                    with anyio.move_on_after(seconds):
+                        await signals.woken.wait()
+                case plan.Look():
+                    signals.looked()
+                    failure = await self._look(link, spec)
+                    if failure is not None and plan.is_fatal(failure, calls_in_flight=self._calls_in_flight):
+                        signals.ended(failure)
+                    looked_at = clock.monotonic()
+
+    def _service(self, looked_at: float) -> plan.Service:
+        now, signals = self._around.clock.monotonic(), self._signals
+        return plan.Service(
+            failure=signals.failure,
+            is_respecified=signals.respecified_at is not None,
+            has_changed_tools=signals.has_changed_tools,
+            is_suspect=signals.is_suspect,
+            looked_seconds_ago=now - looked_at,
+            respecified_seconds_ago=now - (signals.respecified_at or now),
+            calls_in_flight=self._calls_in_flight,
+        )
+
+    async def _look(self, link: Link, spec: ServerSpec) -> ConnectFailure | None:
+        """List the tools and show them; return why that failed."""
+        try:
+            tools = await self._list(link)
+        except ConnectFailure as failure:
+            return failure
+        if self._signals.respecified_at is None:
+            self._show(Phase.READY, tools=plan.offered(tools, spec))
+        return None
+
+    async def _list(self, link: Link) -> tuple[ToolInfo, ...]:
+        listing, cursor = plan.Listing(), None
+        with anyio.move_on_after(self._around.limits.probe_timeout_seconds):
+            while True:
+                page = await link.list_tools(cursor)
+                cursor = page.cursor
+                listing = listing.add(page.tools, cursor, self._around.limits)
+                if cursor is None:
+                    return listing.tools
+        raise ConnectFailure(f"tools/list: no answer within {self._around.limits.probe_timeout_seconds:g} s")
+
+    # -- between connections ----------------------------------------------------------------------------------------
+
+    async def _is_respecified_within(self, seconds: float) -> bool:
+        signals = self._signals
+        with anyio.move_on_after(seconds):
+            while signals.respecified_at is None:
+                signals.woken.clear()
+                await signals.woken.wait()
+        return signals.respecified_at is not None
+
+    def _failure_of(self, error: BaseException) -> ConnectFailure:
+        """Find the reason in whatever the library raised."""
+        match error:
+            case ConnectFailure():
+                return error
+            case BaseExceptionGroup():
+                reasons = [self._failure_of(inner) for inner in error.exceptions]
+                return max(reasons, key=lambda reason: (reason.is_permanent, not isinstance(reason, _Unexpected)))
+            case _:
+                log.debug("mcp connection failed unexpectedly", mcp_server=str(self._key), exc_info=error)
+                return _Unexpected(foreign(f"{type(error).__name__}: {error}", self._spec.secrets()))
+
+    def _show(self, phase: Phase, **changes: Any) -> None:
+        """Change the state, and tell if anybody would see it."""
+        changes = {"error": "", "retry_in_seconds": None, **changes}
+        if phase != Phase.READY:
+            changes["tools"] = ()
+        before, self._state = self._state, replace(self._state, phase=phase, **changes)
+        if replace(before, retry_in_seconds=self._state.retry_in_seconds) == self._state:
+            return
+        log.info(
+            "mcp server", mcp_server=str(self._key), phase=phase, error=self._state.error, tools=len(self._state.tools)
+        )
+        self._around.on_change(self._key)
+
+
+def _stop_if_cancelled() -> None:
+    """Go on with a cancellation that an error on the way out has covered up."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class _Unexpected(ConnectFailure):
+    """Not foreseen by us."""

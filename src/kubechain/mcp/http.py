@@ -1,0 +1,263 @@
+"""HTTP to MCP servers: what may be asked for, how much may come back, and what a failed request means.
+
+Used by `sdk`, which gives this client to the MCP library. The library ends the whole connection when one POST fails,
+and knows no difference between a request that never left and one whose answer was lost. So failures are told to it
+here as JSON-RPC errors of that one request, with codes of our own (`NOT_SENT`, `LOST`).
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+
+from kubechain.mcp.failures import ConnectFailure
+
+NOT_SENT = -31101
+"""The request certainly had no effect: no connection, or refused by the server before any work."""
+LOST = -31102
+"""The request was sent and its answer did not come, or was none."""
+TOO_LARGE = -31103
+"""The request was answered, and the answer is over the limit."""
+
+CONNECT_SECONDS = 10.0
+WRITE_SECONDS = 30.0
+
+idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
+"""Set by whoever makes a call; the library sends each message in the context of its maker."""
+
+_REFUSED_HEADERS = frozenset(
+    {"accept", "connection", "content-length", "content-type", "host", "idempotency-key", "last-event-id"}
+    | {"mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"}
+    | {"te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""The protocol's own."""
+
+
+def check_url(url: str) -> None:
+    """Refuse what cannot be an address of a server.
+
+    Raises:
+        ConnectFailure: permanent. The address is not shown, since it may hold what should not be in it.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConnectFailure("url: malformed", is_permanent=True) from None
+    if parts.scheme not in ("http", "https"):
+        raise ConnectFailure("url: its scheme must be http or https", is_permanent=True)
+    if not host or any(c.isspace() or not c.isprintable() for c in url):
+        raise ConnectFailure("url: malformed", is_permanent=True)
+    if parts.username is not None or parts.password is not None:
+        raise ConnectFailure("url: credentials do not belong in it: use headers", is_permanent=True)
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers if they can be sent.
+
+    Raises:
+        ConnectFailure: one cannot; permanent. Its value is not shown.
+    """
+    for name, value in headers.items():
+        if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+            raise ConnectFailure(f'headers: not a header name: "{name[:64]!r}"', is_permanent=True)
+        if name.lower() in _REFUSED_HEADERS:
+            raise ConnectFailure(f"headers: {name}: belongs to the protocol", is_permanent=True)
+        if not value.isascii() or any(ord(c) < 32 or ord(c) == 127 for c in value):
+            raise ConnectFailure(f"headers: {name}: its value cannot be sent", is_permanent=True)
+    return dict(headers)
+
+
+def http_client(
+    headers: Mapping[str, str],
+    *,
+    message_bytes: int,
+    answers_in_body: bool,
+    on_failure: Callable[[str], None],
+) -> httpx2.AsyncClient:
+    """Make the client of one connection.
+
+    Args:
+        headers: From the spec, to go with each request.
+        message_bytes: A longer body is cut off with an error; streams of events count per event, in the library.
+        answers_in_body: A POST is answered in its own response (streamable HTTP), not elsewhere (the older SSE).
+        on_failure: Told why a request failed on its way.
+    """
+    return httpx2.AsyncClient(
+        headers=checked_headers(headers),
+        timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, write=WRITE_SECONDS),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        transport=FailuresAsAnswers(
+            httpx2.AsyncHTTPTransport(),
+            message_bytes=message_bytes,
+            answers_in_body=answers_in_body,
+            on_failure=on_failure,
+        ),
+    )
+
+
+class FailuresAsAnswers(httpx2.AsyncBaseTransport):
+    """Performs requests; turns failures of a POST into JSON-RPC errors."""
+
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        *,
+        message_bytes: int,
+        answers_in_body: bool,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        """Wrap a transport."""
+        self._answers_in_body = answers_in_body
+        self._inner = inner
+        self._message_bytes = message_bytes
+        self._on_failure = on_failure
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Called by the HTTP library."""
+        if request.method != "POST":
+            return await self._inner.handle_async_request(request)
+        if (key := idempotency_key.get()) is not None:
+            request.headers["Idempotency-Key"] = key
+        try:
+            response = await self._inner.handle_async_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+            return self._failed(request, NOT_SENT, f"not reached: {reason(error)}")
+        except httpx2.TransportError as error:
+            return self._failed(request, LOST, f"no answer: {reason(error)}")
+        return await self._judge(request, response) if self._answers_in_body else self._noted(response)
+
+    def _noted(self, response: httpx2.Response) -> httpx2.Response:
+        if response.is_error:
+            self._on_failure(f"HTTP {response.status_code}")
+        return response
+
+    async def aclose(self) -> None:
+        """Called by the HTTP library."""
+        await self._inner.aclose()
+
+    async def _judge(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        match response.status_code:
+            case 202 if not _is_request(request):
+                return response
+            case code if code == 202 or (200 <= code < 300 and kind not in ("application/json", "text/event-stream")):
+                if not _is_request(request):
+                    return response
+                await response.aclose()
+                return _answer(request, LOST, f"HTTP {code} without an answer")
+            case code if code >= 400:
+                return await self._refused(request, response)
+            case _:
+                return self._bounded(response)
+
+    async def _refused(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        """Keep a JSON-RPC error as it is; put our own in the place of anything else."""
+        try:
+            body = await self._read(response)
+        except httpx2.TransportError:
+            body = b""
+        finally:
+            await response.aclose()
+        if response.status_code == 404 and "mcp-session-id" in request.headers:
+            self._on_failure("the server ended the session")
+            return _answer(request, NOT_SENT, "the server ended the session")
+        if _is_error(body):
+            return httpx2.Response(
+                response.status_code, headers={"content-type": "application/json"}, content=body, request=request
+            )
+        code = LOST if response.status_code >= 500 else NOT_SENT
+        return _answer(request, code, f"HTTP {response.status_code}", status=response.status_code)
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._message_bytes:
+                return b""
+        return bytes(body)
+
+    def _bounded(self, response: httpx2.Response) -> httpx2.Response:
+        if "text/event-stream" in response.headers.get("content-type", ""):
+            return response
+        stream = cast(httpx2.AsyncByteStream, response.stream)
+        return httpx2.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_Bounded(stream, self._message_bytes),
+            extensions=response.extensions,
+        )
+
+    def _failed(self, request: httpx2.Request, code: int, message: str) -> httpx2.Response:
+        self._on_failure(message)
+        return _answer(request, code, message)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends with an error of the kind that the MCP library understands: this message only is lost."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, limit_bytes: int) -> None:
+        self._inner = inner
+        self._limit = limit_bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._limit
+        try:
+            async for chunk in self._inner:
+                left -= len(chunk)
+                if left < 0:
+                    raise httpx2.StreamError(f"the answer is over {self._limit} bytes")
+                yield chunk
+        except httpx2.TransportError as error:
+            raise httpx2.StreamError(f"the answer was cut off: {reason(error)}") from error
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _answer(request: httpx2.Request, code: int, message: str, *, status: int = 400) -> httpx2.Response:
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+    return httpx2.Response(
+        status if status != 404 else 400,
+        headers={"content-type": "application/json"},
+        content=json.dumps(error).encode(),
+        request=request,
+    )
+
+
+def _is_request(request: httpx2.Request) -> bool:
+    message = _object(request.content)
+    return "id" in message and "method" in message
+
+
+def _is_error(body: bytes) -> bool:
+    return isinstance(_object(body).get("error"), dict)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def reason(error: Exception) -> str:
+    """Say what went wrong in words that do not vary and hold no address."""
+    match error:
+        case httpx2.ConnectTimeout():
+            return "connecting took too long"
+        case httpx2.TimeoutException():
+            return "it took too long"
+        case httpx2.ConnectError() if "CERTIFICATE" in str(error).upper():
+            return "its certificate is not valid"
+        case httpx2.ConnectError() if "name" in str(error).lower():
+            return "its name is not known"
+        case httpx2.ConnectError():
+            return "connection refused"
+        case _:
+            return "the connection broke"

@@ -1,0 +1,190 @@
+"""A child process as a pair of message streams, as the MCP library wants them.
+
+Used by `sdk`, which says how a message is read and written. Everything that a child may do wrong ends here: lines
+without end, output that is no message, an input that it never reads, a sudden end, children of its own.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import anyio
+import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from kubechain.mcp.environment import child_environment, resolve
+from kubechain.mcp.failures import ConnectFailure, foreign
+from kubechain.mcp.lines import LineSplitter, TooLong
+from kubechain.mcp.model import Limits, ServerKey, ServerSpec
+from kubechain.mcp.process import ChildProcess
+from kubechain.mcp.warden import Warden
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+M = TypeVar("M")
+
+_CHUNK_BYTES = 64 * 1024
+_STDERR_LINE_BYTES = 2048
+_STDERR_LINES = 200
+"""Into the log, per life of a child. Servers say something at the start and when they end; a chatty one is cut."""
+
+_LAST_WORDS_SECONDS = 0.5
+"""After its output ended: for its exit code and the rest of its stderr."""
+
+_ANSWERED_ID = re.compile(rb'^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[M]):
+    """How messages are read and written.
+
+    Attributes:
+        decode: Reads a line; None when it is no message.
+        encode: Writes a message as a line without its end.
+        too_long: Makes the answer to the request of this id, whose real answer was over the limit.
+    """
+
+    decode: Callable[[bytes], M | None]
+    encode: Callable[[M], bytes]
+    too_long: Callable[[int], M]
+
+
+@dataclass(slots=True)
+class _Child(Generic[M]):
+    """One life of a child, and what is known of it."""
+
+    key: ServerKey
+    spec: ServerSpec
+    limits: Limits
+    codec: Codec[M]
+    process: ChildProcess
+    last_words: str = ""
+    stderr_ended: anyio.Event = None  # type: ignore[assignment]
+
+
+@asynccontextmanager
+async def stdio_transport(
+    key: ServerKey,
+    spec: ServerSpec,
+    *,
+    limits: Limits,
+    warden: Warden,
+    codec: Codec[M],
+    on_end: Callable[[ConnectFailure], None],
+) -> AsyncGenerator[tuple[MemoryObjectReceiveStream[M | Exception], MemoryObjectSendStream[M]]]:
+    """Start a server, yield its streams, end it with all that it started.
+
+    Args:
+        on_end: Called once when the child's output ends or cannot be followed any more, before the stream ends.
+
+    Raises:
+        ConnectFailure: it cannot be started; permanent.
+    """
+    environment = child_environment({n: v.get_secret_value() for n, v in spec.env.items()}, os.environ)
+    program = resolve(spec.command, os.environ)
+    process = await ChildProcess.start(program, (spec.command, *spec.args), environment=environment, warden=warden)
+    child = _Child(key, spec, limits, codec, process, stderr_ended=anyio.Event())
+    to_session, from_child = anyio.create_memory_object_stream[M | Exception](0)
+    to_child, from_session = anyio.create_memory_object_stream[M](0)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_read, child, to_session, on_end)
+            tasks.start_soon(_write, child, from_session)
+            tasks.start_soon(_log_stderr, child)
+            try:
+                yield from_child, to_child
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await process.stop(limits.stop_grace_seconds)
+                tasks.cancel_scope.cancel()
+    finally:
+        process.abandon()
+        for stream in (to_session, from_child, to_child, from_session):
+            stream.close()
+
+
+async def _read(
+    child: _Child[M], to_session: MemoryObjectSendStream[M | Exception], on_end: Callable[[ConnectFailure], None]
+) -> None:
+    with to_session, contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+        try:
+            await _follow(child, to_session)
+            failure = await _obituary(child)
+        except ConnectFailure as error:
+            failure = error
+        on_end(failure)
+
+
+async def _follow(child: _Child[M], to_session: MemoryObjectSendStream[M | Exception]) -> None:
+    """Pass messages on until the output ends.
+
+    Raises:
+        ConnectFailure: the output makes no sense any more.
+    """
+    splitter = LineSplitter(child.limits.message_bytes)
+    noise_bytes = 0
+    while chunk := await child.process.stdout.read(_CHUNK_BYTES):
+        noise_bytes += len(chunk)
+        for line in splitter.feed(chunk):
+            if (message := _message(child, line)) is not None:
+                noise_bytes = 0
+                await to_session.send(message)
+        if noise_bytes > child.limits.noise_bytes + child.limits.message_bytes:
+            raise ConnectFailure(f"output: over {child.limits.noise_bytes} bytes that are no message")
+
+
+def _message(child: _Child[M], line: bytes | TooLong) -> M | None:
+    match line:
+        case TooLong(head=head):
+            if (found := _ANSWERED_ID.match(head)) is None:
+                raise ConnectFailure(f"output: a line over {child.limits.message_bytes} bytes")
+            log.warning("mcp answer too long", mcp_server=str(child.key), limit_bytes=child.limits.message_bytes)
+            return child.codec.too_long(int(found[1]))
+        case _:
+            return child.codec.decode(line) if line.strip() else None
+
+
+async def _obituary(child: _Child[Any]) -> ConnectFailure:
+    """Say how the child ended, with its last words."""
+    with anyio.move_on_after(_LAST_WORDS_SECONDS):
+        await child.process.wait(_LAST_WORDS_SECONDS)
+        await child.stderr_ended.wait()
+    match child.process.exit_code:
+        case None:
+            what = "the process closed its output"
+        case code if code < 0:
+            what = f"the process was ended by signal {-code}"
+        case code:
+            what = f"the process ended with exit code {code}"
+    return ConnectFailure(f"{what}: {child.last_words}" if child.last_words else what, kind=what)
+
+
+async def _write(child: _Child[M], from_session: MemoryObjectReceiveStream[M]) -> None:
+    with from_session, contextlib.suppress(OSError):
+        async for message in from_session:
+            await child.process.stdin.write(child.codec.encode(message) + b"\n")
+
+
+async def _log_stderr(child: _Child[Any]) -> None:
+    splitter = LineSplitter(_STDERR_LINE_BYTES)
+    bound = log.bind(mcp_server=str(child.key))
+    line_count = 0
+    while chunk := await child.process.stderr.read(_CHUNK_BYTES):
+        for line in splitter.feed(chunk):
+            text = _words(line, child.spec)
+            if not text:
+                continue
+            child.last_words = text
+            line_count += 1
+            if line_count <= _STDERR_LINES:
+                bound.debug("mcp server says", line=text)
+    child.stderr_ended.set()
+
+
+def _words(line: bytes | TooLong, spec: ServerSpec) -> str:
+    raw = line.head if isinstance(line, TooLong) else line
+    return foreign(raw.decode(errors="replace"), spec.secrets())

@@ -1,0 +1,38 @@
+"""A server written with the MCP library: over stdio, or over HTTP on a free port of loopback that it prints first."""
+
+import asyncio
+import os
+import sys
+
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("tools")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@server.tool()
+def environment() -> dict[str, str]:
+    """Show the process's variables."""
+    return dict(os.environ)
+
+
+@server.tool()
+def fail() -> str:
+    """Fail."""
+    raise ValueError("no luck today")
+
+
+@server.tool()
+async def wait(seconds: float) -> str:
+    """Take a while."""
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+if __name__ == "__main__":
+    server.run(transport=sys.argv[1] if len(sys.argv) > 1 else "stdio")
