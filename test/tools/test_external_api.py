@@ -360,7 +360,9 @@ class TestRedirects:
         assert output.is_error
         assert output.content.startswith("HTTP 302: the redirect was not followed: address refused")
 
-    @pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://x.com/", "javascript:alert(1)", "http:/\\"])
+    @pytest.mark.parametrize(
+        "location", ["file:///etc/passwd", "gopher://x.com/", "javascript:alert(1)", "http://x.com:99999/"]
+    )
     async def test_a_redirect_to_something_else_is_the_answer(self, location: str) -> None:
         async with an_endpoint(reply(302, Location=location)) as endpoint:
             assert (await called(ApiRequest(endpoint.url))).content == "HTTP 302 Found"

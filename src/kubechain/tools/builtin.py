@@ -51,7 +51,7 @@ def _current_time(arguments: Mapping[str, Any], context: Context) -> Output:
     name = _text(arguments, "timezone", default="UTC")
     zone = _zone(name)
     if zone is None:
-        return Output(f"unknown time zone {to_json(name)}: use an IANA name such as Europe/Paris", is_error=True)
+        return Output(f"unknown time zone {to_json(name[:64])}: use an IANA name such as Europe/Paris", is_error=True)
     now = context.now.astimezone(zone)
     return Output(
         to_json(

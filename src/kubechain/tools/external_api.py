@@ -26,7 +26,6 @@ MAX_RESPONSE_BYTES = 256 * 1024
 MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PORTS = frozenset({None, *range(1, 65536)})
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _METHODS = _METHODS_WITH_BODY | {"GET", "DELETE"}
 
@@ -160,8 +159,11 @@ def _redirect_target(sent: Request, reply: Reply) -> httpx2.URL | None:
         target = sent.url.join(location).copy_with(fragment=None)
     except (httpx2.InvalidURL, ValueError):
         return None
-    is_http = target.scheme in ("http", "https") and target.raw_host and target.port in _PORTS
-    return target if is_http else None
+    return target if _can_be_called(target) else None
+
+
+def _can_be_called(url: httpx2.URL) -> bool:
+    return url.scheme in ("http", "https") and bool(url.raw_host) and (url.port is None or 0 < url.port < 65536)
 
 
 def _not_followed(reply: Reply, reason: str) -> Output:
@@ -173,7 +175,7 @@ def _parsed(url: str) -> httpx2.URL:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError):
         raise InvalidTool("url: cannot be parsed") from None
-    if not parsed.raw_host or parsed.port not in _PORTS:
+    if not _can_be_called(parsed):
         raise InvalidTool("url: has no host, or no such port")
     return parsed
 

@@ -1,0 +1,329 @@
+"""Containers on a laptop: a call's container on the local engine, for a control plane that has no cluster behind it.
+
+Called by the controllers in place of a Job, with the same `container.Invocation` and the same meaning. Speaks to Docker
+or Podman through their command line, without a shell. A container is named after its call: whoever comes after a crash
+finds it, waits for it and reads its log, and nothing is started a second time. So it is kept until `forget`, which is
+called when the result has been recorded.
+"""
+
+import asyncio
+import contextlib
+import math
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from kubechain.api.names import shortened
+from kubechain.api.references import NamedValue
+from kubechain.api.tool import ContainerTool
+from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation, exited, expanded, invocation
+from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
+from kubechain.tools.redaction import redacted
+
+PROGRAMS = ("docker", "podman")
+"""Looked for on the PATH, in this order."""
+
+VERDICT_SECONDS = 30.0
+"""How long it is believed that an engine is there, or is not: a person who starts Docker does not wait longer."""
+
+PROBE_TIMEOUT_SECONDS = 5.0
+COMMAND_TIMEOUT_SECONDS = 30.0
+PULL_TIMEOUT_SECONDS = 600.0
+"""Creating a container may pull its image first."""
+
+_PIDS_LIMIT = 512
+_CLI_VARIABLES = re.compile(
+    r"PATH|HOME|USER|LANG|LC_ALL|TMPDIR|DOCKER_(HOST|CONTEXT|CONFIG|CERT_PATH|TLS_VERIFY)|CONTAINER_HOST|CONTAINERS_\w+"
+    r"|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|XDG_DATA_HOME|(HTTPS?|NO)_PROXY|(https?|no)_proxy"
+)
+"""What the engine's command line needs of our environment; the rest, such as API keys, is not its business."""
+
+_NAME_TAKEN = re.compile(r"already in use|name .* is in use", re.IGNORECASE)
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|[KMGTPE]i?)?")
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    program: str | None
+    message: str
+    valid_until: float
+
+
+class ContainerEngine:
+    """Runs calls' containers on the local engine, if there is one."""
+
+    def __init__(
+        self,
+        *,
+        which: Callable[[str], str | None] = shutil.which,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start without an opinion; the engine is looked for when it is needed.
+
+        Args:
+            which: Finds a program on the PATH.
+            monotonic: Clock by which a verdict grows old.
+        """
+        self._which = which
+        self._monotonic = monotonic
+        self._verdict: _Verdict | None = None
+        self._probing = asyncio.Lock()
+
+    async def check(self) -> str:
+        """Find the engine: the name of the program that speaks to it.
+
+        Raises:
+            EngineMissing: There is none that answers; the message says what is missing.
+        """
+        return Path(await self._program()).name
+
+    async def run(
+        self,
+        call: Call,
+        tool: ContainerTool,
+        arguments: Mapping[str, Any],
+        *,
+        declared: Collection[str] = (),
+        secrets: Mapping[str, SecretStr] | None = None,
+        timeout_seconds: float,
+    ) -> Output:
+        """Run a call's container, or wait for the one that an earlier attempt of the same call started.
+
+        Args:
+            call: Gives the container its name.
+            tool: The Tool's container.
+            arguments: Checked arguments.
+            declared: As for `container.invocation`.
+            secrets: Values of the variables that come from Secrets, by variable.
+            timeout_seconds: From the start of the container; then it is killed.
+
+        Raises:
+            NotExecuted: The container certainly did not start.
+            Uncertain: It started and was cut off, or the engine was lost.
+        """
+        given = invocation(tool, arguments, declared=declared)
+        environment = _environment(given.env, secrets or {})
+        program, name = await self._program(), container_name(call)
+        try:
+            await self._create(program, name, _create_words(tool, given, environment), environment)
+            if await self._state(program, name) == "created":
+                await self._start(program, name)
+            output = await self._awaited(program, name, timeout_seconds)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.kill(call))
+            raise
+        except (NotExecuted, Uncertain) as error:
+            # Engines repeat the words that they could not run, and those may hold a secret.
+            raise type(error)(redacted(str(error), (secrets or {}).values())) from None
+        return Output(redacted(output.content, (secrets or {}).values()), output.is_error)
+
+    async def kill(self, call: Call) -> None:
+        """Stop a call's container, if it runs; its log stays until `forget`."""
+        await self._quietly(["kill", container_name(call)])
+
+    async def forget(self, call: Call) -> None:
+        """Remove a call's container, running or not; there may be none."""
+        await self._quietly(["rm", "--force", "--volumes", container_name(call)])
+
+    async def _create(self, program: str, name: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
+        with _env_file(environment) as path:
+            command = [program, "create", "--name", name, "--env-file", path, *words]
+            done = await _finished(command, timeout_seconds=PULL_TIMEOUT_SECONDS)
+        if done is None:
+            raise NotExecuted("container: could not be created in time")
+        if done.code != 0 and not _NAME_TAKEN.search(done.err):
+            self._verdict = None
+            raise NotExecuted(f"container: could not be created: {_last_line(done.err)}")
+
+    async def _start(self, program: str, name: str) -> None:
+        done = await _finished([program, "start", name])
+        if done is None:
+            raise Uncertain("container: the engine did not say whether it started")
+        if done.code != 0:
+            if await self._state(program, name) == "created":
+                raise NotExecuted(f"container: could not be started: {_last_line(done.err)}")
+            raise Uncertain(f"container: could not be started properly: {_last_line(done.err)}")
+
+    async def _state(self, program: str, name: str) -> str:
+        done = await _finished([program, "inspect", "--type", "container", "--format", "{{.State.Status}}", name])
+        if done is None or done.code != 0:
+            raise Uncertain("container: the engine does not answer")
+        return done.out.strip().replace("configured", "created")  # Podman's word
+
+    async def _awaited(self, program: str, name: str, timeout_seconds: float) -> Output:
+        done = await _finished([program, "wait", name], timeout_seconds=timeout_seconds)
+        if done is None:
+            await self._quietly(["kill", name])
+            raise Uncertain(f"timed out: the container was stopped after {timeout_seconds:g} s")
+        code = done.out.strip()
+        if done.code != 0 or not code.isdigit():
+            raise Uncertain("container: the engine was lost while it ran")
+        log = await _log([program, "logs", name])
+        return exited(int(code), log)
+
+    async def _quietly(self, words: Sequence[str]) -> None:
+        with contextlib.suppress(EngineMissing):
+            await _finished([await self._program(), *words])
+
+    async def _program(self) -> str:
+        async with self._probing:
+            now = self._monotonic()
+            if self._verdict is None or now >= self._verdict.valid_until:
+                program, message = await self._probed()
+                self._verdict = _Verdict(program, message, now + VERDICT_SECONDS)
+        if self._verdict.program is None:
+            raise EngineMissing(self._verdict.message)
+        return self._verdict.program
+
+    async def _probed(self) -> tuple[str | None, str]:
+        faults: list[str] = []
+        for name in PROGRAMS:
+            program = self._which(name)
+            if program is None:
+                faults.append(f"{name} is not installed")
+                continue
+            done = await _finished([program, "info"], timeout_seconds=PROBE_TIMEOUT_SECONDS)
+            if done is not None and done.code == 0:
+                return program, ""
+            faults.append(f"{name} is installed, but its engine does not answer")
+        return None, f"no container engine: {', '.join(faults)}"
+
+
+def container_name(call: Call) -> str:
+    """The name of a call's container: always the same for a call, and never that of another one."""
+    readable = re.sub(r"[^a-zA-Z0-9_.-]", "-", f"kubechain-{call.namespace}-{call.name}")
+    return shortened(readable, 120) + "-" + re.sub(r"[^a-zA-Z0-9]", "", call.uid)[:32]
+
+
+def _create_words(tool: ContainerTool, given: Invocation, environment: Mapping[str, str]) -> list[str]:
+    """What follows `create --name …`: limits, entrypoint, image, arguments."""
+    options = ["--cap-drop=ALL", "--security-opt=no-new-privileges", f"--pids-limit={_PIDS_LIMIT}"]
+    options += [f"--user={USER_ID}:{USER_ID}", "--restart=no", "--label=managed-by=kubechain", *_limits(tool)]
+    command = [expanded(word, environment) for word in given.command]
+    args = [expanded(word, environment) for word in given.args]
+    if command:
+        options.append(f"--entrypoint={command[0]}")
+    return [*options, tool.image, *command[1:], *args]
+
+
+def _limits(tool: ContainerTool) -> list[str]:
+    limits = (tool.resources.limits if tool.resources else None) or {}
+    options: list[str] = []
+    if "memory" in limits:
+        options.append(f"--memory={math.ceil(quantity(limits['memory']))}")
+    if "cpu" in limits:
+        options.append(f"--cpus={quantity(limits['cpu']):.3f}")
+    return options
+
+
+def quantity(value: str | int) -> float:
+    """Read a quantity as Kubernetes writes them, such as 500m, 256Mi or 2.
+
+    Raises:
+        InvalidTool: It is none.
+    """
+    match = _QUANTITY.fullmatch(str(value))
+    if match is None:
+        raise InvalidTool("resources: not a quantity such as 500m or 256Mi")
+    number, unit = float(match[1]), match[2] or ""
+    if unit == "m":
+        return number / 1000
+    return number * (1024 if unit.endswith("i") else 1000) ** _POWERS[unit.removesuffix("i").upper()]
+
+
+def _environment(variables: Sequence[NamedValue], secrets: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Resolve variables one after another, as Kubernetes does: each may refer to those before it."""
+    environment: dict[str, str] = {}
+    for variable in variables:
+        if variable.value_from is not None:
+            if variable.name not in secrets:
+                raise NotExecuted(f"env: {variable.name}: its Secret was not found")
+            environment[variable.name] = secrets[variable.name].get_secret_value()
+        else:
+            environment[variable.name] = expanded(variable.value or "", environment)
+    return environment
+
+
+@contextlib.contextmanager
+def _env_file(environment: Mapping[str, str]) -> Generator[str]:
+    """Lend a file with the container's variables.
+
+    A file, since on the command line any user of the machine could read them, and in the environment of the engine's
+    program `LD_PRELOAD` or `PATH` would work on our side. Such files have one line per variable; a value of several
+    lines, which may be an argument and is in KUBECHAIN_ARGUMENTS anyway, is left out.
+    """
+    with tempfile.TemporaryDirectory(prefix="kubechain-") as directory:
+        path = Path(directory, "env")
+        lines = [f"{name}={value}\n" for name, value in environment.items() if _is_one_line(name, value)]
+        path.touch(mode=0o600)
+        path.write_text("".join(lines), encoding="utf-8")
+        yield str(path)
+
+
+def _is_one_line(name: str, value: str) -> bool:
+    if "\n" not in value and "\r" not in value:
+        return True
+    if name.startswith("KUBECHAIN_ARG_"):
+        return False
+    raise InvalidTool(f"env: {name}: a value of several lines cannot be given to a local container engine")
+
+
+async def _finished(command: Sequence[str], *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> _Finished | None:
+    """Run a program to its end; None when it took too long, and was killed."""
+    try:
+        async with _process(command, asyncio.subprocess.PIPE) as process, asyncio.timeout(timeout_seconds):
+            out, err = await process.communicate()
+    except TimeoutError:
+        return None
+    except OSError as error:  # not to be started: it is gone, or the words are too many
+        return _Finished(127, "", error.strerror or "it cannot be started")
+    return _Finished(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+async def _log(command: Sequence[str]) -> str:
+    """Read what a program writes, both streams as they come, up to a size."""
+    text = bytearray()
+    with contextlib.suppress(TimeoutError):  # what came in time is better than nothing
+        async with _process(command, asyncio.subprocess.STDOUT) as process, asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+            assert process.stdout is not None
+            while len(text) <= LOG_LIMIT_BYTES and (chunk := await process.stdout.read(65536)):
+                text += chunk
+    cut = f"\n[cut off: the log is longer than {LOG_LIMIT_BYTES} bytes]" if len(text) > LOG_LIMIT_BYTES else ""
+    return bytes(text[:LOG_LIMIT_BYTES]).decode(errors="replace") + cut
+
+
+@contextlib.asynccontextmanager
+async def _process(command: Sequence[str], stderr: int) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Start the engine's program; it is gone when this is over, whatever happens."""
+    environment = {name: value for name, value in os.environ.items() if _CLI_VARIABLES.fullmatch(name)}
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=stderr, env=environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "".join(c if c.isprintable() else " " for c in lines[-1][:256]) if lines else "no reason was given"
