@@ -21,6 +21,7 @@ from mcp.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared._httpx_utils import McpHttpClientFactory
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -92,7 +93,7 @@ async def connect(
             yield link
             tasks.cancel_scope.cancel()
     except* (MCPError, httpx2.HTTPError, ValidationError, RuntimeError) as group:
-        raise _first(group, spec) from group
+        raise _first(cast("BaseExceptionGroup[Exception]", group), spec) from group
 
 
 class SdkLink:
@@ -238,7 +239,9 @@ async def _http_transport(spec: ServerSpec, limits: Limits, observer: Observer) 
         on_failure=lambda _: observer.suspect(),
     )
     if spec.transport == "sse":
-        async with sse_client(spec.url, httpx_client_factory=lambda **_: client()) as streams:
+        # The library's time-outs come with the call; ours are already in.
+        factory = cast(McpHttpClientFactory, lambda **_: client())  # pyright: ignore[reportUnknownLambdaType]
+        async with sse_client(spec.url, httpx_client_factory=factory) as streams:
             yield streams
         return
     async with (
@@ -305,10 +308,10 @@ def _too_long(limit_bytes: int, request_id: int) -> SessionMessage:
 # -- errors --------------------------------------------------------------------------------------------------------
 
 
-def _first(group: BaseExceptionGroup[Any], spec: ServerSpec) -> ConnectFailure:
-    for error in group.exceptions:
-        return _first(error, spec) if isinstance(error, BaseExceptionGroup) else _connect_failure(error, spec)
-    raise AssertionError("a group without exceptions")
+def _first(error: Exception | BaseExceptionGroup[Exception], spec: ServerSpec) -> ConnectFailure:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return _connect_failure(error, spec)
 
 
 def _connect_failure(error: Exception, spec: ServerSpec) -> ConnectFailure:

@@ -1,8 +1,7 @@
-"""A server written with the MCP library: over stdio, or over HTTP on a free port of loopback that it prints first."""
+"""A server written with the MCP library, over stdio."""
 
 import asyncio
 import os
-import sys
 
 from mcp.server.mcpserver import MCPServer
 
@@ -35,4 +34,4 @@ async def wait(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    server.run(transport=sys.argv[1] if len(sys.argv) > 1 else "stdio")
+    server.run("stdio")
