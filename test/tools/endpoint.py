@@ -1,6 +1,7 @@
 """An HTTP endpoint on loopback that keeps what it was sent, byte for byte, and answers what it was told."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,7 +41,9 @@ HANG = b""
 
 
 @asynccontextmanager
-async def an_endpoint(answer: bytes | Callable[[Received], bytes]) -> AsyncGenerator[Endpoint]:
+async def an_endpoint(
+    answer: bytes | Callable[[Received], bytes], *, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[Endpoint]:
     """Serve on a free port of loopback. The answer is raw bytes; a short one is followed by a closed connection."""
     endpoint = Endpoint()
     stopped = asyncio.Event()
@@ -59,7 +62,7 @@ async def an_endpoint(answer: bytes | Callable[[Received], bytes]) -> AsyncGener
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     endpoint.port = server.sockets[0].getsockname()[1]
     try:
         yield endpoint

@@ -5,12 +5,16 @@ import gzip
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from kubechain.embedded.certificates import ensure
 from kubechain.tools.addresses import AddressPolicy
 from kubechain.tools.external_api import MAX_REDIRECTS, ApiRequest, ExternalAPIClient
 from kubechain.tools.http import HttpExchanger
@@ -285,6 +289,33 @@ async def test_the_address_that_was_checked_is_connected_to_and_the_name_stays_i
         url = f"http://api.example.com:{endpoint.port}/"
         assert await client.call(ApiRequest(url), {}, timeout_seconds=5) == Output("hi")
         assert endpoint.received[0].headers["host"] == f"api.example.com:{endpoint.port}"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted"),
+    [
+        pytest.param("localhost", True, id="a name that is in the certificate"),
+        pytest.param("api.example.com", False, id="a name that is not, although its address is"),
+    ],
+)
+async def test_the_certificate_must_be_for_the_name_and_not_for_the_address(
+    tmp_path: Path, host: str, is_trusted: bool
+) -> None:
+    async def lookup(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    certificates = ensure(tmp_path, now=datetime.now(UTC))
+    policy = AddressPolicy.parse(["127.0.0.1", "localhost"])
+    trusted = ssl.create_default_context(cafile=certificates.authority)
+    client = ExternalAPIClient(exchanger=HttpExchanger(policy, lookup=lookup, tls=trusted))
+    async with an_endpoint(reply(200, b"hi"), tls=certificates.context()) as endpoint:
+        request = ApiRequest(f"https://{host}:{endpoint.port}/")
+        if is_trusted:
+            assert await client.call(request, {}, timeout_seconds=5) == Output("hi")
+        else:
+            with pytest.raises(NotExecuted, match="its TLS certificate is not trusted"):
+                await client.call(request, {}, timeout_seconds=5)
+            assert endpoint.received == []
 
 
 async def test_a_name_that_resolves_inside_is_not_called() -> None:
