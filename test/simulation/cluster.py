@@ -1,0 +1,123 @@
+"""The API server of a simulation: the embedded engine with our kinds, on the loop's time, and what people do to it.
+
+Everything here is synchronous and outside of every plan: what people do always works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kubechain.api import kinds
+from kubechain.api.crd import custom_resource_definitions
+from kubechain.embedded.authn import Tokens
+from kubechain.embedded.engine import Engine
+from kubechain.embedded.environment import SeededEnvironment
+from kubechain.embedded.history import Change, History
+from kubechain.embedded.inprocess import InProcessExchange
+from kubechain.embedded.registry import ResourceInfo
+from kubechain.embedded.server import ApiServer
+
+NAMESPACE = "default"
+EPOCH = 1_767_225_600.0
+
+JsonObject = dict[str, Any]
+
+
+class _LoopEnvironment(SeededEnvironment):
+    """Seeded names and uids; the time is the loop's."""
+
+    def now(self) -> float:
+        try:
+            return EPOCH + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return EPOCH
+
+
+class _ToldHistory(History):
+    """A history that tells of each write, in order, before anybody else can know of it."""
+
+    def __init__(self, on_change: Callable[[Change], None]) -> None:
+        super().__init__(1)
+        self._on_change = on_change
+
+    def append(self, change: Change) -> None:
+        super().append(change)
+        self._on_change(change)
+
+
+class Cluster:
+    """One API server with our kinds."""
+
+    def __init__(self, seed: int, on_change: Callable[[Change], None]) -> None:
+        """Make one.
+
+        Args:
+            seed: Of its uids and names.
+            on_change: Called with every write of every kind, in order.
+        """
+        environment = _LoopEnvironment(seed)
+        self._history = _ToldHistory(on_change)
+        self._engine = Engine(environment=environment, history=self._history)
+        chance = random.Random(f"watch ends {seed}")
+        self._server = ApiServer(
+            self._engine, tokens=Tokens("simulation"), now=environment.now, draw=chance.random
+        )
+        for crd in custom_resource_definitions():
+            self._engine.create(self._info("customresourcedefinitions"), "", crd)
+
+    @property
+    def revision(self) -> int:
+        """Of the last write."""
+        return int(self._engine.resource_version)
+
+    def exchange(self, process: str) -> InProcessExchange:
+        """A way to the API server, for one process."""
+        return InProcessExchange(self._server, headers={"user-agent": process})
+
+    def apply(self, plural: str, name: str, **body: Any) -> JsonObject:
+        """Create an object."""
+        info = self._info(plural)
+        head = {"apiVersion": info.api_version, "kind": info.kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+        return self._engine.create(info, NAMESPACE, head | body)
+
+    def patch(self, plural: str, name: str, patch: Mapping[str, Any]) -> None:
+        """Change an object, by a JSON merge patch."""
+        self._engine.patch(self._info(plural), NAMESPACE, name, "merge", dict(patch))
+
+    def delete(self, plural: str, name: str) -> None:
+        """Delete an object."""
+        self._engine.delete(self._info(plural), NAMESPACE, name)
+
+    def get(self, plural: str, name: str) -> JsonObject | None:
+        """One object; None when there is none."""
+        return next((found for found in self.list(plural) if found["metadata"]["name"] == name), None)
+
+    def list(self, plural: str) -> list[JsonObject]:
+        """All objects of a kind."""
+        return [record.object for record in self._engine.list(self._info(plural)).records]
+
+    def ours(self) -> dict[str, list[JsonObject]]:
+        """All objects of our kinds."""
+        return {kind.plural: self.list(kind.plural) for kind in kinds.ALL_KINDS}
+
+    def forget_the_past(self) -> None:
+        """Let every earlier revision expire: watches that resume get 410."""
+        self._history.compact()
+
+    def close(self) -> None:
+        """End all watches."""
+        self._engine.close()
+
+    def _info(self, plural: str) -> ResourceInfo:
+        if plural == "customresourcedefinitions":
+            group, version = "apiextensions.k8s.io", "v1"
+        elif plural in ("secrets", "configmaps", "events"):
+            group, version = "", "v1"
+        else:
+            group, version = kinds.GROUP, kinds.VERSION
+        info = self._engine.registry.find(group, version, plural)
+        assert info is not None, plural
+        return info

@@ -1,0 +1,118 @@
+"""The event loop of a simulation: time jumps, the order of what is ready is drawn from a seed, processes can freeze.
+
+Every callback belongs to a process, by a context variable that tasks inherit. A frozen process runs nothing at all,
+wherever its tasks stand, as after SIGSTOP: the world goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from typing import Any
+
+from test.runtime.virtual_time import VirtualTimeLoop
+
+PROCESS: ContextVar[str] = ContextVar("process", default="")
+"""Which process of the simulation the current code belongs to; empty for the world itself."""
+
+
+class _Due:
+    """What a timer runs: it queues the callback, so that due timers are permuted and frozen like everything else."""
+
+    __slots__ = ("args", "callback", "context", "loop", "timer")
+
+    def __init__(
+        self, loop: SeededLoop, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> None:
+        self.loop = loop
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.timer: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        self.loop.call_soon(self._run, context=self.context)
+
+    def _run(self) -> None:
+        if self.timer is None or not self.timer.cancelled():
+            self.callback(*self.args)
+
+
+class SeededLoop(VirtualTimeLoop):
+    """A virtual-time loop whose interleavings follow from a seed.
+
+    Attributes:
+        steps: Callbacks that each process has run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Make a loop; equal seeds give equal orders."""
+        super().__init__()
+        self._chance = random.Random(f"loop {seed}")
+        self._frozen: dict[str, list[asyncio.Handle]] = {}
+        self._freeze_at: dict[str, int] = {}
+        self._on_freeze: Callable[[str], None] = lambda _: None
+        self.steps: dict[str, int] = {}
+
+    def freeze_at(self, process: str, step: int, on_freeze: Callable[[str], None]) -> None:
+        """Freeze a process after so many of its callbacks.
+
+        Args:
+            on_freeze: Called once, outside the process.
+        """
+        self._freeze_at[process] = step
+        self._on_freeze = on_freeze
+
+    def freeze(self, process: str) -> None:
+        """Stop running anything of a process."""
+        self._frozen.setdefault(process, [])
+
+    def thaw(self, process: str) -> None:
+        """Let a frozen process go on."""
+        self._queue.extend(self._frozen.pop(process, []))
+
+    @property
+    def _queue(self) -> deque[asyncio.Handle]:
+        return vars(self)["_ready"]
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call later; not before what was ready at that moment had its chance to come first."""
+        due = _Due(self, callback, args, context)
+        due.timer = super().call_at(when, due, context=context)
+        return due.timer
+
+    def _run_once(self) -> None:
+        handles = self._runnable()
+        self._chance.shuffle(handles)
+        self._queue.extend(handles)
+        super()._run_once()  # type: ignore[misc]  # pyright: ignore
+
+    def _runnable(self) -> list[asyncio.Handle]:
+        """Take what is ready out of the queue, and sort out what belongs to frozen processes."""
+        taken = list(self._queue)
+        self._queue.clear()
+        kept: list[asyncio.Handle] = []
+        for handle in taken:
+            process = _process_of(handle)
+            if process in self._frozen:
+                self._frozen[process].append(handle)
+                continue
+            kept.append(handle)
+            self._count(process)
+        return kept
+
+    def _count(self, process: str) -> None:
+        self.steps[process] = count = self.steps.get(process, 0) + 1
+        if self._freeze_at.get(process) == count:
+            self.freeze(process)
+            self._on_freeze(process)
+
+
+def _process_of(handle: asyncio.Handle) -> str:
+    context: Context = handle._context  # type: ignore[attr-defined]  # pyright: ignore
+    return context.get(PROCESS, "")

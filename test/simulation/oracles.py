@@ -1,0 +1,140 @@
+"""What must hold at the end of a broken run: the same as without the break, at the cost of at most one more claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from test.simulation.plans import Plan
+
+if TYPE_CHECKING:
+    from test.simulation.simulation import Outcome
+
+_VOLATILE = frozenset(
+    {
+        "agentUid",
+        "attempt",
+        "completionTime",
+        "creationTimestamp",
+        "deadline",
+        "execution",
+        "idempotencyKey",
+        "lastTransitionTime",
+        "llmUid",
+        "managedFields",
+        "resourceVersion",
+        "spanContext",
+        "startTime",
+        "token",
+        "uid",
+    }
+)
+"""What differs between two runs that are the same to everybody."""
+
+_RUN_KINDS = ("taskruns/", "taskruntoolcalls/")
+_CLAIMS = ("SendContextWindowToLLM", "Running")
+
+
+def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """All objects by kind and name, without what differs between equal runs."""
+    return {
+        f"{plural}/{obj['metadata']['name']}": _stable(obj) for plural, found in objects.items() for obj in found
+    }
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _stable(inner) for name, inner in value.items() if name not in _VOLATILE}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [_stable(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
+    """What a broken run may not differ in."""
+    may_be_unknown = plan.broken_may_leave_unknown(outcome.broken)
+    found = [*outcome.violations, *_state(outcome, reference, may_be_unknown=may_be_unknown)]
+    if plan.is_at_a_point:
+        found += _cost(outcome, reference, plan)
+    return found
+
+
+def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
+    state = outcome.state
+    if may_be_unknown and _unknown_calls(state):
+        return _same(_without_results(state), _without_results(reference.state))
+    return _same(state, reference.state)
+
+
+def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    found = [f"{name}: only in one of both" for name in sorted(left.keys() ^ right.keys())]
+    for name in sorted(left.keys() & right.keys()):
+        found += [f"{name}{path}" for path in _paths(left[name], right[name], "")]
+    return found
+
+
+def _paths(left: Any, right: Any, path: str) -> list[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        names: list[str] = sorted(left.keys() | right.keys())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return [found for name in names for found in _paths(left.get(name), right.get(name), f"{path}.{name}")]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return [] if left == right else [f"{path}: {left!r} and not {right!r}"]
+
+
+def _unknown_calls(state: Mapping[str, Any]) -> list[str]:
+    return [name for name, obj in state.items() if (obj.get("status") or {}).get("phase") == "OutcomeUnknown"]
+
+
+def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
+    """For a run whose interrupted call was reported as unknown: the text of its answer and all that follows from it."""
+    kept: dict[str, Any] = {}
+    for name, obj in state.items():
+        copy = dict(obj)
+        if name.startswith("taskruntoolcalls/"):
+            copy["status"] = "over"
+        elif name.startswith("taskruns/"):
+            window: list[dict[str, Any]] = (obj.get("status") or {}).get("contextWindow") or []
+            copy["status"] = {
+                **obj["status"],
+                "contextWindow": [{**one, "content": ""} if one["role"] == "tool" else one for one in window],
+            }
+        kept[name] = copy
+    return kept
+
+
+def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
+    """The same writes to runs and calls; at most one more claim, and the record of an attempt that failed."""
+    mine, theirs = _run_writes(outcome.writes), _run_writes(reference.writes)
+    extra, missing = mine - theirs, theirs - mine
+    claims = sum(count for label, count in extra.items() if label.endswith(_CLAIMS))
+    others = {label: count for label, count in extra.items() if not label.endswith(_CLAIMS)}
+    others = {label: count for label, count in others.items() if not _explains(label, outcome.broken, plan)}
+    found = [f"{claims} more claims than in the reference: {dict(extra)}"] if claims > 1 else []
+    if others:
+        found.append(f"writes that the reference has not: {others}")
+    unexplained = {label: count for label, count in missing.items() if not label.endswith((" Succeeded", " Failed"))}
+    if unexplained:
+        found.append(f"writes that only the reference has: {unexplained}")
+    return found
+
+
+def _explains(label: str, broken: str, plan: Plan) -> bool:
+    """Whether a write is how a broken side effect is told."""
+    if label.endswith(" OutcomeUnknown"):
+        return plan.broken_may_leave_unknown(broken)
+    if plan.fault == "lost" and broken.startswith("model"):
+        return label.endswith(" ErrorBackoff")
+    return plan.fault == "lost" and broken.startswith(("tool", "mcp")) and label.endswith(" Pending")
+
+
+def _run_writes(writes: Counter[str]) -> Counter[str]:
+    kept: Counter[str] = Counter()
+    for label, count in writes.items():
+        if label.split(" ")[1].startswith(_RUN_KINDS) and not _waits(label):
+            kept[label] += count
+    return kept
+
+
+def _waits(label: str) -> bool:
+    """How long a run waits for its agent depends on who comes first."""
+    return label.endswith(" Pending") and "taskruns/" in label

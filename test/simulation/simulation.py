@@ -1,0 +1,320 @@
+"""One run of a scenario under a plan: starts managers, breaks them, starts them again, until everything has settled.
+
+Called by the explorer, the tests and ``replay``. What must hold is not decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import random
+from collections import Counter
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import structlog
+
+from kubechain.controllers.setup import Clients, add_controllers
+from kubechain.mcp.manager import ConnectionManager
+from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.leaderelection import LeadershipLost
+from kubechain.runtime.manager import Election, Manager, Options
+from kubechain.tools.engine import ContainerEngine
+from kubechain.tools.external_api import ExternalAPIClient
+from test.simulation import oracles
+from test.simulation.cluster import NAMESPACE, Cluster
+from test.simulation.fakes import Model, Network, Surroundings, connector
+from test.simulation.invariants import Watchman
+from test.simulation.loop import PROCESS, SeededLoop
+from test.simulation.plans import REFERENCE, Plan
+from test.simulation.points import Points, Process
+from test.simulation.scenarios import Scenario
+from test.simulation.wire import Weather, Wire
+
+PATIENCE_SECONDS = 6 * 3_600.0
+"""Of virtual time: a run that has not ended by then hangs."""
+
+SETTLE_SECONDS = 90.0
+"""After the last run has ended: for events, leases, and everything that comes late."""
+
+FROZEN_SECONDS = 120.0
+"""Long enough that leases run out and somebody else takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run came to.
+
+    Attributes:
+        violations: What was wrong, one sentence each.
+        state: All objects of our kinds at the end, without what differs between equal runs.
+        writes: Of our kinds, by object and phase.
+        points: The W points that were passed, in order.
+        broken: The point that the plan broke.
+        steps: Callbacks of the first manager until the runs had ended.
+        revisions: Of the first and the last write of the story.
+        story: Log lines, when asked for.
+    """
+
+    violations: tuple[str, ...]
+    state: Mapping[str, Any]
+    writes: Counter[str]
+    points: tuple[str, ...]
+    broken: str
+    steps: int
+    revisions: tuple[int, int]
+    story: tuple[str, ...] = field(default=(), repr=False)
+
+
+class _Replica:
+    """One manager process, from its start to its end."""
+
+    def __init__(self, world: _World, name: str) -> None:
+        self.process = Process(name, end=self._cancel)
+        around = Surroundings(
+            process=self.process,
+            points=world.points,
+            watchman=world.watchman,
+            chance=random.Random(f"services {name} {world.seed}"),
+            happening=world.happening,
+            is_valid=world.is_valid,
+        )
+        wire = Wire(world.cluster.exchange(name), self.process, world.points, world.weather, world.seed)
+        clock = LoopClock(seed=world.seed)
+        election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 else None
+        self.manager = Manager(wire, identity=name, clock=clock, options=Options(election=election))
+        clients = Clients(
+            llm=Model(around, world.scenario.script),
+            make_connections=lambda tell: ConnectionManager(on_change=tell, clock=clock, connector=connector(around)),
+            http=ExternalAPIClient(exchanger=Network(around, world.scenario.answers)),
+            engine=ContainerEngine(which=lambda program: None),
+        )
+        add_controllers(self.manager, clients=clients)
+        context = contextvars.copy_context()
+        context.run(PROCESS.set, name)
+        self.task = asyncio.get_running_loop().create_task(self.manager.run(), name=name, context=context)
+
+    def _cancel(self) -> None:
+        self.task.cancel()
+
+    async def stop(self) -> None:
+        """Stop in order."""
+        self.manager.stop()
+        await asyncio.wait({self.task})
+
+
+class _World:
+    """Everything of one simulation."""
+
+    def __init__(self, scenario: Scenario, plan: Plan, seed: int) -> None:
+        self.scenario = scenario
+        self.plan = plan
+        self.seed = seed
+        self.watchman = Watchman()
+        self.weather = Weather(plan, seed)
+        self.cluster = Cluster(seed, self.watchman.on_change)
+        self.points = Points(plan, on_crash=self._on_crash)
+        self._chance = random.Random(f"world {plan} {seed}")
+        self._to_happen = dict(scenario.during)
+        self._has_happened = False
+        self._births = 0
+        self._replicas: list[_Replica] = []
+
+    # --- what the story asks
+
+    def happening(self, label: str) -> bool:
+        """A side effect is going on: people may act now."""
+        due = [start for start in self._to_happen if label.startswith(start)]
+        for start in due:
+            self._has_happened = True
+            act = self._to_happen.pop(start)
+            asyncio.get_running_loop().call_soon(act, self.cluster, context=contextvars.Context())
+        return bool(due)
+
+    def is_valid(self, key: str) -> bool:
+        """Whether the provider takes a key now."""
+        return not (self._has_happened and key in self.scenario.revoked)
+
+    # --- processes
+
+    def start(self, pod: str) -> None:
+        """Start a manager in a pod: a new process each time."""
+        self._births += 1
+        self._replicas.append(_Replica(self, f"{pod}_{self._births}"))
+
+    def _on_crash(self, process: Process) -> None:
+        """Somebody, the kubelet or the Deployment, starts another one after a while."""
+        pod = process.name.partition("_")[0]
+        successor = pod if self._chance.random() < 0.5 else f"{pod}x"
+        self._later(self._chance.uniform(0.0, 5.0), self.start, successor)
+
+    def _later(self, seconds: float, act: Any, *arguments: Any) -> None:
+        asyncio.get_running_loop().call_later(seconds, act, *arguments, context=contextvars.Context())
+
+    def exit_now(self, code: int) -> None:
+        """What `os._exit` is in here."""
+        del code
+        replica = next(one for one in self._replicas if one.process.name == PROCESS.get())
+        self._on_crash(replica.process)
+        replica.process.crash()
+
+    def _look_after(self) -> None:
+        """Start again what ended by itself, and wonder about why."""
+        for replica in list(self._replicas):
+            if not replica.task.done():
+                continue
+            self._replicas.remove(replica)
+            error = None if replica.task.cancelled() else replica.task.exception()
+            if replica.process.is_dead:
+                continue
+            replica.process.is_dead = True
+            if not _is_leadership_lost(error):
+                self.watchman.violated(f"manager {replica.process.name} ended: {error!r}")
+            self._on_crash(replica.process)
+
+    # --- the run
+
+    async def run(self) -> Outcome:
+        """Tell the whole story."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SeededLoop)
+        loop.set_exception_handler(lambda _, context: self.watchman.violated(f"event loop: {context!r}"))
+        self.scenario.arrange(self.cluster)
+        begun_at = self.cluster.revision
+        if self.plan.fault == "freeze":
+            loop.freeze_at("pod-a_1", self.plan.at, self._on_freeze)
+        for number in range(self.scenario.managers):
+            self.start(f"pod-{'abc'[number]}")
+        await self._until_over()
+        steps, ended_at = loop.steps.get("pod-a_1", 0), self.cluster.revision
+        self.weather.clear_up()
+        await self._watch_over(SETTLE_SECONDS)
+        state, writes = oracles.normalised(self.cluster.ours()), Counter(self.watchman.writes)
+        passed = tuple(self.points.passed)
+        await self._see_that_it_has_converged()
+        self.cluster.close()
+        return Outcome(
+            violations=tuple(dict.fromkeys(self.watchman.violations)),
+            state=state,
+            writes=writes,
+            points=passed,
+            broken=self.points.broken,
+            steps=steps,
+            revisions=(begun_at, ended_at),
+        )
+
+    def _on_freeze(self, process: str) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SeededLoop)
+        self._later(FROZEN_SECONDS, loop.thaw, process)
+
+    async def _until_over(self) -> None:
+        limit = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while not self._is_over():
+            if asyncio.get_running_loop().time() > limit:
+                self.watchman.violated(f"hangs: {self._phases()}")
+                return
+            await self._watch_over(1.0)
+
+    async def _watch_over(self, seconds: float) -> None:
+        for _ in range(max(1, int(seconds / 5.0))):
+            await asyncio.sleep(min(seconds, 5.0))
+            self._look_after()
+
+    def _is_over(self) -> bool:
+        phases = self._phases()
+        return all(phases.get(name) in _ENDS for name in self.scenario.ends)
+
+    def _phases(self) -> dict[str, str]:
+        runs = self.cluster.list("taskruns")
+        return {run["metadata"]["name"]: (run.get("status") or {}).get("phase", "") for run in runs}
+
+    async def _see_that_it_has_converged(self) -> None:
+        """A new manager that looks at everything again has nothing to write."""
+        await self._stop_all()
+        for name, phase in self.scenario.ends.items():
+            if self._phases().get(name) != phase:
+                self.watchman.violated(f"taskruns/{name} ended in {self._phases().get(name)!r} and not in {phase!r}")
+        before = Counter(self.watchman.writes)
+        self.start("pod-z")
+        await self._watch_over(60.0)
+        if extra := self.watchman.writes - before:
+            self.watchman.violated(f"had not converged: {dict(extra)}")
+        await self._stop_all()
+
+    async def _stop_all(self) -> None:
+        for replica in self._replicas:
+            await replica.stop()
+        self._look_after_stopped()
+        self._replicas.clear()
+
+    def _look_after_stopped(self) -> None:
+        for replica in self._replicas:
+            error = None if replica.task.cancelled() else replica.task.exception()
+            if error is not None:
+                self.watchman.violated(f"manager {replica.process.name} did not stop in order: {error!r}")
+
+
+_ENDS = {"FinalAnswer", "Failed", "Cancelled"}
+
+
+def _is_leadership_lost(error: BaseException | None) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_leadership_lost(one) for one in error.exceptions)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return isinstance(error, LeadershipLost)
+
+
+def simulate(scenario: Scenario, plan: Plan = REFERENCE, seed: int = 0, *, with_story: bool = False) -> Outcome:
+    """Run one story to its end, on a loop of its own.
+
+    Args:
+        with_story: Keep every log line.
+    """
+    loop = SeededLoop(seed)
+    story: list[str] = []
+
+    async def tell() -> Outcome:
+        world = _World(scenario, plan, seed)
+        with _logs_go_to(world.watchman, story if with_story else None), mock.patch.object(os, "_exit", world.exit_now):
+            return await world.run()
+
+    gc.disable()  # finalizers would run at moments that no seed decides
+    try:
+        outcome = loop.run_until_complete(tell())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+        gc.enable()
+    return _with_story(outcome, story) if story else outcome
+
+
+def _with_story(outcome: Outcome, story: list[str]) -> Outcome:
+    values = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+    return Outcome(**{**values, "story": tuple(story)})
+
+
+@contextmanager
+def _logs_go_to(watchman: Watchman, story: list[str] | None) -> Generator[None]:
+    """See every log line: none may show a secret."""
+
+    def look(_: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        text = f"{PROCESS.get() or 'world':10} {asyncio.get_running_loop().time():10.3f} {method:8} {dict(event)}"
+        watchman.look_for_secrets("a log line", text.encode())
+        if story is not None:
+            story.append(text)
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, look],
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
