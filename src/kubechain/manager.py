@@ -12,14 +12,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from kubechain import __version__
-from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Settings, add_controllers
+from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings, add_controllers
 from kubechain.llm.provider_client import ProviderClient
+from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.credentials import Cluster, own_namespace
 from kubechain.runtime.http import HttpExchange
 from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
 from kubechain.runtime.transport import Exchange
+from kubechain.tools.addresses import AddressPolicy
+from kubechain.tools.engine import ContainerEngine
+from kubechain.tools.external_api import ExternalAPIClient
 
 GC_THRESHOLD = (50_000, 50, 100)
 """Objects of a reconcile go by reference counting; the collector only has to find the rare cycle."""
@@ -42,6 +46,7 @@ class ManagerOptions:
         metrics_address: `host:port` of /metrics; None for none.
         grace_seconds: Limit for an ordered stop.
         max_concurrent_runs: Runs that may wait for a model at the same time.
+        allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
     """
 
     kubeconfig: str | None = None
@@ -54,6 +59,7 @@ class ManagerOptions:
     metrics_address: str | None = None
     grace_seconds: float = GRACE_SECONDS
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
+    allowed_addresses: tuple[str, ...] = ()
 
 
 async def run_manager(
@@ -79,11 +85,16 @@ async def run_manager(
     async with AsyncExitStack() as stack:
         cluster = None if exchange else kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
         manager = _manager(options, stack, clock, exchange, cluster)
-        client = await stack.enter_async_context(ProviderClient())
+        clients = Clients(
+            llm=await stack.enter_async_context(ProviderClient()),
+            make_connections=lambda on_change: ConnectionManager(on_change=on_change),
+            http=ExternalAPIClient(AddressPolicy.parse(options.allowed_addresses)),
+            engine=ContainerEngine(),
+        )
         # Half of the grace period for answers that are on their way; the rest is for what follows them.
         drain_seconds = options.grace_seconds / 2
         settings = Settings(max_concurrent_runs=options.max_concurrent_runs, drain_seconds=drain_seconds)
-        add_controllers(manager, llm_client=client, settings=settings)
+        add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)
 
 

@@ -5,25 +5,37 @@ A `World` is an API server; a `Replica` is one manager on it, which a test may k
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from kubechain.api.agent import Agent
 from kubechain.api.crd import custom_resource_definitions
+from kubechain.api.kinds import ALL_KINDS
+from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import resources
-from kubechain.controllers.setup import add_controllers
+from kubechain.controllers.setup import Clients, add_controllers
 from kubechain.embedded.controlplane import ControlPlane
 from kubechain.llm.client import LLMClient
+from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.manager import Manager
-from kubechain.runtime.transport import Exchange, Reply, StreamReply
+from kubechain.runtime.resource import Resource
+from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
+from kubechain.tools.engine import ContainerEngine
+from kubechain.tools.external_api import ExternalAPIClient
+
+T = TypeVar("T", bound="StatusObject[Any, Any]")
 
 NAMESPACE = "default"
 KEY = "sk-canary-0123456789"
+
+KINDS = {"secrets": "Secret", **{kind.plural: kind.kind for kind in ALL_KINDS}}
 
 Harm = Literal["request lost", "reply lost", "crash before", "crash after", "409", "429", "500", "503", "413", "422"]
 
@@ -42,7 +54,7 @@ class Point:
     hits: int = 0
 
     def matches(self, method: str, target: str, body: bytes | None) -> bool:
-        if self.hits >= self.times or method != "PUT" or "/taskruns/" not in target or body is None:
+        if self.hits >= self.times or method != "PUT" or "/taskrun" not in target or body is None:
             return False
         return json.loads(body)["status"].get("phase", "") == self.phase
 
@@ -115,7 +127,17 @@ class BreakableExchange:
 def _status(code: int) -> Reply:
     reasons = {413: "RequestEntityTooLarge", 422: "Invalid", 429: "TooManyRequests"}
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reasons.get(code, "")}
-    return Reply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
+    return WholeReply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
+
+
+def clients_for(model: LLMClient) -> Clients:
+    """The world outside: a model that follows a script, and nothing else."""
+    return Clients(
+        llm=model,
+        make_connections=lambda on_change: ConnectionManager(on_change=on_change),
+        http=ExternalAPIClient(),
+        engine=ContainerEngine(which=lambda program: None),
+    )
 
 
 class Replica:
@@ -124,7 +146,7 @@ class Replica:
     def __init__(self, plane: ControlPlane, model: LLMClient, identity: str) -> None:
         self.exchange = BreakableExchange(plane.exchange(), on_crash=self.crash)
         self.manager = Manager(self.exchange, identity=identity, clock=LoopClock())
-        add_controllers(self.manager, llm_client=model)
+        add_controllers(self.manager, clients=clients_for(model))
         self._task: asyncio.Task[None] | None = None
         self.crashed = asyncio.Event()
 
@@ -165,17 +187,17 @@ class World:
         """Create one object."""
         core = plural in ("secrets", "configmaps")
         root = "/api/v1" if core else "/apis/kubechain.humanlayer.dev/v1alpha1"
-        kind = {"secrets": "Secret", "llms": "LLM", "agents": "Agent", "tasks": "Task", "taskruns": "TaskRun"}[plural]
+        kind = KINDS[plural]
         version = "v1" if core else "kubechain.humanlayer.dev/v1alpha1"
         body = json.dumps({"apiVersion": version, "kind": kind, **manifest}).encode()
         await self.client.request("POST", f"{root}/namespaces/{NAMESPACE}/{plural}", body=body)
 
-    async def apply_walk_through(self) -> None:
+    async def apply_walk_through(self, **agent: Any) -> None:
         """Everything but the Task."""
         await self.apply("secrets", {"metadata": {"name": "openai"}, "stringData": {"OPENAI_API_KEY": KEY}})
         source = {"secretKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"}}
         await self.apply("llms", {"metadata": {"name": "gpt-4o"}, "spec": {"provider": "openai", "apiKeyFrom": source}})
-        spec = {"llmRef": {"name": "gpt-4o"}, "system": "You are helpful."}
+        spec: dict[str, Any] = {"llmRef": {"name": "gpt-4o"}, "system": "You are helpful."} | agent
         await self.apply("agents", {"metadata": {"name": "my-assistant"}, "spec": spec})
 
     async def apply_task(self, name: str = "hello", **spec: Any) -> None:
@@ -189,12 +211,33 @@ class World:
 
     async def until(self, condition: Callable[[TaskRun], bool], name: str = "hello-1") -> TaskRun:
         """Watch until the run is as wanted; time is virtual, so a wait of hours is over at once."""
+        return await self._first(resources.TASK_RUNS, lambda run: run.metadata.name == name and condition(run))
+
+    async def agent_until(self, condition: Callable[[Agent], bool]) -> Agent:
+        """Watch until some agent is as wanted."""
+        return await self._first(resources.AGENTS, condition)
+
+    async def call_until(self, condition: Callable[[TaskRunToolCall], bool]) -> TaskRunToolCall:
+        """Watch until some tool call is as wanted."""
+        return await self._first(resources.TOOL_CALLS, condition)
+
+    async def until_no_calls(self) -> None:
+        """Watch until no tool call is left."""
         async with asyncio.timeout(86_400):
             async for _ in self._looks():
-                runs = await self.client.list(resources.TASK_RUNS, NAMESPACE)
-                found = next((run for run in runs if run.metadata.name == name), None)
-                if found is not None and condition(found):
-                    return found
+                if not await self.client.list(resources.TOOL_CALLS, NAMESPACE):
+                    return
+
+    async def patch_run(self, patch: Mapping[str, Any], name: str = "hello-1") -> None:
+        """Change a run as a person would."""
+        await self.client.patch(resources.TASK_RUNS, NAMESPACE, name, patch)
+
+    async def _first(self, resource: Resource[T], condition: Callable[[T], bool]) -> T:
+        async with asyncio.timeout(86_400):
+            async for _ in self._looks():
+                for obj in await self.client.list(resource, NAMESPACE):
+                    if condition(obj):
+                        return obj
         raise AssertionError("unreachable")
 
     async def _looks(self) -> AsyncIterator[None]:
@@ -204,7 +247,7 @@ class World:
 
 
 @asynccontextmanager
-async def a_world() -> AsyncIterator[World]:
+async def a_world() -> AsyncGenerator[World]:
     """A new world; every replica in it is stopped at the end."""
     plane = ControlPlane(None)
     for crd in custom_resource_definitions():

@@ -17,7 +17,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from kubechain.runtime.errors import TransportError
-from kubechain.runtime.transport import Reply, StreamReply
+from kubechain.runtime.transport import Reply, StreamReply, WholeReply
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ def status_body(code: int, reason: str, message: str = "", *, causes: tuple[str,
 def failure(code: int, reason: str, message: str = "", *, causes: tuple[str, ...] = (), **headers: str) -> Reply:
     """Return a failed answer; underscores in header names become dashes."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(code, names, status_body(code, reason, message, causes=causes))
+    return WholeReply(code, names, status_body(code, reason, message, causes=causes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ class FakeApiServer:
         if start + limit < len(items):
             metadata["continue"] = f"{version}:{start + limit}"
         body = {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items[start : start + limit]}
-        return Reply(200, NO_HEADERS, json.dumps(body).encode())
+        return WholeReply(200, NO_HEADERS, json.dumps(body).encode())
 
     def _at_version(self, at: Target, version: int) -> list[Json]:
         """Return the state as it was, by undoing the history from now."""
@@ -313,7 +313,7 @@ class FakeApiServer:
             marked = _merged(held, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
             return _ok(self._store(key, marked, "MODIFIED"))
         self.remove(*key)
-        return Reply(200, NO_HEADERS, status_body(200, "", uid=held["metadata"]["uid"]))
+        return WholeReply(200, NO_HEADERS, status_body(200, "", uid=held["metadata"]["uid"]))
 
     def _store(self, key: tuple[str, str, str], obj: Json, change: str) -> Json:
         self.version += 1
@@ -410,7 +410,7 @@ def _query(target: str) -> dict[str, str]:
 
 
 def _ok(obj: Json, status: int = 200) -> Reply:
-    return Reply(status, NO_HEADERS, json.dumps(obj).encode())
+    return WholeReply(status, NO_HEADERS, json.dumps(obj).encode())
 
 
 def _not_found(at: Target) -> Reply:

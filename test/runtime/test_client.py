@@ -12,7 +12,7 @@ from kubechain.runtime import errors
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import ApiError, TransportError, error_from_status
-from kubechain.runtime.transport import Reply
+from kubechain.runtime.transport import Reply, WholeReply
 from test.runtime.fake_apiserver import FakeApiServer, failure, status_body
 from test.runtime.widgets import WIDGETS, WIDGETS_PATH, a_widget, widget
 
@@ -93,7 +93,7 @@ async def test_patience_ends() -> None:
 
 async def test_a_reply_that_is_no_object_is_no_reply() -> None:
     server = FakeApiServer()
-    server.failures.append(Reply(201, {}, b"<html>welcome to the proxy</html>"))
+    server.failures.append(WholeReply(201, {}, b"<html>welcome to the proxy</html>"))
     with pytest.raises(TransportError, match="no Widget"):
         await Client(server, clock=LoopClock()).create(WIDGETS, widget("w"))
 

@@ -80,6 +80,10 @@ class MCPTool(KubeModel):
     name: Annotated[str, Schema(max_length=256)] = Field(description="Its name at the server.")
     description: Annotated[str, Schema(max_length=32768)] | None = Field(default=None, description="What it does.")
     input_schema: Json | None = Field(default=None, description="JSON schema of its arguments.")
+    repeatable: bool | None = Field(
+        default=None,
+        description="The server's own word that a call may be repeated; it counts where spec.trustAnnotations is true.",
+    )
 
 
 class MCPServerStatus(ReadinessStatus):

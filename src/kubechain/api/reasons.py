@@ -111,6 +111,14 @@ def waiting_for_llm(name: str) -> str:
 # MCPServer.
 TOOLS_DISCOVERED = "ToolsDiscovered"
 """The server is connected and has said what it offers."""
+CONNECTING = "Connecting"
+"""A connection is being made."""
+CONNECTED = "Connected"
+"""The connection is back, and the server offers what it offered before."""
+CONNECTION_LOST = "ConnectionLost"
+"""The connection broke; it is made again."""
+TOOLS_CHANGED = "ToolsChanged"
+"""The server offers other tools than before."""
 CONNECTION_FAILED = "ConnectionFailed"
 """The server could not be reached or started."""
 
@@ -118,3 +126,16 @@ CONNECTION_FAILED = "ConnectionFailed"
 def discovered_tools(count: int) -> str:
     """Return the message of `TOOLS_DISCOVERED`."""
     return f"Discovered {count} tool(s)"
+
+# TaskRunToolCall.
+TOOL_CALL_SUCCEEDED = "ToolCallSucceeded"
+"""The tool answered."""
+TOOL_CALL_FAILED = "ToolCallFailed"
+"""The tool answered with an error, or could not be called; the model reads why."""
+OUTCOME_UNKNOWN = "OutcomeUnknown"
+"""The call was interrupted and must not be repeated."""
+SUB_AGENT_STARTED = "SubAgentStarted"
+"""Another agent works on the call, in a run of its own."""
+
+# Tool.
+TOOL_VALIDATED = "Tool validated successfully"

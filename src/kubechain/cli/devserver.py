@@ -11,7 +11,6 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import yaml
 
@@ -27,7 +26,6 @@ from kubechain.embedded.sqlite import StorageInUseError
 from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
 from kubechain.llm.embedded.modelfile import MODEL_NAME
 from kubechain.manager import ManagerOptions, run_manager
-from kubechain.runtime.transport import Exchange
 
 GRACE_SECONDS = 1.0
 """A person waits for the end. Nothing is lost: what is cut off is resumed at the next start, if there is one."""
@@ -107,9 +105,7 @@ class DevServer:
             grace_seconds=GRACE_SECONDS,
             max_concurrent_runs=self._options.max_concurrent_runs,
         )
-        # The embedded server does not know the runtime; their seams have the same shape.
-        exchange = cast("Exchange", plane.exchange())
-        await run_manager(options, stop=stop, exchange=exchange, on_ready=ready.set)
+        await run_manager(options, stop=stop, exchange=plane.exchange(), on_ready=ready.set)
 
     async def _run_beside(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
         """Start the model while the manager fills its caches, say when all is ready, and watch over the model."""

@@ -20,6 +20,7 @@ from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import PinnedTool
 from kubechain.api.tool import Tool
 from kubechain.controllers import plan
+from kubechain.tools.builtin import BUILTINS
 
 TASK_SCHEMA: JsonObject = {
     "type": "object",
@@ -139,15 +140,27 @@ class Sources:
         return self._tool_offer(tool, pinned.name)
 
     def _tool_offer(self, tool: Tool, name: str | None = None) -> Offer:
-        parameters = TASK_SCHEMA if tool.spec.agent_ref else tool.input_schema
+        description, parameters = _words_of(tool)
         return Offer(
             name=name or names.offered_tool_name(tool.offered_name),
             source=Source.TOOL,
             object=tool.metadata.name,
             tool="",
-            description=tool.spec.description or "",
+            description=description,
             parameters=parameters,
         )
+
+
+def _words_of(tool: Tool) -> tuple[str, JsonObject]:
+    """Description and schema: the author's, else those that come with what the Tool does."""
+    spec = tool.spec
+    if spec.agent_ref is not None:
+        return spec.description or f"Delegate a task to the agent {spec.agent_ref.name}.", TASK_SCHEMA
+    builtin = BUILTINS.get(spec.execute.builtin.name) if spec.execute and spec.execute.builtin else None
+    if builtin is None:
+        return spec.description or "", tool.input_schema
+    own_schema = spec.parameters or spec.arguments
+    return spec.description or builtin.description, own_schema or dict(builtin.schema)
 
 
 def mcp_offer(server: MCPServer, tool: MCPTool) -> Offer:

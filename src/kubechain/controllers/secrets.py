@@ -8,12 +8,15 @@ What must not go here: any log line.
 import base64
 import binascii
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from pydantic import SecretStr
 
 from kubechain.api.llm import LLM
 from kubechain.api.meta import ObjectMeta
+from kubechain.api.references import NamedValue
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import NotFound
 from kubechain.runtime.resource import Resource
@@ -89,6 +92,21 @@ class SecretReader:
         if not secret.values[key]:
             raise SecretUnavailable(f'key "{key}" of Secret "{name}" is empty')
         return secret.values[key]
+
+    async def named_values(self, namespace: str, given: Sequence[NamedValue]) -> dict[str, SecretStr]:
+        """Variables or headers with their secrets resolved; all of them hidden, since any may be one.
+
+        Raises:
+            SecretUnavailable: One of them is missing.
+        """
+        resolved: dict[str, SecretStr] = {}
+        for entry in given:
+            if entry.value_from is None:
+                resolved[entry.name] = SecretStr(entry.value or "")
+            else:
+                reference = entry.value_from.secret_key_ref
+                resolved[entry.name] = SecretStr(await self.value(namespace, reference.name, reference.key))
+        return resolved
 
     async def api_key(self, llm: LLM) -> str | None:
         """The key of an LLM; None where its server needs none.

@@ -15,6 +15,7 @@ from kubechain.controllers.agent.observe import Readers
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.inflight import InFlight, interrupter
 from kubechain.controllers.llm import reconciler as llm_kind
+from kubechain.controllers.mcpserver import reconciler as mcp_kind
 from kubechain.controllers.offers import Sources
 from kubechain.controllers.recording import Recorder
 from kubechain.controllers.secrets import SECRETS, SecretReader
@@ -22,11 +23,21 @@ from kubechain.controllers.task import reconciler as task_kind
 from kubechain.controllers.taskrun import reconciler as task_run_kind
 from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.effects import ModelCaller
+from kubechain.controllers.tool import reconciler as tool_kind
+from kubechain.controllers.tool.observe import Check
+from kubechain.controllers.toolcall import reconciler as call_kind
+from kubechain.controllers.toolcall.check import ToolCheck
+from kubechain.controllers.toolcall.containers import Containers
+from kubechain.controllers.toolcall.executors import Executors
 from kubechain.llm.client import LLMClient
+from kubechain.mcp.manager import ConnectionManager
+from kubechain.mcp.model import ServerKey
 from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.resource import metadata_only
+from kubechain.tools.engine import ContainerEngine
+from kubechain.tools.external_api import ExternalAPIClient
 
 DEFAULT_MAX_CONCURRENT_RUNS = 1_000
 """A run that waits for its model costs a few kilobytes; the providers' limits bite long before this one."""
@@ -45,14 +56,40 @@ class Settings:
     drain_seconds: float = 20.0
 
 
-def add_controllers(manager: Manager, *, llm_client: LLMClient, settings: Settings | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What the loops reach the world through; closed by whoever made them.
+
+    Attributes:
+        make_connections: Makes the manager of MCP connections, given who is to be told about changes.
+        engine: Runs containers where the API server has no Jobs.
+    """
+
+    llm: LLMClient
+    make_connections: Callable[[Callable[[ServerKey], None]], ConnectionManager]
+    http: ExternalAPIClient
+    engine: ContainerEngine
+
+
+def add_controllers(manager: Manager, *, clients: Clients, settings: Settings | None = None) -> None:
     """Make every control loop and hand it to the manager; before it starts."""
     settings = settings or Settings()
     secrets = SecretReader(manager.client, manager.lister(metadata_only(SECRETS)))
-    doubt_llm = _add_llm(manager, secrets, llm_client)
+    doubt_llm = _add_llm(manager, secrets, clients.llm)
+    containers = Containers(manager.client, manager.clock, clients.engine, secrets)
+    _add_tool(manager, secrets, ToolCheck(clients.http, containers))
+    connections = _add_mcp_server(manager, secrets, clients)
     _add_agent(manager)
     _add_task(manager)
-    _add_task_run(manager, secrets, llm_client, doubt_llm, settings)
+    _add_task_run(manager, secrets, clients.llm, doubt_llm, settings)
+    executors = Executors(
+        connections=connections,
+        http=clients.http,
+        containers=containers,
+        secrets=secrets,
+        clock=manager.clock,
+    )
+    _add_tool_call(manager, connections, executors, settings)
 
 
 def _writer(manager: Manager, component: str) -> StatusWriter:
@@ -81,6 +118,58 @@ def _add_llm(manager: Manager, secrets: SecretReader, client: LLMClient) -> Call
         loop.queue.add(request)
 
     return doubt
+
+
+def _add_tool(manager: Manager, secrets: SecretReader, check: Check) -> None:
+    tools = manager.lister(resources.TOOLS)
+    manager.add_index(resources.TOOLS, tool_kind.BY_KEY_SOURCE, tool_kind.secret_index)
+    manager.add_index(resources.TOOLS, tool_kind.BY_AGENT, tool_kind.agent_index)
+    reconciler = tool_kind.ToolReconciler(
+        tools=tools,
+        agents=manager.lister(resources.AGENTS),
+        secrets=secrets,
+        check=check,
+        writer=_writer(manager, reasons.TOOL_CONTROLLER),
+        clock=manager.clock,
+    )
+    (
+        controller(manager, "tool")
+        .for_(resources.TOOLS)
+        .watches(metadata_only(SECRETS), map=lambda secret: tool_kind.tool_requests_for_secret(tools, secret.metadata))
+        .watches(resources.AGENTS, map=lambda agent: tool_kind.tool_requests_for_agent(tools, agent))
+        .complete(reconciler)
+    )
+
+
+def _add_mcp_server(manager: Manager, secrets: SecretReader, clients: Clients) -> ConnectionManager:
+    servers = manager.lister(resources.MCP_SERVERS)
+    manager.add_index(resources.MCP_SERVERS, mcp_kind.BY_KEY_SOURCE, mcp_kind.secret_index)
+    # The connections tell the loop, and the loop has the connections: the queue comes in between.
+    changed: list[Callable[[Request], None]] = []
+
+    def on_change(key: ServerKey) -> None:
+        for tell in changed:
+            tell(Request(key.namespace, key.name))
+
+    connections = clients.make_connections(on_change)
+    reconciler = mcp_kind.MCPServerReconciler(
+        servers=servers,
+        connections=connections,
+        secrets=secrets,
+        writer=_writer(manager, reasons.MCP_CONTROLLER),
+        clock=manager.clock,
+    )
+    loop = (
+        controller(manager, "mcpserver")
+        .for_(resources.MCP_SERVERS)
+        .watches(
+            metadata_only(SECRETS), map=lambda secret: mcp_kind.server_requests_for_secret(servers, secret.metadata)
+        )
+        .complete(reconciler)
+    )
+    changed.append(loop.queue.add)
+    manager.add_runnable(connections)
+    return connections
 
 
 def _add_agent(manager: Manager) -> None:
@@ -195,3 +284,43 @@ def _index_runs(manager: Manager) -> None:
     manager.add_index(resources.TOOL_CALLS, task_run_kind.CALLS_BY_RUN, watches.calls_by_run)
     manager.add_index(resources.TASKS, watches.TASKS_BY_AGENT, watches.tasks_by_agent)
     manager.add_index(resources.AGENTS, watches.AGENTS_BY_LLM, watches.agents_by_llm)
+
+
+def _add_tool_call(manager: Manager, connections: ConnectionManager, executors: Executors, settings: Settings) -> None:
+    calls, runs = manager.lister(resources.TOOL_CALLS), manager.lister(resources.TASK_RUNS)
+    manager.add_index(resources.TOOL_CALLS, call_kind.CALLS_BY_RUN, call_kind.calls_by_run)
+    manager.add_index(resources.TOOL_CALLS, call_kind.OPEN_CALLS, call_kind.open_calls)
+    in_flight = InFlight()
+    manager.informer(resources.TOOL_CALLS).add_handler(interrupter(in_flight, lambda call: False))
+    manager.informer(resources.TASK_RUNS).add_handler(call_kind.run_interrupter(in_flight, calls))
+    reconciler = call_kind.ToolCallReconciler(
+        caches=call_kind.Caches(
+            calls=calls,
+            runs=runs,
+            tools=manager.lister(resources.TOOLS),
+            mcp_servers=manager.lister(resources.MCP_SERVERS),
+            sources=_sources(manager),
+        ),
+        connections=mcp_kind.ConnectionStates(connections),
+        executors=executors,
+        in_flight=in_flight,
+        client=manager.client,
+        writer=_writer(manager, reasons.TASK_RUN_TOOL_CALL_CONTROLLER),
+        replica=call_kind.Replica(manager.identity, manager.liveness),
+        clock=manager.clock,
+    )
+    (
+        controller(manager, "taskruntoolcall")
+        .for_(resources.TOOL_CALLS)
+        .watches(
+            resources.TASK_RUNS,
+            map=lambda run: [
+                *call_kind.call_requests_for_run(calls, run),
+                *call_kind.call_requests_for_child(run),
+            ],
+        )
+        .watches(resources.TOOLS, map=lambda tool: call_kind.call_requests_for_source(calls, tool))
+        .watches(resources.MCP_SERVERS, map=lambda server: call_kind.call_requests_for_source(calls, server))
+        .with_(workers=settings.max_concurrent_runs, drain_seconds=settings.drain_seconds)
+        .complete(reconciler)
+    )

@@ -19,7 +19,7 @@ import yarl
 
 from kubechain.runtime.credentials import ConfigError
 from kubechain.runtime.errors import TransportError
-from kubechain.runtime.transport import Reply, StreamReply
+from kubechain.runtime.transport import Reply, StreamReply, WholeReply
 
 IN_FLIGHT = 100
 """Requests at once. kube-apiserver's own default limit for all its clients together is 600."""
@@ -94,7 +94,7 @@ class HttpExchange:
                     method, self._url(target), headers=await self._all_headers(headers), data=body,
                     allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
                 ) as response:  # fmt: skip
-                    return Reply(response.status, _lower(response.headers), await response.read())
+                    return WholeReply(response.status, _lower(response.headers), await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise TransportError(_describe(method, target, error)) from error
 

@@ -13,13 +13,31 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Protocol):
     """A whole answer."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status code."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Keys in lower case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReply:
+    """A reply as a plain value."""
 
     status: int
     headers: Mapping[str, str]
-    """Keys in lower case."""
     body: bytes
 
 

@@ -31,6 +31,10 @@ def decide(observed: Observed) -> Step:
     """The next step for one Agent: the worst dependency decides, the first of its sort gives the text."""
     if not observed.agent.spec.system.strip():
         return Refuse("spec.system must not be empty")
+    if observed.cycle:
+        return Refuse(f"agents delegate to each other in a ring: {' -> '.join(observed.cycle)}")
+    if observed.doubled:
+        return Refuse(f'two tools are offered as "{observed.doubled[0]}": rename one of them')
     for dependency in observed.dependencies:
         if dependency.is_broken:
             return Refuse(_trouble(dependency))

@@ -1,11 +1,13 @@
 """An Agent and everything that it refers to."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusObject, StatusType
+from kubechain.controllers.offers import AgentReader, Offer, ServerReader, Sources, ToolReader, doubled_names
 
 
 class Reader(Protocol):
@@ -42,26 +44,66 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An Agent with its dependencies in the order of its spec."""
+    """An Agent with its dependencies in the order of its spec.
+
+    Attributes:
+        cycle: Names of agents that delegate to each other in a ring, from this one back to it; empty for none.
+        doubled: Names that two of its tools would share.
+    """
 
     agent: Agent
     dependencies: tuple[Dependency, ...]
+    cycle: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Where each kind of dependency is looked up; a kind without a reader has nothing to offer yet."""
+    """Where each kind of dependency is looked up."""
 
     llms: Reader
-    tools: Reader
-    mcp_servers: Reader
+    tools: ToolReader
+    mcp_servers: ServerReader
     contact_channels: Reader
-    agents: Reader
+    agents: AgentReader
+
+    def offers_of(self, agent: Agent) -> tuple[Offer, ...]:
+        """What the Agent's model would be offered now."""
+        return Sources(tools=self.tools, mcp_servers=self.mcp_servers, agents=self.agents).offers_of(agent)
 
 
 def observe(agent: Agent, readers: Readers) -> Observed:
     """Gather the dependencies of ``agent`` from the caches."""
-    return Observed(agent=agent, dependencies=tuple(_dependencies(agent, readers)))
+    return Observed(
+        agent=agent,
+        dependencies=tuple(_dependencies(agent, readers)),
+        cycle=_cycle(agent, readers),
+        doubled=tuple(doubled_names(readers.offers_of(agent))),
+    )
+
+
+def _cycle(agent: Agent, readers: Readers) -> tuple[str, ...]:
+    """The shortest way by which the agent's work could come back to it."""
+    start, seen = agent.metadata.name, set[str]()
+    ways: deque[tuple[str, ...]] = deque([(start,)])
+    while ways:
+        way = ways.popleft()
+        for name in _delegates(agent.metadata.namespace, way[-1], readers):
+            if name == start:
+                return (*way, name)
+            if name not in seen:
+                seen.add(name)
+                ways.append((*way, name))
+    return ()
+
+
+def _delegates(namespace: str, name: str, readers: Readers) -> list[str]:
+    agent = readers.agents.get(namespace, name)
+    if agent is None:
+        return []
+    tools = (readers.tools.get(namespace, reference.name) for reference in agent.spec.tools)
+    through_tools = [tool.spec.agent_ref.name for tool in tools if tool is not None and tool.spec.agent_ref]
+    return [*(reference.name for reference in agent.spec.sub_agents), *through_tools]
 
 
 def _dependencies(agent: Agent, readers: Readers) -> Iterable[Dependency]:

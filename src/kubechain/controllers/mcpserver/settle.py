@@ -1,0 +1,77 @@
+"""An MCPServer's next status: pure."""
+
+from datetime import datetime
+from typing import Any
+
+from kubechain.api import conditions, reasons
+from kubechain.api.mcpserver import MCPServer, MCPTool
+from kubechain.api.meta import StatusType
+from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.mcpserver.decide import Connect, Refuse, Serve, Step
+from kubechain.mcp.model import ToolInfo
+
+DESCRIPTION_MAX_CHARACTERS = 32_768
+
+
+def settle(server: MCPServer, step: Step, now: datetime) -> Settled:
+    """The status that ``step`` leads to, with what is new about it as events."""
+    match step:
+        case Refuse(detail):
+            return _not_ready(server, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)
+        case Connect(detail, is_broken=True):
+            return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, detail, now)
+        case Connect(detail):
+            reason = reasons.CONNECTION_LOST if server.status.connected else reasons.CONNECTING
+            return _not_ready(server, StatusType.PENDING, reason, detail, now)
+        case Serve(tools):
+            return _serving(server, tuple(_wire(tool) for tool in tools), now)
+
+
+def _serving(server: MCPServer, tools: tuple[MCPTool, ...], now: datetime) -> Settled:
+    detail = f"Connected, {len(tools)} tool(s)"
+    status = _status(server, StatusType.READY, reasons.TOOLS_DISCOVERED, detail, now)
+    return Settled(status | {"connected": True, "tools": tools}, _news_of_tools(server, tools))
+
+
+def _news_of_tools(server: MCPServer, tools: tuple[MCPTool, ...]) -> tuple[Event, ...]:
+    discovered = normal(reasons.TOOLS_DISCOVERED, reasons.discovered_tools(len(tools)))
+    if not server.status.tools and not server.status.connected:
+        return (discovered,)
+    if tools != server.status.tools:
+        return (normal(reasons.TOOLS_CHANGED, f"The server now offers {len(tools)} tool(s)"),)
+    return () if server.status.connected else (normal(reasons.CONNECTED, "Connected again"),)
+
+
+def _not_ready(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> Settled:
+    """Not usable now. The tools stay listed: whoever waits for the server knows what it waits for."""
+    is_news = server.status.status_detail != detail
+    kind = normal if reason == reasons.CONNECTING else warning
+    events = (kind(reason, detail),) if is_news else ()
+    return Settled(_status(server, status, reason, detail, now) | {"connected": False}, events)
+
+
+def _wire(tool: ToolInfo) -> MCPTool:
+    return MCPTool(
+        name=tool.name,
+        description=tool.description[:DESCRIPTION_MAX_CHARACTERS] or None,
+        input_schema=tool.input_schema,
+        repeatable=True if tool.read_only or tool.idempotent else None,
+    )
+
+
+def _status(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> dict[str, Any]:
+    ready = status == StatusType.READY
+    return {
+        "ready": ready,
+        "status": status,
+        "status_detail": detail,
+        "conditions": conditions.with_condition(
+            server.status.conditions,
+            type=conditions.READY,
+            status=ready,
+            reason=reason,
+            message=detail,
+            now=now,
+            observed_generation=server.metadata.generation,
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Tool: can it be carried out here, and is what it refers to there?"""

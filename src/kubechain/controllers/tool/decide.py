@@ -1,0 +1,55 @@
+"""What a Tool's spec and references mean for it: pure, complete by type check."""
+
+from dataclasses import dataclass
+
+from kubechain.api.meta import StatusType
+from kubechain.controllers.tool.observe import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The Tool can be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something is there but not ready yet."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Something is missing or wrong, and a person has to act."""
+
+    detail: str
+
+
+Step = Accept | Wait | Refuse
+
+UNSUPPORTED_APPROVAL = "approval by a person is required, and this release cannot ask for it; remove the requirement"
+"""Never run unapproved what somebody wants approved."""
+
+
+def decide(observed: Observed) -> Step:
+    """The next step for one Tool."""
+    if _needs_approval(observed):
+        return Refuse(UNSUPPORTED_APPROVAL)
+    if observed.trouble:
+        return Refuse(observed.trouble)
+    if observed.missing_secrets:
+        return Refuse(f'Secret "{observed.missing_secrets[0]}" not found')
+    reference = observed.tool.spec.agent_ref
+    if reference is None:
+        return Accept()
+    if observed.agent is None:
+        return Refuse(f'Agent "{reference.name}" not found')
+    if observed.agent.status.status != StatusType.READY:
+        return Wait(f'Waiting for Agent "{reference.name}" to become ready')
+    return Accept()
+
+
+def _needs_approval(observed: Observed) -> bool:
+    spec = observed.tool.spec
+    api = spec.execute.external_api if spec.execute else None
+    return spec.approval_contact_channel is not None or (api is not None and bool(api.requires_approval))

@@ -1,0 +1,38 @@
+"""The claim on a tool call: made before the tool is called, checked before its result counts."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase
+from kubechain.api.tool import ToolSemantics
+
+
+def execution_for(
+    call: TaskRunToolCall,
+    *,
+    attempt: int,
+    holder: str,
+    semantics: ToolSemantics,
+    now: datetime,
+    timeout_seconds: float,
+) -> Execution:
+    """The claim of one attempt; its token is the same however often it is computed."""
+    return Execution(
+        attempt=attempt,
+        token=str(uuid.uuid5(uuid.UUID(call.metadata.uid), str(attempt))),
+        holder=holder,
+        semantics=semantics,
+        key=call.spec.idempotency_key or call.metadata.uid,
+        started_at=now,
+        deadline=now + timedelta(seconds=timeout_seconds),
+    )
+
+
+def holds(call: TaskRunToolCall, execution: Execution) -> bool:
+    """Whether ``execution`` is still the one that counts for ``call``."""
+    current = call.status.execution
+    return (
+        call.status.phase == ToolCallPhase.RUNNING
+        and current is not None
+        and (current.token, current.holder) == (execution.token, execution.holder)
+    )

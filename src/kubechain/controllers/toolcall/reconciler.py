@@ -1,0 +1,378 @@
+"""TaskRunToolCall's control loop: observe, decide, claim, carry out, settle, write."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from kubechain.api import names
+from kubechain.api.mcpserver import MCPServer
+from kubechain.api.meta import ObjectMeta, owner_reference
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.taskrun import PinnedTool, TaskRun, TaskRunSpec
+from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase
+from kubechain.api.tool import Tool
+from kubechain.controllers import recording
+from kubechain.controllers.frame import Settled, StatusWriter
+from kubechain.controllers.inflight import InFlight
+from kubechain.controllers.offers import Source, Sources
+from kubechain.controllers.recording import Recorder
+from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
+from kubechain.controllers.toolcall import settle
+from kubechain.controllers.toolcall.claims import execution_for, holds
+from kubechain.controllers.toolcall.decide import decide
+from kubechain.controllers.toolcall.executors import Executors, Prepared
+from kubechain.controllers.toolcall.observe import Observed
+from kubechain.controllers.toolcall.outcomes import Answered, Outcome
+from kubechain.controllers.toolcall.steps import (
+    Cancel,
+    Delegate,
+    Execute,
+    Fail,
+    Release,
+    ReportUnknown,
+    Rest,
+    TakeAnswer,
+    Wait,
+)
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge
+from kubechain.runtime.keys import Request
+from kubechain.runtime.liveness import Liveness
+from kubechain.runtime.store import Change, Lister
+
+CALLS_BY_RUN = "calls-by-run"
+
+RETRY_SECONDS = 1.0
+"""Between attempts of a call that certainly did nothing, or may be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """What a call reads without asking the API server."""
+
+    calls: Lister[TaskRunToolCall]
+    runs: Lister[TaskRun]
+    tools: Lister[Tool]
+    mcp_servers: Lister[MCPServer]
+    sources: Sources
+
+
+class ConnectionStates(Protocol):
+    """Which MCP servers this process is connected to."""
+
+    def is_connected(self, server: MCPServer) -> bool:
+        """Whether a call would reach it now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Who this process is, and how it knows which of the others still live."""
+
+    identity: str
+    liveness: Liveness
+
+
+class ToolCallReconciler:
+    """Carries every tool call out, at most once where it is not safe to repeat."""
+
+    def __init__(
+        self,
+        *,
+        caches: Caches,
+        connections: ConnectionStates,
+        executors: Executors,
+        in_flight: InFlight,
+        client: Client,
+        writer: StatusWriter,
+        replica: Replica,
+        clock: Clock,
+    ) -> None:
+        self._caches = caches
+        self._connections = connections
+        self._executors = executors
+        self._in_flight = in_flight
+        self._client = client
+        self._writer = writer
+        self._recorder: Recorder[TaskRunToolCall] = Recorder(TOOL_CALLS, client, writer, clock)
+        self._replica = replica
+        self._clock = clock
+
+    async def reconcile(self, request: Request) -> Result:
+        """Take one call as far as it goes without waiting."""
+        call = self._caches.calls.get(request.namespace, request.name)
+        while call is not None:
+            observed = await self._observe(call)
+            match decide(observed):
+                case Rest(requeue_after_seconds):
+                    return Result(requeue_after_seconds)
+                case Wait(detail):
+                    await self._writer.write(TOOL_CALLS, call, settle.waiting(call, detail))
+                    return Result(_retry_seconds(call))
+                case Release():
+                    await self._release(call)
+                    return Result()
+                case Execute() as step:
+                    call = await self._execute(observed, step)
+                    if call is not None and call.status.phase == ToolCallPhase.PENDING:
+                        return Result(RETRY_SECONDS)
+                case Delegate() as step:
+                    call = await self._delegate(observed, step)
+                case (TakeAnswer() | Fail() | ReportUnknown() | Cancel()) as step:
+                    call = await self._conclude(call, step)
+        return Result()
+
+    # --- observe
+
+    async def _observe(self, call: TaskRunToolCall) -> Observed:
+        namespace = call.metadata.namespace
+        run = self._run_of(call)
+        pinned = _pinned(run, call.spec.tool_ref.name)
+        tool, server = None, None
+        if pinned is not None and pinned.kind == Source.TOOL:
+            tool = self._caches.tools.get(namespace, pinned.object)
+        if pinned is not None and pinned.kind == Source.MCP_SERVER:
+            server = self._caches.mcp_servers.get(namespace, pinned.object)
+        return Observed(
+            call=call,
+            run=run,
+            now=self._clock.now(),
+            pinned=pinned,
+            found=self._caches.sources.find(namespace, pinned) if pinned else None,
+            tool=tool,
+            server=server,
+            is_connected=server is not None and self._connections.is_connected(server),
+            child=self._caches.runs.get(namespace, names.sub_agent_run_name(call.metadata.name)),
+            depth=self._depth(run),
+            holder_gone_in_seconds=await self._holder_gone_in_seconds(call),
+        )
+
+    def _run_of(self, call: TaskRunToolCall) -> TaskRun | None:
+        run = self._caches.runs.get(call.metadata.namespace, call.spec.task_run_ref.name)
+        if run is None or all(owner.uid != run.metadata.uid for owner in call.metadata.owner_references):
+            return None
+        return run
+
+    def _depth(self, run: TaskRun | None) -> int:
+        depth = 0
+        while run is not None and run.spec.task_run_tool_call_ref is not None:
+            depth += 1
+            parent = self._caches.calls.get(run.metadata.namespace, run.spec.task_run_tool_call_ref.name)
+            run = self._run_of(parent) if parent is not None else None
+        return depth
+
+    async def _holder_gone_in_seconds(self, call: TaskRunToolCall) -> float:
+        execution = call.status.execution
+        if call.status.phase != ToolCallPhase.RUNNING or execution is None:
+            return 0.0
+        if execution.holder == self._replica.identity:
+            # One worker a key: nobody in this process works on it, so the attempt ended without a record.
+            return 0.0
+        match await self._replica.liveness.is_gone(execution.holder):
+            case bool():
+                return 0.0
+            case seconds:
+                return seconds
+
+    # --- effects
+
+    async def _execute(self, observed: Observed, step: Execute) -> TaskRunToolCall | None:
+        """T4, the call, T5. The claim is made on a version that the server itself has just given or confirmed."""
+        call = observed.call
+        execution = execution_for(
+            call,
+            attempt=step.attempt,
+            holder=self._replica.identity,
+            semantics=step.semantics,
+            now=observed.now,
+            timeout_seconds=step.timeout_seconds,
+        )
+        claimed = await self._writer.write(TOOL_CALLS, call, settle.claimed(call, observed.run, execution))
+        if claimed is None:
+            return None
+        prepared = self._prepared(observed, step)
+        outcome = await self._in_flight.run(call.metadata.uid, self._executors.execute(prepared))
+        recorded = await self._recorder.record(claimed, self._record(execution, outcome))
+        if recorded is not None and isinstance(outcome, Answered):
+            await self._keep_late_answer(recorded, execution, outcome)
+        return recorded
+
+    def _record(self, execution: Execution, outcome: Outcome) -> recording.Outcome[TaskRunToolCall]:
+        def refused(call: TaskRunToolCall, error: ApiError) -> Settled:
+            reason = "the result is too large to be kept" if isinstance(error, TooLarge) else f"refused: {error}"
+            return settle.failed(call, f"the tool was called, but its result was lost: {reason}", self._clock.now())
+
+        return recording.Outcome(
+            holds=lambda call: holds(call, execution),
+            settle=lambda call: settle.concluded(call, outcome, self._clock.now()),
+            refused=refused,
+        )
+
+    async def _keep_late_answer(self, call: TaskRunToolCall, execution: Execution, outcome: Answered) -> None:
+        """Somebody gave the call up while it was going on: the answer is kept for people, and changes nothing."""
+        is_given_up = call.status.phase == ToolCallPhase.OUTCOME_UNKNOWN and call.status.late_result is None
+        if is_given_up and call.status.execution is not None and call.status.execution.token == execution.token:
+            await self._writer.write(TOOL_CALLS, call, settle.late(outcome.content))
+
+    def _prepared(self, observed: Observed, step: Execute) -> Prepared:
+        metadata = observed.call.metadata
+        return Prepared(
+            namespace=metadata.namespace,
+            name=metadata.name,
+            uid=metadata.uid,
+            offer=step.offer,
+            tool=observed.tool,
+            server=observed.server,
+            arguments=step.arguments,
+            key=observed.call.spec.idempotency_key or metadata.uid,
+            timeout_seconds=step.timeout_seconds,
+            results=self._earlier_results(observed.call),
+            trace=_trace(observed.run),
+        )
+
+    def _earlier_results(self, call: TaskRunToolCall) -> Mapping[str, str]:
+        key = f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"
+        earlier = self._caches.calls.by_index(CALLS_BY_RUN, key)
+        return {one.spec.tool_call_id: one.status.result for one in earlier if one.status.result is not None}
+
+    async def _delegate(self, observed: Observed, step: Delegate) -> TaskRunToolCall | None:
+        """Make the other agent's run, under a name that every retry gives again."""
+        call = observed.call
+        child = child_run(call, step)
+        try:
+            await self._client.create(TASK_RUNS, child)
+        except AlreadyExists:
+            found = await self._client.get(TASK_RUNS, call.metadata.namespace, child.metadata.name)
+            if all(owner.uid != call.metadata.uid for owner in found.metadata.owner_references):
+                text = f'TaskRun "{child.metadata.name}" exists already and does not belong to this call'
+                return await self._writer.write(TOOL_CALLS, call, settle.failed(call, text, self._clock.now()))
+        settled = settle.delegated(call, observed.run, child.metadata.name, self._clock.now())
+        return await self._writer.write(TOOL_CALLS, call, settled)
+
+    async def _conclude(
+        self, call: TaskRunToolCall, step: TakeAnswer | Fail | ReportUnknown | Cancel
+    ) -> TaskRunToolCall | None:
+        now = self._clock.now()
+        match step:
+            case TakeAnswer(output):
+                settled = settle.succeeded(call, output, now)
+            case Fail(message):
+                settled = settle.failed(call, message, now)
+            case ReportUnknown(message):
+                settled = settle.unknown(call, message, now)
+            case Cancel(message):
+                await self._cancel_child(call)
+                settled = settle.cancelled(call, message, now)
+        return await self._writer.write(TOOL_CALLS, call, settled)
+
+    async def _cancel_child(self, call: TaskRunToolCall) -> None:
+        """The tree below goes with the call."""
+        namespace, name = call.metadata.namespace, names.sub_agent_run_name(call.metadata.name)
+        child = self._caches.runs.get(namespace, name)
+        if child is None or child.spec.cancel or child.status.completion_time is not None:
+            return
+        try:
+            await self._client.patch(TASK_RUNS, namespace, name, {"spec": {"cancel": True}})
+        except NotFound:
+            return
+
+    async def _release(self, call: TaskRunToolCall) -> None:
+        """Drop our finalizer, and ours alone."""
+        kept = [one for one in call.metadata.finalizers if one != names.TOOL_CALL_FINALIZER]
+        if len(kept) == len(call.metadata.finalizers):
+            return
+        metadata = call.metadata
+        patch = {"metadata": {"finalizers": kept or None}}
+        try:
+            await self._client.patch(
+                TOOL_CALLS, metadata.namespace, metadata.name, patch, resource_version=metadata.resource_version
+            )
+        except NotFound:
+            return
+
+
+def _retry_seconds(call: TaskRunToolCall) -> float | None:
+    """A call that was tried already is tried again by time; one that never was waits for its watch."""
+    return RETRY_SECONDS if call.status.execution is not None else None
+
+
+def _pinned(run: TaskRun | None, name: str) -> PinnedTool | None:
+    tools = run.status.pinned.tools if run is not None and run.status.pinned is not None else ()
+    return next((tool for tool in tools if tool.name == name), None)
+
+
+def _trace(run: TaskRun | None) -> dict[str, str]:
+    """Trace context for whoever carries the call out, in the form of W3C."""
+    if run is None or run.status.span_context is None:
+        return {}
+    return {"traceparent": f"00-{run.status.span_context.trace_id}-{run.status.span_context.span_id}-01"}
+
+
+def child_run(call: TaskRunToolCall, step: Delegate) -> TaskRun:
+    """The other agent's run: its own conversation, owned by the call."""
+    return TaskRun(
+        metadata=ObjectMeta(
+            name=names.sub_agent_run_name(call.metadata.name),
+            namespace=call.metadata.namespace,
+            labels={names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name)},
+            owner_references=(owner_reference(call),),
+        ),
+        spec=TaskRunSpec(
+            agent_ref=LocalObjectReference(name=step.agent),
+            user_message=step.message,
+            task_run_tool_call_ref=LocalObjectReference(name=call.metadata.name),
+        ),
+    )
+
+
+def calls_by_run(call: TaskRunToolCall) -> list[str]:
+    """Tool calls by the run that they belong to."""
+    return [f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"]
+
+
+def call_requests_for_run(calls: Lister[TaskRunToolCall], run: TaskRun) -> list[Request]:
+    """The calls that a change of their run concerns: those that are not over, and those that wait to be let go."""
+    key = f"{run.metadata.namespace}/{run.metadata.name}"
+    return [
+        Request(call.metadata.namespace, call.metadata.name)
+        for call in calls.by_index(CALLS_BY_RUN, key)
+        if call.metadata.deletion_timestamp is not None or call.status.completion_time is None
+    ]
+
+
+def call_requests_for_child(run: TaskRun) -> list[Request]:
+    """The call that a delegated run answers."""
+    reference = run.spec.task_run_tool_call_ref
+    return [Request(run.metadata.namespace, reference.name)] if reference else []
+
+
+OPEN_CALLS = "open-calls"
+"""All calls that are not over, by namespace: few, and they wait for tools and servers."""
+
+
+def open_calls(call: TaskRunToolCall) -> list[str]:
+    """Index of calls that are not over, by namespace."""
+    return [] if call.status.completion_time is not None else [call.metadata.namespace]
+
+
+def call_requests_for_source(calls: Lister[TaskRunToolCall], source: Tool | MCPServer) -> list[Request]:
+    """The calls that may wait for a tool or a server."""
+    waiting = calls.by_index(OPEN_CALLS, source.metadata.namespace)
+    return [Request(call.metadata.namespace, call.metadata.name) for call in waiting]
+
+
+def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Callable[[Change[TaskRun]], None]:
+    """A watch handler that stops the calls of a run that was cancelled or deleted."""
+
+    def on_change(change: Change[TaskRun]) -> None:
+        if not len(in_flight):
+            return
+        run = change.current()
+        if run is not None and not run.spec.cancel and run.metadata.deletion_timestamp is None:
+            return
+        for call in calls.by_index(CALLS_BY_RUN, f"{change.key.namespace}/{change.key.name}"):
+            in_flight.interrupt(call.metadata.uid)
+
+    return on_change

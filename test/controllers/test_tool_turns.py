@@ -1,0 +1,268 @@
+"""Runs that use tools: every call an object, every answer back in order, nothing lost and nothing doubled."""
+
+from typing import Any
+
+import pytest
+
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers import plan, resources
+from kubechain.llm.fake import FakeLLMClient, answer, calls
+from test.controllers.builders import a_call
+from test.controllers.test_durability import is_over
+from test.controllers.world import Harm, Point, World, a_world
+
+ADD = {
+    "description": "Adds two numbers.",
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+        "required": ["a", "b"],
+    },
+    "execute": {"builtin": {"name": "add"}},
+    "toolType": "function",
+}
+
+
+async def started(world: World, model: FakeLLMClient, *points: Point, tool: dict[str, Any] | None = None) -> None:
+    replica = world.replica(model)
+    replica.exchange.points.extend(points)
+    await world.apply_walk_through(tools=[{"name": "add"}], planning=True)
+    await world.apply("tools", {"metadata": {"name": "add"}, "spec": tool or ADD})
+    await world.apply_task()
+
+
+async def calls_of(world: World) -> list[TaskRunToolCall]:
+    found = await world.client.list(resources.TOOL_CALLS, "default")
+    return sorted(found, key=lambda call: call.metadata.name)
+
+
+def tool_answers(run: TaskRun) -> list[tuple[str | None, str]]:
+    return [(message.tool_call_id, message.content) for message in run.status.context_window if message.role == "tool"]
+
+
+async def test_a_tool_call_is_made_carried_out_and_answered() -> None:
+    model = FakeLLMClient(calls(a_call("add", '{"a": 2, "b": 3}')), answer("five"))
+    async with a_world() as world:
+        await started(world, model)
+        run = await world.until(is_over)
+        assert (run.status.phase, run.status.output) == (TaskRunPhase.FINAL_ANSWER, "five")
+        assert [message.role for message in run.status.context_window] == [
+            "system",
+            "user",
+            "assistant",
+            "tool",
+            "assistant",
+        ]
+        assert tool_answers(run) == [("call_1", "5")]
+        (call,) = await calls_of(world)
+        assert call.metadata.name == "hello-1-t0-c0"
+        assert (call.status.phase, call.status.result) == (ToolCallPhase.SUCCEEDED, "5")
+        assert call.spec.arguments == '{"a": 2, "b": 3}'
+        assert [definition.name for definition in model.calls[0].tools] == ["add", plan.NAME]
+
+
+async def test_one_tool_call_costs_nine_writes() -> None:
+    model = FakeLLMClient(calls(a_call("add", '{"a": 2, "b": 3}')), answer("five"))
+    async with a_world() as world:
+        await started(world, model)
+        await world.until(is_over)
+        writes = [line for line in world.replicas[0].exchange.writes if "/taskrun" in line]
+        assert len(writes) == 1 + 9, writes
+
+
+@pytest.mark.parametrize("count", [3, 8])
+async def test_parallel_calls_cost_three_writes_each_and_are_answered_in_order(count: int) -> None:
+    asked = [a_call("add", f'{{"a": {idx}, "b": 0}}', call_id=f"id-{idx}") for idx in range(count)]
+    model = FakeLLMClient(calls(*asked), answer("done"))
+    async with a_world() as world:
+        await started(world, model)
+        run = await world.until(is_over)
+        assert tool_answers(run) == [(f"id-{idx}", str(idx)) for idx in range(count)]
+        writes = [line for line in world.replicas[0].exchange.writes if "/taskrun" in line]
+        assert len(writes) == 1 + 3 + 3 + 3 * count, writes
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        pytest.param("frobnicate", "{}", 'there is no tool named "frobnicate"', id="a tool that does not exist"),
+        pytest.param("add", "{", "JSON", id="arguments that are not JSON"),
+        pytest.param("add", '{"a": "x", "b": 1}', "$.a", id="arguments that do not fit the schema"),
+        pytest.param("add", "", "$", id="no arguments where some are needed"),
+    ],
+)
+async def test_a_bad_call_is_answered_to_the_model(name: str, arguments: str, expected: str) -> None:
+    model = FakeLLMClient(calls(a_call(name, arguments)), answer("sorry"))
+    async with a_world() as world:
+        await started(world, model)
+        run = await world.until(is_over)
+        assert run.status.output == "sorry"
+        ((_, text),) = tool_answers(run)
+        assert text.startswith("error: ")
+        assert expected in text
+        (call,) = await calls_of(world)
+        assert call.status.phase == ToolCallPhase.FAILED
+
+
+async def test_an_error_of_the_tool_is_an_answer() -> None:
+    divide = ADD | {"execute": {"builtin": {"name": "divide"}}}
+    model = FakeLLMClient(calls(a_call("add", '{"a": 1, "b": 0}')), answer("cannot"))
+    async with a_world() as world:
+        await started(world, model, tool=divide)
+        run = await world.until(is_over)
+        ((_, text),) = tool_answers(run)
+        assert "division by zero" in text
+
+
+async def test_two_hundred_calls_in_a_turn_are_all_answered() -> None:
+    asked = [a_call("add", f'{{"a": {idx}, "b": 1}}', call_id=f"id-{idx}") for idx in range(200)]
+    model = FakeLLMClient(calls(*asked), answer("done"))
+    async with a_world() as world:
+        await started(world, model)
+        run = await world.until(is_over)
+        assert [text for _, text in tool_answers(run)] == [str(idx + 1) for idx in range(200)]
+
+
+async def test_more_calls_than_a_turn_may_have_end_the_run_with_the_reason() -> None:
+    asked = [a_call("add", "{}", call_id=f"id-{idx}") for idx in range(300)]
+    async with a_world() as world:
+        await started(world, FakeLLMClient(calls(*asked), answer("done")))
+        run = await world.until(is_over)
+        assert run.status.phase == TaskRunPhase.FAILED
+        assert "300 tool calls at once" in (run.status.error or "")
+
+
+async def test_a_plan_ends_in_the_status_of_the_run() -> None:
+    steps = '{"steps": [{"step": "look", "status": "Completed"}, {"step": "tell", "status": "Pending"}]}'
+    model = FakeLLMClient(calls(a_call(plan.NAME, steps)), answer("done"))
+    async with a_world() as world:
+        await started(world, model)
+        run = await world.until(is_over)
+        assert [(step.step, step.status) for step in run.status.plan] == [("look", "Completed"), ("tell", "Pending")]
+        assert tool_answers(run) == [("call_1", "Plan updated: 1 of 2 steps completed.")]
+
+
+async def test_a_message_to_a_running_agent_is_read_once_and_before_it_is_done() -> None:
+    model = FakeLLMClient(answer("first"), answer("second"))
+    model.hold()
+    async with a_world() as world:
+        await started(world, model)
+        await model.wait_for_calls(1)
+        await world.patch_run({"spec": {"messages": [{"content": "And what about Mars?"}]}})
+        model.release()
+        run = await world.until(is_over)
+        contents = [message.content for message in run.status.context_window]
+        assert contents[2:] == ["first", "And what about Mars?", "second"]
+        assert run.status.messages_read == 1
+        assert run.status.output == "second"
+
+
+async def test_an_agent_delegates_and_takes_the_answer() -> None:
+    # Both agents think with one model: the parent delegates, the child answers, the parent concludes.
+    delegation = calls(a_call("delegate_to_agent__scout", '{"message": "Go and see."}'))
+    model = FakeLLMClient(delegation, answer("I saw it."), answer("It is there."))
+    async with a_world() as world:
+        world.replica(model)
+        await world.apply_walk_through(subAgents=[{"name": "scout"}])
+        spec = {"llmRef": {"name": "gpt-4o"}, "system": "You look at things."}
+        await world.apply("agents", {"metadata": {"name": "scout"}, "spec": spec})
+        await world.apply_task()
+        run = await world.until(is_over)
+        assert run.status.output == "It is there."
+        assert tool_answers(run) == [("call_1", "I saw it.")]
+        child = await world.run("hello-1-t0-c0-run")
+        assert [message.content for message in child.status.context_window] == [
+            "You look at things.",
+            "Go and see.",
+            "I saw it.",
+        ]
+
+
+async def test_cancelling_the_parent_cancels_the_tree() -> None:
+    delegation = calls(a_call("delegate_to_agent__scout", '{"message": "Go and see."}'))
+    model = FakeLLMClient(delegation, answer("too late"), latency_seconds=10)
+    async with a_world() as world:
+        world.replica(model)
+        await world.apply_walk_through(subAgents=[{"name": "scout"}])
+        spec = {"llmRef": {"name": "gpt-4o"}, "system": "You look at things."}
+        await world.apply("agents", {"metadata": {"name": "scout"}, "spec": spec})
+        await world.apply_task()
+        await model.wait_for_calls(2)
+        await world.patch_run({"spec": {"cancel": True}})
+        assert (await world.until(is_over)).status.phase == TaskRunPhase.CANCELLED
+        child = await world.until(is_over, "hello-1-t0-c0-run")
+        assert child.status.phase == TaskRunPhase.CANCELLED
+
+
+async def test_agents_that_delegate_in_a_ring_say_so() -> None:
+    async with a_world() as world:
+        world.replica(FakeLLMClient())
+        await world.apply_walk_through(subAgents=[{"name": "scout"}])
+        spec = {"llmRef": {"name": "gpt-4o"}, "system": "x", "subAgents": [{"name": "my-assistant"}]}
+        await world.apply("agents", {"metadata": {"name": "scout"}, "spec": spec})
+        agent = await world.agent_until(lambda agent: "ring" in agent.status.status_detail)
+        assert agent.status.status_detail.endswith("my-assistant -> scout -> my-assistant")
+
+
+POINTS = ("ReadyForLLM", "SendContextWindowToLLM", "ToolCallsPending", "FinalAnswer")
+CALL_POINTS = ("Running", "Succeeded")
+SURVIVABLE: tuple[Harm, ...] = ("request lost", "reply lost", "409", "503")
+
+
+@pytest.mark.parametrize("harm", SURVIVABLE)
+@pytest.mark.parametrize("phase", [*POINTS, *CALL_POINTS])
+async def test_a_failed_write_changes_nothing_about_a_run_with_tools(phase: str, harm: Harm) -> None:
+    asked = [a_call("add", f'{{"a": {idx}, "b": 1}}', call_id=f"id-{idx}") for idx in range(2)]
+    model = FakeLLMClient(calls(*asked), answer("done"))
+    async with a_world() as world:
+        point = Point(phase, harm)
+        await started(world, model, point)
+        run = await world.until(is_over)
+        assert point.hits == 1
+        assert run.status.output == "done"
+        assert tool_answers(run) == [("id-0", "1"), ("id-1", "2")]
+
+
+@pytest.mark.parametrize("harm", ["crash before", "crash after"])
+@pytest.mark.parametrize("phase", [*POINTS, *CALL_POINTS])
+async def test_the_next_manager_finishes_a_run_with_tools(phase: str, harm: Harm) -> None:
+    asked = [a_call("add", f'{{"a": {idx}, "b": 1}}', call_id=f"id-{idx}") for idx in range(2)]
+    first, second = FakeLLMClient(calls(*asked), answer("done")), None
+    async with a_world() as world:
+        await started(world, first, Point(phase, harm))
+        await world.replicas[0].crashed.wait()
+        asked_already = any(message.tool_calls for message in (await world.run()).status.context_window)
+        second = FakeLLMClient(answer("done")) if asked_already else FakeLLMClient(calls(*asked), answer("done"))
+        world.replica(second, "pod-a_2")
+        run = await world.until(is_over)
+        assert run.status.output == "done"
+        assert tool_answers(run) == [("id-0", "1"), ("id-1", "2")]
+
+
+async def test_an_unsafe_call_that_was_interrupted_is_reported_and_not_repeated() -> None:
+    unsafe = ADD | {"semantics": "AtMostOnce"}
+    model = FakeLLMClient(calls(a_call("add", '{"a": 2, "b": 3}')), answer("I will check."))
+    async with a_world() as world:
+        await started(world, model, Point("Succeeded", "crash before"), tool=unsafe)
+        await world.replicas[0].crashed.wait()
+        world.replica(FakeLLMClient(answer("I will check.")), "pod-a_2")
+        run = await world.until(is_over)
+        ((_, text),) = tool_answers(run)
+        assert text.startswith("outcome unknown")
+        (call,) = await calls_of(world)
+        assert call.status.phase == ToolCallPhase.OUTCOME_UNKNOWN
+        assert call.status.execution is not None
+        assert call.status.execution.attempt == 0
+
+
+async def test_a_deleted_call_is_answered_and_never_made_again() -> None:
+    model = FakeLLMClient(calls(a_call("add", '{"a": 2, "b": 3}')), answer("done"))
+    async with a_world() as world:
+        await started(world, model, Point("Running", "503", times=30))
+        call = await world.call_until(lambda call: call.status.phase is None)
+        await world.client.delete(resources.TOOL_CALLS, "default", call.metadata.name)
+        run = await world.until(is_over)
+        ((_, text),) = tool_answers(run)
+        assert text.startswith("cancelled: ")
+        await world.until_no_calls()
