@@ -21,14 +21,18 @@ class TooLong:
 
 
 class LineSplitter:
-    """Lines out of chunks."""
+    """Lines out of chunks.
+
+    Attributes:
+        is_skipping: The rest of a line that was too long is being thrown away.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         """Create an empty splitter; a line may have `limit_bytes` bytes, its end not counted."""
         self._limit = limit_bytes
         self._kept: list[bytes] = []
         self._kept_bytes = 0
-        self._is_skipping = False
+        self.is_skipping = False
 
     def feed(self, chunk: bytes) -> list[bytes | TooLong]:
         """Take a chunk, return the lines that it completes, without their ends."""
@@ -40,19 +44,19 @@ class LineSplitter:
         return lines + self._keep(rest)
 
     def _keep(self, part: bytes) -> list[bytes | TooLong]:
-        if self._is_skipping or not part:
+        if self.is_skipping or not part:
             return []
         self._kept.append(part)
         self._kept_bytes += len(part)
         if self._kept_bytes <= self._limit:
             return []
         head = b"".join(self._kept)[:HEAD_BYTES]
-        self._kept, self._kept_bytes, self._is_skipping = [], 0, True
+        self._kept, self._kept_bytes, self.is_skipping = [], 0, True
         return [TooLong(head)]
 
     def _complete(self) -> list[bytes | TooLong]:
         line, self._kept, self._kept_bytes = b"".join(self._kept), [], 0
-        if self._is_skipping:
-            self._is_skipping = False
+        if self.is_skipping:
+            self.is_skipping = False
             return []
         return [line]

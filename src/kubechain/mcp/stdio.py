@@ -35,6 +35,12 @@ _STDERR_LINES = 200
 _LAST_WORDS_SECONDS = 0.5
 """After its output ended: for its exit code and the rest of its stderr."""
 
+_SKIPPED_LENGTHS = 64
+"""How many times the limit an answer may be that is dropped; whoever writes on has no end in mind."""
+
+_WAITING_MESSAGES = 16
+"""For a child that does not read: so many are kept for it, so that whoever gives up a call need not wait to say so."""
+
 _ANSWERED_ID = re.compile(rb'^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
 
 
@@ -89,7 +95,7 @@ async def stdio_transport(
     process = await ChildProcess.start(program, (spec.command, *spec.args), environment=environment, warden=warden)
     child = _Child(key, spec, limits, codec, process, stderr_ended=anyio.Event())
     to_session, from_child = anyio.create_memory_object_stream[M | Exception](0)
-    to_child, from_session = anyio.create_memory_object_stream[M](0)
+    to_child, from_session = anyio.create_memory_object_stream[M](_WAITING_MESSAGES)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_read, child, to_session, on_end)
@@ -126,15 +132,20 @@ async def _follow(child: _Child[M], to_session: MemoryObjectSendStream[M | Excep
         ConnectFailure: the output makes no sense any more.
     """
     splitter = LineSplitter(child.limits.message_bytes)
-    noise_bytes = 0
+    unread_bytes = 0
     while chunk := await child.process.stdout.read(_CHUNK_BYTES):
-        noise_bytes += len(chunk)
+        unread_bytes += len(chunk)
         for line in splitter.feed(chunk):
             if (message := _message(child, line)) is not None:
-                noise_bytes = 0
+                unread_bytes = 0
                 await to_session.send(message)
-        if noise_bytes > child.limits.noise_bytes + child.limits.message_bytes:
+        if unread_bytes > _patience_bytes(child.limits, is_skipping=splitter.is_skipping):
             raise ConnectFailure(f"output: over {child.limits.noise_bytes} bytes that are no message")
+
+
+def _patience_bytes(limits: Limits, *, is_skipping: bool) -> int:
+    """How much may come between two messages: noise, or a long message, or the rest of an answer over the limit."""
+    return _SKIPPED_LENGTHS * limits.message_bytes if is_skipping else limits.noise_bytes + limits.message_bytes
 
 
 def _message(child: _Child[M], line: bytes | TooLong) -> M | None:

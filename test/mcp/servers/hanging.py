@@ -1,0 +1,6 @@
+"""Reads everything and says nothing."""
+
+from raw import messages
+
+for _ in messages():
+    pass
