@@ -17,7 +17,7 @@ from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import Clock, SystemClock
-from kubechain.runtime.credentials import Cluster, own_namespace
+from kubechain.runtime.credentials import Cluster, ConfigError, own_namespace
 from kubechain.runtime.http import HttpExchange
 from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
 from kubechain.runtime.transport import Exchange
@@ -88,7 +88,7 @@ async def run_manager(
         clients = Clients(
             llm=await stack.enter_async_context(ProviderClient()),
             make_connections=lambda on_change: ConnectionManager(on_change=on_change),
-            http=ExternalAPIClient(AddressPolicy.parse(options.allowed_addresses)),
+            http=ExternalAPIClient(_address_policy(options.allowed_addresses)),
             engine=ContainerEngine(),
         )
         # Half of the grace period for answers that are on their way; the rest is for what follows them.
@@ -96,6 +96,13 @@ async def run_manager(
         settings = Settings(max_concurrent_runs=options.max_concurrent_runs, drain_seconds=drain_seconds)
         add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)
+
+
+def _address_policy(allowed: tuple[str, ...]) -> AddressPolicy:
+    try:
+        return AddressPolicy.parse(allowed)
+    except ValueError as error:
+        raise ConfigError(f"allowed addresses: {error}") from error
 
 
 def _manager(

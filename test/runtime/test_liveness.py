@@ -48,6 +48,16 @@ async def test_a_crashed_replica_is_gone_when_its_lease_stood_still_for_its_dura
     assert await me.is_gone("pod-b_2") is True
 
 
+async def test_a_replica_that_crashed_long_ago_is_watched_for_a_moment_and_then_gone() -> None:
+    server = FakeApiServer()
+    me, other = replica(server, "pod-a_1"), replica(server, "pod-b_2")
+    await other.start()
+    await asyncio.sleep(600)
+    assert await me.is_gone("pod-b_2") == 5
+    await asyncio.sleep(5)
+    assert await me.is_gone("pod-b_2") is True
+
+
 async def test_the_predecessor_in_the_same_pod_is_gone_without_a_question() -> None:
     server = FakeApiServer()
     me = replica(server, "pod_x_1")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from kubechain.cli.flags import Flags, address, positive
-from kubechain.cli.manager import add_log_flags
+from kubechain.cli.manager import add_log_flags, add_tool_flags
 
 SUMMARY = "start a control plane with the manager in it, on this machine"
 DESCRIPTION = """\
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.value("--max-concurrent-runs", default="1000", type=positive, metavar="N", help="runs that may wait at once")
     flags.value("--health-probe-bind-address", default="0", type=address, metavar="ADDRESS", help="of /readyz; 0: none")
     flags.value("--metrics-bind-address", default="0", type=address, metavar="ADDRESS", help="of /metrics; 0: none")
+    add_tool_flags(flags)
     add_log_flags(flags)
 
 
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
             model_port=options.model_port,
             with_manager=not options.no_manager,
             max_concurrent_runs=options.max_concurrent_runs,
+            allowed_addresses=options.allow_addresses,
             health_address=options.health_probe_bind_address,
             metrics_address=options.metrics_bind_address,
         )

@@ -43,6 +43,7 @@ class DevOptions:
         model_port: 0 takes a free one.
         with_manager: Whether to run the manager too.
         max_concurrent_runs: Runs that may wait for a model at the same time.
+        allowed_addresses: That HTTP tools may reach although they are not public.
         health_address: Of the manager's probes; None for none.
         metrics_address: Of the manager's metrics; None for none.
     """
@@ -54,6 +55,7 @@ class DevOptions:
     model_port: int
     with_manager: bool
     max_concurrent_runs: int
+    allowed_addresses: tuple[str, ...]
     health_address: Address | None
     metrics_address: Address | None
 
@@ -104,6 +106,7 @@ class DevServer:
             metrics_address=text_of(self._options.metrics_address),
             grace_seconds=GRACE_SECONDS,
             max_concurrent_runs=self._options.max_concurrent_runs,
+            allowed_addresses=self._options.allowed_addresses,
         )
         await run_manager(options, stop=stop, exchange=plane.exchange(), on_ready=ready.set)
 

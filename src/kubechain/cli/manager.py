@@ -28,6 +28,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     _add_cluster_flags(Flags(parser))
+    add_tool_flags(Flags(parser))
     _add_leadership_flags(Flags(parser))
     _add_serving_flags(Flags(parser))
     add_log_flags(Flags(parser))
@@ -73,6 +74,17 @@ def _add_cluster_flags(flags: Flags) -> None:
         type=positive,
         metavar="N",
         help="how many runs may wait for a model at the same time",
+    )
+
+
+def add_tool_flags(flags: Flags) -> None:
+    """Declare what tools may reach; `kubechain dev` has the same flag."""
+    flags.value(
+        "--allow-addresses",
+        default="",
+        type=names,
+        metavar="A,B",
+        help="networks, addresses and host names that HTTP tools may reach although they are not public",
     )
 
 
@@ -131,6 +143,7 @@ def run(options: argparse.Namespace) -> int:
             metrics_address=text_of(options.metrics_bind_address),
             grace_seconds=options.graceful_shutdown_timeout,
             max_concurrent_runs=options.max_concurrent_runs,
+            allowed_addresses=options.allow_addresses,
         )
     )
     return process.run(operator.run)

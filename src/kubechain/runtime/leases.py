@@ -58,6 +58,14 @@ def micro_time(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def parse_micro_time(text: str | None) -> datetime | None:
+    """Read metav1.MicroTime; None for nothing, or for what is none."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
 @dataclass(slots=True)
 class Observation:
     """How long a lease has looked the same to us, on our own monotonic clock: clocks of others are not compared."""

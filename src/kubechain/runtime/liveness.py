@@ -29,7 +29,7 @@ from kubechain.runtime.errors import (
     TooManyRequests,
     TransportError,
 )
-from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time
+from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time, parse_micro_time
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -39,6 +39,10 @@ RENEW_SECONDS = 10.0
 
 START_SECONDS = 2.0
 """Between two tries to announce this replica while the server cannot be reached."""
+
+OWN_LOOK_SECONDS = 5.0
+"""How long we watch a lease ourselves, however old it claims to be: clocks differ, and a verdict should not rest on them
+alone. The rest of its duration may have passed before we looked."""
 
 ROLE_LABEL = "app.kubernetes.io/component"
 ROLE = "replica-liveness"
@@ -128,7 +132,13 @@ class LeaseLiveness:
             return True
         duration = float(lease.spec.lease_duration_seconds or DURATION_SECONDS)
         unchanged = self._observer.unchanged_seconds(lease, self._clock.monotonic())
+        unchanged = max(unchanged, min(self._age_seconds(lease), duration - OWN_LOOK_SECONDS + unchanged))
         return True if unchanged >= duration else duration - unchanged
+
+    def _age_seconds(self, lease: Lease) -> float:
+        """How old the last renewal says it is; worth as much as two clocks agree."""
+        renewed_at = parse_micro_time(lease.spec.renew_time)
+        return 0.0 if renewed_at is None else (self._clock.now() - renewed_at).total_seconds()
 
     async def _tend(self) -> None:
         try:
