@@ -30,7 +30,16 @@ idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=
 """Set by whoever makes a call; the library sends each message in the context of its maker."""
 
 _REFUSED_HEADERS = frozenset(
-    {"accept", "connection", "content-length", "content-type", "host", "idempotency-key", "last-event-id"}
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "last-event-id",
+    }
     | {"mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"}
     | {"te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -88,7 +97,8 @@ def http_client(
         on_failure: Told why a request failed on its way.
     """
     return httpx2.AsyncClient(
-        headers=checked_headers(headers),
+        # Not compressed: a limit on what comes says nothing about what it unfolds to.
+        headers={"Accept-Encoding": "identity", **checked_headers(headers)},
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, write=WRITE_SECONDS),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=FailuresAsAnswers(
@@ -120,11 +130,11 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Called by the HTTP library."""
         if request.method != "POST":
-            return await self._inner.handle_async_request(request)
+            return await _plain(await self._inner.handle_async_request(request))
         if (key := idempotency_key.get()) is not None:
             request.headers["Idempotency-Key"] = key
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await _plain(await self._inner.handle_async_request(request))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
             return self._failed(request, NOT_SENT, f"not reached: {reason(error)}")
         except httpx2.TransportError as error:
@@ -175,7 +185,7 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
 
     async def _read(self, response: httpx2.Response) -> bytes:
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > self._message_bytes:
                 return b""
@@ -217,6 +227,14 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+async def _plain(response: httpx2.Response) -> httpx2.Response:
+    """Refuse what is compressed although it was not asked for."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        await response.aclose()
+        raise httpx2.RemoteProtocolError("compressed")
+    return response
 
 
 def _answer(request: httpx2.Request, code: int, message: str, *, status: int = 400) -> httpx2.Response:

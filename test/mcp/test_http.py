@@ -1,0 +1,193 @@
+"""HTTP: which addresses and headers are refused, and what a failed request is said to mean."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+
+import httpx2
+import pytest
+
+from kubechain.mcp import http
+from kubechain.mcp.failures import ConnectFailure
+
+CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call"}'
+NOTE = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+RESULT = b'{"jsonrpc":"2.0","id":7,"result":{}}'
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "example.com/mcp",
+        "ftp://example.com",
+        "file:///etc/passwd",
+        "http://",
+        "http://[::1",
+        "http://host:port/",
+        "http://user:s3cr3t@example.com/",
+        "http://exam ple.com/",
+        "http://example.com/\r\nX: y",
+    ],
+)
+def test_what_is_no_address_is_refused_without_showing_it(url: str):
+    with pytest.raises(ConnectFailure) as refusal:
+        http.check_url(url)
+    assert refusal.value.is_permanent
+    assert "s3cr3t" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["http://example.com", "https://[::1]:8443/mcp?x=1", "http://tools.default.svc/mcp"])
+def test_addresses_are_taken(url: str):
+    http.check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("", "x"),
+        ("a b", "x"),
+        ("a:b", "x"),
+        ("é", "x"),
+        ("Host", "x"),
+        ("Mcp-Session-Id", "x"),
+        ("X", "s3cr3t\r\nY: z"),
+        ("X", "s3cr3t\0"),
+        ("X", "s3cr3té"),
+    ],
+)
+def test_headers_that_cannot_go_along_are_refused_without_showing_their_value(name: str, value: str):
+    with pytest.raises(ConnectFailure) as refusal:
+        http.checked_headers({name: value})
+    assert refusal.value.is_permanent
+    assert "s3cr3t" not in str(refusal.value)
+
+
+class Body(httpx2.AsyncByteStream):
+    """A body that comes in pieces, perhaps with an end that is none."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        """Take the pieces."""
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+Handler = Callable[[httpx2.Request], httpx2.Response]
+
+
+def fails(error: Exception) -> Handler:
+    """A way that fails."""
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        raise error
+
+    return handler
+
+
+def answers(status: int, body: bytes | Body = b"", **headers: str) -> Handler:
+    """A server that answers so."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    if isinstance(body, Body):
+        return lambda request: httpx2.Response(status, headers=names, stream=body)
+    return lambda request: httpx2.Response(status, headers=names, content=body)
+
+
+async def post(handler: Handler, content: bytes = CALL, **headers: str) -> tuple[httpx2.Response, list[str]]:
+    """Send a message; return what the MCP library sees, and what the owner is told."""
+    told: list[str] = []
+    transport = http.FailuresAsAnswers(
+        httpx2.MockTransport(handler), message_bytes=1000, answers_in_body=True, on_failure=told.append
+    )
+    async with httpx2.AsyncClient(transport=transport) as client:
+        response = await client.post("http://server/mcp", content=content, headers=headers)
+    return response, told
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "message"),
+    [
+        (fails(httpx2.ConnectError("refused")), http.NOT_SENT, "not reached: connection refused"),
+        (fails(httpx2.ConnectTimeout("slow")), http.NOT_SENT, "not reached: connecting took too long"),
+        (fails(httpx2.ReadError("reset")), http.LOST, "no answer: the connection broke"),
+        (fails(httpx2.WriteTimeout("slow")), http.LOST, "no answer: it took too long"),
+        (fails(httpx2.RemoteProtocolError("?")), http.LOST, "no answer: the connection broke"),
+        (answers(200, b"{}", content_encoding="br"), http.LOST, "no answer: the connection broke"),
+        (answers(202), http.LOST, "HTTP 202 without an answer"),
+        (answers(200, b"<html>", content_type="text/html"), http.LOST, "HTTP 200 without an answer"),
+        (answers(204), http.LOST, "HTTP 204 without an answer"),
+        (answers(401, b"s3cr3t", content_type="text/plain"), http.NOT_SENT, "HTTP 401"),
+        (answers(404, b"no such page"), http.NOT_SENT, "HTTP 404"),
+        (answers(429, b"{}", content_type="application/json"), http.NOT_SENT, "HTTP 429"),
+        (answers(500, b"oops"), http.LOST, "HTTP 500"),
+        (answers(502, b"x" * 5000), http.LOST, "HTTP 502"),
+    ],
+    ids=[
+        "nobody listens",
+        "nobody answers the connect",
+        "the connection breaks while waiting",
+        "the request could not be written in time",
+        "the answer is no HTTP",
+        "the answer may unfold to anything",
+        "a request is merely accepted",
+        "a page in the place of an answer",
+        "nothing in the place of an answer",
+        "the credentials are refused",
+        "nothing at that path",
+        "too many requests, as JSON that is no JSON-RPC",
+        "the server failed",
+        "a proxy failed, at length",
+    ],
+)
+async def test_a_failed_request_becomes_an_error_of_that_request(handler: Handler, code: int, message: str):
+    response, _ = await post(handler)
+    assert response.json()["error"] == {"code": code, "message": message}
+    assert response.status_code >= 400
+
+
+async def test_a_json_rpc_error_is_kept_whatever_the_status():
+    body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"no such tool"}}'
+    response, told = await post(answers(400, body, content_type="application/json"))
+    assert response.content == body
+    assert not told
+
+
+async def test_a_forgotten_session_is_told_to_the_owner():
+    response, told = await post(answers(404, b"{}"), **{"mcp-session-id": "s1"})
+    assert response.json()["error"]["code"] == http.NOT_SENT
+    assert told == ["the server ended the session"]
+
+
+async def test_notifications_may_be_merely_accepted():
+    assert (await post(answers(202), NOTE))[0].status_code == 202
+
+
+async def test_an_answer_within_the_limit_is_passed_on():
+    response, _ = await post(answers(200, RESULT, content_type="application/json"))
+    assert response.content == RESULT
+
+
+@pytest.mark.parametrize(
+    "body",
+    [Body(b"x" * 600, b"x" * 600), Body(b"{", httpx2.ReadError("reset"))],
+    ids=["over the limit", "cut off"],
+)
+async def test_an_answer_that_cannot_be_read_is_an_error_that_the_library_takes_for_one_of_this_request(body: Body):
+    with pytest.raises(httpx2.StreamError):
+        await post(answers(200, body, content_type="application/json"))
+
+
+async def test_the_idempotency_key_goes_along_as_a_header():
+    def echo(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers=JSON, content=json.dumps(request.headers.get("idempotency-key")))
+
+    token = http.idempotency_key.set("k1")
+    try:
+        assert (await post(echo))[0].json() == "k1"
+    finally:
+        http.idempotency_key.reset(token)
+    assert (await post(echo))[0].json() is None
