@@ -1,0 +1,182 @@
+"""Deletion: finalizers, owners, namespaces, collections."""
+
+from typing import Any
+
+from test.conformance.cases.kinds import CONFIG_MAPS, CORE, SECRETS, WIDGETS, config_map, widget
+from test.conformance.steps import MERGE, case, delete, edited, get, patch, post, put
+
+_MADE = post(WIDGETS, widget("p"), save="made", quiet=True)
+_HELD = post(WIDGETS, widget("f", finalizers=["a.b/c"]), save="made", quiet=True)
+_GOING = delete(f"{WIDGETS}/f", quiet=True)
+_FREE = patch(f"{WIDGETS}/f", MERGE, {"metadata": {"finalizers": None}})
+_OWNER = post(WIDGETS, widget("o"), save="owner", quiet=True)
+
+
+def _owned(name: str, **more: Any) -> dict[str, Any]:
+    owner = {
+        "apiVersion": "conformance.example.com/v1",
+        "kind": "Widget",
+        "name": "o",
+        "uid": "$(owner.metadata.uid)",
+        **more,
+    }
+    return config_map(name, ownerReferences=[owner])
+
+
+CASES = [
+    case("a plain delete", _MADE, delete(f"{WIDGETS}/p"), get(f"{WIDGETS}/p")),
+    case("a ConfigMap", post(CONFIG_MAPS, config_map("a"), quiet=True), delete(f"{CONFIG_MAPS}/a")),
+    case("a Secret", post(SECRETS, {"metadata": {"name": "a"}}, quiet=True), delete(f"{SECRETS}/a")),
+    case("what is not there", delete(f"{WIDGETS}/nope"), delete(f"{CONFIG_MAPS}/nope")),
+    case("a finalizer holds it", _HELD, delete(f"{WIDGETS}/f"), get(f"{WIDGETS}/f"), _FREE, get(f"{WIDGETS}/f")),
+    case("twice", _HELD, _GOING, delete(f"{WIDGETS}/f")),
+    case(
+        "no finalizer may be added meanwhile",
+        _HELD,
+        _GOING,
+        patch(f"{WIDGETS}/f", MERGE, {"metadata": {"finalizers": ["a.b/c", "a.b/d"]}}),
+    ),
+    case(
+        "one of two finalizers may go",
+        post(WIDGETS, widget("f", finalizers=["a.b/c", "a.b/d"]), quiet=True),
+        _GOING,
+        patch(f"{WIDGETS}/f", MERGE, {"metadata": {"finalizers": ["a.b/d"]}}),
+    ),
+    case("the spec may change meanwhile", _HELD, _GOING, patch(f"{WIDGETS}/f", MERGE, {"spec": {"color": "green"}})),
+    case(
+        "the status may change meanwhile",
+        _HELD,
+        _GOING,
+        patch(f"{WIDGETS}/f/status", MERGE, {"status": {"phase": "A"}}),
+    ),
+    case("the name is taken until it is gone", _HELD, _GOING, post(WIDGETS, widget("f"))),
+    case(
+        "an update can take the last finalizer",
+        _HELD,
+        delete(f"{WIDGETS}/f", save="going"),
+        put(f"{WIDGETS}/f", edited("going", metadata={"finalizers": None})),
+        get(f"{WIDGETS}/f"),
+    ),
+    case(
+        "the deletion's time cannot be removed",
+        _HELD,
+        _GOING,
+        patch(f"{WIDGETS}/f", MERGE, {"metadata": {"deletionTimestamp": None}}),
+    ),
+    case("a grace period means nothing for these kinds", _MADE, delete(f"{WIDGETS}/p", {"gracePeriodSeconds": 30})),
+    case("a negative grace period", _MADE, delete(f"{WIDGETS}/p", {"gracePeriodSeconds": -5})),
+    case(
+        "in the foreground, without dependents",
+        _MADE,
+        delete(f"{WIDGETS}/p", {"propagationPolicy": "Foreground"}),
+        get(f"{WIDGETS}/p", until=404),
+    ),
+    case(
+        "orphaning, without dependents",
+        _MADE,
+        delete(f"{WIDGETS}/p", {"propagationPolicy": "Orphan"}),
+        get(f"{WIDGETS}/p", until=404),
+    ),
+    case("a policy in the query", _MADE, delete(f"{WIDGETS}/p?propagationPolicy=Foreground")),
+    case("a policy that does not exist", _MADE, delete(f"{WIDGETS}/p", {"propagationPolicy": "Foo"})),
+    case(
+        "both kinds of policy", _MADE, delete(f"{WIDGETS}/p", {"propagationPolicy": "Orphan", "orphanDependents": True})
+    ),
+    case("options that are not JSON", _MADE, delete(f"{WIDGETS}/p", b"{x")),
+    case("options of another kind", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": "v1", "kind": "ConfigMap"})),
+    case("options with their kind", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": "v1", "kind": "DeleteOptions"})),
+    case(
+        "dependents follow",
+        _OWNER,
+        post(CONFIG_MAPS, _owned("d"), quiet=True),
+        delete(f"{WIDGETS}/o", quiet=True),
+        get(f"{CONFIG_MAPS}/d", until=404),
+    ),
+    case(
+        "dependents of dependents follow",
+        _OWNER,
+        post(CONFIG_MAPS, _owned("d"), save="d", quiet=True),
+        post(
+            SECRETS,
+            {
+                "metadata": {
+                    "name": "e",
+                    "ownerReferences": [
+                        {"apiVersion": "v1", "kind": "ConfigMap", "name": "d", "uid": "$(d.metadata.uid)"}
+                    ],
+                }
+            },
+            quiet=True,
+        ),
+        delete(f"{WIDGETS}/o", quiet=True),
+        get(f"{SECRETS}/e", until=404),
+    ),
+    case(
+        "in the foreground dependents go first",
+        _OWNER,
+        post(CONFIG_MAPS, _owned("d", blockOwnerDeletion=True), quiet=True),
+        delete(f"{WIDGETS}/o", {"propagationPolicy": "Foreground"}),
+        get(f"{WIDGETS}/o", until=404),
+        get(f"{CONFIG_MAPS}/d"),
+    ),
+    case(
+        "orphans stay, without the owner",
+        _OWNER,
+        post(CONFIG_MAPS, _owned("d"), quiet=True),
+        delete(f"{WIDGETS}/o", {"propagationPolicy": "Orphan"}, quiet=True),
+        get(f"{WIDGETS}/o", until=404),
+        get(f"{CONFIG_MAPS}/d"),
+    ),
+    case(
+        "one whose owner never was goes",
+        _OWNER,
+        post(
+            CONFIG_MAPS,
+            config_map(
+                "d",
+                ownerReferences=[
+                    {
+                        "apiVersion": "v1",
+                        "kind": "ConfigMap",
+                        "name": "x",
+                        "uid": "00000000-0000-0000-0000-000000000000",
+                    }
+                ],
+            ),
+            quiet=True,
+        ),
+        get(f"{CONFIG_MAPS}/d", until=404),
+    ),
+    case(
+        "a collection",
+        _MADE,
+        post(WIDGETS, widget("q", labels={"x": "y"}), quiet=True),
+        delete(f"{WIDGETS}?labelSelector=x"),
+        get(WIDGETS, pick=("items", "metadata", "name")),
+    ),
+    case(
+        "a collection of ConfigMaps",
+        post(CONFIG_MAPS, config_map("a"), quiet=True),
+        delete(f"{CONFIG_MAPS}?fieldSelector=metadata.name%3Da"),
+    ),
+    case("a collection with a finalizer", _HELD, _MADE, delete(WIDGETS), get(WIDGETS)),
+    case("an empty collection", delete(WIDGETS)),
+    case("the collection of all namespaces cannot be", delete(WIDGETS.replace("/namespaces/$ns", ""))),
+    case(
+        "a namespace takes all with it",
+        _MADE,
+        post(CONFIG_MAPS, config_map("a"), quiet=True),
+        delete(CORE, pick=("metadata", "deletionTimestamp")),
+        get(CORE, until=404),
+        get(WIDGETS, pick=("items",)),
+    ),
+    case(
+        "nothing new in a namespace that goes",
+        _HELD,
+        delete(CORE, quiet=True),
+        post(CONFIG_MAPS, config_map("a")),
+        _FREE,
+        get(CORE, until=404),
+    ),
+    case("the namespace default stays", delete("/api/v1/namespaces/default")),
+]
