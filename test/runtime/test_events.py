@@ -153,3 +153,15 @@ async def test_the_longest_names_and_notes_stay_within_the_servers_limits() -> N
     assert "-." not in event["metadata"]["name"]
     assert len(event["note"].encode()) <= 1024
     assert (len(event["reason"]), event["type"]) == (128, "Normal")
+
+
+async def test_an_event_that_is_on_its_way_at_the_drain_is_written_once() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        recorder.event(OBJECT, "Normal", "Ready", "All is well")
+        # One turn of the loop: the event has left the queue, and its request is not answered yet.
+        await asyncio.sleep(0)
+        await sink.drain()
+        assert sink.statistics().written == 1
+    (event,) = events(server)
+    assert "series" not in event

@@ -264,6 +264,8 @@ class EventSink:
 
     async def _send(self, entry: _Entry) -> None:
         count = entry.count
+        if count == entry.written_count:  # queued by the drain while it was being written
+            return
         path = f"/apis/events.k8s.io/v1/namespaces/{entry.regarding.get('namespace') or 'default'}/events"
         if entry.written_count:
             patch = msgspec.json.encode({"series": _series(entry)})
