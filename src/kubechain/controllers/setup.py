@@ -281,7 +281,6 @@ def _index_runs(manager: Manager) -> None:
     manager.add_index(resources.TASK_RUNS, watches.UNBEGUN_BY_AGENT, watches.unbegun_by_agent)
     manager.add_index(resources.TASK_RUNS, watches.BEGUN_BY_LLM, watches.begun_by_llm)
     manager.add_index(resources.TASK_RUNS, watches.BEGUN_BY_TOOL_SOURCE, watches.begun_by_tool_source)
-    manager.add_index(resources.TOOL_CALLS, task_run_kind.CALLS_BY_RUN, watches.calls_by_run)
     manager.add_index(resources.TASKS, watches.TASKS_BY_AGENT, watches.tasks_by_agent)
     manager.add_index(resources.AGENTS, watches.AGENTS_BY_LLM, watches.agents_by_llm)
 

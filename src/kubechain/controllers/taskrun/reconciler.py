@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from kubechain.api import reasons
+from kubechain.api import names, reasons
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
 from kubechain.api.task import Task
@@ -43,8 +43,6 @@ from kubechain.runtime.liveness import Liveness
 from kubechain.runtime.store import Lister
 
 log = structlog.get_logger(__name__)
-
-CALLS_BY_RUN = "run"
 
 DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
 """Long enough for a model that thinks, short enough that a lost connection is noticed the same morning."""
@@ -127,7 +125,6 @@ class TaskRunReconciler:
         agent_name = pinned.agent_name if pinned else (reference.name if reference else "")
         agent = self._caches.agents.get(namespace, agent_name) if agent_name else None
         llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
-        calls = self._caches.tool_calls.by_index(CALLS_BY_RUN, f"{namespace}/{run.metadata.name}")
         return Observed(
             run=run,
             task=task,
@@ -135,9 +132,16 @@ class TaskRunReconciler:
             llm=self._caches.llms.get(namespace, llm_name) if llm_name else None,
             now=self._clock.now(),
             tools=self._tools(run, agent),
-            calls={call.metadata.name: call for call in calls},
+            calls=self._calls(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
         )
+
+    def _calls(self, run: TaskRun) -> dict[str, TaskRunToolCall]:
+        """The objects of the open turn, by the names that they must have: a run of days has thousands of others."""
+        namespace, name, turn = run.metadata.namespace, run.metadata.name, run.status.turn
+        wanted = (names.tool_call_name(name, turn=turn, index=call.idx) for call in run.status.pending_turn)
+        found = (self._caches.tool_calls.get(namespace, one) for one in wanted)
+        return {call.metadata.name: call for call in found if call is not None}
 
     def _tools(self, run: TaskRun, agent: Agent | None) -> tuple[Found, ...]:
         if run.status.pinned is not None:

@@ -9,7 +9,6 @@ from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
-from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -88,11 +87,6 @@ class Wakers:
 
 def _requests(runs: Iterable[TaskRun]) -> list[Request]:
     return [Request(run.metadata.namespace, run.metadata.name) for run in runs]
-
-
-def calls_by_run(call: TaskRunToolCall) -> list[str]:
-    """Tool calls by the run that they belong to."""
-    return [f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"]
 
 
 def begun_by_tool_source(run: TaskRun) -> list[str]:

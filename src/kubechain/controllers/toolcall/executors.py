@@ -3,7 +3,7 @@
 Foreign errors end here. Each function knows one client and nothing of claims, statuses or retries.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -22,6 +22,9 @@ from kubechain.tools.builtin import BUILTINS, Context
 from kubechain.tools.external_api import ApiRequest
 from kubechain.tools.model import AddressRefused, InvalidArguments, InvalidTool, NotExecuted, Output, Uncertain
 
+READS_RESULTS = frozenset({"json_query"})
+"""Builtins that look at what earlier calls answered."""
+
 KEY_META = "kubechain.humanlayer.dev/idempotency-key"
 """Where MCP servers find the idempotency key of a call."""
 
@@ -33,7 +36,7 @@ class Prepared:
     Attributes:
         name: Of the call's object: deterministic, so that what was started under it can be found again.
         key: The same for every attempt.
-        results: What earlier calls of the run answered, by tool call id.
+        results: Looks up what earlier calls of the run answered, by tool call id; few tools ever ask.
     """
 
     namespace: str
@@ -45,7 +48,7 @@ class Prepared:
     arguments: Mapping[str, Any] = field(repr=False)
     key: str
     timeout_seconds: float
-    results: Mapping[str, str] = field(repr=False)
+    results: Callable[[], Mapping[str, str]] = field(repr=False)
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -125,7 +128,8 @@ class Executors:
         if execute is None:
             raise InvalidTool(f'Tool "{call.offer.object}" says nothing about what a call does')
         if execute.builtin is not None:
-            context = Context(now=self.clock.now(), results=call.results)
+            results = call.results() if execute.builtin.name in READS_RESULTS else {}
+            context = Context(now=self.clock.now(), results=results)
             return BUILTINS[execute.builtin.name].run(call.arguments, context)
         if execute.external_api is not None:
             request = await api_request(execute.external_api, call.namespace, call.key, self.secrets)

@@ -37,7 +37,7 @@ from kubechain.controllers.toolcall.steps import (
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge
+from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.liveness import Liveness
 from kubechain.runtime.store import Change, Lister
@@ -179,7 +179,7 @@ class ToolCallReconciler:
     # --- effects
 
     async def _execute(self, observed: Observed, step: Execute) -> TaskRunToolCall | None:
-        """T4, the call, T5. The claim is made on a version that the server itself has just given or confirmed."""
+        """T4, the call, T5."""
         call = observed.call
         execution = execution_for(
             call,
@@ -189,7 +189,7 @@ class ToolCallReconciler:
             now=observed.now,
             timeout_seconds=step.timeout_seconds,
         )
-        claimed = await self._writer.write(TOOL_CALLS, call, settle.claimed(call, observed.run, execution))
+        claimed = await self._claim(call, settle.claimed(call, observed.run, execution), execution)
         if claimed is None:
             return None
         prepared = self._prepared(observed, step)
@@ -198,6 +198,17 @@ class ToolCallReconciler:
         if recorded is not None and isinstance(outcome, Answered):
             await self._keep_late_answer(recorded, execution, outcome)
         return recorded
+
+    async def _claim(self, call: TaskRunToolCall, settled: Settled, execution: Execution) -> TaskRunToolCall | None:
+        """Write the claim; where its fate is not known, ask: ours counts, anything else is left alone."""
+        try:
+            return await self._writer.write(TOOL_CALLS, call, settled)
+        except (ApiError, TransportError):
+            found = await self._recorder.look(call)
+            if found is None or not holds(found, execution):
+                raise
+            self._writer.announce(call, found, settled)
+            return found
 
     def _record(self, execution: Execution, outcome: Outcome) -> recording.Outcome[TaskRunToolCall]:
         def refused(call: TaskRunToolCall, error: ApiError) -> Settled:
@@ -228,7 +239,7 @@ class ToolCallReconciler:
             arguments=step.arguments,
             key=observed.call.spec.idempotency_key or metadata.uid,
             timeout_seconds=step.timeout_seconds,
-            results=self._earlier_results(observed.call),
+            results=lambda: self._earlier_results(observed.call),
             trace=_trace(observed.run),
         )
 
