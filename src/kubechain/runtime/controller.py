@@ -74,6 +74,7 @@ class Host(Protocol):
     @property
     def metrics(self) -> Metrics: ...
     def informer(self, resource: Resource[T]) -> Informer[T]: ...
+    def informers(self) -> Iterable[Informer[Any]]: ...
     def add_runnable(self, runnable: Controller, *, needs_leader: bool = True) -> None: ...
 
 
@@ -113,9 +114,14 @@ class Controller:
 
     def __init__(
         self, name: str, reconciler: Reconciler, sources: list[Source], *, clock: Clock, metrics: ControllerMetrics,
-        options: Options,
+        options: Options, caches: Callable[[], Iterable[Informer[Any]]],
     ) -> None:  # fmt: skip
-        """Create a controller and start to listen; work begins with `run`."""
+        """Create a controller and start to listen; work begins with `run`.
+
+        Args:
+            caches: all that must be filled before: a reconciler reads more than it listens to, and a cache that is
+                still empty says of everything that it does not exist.
+        """
         self.name = name
         self.options = options
         self.queue = workqueue.Queue(name, clock=clock)
@@ -123,6 +129,7 @@ class Controller:
         self._sources = sources
         self._clock = clock
         self._metrics = metrics
+        self._caches = caches
         self._slots = asyncio.Semaphore(options.workers)
         self._stopping = False
         self._active = 0
@@ -160,7 +167,7 @@ class Controller:
         return self._active
 
     async def _wait_synced(self) -> None:
-        informers = {id(source.informer): source.informer for source in self._sources}.values()
+        informers = list(self._caches())
         try:
             async with asyncio.timeout(self.options.sync_timeout_seconds):
                 for informer in informers:
@@ -333,7 +340,10 @@ class Builder:
         if self._primary is None:
             raise ValueError(f'controller "{self._name}": for_ is missing')
         metrics = host.metrics.controller(self._name, workers=options.workers)
-        made = Controller(self._name, reconciler, self._sources, clock=host.clock, metrics=metrics, options=options)
+        made = Controller(
+            self._name, reconciler, self._sources, clock=host.clock, metrics=metrics, options=options,
+            caches=host.informers,
+        )  # fmt: skip
         host.metrics.follow_queue(self._name, made.queue.statistics)
         host.add_runnable(made, needs_leader=options.needs_leader)
         return made

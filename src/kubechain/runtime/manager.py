@@ -154,6 +154,10 @@ class Manager:
             raise RuntimeError(f"manager: caches are made before the start: {resource.kind}")
         return self._informers.of(resource)
 
+    def informers(self) -> Iterable[Informer[Any]]:
+        """Return every cache that there is."""
+        return self._informers
+
     def lister(self, resource: Resource[T]) -> Lister[T]:
         """Return the reader of a kind's cache."""
         return self.informer(resource).lister
