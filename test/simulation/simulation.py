@@ -42,8 +42,8 @@ PATIENCE_SECONDS = 6 * 3_600.0
 SETTLE_SECONDS = 90.0
 """After the last run has ended: for events, leases, and everything that comes late."""
 
-FROZEN_SECONDS = 120.0
-"""Long enough that leases run out and somebody else takes over."""
+FROZEN_SECONDS = 70.0
+"""Long enough that both leases run out and somebody else takes over, shorter than the time-out of a first list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ class _World:
     def _look_after_stopped(self) -> None:
         for replica in self._replicas:
             error = None if replica.task.cancelled() else replica.task.exception()
-            if error is not None:
+            if error is not None and not _is_leadership_lost(error):
                 self.watchman.violated(f"manager {replica.process.name} did not stop in order: {error!r}")
 
 

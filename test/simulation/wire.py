@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from kubechain.runtime.errors import TransportError
-from kubechain.runtime.transport import Exchange, Reply, StreamReply
+from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
 from test.simulation.plans import Plan
 from test.simulation.points import Points, Process
 
@@ -201,7 +201,7 @@ def _reset() -> Exception:
 
 def _refusal(code: int) -> Reply:
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": _REASONS[code]}
-    return Reply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
+    return WholeReply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
 
 
 def _label(method: str, target: str, body: bytes | None) -> str:
