@@ -128,8 +128,9 @@ class Executors:
         if execute is None:
             raise InvalidTool(f'Tool "{call.offer.object}" says nothing about what a call does')
         if execute.builtin is not None:
-            results = call.results() if execute.builtin.name in READS_RESULTS else {}
-            context = Context(now=self.clock.now(), results=results)
+            context = Context(now=self.clock.now())
+            if execute.builtin.name in READS_RESULTS:
+                context = replace(context, results=call.results())
             return BUILTINS[execute.builtin.name].run(call.arguments, context)
         if execute.external_api is not None:
             request = await api_request(execute.external_api, call.namespace, call.key, self.secrets)
