@@ -69,3 +69,31 @@ def a_taskrun(name: str, *, task: str, **spec: Any) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {"taskRef": {"name": task}, **spec},
     }
+
+
+def a_tool(name: str, **spec: Any) -> dict[str, Any]:
+    """A Tool; what it does is in the spec."""
+    return {"apiVersion": API_VERSION, "kind": "Tool", "metadata": {"name": name}, "spec": spec}
+
+
+def a_builtin(name: str = "add", **spec: Any) -> dict[str, Any]:
+    """One of the functions that come along."""
+    return a_tool(name, toolType="function", execute={"builtin": {"name": name}}, **spec)
+
+
+def an_api_tool(name: str, *, url: str, semantics: str | None = None, **api: Any) -> dict[str, Any]:
+    """A Tool that is an HTTP endpoint; it takes any `text`."""
+    parameters = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    more = {"semantics": semantics} if semantics else {}
+    execute = {"externalAPI": {"url": url, **api}}
+    return a_tool(name, toolType="externalAPI", parameters=parameters, execute=execute, **more)
+
+
+def an_mcp_server(name: str, **spec: Any) -> dict[str, Any]:
+    """An MCPServer."""
+    return {"apiVersion": API_VERSION, "kind": "MCPServer", "metadata": {"name": name}, "spec": spec}
+
+
+def refs(*names: str) -> list[dict[str, str]]:
+    """References by name, as Agents have them."""
+    return [{"name": name} for name in names]

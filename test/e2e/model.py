@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,16 @@ class Call:
     def messages(self) -> list[dict[str, Any]]:
         return self.body["messages"]
 
+    @property
+    def tools(self) -> list[str]:
+        """Names of the tools that were offered."""
+        return [tool["function"]["name"] for tool in self.body.get("tools", [])]
+
+    @property
+    def results(self) -> dict[str, str]:
+        """What the tools answered so far, by call id."""
+        return {one["tool_call_id"]: one["content"] for one in self.messages if one["role"] == "tool"}
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -43,18 +53,57 @@ class Failure:
     raw: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One tool call that the model asks for.
+
+    Attributes:
+        name: Of the tool, as it was offered.
+        arguments: A mapping becomes JSON; a text is sent as it is, sense or nonsense.
+        id: None makes one that is different within the answer.
+    """
+
+    name: str
+    arguments: dict[str, Any] | str = field(default_factory=dict[str, Any])
+    id: str | None = None
+
+    def wire(self, number: int) -> dict[str, Any]:
+        """The call in the words of openai-chat."""
+        arguments = self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
+        function = {"name": self.name, "arguments": arguments}
+        return {"id": f"call_{number}" if self.id is None else self.id, "type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """An answer that asks for tool calls, side by side."""
+
+    calls: tuple[Ask, ...]
+    content: str | None = None
+
+
+Answer = str | Failure | Asks
+
+
+def asks(*calls: Ask, content: str | None = None) -> Asks:
+    """An answer that asks for these calls."""
+    return Asks(calls, content)
+
+
 @dataclass(slots=True)
 class Script:
     """What one model id does.
 
     Attributes:
         answers: Taken from the front, one a call; when none is left, `ANSWER` is given.
+        respond: Makes the answer from the call instead, for conversations that go on side by side.
         keys: The API keys that are accepted; None accepts any.
         exists: Whether the provider knows the model.
         calls: Every request for a completion so far.
     """
 
-    answers: list[str | Failure] = field(default_factory=list[str | Failure])
+    answers: list[Answer] = field(default_factory=list[Answer])
+    respond: Callable[[Call], Answer] | None = None
     keys: frozenset[str] | None = None
     exists: bool = True
     calls: list[Call] = field(default_factory=list[Call])
@@ -69,6 +118,12 @@ class Script:
             yield self
         finally:
             self.gate.set()
+
+    def answer(self, call: Call) -> Answer:
+        """What to say to that call."""
+        if self.respond is not None:
+            return self.respond(call)
+        return self.answers.pop(0) if self.answers else ANSWER
 
     def wait_for_call(self, *, timeout_seconds: float = 30.0) -> None:
         """Return when one more call has arrived.
@@ -139,10 +194,11 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal := self._refusal(script, body["model"]):
             self._fail(refusal)
             return
-        script.calls.append(Call(self._key(), body))
+        call = Call(self._key(), body)
+        script.calls.append(call)
         script.arrived.release()
         script.gate.wait(HOLD_SECONDS)
-        match script.answers.pop(0) if script.answers else ANSWER:
+        match script.answer(call):
             case Failure() as failure:
                 self._fail(failure)
             case answer:
@@ -181,9 +237,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the test says what it misses."""
 
 
-def _completion(model: str, answer: str) -> bytes:
-    message = {"role": "assistant", "content": answer}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+def _completion(model: str, answer: str | Asks) -> bytes:
+    message: dict[str, Any] = {"role": "assistant", "content": answer}
+    reason = "stop"
+    if isinstance(answer, Asks):
+        tool_calls = [call.wire(number) for number, call in enumerate(answer.calls)]
+        message, reason = {"role": "assistant", "content": answer.content, "tool_calls": tool_calls}, "tool_calls"
+    choice = {"index": 0, "message": message, "finish_reason": reason}
     usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
     return json.dumps(
         {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
