@@ -197,7 +197,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def llm_at(base_url: str) -> str:
     """The LLM of the samples, at the embedded model."""
-    return f"{(SAMPLES / 'llm.yaml').read_text().rstrip()}\n  parameters:\n    baseUrl: {base_url}\n"
+    return f"{(SAMPLES / 'llm.yaml').read_text().rstrip()}\n  parameters:\n    baseUrl: {base_url}\n    maxTokens: 64\n"
 
 
 def free_ports(count: int) -> Sequence[int]:
