@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,3 +62,9 @@ def over_http(transport: Literal["http", "sse"], ledger: Ledger | None = None, p
             yield f"http://127.0.0.1:{port}/{'sse' if transport == 'sse' else 'mcp'}"
         finally:
             process.kill()
+
+
+def kill(pid: int) -> None:
+    """End one of our peers, as the kernel does when memory runs out."""
+    assert is_running(pid)
+    os.kill(pid, signal.SIGKILL)
