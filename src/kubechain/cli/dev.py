@@ -21,6 +21,7 @@ examples:
   kubechain dev                       state in memory, gone at the end
   kubechain dev --model               with the embedded model: no key, no network
   kubechain dev --data-dir ./state    state in a folder: a restart resumes every run
+  kubechain dev --faults faults.yaml  an API server that fails as the file says
   kubechain dev --no-manager          the control plane alone; run `kubechain manager` beside it
 """
 
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.switch("--model", default=False, help="serve the embedded model too, and write a manifest that uses it")
     flags.value("--model-port", default="0", type=_port, metavar="PORT", help="port of the model; 0: a free one")
     flags.switch("--no-manager", default=False, help="start the control plane alone")
+    flags.value("--faults", default="", metavar="FILE", help="faults of the API server, to see operators suffer")
     flags.value("--max-concurrent-runs", default="1000", type=positive, metavar="N", help="runs that may wait at once")
     flags.value("--health-probe-bind-address", default="0", type=address, metavar="ADDRESS", help="of /readyz; 0: none")
     flags.value("--metrics-bind-address", default="0", type=address, metavar="ADDRESS", help="of /metrics; 0: none")
@@ -81,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
             allowed_addresses=options.allow_addresses,
             health_address=options.health_probe_bind_address,
             metrics_address=options.metrics_bind_address,
+            faults=Path(options.faults).expanduser() if options.faults else None,
         )
     )
     return process.run(server.run)

@@ -19,13 +19,16 @@ from kubechain.cli import guide
 from kubechain.cli.flags import Address
 from kubechain.cli.manager import text_of
 from kubechain.cli.terminal import STARTED_AT, Failure, show
+from kubechain.embedded import faults_file
 from kubechain.embedded import kubeconfig as kubeconfig_file
 from kubechain.embedded.controlplane import ControlPlane
+from kubechain.embedded.faults_file import FaultsFileError
 from kubechain.embedded.http import PortInUseError
 from kubechain.embedded.sqlite import StorageInUseError
 from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
 from kubechain.llm.embedded.modelfile import MODEL_NAME
 from kubechain.manager import ManagerOptions, run_manager
+from kubechain.runtime.errors import TransportError
 
 GRACE_SECONDS = 1.0
 """A person waits for the end. Nothing is lost: what is cut off is resumed at the next start, if there is one."""
@@ -46,6 +49,7 @@ class DevOptions:
         allowed_addresses: That HTTP tools may reach although they are not public.
         health_address: Of the manager's probes; None for none.
         metrics_address: Of the manager's metrics; None for none.
+        faults: A file that says how the API server shall fail; None: not at all.
     """
 
     data_folder: Path | None
@@ -58,6 +62,7 @@ class DevOptions:
     allowed_addresses: tuple[str, ...]
     health_address: Address | None
     metrics_address: Address | None
+    faults: Path | None = None
 
 
 class DevServer:
@@ -86,9 +91,10 @@ class DevServer:
         require_ours(options.kubeconfig)
         options.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         try:
-            plane = ControlPlane(options.data_folder, options.port, kubeconfig_path=options.kubeconfig)
+            faults = faults_file.read(options.faults) if options.faults else None
+            plane = ControlPlane(options.data_folder, options.port, kubeconfig_path=options.kubeconfig, faults=faults)
             await stack.enter_async_context(plane)
-        except (PortInUseError, StorageInUseError) as error:
+        except (PortInUseError, StorageInUseError, FaultsFileError) as error:
             raise Failure(str(error)) from error
         if options.data_folder is None:
             stack.callback(options.kubeconfig.unlink, missing_ok=True)
@@ -108,7 +114,7 @@ class DevServer:
             max_concurrent_runs=self._options.max_concurrent_runs,
             allowed_addresses=self._options.allowed_addresses,
         )
-        await run_manager(options, stop=stop, exchange=plane.exchange(), on_ready=ready.set)
+        await run_manager(options, stop=stop, exchange=plane.exchange(lost=TransportError), on_ready=ready.set)
 
     async def _run_beside(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
         """Start the model while the manager fills its caches, say when all is ready, and watch over the model."""

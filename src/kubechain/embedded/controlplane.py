@@ -21,8 +21,10 @@ from kubechain.embedded import authn, certificates, kubeconfig
 from kubechain.embedded.engine import Engine
 from kubechain.embedded.environment import Environment, SystemEnvironment
 from kubechain.embedded.errors import StatusError
+from kubechain.embedded.faults import Faults
 from kubechain.embedded.http import HttpFace
-from kubechain.embedded.inprocess import InProcessExchange
+from kubechain.embedded.http_types import Handler
+from kubechain.embedded.inprocess import InProcessExchange, Lost
 from kubechain.embedded.private_files import write_private
 from kubechain.embedded.registry import JsonObject, ResourceInfo
 from kubechain.embedded.server import ApiServer
@@ -44,6 +46,7 @@ class ControlPlane:
         host: A loopback address.
         kubeconfig_path: Where to write the kubeconfig; None means `kubeconfig` in the folder.
         environment: Time and randomness.
+        faults: What clients shall suffer.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class ControlPlane:
         host: str = "127.0.0.1",
         kubeconfig_path: Path | None = None,
         environment: Environment | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="kubechain-") if folder is None else None
         self.folder = folder or Path(self._temporary.name if self._temporary else "")
@@ -64,7 +68,8 @@ class ControlPlane:
         self.engine = Engine(storage, environment=self._environment)
         self._token = _kept_token(self.folder / "token")
         tokens = authn.Tokens(self._token)
-        self.server = ApiServer(self.engine, tokens=tokens, now=self._environment.now)
+        server = ApiServer(self.engine, tokens=tokens, now=self._environment.now)
+        self.server: Handler = faults.around(server) if faults else server
         self._certificates = certificates.ensure(self.folder / "tls", now=datetime.now(UTC))
         self._face = HttpFace(self.server, tokens=tokens, context=self._certificates.context(), host=host, port=port)
 
@@ -99,9 +104,13 @@ class ControlPlane:
     ) -> None:
         await self.stop()
 
-    def exchange(self, *, user_agent: str = "kubechain") -> InProcessExchange:
-        """Return an in-process way to the API server, in the shape of the runtime's seam."""
-        return InProcessExchange(self.server, headers={"user-agent": user_agent})
+    def exchange(self, *, user_agent: str = "kubechain", lost: Lost = ConnectionResetError) -> InProcessExchange:
+        """Return an in-process way to the API server, in the shape of the runtime's seam.
+
+        Args:
+            lost: Makes what the client takes for a lost connection.
+        """
+        return InProcessExchange(self.server, headers={"user-agent": user_agent}, lost=lost)
 
     def install_crd(self, crd: JsonObject) -> JsonObject:
         """Create a CustomResourceDefinition, or bring the one that is there up to date.

@@ -20,8 +20,8 @@ from aiohttp.streams import StreamReader
 
 from kubechain.embedded import errors
 from kubechain.embedded.authn import ANONYMOUS, Tokens, User
-from kubechain.embedded.http_types import HttpRequest, HttpResponse, Stream
-from kubechain.embedded.server import HEALTH_PATHS, OPEN_PATHS, ApiServer, refusal
+from kubechain.embedded.http_types import ConnectionLost, Handler, HttpRequest, HttpResponse, Stream
+from kubechain.embedded.server import HEALTH_PATHS, OPEN_PATHS, refusal
 
 _SHUTDOWN_SECONDS: Final = 1.0
 """How long a stop waits for requests under way. Watches have been ended by then, everything else is instant."""
@@ -38,7 +38,7 @@ class NotLoopbackError(ValueError):
 
 
 class HttpFace:
-    """Serves an `ApiServer` on a port of this machine.
+    """Serves an API server on a port of this machine.
 
     Args:
         context: TLS; kubectl sends its token over nothing else.
@@ -50,7 +50,7 @@ class HttpFace:
     """
 
     def __init__(
-        self, server: ApiServer, *, tokens: Tokens, context: ssl.SSLContext, host: str = "127.0.0.1", port: int = 0
+        self, server: Handler, *, tokens: Tokens, context: ssl.SSLContext, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         _require_loopback(host)
         self._server = server
@@ -110,7 +110,10 @@ class HttpFace:
             body = await request.read() if request.body_exists else b""
         except web.HTTPRequestEntityTooLarge:
             return _whole(refusal(errors.request_too_large()))
-        response = await self._server.handle(_translated(request, body), user)
+        try:
+            response = await self._server.handle(_translated(request, body), user)
+        except ConnectionLost:
+            return _hung_up(request)
         if isinstance(response.body, bytes):
             return _whole(response)
         return await self._stream(request, response, response.body)
@@ -130,6 +133,9 @@ class HttpFace:
                 await reply.write(chunk)
         except ConnectionError:
             return reply  # the client went away between two events
+        except ConnectionLost:
+            _hang_up(request)
+            return reply
         finally:
             self._streams.discard(stream)
             await stream.aclose()
@@ -168,6 +174,18 @@ def _translated(request: web.BaseRequest, body: bytes) -> HttpRequest:
     path, _, query = request.raw_path.partition("?")
     headers = {key.lower(): value for key, value in request.headers.items()}
     return HttpRequest(request.method, unquote(path), query, headers, body)
+
+
+def _hang_up(request: web.BaseRequest) -> None:
+    """Cut the connection without a word, as a machine does that goes down."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _hung_up(request: web.BaseRequest) -> web.Response:
+    """The same where no answer has begun; what is returned reaches nobody."""
+    _hang_up(request)
+    return web.Response(status=500)
 
 
 def _whole(response: HttpResponse) -> web.Response:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from kubechain.embedded.authn import User
 
 JSON = "application/json"
 """The one encoding of response bodies: kubectl and client libraries all accept it."""
@@ -62,3 +65,19 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes | Stream
+
+
+class ConnectionLost(Exception):
+    """Raised by a server, or by a stream, when the client shall see the connection break: only faults do that."""
+
+
+class Handler(Protocol):
+    """Answers requests: the server, or what stands in front of it."""
+
+    async def handle(self, request: HttpRequest, user: User = ...) -> HttpResponse:
+        """Answer a request.
+
+        Raises:
+            ConnectionLost: There shall be no answer.
+        """
+        ...
