@@ -8,6 +8,7 @@ are for the mocks of the benches; they must not go here.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator
@@ -175,6 +176,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.scripts: defaultdict[str, Script] = defaultdict(_open_script)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that was killed says no good-bye; anything else is shown."""
+        if not isinstance(sys.exc_info()[1], ConnectionResetError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
