@@ -54,15 +54,17 @@ _Streams = tuple[Any, Any]
 _NOT_EXECUTED = frozenset(
     (
         types.METHOD_NOT_FOUND,
-        types.INVALID_PARAMS,
-        types.INVALID_REQUEST,
         types.HEADER_MISMATCH,
         types.UNSUPPORTED_PROTOCOL_VERSION,
         types.MISSING_REQUIRED_CLIENT_CAPABILITY,
         http.NOT_SENT,
     )
 )
-"""The server, or the way to it, refused the request before anything was done."""
+"""The server, or the way to it, refused the request before anything was done.
+
+Not here: "invalid params" and "invalid request". Tools raise them in the middle of their work, and a server that finds
+a tool's output invalid says "invalid params" after it: they are answers for the model, and nothing is repeated.
+"""
 
 _LOST = frozenset((types.CONNECTION_CLOSED, types.PARSE_ERROR, http.LOST))
 _PERMANENT_HTTP = ("HTTP 401", "HTTP 403", "HTTP 404", "HTTP 405", "HTTP 410")

@@ -1,0 +1,65 @@
+"""What a server's JSON-RPC error means for the call that it answers."""
+
+from typing import Any, cast
+
+import mcp_types as types
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from kubechain.mcp import http
+from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
+from kubechain.mcp.failures import ConnectFailure
+from kubechain.mcp.model import ServerSpec
+from kubechain.mcp.sdk import SdkLink
+
+
+class Refusing:
+    """A client, and its session, whose server answers every request with one error."""
+
+    def __init__(self, code: int) -> None:
+        """Take the error's code."""
+        self.session = self
+        self._code = code
+
+    async def send_request(self, *_: object) -> Any:
+        raise MCPError(self._code, "no")
+
+
+class Deaf:
+    """An observer that keeps nothing."""
+
+    def ended(self, failure: ConnectFailure) -> None: ...
+    def tools_changed(self) -> None: ...
+    def suspect(self) -> None: ...
+
+
+def link(code: int) -> SdkLink:
+    return SdkLink(cast(Any, Refusing(code)), ServerSpec("stdio"), Deaf())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(types.INVALID_PARAMS, id="invalid params: also said of a tool's own output, after its work"),
+        pytest.param(types.INVALID_REQUEST, id="invalid request: also raised by tools"),
+        pytest.param(types.INTERNAL_ERROR, id="internal error"),
+        pytest.param(-32000 - 42, id="an error of the server's own"),
+    ],
+)
+async def test_an_error_that_may_come_after_the_work_is_an_answer_and_never_a_reason_to_repeat(code: int) -> None:
+    result = await link(code).call("launch", {}, {})
+    assert (result.is_error, result.content) == (True, f"error {code}: no")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        pytest.param(types.METHOD_NOT_FOUND, NotSent, id="the server has no tools"),
+        pytest.param(http.NOT_SENT, NotSent, id="the request did not get there"),
+        pytest.param(http.LOST, ConnectionLost, id="the answer did not get here"),
+        pytest.param(types.REQUEST_TIMEOUT, TimedOut, id="no answer in time"),
+    ],
+)
+async def test_other_errors_say_what_is_known_about_the_effect(code: int, error: type[McpError]) -> None:
+    with pytest.raises(error):
+        await link(code).call("launch", {}, {})
