@@ -9,7 +9,9 @@ from kubechain.api.meta import StatusType
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, TaskRunPhase, Usage
 from kubechain.controllers.taskrun import conversation
-from kubechain.controllers.taskrun.decide import decide
+from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS
+from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline
+from kubechain.controllers.taskrun.effects import tool_call
 from kubechain.controllers.taskrun.steps import Begin, Cancel, CreateToolCalls, Delete, Fail, Rest, SendToLLM, Wait
 from test.controllers.builders import (
     NOW,
@@ -136,6 +138,12 @@ def test_a_run_past_its_deadline_fails(phase: TaskRunPhase) -> None:
     assert step == Fail("DeadlineExceeded", "the run took longer than 10 seconds")
 
 
+@pytest.mark.parametrize("phase", TERMINAL)
+def test_a_finished_run_has_no_deadline_that_would_wake_it_again_and_again(phase: TaskRunPhase) -> None:
+    run = a_run(phase=phase, spec={"active_deadline_seconds": 10}, completion_time=later(5))
+    assert seconds_to_deadline(observed(run, now=later(60))) is None
+
+
 def test_the_runs_own_deadline_overrides_the_tasks() -> None:
     run = a_run(phase=P.READY_FOR_LLM, spec={"active_deadline_seconds": 60})
     step = decide(observed(run, task=a_task(active_deadline_seconds=10), now=later(10)))
@@ -206,6 +214,26 @@ def test_every_call_of_a_turn_gets_an_object() -> None:
     )
     step = decide(observed(a_run(phase=P.TOOL_CALLS_PENDING, pending_turn=pending)))
     assert step == CreateToolCalls(pending)
+
+
+@pytest.mark.parametrize(
+    ("owner_name", "step"),
+    [
+        pytest.param("hello-1", Rest(LEFT_OVER_SECONDS), id="an earlier run of the same name: it goes"),
+        pytest.param(
+            "other-1",
+            Fail("ToolCallNameTaken", 'TaskRunToolCall "hello-1-t0-c0" exists already and does not belong to this run'),
+            id="another run: it stays",
+        ),
+    ],
+)
+def test_a_tool_call_of_another_run_is_never_taken_for_ones_own(owner_name: str, step: Rest | Fail) -> None:
+    pending = PendingToolCall(idx=0, tool_call_id="call_1", name="launch", arguments="", args_sha="sha")
+    run = a_run(phase=P.TOOL_CALLS_PENDING, pending_turn=(pending,))
+    other = run.model_copy(update={"metadata": meta(owner_name, uid="33333333-3333-3333-3333-333333333333")})
+    call = tool_call(other, pending)
+    found = call.model_copy(update={"metadata": call.metadata.model_copy(update={"name": "hello-1-t0-c0"})})
+    assert decide(observed(run, calls={"hello-1-t0-c0": found})) == step
 
 
 def test_every_phase_is_decided() -> None:

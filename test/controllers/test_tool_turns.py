@@ -195,6 +195,66 @@ async def test_cancelling_the_parent_cancels_the_tree() -> None:
         assert child.status.phase == TaskRunPhase.CANCELLED
 
 
+SCOUT = {"llmRef": {"name": "gpt-4o"}, "system": "You look at things."}
+
+
+async def delegating(world: World, model: FakeLLMClient) -> None:
+    world.replica(model)
+    await world.apply_walk_through(subAgents=[{"name": "scout"}])
+    await world.apply("agents", {"metadata": {"name": "scout"}, "spec": SCOUT})
+    await world.apply_task()
+
+
+async def test_a_deleted_run_of_another_agent_is_reported_and_never_started_again() -> None:
+    delegation = calls(a_call("delegate_to_agent__scout", '{"message": "Go and see."}'))
+    model = FakeLLMClient(delegation, answer("too late"), latency_seconds=10)
+    async with a_world() as world:
+        await delegating(world, model)
+        await model.wait_for_calls(2)
+        await world.client.delete(resources.TASK_RUNS, "default", "hello-1-t0-c0-run")
+        run = await world.until(is_over)
+        ((_, text),) = tool_answers(run)
+        assert text.startswith("outcome unknown")
+        assert "was deleted" in text
+        assert [one.metadata.name for one in await world.client.list(resources.TASK_RUNS)] == ["hello-1"]
+
+
+async def test_a_message_that_no_run_can_start_with_is_answered_to_the_model() -> None:
+    delegation = calls(a_call("delegate_to_agent__scout", '{"message": "   "}'))
+    async with a_world() as world:
+        await delegating(world, FakeLLMClient(delegation, answer("sorry")))
+        run = await world.until(is_over)
+        assert run.status.output == "sorry"
+        ((_, text),) = tool_answers(run)
+        assert text.startswith("error: the API server refused the agent's run")
+
+
+async def test_a_call_that_waits_for_an_agent_goes_on_when_the_agent_is_ready() -> None:
+    delegation = calls(a_call("delegate_to_agent__scout", '{"message": "Go and see."}'))
+    model = FakeLLMClient(delegation, answer("I saw it."), answer("It is there."))
+    model.hold()
+    async with a_world() as world:
+        await delegating(world, model)
+        await model.wait_for_calls(1)
+        await world.client.patch(resources.AGENTS, "default", "scout", {"spec": {"llmRef": {"name": "nowhere"}}})
+        await world.agent_until(lambda agent: agent.metadata.name == "scout" and agent.status.status == "Error")
+        model.release()
+        await world.call_until(lambda call: call.status.status_detail.startswith("Waiting for agent"))
+        await world.client.patch(resources.AGENTS, "default", "scout", {"spec": {"llmRef": {"name": "gpt-4o"}}})
+        assert (await world.until(is_over)).status.output == "It is there."
+
+
+async def test_a_tool_with_the_name_of_the_plan_is_a_tool_like_any_other() -> None:
+    model = FakeLLMClient(calls(a_call(plan.NAME, '{"a": 2, "b": 3}')), answer("five"))
+    async with a_world() as world:
+        world.replica(model)
+        await world.apply_walk_through(tools=[{"name": "add"}])
+        await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD | {"name": plan.NAME}})
+        await world.apply_task()
+        run = await world.until(is_over)
+        assert (run.status.output, run.status.plan) == ("five", ())
+
+
 async def test_agents_that_delegate_in_a_ring_say_so() -> None:
     async with a_world() as world:
         world.replica(FakeLLMClient())

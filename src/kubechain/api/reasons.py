@@ -89,6 +89,8 @@ AGENT_DELETED = "AgentDeleted"
 """The run's agent is gone; the run goes on with what it pinned when it began."""
 TOOL_CALL_NAME_TAKEN = "ToolCallNameTaken"
 """The name of a tool call's object belongs to something else."""
+TOOL_CALL_REFUSED = "ToolCallRefused"
+"""The API server does not take a tool call's object, and would refuse it again."""
 LATE_RESULT = "LateResult"
 """An answer came after its attempt had been given up; it changes nothing."""
 
@@ -126,6 +128,7 @@ CONNECTION_FAILED = "ConnectionFailed"
 def discovered_tools(count: int) -> str:
     """Return the message of `TOOLS_DISCOVERED`."""
     return f"Discovered {count} tool(s)"
+
 
 # TaskRunToolCall.
 TOOL_CALL_SUCCEEDED = "ToolCallSucceeded"

@@ -26,6 +26,7 @@ from kubechain.controllers.taskrun.effects import ModelCaller
 from kubechain.controllers.tool import reconciler as tool_kind
 from kubechain.controllers.tool.observe import Check
 from kubechain.controllers.toolcall import reconciler as call_kind
+from kubechain.controllers.toolcall import watches as call_watches
 from kubechain.controllers.toolcall.check import ToolCheck
 from kubechain.controllers.toolcall.containers import Containers
 from kubechain.controllers.toolcall.executors import Executors
@@ -78,7 +79,10 @@ def add_controllers(manager: Manager, *, clients: Clients, settings: Settings | 
     doubt_llm = _add_llm(manager, secrets, clients.llm)
     containers = Containers(manager.client, manager.clock, clients.engine, secrets)
     _add_tool(manager, secrets, ToolCheck(clients.http, containers))
-    connections = _add_mcp_server(manager, secrets, clients)
+    # The connections tell the loops, and the loops have the connections: this list comes in between.
+    told: list[Callable[[ServerKey], None]] = []
+    connections = clients.make_connections(lambda key: _tell(told, key))
+    _add_mcp_server(manager, secrets, connections, told)
     _add_agent(manager)
     _add_task(manager)
     _add_task_run(manager, secrets, clients.llm, doubt_llm, settings)
@@ -89,7 +93,7 @@ def add_controllers(manager: Manager, *, clients: Clients, settings: Settings | 
         secrets=secrets,
         clock=manager.clock,
     )
-    _add_tool_call(manager, connections, executors, settings)
+    _add_tool_call(manager, connections, executors, told, settings)
 
 
 def _writer(manager: Manager, component: str) -> StatusWriter:
@@ -141,17 +145,16 @@ def _add_tool(manager: Manager, secrets: SecretReader, check: Check) -> None:
     )
 
 
-def _add_mcp_server(manager: Manager, secrets: SecretReader, clients: Clients) -> ConnectionManager:
+def _tell(told: list[Callable[[ServerKey], None]], key: ServerKey) -> None:
+    for tell in told:
+        tell(key)
+
+
+def _add_mcp_server(
+    manager: Manager, secrets: SecretReader, connections: ConnectionManager, told: list[Callable[[ServerKey], None]]
+) -> None:
     servers = manager.lister(resources.MCP_SERVERS)
     manager.add_index(resources.MCP_SERVERS, mcp_kind.BY_KEY_SOURCE, mcp_kind.secret_index)
-    # The connections tell the loop, and the loop has the connections: the queue comes in between.
-    changed: list[Callable[[Request], None]] = []
-
-    def on_change(key: ServerKey) -> None:
-        for tell in changed:
-            tell(Request(key.namespace, key.name))
-
-    connections = clients.make_connections(on_change)
     reconciler = mcp_kind.MCPServerReconciler(
         servers=servers,
         connections=connections,
@@ -167,9 +170,8 @@ def _add_mcp_server(manager: Manager, secrets: SecretReader, clients: Clients) -
         )
         .complete(reconciler)
     )
-    changed.append(loop.queue.add)
+    told.append(lambda key: loop.queue.add(Request(key.namespace, key.name)))
     manager.add_runnable(connections)
-    return connections
 
 
 def _add_agent(manager: Manager) -> None:
@@ -285,13 +287,19 @@ def _index_runs(manager: Manager) -> None:
     manager.add_index(resources.AGENTS, watches.AGENTS_BY_LLM, watches.agents_by_llm)
 
 
-def _add_tool_call(manager: Manager, connections: ConnectionManager, executors: Executors, settings: Settings) -> None:
+def _add_tool_call(
+    manager: Manager,
+    connections: ConnectionManager,
+    executors: Executors,
+    told: list[Callable[[ServerKey], None]],
+    settings: Settings,
+) -> None:
     calls, runs = manager.lister(resources.TOOL_CALLS), manager.lister(resources.TASK_RUNS)
-    manager.add_index(resources.TOOL_CALLS, call_kind.CALLS_BY_RUN, call_kind.calls_by_run)
-    manager.add_index(resources.TOOL_CALLS, call_kind.OPEN_CALLS, call_kind.open_calls)
+    manager.add_index(resources.TOOL_CALLS, call_watches.CALLS_BY_RUN, call_watches.calls_by_run)
+    manager.add_index(resources.TOOL_CALLS, call_watches.OPEN_CALLS, call_watches.open_calls)
     in_flight = InFlight()
     manager.informer(resources.TOOL_CALLS).add_handler(interrupter(in_flight, lambda call: False))
-    manager.informer(resources.TASK_RUNS).add_handler(call_kind.run_interrupter(in_flight, calls))
+    manager.informer(resources.TASK_RUNS).add_handler(call_watches.run_interrupter(in_flight, calls))
     reconciler = call_kind.ToolCallReconciler(
         caches=call_kind.Caches(
             calls=calls,
@@ -308,18 +316,25 @@ def _add_tool_call(manager: Manager, connections: ConnectionManager, executors: 
         replica=call_kind.Replica(manager.identity, manager.liveness),
         clock=manager.clock,
     )
-    (
+    loop = (
         controller(manager, "taskruntoolcall")
         .for_(resources.TOOL_CALLS)
         .watches(
             resources.TASK_RUNS,
             map=lambda run: [
-                *call_kind.call_requests_for_run(calls, run),
-                *call_kind.call_requests_for_child(run),
+                *call_watches.call_requests_for_run(calls, run),
+                *call_watches.call_requests_for_child(run),
             ],
         )
-        .watches(resources.TOOLS, map=lambda tool: call_kind.call_requests_for_source(calls, tool))
-        .watches(resources.MCP_SERVERS, map=lambda server: call_kind.call_requests_for_source(calls, server))
+        .watches(resources.TOOLS, map=lambda tool: call_watches.call_requests_for_source(calls, tool))
+        .watches(resources.MCP_SERVERS, map=lambda server: call_watches.call_requests_for_source(calls, server))
+        .watches(resources.AGENTS, map=lambda agent: call_watches.call_requests_for_source(calls, agent))
         .with_(workers=settings.max_concurrent_runs, drain_seconds=settings.drain_seconds)
         .complete(reconciler)
     )
+
+    def on_change(key: ServerKey) -> None:
+        for request in call_watches.open_call_requests(calls, key.namespace):
+            loop.queue.add(request)
+
+    told.append(on_change)

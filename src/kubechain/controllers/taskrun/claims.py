@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 
+LEFT_OVER_SECONDS = 1.0
+"""Between two looks whether the garbage collector has taken what an earlier run of the same name left behind."""
+
 
 def claim_for(run: TaskRun, *, turn: int, attempt: int, holder: str, now: datetime, timeout_seconds: float) -> LLMClaim:
     """The claim of one attempt; its token is the same however often it is computed."""
@@ -48,3 +51,11 @@ def is_call_of(run: TaskRun, pending: PendingToolCall, call: TaskRunToolCall) ->
     """Whether an object is the one for this call of this very run."""
     is_owned = any(owner.uid == run.metadata.uid for owner in call.metadata.owner_references)
     return is_owned and (call.spec.args_sha, call.spec.tool_call_id) == (pending.args_sha, pending.tool_call_id)
+
+
+def is_left_over(run: TaskRun, call: TaskRunToolCall) -> bool:
+    """Whether an object belongs to an earlier run of the same name: that one is gone, and its calls go after it."""
+    return any(
+        owner.kind == run.kind and owner.name == run.metadata.name and owner.uid != run.metadata.uid
+        for owner in call.metadata.owner_references
+    )

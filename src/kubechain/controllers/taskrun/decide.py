@@ -1,6 +1,5 @@
 """What a TaskRun does next: one small pure function for each phase, in the order of its life."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -11,9 +10,9 @@ from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import Pinned, PlanStep, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import plan
-from kubechain.controllers.offers import Found, Missing, Offer
+from kubechain.controllers.offers import Found, Missing, Offer, Source
 from kubechain.controllers.taskrun import conversation
-from kubechain.controllers.taskrun.claims import is_call_of
+from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
@@ -27,6 +26,7 @@ from kubechain.controllers.taskrun.steps import (
     Step,
     Wait,
 )
+from kubechain.tools import arguments as tool_arguments
 
 DEFAULT_MAX_TURNS = 1_000
 """Where the Agent sets no limit: no honest run meets it, and a loop without end does not run for ever."""
@@ -71,9 +71,10 @@ def _expire(observed: Observed) -> Step:
 
 
 def seconds_to_deadline(observed: Observed) -> float | None:
-    """How long the run may still take; None when it has no limit or has not started."""
-    limit, start = _deadline_seconds(observed), observed.run.status.start_time
-    if limit is None or start is None:
+    """How long the run may still take; None when it has no limit, has not started, or is over."""
+    status = observed.run.status
+    limit, start = _deadline_seconds(observed), status.start_time
+    if limit is None or start is None or status.completion_time is not None:
         return None
     return max((start + timedelta(seconds=limit) - observed.now).total_seconds(), 0.0)
 
@@ -215,13 +216,15 @@ def _follow_tool_calls(observed: Observed) -> Step:
         return CreateToolCalls(missing)
     calls = [observed.calls[name] for _, name in named]
     for wanted, call in zip(pending, calls, strict=True):
+        if is_left_over(run, call):
+            return Rest(LEFT_OVER_SECONDS)
         if not is_call_of(run, wanted, call):
             return Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(call.metadata.name))
     if not all(call.status.phase is not None and call.status.phase.is_terminal for call in calls):
         return Rest()
     return AnswerToolCalls(
         tuple(conversation.tool_message(call, wanted.name) for wanted, call in zip(pending, calls, strict=True)),
-        plan=_newest_plan(calls),
+        plan=_newest_plan(run, calls),
     )
 
 
@@ -239,9 +242,13 @@ def _tool_calls_so_far(run: TaskRun) -> int:
     return sum(message.role == "tool" for message in run.status.context_window)
 
 
-def _newest_plan(calls: Sequence[TaskRunToolCall]) -> tuple[PlanStep, ...] | None:
-    """The last plan of the turn that was accepted."""
+def _newest_plan(run: TaskRun, calls: Sequence[TaskRunToolCall]) -> tuple[PlanStep, ...] | None:
+    """The last plan of the turn that was accepted; a Tool that merely has the name says nothing about the plan."""
+    pinned = run.status.pinned.tools if run.status.pinned else ()
+    if not any(tool.name == plan.NAME and tool.kind == Source.BUILTIN for tool in pinned):
+        return None
     accepted = [
         call for call in calls if call.spec.tool_ref.name == plan.NAME and call.status.phase == ToolCallPhase.SUCCEEDED
     ]
-    return plan.steps_of(json.loads(accepted[-1].spec.arguments)) if accepted else None
+    # Read as the call itself read them: what was accepted there cannot fail here.
+    return plan.steps_of(tool_arguments.parse(accepted[-1].spec.arguments, None)) if accepted else None

@@ -13,13 +13,13 @@ from kubechain.controllers.inflight import InFlight
 from kubechain.controllers.offers import Offer, Source
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun.claims import idempotency_key, is_call_of
+from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, idempotency_key, is_call_of, is_left_over
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refused, outcome_of
 from kubechain.llm.client import LLMClient, ToolDefinition
 from kubechain.llm.errors import LLMError
 from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import AlreadyExists
+from kubechain.runtime.errors import AlreadyExists, RetryableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,9 @@ async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pend
 
     Returns:
         None when every object is there and is this turn's.
+
+    Raises:
+        RetryableError: An earlier run of the same name has left an object behind that is about to go.
     """
     for pending in missing:
         wanted = tool_call(run, pending)
@@ -110,6 +113,9 @@ async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pend
             await client.create(TOOL_CALLS, wanted)
         except AlreadyExists:
             found = await client.get(TOOL_CALLS, run.metadata.namespace, wanted.metadata.name)
+            if is_left_over(run, found):
+                text = f"an earlier run of this name left it behind: {found.metadata.name}"
+                raise RetryableError(text, retry_after_seconds=LEFT_OVER_SECONDS) from None
             if not is_call_of(run, pending, found):
                 return Taken(wanted.metadata.name)
     return None

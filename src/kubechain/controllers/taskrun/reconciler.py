@@ -185,10 +185,14 @@ class TaskRunReconciler:
 
     async def _create_tool_calls(self, run: TaskRun, missing: Sequence[PendingToolCall]) -> TaskRun | None:
         """W4."""
-        conflict = await create_tool_calls(self._client, run, missing)
-        if conflict is None:
-            return run
-        step = Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(conflict.name))
+        try:
+            conflict = await create_tool_calls(self._client, run, missing)
+        except REFUSALS as error:
+            step = Fail(reasons.TOOL_CALL_REFUSED, f"the API server refused a tool call: {error}")
+        else:
+            if conflict is None:
+                return run
+            step = Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(conflict.name))
         return await self._write(run, settle.failed(run, step, self._clock.now()))
 
     async def _delete(self, run: TaskRun) -> Result:

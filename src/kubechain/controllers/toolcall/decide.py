@@ -10,6 +10,7 @@ from kubechain.controllers.toolcall.steps import (
     Delegate,
     Execute,
     Fail,
+    LookForChild,
     Release,
     ReportUnknown,
     Rest,
@@ -157,7 +158,7 @@ def _take_over(observed: Observed) -> Step:
 def _follow_child(observed: Observed) -> Step:
     child = observed.child
     if child is None:
-        return _start(observed)
+        return LookForChild()
     match child.status.phase:
         case TaskRunPhase.FINAL_ANSWER:
             return TakeAnswer(child.status.output)

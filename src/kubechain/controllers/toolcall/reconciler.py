@@ -1,6 +1,6 @@
 """TaskRunToolCall's control loop: observe, decide, claim, carry out, settle, write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from kubechain.controllers import recording
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.inflight import InFlight
 from kubechain.controllers.offers import Source, Sources
-from kubechain.controllers.recording import Recorder
+from kubechain.controllers.recording import REFUSALS, Recorder
 from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
 from kubechain.controllers.toolcall import settle
 from kubechain.controllers.toolcall.claims import execution_for, holds
@@ -28,21 +28,21 @@ from kubechain.controllers.toolcall.steps import (
     Delegate,
     Execute,
     Fail,
+    LookForChild,
     Release,
     ReportUnknown,
     Rest,
     TakeAnswer,
     Wait,
 )
+from kubechain.controllers.toolcall.watches import CALLS_BY_RUN
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
+from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, RetryableError, TooLarge, TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.liveness import Liveness
-from kubechain.runtime.store import Change, Lister
-
-CALLS_BY_RUN = "calls-by-run"
+from kubechain.runtime.store import Lister
 
 RETRY_SECONDS = 1.0
 """Between attempts of a call that certainly did nothing, or may be repeated."""
@@ -120,6 +120,8 @@ class ToolCallReconciler:
                         return Result(RETRY_SECONDS)
                 case Delegate() as step:
                     call = await self._delegate(observed, step)
+                case LookForChild():
+                    call = await self._look_for_child(call)
                 case (TakeAnswer() | Fail() | ReportUnknown() | Cancel()) as step:
                     call = await self._conclude(call, step)
         return Result()
@@ -252,15 +254,32 @@ class ToolCallReconciler:
         """Make the other agent's run, under a name that every retry gives again."""
         call = observed.call
         child = child_run(call, step)
+        if trouble := await self._create_child(call, child):
+            return await self._writer.write(TOOL_CALLS, call, settle.failed(call, trouble, self._clock.now()))
+        settled = settle.delegated(call, observed.run, child.metadata.name, self._clock.now())
+        return await self._writer.write(TOOL_CALLS, call, settled)
+
+    async def _create_child(self, call: TaskRunToolCall, child: TaskRun) -> str:
+        """Make the run, or adopt it when an earlier try made it; say why neither is possible."""
         try:
             await self._client.create(TASK_RUNS, child)
         except AlreadyExists:
             found = await self._client.get(TASK_RUNS, call.metadata.namespace, child.metadata.name)
             if all(owner.uid != call.metadata.uid for owner in found.metadata.owner_references):
-                text = f'TaskRun "{child.metadata.name}" exists already and does not belong to this call'
-                return await self._writer.write(TOOL_CALLS, call, settle.failed(call, text, self._clock.now()))
-        settled = settle.delegated(call, observed.run, child.metadata.name, self._clock.now())
-        return await self._writer.write(TOOL_CALLS, call, settled)
+                return f'TaskRun "{child.metadata.name}" exists already and does not belong to this call'
+        except REFUSALS as error:
+            return f"the API server refused the agent's run: {error}"
+        return ""
+
+    async def _look_for_child(self, call: TaskRunToolCall) -> TaskRunToolCall | None:
+        """Ask the server where the cache knows of no run: one that was deleted is not started again."""
+        namespace, name = call.metadata.namespace, names.sub_agent_run_name(call.metadata.name)
+        try:
+            await self._client.get(TASK_RUNS, namespace, name)
+        except NotFound:
+            text = f'the agent\'s run "{name}" was deleted'
+            return await self._writer.write(TOOL_CALLS, call, settle.unknown(call, text, self._clock.now()))
+        raise RetryableError(f"the cache is behind: TaskRun {name}", retry_after_seconds=RETRY_SECONDS)
 
     async def _conclude(
         self, call: TaskRunToolCall, step: TakeAnswer | Fail | ReportUnknown | Cancel
@@ -336,54 +355,3 @@ def child_run(call: TaskRunToolCall, step: Delegate) -> TaskRun:
             task_run_tool_call_ref=LocalObjectReference(name=call.metadata.name),
         ),
     )
-
-
-def calls_by_run(call: TaskRunToolCall) -> list[str]:
-    """Tool calls by the run that they belong to."""
-    return [f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"]
-
-
-def call_requests_for_run(calls: Lister[TaskRunToolCall], run: TaskRun) -> list[Request]:
-    """The calls that a change of their run concerns: those that are not over, and those that wait to be let go."""
-    key = f"{run.metadata.namespace}/{run.metadata.name}"
-    return [
-        Request(call.metadata.namespace, call.metadata.name)
-        for call in calls.by_index(CALLS_BY_RUN, key)
-        if call.metadata.deletion_timestamp is not None or call.status.completion_time is None
-    ]
-
-
-def call_requests_for_child(run: TaskRun) -> list[Request]:
-    """The call that a delegated run answers."""
-    reference = run.spec.task_run_tool_call_ref
-    return [Request(run.metadata.namespace, reference.name)] if reference else []
-
-
-OPEN_CALLS = "open-calls"
-"""All calls that are not over, by namespace: few, and they wait for tools and servers."""
-
-
-def open_calls(call: TaskRunToolCall) -> list[str]:
-    """Index of calls that are not over, by namespace."""
-    return [] if call.status.completion_time is not None else [call.metadata.namespace]
-
-
-def call_requests_for_source(calls: Lister[TaskRunToolCall], source: Tool | MCPServer) -> list[Request]:
-    """The calls that may wait for a tool or a server."""
-    waiting = calls.by_index(OPEN_CALLS, source.metadata.namespace)
-    return [Request(call.metadata.namespace, call.metadata.name) for call in waiting]
-
-
-def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Callable[[Change[TaskRun]], None]:
-    """A watch handler that stops the calls of a run that was cancelled or deleted."""
-
-    def on_change(change: Change[TaskRun]) -> None:
-        if not len(in_flight):
-            return
-        run = change.current()
-        if run is not None and not run.spec.cancel and run.metadata.deletion_timestamp is None:
-            return
-        for call in calls.by_index(CALLS_BY_RUN, f"{change.key.namespace}/{change.key.name}"):
-            in_flight.interrupt(call.metadata.uid)
-
-    return on_change

@@ -41,6 +41,11 @@ class Delegate:
 
 
 @dataclass(frozen=True, slots=True)
+class LookForChild:
+    """The other agent's run was made and is not in the cache: it was deleted, or the cache is behind."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeAnswer:
     """The other agent's run has ended with an answer."""
 
@@ -73,4 +78,4 @@ class Release:
     """The object was deleted and nobody needs it: let it go."""
 
 
-Step = Rest | Wait | Execute | Delegate | TakeAnswer | Fail | ReportUnknown | Cancel | Release
+Step = Rest | Wait | Execute | Delegate | LookForChild | TakeAnswer | Fail | ReportUnknown | Cancel | Release
