@@ -80,6 +80,10 @@ test-e2e-real: setup model ## The same tests against a real etcd and kube-apiser
 	@hack/controlplane/build.sh >/dev/null
 	@$(BIN)/pytest test/e2e --control-plane=real --durations=10 $(PYTEST)
 
+.PHONY: test-conformance
+test-conformance: setup ## The MCP conformance suite against our connections, both revisions of the protocol
+	@$(BIN)/python hack/mcp_conformance.py
+
 .PHONY: bench
 bench: setup ## Throughput and overhead: a thousand runs against a mock model
 	@$(BIN)/python -m bench.hello
