@@ -5,7 +5,8 @@ so that a container never runs twice for one call. What must not go here: what a
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,18 +14,32 @@ import orjson
 from pydantic import SecretStr
 
 from kubechain.api.meta import ObjectMeta
+from kubechain.api.tool import ContainerTool
 from kubechain.controllers.secrets import SecretReader
 from kubechain.controllers.toolcall.executors import Prepared
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TransportError
+from kubechain.runtime.errors import (
+    AlreadyExists,
+    ApiError,
+    InternalError,
+    NotFound,
+    ServerTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+    TransportError,
+)
 from kubechain.tools import container
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.model import InvalidTool, NotExecuted, Output, Uncertain
+from kubechain.tools.redaction import redacted
 
 POLL_SECONDS = 0.5
 POLL_MAX_SECONDS = 5.0
 """A Job is looked at, not watched: one watch for each call in flight would cost more than these reads."""
+
+NO_VERDICT = (TransportError, InternalError, ServerTimeout, ServiceUnavailable, TooManyRequests)
+"""The way to the API server fails, or the server itself: a write may have been applied, a read may work soon."""
 
 JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 
@@ -41,13 +56,24 @@ class Containers:
     def __init__(self, client: Client, clock: Clock, engine: ContainerEngine, secrets: SecretReader) -> None:
         self._client = client
         self._cluster = ClusterContainers(client, clock)
-        self._local = LocalContainers(engine, secrets)
+        self._local = LocalContainers(engine)
         self._engine = engine
+        self._secrets = secrets
         self._has_jobs: bool | None = None
 
     async def run(self, call: Prepared) -> Output:
-        """Run a call's container and return what it wrote."""
-        return await (self._cluster.run(call) if await self.has_jobs() else self._local.run(call))
+        """Run a call's container and return what it wrote, without the secrets that it was given."""
+        spec = call.tool.spec.execute.container if call.tool and call.tool.spec.execute else None
+        if spec is None:
+            raise InvalidTool(f'Tool "{call.offer.object}" says nothing about what a call does')
+        try:
+            place = self._cluster if await self.has_jobs() else self._local
+            from_secrets = [entry for entry in spec.env if entry.value_from]
+            hidden = await self._secrets.named_values(call.namespace, from_secrets)
+        except (ApiError, TransportError) as error:
+            raise NotExecuted(f"the API server does not answer: {error}"[:256]) from error
+        output = await place.run(call, spec, hidden)
+        return replace(output, content=redacted(output.content, hidden.values()))
 
     async def check(self) -> None:
         """See whether containers can be run here.
@@ -76,26 +102,20 @@ class LocalContainers:
     """Containers on the machine of the embedded control plane."""
 
     engine: ContainerEngine
-    secrets: SecretReader
 
-    async def run(self, call: Prepared) -> Output:
-        """Run a call's container, and forget it when its output is here."""
-        spec = call.tool.spec.execute.container if call.tool and call.tool.spec.execute else None
-        if spec is None:
-            raise InvalidTool(f'Tool "{call.offer.object}" says nothing about what a call does')
-        hidden: dict[str, SecretStr] = await self.secrets.named_values(
-            call.namespace, [entry for entry in spec.env if entry.value_from]
-        )
-        output = await self.engine.run(
-            _call_of(call),
-            spec,
-            call.arguments,
-            declared=declared_names(call),
-            secrets=hidden,
-            timeout_seconds=call.timeout_seconds,
-        )
-        await self.engine.forget(_call_of(call))
-        return output
+    async def run(self, call: Prepared, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
+        """Run a call's container, and leave nothing of it behind."""
+        try:
+            return await self.engine.run(
+                _call_of(call),
+                spec,
+                call.arguments,
+                declared=declared_names(call),
+                secrets=hidden,
+                timeout_seconds=call.timeout_seconds,
+            )
+        finally:
+            await asyncio.shield(self.engine.forget(_call_of(call)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +125,13 @@ class ClusterContainers:
     client: Client
     clock: Clock
 
-    async def run(self, call: Prepared) -> Output:
-        """Make the call's Job, or find the one of an earlier attempt, and wait for its end."""
-        spec = call.tool.spec.execute.container if call.tool and call.tool.spec.execute else None
-        if spec is None:
-            raise InvalidTool(f'Tool "{call.offer.object}" says nothing about what a call does')
+    async def run(self, call: Prepared, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
+        """Make the call's Job, or find the one of an earlier attempt, and wait for its end.
+
+        Args:
+            hidden: Not used: the kubelet reads the Secrets.
+        """
+        del hidden
         job = container.job(
             _call_of(call),
             spec,
@@ -118,7 +140,7 @@ class ClusterContainers:
             timeout_seconds=call.timeout_seconds,
         )
         name = job["metadata"]["name"]
-        await self._create(call.namespace, job)
+        await self._create(call, job)
         try:
             async with asyncio.timeout(call.timeout_seconds + POLL_MAX_SECONDS):
                 return await self._awaited(call.namespace, name)
@@ -132,29 +154,53 @@ class ClusterContainers:
             await asyncio.shield(self._delete(call.namespace, name))
             raise
 
-    async def _create(self, namespace: str, job: dict[str, Any]) -> None:
+    async def _create(self, call: Prepared, job: dict[str, Any]) -> None:
+        """Make the Job, or take over the one that an earlier attempt, or a request without an answer, made.
+
+        Raises:
+            NotExecuted: There is no Job of this call.
+        """
+        path = JOBS.format(namespace=call.namespace)
         try:
-            await self.client.request("POST", JOBS.format(namespace=namespace), body=orjson.dumps(job))
-        except AlreadyExists:
-            return
+            await self.client.request("POST", path, body=orjson.dumps(job))
         except NotFound as error:
             raise InvalidTool(f"this control plane has no Jobs: {error}") from error
+        except (AlreadyExists, *NO_VERDICT) as error:
+            await self._adopt(call, f"{path}/{job['metadata']['name']}", error)
         except ApiError as error:
             raise NotExecuted(f"the Job was refused: {error}") from error
-        except TransportError as error:
-            raise NotExecuted(f"the Job could not be created: {error}") from error
+
+    async def _adopt(self, call: Prepared, path: str, failure: Exception) -> None:
+        """See that a Job is there and is this very call's: another one's answer must not be taken for it."""
+        try:
+            job = orjson.loads(await self.client.request("GET", path))
+        except NotFound:
+            raise NotExecuted(f"the Job could not be created: {failure}") from failure
+        except (ApiError, TransportError) as error:
+            raise Uncertain(f"the Job may have been created: {error}") from error
+        if all(owner["uid"] != call.uid for owner in job["metadata"].get("ownerReferences", [])):
+            raise NotExecuted(f'Job "{job["metadata"]["name"]}" exists already and does not belong to this call')
 
     async def _awaited(self, namespace: str, name: str) -> Output:
+        """Look until it is over. The Job goes on whether or not it can be looked at, so a failed look ends nothing."""
         wait = POLL_SECONDS
         while True:
-            job = await self._get(f"{JOBS.format(namespace=namespace)}/{name}")
-            pods = await self._pods(namespace, name)
-            log = await self._log(namespace, pods) if _is_over(job) else ""
-            output = container.outcome(job, pods, log)
+            try:
+                output = await self._look(namespace, name)
+            except NO_VERDICT:
+                output = None
+            except ApiError as error:
+                raise Uncertain(f"container: its Job cannot be read: {error}") from error
             if output is not None:
                 return output
             await self.clock.sleep(wait)
             wait = min(wait * 1.5, POLL_MAX_SECONDS)
+
+    async def _look(self, namespace: str, name: str) -> Output | None:
+        job = await self._get(f"{JOBS.format(namespace=namespace)}/{name}")
+        pods = await self._pods(namespace, name)
+        log = await self._log(namespace, pods) if _is_over(job) else ""
+        return container.outcome(job, pods, log)
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
