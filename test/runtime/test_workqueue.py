@@ -7,6 +7,7 @@ import random
 from datetime import UTC, datetime
 
 import pytest
+import uvloop
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -212,6 +213,19 @@ async def test_repeated_earlier_wishes_do_not_grow_the_heap() -> None:
     for seconds in range(10_000, 0, -1):
         q.add_after(key, seconds)
     assert len(q._heap) < 100  # pyright: ignore[reportPrivateUsage]
+
+
+def test_pauses_shorter_than_a_timer_of_uvloop() -> None:
+    """For less than half a millisecond uvloop returns a plain Handle, which does not know when it is due."""
+
+    async def pauses() -> None:
+        q = queue()
+        for number in range(5):
+            q.add_after(Request("", f"key-{number}"), 0.0004 - number * 0.00001)
+        async with asyncio.timeout(10):
+            assert {(await q.get()).key.name for _ in range(5)} == {f"key-{number}" for number in range(5)}
+
+    uvloop.run(pauses())
 
 
 async def test_a_cancelled_getter_passes_its_wake_up_on() -> None:

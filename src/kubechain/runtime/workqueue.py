@@ -114,7 +114,8 @@ class Queue:
         self._sequence = 0
         self._failures: dict[Request, int] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due_at = 0.0
         self._handed_out = 0
         self._added_total = 0
         self._retried_total = 0
@@ -284,9 +285,11 @@ class Queue:
             return
         due_at = self._heap[0][0]
         if self._timer is not None:
-            if self._timer.when() <= due_at:
+            if self._timer_due_at <= due_at:
                 return
             self._timer.cancel()
+        # Remembered here: what uvloop returns for a time that has all but come is a plain Handle, without `when`.
+        self._timer_due_at = due_at
         self._timer = asyncio.get_running_loop().call_at(due_at, self._on_timer)
 
     def _on_timer(self) -> None:
