@@ -5,6 +5,7 @@ from typing import Any, cast
 import mcp_types as types
 import pytest
 from mcp.shared.exceptions import MCPError
+from pydantic import SecretStr
 
 from kubechain.mcp import http
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
@@ -23,6 +24,18 @@ class Refusing:
 
     async def send_request(self, *_: object) -> Any:
         raise MCPError(self._code, "no")
+
+
+class Telling:
+    """A client, and its session, whose server answers every call with one text."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text."""
+        self.session = self
+        self._text = text
+
+    async def send_request(self, *_: object) -> types.CallToolResult:
+        return types.CallToolResult(content=[types.TextContent(type="text", text=self._text)])
 
 
 class Deaf:
@@ -63,3 +76,10 @@ async def test_an_error_that_may_come_after_the_work_is_an_answer_and_never_a_re
 async def test_other_errors_say_what_is_known_about_the_effect(code: int, error: type[McpError]) -> None:
     with pytest.raises(error):
         await link(code).call("launch", {}, {})
+
+
+async def test_a_tool_that_repeats_its_secrets_is_not_repeated_by_us() -> None:
+    token, level = SecretStr("s3cr3t-canary"), SecretStr("info")
+    spec = ServerSpec("stdio", env={"TOKEN": token, "LOG_LEVEL": level}, confidential=(token,))
+    telling = SdkLink(cast(Any, Telling("TOKEN=s3cr3t-canary LOG_LEVEL=info")), spec, Deaf())
+    assert (await telling.call("env", {}, {})).content == "TOKEN=[redacted] LOG_LEVEL=info"

@@ -27,10 +27,16 @@ class ConnectFailure(Exception):
         self.is_permanent = is_permanent
 
 
-def foreign(text: str, secrets: Iterable[str]) -> str:
-    """Make what a server wrote fit for a status or a log: on one line, cut, without the secrets it was given."""
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """Take secrets out of what a server wrote; the rest stays as it is."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[redacted]")
+    return text
+
+
+def foreign(text: str, secrets: Iterable[str]) -> str:
+    """Make what a server wrote fit for a status or a log: on one line, cut, without the secrets it was given."""
+    text = redacted(text, secrets)
     text = " ".join("".join(c if c.isprintable() else " " for c in text[: FOREIGN_CHARACTERS * 16]).split())
     return text if len(text) <= FOREIGN_CHARACTERS else text[: FOREIGN_CHARACTERS - 1] + "…"

@@ -47,6 +47,7 @@ class ServerSpec:
         headers: That go with each request, for http and sse.
         include: Only these tools are offered; None: all of them.
         exclude: These tools are not offered.
+        confidential: Those of the values above that come from Secrets: some tools repeat what they were given.
     """
 
     transport: Transport
@@ -57,6 +58,7 @@ class ServerSpec:
     headers: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    confidential: tuple[SecretStr, ...] = ()
 
     def fingerprint(self) -> str:
         """A digest of everything, secret values included; equal specs have equal fingerprints."""

@@ -10,6 +10,7 @@ a stranger's data in our event loop, and can only turn an answer into an error a
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, cast
@@ -31,7 +32,7 @@ from pydantic_core import PydanticSerializationError
 from kubechain.mcp import http
 from kubechain.mcp.content import call_result
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
-from kubechain.mcp.failures import ConnectFailure, foreign
+from kubechain.mcp.failures import ConnectFailure, foreign, redacted
 from kubechain.mcp.link import Observer, Page
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
 from kubechain.mcp.stdio import Codec, stdio_transport
@@ -145,7 +146,9 @@ class SdkLink:
             raise ConnectionLost("the answer is not a result of a tool") from error
         if isinstance(answer, types.InputRequiredResult):
             return CallResult("The tool asks for more input from a person, which is not supported.", is_error=True)
-        return call_result(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
+        result = call_result(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
+        confidential = (value.get_secret_value() for value in self._spec.confidential)
+        return replace(result, content=redacted(result.content, confidential))
 
     def _judge(self, error: MCPError) -> CallResult:
         """Say what an error means for the call: an answer, or the exception that tells what is known."""
@@ -259,7 +262,11 @@ async def _watched(
 ) -> AsyncGenerator[_Streams]:
     """Tell when the server's stream ends: without this only the next call would find out."""
     async with transport as (reads, writes):
-        yield _WatchedStream(reads, on_end), writes
+        watched = _WatchedStream(reads, on_end)
+        try:
+            yield watched, writes
+        finally:
+            watched.is_stopping = True
 
 
 class _WatchedStream:
@@ -268,6 +275,7 @@ class _WatchedStream:
     def __init__(self, inner: Any, on_end: Callable[[ConnectFailure], None]) -> None:
         self._inner = inner
         self._on_end = on_end
+        self.is_stopping = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -279,7 +287,8 @@ class _WatchedStream:
         try:
             return await self._inner.__anext__()
         except StopAsyncIteration:
-            self._on_end(ConnectFailure("the server closed the connection"))
+            if not self.is_stopping:  # otherwise it is our doing, and no news
+                self._on_end(ConnectFailure("the server closed the connection"))
             raise
 
     async def __aenter__(self) -> "_WatchedStream":

@@ -40,6 +40,10 @@ async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:
         headers=headers,
         include=(spec.tools.include or None) if spec.tools else None,
         exclude=spec.tools.exclude if spec.tools else (),
+        confidential=(
+            *(env[entry.name] for entry in spec.env if entry.value_from),
+            *(headers[entry.name] for entry in spec.headers if entry.value_from),
+        ),
     )
 
 
