@@ -56,7 +56,7 @@ def calls(tools: tuple[ToolInfo, ...]) -> Iterator[Call]:
 
 def plausible(tool: ToolInfo) -> dict[str, Any]:
     """Make arguments that fit a tool's schema."""
-    properties = tool.input_schema.get("properties") or {}
+    properties: dict[str, dict[str, Any]] = tool.input_schema.get("properties") or {}
     return {name: PLAUSIBLE.get(str(schema.get("type")), "text") for name, schema in properties.items()}
 
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import select
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ async def world(started: list[int]) -> AsyncIterator[World]:
 
 
 @contextlib.asynccontextmanager
-async def running(world: World) -> AsyncIterator[World]:
+async def running(world: World) -> AsyncGenerator[World]:
     """Run a manager, and end it as the composition root does."""
     owner = asyncio.create_task(world.manager.run())
     try:

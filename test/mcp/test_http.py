@@ -103,8 +103,9 @@ async def post(handler: Handler, content: bytes = CALL, **headers: str) -> tuple
     transport = http.FailuresAsAnswers(
         httpx2.MockTransport(handler), message_bytes=1000, answers_in_body=True, on_failure=told.append
     )
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with httpx2.AsyncClient(transport=transport) as client:
-        response = await client.post("http://server/mcp", content=content, headers=headers)
+        response = await client.post("http://server/mcp", content=content, headers=named)
     return response, told
 
 
@@ -157,7 +158,7 @@ async def test_a_json_rpc_error_is_kept_whatever_the_status():
 
 
 async def test_a_forgotten_session_is_told_to_the_owner():
-    response, told = await post(answers(404, b"{}"), **{"mcp-session-id": "s1"})
+    response, told = await post(answers(404, b"{}"), mcp_session_id="s1")
     assert response.json()["error"]["code"] == http.NOT_SENT
     assert told == ["the server ended the session"]
 

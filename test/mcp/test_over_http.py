@@ -5,7 +5,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -57,7 +57,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def a_running(transport: Transport) -> Iterator[Server]:
+def a_running(transport: Transport) -> Generator[Server]:
     """A server that is killed at the end."""
     server = Server(transport)
     try:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -69,7 +69,8 @@ class _Child(Generic[M]):
     codec: Codec[M]
     process: ChildProcess
     last_words: str = ""
-    stderr_ended: anyio.Event = None  # type: ignore[assignment]
+    is_stopping: bool = False
+    stderr_ended: anyio.Event = field(default_factory=anyio.Event)
 
 
 @asynccontextmanager
@@ -93,7 +94,7 @@ async def stdio_transport(
     environment = child_environment({n: v.get_secret_value() for n, v in spec.env.items()}, os.environ)
     program = resolve(spec.command, os.environ)
     process = await ChildProcess.start(program, (spec.command, *spec.args), environment=environment, warden=warden)
-    child = _Child(key, spec, limits, codec, process, stderr_ended=anyio.Event())
+    child = _Child(key, spec, limits, codec, process)
     to_session, from_child = anyio.create_memory_object_stream[M | Exception](0)
     to_child, from_session = anyio.create_memory_object_stream[M](_WAITING_MESSAGES)
     try:
@@ -104,6 +105,7 @@ async def stdio_transport(
             try:
                 yield from_child, to_child
             finally:
+                child.is_stopping = True
                 with anyio.CancelScope(shield=True):
                     await process.stop(limits.stop_grace_seconds)
                 tasks.cancel_scope.cancel()
@@ -122,7 +124,8 @@ async def _read(
             failure = await _obituary(child)
         except ConnectFailure as error:
             failure = error
-        on_end(failure)
+        if not child.is_stopping:  # otherwise it is our doing, and no news
+            on_end(failure)
 
 
 async def _follow(child: _Child[M], to_session: MemoryObjectSendStream[M | Exception]) -> None:
