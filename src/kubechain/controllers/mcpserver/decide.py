@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.mcpserver.observe import Observed
-from kubechain.mcp.model import Phase, ToolInfo
+from kubechain.mcp.model import Phase, ServerState, ToolInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +12,11 @@ class Refuse:
     """The spec cannot work as long as neither it nor a Secret changes."""
 
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """This process is just getting the connection that another one had: nothing is known that people should read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Serve:
     tools: tuple[ToolInfo, ...]
 
 
-Step = Refuse | Connect | Serve
+Step = Refuse | Rest | Connect | Serve
 
 UNSUPPORTED_APPROVAL = "spec.approvalContactChannel: this release cannot ask people for approval; remove it to go on"
 """Never run unapproved what somebody wants approved."""
@@ -44,9 +50,20 @@ def decide(observed: Observed) -> Step:
     match state.phase:
         case Phase.READY:
             return Serve(state.tools)
+        case Phase.CONNECTING if _takes_over(observed.server, state):
+            return Rest()
         case Phase.CONNECTING:
             return Connect("Connecting", is_broken=False)
         case Phase.BACKOFF:
             return Connect(f"Connection lost, trying again: {state.error}", is_broken=False)
         case Phase.FAILED:
             return Connect(state.error, is_broken=True)
+
+
+def _takes_over(server: MCPServer, state: ServerState) -> bool:
+    """Whether the server was connected to, as it is specified now, by whoever was the manager before this process.
+
+    Its Agents stay ready meanwhile: a restart of the manager is nothing that they should tell anybody about.
+    """
+    is_as_specified = server.status.observed_generation == server.metadata.generation
+    return server.status.connected and is_as_specified and state.connects == 0

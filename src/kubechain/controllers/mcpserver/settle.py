@@ -7,7 +7,7 @@ from kubechain.api import conditions, reasons
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.mcpserver.decide import Connect, Refuse, Serve, Step
+from kubechain.controllers.mcpserver.decide import Connect, Refuse, Rest, Serve, Step
 from kubechain.mcp.model import ToolInfo
 
 DESCRIPTION_MAX_CHARACTERS = 32_768
@@ -18,6 +18,8 @@ def settle(server: MCPServer, step: Step, now: datetime) -> Settled:
     match step:
         case Refuse(detail):
             return _not_ready(server, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)
+        case Rest():
+            return Settled()
         case Connect(detail, is_broken=True):
             return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, detail, now)
         case Connect(detail):
