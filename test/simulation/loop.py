@@ -15,8 +15,19 @@ from typing import Any
 
 from test.runtime.virtual_time import VirtualTimeLoop
 
+STEPS_MAX = 150_000
+"""Of all processes together, in one simulation: honest stories take a hundredth of it. More is a loop without end."""
+
 PROCESS: ContextVar[str] = ContextVar("process", default="")
 """Which process of the simulation the current code belongs to; empty for the world itself."""
+
+
+TURN_SECONDS = 1e-6
+"""What one turn of the loop takes. Time that stood still would let code spin that waits for a rounding error to pass."""
+
+
+class Livelock(BaseException):
+    """The processes are busy for ever. Not an Exception: no worker loop may swallow it."""
 
 
 class _Due:
@@ -55,6 +66,7 @@ class SeededLoop(VirtualTimeLoop):
         self._frozen: dict[str, list[asyncio.Handle]] = {}
         self._freeze_at: dict[str, int] = {}
         self._on_freeze: Callable[[str], None] = lambda _: None
+        self._total = 0
         self.steps: dict[str, int] = {}
 
     def freeze_at(self, process: str, step: int, on_freeze: Callable[[str], None]) -> None:
@@ -87,6 +99,7 @@ class SeededLoop(VirtualTimeLoop):
         return due.timer
 
     def _run_once(self) -> None:
+        self._jumping.now += TURN_SECONDS
         handles = self._runnable()
         self._chance.shuffle(handles)
         self._queue.extend(handles)
@@ -108,6 +121,9 @@ class SeededLoop(VirtualTimeLoop):
 
     def _count(self, process: str) -> None:
         self.steps[process] = count = self.steps.get(process, 0) + 1
+        self._total += 1
+        if self._total > STEPS_MAX:
+            raise Livelock(f"{process} is still busy after {STEPS_MAX} steps, at {self.time():.3f} s")
         if self._freeze_at.get(process) == count:
             self.freeze(process)
             self._on_freeze(process)

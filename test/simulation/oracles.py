@@ -54,14 +54,19 @@ def _stable(value: Any) -> Any:
 def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """What a broken run may not differ in."""
     may_be_unknown = plan.broken_may_leave_unknown(outcome.broken)
+    if may_be_unknown and not outcome.is_complete:
+        # The call that people would have acted upon was never made: there is nothing to compare with.
+        return list(outcome.violations)
     found = [*outcome.violations, *_state(outcome, reference, may_be_unknown=may_be_unknown)]
-    if plan.is_at_a_point:
+    if plan.is_at_a_point and not outcome.is_timed:
         found += _cost(outcome, reference, plan)
     return found
 
 
 def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
     state = outcome.state
+    if outcome.is_timed:
+        return _same(_without_turns(state), _without_turns(reference.state))
     if may_be_unknown and _unknown_calls(state):
         return _same(_without_results(state), _without_results(reference.state))
     return _same(state, reference.state)
@@ -102,6 +107,21 @@ def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+_TURNS = ("contextWindow", "messageCount", "turn", "usage")
+
+
+def _without_turns(state: Mapping[str, Any]) -> dict[str, Any]:
+    """For a story in which it depends on the moment how often the model was asked: what people said, and the end."""
+    kept: dict[str, Any] = {}
+    for name, obj in state.items():
+        status: dict[str, Any] = obj.get("status") or {}
+        window: list[dict[str, Any]] = status.get("contextWindow") or []
+        said = [message["content"] for message in window if message["role"] in ("system", "user")]
+        rest = {field: value for field, value in status.items() if field not in _TURNS}
+        kept[name] = {**obj, "status": {**rest, "said": said}}
+    return kept
+
+
 def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """The same writes to runs and calls; at most one more claim of each, and the record of an attempt that failed."""
     mine, theirs = _run_writes(outcome.writes), _run_writes(reference.writes)
@@ -122,6 +142,8 @@ def _explains(label: str, broken: str, plan: Plan) -> bool:
     """Whether a write is how a broken side effect is told."""
     if label.endswith(" OutcomeUnknown"):
         return plan.broken_may_leave_unknown(broken)
+    if plan.ends_a_process and label.endswith(" Pending"):
+        return True  # the successor has to connect first
     if plan.fault == "lost" and broken.startswith("model"):
         return label.endswith(" ErrorBackoff")
     return plan.fault == "lost" and broken.startswith(("tool", "mcp")) and label.endswith(" Pending")

@@ -30,6 +30,7 @@ class Scenario:
         ends: How each run ends, by name.
         during: What people do while a side effect is going on, once, by the beginning of its label.
         revoked: Keys that the provider does not take once the first thing of `during` has happened.
+        is_timed: How often the model is asked depends on when people act.
         managers: How many compete; more than one have leader election.
         faults: What random and timed faults it is also put through.
     """
@@ -41,6 +42,7 @@ class Scenario:
     ends: Mapping[str, TaskRunPhase] = field(default_factory=lambda: {"hello-1": TaskRunPhase.FINAL_ANSWER})
     during: Mapping[str, Act] = field(default_factory=dict[str, Act])
     revoked: frozenset[str] = frozenset()
+    is_timed: bool = False
     managers: int = 1
     faults: tuple[Fault, ...] = ("storm", "errors", "chaos", "stale")
 
@@ -157,7 +159,7 @@ ALL: tuple[Scenario, ...] = (
     Scenario(name="agent-deleted", arrange=_plain, during={"model": _delete_agent}),
     Scenario(name="agent-edited", arrange=_plain, during={"model": _edit_agent}),
     Scenario(name="secret-rotated", arrange=_plain, during={"model": _rotate}),
-    Scenario(name="steering", arrange=_plain, during={"model": _steer}),
+    Scenario(name="steering", arrange=_plain, during={"model": _steer}, is_timed=True),
     Scenario(
         name="one-tool-call",
         arrange=_with_tools("book"),
