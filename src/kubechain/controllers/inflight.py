@@ -38,14 +38,22 @@ class InFlight:
         if task is not None:
             task.cancel()
 
-    async def run(self, uid: str, effect: Coroutine[Any, Any, R]) -> R | Interrupted:
+    async def run(
+        self, uid: str, effect: Coroutine[Any, Any, R], *, is_unwanted: Callable[[], bool]
+    ) -> R | Interrupted:
         """Wait for an effect that others may interrupt; its own errors go through.
+
+        Args:
+            is_unwanted: Asked once, before the effect starts: whoever cancelled the object while its claim was being
+                written found nothing here to interrupt.
 
         Raises:
             asyncio.CancelledError: The waiting reconcile was cancelled; the effect is cancelled and over.
         """
         task = asyncio.ensure_future(effect)
         self._tasks[uid] = task
+        if is_unwanted():
+            task.cancel()
         try:
             await asyncio.wait({task})
         finally:

@@ -1,6 +1,6 @@
 """What a TaskRun does to the world: it calls the model, and makes the objects for the calls that the model wants."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kubechain.api import names
@@ -21,6 +21,9 @@ from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, RetryableError
 
+CACHE_BEHIND_SECONDS = 1.0
+"""The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCaller:
@@ -31,10 +34,18 @@ class ModelCaller:
     in_flight: InFlight
 
     async def ask(
-        self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, *, timeout_seconds: float
+        self,
+        run: TaskRun,
+        llm: LLM,
+        offers: Sequence[Offer],
+        claim: LLMClaim,
+        *,
+        timeout_seconds: float,
+        is_unwanted: Callable[[], bool],
     ) -> Outcome:
         """Call the model once; failures come back as values."""
-        return await self.in_flight.run(run.metadata.uid, self._ask(run, llm, offers, claim, timeout_seconds))
+        effect = self._ask(run, llm, offers, claim, timeout_seconds)
+        return await self.in_flight.run(run.metadata.uid, effect, is_unwanted=is_unwanted)
 
     async def _ask(
         self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, timeout_seconds: float
@@ -105,8 +116,10 @@ async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pend
         None when every object is there and is this turn's.
 
     Raises:
-        RetryableError: An earlier run of the same name has left an object behind that is about to go.
+        RetryableError: An earlier run of the same name has left an object behind that is about to go; or all are there,
+            and the cache does not know yet.
     """
+    found = None
     for pending in missing:
         wanted = tool_call(run, pending)
         try:
@@ -118,4 +131,6 @@ async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pend
                 raise RetryableError(text, retry_after_seconds=LEFT_OVER_SECONDS) from None
             if not is_call_of(run, pending, found):
                 return Taken(wanted.metadata.name)
+    if found is not None:
+        raise RetryableError(f"the cache is behind: {found.metadata.name}", retry_after_seconds=CACHE_BEHIND_SECONDS)
     return None

@@ -221,8 +221,19 @@ class TaskRunReconciler:
         claimed = await self._writer.write(TASK_RUNS, observed.run, settle.claimed(observed.run, claim))
         if claimed is None:
             return None
-        outcome = await self._caller.ask(claimed, llm, step.offers, claim, timeout_seconds=timeout_seconds)
+        outcome = await self._caller.ask(
+            claimed,
+            llm,
+            step.offers,
+            claim,
+            timeout_seconds=timeout_seconds,
+            is_unwanted=lambda: self._is_unwanted(claimed),
+        )
         return await self._settle_turn(claimed, claim, outcome)
+
+    def _is_unwanted(self, run: TaskRun) -> bool:
+        latest = self._caches.runs.get(run.metadata.namespace, run.metadata.name)
+        return latest is None or latest.spec.cancel or latest.metadata.deletion_timestamp is not None
 
     async def _settle_turn(self, run: TaskRun, claim: LLMClaim, outcome: Outcome) -> TaskRun | None:
         match outcome:

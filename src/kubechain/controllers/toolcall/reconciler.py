@@ -35,7 +35,7 @@ from kubechain.controllers.toolcall.steps import (
     TakeAnswer,
     Wait,
 )
-from kubechain.controllers.toolcall.watches import CALLS_BY_RUN
+from kubechain.controllers.toolcall.watches import CALLS_BY_RUN, is_unwanted
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
@@ -131,6 +131,8 @@ class ToolCallReconciler:
     async def _observe(self, call: TaskRunToolCall) -> Observed:
         namespace = call.metadata.namespace
         run = self._run_of(call)
+        if run is None and call.status.completion_time is None:
+            run = await self._live_run_of(call)
         pinned = _pinned(run, call.spec.tool_ref.name)
         tool, server = None, None
         if pinned is not None and pinned.kind == Source.TOOL:
@@ -153,9 +155,20 @@ class ToolCallReconciler:
 
     def _run_of(self, call: TaskRunToolCall) -> TaskRun | None:
         run = self._caches.runs.get(call.metadata.namespace, call.spec.task_run_ref.name)
-        if run is None or all(owner.uid != run.metadata.uid for owner in call.metadata.owner_references):
+        return run if run is not None and _is_call_of(run, call) else None
+
+    async def _live_run_of(self, call: TaskRunToolCall) -> TaskRun | None:
+        """Ask the server where the cache knows of no run: one that is only not here yet must not end its calls."""
+        try:
+            run = await self._client.get(TASK_RUNS, call.metadata.namespace, call.spec.task_run_ref.name)
+        except NotFound:
             return None
-        return run
+        return run if _is_call_of(run, call) else None
+
+    def _is_unwanted(self, call: TaskRunToolCall) -> bool:
+        latest, run = self._caches.calls.get(call.metadata.namespace, call.metadata.name), self._run_of(call)
+        is_deleted = latest is None or latest.metadata.deletion_timestamp is not None
+        return is_deleted or (run is not None and is_unwanted(run))
 
     def _depth(self, run: TaskRun | None) -> int:
         depth = 0
@@ -195,7 +208,9 @@ class ToolCallReconciler:
         if claimed is None:
             return None
         prepared = self._prepared(observed, step)
-        outcome = await self._in_flight.run(call.metadata.uid, self._executors.execute(prepared))
+        outcome = await self._in_flight.run(
+            call.metadata.uid, self._executors.execute(prepared), is_unwanted=lambda: self._is_unwanted(call)
+        )
         recorded = await self._recorder.record(claimed, self._record(execution, outcome))
         if recorded is not None and isinstance(outcome, Answered):
             await self._keep_late_answer(recorded, execution, outcome)
@@ -326,6 +341,10 @@ class ToolCallReconciler:
 def _retry_seconds(call: TaskRunToolCall) -> float | None:
     """A call that was tried already is tried again by time; one that never was waits for its watch."""
     return RETRY_SECONDS if call.status.execution is not None else None
+
+
+def _is_call_of(run: TaskRun, call: TaskRunToolCall) -> bool:
+    return any(owner.uid == run.metadata.uid for owner in call.metadata.owner_references)
 
 
 def _pinned(run: TaskRun | None, name: str) -> PinnedTool | None:

@@ -61,7 +61,7 @@ def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Call
         if not len(in_flight):
             return
         run = change.current()
-        if run is not None and not run.spec.cancel and not _is_over(run):
+        if run is not None and not is_unwanted(run):
             return
         for call in calls.by_index(CALLS_BY_RUN, f"{change.key.namespace}/{change.key.name}"):
             in_flight.interrupt(call.metadata.uid)
@@ -69,5 +69,6 @@ def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Call
     return on_change
 
 
-def _is_over(run: TaskRun) -> bool:
-    return run.metadata.deletion_timestamp is not None or run.status.completion_time is not None
+def is_unwanted(run: TaskRun) -> bool:
+    """Whether nobody waits for the calls of a run any more."""
+    return run.spec.cancel or run.metadata.deletion_timestamp is not None or run.status.completion_time is not None

@@ -1,0 +1,29 @@
+"""Effects that others may stop, before and after they have begun."""
+
+import asyncio
+
+from kubechain.controllers.inflight import InFlight, Interrupted
+
+
+async def test_an_effect_that_nobody_wants_any_more_never_begins() -> None:
+    begun: list[str] = []
+
+    async def effect() -> None:
+        begun.append("begun")
+
+    outcome = await InFlight().run("uid", effect(), is_unwanted=lambda: True)
+    assert (outcome, begun) == (Interrupted(), [])
+
+
+async def test_an_effect_is_stopped_from_outside_and_forgotten() -> None:
+    in_flight, has_begun = InFlight(), asyncio.Event()
+
+    async def effect() -> None:
+        has_begun.set()
+        await asyncio.get_running_loop().create_future()
+
+    waiting = asyncio.create_task(in_flight.run("uid", effect(), is_unwanted=lambda: False))
+    await has_begun.wait()
+    in_flight.interrupt("uid")
+    assert await waiting == Interrupted()
+    assert len(in_flight) == 0

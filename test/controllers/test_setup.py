@@ -1,0 +1,72 @@
+"""What wakes whom: news that no watch brings."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import pytest
+
+from kubechain.controllers.setup import Clients
+from kubechain.llm.client import LLMClient
+from kubechain.llm.fake import FakeLLMClient, answer, calls
+from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
+from test.controllers import world as worlds
+from test.controllers.builders import a_call
+from test.controllers.test_durability import is_over
+
+LOOK = ToolInfo("look", "Looks.", {"type": "object", "properties": {}})
+
+
+class Flickering:
+    """Connections to one server, that go and come back between two looks of its control loop."""
+
+    def __init__(self, on_change: Callable[[ServerKey], None]) -> None:
+        """Take who is told."""
+        self._on_change = on_change
+        self._key: ServerKey | None = None
+        self.is_connected = True
+
+    async def run(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    def ensure(self, key: ServerKey, spec: ServerSpec) -> ServerState:
+        self._key = key
+        return ServerState(Phase.READY, (LOOK,), connects=1)
+
+    def state(self, key: ServerKey) -> ServerState:
+        return ServerState(Phase.READY if self.is_connected else Phase.BACKOFF, (LOOK,), connects=1)
+
+    def come_back(self) -> None:
+        assert self._key is not None
+        self.is_connected = True
+        self._on_change(self._key)
+
+    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **_: Any) -> CallResult:
+        return CallResult("seen")
+
+
+async def test_a_call_goes_on_when_a_connection_is_back_although_no_status_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Flickering] = []
+
+    def make(on_change: Callable[[ServerKey], None]) -> Any:
+        made.append(Flickering(on_change))
+        return made[-1]
+
+    def clients_for(model: LLMClient) -> Clients:
+        usual = plain(model)
+        return Clients(llm=usual.llm, make_connections=cast(Any, make), http=usual.http, engine=usual.engine)
+
+    plain = worlds.clients_for
+    monkeypatch.setattr(worlds, "clients_for", clients_for)
+    model = FakeLLMClient(calls(a_call("eyes__look", "{}")), answer("done"))
+    async with worlds.a_world() as world:
+        world.replica(model)
+        made[0].is_connected = False
+        await world.apply_walk_through(mcpServers=[{"name": "eyes"}])
+        await world.apply("mcpservers", {"metadata": {"name": "eyes"}, "spec": {"type": "stdio", "command": "x"}})
+        await world.apply_task()
+        await world.call_until(lambda call: "to be connected" in call.status.status_detail)
+        made[0].come_back()
+        assert (await world.until(is_over)).status.output == "done"
