@@ -138,10 +138,13 @@ async def _follow(child: _Child[M], to_session: MemoryObjectSendStream[M | Excep
     unread_bytes = 0
     while chunk := await child.process.stdout.read(_CHUNK_BYTES):
         unread_bytes += len(chunk)
+        was_skipping = splitter.is_skipping
         for line in splitter.feed(chunk):
             if (message := _message(child, line)) is not None:
                 unread_bytes = 0
                 await to_session.send(message)
+        if was_skipping and not splitter.is_skipping:
+            unread_bytes = 0
         if unread_bytes > _patience_bytes(child.limits, is_skipping=splitter.is_skipping):
             raise ConnectFailure(f"output: over {child.limits.noise_bytes} bytes that are no message")
 
