@@ -195,7 +195,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(200, json.dumps({"id": model, "object": "model"}).encode())
 
     def do_POST(self) -> None:
-        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(length := int(self.headers["Content-Length"]))
+        if len(raw) < length:
+            # The caller was killed while it spoke.
+            self.close_connection = True
+            return
+        body: dict[str, Any] = json.loads(raw)
         script = self._script(body["model"])
         if refusal := self._refusal(script, body["model"]):
             self._fail(refusal)
