@@ -18,6 +18,7 @@ from kubechain.controllers.toolcall.outcomes import Answered, NotDone, Outcome, 
 from kubechain.mcp import errors as mcp_errors
 from kubechain.mcp.model import CallResult, ServerKey
 from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import ApiError, TransportError
 from kubechain.tools.builtin import BUILTINS, Context
 from kubechain.tools.external_api import ApiRequest
 from kubechain.tools.model import AddressRefused, InvalidArguments, InvalidTool, NotExecuted, Output, Uncertain
@@ -133,9 +134,16 @@ class Executors:
                 context = replace(context, results=call.results())
             return BUILTINS[execute.builtin.name].run(call.arguments, context)
         if execute.external_api is not None:
-            request = await api_request(execute.external_api, call.namespace, call.key, self.secrets)
+            request = await self._request(execute.external_api, call)
             return await self.http.call(request, call.arguments, timeout_seconds=call.timeout_seconds)
         return await self.containers.run(call)
+
+    async def _request(self, spec: ExternalAPI, call: Prepared) -> ApiRequest:
+        """The endpoint with its secrets; while they cannot be read, nothing was sent, and that is worth knowing."""
+        try:
+            return await api_request(spec, call.namespace, call.key, self.secrets)
+        except (ApiError, TransportError) as error:
+            raise NotExecuted(f"cannot read the secrets of the tool: {error}"[:256]) from error
 
 
 def _answered(output: Output | CallResult) -> Answered:
