@@ -14,11 +14,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import anyio
+
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.warden import Warden
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _READ_AHEAD_BYTES = 64 * 1024
+_REAP_SECONDS = 1.0
+"""For a killed process to be gone; microseconds on an idle machine."""
+
 _LOOK_SECONDS = 0.01
 """Between two looks at whether a child has ended; only while one is being stopped."""
 
@@ -118,6 +123,8 @@ class ChildProcess:
             await child._connect()
         except BaseException:
             child.abandon()
+            with anyio.CancelScope(shield=True):
+                await child.wait(_REAP_SECONDS)
             raise
         return child
 
