@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,11 +86,29 @@ def _embedded(folder: Path, logs: Path) -> Iterator[Cluster]:
         program.stop()
 
 
+UVX = """#!/bin/sh
+program=$1
+shift
+exec {folder}/$program "$@"
+"""
+"""Starts what is installed here under that name: whether a package index can be reached is not what is tested."""
+
+
 @pytest.fixture(scope="session")
-def manager(cluster: Cluster, logs: Path) -> Iterator[Program]:
+def search_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The PATH of managers: MCP servers that `uvx` would fetch are those that this environment pins."""
+    uvx = tmp_path_factory.mktemp("bin") / "uvx"
+    uvx.write_text(UVX.format(folder=Path(sys.executable).parent))
+    uvx.chmod(0o755)
+    return f"{uvx.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="session")
+def manager(cluster: Cluster, logs: Path, search_path: str) -> Iterator[Program]:
     """The manager of the session, running; a test that kills it must start it again."""
     # HTTP tools of the tests are on loopback, which no manager lets them reach unless it is told so.
-    program = processes.manager(cluster.kubeconfig, logs / "manager.log", "--allow-addresses=127.0.0.0/8")
+    allowed, environment = "--allow-addresses=127.0.0.0/8", {"PATH": search_path}
+    program = processes.manager(cluster.kubeconfig, logs / "manager.log", allowed, environment=environment)
     program.start()
     yield program
     assert program.stop() == 0, program.tail()
