@@ -17,7 +17,7 @@ seen: dict[str, str] = {}
 
 @server.tool()
 def headers() -> dict[str, str]:
-    """Show the headers of the latest request."""
+    """Show the headers of the latest call."""
     return seen
 
 
@@ -49,12 +49,14 @@ async def grow(context: Context[Any]) -> str:
 
 
 def recording(app: Any) -> Any:
-    """Keep the headers of the latest POST."""
+    """Keep the headers of the latest call."""
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
-            seen.clear()
-            seen.update({name.decode(): value.decode() for name, value in scope["headers"]})
+            found = {name.decode(): value.decode() for name, value in scope["headers"]}
+            if found.get("mcp-method", "tools/call") == "tools/call":  # the older revisions do not say
+                seen.clear()
+                seen.update(found)
         await app(scope, receive, send)
 
     return wrapped
