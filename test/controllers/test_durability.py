@@ -124,6 +124,17 @@ async def test_cancelling_a_run_stops_its_model_call_at_once() -> None:
         assert [message.role for message in run.status.context_window] == ["system", "user"]
 
 
+async def test_a_run_that_waits_for_its_turn_at_the_model_ends_at_its_deadline() -> None:
+    model = FakeLLMClient(answer("too late"))
+    model.hold()
+    async with a_world() as world:
+        world.replica(model)
+        await world.apply_walk_through()
+        await world.apply_task(activeDeadlineSeconds=30)
+        run = await world.until(is_over)
+        assert (run.status.phase, run.status.error) == ("Failed", "the run took longer than 30 seconds")
+
+
 async def test_two_managers_at_once_give_one_answer() -> None:
     model = FakeLLMClient(answer("It has none."))
     async with a_world() as world:

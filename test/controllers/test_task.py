@@ -96,6 +96,7 @@ def test_a_name_that_belongs_to_something_else_is_an_error_that_names_it() -> No
     status = next_version(NEW, settled).status
     assert status.status == StatusType.ERROR
     assert '"hello-1"' in status.status_detail
+    assert settled.requeue_after_seconds == settle.NAME_TAKEN_SECONDS
 
 
 def test_waiting_is_told_once() -> None:

@@ -1,4 +1,4 @@
-"""What a Task does to the world: it makes its first run and deletes expired ones."""
+"""What a Task does to the world: it makes its first run."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class RunCreated:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """The name belongs to something else; its deletion wakes the Task again."""
+    """The name belongs to something else; it may be free again later."""
 
     name: str
 

@@ -11,6 +11,9 @@ from kubechain.controllers.task.decide import Follow, Wait
 from kubechain.controllers.task.effects import NameTaken, Outcome, RunCreated
 from kubechain.controllers.task.observe import RUN_CREATED
 
+NAME_TAKEN_SECONDS = 60.0
+"""Between two looks whether a name is free again: a run that does not name the Task wakes nobody when it goes."""
+
 
 def waiting(task: Task, step: Wait, now: datetime) -> Settled:
     """The Task says what it waits for."""
@@ -38,7 +41,8 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
             event = warning(
                 reasons.TASK_RUN_NAME_TAKEN, f'TaskRun "{name}" exists already and does not belong to this Task'
             )
-            return Settled(_status(task, StatusType.ERROR, event, now), _news(task, event))
+            status = _status(task, StatusType.ERROR, event, now)
+            return Settled(status, _news(task, event), requeue_after_seconds=NAME_TAKEN_SECONDS)
 
 
 def following(task: Task, step: Follow) -> Settled:

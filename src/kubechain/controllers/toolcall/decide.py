@@ -27,6 +27,9 @@ ATTEMPTS_MAX = 3
 DEPTH_MAX = 8
 """Agents that delegate to agents: deeper than this nobody has planned it."""
 
+INTERRUPTED = "cancelled while it was carried out; it may have taken effect"
+"""Said of every call that was claimed, by whichever process finds that nobody wants it any more."""
+
 BUILTIN_TIMEOUT_SECONDS = 10.0
 API_TIMEOUT_SECONDS = 60.0
 CONTAINER_TIMEOUT_SECONDS = 600.0
@@ -40,10 +43,8 @@ def decide(observed: Observed) -> Step:
     is_deleted = observed.call.metadata.deletion_timestamp is not None
     if phase is not None and phase.is_terminal:
         return Release() if is_deleted and not observed.is_awaited else Rest()
-    if is_deleted:
-        return Cancel("the tool call was deleted")
     if reason := _unwanted(observed):
-        return Cancel(reason)
+        return Cancel(INTERRUPTED if phase == ToolCallPhase.RUNNING else reason)
     match phase:
         case None | ToolCallPhase.PENDING:
             return _start(observed)
@@ -56,6 +57,8 @@ def decide(observed: Observed) -> Step:
 
 
 def _unwanted(observed: Observed) -> str | None:
+    if observed.call.metadata.deletion_timestamp is not None:
+        return "the tool call was deleted"
     run = observed.run
     if run is None or run.metadata.deletion_timestamp is not None:
         return "its run was deleted"

@@ -9,7 +9,7 @@ from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPh
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.frame import Settled, normal, warning
 from kubechain.controllers.inflight import Interrupted
-from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX
+from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED
 from kubechain.controllers.toolcall.outcomes import Answered, NotDone, Outcome, Unclear
 
 RESULT_MAX_BYTES = 900_000
@@ -86,7 +86,7 @@ def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime) -> Settled
         case Unclear(message):
             return unknown(call, message, now)
         case Interrupted():
-            return cancelled(call, "cancelled while it was carried out; it may have taken effect", now)
+            return cancelled(call, INTERRUPTED, now)
 
 
 def _may_try_again(call: TaskRunToolCall) -> bool:
