@@ -28,7 +28,7 @@ help: ## List the tasks
 	printf '%sKubeChain%s: agents in YAML, worked with through kubectl\n\n' "$$bold" "$$plain"; \
 	awk -v cyan="$$cyan" -v bold="$$bold" -v plain="$$plain" -F ':.*## ' \
 		'/^##@ / { printf "%s%s%s\n", bold, substr($$0, 5), plain } \
-		 /^[a-z0-9-]+:.*## / { printf "  %s%-15s%s %s\n", cyan, $$1, plain, $$2 }' $(MAKEFILE_LIST)
+		 /^[a-z0-9-]+:.*## / { printf "  %s%-21s%s %s\n", cyan, $$1, plain, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Try it
 .PHONY: demo
@@ -83,6 +83,12 @@ test-e2e-real: setup model ## The same tests against a real etcd and kube-apiser
 .PHONY: test-conformance
 test-conformance: setup ## The MCP conformance suite against our connections, both revisions of the protocol
 	@$(BIN)/python hack/mcp_conformance.py
+
+.PHONY: test-conformance-api
+test-conformance-api: setup ## The same API cases against the embedded server and kube-apiserver, counted side by side
+	$(call say,a real control plane: compiled once, then kept in the cache)
+	@hack/controlplane/build.sh >/dev/null
+	@$(BIN)/python -m test.conformance
 
 .PHONY: bench
 bench: setup ## Throughput and overhead: a thousand runs against a mock model

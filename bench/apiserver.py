@@ -16,7 +16,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -48,7 +48,7 @@ class Figures:
 
 def main() -> None:
     """Parse the command line, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.apiserver", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.apiserver", description="API servers beside each other.")
     parser.add_argument("--requests", type=int, default=2000, help="of each kind")
     parser.add_argument("--at-once", type=int, default=16, help="requests under way")
     parser.add_argument("--servers", default="embedded,real", help="which of embedded and real")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def server(name: ServerName) -> Iterator[Server]:
+def server(name: ServerName) -> Generator[Server]:
     """A server with our kinds, for the time of the measurement."""
     kinds = [*custom_resource_definitions()]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, running(name, Path(folder), kinds) as plane:
@@ -122,9 +122,9 @@ class Client:
                 group.create_task(worker())
         return figures(took, time.perf_counter() - began)
 
-    async def _ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> bytes:
+    async def _ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
-        given = {"content-type": "application/json", **(headers or {})} if data else headers
+        given = {"content-type": "application/json", **(headers or {})} if data else (headers or {})
         async with self._session.request(method, path, data=data, headers=given) as reply:
             answer = await reply.read()
             assert reply.status < 300, answer

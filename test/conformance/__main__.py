@@ -28,7 +28,7 @@ Counts = Counter[tuple[str, Verdict]]
 
 def main() -> int:
     """Parse the command line, run, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m test.conformance", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m test.conformance", description="The API cases on both servers.")
     parser.add_argument("--servers", default="embedded,real", help="which of embedded and real")
     parser.add_argument("--only", default="", help="cases whose area or name holds this text")
     parser.add_argument("--record", action="store_true", help="ask kube-apiserver and keep the answers")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from test.conformance.steps import Json
 
@@ -39,21 +40,40 @@ def differences(expected: Json, actual: Json, place: str = "") -> list[str]:
     if expected == actual:
         return []
     match expected, actual:
+        case {"status": int() as code}, {"status": int() as other} if code != other:
+            return [_line(f"{place}.status", _gist(expected), _gist(actual))]
         case dict(), dict():
-            keys = sorted({*expected, *actual})
-            return [
-                line
-                for key in keys
-                for line in differences(expected.get(key, _ABSENT), actual.get(key, _ABSENT), f"{place}.{key}")
-            ]
-        case list(), list() if len(expected) == len(actual):
-            pairs = zip(expected, actual, strict=True)
+            return _in_mappings(cast("dict[str, Json]", expected), cast("dict[str, Json]", actual), place)
+        case list(), list() if _length(expected) == _length(actual):
+            pairs = zip(cast("list[Json]", expected), cast("list[Json]", actual), strict=True)
             return [line for i, (a, b) in enumerate(pairs) for line in differences(a, b, f"{place}[{i}]")]
         case _:
-            return [f"{place}\n  kube-apiserver  {_shown(expected)}\n  this server     {_shown(actual)}"]
+            return [_line(place, _shown(expected), _shown(actual))]
 
 
 _ABSENT = "(absent)"
+
+
+def _line(place: str, expected: str, actual: str) -> str:
+    return f"{place}\n    kube-apiserver  {expected}\n    this server     {actual}"
+
+
+def _in_mappings(expected: dict[str, Json], actual: dict[str, Json], place: str) -> list[str]:
+    pairs = {key: (expected.get(key, _ABSENT), actual.get(key, _ABSENT)) for key in sorted({*expected, *actual})}
+    return [line for key, (a, b) in pairs.items() for line in differences(a, b, f"{place}.{key}")]
+
+
+def _length(value: Json) -> int:
+    return len(value)
+
+
+def _gist(outcome: Json) -> str:
+    """The status of a reply, and the message that goes with it: where those differ, all the rest does."""
+    body: Json = outcome.get("body")
+    if isinstance(body, dict):
+        fields = cast("dict[str, Json]", body)
+        body = fields.get("message", fields.get("kind"))
+    return f"{outcome['status']} {body}"
 
 
 def _shown(value: Json) -> str:

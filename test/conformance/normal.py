@@ -21,19 +21,23 @@ _ABOUT_VERSIONS = re.compile(r"resource ?version", re.IGNORECASE)
 _REVISION = re.compile(r"\b\d+\b")
 
 
-def normalised(outcomes: Sequence[Json], *, namespace: str, mask: str = "") -> list[Json]:
-    """Return the outcomes of one case in the form in which they are compared."""
-    return _Names(outcomes, namespace, mask).outcomes
+def normalised(outcomes: Sequence[Json], *, namespace: str, seen: Sequence[Json] = (), mask: str = "") -> list[Json]:
+    """Return the outcomes of one case in the form in which they are compared.
+
+    Args:
+        seen: Replies that are not compared, but whose versions and names the others may tell of.
+    """
+    return _Names(outcomes, namespace, seen, mask).outcomes
 
 
 class _Names:
     """The replacements of one case."""
 
-    def __init__(self, outcomes: Sequence[Json], namespace: str, mask: str) -> None:
+    def __init__(self, outcomes: Sequence[Json], namespace: str, seen: Sequence[Json], mask: str) -> None:
         self._namespace = namespace
         self._mask = re.compile(mask) if mask else None
         self._uids: dict[str, str] = {}
-        objects = [obj for outcome in outcomes for obj in _objects(outcome)]
+        objects = [obj for outcome in (*outcomes, *seen) for obj in _objects(outcome)]
         revisions = sorted({int(obj["resourceVersion"]) for obj in objects if obj.get("resourceVersion", "").isdigit()})
         self._revisions = {str(revision): f"rv{index}" for index, revision in enumerate(revisions, 1)}
         self._generated = {
@@ -60,6 +64,11 @@ class _Names:
         if isinstance(version, str) and version.isdigit():
             # Of lists and bookmarks: any later revision of the server is right.
             made["resourceVersion"] = self._revisions.get(version, "rv") if "uid" in value else "rv"
+        if isinstance(value.get("managedFields"), list):
+            # Their order depends on whether a second has passed in between, and so does whether all have a time.
+            for entry in made["managedFields"]:
+                entry.pop("time", None)
+            made["managedFields"].sort(key=_sort_key)
         if value.get("continue"):
             made["continue"] = "CONTINUE"
         if value.get("kind") == "Status":
@@ -80,6 +89,10 @@ class _Names:
 
     def _uid(self, found: re.Match[str]) -> str:
         return self._uids.setdefault(found[0], f"uid{len(self._uids) + 1}")
+
+
+def _sort_key(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _objects(value: Json) -> Iterator[dict[str, Any]]:
@@ -103,7 +116,7 @@ def _sort_causes(status: dict[str, Json]) -> None:
     head, bracket, rest = str(status.get("message", "")).partition(": [")
     if len(causes) < 2 or not bracket:
         return
-    causes.sort(key=lambda cause: json.dumps(cause, sort_keys=True))
+    causes.sort(key=_sort_key)
     lines = list(dict.fromkeys(f"{cause.get('field', '')}: {cause['message']}" for cause in causes))
     if all(line in rest for line in lines):
         status["message"] = f"{head}: [{', '.join(lines)}]"
@@ -111,6 +124,6 @@ def _sort_causes(status: dict[str, Json]) -> None:
 
 def plain_output(text: str) -> str:
     """Return kubectl's output without ages and versions, and without the widths of columns that follow from them."""
-    text = re.sub(r"(resource ?version\W{1,4})\d+", r"\1rv", text, flags=re.IGNORECASE)
+    text = re.sub(r"(resource ?version\W+)\d+", r"\1rv", text, flags=re.IGNORECASE)
     text = re.sub(r"(?<![\w.-])\d+(?:ms|s|m|h|d)(?:\d+[smh])?(?![\w.-])", "AGE", text)
     return re.sub(r" {2,}", "  ", text)

@@ -39,12 +39,13 @@ class Run:
         # The time makes it unique on a server that is used again.
         self._namespace = f"ns{int(time.time()) % 1_000_000:06}n{next(_numbers)}"
         self._saved: dict[str, Json] = {}
+        self._seen: list[Json] = []
 
     def outcomes(self) -> list[Json]:
         """Carry out the steps in a namespace of their own; one outcome for each."""
         self._make_namespace()
         raw = [self._step(step) for step in self._case.steps]
-        return normalised(raw, namespace=self._namespace, mask=self._case.mask)
+        return normalised(raw, namespace=self._namespace, seen=self._seen, mask=self._case.mask)
 
     def _make_namespace(self) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}}
@@ -66,6 +67,8 @@ class Run:
             time.sleep(POLL_SECONDS)
             reply = self._ask(step)
         body = _parsed(reply.body)
+        if step.quiet:
+            self._seen.append(body)
         if step.save:
             self._saved[step.save] = body
         return {"status": reply.status} if step.quiet else _outcome(reply, _picked(body, step.pick))

@@ -15,7 +15,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -107,7 +107,7 @@ def _warnings(line: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[Server]:
+def embedded(folder: Path) -> Generator[Server]:
     """The embedded server, in memory."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "kubechain.embedded", f"--kubeconfig={folder / 'kubeconfig'}"]
@@ -122,29 +122,30 @@ def embedded(folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def real(folder: Path, definitions: list[Json]) -> Iterator[Server]:
+def real(folder: Path, definitions: list[Json]) -> Generator[Server]:
     """kube-apiserver with etcd and the garbage collector, which has seen these kinds."""
     with RealControlPlane(folder) as plane:
         server = Server("real", plane.kubeconfig, folder)
-        server.install(definitions)
-        plane.rediscover()
-        yield server
+        with contextlib.closing(server.connection):
+            server.install(definitions)
+            plane.rediscover()
+            yield server
 
 
 @contextlib.contextmanager
-def running(name: ServerName, folder: Path, definitions: list[Json]) -> Iterator[Server]:
+def running(name: ServerName, folder: Path, definitions: list[Json]) -> Generator[Server]:
     """A server by name, with these kinds."""
     if name == "real":
         with real(folder, definitions) as server:
             yield server
         return
-    with embedded(folder) as server:
+    with embedded(folder) as server, contextlib.closing(server.connection):
         server.install(definitions)
         yield server
 
 
 def kubectls() -> dict[str, str]:
-    """The kubectl programs of this machine, by minor version: the installed one, and the newest if it has been built."""
+    """The kubectl programs of this machine, by minor version: the installed one, and the newest if it was built."""
     found = [shutil.which("kubectl"), _built_kubectl()]
     return {_minor_version(program): program for program in found if program}
 

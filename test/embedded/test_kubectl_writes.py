@@ -100,7 +100,8 @@ async def test_apply_on_the_server(kubectl: Kubectl) -> None:
 
 
 async def test_apply_prunes(kubectl: Kubectl) -> None:
-    one, two = ({**a_config_map(name), "metadata": {"name": name, "labels": {"set": "p"}}} for name in ("one", "two"))
+    labelled = {"labels": {"set": "p"}}
+    one, two = ({**a_config_map(name, k="v"), "metadata": {"name": name, **labelled}} for name in ("one", "two"))
     await kubectl("apply -f -", stdin=yaml.safe_dump_all([one, two]))
     pruned = await kubectl("apply -f - --prune -l set=p --prune-allowlist=core/v1/ConfigMap", stdin=yaml.safe_dump(one))
     assert pruned.out == "configmap/one unchanged\nconfigmap/two pruned\n"

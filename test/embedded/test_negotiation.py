@@ -76,8 +76,7 @@ def test_patch_types() -> None:
     assert negotiation.patch_type("application/apply-patch+yaml") == "apply"
     with pytest.raises(StatusError) as refused:
         negotiation.patch_type("application/json")
-    assert refused.value.code == 415
-    assert "application/strategic-merge-patch+json" in refused.value.message
+    assert (refused.value.code, refused.value.message) == (415, "415: Unsupported Media Type")
     with pytest.raises(StatusError):
         negotiation.patch_type("application/strategic-merge-patch+json", custom=True)
 

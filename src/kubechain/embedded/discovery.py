@@ -5,6 +5,8 @@ Called by `documents`, which caches by the registry's generation. Pure: registry
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -13,6 +15,8 @@ from kubechain.embedded.registry import JsonObject, Registry, ResourceInfo
 from kubechain.embedded.versions import by_priority
 
 _STATUS_VERBS: Final = ("get", "patch", "update")
+_CUSTOM_VERBS: Final = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+_ADDRESSES: Final = [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]
 _SUBRESOURCE_VERBS: Final = {"finalize": ("update",)}
 
 GroupVersion = tuple[str, str]
@@ -30,7 +34,7 @@ class Discovery:
     def core_versions(self) -> JsonObject:
         """Return the body of `/api`."""
         versions = self._versions("")
-        return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": []}
+        return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": _ADDRESSES}
 
     def group_list(self) -> JsonObject:
         """Return the body of `/apis`."""
@@ -92,18 +96,22 @@ class Discovery:
         return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
     def _aggregated_group(self, name: str) -> JsonObject:
-        metadata: JsonObject = {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None}
+        metadata: JsonObject = {"name": name} if name else {}
         return {
             "metadata": metadata,
             "versions": [
                 {
                     "version": version,
-                    "resources": [_aggregated(info) for info in self._groups[name][version]],
+                    "resources": [_aggregated(info) for info in sorted(self._groups[name][version], key=_plural)],
                     "freshness": "Current",
                 }
                 for version in self._versions(name)
             ],
         }
+
+
+def _plural(info: ResourceInfo) -> str:
+    return info.plural
 
 
 def _plain(info: ResourceInfo) -> Iterable[JsonObject]:
@@ -112,12 +120,14 @@ def _plain(info: ResourceInfo) -> Iterable[JsonObject]:
         "singularName": info.singular,
         "namespaced": info.namespaced,
         "kind": info.kind,
-        "verbs": list(info.verbs),
+        "verbs": _verbs(info),
     }
     if info.short_names:
         entry["shortNames"] = list(info.short_names)
     if info.categories:
         entry["categories"] = list(info.categories)
+    if "create" in info.verbs and "list" in info.verbs:
+        entry["storageVersionHash"] = _storage_hash(info)
     yield entry
     for name in subresources(info):
         yield {
@@ -132,10 +142,10 @@ def _plain(info: ResourceInfo) -> Iterable[JsonObject]:
 def _aggregated(info: ResourceInfo) -> JsonObject:
     entry: JsonObject = {
         "resource": info.plural,
-        "responseKind": {"group": info.group, "version": info.version, "kind": info.kind},
+        "responseKind": _response_kind(info, info.kind),
         "scope": "Namespaced" if info.namespaced else "Cluster",
         "singularResource": info.singular,
-        "verbs": list(info.verbs),
+        "verbs": _verbs(info),
     }
     if info.short_names:
         entry["shortNames"] = list(info.short_names)
@@ -147,12 +157,30 @@ def _aggregated(info: ResourceInfo) -> JsonObject:
 
 def _aggregated_subresource(info: ResourceInfo, name: str) -> JsonObject:
     kind = reviews.subresource_kind(info, name)
-    answer: dict[str, Any] = {
-        "group": kind.get("group", info.group),
-        "version": kind.get("version", info.version),
-        "kind": kind["kind"],
-    }
+    answer: dict[str, Any] = _response_kind(info, kind["kind"])
+    if "group" in kind:
+        answer = {"group": kind["group"], "version": kind["version"], "kind": kind["kind"]}
     return {"subresource": name, "responseKind": answer, "verbs": list(subresource_verbs(info, name))}
+
+
+def _response_kind(info: ResourceInfo, kind: str) -> JsonObject:
+    """The version and kind of an answer; kube-apiserver leaves the version of built-in kinds out."""
+    group, version = (info.group, info.version) if info.custom else ("", "")
+    return {"group": group, "version": version, "kind": kind}
+
+
+def _verbs(info: ResourceInfo) -> list[str]:
+    """The verbs of a resource, those of custom kinds in kube-apiserver's order, which is not of the alphabet."""
+    if not info.custom:
+        return list(info.verbs)
+    return sorted(info.verbs, key=_CUSTOM_VERBS.index)
+
+
+def _storage_hash(info: ResourceInfo) -> str:
+    """A name for the version in which objects are kept: for tools that migrate them."""
+    group = "" if info.plural == "events" else info.group
+    stored = f"{group}/{info.version}/{info.kind}"
+    return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
 
 
 def subresources(info: ResourceInfo) -> list[str]:

@@ -114,6 +114,11 @@ class Engine:
         options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
         return self._finish(info, self._writer.create(info, namespace, obj, options))
 
+    def update_makes(self, info: ResourceInfo, namespace: str, name: str) -> bool:
+        """Whether an update of that object would make it: of some kinds it does, when there is none."""
+        missing = self._core.store.get(self._core.key(info, namespace, name)) is None
+        return missing and self._core.strategy(info).create_on_update
+
     def update(
         self,
         info: ResourceInfo,

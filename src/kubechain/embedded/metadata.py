@@ -236,6 +236,7 @@ def inherit(new: JsonObject, old: JsonObject) -> None:
         new["generation"] = old["generation"]
     else:
         new.pop("generation", None)
+    new.pop("selfLink", None)
     new.setdefault("uid", old["uid"])
     new["creationTimestamp"] = old["creationTimestamp"]
     if "deletionTimestamp" in old:

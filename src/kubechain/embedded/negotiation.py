@@ -15,13 +15,14 @@ from typing import Any, Final, cast
 import orjson
 import yaml
 
-from kubechain.embedded import errors, protobuf
+from kubechain.embedded import errors, gojson, protobuf
 from kubechain.embedded.engine import PatchType
 from kubechain.embedded.errors import StatusError
+from kubechain.embedded.metadata import json_type
 from kubechain.embedded.registry import JsonObject
 
 SUPPORTED_OUTPUT: Final = "application/json"
-"""What a 406 names: the only encoding that we write."""
+"""The only encoding that we write."""
 
 OPENAPI_V2_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 OPENAPI_V2_PROTOBUF_DOTTED: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -159,7 +160,8 @@ def prefers_openapi_protobuf(accept: str) -> bool:
 
 def not_acceptable() -> StatusError:
     """406, in kube-apiserver's words."""
-    message = f"only the following media types are accepted: {SUPPORTED_OUTPUT}"
+    # In kube-apiserver's words, which writes all three; who asks for one of the others gets this refusal too.
+    message = f"only the following media types are accepted: {SUPPORTED_OUTPUT}, application/yaml, {PROTOBUF}"
     return StatusError(406, "NotAcceptable", message=message)
 
 
@@ -191,6 +193,8 @@ def patch_type(content_type: str, *, custom: bool = False) -> PatchType:
     """
     found = PATCH_TYPES.get(body_media(content_type))
     accepted = [media for media, kind in PATCH_TYPES.items() if not (custom and kind == "strategic")]
+    if found is None and not custom:
+        raise StatusError(415, "UnsupportedMediaType", message="415: Unsupported Media Type", details={})
     if found is None or (custom and found == "strategic"):
         raise errors.unsupported_media_type(accepted)
     return found
@@ -211,14 +215,37 @@ def decode_object(body: bytes, content_type: str, *, expected: str) -> JsonObjec
     try:
         document = decode(body)
     except (ValueError, yaml.YAMLError) as error:
-        raise errors.bad_request(_unrecognized(expected, f"json parse error: {error}")) from error
+        why = gojson.syntax_error(body) if decode is orjson.loads else ""
+        raise errors.bad_request(_unrecognized(expected, why or str(error), body)) from error
     if not isinstance(document, dict):
-        raise errors.bad_request(_unrecognized(expected, "the body is not an object"))
+        what = f"json: cannot unmarshal {json_type(document)} into Go value of type {_TYPE_META}"
+        raise errors.bad_request(_unrecognized(expected, what, body))
     return cast("JsonObject", document)
 
 
-def _unrecognized(expected: str, why: str) -> str:
-    return f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; {why}"
+def duplicate_fields(body: bytes, content_type: str) -> list[str]:
+    """Return the paths of fields that stand twice in a body of JSON; of other encodings nothing is said."""
+    return gojson.duplicates(body) if _DECODERS.get(body_media(content_type)) is orjson.loads else []
+
+
+_TYPE_META: Final = (
+    r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+)
+"""What kube-apiserver decodes a body into at first, to see what it is."""
+
+
+def _unrecognized(expected: str, why: str, body: bytes) -> str:
+    about = f"couldn't get version/kind; json parse error: {why} ({_start(body)})"
+    return f"the object provided is unrecognized (must be of type {expected}): {about}"
+
+
+def _start(body: bytes) -> str:
+    """The start of a body, as kube-apiserver quotes it: what does not look like JSON or YAML in hexadecimal."""
+    if not body:
+        return "<empty>"
+    start = body[:30]
+    shown = start.decode(errors="replace") if body.startswith(b"{") else start.hex()
+    return f"{shown} ..." if len(body) > len(start) else shown
 
 
 def decode_patch(body: bytes, kind: PatchType) -> Any:
@@ -230,10 +257,14 @@ def decode_patch(body: bytes, kind: PatchType) -> Any:
     decode = _yaml if kind == "apply" and not body.lstrip().startswith(b"{") else orjson.loads
     try:
         document = decode(body)
-    except (ValueError, yaml.YAMLError) as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from error
+    except yaml.YAMLError as error:
+        raise errors.bad_request(f"error encoding patch: yaml: {getattr(error, 'problem', error)}") from error
+    except ValueError as error:
+        raise errors.bad_request("invalid JSON patch") from error
     if not isinstance(document, list if kind == "json" else dict):
-        raise errors.bad_request("error decoding patch: it is neither a list of operations nor an object")
+        wanted = "[]handlers.jsonPatchOp" if kind == "json" else "map[string]interface {}"
+        text = f"json: cannot unmarshal {json_type(document)} into Go value of type {wanted}"
+        raise errors.bad_request(f"error decoding patch: {text}")
     return cast("Any", document)
 
 

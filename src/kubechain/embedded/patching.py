@@ -96,6 +96,10 @@ class Patcher:
             if subresource:
                 raise errors.not_found(info.group, info.plural, name)
             new["metadata"].pop("resourceVersion", None)
+            uid = new["metadata"].get("uid")
+            if uid:
+                why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                raise errors.conflict(info.group, info.plural, name, why=why)
             return self._writer.insert(info, namespace, new, options, tracked=True), True
         self._check_preconditions(info, record, new["metadata"])
         updated = self._writer.replace(info, record, new, subresource=subresource, options=options, tracked=True)
@@ -114,6 +118,8 @@ class Patcher:
             raise errors.bad_request(
                 f"invalid object type: {version if '/' in version else '/' + version}, Kind={kind}"
             )
+        if (version, kind) != (info.api_version, info.kind):
+            raise errors.bad_request(f"invalid object type: {info.group}/{version.rpartition('/')[2]}, Kind={kind}")
         check_kind(info, config)
         meta = metadata.of(config)
         if meta.get("managedFields"):
@@ -122,7 +128,8 @@ class Patcher:
         strategy = self._core.strategy(info)
         unknown = metadata.decode(config, info) + prune(config, strategy.node(info))
         if unknown:
-            place = f"{meta.get('namespace', '')}/{name}; {info.api_version}, Kind={info.kind}"
+            version = f"{info.group}/{info.version}"
+            place = f"{meta.get('namespace', '')}/{name}; {version}, Kind={info.kind}"
             text = f"failed to create typed patch object ({place}): .{unknown[0]}: field not declared in schema"
             raise errors.StatusError(500, "", message=text)
         return strategy.to_storage(strategy.before_apply(config), info)

@@ -73,7 +73,8 @@ class Query:
         """
         value = self.text("includeObject") or "Metadata"
         if value not in {"None", "Metadata", "Object"}:
-            raise errors.bad_request(f'unrecognized includeObject value: "{value}"')
+            why = f"Invalid value: \"{value}\": must be 'Metadata', 'Object', 'None', or empty"
+            raise errors.bad_request(f"Unable to convert to Table as requested: includeObject: {why}")
         return cast("IncludeObject", value)
 
 
@@ -118,6 +119,17 @@ def write_options(query: Query, *, kind: str, user_agent: str) -> WriteOptions:
     _refuse(kind, found)
     manager = manager or user_agent.partition("/")[0][:_FIELD_MANAGER_LENGTH] or "unknown"
     return WriteOptions(bool(dry_run), manager, cast("FieldValidation", validation or "Warn"))
+
+
+def check_version(version: str) -> None:
+    """Refuse the version of a get that is none.
+
+    Raises:
+        StatusError: 500, as from kube-apiserver.
+    """
+    if version and not (version.isascii() and version.isdigit()):
+        text = f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise errors.StatusError(500, "", message=text)
 
 
 def check_list_options(query: Query, *, watch: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import orjson
 
-from kubechain.embedded import errors, selectors
+from kubechain.embedded import errors, gojson, selectors
 from kubechain.embedded.core import Core
 from kubechain.embedded.field_errors import FieldError, causes, forbidden, not_supported
 from kubechain.embedded.history import ExpiredError
@@ -108,12 +108,15 @@ class Reader:
         return orjson.dumps(view(record.object)) if view else record.data
 
     def selection(self, info: ResourceInfo, namespace: str | None, *, labels: str, fields: str) -> Selection:
+        if fields and "metadata.namespace" in fields and not info.namespaced:
+            raise errors.bad_request("field label not supported: metadata.namespace")
         return selectors.select(
             namespace if info.namespaced else None,
             label_selector=labels,
             field_selector=fields,
             selectable=info.selectable_fields,
             reader=self._core.strategy(info).read_field,
+            known=not info.custom and not info.selectable_fields,
         )
 
     def list(self, info: ResourceInfo, namespace: str | None, options: ListOptions) -> ListPage:
@@ -201,7 +204,7 @@ class Reader:
         present = options.send_initial_events or (options.send_initial_events is None and version in {"", "0"})
         if present:
             subscription.begin_with(store.scan(subscription.resource, selection.namespace))
-            if options.send_initial_events:
+            if options.send_initial_events and options.allow_bookmarks:
                 subscription.mark_initial_end()
         elif version not in {"", "0"}:
             revision = _watched_version(version)
@@ -270,7 +273,10 @@ def _encode_token(revision: int, namespace: str, name: str) -> str:
 
 def _parse_token(token: str) -> tuple[int, tuple[str, str]]:
     try:
-        content = cast("JsonObject", orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        if wrong := gojson.syntax_error(text):
+            raise ValueError(wrong)
+        content = cast("JsonObject", orjson.loads(text))
         namespace, _, name = str(content["start"]).removesuffix("\x00").partition("/")
         return int(content["rv"]), (namespace, name)
     except (binascii.Error, ValueError, KeyError, TypeError) as error:

@@ -149,7 +149,8 @@ class _Parser:
                 values.add(taken)
                 expects_value = False
             else:
-                raise _refusal(f"unable to parse requirement: found '{taken}', expected: ',' or ')'")
+                wanted = "',', ')' or identifier" if expects_value else "',' or ')'"
+                raise _refusal(f"unable to parse requirement: found '{taken}', expected: {wanted}")
         if expects_value:
             values.add("")
         return frozenset(values)
@@ -241,11 +242,13 @@ def select(
     field_selector: str,
     selectable: tuple[str, ...] = (),
     reader: FieldReader = read_path,
+    known: bool = False,
 ) -> Selection:
     """Parse both selectors.
 
     Args:
         selectable: field labels besides `metadata.name` and `metadata.namespace`.
+        known: a refusal names the two, as for built-in kinds without labels of their own.
 
     Raises:
         StatusError: a selector cannot be parsed, or names a field that is not selectable (400).
@@ -253,5 +256,11 @@ def select(
     terms = parse_fields(field_selector)
     for term in terms:
         if term.path not in {"metadata.name", "metadata.namespace", *selectable}:
-            raise errors.bad_request(f"field label not supported: {term.path}")
+            raise errors.bad_request(_not_selectable(term.path, known=known))
     return Selection(namespace, parse_labels(label_selector), terms, reader)
+
+
+def _not_selectable(path: str, *, known: bool) -> str:
+    if known:
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return f"field label not supported: {path}"

@@ -74,7 +74,7 @@ class ApiServer:
             return self._review(review, request, user)
         info = self._engine.registry.find(path.group, path.version, path.plural)
         if info is None:
-            return not_found_path()
+            return self._no_resource(path)
         if path.subresource == "token" and reviews.subresources(info):
             return self._token(info, path, request)
         return self._resource(info, path, request)
@@ -90,6 +90,8 @@ class ApiServer:
             return not_found_path()
         if verb is None and request.method in {"PUT", "PATCH"}:
             raise errors.bad_request("name must be provided")
+        if path.subresource == "status" and verb == "delete":
+            raise _no_delete(info)
         if verb is None or verb not in info.verbs:
             raise _method_not_allowed()
         call = Call(request, path, info, query)
@@ -98,10 +100,17 @@ class ApiServer:
         except StatusError as error:
             return reply(error.code, orjson.dumps(error.to_status()), call)  # warnings are worth most with a refusal
 
+    def _no_resource(self, path: ResourcePath) -> HttpResponse:
+        known = self._documents.find(f"/apis/{path.group}/{path.version}" if path.group else "/api/v1", JSON)
+        custom = any(info.custom for info in self._engine.registry.all() if info.group == path.group)
+        if known is None or custom:
+            return not_found_path()
+        raise errors.no_such_resource()
+
     def _no_subresource(self, info: ResourceInfo, path: ResourcePath) -> HttpResponse:
         if info.custom:  # as kube-apiserver answers, whose handler of custom resources has no routes of its own
             raise errors.not_found(info.group, info.plural, path.name)
-        return not_found_path()
+        raise errors.no_such_resource()
 
     def _document(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
@@ -153,6 +162,12 @@ def _json(status: int, body: JsonObject) -> HttpResponse:
 def _method_not_allowed() -> StatusError:
     message = "the server does not allow this method on the requested resource"
     return StatusError(405, "MethodNotAllowed", message=message, details={})
+
+
+def _no_delete(info: ResourceInfo) -> StatusError:
+    """405 for a part of an object that cannot be deleted by itself."""
+    message = f'delete is not supported on resources of kind "{info.plural}.{info.group}"'
+    return StatusError(405, "MethodNotAllowed", message=message, details={"group": info.group, "kind": info.plural})
 
 
 def _send_document(document: Document, request: HttpRequest) -> HttpResponse:

@@ -59,6 +59,8 @@ class Strategy:
             typecheck.check(obj, node, info)
         unknown = prune(obj, node)
         drop_nulls(obj, node)
+        if not info.custom:
+            _drop_empty(obj)
         set_defaults(obj, node)
         return unknown
 
@@ -108,6 +110,16 @@ class Strategy:
 
     def mark_deleting(self, new: JsonObject) -> None:
         """Show in the object that its deletion has begun, in place."""
+
+
+_OMITTED_WHEN_EMPTY = ("data", "binaryData", "secrets", "imagePullSecrets")
+
+
+def _drop_empty(obj: JsonObject) -> None:
+    """Leave out, in place, what Go's `omitempty` leaves out."""
+    for name in _OMITTED_WHEN_EMPTY:
+        if obj.get(name) in ({}, []):
+            del obj[name]
 
 
 def keep_only(new: JsonObject, old: JsonObject, *fields: str) -> None:

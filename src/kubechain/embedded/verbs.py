@@ -14,10 +14,12 @@ from typing import Any, Final
 import orjson
 
 from kubechain.embedded import negotiation
+from kubechain.embedded.core import FieldValidation
 from kubechain.embedded.engine import Engine, ListPage
 from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
+from kubechain.embedded.metadata import cannot_be_handled
 from kubechain.embedded.negotiation import Form
-from kubechain.embedded.query import Query, check_list_options, delete_options, write_options
+from kubechain.embedded.query import Query, check_list_options, check_version, delete_options, write_options
 from kubechain.embedded.registry import JsonObject, ResourceInfo
 from kubechain.embedded.routes import ResourcePath, Verb
 from kubechain.embedded.tables import IncludeObject, list_metadata, partial_list, partial_object
@@ -118,6 +120,7 @@ class Verbs:
 
     def _get(self, call: Call) -> HttpResponse:
         path = call.path
+        check_version(call.query.text("resourceVersion"))
         if call.form is Form.OBJECT:
             return reply(200, self._engine.get_encoded(call.info, path.namespace, path.name), call)
         return self._object(200, self._engine.get(call.info, path.namespace, path.name), call)
@@ -154,21 +157,27 @@ class Verbs:
         return HttpResponse(200, headers(call), WatchStream(subscription, how))
 
     def _create(self, call: Call) -> HttpResponse:
-        obj = self._body(call)
-        made = self._engine.create(call.info, call.path.namespace, obj, **call.writing("CreateOptions"))
+        options = call.writing("CreateOptions")
+        obj = self._body(call, options["field_validation"])
+        made = self._engine.create(call.info, call.path.namespace, obj, **options)
         return self._object(201, made, call)
 
     def _update(self, call: Call) -> HttpResponse:
         path = call.path
-        obj = self._body(call)
+        options = call.writing("UpdateOptions")
+        obj = self._body(call, options["field_validation"])
+        makes = self._engine.update_makes(call.info, path.namespace, path.name)
         updated = self._engine.update(
-            call.info, path.namespace, path.name, obj, subresource=path.subresource, **call.writing("UpdateOptions")
+            call.info, path.namespace, path.name, obj, subresource=path.subresource, **options
         )
-        return self._object(200, updated, call)
+        return self._object(201 if makes else 200, updated, call)
 
     def _patch(self, call: Call) -> HttpResponse:
         path = call.path
         kind = negotiation.patch_type(call.content_type, custom=call.info.custom)
+        options = call.writing("PatchOptions")
+        if kind == "apply":
+            options["field_manager"] = call.query.text("fieldManager")
         patched, created = self._engine.patch(
             call.info,
             path.namespace,
@@ -177,7 +186,7 @@ class Verbs:
             negotiation.decode_patch(call.request.body, kind),
             subresource=path.subresource,
             force=call.query.flag("force"),
-            **call.writing("PatchOptions"),
+            **options,
         )
         return self._object(201 if created else 200, patched, call)
 
@@ -211,8 +220,15 @@ class Verbs:
         )
         return self._page(page, call)
 
-    def _body(self, call: Call) -> JsonObject:
-        return negotiation.decode_object(call.request.body, call.content_type, expected=call.info.kind)
+    def _body(self, call: Call, validation: FieldValidation) -> JsonObject:
+        body = call.request.body
+        obj = negotiation.decode_object(body, call.content_type, expected=call.info.kind)
+        if validation != "Ignore":
+            twice = [f'duplicate field "{path}"' for path in negotiation.duplicate_fields(body, call.content_type)]
+            if twice and validation == "Strict":
+                raise cannot_be_handled(call.info, f"strict decoding error: {', '.join(twice)}")
+            call.warnings.extend(twice)
+        return obj
 
     def _options_body(self, call: Call) -> JsonObject:
         body = call.request.body

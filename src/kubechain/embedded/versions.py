@@ -12,7 +12,7 @@ from typing import Final
 from kubechain.embedded.registry import JsonObject
 
 KUBERNETES_MAJOR: Final = "1"
-KUBERNETES_MINOR: Final = "36"
+KUBERNETES_MINOR: Final = "37"
 GIT_VERSION: Final = f"v{KUBERNETES_MAJOR}.{KUBERNETES_MINOR}.0+kubechain"
 """The release whose behaviour is followed; what follows the plus sign says that it is not that release itself."""
 

@@ -213,6 +213,7 @@ def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
     version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
     if info.custom:
         _check_named(info, obj)
+        version = obj.get("apiVersion", "")
     elif (version, kind) != (info.api_version, info.kind):
         raise _other_kind(info, version, kind)
     if version != info.api_version:
@@ -240,11 +241,10 @@ def _other_kind(info: ResourceInfo, version: str, kind: str) -> errors.StatusErr
 
 def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
     """Bodies of custom kinds must say what they are; built-in ones need not."""
-    missing = next((title for title, name in (("Kind", "kind"), ("apiVersion", "apiVersion")) if not obj.get(name)), "")
-    if missing:
+    if not obj.get("kind"):
         body = orjson.dumps(obj).decode()
         start = f"{body[:30]} ..." if len(body) > 30 else body
-        text = f"Object '{missing}' is missing in '{body}' ({start})"
+        text = f"Object 'Kind' is missing in '{body}' ({start})"
         raise errors.bad_request(f"the object provided is unrecognized (must be of type {info.kind}): {text}")
 
 
@@ -296,7 +296,7 @@ def match_url(meta: JsonObject, namespace: str, name: str) -> None:
         raise errors.bad_request(text)
     other = meta.get("namespace", "")
     if namespace and other and other != namespace:
-        text = f"the namespace of the object ({other}) does not match the namespace on the request ({namespace})"
+        text = "the namespace of the provided object does not match the namespace sent on the request"
         raise errors.bad_request(text)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, GROUP, WIDGETS, config_map, widget
-from test.conformance.steps import APPLY, MERGE, Request, case, get, patch, post, put, edited
+from test.conformance.steps import APPLY, MERGE, Request, case, edited, get, patch, post, put
 
 
 def _apply(who: str, spec: dict[str, Any], /, *, force: bool = False, query: str = "", **metadata: Any) -> Request:

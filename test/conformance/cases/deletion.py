@@ -9,6 +9,7 @@ _MADE = post(WIDGETS, widget("p"), save="made", quiet=True)
 _HELD = post(WIDGETS, widget("f", finalizers=["a.b/c"]), save="made", quiet=True)
 _GOING = delete(f"{WIDGETS}/f", quiet=True)
 _FREE = patch(f"{WIDGETS}/f", MERGE, {"metadata": {"finalizers": None}})
+_FREE_QUIETLY = patch(f"{WIDGETS}/f", MERGE, {"metadata": {"finalizers": None}}, quiet=True)
 _OWNER = post(WIDGETS, widget("o"), save="owner", quiet=True)
 
 
@@ -175,7 +176,7 @@ CASES = [
         _HELD,
         delete(CORE, quiet=True),
         post(CONFIG_MAPS, config_map("a")),
-        _FREE,
+        _FREE_QUIETLY,
         get(CORE, until=404),
     ),
     case("the namespace default stays", delete("/api/v1/namespaces/default")),

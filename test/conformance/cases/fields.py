@@ -11,7 +11,7 @@ _TWICE_BUILT_IN = (
     b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"data":{"a":"1","a":"2"},"data":{"b":"1"}}'
 )
 _YAML_TWICE = (
-    b"apiVersion: conformance.example.com/v1\nkind: Widget\nmetadata: {name: d}\nspec:\n  message: x\n  message: y\n"
+    b"apiVersion: conformance.example.com/v1\nkind: Widget\nmetadata: {name: d}\nspec:\n  message: x\n  message: z\n"
 )
 
 

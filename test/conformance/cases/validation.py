@@ -3,7 +3,7 @@
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, CORE, GROUP, LEASES, SECRETS, WIDGETS, config_map, widget
-from test.conformance.steps import MERGE, Case, Json, case, patch, post, put, edited
+from test.conformance.steps import MERGE, Case, Json, case, edited, patch, post, put
 
 
 def _spec(name: str, /, **spec: Json) -> Case:
@@ -126,7 +126,7 @@ CASES = [
         "body: YAML",
         post(
             WIDGETS,
-            f"apiVersion: {GROUP}/v1\nkind: Widget\nmetadata: {{name: y}}\nspec: {{message: x}}\n".encode(),
+            f"apiVersion: {GROUP}/v1\nkind: Widget\nmetadata: {{name: w}}\nspec: {{message: x}}\n".encode(),
             content_type="application/yaml",
         ),
     ),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from kubechain.embedded.builtin import shapes
 from kubechain.embedded.custom import CustomStrategy
-from kubechain.embedded.field_errors import FieldError, invalid, required
+from kubechain.embedded.field_errors import FieldError, invalid, not_supported, required
 from kubechain.embedded.registry import PrinterColumn, ResourceInfo
 from kubechain.embedded.rules import compilation_errors
 from kubechain.embedded.schema.structural import compile_schema
@@ -14,6 +14,7 @@ from kubechain.embedded.strategy import Strategy, keep_only
 
 JsonObject = dict[str, Any]
 
+_SCOPES = ("Cluster", "Namespaced")
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
 _NAMES = shapes.fields(
@@ -117,6 +118,8 @@ class CustomResourceDefinitionStrategy(Strategy):
             text = 'must be spec.names.plural+"."+spec.group'
             found.append(invalid("metadata.name", new["metadata"].get("name", ""), text))
         found += [required(f"spec.{name}") for name in ("group", "scope") if not spec.get(name)]
+        if spec.get("scope") not in {None, "", *_SCOPES}:
+            found.append(not_supported("spec.scope", spec["scope"], [*_SCOPES]))
         found += [
             required(f"spec.names.{name}") for name in ("plural", "singular", "kind", "listKind") if not names.get(name)
         ]
@@ -127,8 +130,7 @@ class CustomResourceDefinitionStrategy(Strategy):
         for index, version in enumerate(versions):
             schema: JsonObject = version.get("schema") or {}
             if not schema.get("openAPIV3Schema"):
-                text = "schemas are required"
-                found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", text))
+                found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema"))
             else:
                 found += _check_rules(version, f"spec.versions[{index}].schema.openAPIV3Schema")
         return found

@@ -39,7 +39,8 @@ def check(event: JsonObject, *, strict: bool) -> list[FieldError]:
 
 
 def _namespace(event: JsonObject) -> str:
-    return event["involvedObject"].get("namespace", "")
+    about: JsonObject = event.get("involvedObject") or {}
+    return about.get("namespace", "")
 
 
 def _check_namespace(event: JsonObject, *, lenient: tuple[str, ...]) -> list[FieldError]:

@@ -84,7 +84,7 @@ class NamespaceStrategy(Strategy):
         return unknown
 
     def prepare_create(self, new: JsonObject) -> None:
-        new["metadata"].setdefault("labels", {})[NAME_LABEL] = new["metadata"]["name"]
+        new["metadata"].setdefault("labels", {})[NAME_LABEL] = new["metadata"].get("name", "")
         spec: JsonObject = new.get("spec") or {}
         finalizers: list[str] = spec.get("finalizers") or []
         new["spec"] = {"finalizers": [*finalizers] if FINALIZER in finalizers else [*finalizers, FINALIZER]}

@@ -17,6 +17,7 @@ JsonObject = dict[str, Any]
 
 SIZE_LIMIT_BYTES = 1024 * 1024
 _REQUIRED_KEYS = {
+    "kubernetes.io/basic-auth": ("password", "username"),
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
