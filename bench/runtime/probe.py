@@ -22,6 +22,20 @@ TICK_SECONDS = 0.002
 """Between two looks at the event loop."""
 
 
+class Channel:
+    """What a process tells the driver: standard output, which nothing else may use from now on."""
+
+    def __init__(self) -> None:
+        """Take standard output; whatever logs to it goes to standard error."""
+        self._out = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+
+    def tell(self, facts: dict[str, Any]) -> None:
+        """Tell one line."""
+        self._out.write(json.dumps(facts) + "\n")
+        self._out.flush()
+
+
 class Probe:
     """The figures of one operator process."""
 
@@ -32,6 +46,7 @@ class Probe:
             expected: how many objects there are to handle until `all` is told.
         """
         self._expected = expected
+        self._channel = Channel()
         self._handled: set[str] = set()
         self._seen: dict[str, float] = {}
         self._stalls: list[float] = []
@@ -50,7 +65,7 @@ class Probe:
     def mark(self, what: str) -> None:
         """Note and tell that something was reached: its time, and the CPU seconds until then."""
         self._marks[what] = (time.monotonic(), time.process_time())
-        _tell({"event": what, "at": self._marks[what][0]})
+        self._channel.tell({"event": what, "at": self._marks[what][0]})
 
     def handled(self, name: str, version: str) -> None:
         """Note that an object was handled in some version."""
@@ -84,7 +99,7 @@ class Probe:
     def _report(self) -> None:
         gc.collect()
         stalls = sorted(self._stalls)
-        _tell({
+        self._channel.tell({
             "event": "report",
             "handled": len(self._handled),
             "marks": self._marks,
@@ -102,8 +117,3 @@ def rss_mib() -> float:
     """Resident memory of this process."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found.group(1)) / 1024 if found else 0.0
-
-
-def _tell(facts: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(facts) + "\n")
-    sys.stdout.flush()
