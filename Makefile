@@ -16,6 +16,9 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 INSTALLED := $(VENV)/.installed
 
+# Permutations of each plan of the simulation.
+SEEDS ?= 2
+
 # Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
 PYTEST ?=
 
@@ -89,6 +92,11 @@ test-conformance-api: setup ## The same API cases against the embedded server an
 	$(call say,a real control plane: compiled once, then kept in the cache)
 	@hack/controlplane/build.sh >/dev/null
 	@$(BIN)/python -m test.conformance
+
+.PHONY: test-simulation
+test-simulation: setup ## The simulation at length: every fault at every write, thousands of plans
+	@$(BIN)/python -m test.simulation mutants
+	@$(BIN)/python -m test.simulation run --seeds $(SEEDS) --stride 11
 
 .PHONY: bench
 bench: setup ## Throughput and overhead: a thousand runs against a mock model

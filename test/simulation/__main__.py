@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from test.simulation import explore
+from test.simulation import explore, mutants
 from test.simulation.oracles import differences
 from test.simulation.plans import REFERENCE, parse
 from test.simulation.scenarios import BY_NAME
@@ -29,6 +29,7 @@ def _arguments() -> argparse.Namespace:
     replay.add_argument("scenario", choices=list(BY_NAME))
     replay.add_argument("plan")
     replay.add_argument("seed", type=int)
+    commands.add_parser("mutants", help="see that broken variants of the code are caught")
     return parser.parse_args()
 
 
@@ -36,7 +37,9 @@ def _run(arguments: argparse.Namespace) -> int:
     began_at = time.monotonic()
     names = arguments.scenario or list(BY_NAME)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    plans, failures = explore.explore_all(names, seeds, stride=arguments.stride, tell=lambda line: print(line, flush=True))
+    plans, failures = explore.explore_all(
+        names, seeds, stride=arguments.stride, tell=lambda line: print(line, flush=True)
+    )
     took = time.monotonic() - began_at
     print(f"{len(names)} scenarios, {arguments.seeds} seeds, {plans} plans, {len(failures)} failed, {took:.0f} s")
     for failure in failures[:20]:
@@ -56,13 +59,28 @@ def _replay(arguments: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _mutants() -> int:
+    escaped = 0
+    for mutant in mutants.ALL:
+        failure, tried = mutants.catch(mutant, seeds=range(2))
+        escaped += failure is None
+        print(f"{mutant.name:16} {'ESCAPED' if failure is None else f'caught by plan {tried}: {failure.found[0]}'}")
+    return 1 if escaped else 0
+
+
 def main() -> int:
     """Do as the command line says."""
     if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
         os.environ["PYTHONHASHSEED"] = HASH_SEED
         os.execv(sys.executable, [sys.executable, "-m", "test.simulation", *sys.argv[1:]])  # noqa: S606
     arguments = _arguments()
-    return _run(arguments) if arguments.command == "run" else _replay(arguments)
+    match arguments.command:
+        case "run":
+            return _run(arguments)
+        case "mutants":
+            return _mutants()
+        case _:
+            return _replay(arguments)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,7 @@ class Cluster:
         self._history = _ToldHistory(on_change)
         self._engine = Engine(environment=environment, history=self._history)
         chance = random.Random(f"watch ends {seed}")
-        self._server = ApiServer(
-            self._engine, tokens=Tokens("simulation"), now=environment.now, draw=chance.random
-        )
+        self._server = ApiServer(self._engine, tokens=Tokens("simulation"), now=environment.now, draw=chance.random)
         for crd in custom_resource_definitions():
             self._engine.create(self._info("customresourcedefinitions"), "", crd)
 

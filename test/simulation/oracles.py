@@ -38,9 +38,7 @@ _CLAIMS = ("SendContextWindowToLLM", "Running")
 
 def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """All objects by kind and name, without what differs between equal runs."""
-    return {
-        f"{plural}/{obj['metadata']['name']}": _stable(obj) for plural, found in objects.items() for obj in found
-    }
+    return {f"{plural}/{obj['metadata']['name']}": _stable(obj) for plural, found in objects.items() for obj in found}
 
 
 def _stable(value: Any) -> Any:
@@ -53,7 +51,9 @@ def _stable(value: Any) -> Any:
 
 def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """What a broken run may not differ in."""
-    may_be_unknown = plan.broken_may_leave_unknown(outcome.broken)
+    if outcome.is_rivalry:
+        return list(outcome.violations)
+    may_be_unknown = _may_be_unknown(outcome, plan)
     if may_be_unknown and not outcome.is_complete:
         # The call that people would have acted upon was never made: there is nothing to compare with.
         return list(outcome.violations)
@@ -61,6 +61,12 @@ def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     if plan.is_at_a_point and not outcome.is_timed:
         found += _cost(outcome, reference, plan)
     return found
+
+
+def _may_be_unknown(outcome: Outcome, plan: Plan) -> bool:
+    """Whether a call that is not safe to repeat may end as unknown: it was interrupted after its claim."""
+    is_unanswered = plan.fault == "lost" and outcome.broken.startswith(("tool ", "mcp "))
+    return outcome.has_interrupted or is_unanswered or plan.fault == "freeze"
 
 
 def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
@@ -128,7 +134,7 @@ def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     extra, missing = mine - theirs, theirs - mine
     claims = max((count for label, count in extra.items() if label.endswith(_CLAIMS)), default=0)
     others = {label: count for label, count in extra.items() if not label.endswith(_CLAIMS)}
-    others = {label: count for label, count in others.items() if not _explains(label, outcome.broken, plan)}
+    others = {label: count for label, count in others.items() if not _explains(label, outcome, plan)}
     found = [f"{claims} more claims of one object than in the reference: {dict(extra)}"] if claims > 1 else []
     if others:
         found.append(f"writes that the reference has not: {others}")
@@ -138,10 +144,11 @@ def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     return found
 
 
-def _explains(label: str, broken: str, plan: Plan) -> bool:
+def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
     """Whether a write is how a broken side effect is told."""
+    broken = outcome.broken
     if label.endswith(" OutcomeUnknown"):
-        return plan.broken_may_leave_unknown(broken)
+        return _may_be_unknown(outcome, plan)
     if plan.ends_a_process and label.endswith(" Pending"):
         return True  # the successor has to connect first
     if plan.fault == "lost" and broken.startswith("model"):

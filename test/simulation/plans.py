@@ -1,14 +1,14 @@
 """What goes wrong in one run of a scenario: a value that prints, parses and can be repeated.
 
-    none            nothing: the reference run
-    before-7        the process dies before W point 7
-    after-7         the process dies after W point 7
-    lost-7          W point 7 takes effect, its reply is lost
-    freeze-120      the process stops at its 120th step for two minutes, as after SIGSTOP, and goes on
-    stale-31        the caches stand still at revision 31 for a while
-    storm           watches are closed, doubled, delayed and expired (410) at random
-    errors          three of ten requests fail: 409, 429, 500, 503, time-outs before and after they take effect
-    chaos           storm and errors together
+none            nothing: the reference run
+before-7        the process dies before W point 7
+after-7         the process dies after W point 7
+lost-7          W point 7 takes effect, its reply is lost
+freeze-120      the process stops at its 120th step for two minutes, as after SIGSTOP, and goes on
+stale-31        the caches stand still at revision 31 for a while
+storm           watches are closed, doubled, delayed and expired (410) at random
+errors          three of ten requests fail: 409, 429, 500, 503, time-outs before and after they take effect
+chaos           storm and errors together
 """
 
 from __future__ import annotations
@@ -48,27 +48,6 @@ class Plan:
     def ends_a_process(self) -> bool:
         """Whether a process dies."""
         return self.fault in ("before", "after")
-
-    def broken_may_leave_unknown(self, broken: str) -> bool:
-        """Whether a call that is not safe to repeat may end as unknown: it was interrupted after its claim.
-
-        Args:
-            broken: The W point that this plan broke.
-        """
-        if self.fault == "freeze":
-            return True
-        is_effect = broken.startswith(("tool ", "mcp "))
-        is_claim = broken.endswith(" Running")
-        is_record = "/taskruntoolcalls/" in broken or " taskruntoolcalls/" in broken
-        match self.fault:
-            case "before":
-                return is_effect or (is_record and not is_claim)
-            case "after":
-                return is_effect or is_claim
-            case "lost":
-                return is_effect
-            case _:
-                return False
 
 
 REFERENCE = Plan("none")

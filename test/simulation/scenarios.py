@@ -31,7 +31,9 @@ class Scenario:
         during: What people do while a side effect is going on, once, by the beginning of its label.
         revoked: Keys that the provider does not take once the first thing of `during` has happened.
         is_timed: How often the model is asked depends on when people act.
-        managers: How many compete; more than one have leader election.
+        managers: How many compete.
+        elects: More than one have leader election; without it, each takes the others for dead all the time, wrongly,
+            and what holds is what compare-and-swap and tokens alone can promise.
         faults: What random and timed faults it is also put through.
     """
 
@@ -44,6 +46,7 @@ class Scenario:
     revoked: frozenset[str] = frozenset()
     is_timed: bool = False
     managers: int = 1
+    elects: bool = True
     faults: tuple[Fault, ...] = ("storm", "errors", "chaos", "stale")
 
 
@@ -219,6 +222,15 @@ ALL: tuple[Scenario, ...] = (
         name="delegation",
         arrange=_delegation,
         script=_delegating(),
+    ),
+    Scenario(name="rivals", arrange=_plain, managers=2, elects=False),
+    Scenario(
+        name="rivals-tool",
+        arrange=_with_tools("book", "weather"),
+        script=asks([("book", _PARIS), ("weather", _ROME)]),
+        answers=_WEATHER,
+        managers=2,
+        elects=False,
     ),
     Scenario(name="two-managers", arrange=_plain, managers=2, faults=("freeze", "errors", "chaos")),
     Scenario(

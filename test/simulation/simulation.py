@@ -58,6 +58,8 @@ class Outcome:
         broken: The point that the plan broke.
         is_complete: Whether people did all that they had to do in the story.
         is_timed: How often the model is asked depends on when people act.
+        is_rivalry: Managers work against each other: what is done twice, or given up, is a matter of chance.
+        has_interrupted: A process died while a tool call was claimed.
         steps: Callbacks of the first manager until the runs had ended.
         revisions: Of the first and the last write of the story.
         story: Log lines, when asked for.
@@ -70,6 +72,8 @@ class Outcome:
     broken: str
     is_complete: bool
     is_timed: bool
+    is_rivalry: bool
+    has_interrupted: bool
     steps: int
     revisions: tuple[int, int]
     story: tuple[str, ...] = field(default=(), repr=False)
@@ -90,7 +94,7 @@ class _Replica:
         )
         wire = Wire(world.cluster.exchange(name), self.process, world.points, world.weather, world.seed)
         clock = LoopClock(seed=world.seed)
-        election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 else None
+        election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 and world.scenario.elects else None
         self.manager = Manager(wire, identity=name, clock=clock, options=Options(election=election))
         clients = Clients(
             llm=Model(around, world.scenario.script),
@@ -126,6 +130,7 @@ class _World:
         self._chance = random.Random(f"world {plan} {seed}")
         self._to_happen = dict(scenario.during)
         self._has_happened = False
+        self._has_interrupted = False
         self._births = 0
         self._replicas: list[_Replica] = []
 
@@ -153,6 +158,8 @@ class _World:
 
     def _on_crash(self, process: Process) -> None:
         """Somebody, the kubelet or the Deployment, starts another one after a while."""
+        calls = self.cluster.list("taskruntoolcalls")
+        self._has_interrupted |= any((call.get("status") or {}).get("phase") == "Running" for call in calls)
         pod = process.name.partition("_")[0]
         successor = pod if self._chance.random() < 0.5 else f"{pod}x"
         self._later(self._chance.uniform(0.0, 5.0), self.start, successor)
@@ -210,6 +217,8 @@ class _World:
             broken=self.points.broken,
             is_complete=not self._to_happen,
             is_timed=self.scenario.is_timed,
+            is_rivalry=not self.scenario.elects,
+            has_interrupted=self._has_interrupted,
             steps=steps,
             revisions=(begun_at, ended_at),
         )

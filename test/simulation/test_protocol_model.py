@@ -32,7 +32,9 @@ def test_execute_then_record_repeats_the_call() -> None:
     assert explored.executions_max > 1
 
 
-@pytest.mark.parametrize("protocol", [Protocol(is_conditional=False, faults=1), Protocol(is_conditional=False, repeats=True, faults=1)])
+@pytest.mark.parametrize(
+    "protocol", [Protocol(is_conditional=False, faults=1), Protocol(is_conditional=False, repeats=True, faults=1)]
+)
 def test_overwriting_the_latest_version_breaks_the_promise(protocol: Protocol) -> None:
     explored = explore(protocol)
     assert explored.executions_max > 2 or explored.answers_max > 1 or explored.wrong is not None

@@ -1,0 +1,70 @@
+"""A small part of the simulation, for every run of the tests; ``make test-simulation`` does all of it."""
+
+from pathlib import Path
+
+import pytest
+
+from test.simulation import mutants
+from test.simulation.explore import Case, examine
+from test.simulation.plans import REFERENCE, Plan, parse
+from test.simulation.scenarios import ALL, BY_NAME
+from test.simulation.simulation import simulate
+
+SEED = 11
+
+
+def _fixed() -> list[Case]:
+    lines = (Path(__file__).parent / "regressions" / "fixed.txt").read_text().splitlines()
+    found = [line.partition("|")[0].split() for line in lines if line and not line.startswith("#")]
+    return [Case(scenario, parse(plan), int(seed)) for scenario, plan, seed in found]
+
+
+def _holds(case: Case) -> None:
+    failure = examine(case, simulate(BY_NAME[case.scenario], REFERENCE, case.seed))
+    assert failure is None, str(failure)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_without_faults_every_story_ends_as_it_should_and_converges(name: str) -> None:
+    assert simulate(BY_NAME[name], REFERENCE, SEED).violations == ()
+
+
+@pytest.mark.parametrize("fault", ["errors", "chaos"])
+@pytest.mark.parametrize("name", [scenario.name for scenario in ALL])
+def test_random_faults_change_nothing_about_the_end(name: str, fault: str) -> None:
+    _holds(Case(name, parse(fault), SEED))
+
+
+@pytest.mark.parametrize("fault", ["before", "after", "lost"])
+def test_every_point_of_a_run_with_a_tool_call_survives(fault: str) -> None:
+    reference = simulate(BY_NAME["one-tool-call"], REFERENCE, SEED)
+    for at in range(len(reference.points)):
+        failure = examine(Case("one-tool-call", parse(f"{fault}-{at}"), SEED), reference)
+        assert failure is None, str(failure)
+
+
+@pytest.mark.parametrize("case", _fixed(), ids=lambda case: f"{case.scenario} {case.plan} {case.seed}")
+def test_what_was_fixed_stays_fixed(case: Case) -> None:
+    _holds(case)
+
+
+def test_a_run_with_one_tool_call_costs_nine_writes_and_one_without_tools_three() -> None:
+    tool_call = simulate(BY_NAME["one-tool-call"], REFERENCE, SEED).writes
+    plain = simulate(BY_NAME["plain"], REFERENCE, SEED).writes
+    assert sum(count for label, count in tool_call.items() if label.startswith("WRITE taskrun")) == 8
+    assert sum(count for label, count in tool_call.items() if label.startswith("CREATE taskruntoolcalls")) == 1
+    assert sum(count for label, count in plain.items() if label.startswith("WRITE taskrun")) == 3
+
+
+def test_equal_seeds_give_equal_runs_and_other_seeds_other_orders() -> None:
+    plan = Plan("chaos")
+    first, again = (simulate(BY_NAME["one-tool-call"], plan, SEED) for _ in range(2))
+    assert (first.points, first.steps, first.state) == (again.points, again.steps, again.state)
+    orders = {simulate(BY_NAME["parallel-calls"], REFERENCE, seed).points for seed in range(4)}
+    assert len(orders) > 1
+
+
+@pytest.mark.parametrize("mutant", mutants.ALL, ids=lambda mutant: mutant.name)
+def test_code_that_breaks_the_promise_is_caught(mutant: mutants.Mutant) -> None:
+    failure, _ = mutants.catch(mutant, seeds=range(1))
+    assert failure is not None
