@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica, lease_name
-from test.runtime.fake_apiserver import FakeApiServer
+from test.runtime.fake_apiserver import FakeApiServer, failure
 
 PATH = "apis/coordination.k8s.io/v1/leases"
 
@@ -78,6 +80,14 @@ async def test_a_swept_lease_is_made_again_and_abandoned_ones_are_deleted() -> N
     assert [name for _, _, name in server.objects] == [lease_name("pod-a_1")]
     await stop(task)
     assert server.objects == {}
+
+
+@pytest.mark.parametrize("code", [409, 500, 503])
+async def test_a_start_is_tried_again_until_the_lease_is_there(code: int) -> None:
+    server = FakeApiServer()
+    server.failures.append(failure(code, "Conflict" if code == 409 else ""))
+    await replica(server, "pod-a_1").start()
+    assert [name for _, _, name in server.objects] == [lease_name("pod-a_1")]
 
 
 async def test_the_only_replica_asks_nobody() -> None:

@@ -37,6 +37,9 @@ DURATION_SECONDS = 30
 RENEW_SECONDS = 10.0
 """Three renewals may fail before others think that we are gone."""
 
+PASSING = (TransportError, Conflict, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout)
+"""Failures of a create that say nothing about us; a resource quota, for one, answers 409 when others create too."""
+
 START_SECONDS = 2.0
 """Between two tries to announce this replica while the server cannot be reached."""
 
@@ -103,7 +106,7 @@ class LeaseLiveness:
                 await self._client.create(LEASES, self._lease())
             except AlreadyExists:  # the reply to an earlier try was lost
                 return
-            except (TransportError, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout) as error:
+            except PASSING as error:
                 log.warning("liveness not announced yet", error=f"{type(error).__name__}: {error}"[:256])
                 await self._clock.sleep(START_SECONDS)
                 continue
