@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
@@ -87,7 +87,7 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def process(name: str, folder: Path, *more: str) -> AsyncIterator[Process]:
+async def process(name: str, folder: Path, *more: str) -> AsyncGenerator[Process]:
     """A process under test, ready; asked to end at exit."""
     kubeconfig_path = folder / "kubeconfig"
     command = [sys.executable, "-m", "bench.soak_process", name, f"--kubeconfig={kubeconfig_path}", *more]

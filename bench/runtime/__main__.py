@@ -19,7 +19,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ async def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[
 
 
 @contextlib.asynccontextmanager
-async def bench_on(name: str, folder: Path, options: argparse.Namespace, objects: int) -> AsyncIterator[Bench]:
+async def bench_on(name: str, folder: Path, options: argparse.Namespace, objects: int) -> AsyncGenerator[Bench]:
     """A server of its own, with the objects in it."""
     with tempfile.TemporaryDirectory(dir=folder) as its_folder, server(name, Path(its_folder)) as kubeconfig:
         async with Driver(kubeconfig) as driver:
@@ -112,7 +112,7 @@ async def lives(bench: Bench, commands: dict[str, parts.Command], found: dict[st
     if "requests" in bench.parts:
         found["ours"] |= await parts.requests(bench)
     found["ours"] |= await parts.bytes_each(bench.driver)
-    if bench.parts == {"requests"}:
+    if not bench.parts & {"sync", "latency", "idle"}:
         return
     for each, command in commands.items():
         say(f"{each}: start, changes, idleness")

@@ -83,6 +83,7 @@ class LeaderElector:
         self._observer = Observer()
         self._held: Lease | None = None
         self._leads_until = float("-inf")
+        self._free_in_seconds = float("inf")
         self.holder = ""
 
     @property
@@ -113,7 +114,8 @@ class LeaderElector:
     async def _follow(self) -> None:
         while not await self._try():
             jitter = self._clock.random.uniform(1.0, 1.2)
-            await self._clock.sleep(self._timing.retry_seconds * jitter)
+            # Looking when the lease runs out, not up to a whole pause later, takes a second off each fail-over.
+            await self._clock.sleep(min(self._timing.retry_seconds * jitter, self._free_in_seconds + jitter - 1.0))
 
     async def _lead(self, work: Callable[[], Awaitable[None]]) -> bool:
         """Work and renew; return whether the lease was lost."""
@@ -157,6 +159,7 @@ class LeaderElector:
     async def _try(self) -> bool:
         """Take or renew the lease once; failures are logged, what they mean is up to the deadline."""
         started_at = self._clock.monotonic()
+        self._free_in_seconds = float("inf")
         try:
             async with asyncio.timeout(self._timing.call_seconds):
                 ours = await self._take()
@@ -204,7 +207,10 @@ class LeaderElector:
         if not held.spec.holder_identity:
             return True
         duration = held.spec.lease_duration_seconds or self._timing.lease_seconds
-        return self._observer.unchanged_seconds(held, self._clock.monotonic()) >= duration
+        left = duration - self._observer.unchanged_seconds(held, self._clock.monotonic())
+        if left > 0:
+            self._free_in_seconds = left
+        return left <= 0
 
     def _renewed(self, held: Lease) -> Lease:
         now = micro_time(self._clock.now())
