@@ -178,7 +178,7 @@ def test_runs_with_tools_survive_kills(
     assert_every_run_answered(namespace.list("taskrun"), names)
     assert_effects_at_most_once(calls, endpoint, ledger)
     assert_unknown_only_in_flight(calls, story, endpoint, ledger)
-    assert quantile(story.recoveries) < RECOVERY_SECONDS, f"seed {SEED}"
+    assert quantile(story.recoveries) < RECOVERY_SECONDS * crowd(), f"seed {SEED}"
     assert len([pid for pid in ledger.living() if pid]) <= 1, "no child outlives its manager"
 
 
@@ -203,6 +203,11 @@ def is_over(run: dict[str, Any]) -> bool:
 
 def quantile(values: list[float]) -> float:
     return quantiles(values, n=100, method="inclusive")[98] if len(values) > 1 else values[0]
+
+
+def crowd() -> float:
+    """How many share a core: where others are at work too, starting a process takes that much longer."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def report(story: Story) -> None:
