@@ -72,7 +72,7 @@ def main() -> int:
     """Do as the command line says."""
     if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
         os.environ["PYTHONHASHSEED"] = HASH_SEED
-        os.execv(sys.executable, [sys.executable, "-m", "test.simulation", *sys.argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "test.simulation", *sys.argv[1:]])
     arguments = _arguments()
     match arguments.command:
         case "run":

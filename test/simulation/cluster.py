@@ -119,3 +119,13 @@ class Cluster:
         info = self._engine.registry.find(group, version, plural)
         assert info is not None, plural
         return info
+
+
+def status_of(obj: JsonObject) -> JsonObject:
+    """The status of an object; empty when it has none yet."""
+    return obj.get("status") or {}
+
+
+def phase_of(obj: JsonObject) -> str:
+    """Where a run or a call stands; empty when nobody has looked at it yet."""
+    return str(status_of(obj).get("phase", ""))

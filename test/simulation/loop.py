@@ -23,7 +23,7 @@ PROCESS: ContextVar[str] = ContextVar("process", default="")
 
 
 TURN_SECONDS = 1e-6
-"""What one turn of the loop takes. Time that stood still would let code spin that waits for a rounding error to pass."""
+"""What one turn of the loop takes: if time stood still, code could wait for ever for a rounding error to pass."""
 
 
 class Livelock(BaseException):

@@ -1,4 +1,7 @@
-"""What must hold at the end of a broken run: the same as without the break, at the cost of at most one more claim of each object."""
+"""What must hold at the end of a broken run: the same as without the break.
+
+It may cost at most one more claim of each object.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from test.simulation.cluster import phase_of, status_of
 from test.simulation.plans import Plan
 
 if TYPE_CHECKING:
@@ -93,7 +97,7 @@ def _paths(left: Any, right: Any, path: str) -> list[str]:
 
 
 def _unknown_calls(state: Mapping[str, Any]) -> list[str]:
-    return [name for name, obj in state.items() if (obj.get("status") or {}).get("phase") == "OutcomeUnknown"]
+    return [name for name, obj in state.items() if phase_of(obj) == "OutcomeUnknown"]
 
 
 def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +108,7 @@ def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
         if name.startswith("taskruntoolcalls/"):
             copy["status"] = "over"
         elif name.startswith("taskruns/"):
-            window: list[dict[str, Any]] = (obj.get("status") or {}).get("contextWindow") or []
+            window: list[dict[str, Any]] = status_of(obj).get("contextWindow") or []
             copy["status"] = {
                 **obj["status"],
                 "contextWindow": [{**one, "content": ""} if one["role"] == "tool" else one for one in window],
@@ -120,7 +124,7 @@ def _without_turns(state: Mapping[str, Any]) -> dict[str, Any]:
     """For a story in which it depends on the moment how often the model was asked: what people said, and the end."""
     kept: dict[str, Any] = {}
     for name, obj in state.items():
-        status: dict[str, Any] = obj.get("status") or {}
+        status = status_of(obj)
         window: list[dict[str, Any]] = status.get("contextWindow") or []
         said = [message["content"] for message in window if message["role"] in ("system", "user")]
         rest = {field: value for field, value in status.items() if field not in _TURNS}

@@ -39,7 +39,7 @@ class Scenario:
 
     name: str
     arrange: Act
-    script: Script = says("It has none.")
+    script: Script = field(default_factory=lambda: says("It has none."))
     answers: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
     ends: Mapping[str, TaskRunPhase] = field(default_factory=lambda: {"hello-1": TaskRunPhase.FINAL_ANSWER})
     during: Mapping[str, Act] = field(default_factory=dict[str, Act])

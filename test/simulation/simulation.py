@@ -13,8 +13,8 @@ import random
 from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 from unittest import mock
 
 import structlog
@@ -27,7 +27,7 @@ from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 from test.simulation import oracles
-from test.simulation.cluster import NAMESPACE, Cluster
+from test.simulation.cluster import NAMESPACE, Cluster, phase_of
 from test.simulation.fakes import Model, Network, Surroundings, connector
 from test.simulation.invariants import Watchman
 from test.simulation.loop import PROCESS, SeededLoop
@@ -158,8 +158,7 @@ class _World:
 
     def _on_crash(self, process: Process) -> None:
         """Somebody, the kubelet or the Deployment, starts another one after a while."""
-        calls = self.cluster.list("taskruntoolcalls")
-        self._has_interrupted |= any((call.get("status") or {}).get("phase") == "Running" for call in calls)
+        self._has_interrupted |= "Running" in self._phases("taskruntoolcalls").values()
         pod = process.name.partition("_")[0]
         successor = pod if self._chance.random() < 0.5 else f"{pod}x"
         self._later(self._chance.uniform(0.0, 5.0), self.start, successor)
@@ -245,9 +244,8 @@ class _World:
         phases = self._phases()
         return all(phases.get(name) in _ENDS for name in self.scenario.ends)
 
-    def _phases(self) -> dict[str, str]:
-        runs = self.cluster.list("taskruns")
-        return {run["metadata"]["name"]: (run.get("status") or {}).get("phase", "") for run in runs}
+    def _phases(self, plural: str = "taskruns") -> dict[str, str]:
+        return {obj["metadata"]["name"]: phase_of(obj) for obj in self.cluster.list(plural)}
 
     async def _see_that_it_has_converged(self) -> None:
         """A new manager that looks at everything again has nothing to write."""
@@ -280,7 +278,7 @@ _ENDS = {"FinalAnswer", "Failed", "Cancelled"}
 
 def _is_leadership_lost(error: BaseException | None) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_leadership_lost(one) for one in error.exceptions)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        return all(map(_is_leadership_lost, cast("BaseExceptionGroup[BaseException]", error).exceptions))
     return isinstance(error, LeadershipLost)
 
 
@@ -305,12 +303,7 @@ def simulate(scenario: Scenario, plan: Plan = REFERENCE, seed: int = 0, *, with_
     finally:
         loop.close()
         gc.enable()
-    return _with_story(outcome, story) if story else outcome
-
-
-def _with_story(outcome: Outcome, story: list[str]) -> Outcome:
-    values = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
-    return Outcome(**{**values, "story": tuple(story)})
+    return replace(outcome, story=tuple(story))
 
 
 @contextmanager
