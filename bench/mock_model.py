@@ -23,6 +23,7 @@ The model's name chooses what happens; any other name answers after the latency:
     huge                  a reply without end
     redirect              307 to another path
     tools                 calls the first tool offered, with the JSON object in the user's text; then answers in text
+    tools-8               the same with 8 calls side by side
 
 A key that starts with `wrong` gets 401 from everything.
 """
@@ -315,12 +316,23 @@ async def _redirect(_: Question) -> web.Response:
 
 
 async def _tools(question: Question) -> web.Response:
+    return _call_tools(question, 1)
+
+
+async def _many_tools(question: Question) -> web.Response:
+    return _call_tools(question, int(question.argument))
+
+
+def _call_tools(question: Question, count: int) -> web.Response:
     messages: list[dict[str, Any]] = question.body["messages"]
     if question.body.get("tools") and messages[-1]["role"] == "user":
         text = str(messages[-1]["content"])
         arguments = text[text.find("{") : text.rfind("}") + 1] if "{" in text else "{}"
         name = str(question.body["tools"][0]["function"]["name"])
-        return _completion(question, finish_reason="tool_calls", message=_tool_call(name, arguments))
+        message = _tool_call(name, arguments)
+        first = message["tool_calls"][0]
+        message["tool_calls"] = [{**first, "id": f"call_mock{number}"} for number in range(1, count + 1)]
+        return _completion(question, finish_reason="tool_calls", message=message)
     return _completion(question, message={"role": "assistant", "content": str(messages[-1]["content"])})
 
 
@@ -363,6 +375,7 @@ _WITH_ARGUMENT: Mapping[str, Handler] = {
     "reset": _reset,
     "flaky": _flaky,
     "slow": _slow,
+    "tools": _many_tools,
 }
 
 
