@@ -20,6 +20,9 @@ from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.warden import Warden
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
+HIDDEN_FOLDERS = ("/var/run/secrets",)
+"""Where a pod finds the token of its service account; a server must not speak to the cluster in the manager's name."""
+
 _READ_AHEAD_BYTES = 64 * 1024
 _REAP_SECONDS = 1.0
 """For a killed process to be gone; microseconds on an idle machine."""
@@ -92,7 +95,13 @@ class ChildProcess:
 
     @classmethod
     async def start(
-        cls, program: str, argv: Sequence[str], *, environment: Mapping[str, str], warden: Warden
+        cls,
+        program: str,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        warden: Warden,
+        hidden: Sequence[str] = HIDDEN_FOLDERS,
     ) -> "ChildProcess":
         """Start a program.
 
@@ -101,13 +110,14 @@ class ChildProcess:
             argv: Its arguments, with its own name first.
             environment: All of its variables.
             warden: Ends it when the manager cannot.
+            hidden: Folders that it cannot read, where the kernel can see to that.
 
         Raises:
             ConnectFailure: it cannot be started; permanent.
         """
         try:
             popen = subprocess.Popen(  # noqa: ASYNC220, S603  a millisecond; the program is what the spec says
-                [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), program, *argv],
+                [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), os.pathsep.join(hidden), program, *argv],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
