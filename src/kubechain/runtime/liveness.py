@@ -43,9 +43,9 @@ PASSING = (TransportError, Conflict, TooManyRequests, InternalError, ServiceUnav
 START_SECONDS = 2.0
 """Between two tries to announce this replica while the server cannot be reached."""
 
-OWN_LOOK_SECONDS = 5.0
-"""How long we watch a lease ourselves, however old it claims to be: clocks differ, and a verdict should not rest on
-them alone. The rest of its duration may have passed before we looked."""
+OWN_LOOK_SECONDS = 12.0
+"""How long we watch a lease ourselves, however old it claims to be: clocks differ, and a living replica renews at least
+once in this time. The rest of its duration may have passed before we looked."""
 
 ROLE_LABEL = "app.kubernetes.io/component"
 ROLE = "replica-liveness"
