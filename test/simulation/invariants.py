@@ -166,7 +166,8 @@ def trouble_with(window: Sequence[JsonObject], *, may_be_open: bool) -> str:
             continue
         if open_ids:
             return f"{message['role']} speaks before {open_ids} were answered"
-        ids = [call["id"] for call in message.get("toolCalls") or []]
+        wanted: list[JsonObject] = message.get("toolCalls") or []
+        ids: list[str] = [call["id"] for call in wanted]
         if len(set(ids)) != len(ids):
             return "two calls of one turn have the same id"
         open_ids = ids

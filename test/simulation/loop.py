@@ -131,4 +131,4 @@ class SeededLoop(VirtualTimeLoop):
 
 def _process_of(handle: asyncio.Handle) -> str:
     context: Context = handle._context  # type: ignore[attr-defined]  # pyright: ignore
-    return context.get(PROCESS, "")
+    return str(context.get(PROCESS, ""))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

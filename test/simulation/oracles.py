@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from test.simulation.cluster import phase_of, status_of
 from test.simulation.plans import Plan
@@ -47,9 +47,10 @@ def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 def _stable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _stable(inner) for name, inner in value.items() if name not in _VOLATILE}  # pyright: ignore[reportUnknownVariableType]
+        fields = cast("dict[str, Any]", value)
+        return {name: _stable(inner) for name, inner in fields.items() if name not in _VOLATILE}
     if isinstance(value, list):
-        return [_stable(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_stable(inner) for inner in cast("list[Any]", value)]
     return value
 
 
@@ -91,8 +92,9 @@ def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
 
 def _paths(left: Any, right: Any, path: str) -> list[str]:
     if isinstance(left, dict) and isinstance(right, dict):
-        names: list[str] = sorted(left.keys() | right.keys())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        return [found for name in names for found in _paths(left.get(name), right.get(name), f"{path}.{name}")]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        mine, theirs = cast("dict[str, Any]", left), cast("dict[str, Any]", right)
+        names = sorted(mine.keys() | theirs.keys())
+        return [found for name in names for found in _paths(mine.get(name), theirs.get(name), f"{path}.{name}")]
     return [] if left == right else [f"{path}: {left!r} and not {right!r}"]
 
 
