@@ -5,11 +5,13 @@ Called from every ``reconciler`` module of the kinds. What does not belong here:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 import structlog
 
-from kubechain.api.meta import KubeObject, StatusObject
+from kubechain.api import conditions
+from kubechain.api.meta import KubeObject, StatusObject, StatusType
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import NotFound
 from kubechain.runtime.resource import Resource
@@ -53,6 +55,31 @@ class Settled:
     events: Sequence[Event] = ()
     requeue_after_seconds: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def readiness(
+    obj: "StatusObject[Any, Any]", status: StatusType, *, reason: str, message: str, now: datetime, detail: str = ""
+) -> dict[str, Any]:
+    """The status fields of kinds that are Pending, Ready or Error, with the condition that says the same.
+
+    Args:
+        detail: What DETAIL shows, where that is not the message.
+    """
+    is_ready = status == StatusType.READY
+    return {
+        "ready": is_ready,
+        "status": status,
+        "status_detail": detail or message,
+        "conditions": conditions.with_condition(
+            obj.status.conditions,
+            type=conditions.READY,
+            status=is_ready,
+            reason=reason,
+            message=message,
+            now=now,
+            observed_generation=obj.metadata.generation,
+        ),
+    }
 
 
 class Recorder(Protocol):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from kubechain.api import conditions, reasons
+from kubechain.api import reasons
 from kubechain.api.agent import Agent, ResolvedContactChannel, ResolvedMCPServer, ResolvedSubAgent, ResolvedTool
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.mcpserver import MCPServer
@@ -10,30 +10,15 @@ from kubechain.api.meta import StatusType
 from kubechain.api.tool import Tool
 from kubechain.controllers.agent.decide import Accept, Refuse, Step, Wait
 from kubechain.controllers.agent.observe import Observed
-from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 
 
 def settle(observed: Observed, step: Step, now: datetime) -> Settled:
     """The status that ``step`` leads to, with what is new about it as events."""
     agent = observed.agent
     status, event = _verdict(step)
-    ready = status == StatusType.READY
-    changes = {
-        "ready": ready,
-        "status": status,
-        "status_detail": event.message,
-        "conditions": conditions.with_condition(
-            agent.status.conditions,
-            type="Ready",
-            status=ready,
-            reason=event.reason,
-            message=event.message,
-            now=now,
-            observed_generation=agent.metadata.generation,
-        ),
-        **_resolved(observed),
-    }
-    return Settled(changes, _news(agent, event))
+    changes = readiness(agent, status, reason=event.reason, message=event.message, now=now)
+    return Settled(changes | _resolved(observed), _news(agent, event))
 
 
 def _verdict(step: Step) -> tuple[StatusType, Event]:

@@ -1,12 +1,11 @@
 """What an outcome means for an LLM's status: pure."""
 
 from datetime import datetime
-from typing import Any
 
-from kubechain.api import conditions, reasons
+from kubechain.api import reasons
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusType
-from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.llm.effects import Outcome, Rejected, Unknown, Verified
 
 REJECTED_RECHECK_SECONDS = 600.0
@@ -39,14 +38,14 @@ def backoff_seconds(attempt: int) -> float:
 
 def refused(llm: LLM, detail: str, now: datetime, *, requeue_after_seconds: float | None = None) -> Settled:
     """An LLM that cannot be used, and why."""
-    status = _status(llm, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)
+    status = readiness(llm, StatusType.ERROR, reason=reasons.VALIDATION_FAILED, message=detail, now=now)
     return Settled(status, _news(llm, detail, warning(reasons.VALIDATION_FAILED, detail)), requeue_after_seconds)
 
 
 def _verified(llm: LLM, now: datetime) -> Settled:
     # Without a key nothing was validated but the endpoint: the status must not claim more.
     detail = reasons.api_key_validated(llm.spec.provider) if llm.spec.api_key_from else "Model endpoint answered"
-    status = _status(llm, StatusType.READY, reasons.VALIDATION_SUCCEEDED, detail, now)
+    status = readiness(llm, StatusType.READY, reason=reasons.VALIDATION_SUCCEEDED, message=detail, now=now)
     return Settled(status, _news(llm, detail, normal(reasons.VALIDATION_SUCCEEDED, detail)))
 
 
@@ -56,28 +55,10 @@ def _unknown(llm: LLM, detail: str, wait_seconds: float, now: datetime) -> Settl
         return Settled(requeue_after_seconds=wait_seconds)
     # Stable between tries, so that a provider that is down for hours costs one write and one event.
     text = f"Waiting for the provider: {detail}"
-    status = _status(llm, StatusType.PENDING, reasons.WAITING, text, now)
+    status = readiness(llm, StatusType.PENDING, reason=reasons.WAITING, message=text, now=now)
     return Settled(status, _news(llm, text, warning(reasons.WAITING, text)), wait_seconds)
 
 
 def _news(llm: LLM, detail: str, event: Event) -> tuple[Event, ...]:
     """An event only where the status says something new."""
     return () if llm.status.status_detail == detail else (event,)
-
-
-def _status(llm: LLM, status: StatusType, reason: str, detail: str, now: datetime) -> dict[str, Any]:
-    ready = status == StatusType.READY
-    return {
-        "ready": ready,
-        "status": status,
-        "status_detail": detail,
-        "conditions": conditions.with_condition(
-            llm.status.conditions,
-            type="Ready",
-            status=ready,
-            reason=reason,
-            message=detail,
-            now=now,
-            observed_generation=llm.metadata.generation,
-        ),
-    }

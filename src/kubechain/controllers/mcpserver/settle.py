@@ -1,12 +1,11 @@
 """An MCPServer's next status: pure."""
 
 from datetime import datetime
-from typing import Any
 
-from kubechain.api import conditions, reasons
+from kubechain.api import reasons
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
-from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.mcpserver.decide import Connect, Refuse, Rest, Serve, Step
 from kubechain.mcp.model import ToolInfo
 
@@ -31,7 +30,7 @@ def settle(server: MCPServer, step: Step, now: datetime) -> Settled:
 
 def _serving(server: MCPServer, tools: tuple[MCPTool, ...], now: datetime) -> Settled:
     detail = f"Connected, {len(tools)} tool(s)"
-    status = _status(server, StatusType.READY, reasons.TOOLS_DISCOVERED, detail, now)
+    status = readiness(server, StatusType.READY, reason=reasons.TOOLS_DISCOVERED, message=detail, now=now)
     return Settled(status | {"connected": True, "tools": tools}, _news_of_tools(server, tools))
 
 
@@ -49,7 +48,7 @@ def _not_ready(server: MCPServer, status: StatusType, reason: str, detail: str, 
     is_news = server.status.status_detail != detail
     kind = normal if reason == reasons.CONNECTING else warning
     events = (kind(reason, detail),) if is_news else ()
-    return Settled(_status(server, status, reason, detail, now) | {"connected": False}, events)
+    return Settled(readiness(server, status, reason=reason, message=detail, now=now) | {"connected": False}, events)
 
 
 def _wire(tool: ToolInfo) -> MCPTool:
@@ -59,21 +58,3 @@ def _wire(tool: ToolInfo) -> MCPTool:
         input_schema=tool.input_schema,
         repeatable=True if tool.read_only or tool.idempotent else None,
     )
-
-
-def _status(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> dict[str, Any]:
-    ready = status == StatusType.READY
-    return {
-        "ready": ready,
-        "status": status,
-        "status_detail": detail,
-        "conditions": conditions.with_condition(
-            server.status.conditions,
-            type=conditions.READY,
-            status=ready,
-            reason=reason,
-            message=detail,
-            now=now,
-            observed_generation=server.metadata.generation,
-        ),
-    }

@@ -6,7 +6,7 @@ from typing import Any
 from kubechain.api import conditions, reasons
 from kubechain.api.meta import StatusType
 from kubechain.api.task import Task
-from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.task.decide import Follow, Wait
 from kubechain.controllers.task.effects import NameTaken, Outcome, RunCreated
 from kubechain.controllers.task.observe import RUN_CREATED
@@ -18,7 +18,7 @@ NAME_TAKEN_SECONDS = 60.0
 def waiting(task: Task, step: Wait, now: datetime) -> Settled:
     """The Task says what it waits for."""
     event = normal(reasons.WAITING, step.detail)
-    return Settled(_status(task, StatusType.PENDING, event, now), _news(task, event))
+    return Settled(_readiness(task, StatusType.PENDING, event, now), _news(task, event))
 
 
 def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
@@ -26,7 +26,7 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
     match outcome:
         case RunCreated(name):
             event = normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(name))
-            status = _status(task, StatusType.READY, event, now, detail=reasons.TASK_RUN_CREATED_DETAIL)
+            status = _readiness(task, StatusType.READY, event, now, detail=reasons.TASK_RUN_CREATED_DETAIL)
             status["conditions"] = conditions.with_condition(
                 status["conditions"],
                 type=RUN_CREATED,
@@ -41,7 +41,7 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
             event = warning(
                 reasons.TASK_RUN_NAME_TAKEN, f'TaskRun "{name}" exists already and does not belong to this Task'
             )
-            status = _status(task, StatusType.ERROR, event, now)
+            status = _readiness(task, StatusType.ERROR, event, now)
             return Settled(status, _news(task, event), requeue_after_seconds=NAME_TAKEN_SECONDS)
 
 
@@ -57,21 +57,5 @@ def _news(task: Task, event: Event) -> tuple[Event, ...]:
     return () if task.status.status_detail == event.message else (event,)
 
 
-def _status(
-    task: Task, status: StatusType, event: Event, now: datetime, *, detail: str | None = None
-) -> dict[str, Any]:
-    ready = status == StatusType.READY
-    return {
-        "ready": ready,
-        "status": status,
-        "status_detail": detail or event.message,
-        "conditions": conditions.with_condition(
-            task.status.conditions,
-            type="Ready",
-            status=ready,
-            reason=event.reason,
-            message=event.message,
-            now=now,
-            observed_generation=task.metadata.generation,
-        ),
-    }
+def _readiness(task: Task, status: StatusType, event: Event, now: datetime, *, detail: str = "") -> dict[str, Any]:
+    return readiness(task, status, reason=event.reason, message=event.message, now=now, detail=detail)

@@ -2,31 +2,17 @@
 
 from datetime import datetime
 
-from kubechain.api import conditions, reasons
+from kubechain.api import reasons
 from kubechain.api.meta import StatusType
 from kubechain.api.tool import Tool
-from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.tool.decide import Accept, Refuse, Step, Wait
 
 
 def settle(tool: Tool, step: Step, now: datetime) -> Settled:
     """The status that ``step`` leads to, with what is new about it as events."""
     status, event = _verdict(step)
-    ready = status == StatusType.READY
-    changes = {
-        "ready": ready,
-        "status": status,
-        "status_detail": event.message,
-        "conditions": conditions.with_condition(
-            tool.status.conditions,
-            type=conditions.READY,
-            status=ready,
-            reason=event.reason,
-            message=event.message,
-            now=now,
-            observed_generation=tool.metadata.generation,
-        ),
-    }
+    changes = readiness(tool, status, reason=event.reason, message=event.message, now=now)
     return Settled(changes, () if tool.status.status_detail == event.message else (event,))
 
 
