@@ -218,7 +218,10 @@ def test_no_secret_shows_anywhere(
         asks(Ask("pay", {"text": "x"}), Ask("refuse", {"text": "y"}), Ask("desk__secret_length"), Ask("shop__greet")),
         "Done.",
     ]
-    api = {"credentialsFrom": {"name": "canaries", "key": "CREDENTIAL"}, "headers": [{"name": "x-key", **of("HEADER")}]}
+    api: dict[str, Any] = {
+        "credentialsFrom": {"name": "canaries", "key": "CREDENTIAL"},
+        "headers": [{"name": "x-key", **of("HEADER")}],
+    }
     with peers.over_http("http") as url:
         namespace.apply(
             a_secret("canaries", **{key: value for key, value in CANARIES.items() if key != "OPENAI_API_KEY"}),

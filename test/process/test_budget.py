@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def manager(cluster: Cluster, logs: Path) -> Iterator[Program]:
 
 
 @contextmanager
-def watched(namespace: Namespace, kind: str, log: Path) -> Iterator[Callable[[], list[str]]]:
+def watched(namespace: Namespace, kind: str, log: Path) -> Generator[Callable[[], list[str]]]:
     """Watch a kind; yields what gives the events so far."""
     command = ["kubectl", "--namespace", namespace.name, "get", kind, "--watch", "--output-watch-events"]
     with (

@@ -41,8 +41,7 @@ def greet(name: str) -> str:
 async def note(text: str, context: Context[Any], seconds: float = 0.0) -> str:
     """Write something down, taking some time over it."""
     meta: Any = context.request_context.meta or {}
-    key = meta.get(KEY, "") if isinstance(meta, dict) else (getattr(meta, "model_extra", None) or {}).get(KEY, "")
-    write("begun", text, str(key))
+    write("begun", text, str(meta.get(KEY, "")))
     await asyncio.sleep(seconds)
     write("done", text)
     return f"noted: {text}"

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def quick(ledger: Ledger, **spec: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def over_http(transport: Literal["http", "sse"], ledger: Ledger | None = None, port: int = 0) -> Iterator[str]:
+def over_http(transport: Literal["http", "sse"], ledger: Ledger | None = None, port: int = 0) -> Generator[str]:
     """A server on loopback; yields the URL for `spec.url`."""
     command = [sys.executable, str(SCRIPT), transport, str(ledger.path if ledger else os.devnull), str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
