@@ -368,9 +368,12 @@ class _Stream:
         self._body = body
         self._watch = watch
         self._idle_seconds = idle_seconds
+        self._asked = False
 
     @property
     def lines(self) -> AsyncIterator[bytes]:
+        assert not self._asked, "lines are asked for once: over HTTP, what the first asking had buffered is lost"
+        self._asked = True
         return self._lines()
 
     async def read(self) -> bytes:

@@ -112,7 +112,7 @@ async def _change(plan: list[tuple[str, int]], script: list[str]) -> None:
         last[name] = number
         await asyncio.sleep(pause / 20)
     worker.is_calm = True
-    await asyncio.sleep(40)  # changes took ten seconds at most, so no backoff has grown beyond twice that
+    await asyncio.sleep(700)  # an early retry may be drawn again and again, so any backoff can reach its bound
     assert worker.seen == last, "a wake-up was lost"
     statistics = made.queue.statistics()
     assert (made.active, statistics.ready, statistics.processing) == (0, 0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -198,3 +199,32 @@ def test_unknown_fields_and_numbers_survive_byte_for_byte() -> None:
 def test_a_cache_of_metadata_keeps_nothing_else() -> None:
     held = Store(metadata_only(PARTS)).cut(b'{"kind":"Secret","metadata":{"name":"w"},"data":{"k":"aHVudGVyMg=="}}')
     assert held.raw == b'{"apiVersion":"example.com/v1","kind":"Part","metadata":{"name":"w"}}'
+
+
+def test_a_long_list_is_taken_in_with_pauses_and_what_we_write_in_one_stays() -> None:
+    store: Store[Widget] = Store(WIDGETS)
+    store.replace([_numbered(number, version=1) for number in range(600)], 1)
+    store.begin_replace()
+    steps = iter(store.replacing((_numbered(number, version=5) for number in range(500)), 9, exact=True))
+    next(steps)
+    store.wrote(_numbered(400, version=10), base_version="1")  # the list shows it older
+    store.wrote(_numbered(700, version=11), base_version="")  # the list cannot have it
+    pauses = 1 + len(list(steps))
+    versions = {held.metadata.name: held.metadata.version for held in store.scan()}
+    assert (pauses, len(versions), versions["w400"], versions["w700"]) == (2, 501, 10, 11)
+
+
+def test_a_cut_object_takes_no_more_room_than_its_bytes() -> None:
+    held = seen(5, spec={"text": "x" * 1500})
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    held = seen(5, spec={"text": "y" * 1500})
+    raw = held.raw
+    del held
+    assert tracemalloc.get_traced_memory()[0] - before < len(raw) + 400
+    tracemalloc.stop()
+
+
+def _numbered(number: int, *, version: int) -> Cut:
+    raw = a_widget(f"w{number}", metadata={"uid": f"u{number}", "resourceVersion": str(version)})
+    return Store(WIDGETS).cut(json.dumps(raw).encode())

@@ -75,9 +75,9 @@ class Sink(Protocol):
 
     def cut(self, raw: bytes | msgspec.Raw) -> Cut: ...
     def begin_replace(self) -> None: ...
-    def replace(
+    def replacing(
         self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False
-    ) -> None: ...
+    ) -> Iterable[None]: ...
     def apply(self, received: Cut) -> None: ...
     def remove(self, received: Cut) -> None: ...
 
@@ -141,6 +141,7 @@ class Reflector:
         self._must_list = True
         self._must_be_exact = False
         self._initial: list[Cut] | None = None
+        self._initial_version = ""  # of the initial events, once all are here
         self.phase = Phase.LISTING
         self.verb = "watch" if watch_list else "list"
         """The last request's verb: what a missing right must be granted for."""
@@ -173,7 +174,7 @@ class Reflector:
         async for page in self._pages():
             cuts += await self._cut_all(page)
             version = page.resource_version
-        self._adopt(cuts, version)
+        await self._adopt(cuts, version)
 
     def _pages(self) -> AsyncIterator[RawPage]:
         """List from the server's cache in one piece, five times as fast as pages, unless it must be exact."""
@@ -190,8 +191,9 @@ class Reflector:
                 await asyncio.sleep(0)
         return cuts
 
-    def _adopt(self, cuts: list[Cut], version: str) -> None:
-        self._sink.replace(cuts, int(version), namespace=self._namespace, exact=self._must_be_exact)
+    async def _adopt(self, cuts: list[Cut], version: str) -> None:
+        for _ in self._sink.replacing(cuts, int(version), namespace=self._namespace, exact=self._must_be_exact):
+            await asyncio.sleep(0)
         self._version = version
         self._initial = None
         self._must_list = self._must_be_exact = False
@@ -205,7 +207,7 @@ class Reflector:
     async def _watch(self) -> None:
         """Read one watch to its end; where a list is due, it begins with the initial state."""
         self.verb = "watch"
-        self._initial = [] if self._must_list else None
+        self._initial, self._initial_version = [] if self._must_list else None, ""
         if self._must_list:
             self.phase = Phase.LISTING
             self._sink.begin_replace()
@@ -213,9 +215,10 @@ class Reflector:
             if stream.status != 200:
                 raise error_from_status(stream.status, await stream.read())
             self._heard()
+            lines = stream.lines  # asked for once: each asking begins anew, without what was already received
             if self._initial is not None:
-                await self._read_initial(stream)
-            await self._read(stream)
+                await self._read_initial(lines)
+            await self._read(lines)
 
     def _open(self) -> AbstractAsyncContextManager[StreamReply]:
         query = {
@@ -233,24 +236,26 @@ class Reflector:
             idle_timeout_seconds=IDLE_SECONDS,
         )
 
-    async def _read_initial(self, stream: StreamReply) -> None:
-        """Collect the initial events up to the bookmark that ends them.
+    async def _read_initial(self, lines: AsyncIterator[bytes]) -> None:
+        """Collect the initial events up to the bookmark that ends them, and take them in.
 
         Raises:
             TimeoutError: they do not end; the server does not know the parameter.
         """
         async with asyncio.timeout(INITIAL_IDLE_SECONDS) as idle:
-            async for line in stream.lines:
+            async for line in lines:
                 self._take(_EVENT.decode(line))
-                if self._initial is None:
-                    return
+                if self._initial_version:
+                    break
                 if self.event_count % CHUNK == 0:
                     idle.reschedule(asyncio.get_running_loop().time() + INITIAL_IDLE_SECONDS)
                     await asyncio.sleep(0)
-        raise TransportError("the watch ended within the initial events")
+        if self._initial is None or not self._initial_version:
+            raise TransportError("the watch ended within the initial events")
+        await self._adopt(self._initial, self._initial_version)
 
-    async def _read(self, stream: StreamReply) -> None:
-        async for line in stream.lines:
+    async def _read(self, lines: AsyncIterator[bytes]) -> None:
+        async for line in lines:
             self._take(_EVENT.decode(line))
             self._heard()
             if self.event_count % CHUNK == 0:  # many lines may be buffered: others want a turn
@@ -276,7 +281,7 @@ class Reflector:
     def _take_bookmark(self, raw: msgspec.Raw, received: Cut) -> None:
         if self._initial is not None and INITIAL_END in bytes(raw):
             self._must_be_exact = self._must_be_exact or not self._version  # no version asked: a consistent read
-            self._adopt(self._initial, received.metadata.resource_version)
+            self._initial_version = received.metadata.resource_version
 
     # --- going on
 

@@ -27,6 +27,10 @@ T = TypeVar("T", bound=KubernetesObject)
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+CHUNK = 250
+"""Objects of a list taken in between two pauses: about 2 ms."""
+
+
 class Undecodable(TerminalError):
     """A cached object does not fit its model; it must change before anything can be done with it."""
 
@@ -223,7 +227,17 @@ class Store(Generic[T]):
         self._fresh = {}
 
     def replace(self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False) -> None:
+        """Take a whole list at once; see `replacing`."""
+        for _ in self.replacing(items, version, namespace=namespace, exact=exact):
+            pass
+
+    def replacing(
+        self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False
+    ) -> Iterator[None]:
         """Take a whole list: what it lacks is gone, with one deletion each.
+
+        Pauses after each few hundred objects, so that the caller can give others a turn. Whoever reads meanwhile sees
+        newer and older objects side by side, as with a watch.
 
         Args:
             items: the list.
@@ -232,18 +246,30 @@ class Store(Generic[T]):
             exact: the list is a consistent read. It is believed even where it is older than what is here, which
                 happens when a cluster was restored from a backup; only writes of ours since the request stay.
         """
-        fresh, self._fresh = self._fresh or {}, None
+        fresh = self._fresh = {} if self._fresh is None else self._fresh
         listed: set[Request] = set()
-        for item in items:
+        for number, item in enumerate(items, start=1):
             key = _key(item)
             listed.add(key)
             if self._is_news(key, item) or (exact and key not in fresh and not self._is_buried(key, item)):
                 self._put(key, item, at_start=True)
+            if number % CHUNK == 0:
+                yield
+        self._drop_unlisted(listed, version, namespace, fresh if exact else None)
+        self._forget_tombstones(listed, version)
+        if self._fresh is fresh:
+            self._fresh = None
+
+    def _drop_unlisted(
+        self, listed: set[Request], version: int, namespace: str | None, fresh: Mapping[Request, int] | None
+    ) -> None:
+        """Drop what a list lacks and is not newer than it; of an exact list, all that we did not write since."""
         for held in list(self.scan(namespace)):
             key = _key(held)
-            if key not in listed and (held.metadata.version <= version or (exact and key not in fresh)):
+            if key in listed:
+                continue
+            if held.metadata.version <= version or (fresh is not None and key not in fresh):
                 self._drop(key, held, at_start=True)
-        self._forget_tombstones(listed, version)
 
     @contextmanager
     def writing(self, key: Request) -> Generator[None]:

@@ -56,7 +56,7 @@ class StreamReply(Protocol):
 
     @property
     def lines(self) -> AsyncIterator[bytes]:
-        """Yield lines until the server closes the stream.
+        """Yield lines until the server closes the stream; to be asked for once, since what is buffered is lost with it.
 
         Raises:
             TransportError: the connection broke, or nothing came for the idle time-out.
