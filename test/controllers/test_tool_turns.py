@@ -59,6 +59,7 @@ async def test_a_tool_call_is_made_carried_out_and_answered() -> None:
         assert call.metadata.name == "hello-1-t0-c0"
         assert (call.status.phase, call.status.result) == (ToolCallPhase.SUCCEEDED, "5")
         assert call.spec.arguments == '{"a": 2, "b": 3}'
+        assert call.spec.tool_type == "function"
         assert [definition.name for definition in model.calls[0].tools] == ["add", plan.NAME]
 
 

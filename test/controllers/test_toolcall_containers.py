@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
+from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
 from kubechain.controllers.offers import Offer, Source
 from kubechain.controllers.toolcall.containers import Containers
@@ -68,7 +69,15 @@ class Secrets:
 
 def a_call() -> Prepared:
     tool = Tool(metadata=meta("look"), spec=ToolSpec(execute=ToolExecute(container=ContainerTool(image="busybox"))))
-    offer = Offer(name="look", source=Source.TOOL, object="look", tool="", description="", parameters={})
+    offer = Offer(
+        name="look",
+        source=Source.TOOL,
+        object="look",
+        tool="",
+        description="",
+        parameters={},
+        call_type=ToolCallType.CONTAINER,
+    )
     return Prepared(
         namespace="default",
         name="hello-1-t0-c0",

@@ -144,6 +144,17 @@ class Usage(KubeModel):
     )
 
 
+class ToolCallType(StrEnum):
+    """Who carries a tool call out."""
+
+    FUNCTION = "function"
+    DELEGATE_TO_AGENT = "delegateToAgent"
+    EXTERNAL_API = "externalAPI"
+    CONTAINER = "container"
+    MCP = "mcp"
+    HUMAN_CONTACT = "humanContact"
+
+
 class PinnedTool(KubeModel):
     """A tool as it was offered when the run began: the name given to the model, and what it stands for."""
 
@@ -159,6 +170,7 @@ class PinnedTool(KubeModel):
     tool: Annotated[str, Schema(max_length=256)] = Field(
         default="", description="The tool's own name there, where one object provides several."
     )
+    type: ToolCallType | None = Field(default=None, description="Who carries its calls out.")
     schema_hash: _Sha = Field(default="", description="SHA-256 of its input schema.")
 
 

@@ -9,7 +9,7 @@ from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema, final_phase_rule
-from kubechain.api.taskrun import SpanContext
+from kubechain.api.taskrun import SpanContext, ToolCallType
 from kubechain.api.tool import ToolSemantics
 
 
@@ -54,17 +54,6 @@ class ToolCallStatusType(StrEnum):
     READY = "Ready"
     ERROR = "Error"
     SUCCEEDED = "Succeeded"
-
-
-class ToolCallType(StrEnum):
-    """Who carries the call out."""
-
-    FUNCTION = "function"
-    DELEGATE_TO_AGENT = "delegateToAgent"
-    EXTERNAL_API = "externalAPI"
-    CONTAINER = "container"
-    MCP = "mcp"
-    HUMAN_CONTACT = "humanContact"
 
 
 class TaskRunToolCallSpec(KubeModel):

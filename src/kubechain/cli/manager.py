@@ -89,7 +89,11 @@ def add_tool_flags(flags: Flags) -> None:
 
 
 def _add_leadership_flags(flags: Flags) -> None:
-    flags.switch("--leader-elect", default=False, help="work only while no other replica does")
+    flags.switch(
+        "--leader-elect",
+        default=False,
+        help="work only while no other replica does; without it, run one manager only",
+    )
     flags.value(
         "--leader-election-namespace",
         default="",

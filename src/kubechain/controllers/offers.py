@@ -17,7 +17,7 @@ from kubechain.api.agent import Agent
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.api.schema import JsonObject
-from kubechain.api.taskrun import PinnedTool
+from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.tool import Tool
 from kubechain.controllers import plan
 from kubechain.tools.builtin import BUILTINS
@@ -46,6 +46,7 @@ class Offer:
     Attributes:
         object: Name of the object that provides it; empty for a builtin.
         tool: Its own name there, where one object provides several.
+        call_type: Who carries its calls out.
     """
 
     name: str
@@ -54,11 +55,19 @@ class Offer:
     tool: str
     description: str
     parameters: JsonObject
+    call_type: ToolCallType
 
     def pin(self) -> PinnedTool:
         """What a run remembers of it."""
         digest = hashlib.sha256(orjson.dumps(self.parameters, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        return PinnedTool(name=self.name, kind=self.source, object=self.object, tool=self.tool, schema_hash=digest)
+        return PinnedTool(
+            name=self.name,
+            kind=self.source,
+            object=self.object,
+            tool=self.tool,
+            type=self.call_type,
+            schema_hash=digest,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +157,20 @@ class Sources:
             tool="",
             description=description,
             parameters=parameters,
+            call_type=_type_of(tool),
         )
+
+
+def _type_of(tool: Tool) -> ToolCallType:
+    """What the Tool does, whether or not its author named the type too."""
+    execute = tool.spec.execute
+    if tool.spec.agent_ref is not None:
+        return ToolCallType.DELEGATE_TO_AGENT
+    if execute is not None and execute.external_api is not None:
+        return ToolCallType.EXTERNAL_API
+    if execute is not None and execute.container is not None:
+        return ToolCallType.CONTAINER
+    return ToolCallType.FUNCTION
 
 
 def _words_of(tool: Tool) -> tuple[str, JsonObject]:
@@ -172,6 +194,7 @@ def mcp_offer(server: MCPServer, tool: MCPTool) -> Offer:
         tool=tool.name,
         description=tool.description or "",
         parameters=tool.input_schema or {"type": "object", "properties": {}},
+        call_type=ToolCallType.MCP,
     )
 
 
@@ -183,6 +206,7 @@ def _agent_offer(agent: Agent) -> Offer:
         tool="",
         description=agent.spec.description or f"Delegate a task to the agent {agent.metadata.name}.",
         parameters=TASK_SCHEMA,
+        call_type=ToolCallType.DELEGATE_TO_AGENT,
     )
 
 
@@ -193,6 +217,7 @@ PLAN_OFFER = Offer(
     tool=plan.NAME,
     description=plan.DESCRIPTION,
     parameters=plan.PARAMETERS,
+    call_type=ToolCallType.FUNCTION,
 )
 
 

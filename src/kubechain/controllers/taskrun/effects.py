@@ -8,10 +8,10 @@ from kubechain.api import names
 from kubechain.api.llm import LLM
 from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun
-from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec, ToolCallType
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
+from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
 from kubechain.controllers.inflight import InFlight
-from kubechain.controllers.offers import Offer, Source
+from kubechain.controllers.offers import Offer
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, idempotency_key, is_call_of, is_left_over
@@ -80,14 +80,6 @@ class ModelCaller:
         return Answered(completion)
 
 
-CALL_TYPES = {
-    Source.MCP_SERVER: ToolCallType.MCP,
-    Source.AGENT: ToolCallType.DELEGATE_TO_AGENT,
-    Source.BUILTIN: ToolCallType.FUNCTION,
-}
-"""Who carries a call out, as far as the source alone says it; a Tool says it in its own spec."""
-
-
 def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
     """The object for one call, under a name that every retry gives again."""
     labels = {names.LABEL_TASK_RUN: names.label_value(run.metadata.name)}
@@ -116,7 +108,7 @@ def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
 def _call_type(run: TaskRun, name: str) -> ToolCallType | None:
     pinned: Sequence[PinnedTool] = run.status.pinned.tools if run.status.pinned else ()
     found = next((tool for tool in pinned if tool.name == name), None)
-    return CALL_TYPES.get(Source(found.kind)) if found else None
+    return found.type if found else None
 
 
 @dataclass(frozen=True, slots=True)
