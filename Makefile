@@ -22,6 +22,9 @@ SEEDS ?= 2
 # Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
 PYTEST ?=
 
+# Extra arguments for a bench, such as `make soak BENCH="--minutes 3"`.
+BENCH ?=
+
 # Steps announce themselves, in colour where somebody watches.
 say = @if [ -t 1 ]; then printf '\033[1;36m▸ %s\033[0m\n' "$(1)"; else printf '▸ %s\n' "$(1)"; fi
 
@@ -101,6 +104,14 @@ test-simulation: setup ## The simulation at length: every fault at every write, 
 .PHONY: bench
 bench: setup ## Throughput and overhead: a thousand runs against a mock model
 	@$(BIN)/python -m bench.hello
+
+.PHONY: bench-runtime
+bench-runtime: setup ## The runtime beside kopf: start-up, latency, idle cost, fail-over; targets and ratios
+	@$(BIN)/python -m bench.runtime $(BENCH)
+
+.PHONY: soak
+soak: setup ## Twenty minutes of runs on an API server that fails: memory, tasks and sockets must stay flat
+	@$(BIN)/python -m bench.soak $(BENCH)
 
 ##@ Keep it in order
 .PHONY: manifests

@@ -196,6 +196,8 @@ class Manager:
         self._started = True
         if self.options.gc_threshold is not None:
             gc.set_threshold(*self.options.gc_threshold)
+        if self.options.gc_freeze:
+            gc.collect()  # what the start left over; here it keeps nobody waiting, after the sync it would
         servers = self._servers()
         try:
             for server in servers:
@@ -263,7 +265,6 @@ class Manager:
     async def _freeze(self) -> None:
         await self.wait_synced()
         if self.options.gc_freeze:
-            gc.collect()
             gc.freeze()
 
     def _elector(self) -> LeaderElector | None:
