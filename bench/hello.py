@@ -180,20 +180,31 @@ class Driver:
         await self._ended[name].wait()
 
     async def watch(self) -> None:
-        """Note when each run ends; until cancelled."""
-        async with self._exchange.stream(
-            f"{API}/taskruns?watch=1&resourceVersion=0",
-            headers={"accept": "application/json"},
-            connect_timeout_seconds=10,
-            idle_timeout_seconds=600,
-        ) as stream:
-            assert stream.status == 200, await stream.read()
-            async for line in stream.lines:
-                if b'"FinalAnswer"' in line:
-                    name = json.loads(line)["object"]["metadata"]["name"]
-                    if name not in self._took and name in self._sent_at:
-                        self._took[name] = time.perf_counter() - self._sent_at[name]
-                        self._ended[name].set()
+        """Note when each run ends; until cancelled. A watch that the server ends goes on where it was."""
+        version = "0"
+        while True:
+            async with self._exchange.stream(
+                f"{API}/taskruns?watch=1&resourceVersion={version}",
+                headers={"accept": "application/json"},
+                connect_timeout_seconds=10,
+                idle_timeout_seconds=600,
+            ) as stream:
+                if stream.status != 200:  # the kind was installed a moment ago
+                    await asyncio.sleep(0.2)
+                    continue
+                async for line in stream.lines:
+                    version = self._noted(line, version)
+
+    def _noted(self, line: bytes, version: str) -> str:
+        """Take one event; return where to go on after it."""
+        seen_at = time.perf_counter()
+        event = json.loads(line)
+        metadata = event["object"].get("metadata", {})
+        name = metadata.get("name", "")
+        if b'"FinalAnswer"' in line and name not in self._took and name in self._sent_at:
+            self._took[name] = seen_at - self._sent_at[name]
+            self._ended[name].set()
+        return "0" if event["type"] == "ERROR" else metadata.get("resourceVersion", version)
 
     def overheads(self, names: list[str], latency_seconds: float) -> list[float]:
         return [self._took[name] - latency_seconds for name in names]
