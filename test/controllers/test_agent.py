@@ -7,11 +7,12 @@ import pytest
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
 from kubechain.api.references import LocalObjectReference
-from kubechain.controllers.agent.decide import Accept, Refuse, Step, Wait, decide
+from kubechain.controllers.agent.decide import decide
 from kubechain.controllers.agent.observe import Readers, observe
 from kubechain.controllers.agent.reconciler import dependency_index
 from kubechain.controllers.agent.settle import settle
 from kubechain.controllers.frame import next_version
+from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 from test.controllers.builders import NOW, an_agent, an_llm
 
 LLM_DETAIL = "as it is"

@@ -221,6 +221,11 @@ class StatusObject(KubeObject, Generic[SpecT, StatusT]):
         return self.model_copy(update={"status": self.status.with_changes(**changes)})
 
 
+def is_owned_by(obj: KubeObject, owner: KubeObject) -> bool:
+    """Whether this very object owns `obj`: another one of its name does not count."""
+    return any(reference.uid == owner.metadata.uid for reference in obj.metadata.owner_references)
+
+
 def owner_reference(owner: KubeObject, *, controller: bool = True) -> OwnerReference:
     """Return the reference that makes `owner` the (controlling) owner of an object."""
     return OwnerReference(

@@ -18,6 +18,7 @@ from kubechain.controllers.llm import reconciler as llm_kind
 from kubechain.controllers.mcpserver import reconciler as mcp_kind
 from kubechain.controllers.offers import Sources
 from kubechain.controllers.recording import Recorder
+from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SECRETS, SecretReader
 from kubechain.controllers.task import reconciler as task_kind
 from kubechain.controllers.taskrun import reconciler as task_run_kind
@@ -251,7 +252,7 @@ def _add_task_run(
         client=manager.client,
         recorder=Recorder(resources.TASK_RUNS, manager.client, writer, manager.clock),
         writer=writer,
-        replica=task_run_kind.Replica(manager.identity, manager.liveness),
+        replica=Replica(manager.identity, manager.liveness),
         clock=manager.clock,
         doubt_llm=doubt_llm,
     )
@@ -296,6 +297,7 @@ def _add_tool_call(
 ) -> None:
     calls, runs = manager.lister(resources.TOOL_CALLS), manager.lister(resources.TASK_RUNS)
     manager.add_index(resources.TOOL_CALLS, call_watches.CALLS_BY_RUN, call_watches.calls_by_run)
+    manager.add_index(resources.TOOL_CALLS, call_watches.AWAITED_CALLS_BY_RUN, call_watches.awaited_calls_by_run)
     manager.add_index(resources.TOOL_CALLS, call_watches.OPEN_CALLS, call_watches.open_calls)
     in_flight = InFlight()
     manager.informer(resources.TOOL_CALLS).add_handler(interrupter(in_flight, lambda call: False))
@@ -313,7 +315,7 @@ def _add_tool_call(
         in_flight=in_flight,
         client=manager.client,
         writer=_writer(manager, reasons.TASK_RUN_TOOL_CALL_CONTROLLER),
-        replica=call_kind.Replica(manager.identity, manager.liveness),
+        replica=Replica(manager.identity, manager.liveness),
         clock=manager.clock,
     )
     loop = (

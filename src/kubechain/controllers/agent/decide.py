@@ -1,30 +1,7 @@
 """What an Agent's dependencies mean for it: pure, complete by type check."""
 
-from dataclasses import dataclass
-
 from kubechain.controllers.agent.observe import Dependency, Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Everything that the Agent refers to is ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Something is there but not ready yet."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Something is missing or broken, and a person has to act."""
-
-    detail: str
-
-
-Step = Accept | Wait | Refuse
+from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 
 
 def decide(observed: Observed) -> Step:

@@ -6,29 +6,18 @@ from kubechain.api import reasons
 from kubechain.api.agent import Agent, ResolvedContactChannel, ResolvedMCPServer, ResolvedSubAgent, ResolvedTool
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.mcpserver import MCPServer
-from kubechain.api.meta import StatusType
 from kubechain.api.tool import Tool
-from kubechain.controllers.agent.decide import Accept, Refuse, Step, Wait
 from kubechain.controllers.agent.observe import Observed
-from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
+from kubechain.controllers.frame import Event, Settled, normal, readiness
+from kubechain.controllers.validation import Step, verdict
 
 
 def settle(observed: Observed, step: Step, now: datetime) -> Settled:
     """The status that ``step`` leads to, with what is new about it as events."""
     agent = observed.agent
-    status, event = _verdict(step)
+    status, event = verdict(step, accepted=reasons.ALL_DEPENDENCIES_VALIDATED)
     changes = readiness(agent, status, reason=event.reason, message=event.message, now=now)
     return Settled(changes | _resolved(observed), _news(agent, event))
-
-
-def _verdict(step: Step) -> tuple[StatusType, Event]:
-    match step:
-        case Accept():
-            return StatusType.READY, normal(reasons.VALIDATION_SUCCEEDED, reasons.ALL_DEPENDENCIES_VALIDATED)
-        case Wait(detail):
-            return StatusType.PENDING, normal(reasons.WAITING, detail)
-        case Refuse(detail):
-            return StatusType.ERROR, warning(reasons.VALIDATION_FAILED, detail)
 
 
 def _news(agent: Agent, event: Event) -> tuple[Event, ...]:

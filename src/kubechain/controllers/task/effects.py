@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kubechain.api import names
-from kubechain.api.meta import ObjectMeta, owner_reference
+from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunSpec
@@ -40,8 +40,7 @@ async def create_run(client: Client, task: Task, name: str) -> Outcome:
 
 async def _adopt(client: Client, task: Task, name: str) -> Outcome:
     existing = await client.get(TASK_RUNS, task.metadata.namespace, name)
-    is_ours = any(owner.uid == task.metadata.uid for owner in existing.metadata.owner_references)
-    return RunCreated(name) if is_ours else NameTaken(name)
+    return RunCreated(name) if is_owned_by(existing, task) else NameTaken(name)
 
 
 def first_run(task: Task, name: str) -> TaskRun:

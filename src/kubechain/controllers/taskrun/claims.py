@@ -7,6 +7,7 @@ import hashlib
 import uuid
 from datetime import datetime, timedelta
 
+from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 
@@ -49,8 +50,10 @@ def idempotency_key(run: TaskRun, pending: PendingToolCall) -> str:
 
 def is_call_of(run: TaskRun, pending: PendingToolCall, call: TaskRunToolCall) -> bool:
     """Whether an object is the one for this call of this very run."""
-    is_owned = any(owner.uid == run.metadata.uid for owner in call.metadata.owner_references)
-    return is_owned and (call.spec.args_sha, call.spec.tool_call_id) == (pending.args_sha, pending.tool_call_id)
+    return is_owned_by(call, run) and (call.spec.args_sha, call.spec.tool_call_id) == (
+        pending.args_sha,
+        pending.tool_call_id,
+    )
 
 
 def is_left_over(run: TaskRun, call: TaskRunToolCall) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from kubechain.api import names, reasons
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
+from kubechain.api.message import Message
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import Pinned, PlanStep, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
@@ -96,15 +97,15 @@ def _begin(observed: Observed) -> Step:
     assert agent is not None
     assert llm is not None
     window = conversation.opening(observed.run, observed.task, agent.spec.system)
-    size = conversation.size_bytes(window) + conversation.size_bytes(observed.run.spec.context_window)
-    if size > conversation.CONTEXT_WINDOW_MAX_BYTES:
-        return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, too_large(size))
-    return Begin(_pin(agent, llm, observed.tools), window)
+    return too_large(observed.run, window) or Begin(_pin(agent, llm, observed.tools), window)
 
 
-def too_large(size: int) -> str:
-    """What people read about a conversation that no API server could store."""
-    return f"the context window has {size} bytes, the limit is {conversation.CONTEXT_WINDOW_MAX_BYTES}"
+def too_large(run: TaskRun, window: Sequence[Message]) -> Fail | None:
+    """The end of a run whose next conversation no API server could store beside what its spec holds."""
+    size, limit = conversation.size_bytes((*run.spec.context_window, *window)), conversation.CONTEXT_WINDOW_MAX_BYTES
+    if size <= limit:
+        return None
+    return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, f"the context window has {size} bytes, the limit is {limit}")
 
 
 def _missing(observed: Observed) -> str | None:
@@ -165,10 +166,7 @@ def _over_limits(observed: Observed) -> Fail | None:
     if max_tokens is not None and usage is not None and usage.total_tokens >= max_tokens:
         return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {max_tokens} tokens")
     window = (*observed.run.status.context_window, *conversation.unread(observed.run))
-    size = conversation.size_bytes(window) + conversation.size_bytes(observed.run.spec.context_window)
-    if size > conversation.CONTEXT_WINDOW_MAX_BYTES:
-        return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, too_large(size))
-    return None
+    return too_large(observed.run, window)
 
 
 def _take_over(observed: Observed) -> Step:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
+from kubechain.api.meta import is_owned_by
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
@@ -44,9 +45,7 @@ class Observed:
     @property
     def is_own_run_of_task(self) -> bool:
         """Whether the Task itself made this run, so that it has found its Agent ready already."""
-        if self.task is None:
-            return False
-        return any(owner.uid == self.task.metadata.uid for owner in self.run.metadata.owner_references)
+        return self.task is not None and is_owned_by(self.run, self.task)
 
     @property
     def agent_name(self) -> str:

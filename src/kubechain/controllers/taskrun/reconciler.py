@@ -16,6 +16,7 @@ from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.inflight import Interrupted
 from kubechain.controllers.offers import Found, Sources
 from kubechain.controllers.recording import REFUSALS, Recorder
+from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.claims import claim_for, holds
@@ -39,7 +40,6 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import ApiError, Conflict, NotFound, TooLarge
 from kubechain.runtime.keys import Request
-from kubechain.runtime.liveness import Liveness
 from kubechain.runtime.store import Lister
 
 log = structlog.get_logger(__name__)
@@ -58,14 +58,6 @@ class Caches:
     llms: Lister[LLM]
     tool_calls: Lister[TaskRunToolCall]
     sources: Sources
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """Who this process is, and how it knows which of the others still live."""
-
-    identity: str
-    liveness: Liveness
 
 
 class TaskRunReconciler:
@@ -152,14 +144,7 @@ class TaskRunReconciler:
         claim = run.status.llm
         if run.status.phase != TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM or claim is None:
             return 0.0
-        if claim.holder == self._replica.identity:
-            # One worker a key: nobody in this process works on it, so the call ended without a record.
-            return 0.0
-        match await self._replica.liveness.is_gone(claim.holder):
-            case bool():
-                return 0.0
-            case seconds:
-                return seconds
+        return await self._replica.gone_in_seconds(claim.holder)
 
     def _settle(self, run: TaskRun, step: Begin | AnswerToolCalls | Fail | Cancel) -> Settled:
         match step:

@@ -85,9 +85,8 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
     calls = _with_unique_ids(run.status.turn, completion.message.tool_calls)
     message = completion.message.with_changes(tool_calls=calls) if calls else completion.message
     window = (*run.status.context_window, message)
-    size = conversation.size_bytes(window) + conversation.size_bytes(run.spec.context_window)
-    if size > conversation.CONTEXT_WINDOW_MAX_BYTES:
-        return failed(run, Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, too_large(size)), now)
+    if excess := too_large(run, window):
+        return failed(run, excess, now)
     recorded = {
         "context_window": window,
         "message_count": len(window),

@@ -1,31 +1,8 @@
 """What a Tool's spec and references mean for it: pure, complete by type check."""
 
-from dataclasses import dataclass
-
 from kubechain.api.meta import StatusType
 from kubechain.controllers.tool.observe import Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """The Tool can be called."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Something is there but not ready yet."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Something is missing or wrong, and a person has to act."""
-
-    detail: str
-
-
-Step = Accept | Wait | Refuse
+from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 
 UNSUPPORTED_APPROVAL = "approval by a person is required, and this release cannot ask for it; remove the requirement"
 """Never run unapproved what somebody wants approved."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kubechain.api import names
 from kubechain.api.mcpserver import MCPServer
-from kubechain.api.meta import ObjectMeta, owner_reference
+from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PinnedTool, TaskRun, TaskRunSpec
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase
@@ -16,6 +16,7 @@ from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.inflight import InFlight
 from kubechain.controllers.offers import Source, Sources
 from kubechain.controllers.recording import REFUSALS, Recorder
+from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
 from kubechain.controllers.toolcall import settle
 from kubechain.controllers.toolcall.claims import execution_for, holds
@@ -41,7 +42,6 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, RetryableError, TooLarge, TransportError
 from kubechain.runtime.keys import Request
-from kubechain.runtime.liveness import Liveness
 from kubechain.runtime.store import Lister
 
 RETRY_SECONDS = 1.0
@@ -65,14 +65,6 @@ class ConnectionStates(Protocol):
     def is_connected(self, server: MCPServer) -> bool:
         """Whether a call would reach it now."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """Who this process is, and how it knows which of the others still live."""
-
-    identity: str
-    liveness: Liveness
 
 
 class ToolCallReconciler:
@@ -155,7 +147,7 @@ class ToolCallReconciler:
 
     def _run_of(self, call: TaskRunToolCall) -> TaskRun | None:
         run = self._caches.runs.get(call.metadata.namespace, call.spec.task_run_ref.name)
-        return run if run is not None and _is_call_of(run, call) else None
+        return run if run is not None and is_owned_by(call, run) else None
 
     async def _live_run_of(self, call: TaskRunToolCall) -> TaskRun | None:
         """Ask the server where the cache knows of no run: one that is only not here yet must not end its calls."""
@@ -163,7 +155,7 @@ class ToolCallReconciler:
             run = await self._client.get(TASK_RUNS, call.metadata.namespace, call.spec.task_run_ref.name)
         except NotFound:
             return None
-        return run if _is_call_of(run, call) else None
+        return run if is_owned_by(call, run) else None
 
     def _is_unwanted(self, call: TaskRunToolCall) -> bool:
         latest, run = self._caches.calls.get(call.metadata.namespace, call.metadata.name), self._run_of(call)
@@ -182,14 +174,7 @@ class ToolCallReconciler:
         execution = call.status.execution
         if call.status.phase != ToolCallPhase.RUNNING or execution is None:
             return 0.0
-        if execution.holder == self._replica.identity:
-            # One worker a key: nobody in this process works on it, so the attempt ended without a record.
-            return 0.0
-        match await self._replica.liveness.is_gone(execution.holder):
-            case bool():
-                return 0.0
-            case seconds:
-                return seconds
+        return await self._replica.gone_in_seconds(execution.holder)
 
     # --- effects
 
@@ -280,7 +265,7 @@ class ToolCallReconciler:
             await self._client.create(TASK_RUNS, child)
         except AlreadyExists:
             found = await self._client.get(TASK_RUNS, call.metadata.namespace, child.metadata.name)
-            if all(owner.uid != call.metadata.uid for owner in found.metadata.owner_references):
+            if not is_owned_by(found, call):
                 return f'TaskRun "{child.metadata.name}" exists already and does not belong to this call'
         except REFUSALS as error:
             return f"the API server refused the agent's run: {error}"
@@ -341,10 +326,6 @@ class ToolCallReconciler:
 def _retry_seconds(call: TaskRunToolCall) -> float | None:
     """A call that was tried already is tried again by time; one that never was waits for its watch."""
     return RETRY_SECONDS if call.status.execution is not None else None
-
-
-def _is_call_of(run: TaskRun, call: TaskRunToolCall) -> bool:
-    return any(owner.uid == run.metadata.uid for owner in call.metadata.owner_references)
 
 
 def _pinned(run: TaskRun | None, name: str) -> PinnedTool | None:

@@ -12,6 +12,7 @@ from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Change, Lister
 
 CALLS_BY_RUN = "calls-by-run"
+AWAITED_CALLS_BY_RUN = "awaited-calls-by-run"
 
 OPEN_CALLS = "open-calls"
 """All calls that are not over, by namespace: few, and they wait for tools, servers and agents."""
@@ -22,14 +23,19 @@ def calls_by_run(call: TaskRunToolCall) -> list[str]:
     return [f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"]
 
 
+def awaited_calls_by_run(call: TaskRunToolCall) -> list[str]:
+    """Tool calls that a change of their run concerns, by that run: open ones, and those that wait to be let go.
+
+    A run of days has thousands of others, which must not be read at each of its changes.
+    """
+    is_over = call.status.completion_time is not None and call.metadata.deletion_timestamp is None
+    return [] if is_over else calls_by_run(call)
+
+
 def call_requests_for_run(calls: Lister[TaskRunToolCall], run: TaskRun) -> list[Request]:
-    """The calls that a change of their run concerns: those that are not over, and those that wait to be let go."""
-    key = f"{run.metadata.namespace}/{run.metadata.name}"
-    return [
-        Request(call.metadata.namespace, call.metadata.name)
-        for call in calls.by_index(CALLS_BY_RUN, key)
-        if call.metadata.deletion_timestamp is not None or call.status.completion_time is None
-    ]
+    """The calls that a change of their run concerns."""
+    awaited = calls.by_index(AWAITED_CALLS_BY_RUN, f"{run.metadata.namespace}/{run.metadata.name}")
+    return [Request(call.metadata.namespace, call.metadata.name) for call in awaited]
 
 
 def call_requests_for_child(run: TaskRun) -> list[Request]:
@@ -63,7 +69,7 @@ def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Call
         run = change.current()
         if run is not None and not is_unwanted(run):
             return
-        for call in calls.by_index(CALLS_BY_RUN, f"{change.key.namespace}/{change.key.name}"):
+        for call in calls.by_index(AWAITED_CALLS_BY_RUN, f"{change.key.namespace}/{change.key.name}"):
             in_flight.interrupt(call.metadata.uid)
 
     return on_change
