@@ -175,6 +175,15 @@ async def test_failures_are_tried_again_for_ever_with_client_gos_backoff() -> No
         assert names(informer) == ["a"]
 
 
+async def test_a_kind_whose_cache_is_being_made_is_asked_for_again_soon() -> None:
+    server = FakeApiServer()
+    server.put(WIDGETS_PATH, a_widget("a"))
+    server.failures += [failure(429, "TooManyRequests", "storage is (re)initializing")] * 2
+    async with following(server) as informer:
+        await asyncio.sleep(0.6)
+        assert names(informer) == ["a"]
+
+
 async def test_a_stream_that_ends_at_once_does_not_spin() -> None:
     server = FakeApiServer()
     async with following(server):

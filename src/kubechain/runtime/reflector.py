@@ -25,7 +25,15 @@ import structlog
 
 from kubechain.runtime.client import ACCEPT_JSON, ACCEPT_METADATA, PAGE_LIMIT, Client, RawPage, target
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import ApiError, BadRequest, Expired, Invalid, TransportError, error_from_status
+from kubechain.runtime.errors import (
+    ApiError,
+    BadRequest,
+    Expired,
+    Invalid,
+    TooManyRequests,
+    TransportError,
+    error_from_status,
+)
 from kubechain.runtime.metadata import Cut
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, StreamReply
@@ -35,6 +43,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 BACKOFF_BASE_SECONDS = 0.8
 BACKOFF_MAX_SECONDS = 30.0
 """client-go's reflector constants: 0.8 s, doubled up to 30 s, each with up to 100 % jitter on top."""
+
+CACHE_STARTS_TEXT = "storage is (re)initializing"
+CACHE_STARTS_BASE_SECONDS = 0.1
+"""How kube-apiserver refuses (429) to watch a kind whose cache it is making, and where the backoff begins then: it is
+ready in some tenths of a second, and a kind that was just installed must not cost a start of ours whole seconds."""
 
 SERVER_TIMEOUT_SECONDS = (300.0, 600.0)
 """How long one watch may last; drawn anew each time, so that ten thousand watches do not reconnect at once."""
@@ -103,9 +116,9 @@ class Backoff:
         self._clock = clock
         self._failures = 0
 
-    def next_seconds(self) -> float:
-        """Count a failure and return how long to wait."""
-        base = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** min(self._failures, 10))
+    def next_seconds(self, base_seconds: float = BACKOFF_BASE_SECONDS) -> float:
+        """Count a failure and return how long to wait; doubled from `base_seconds` with each."""
+        base = min(BACKOFF_MAX_SECONDS, base_seconds * 2.0 ** min(self._failures, 10))
         self._failures += 1
         return base * self._clock.random.uniform(1.0, 2.0)
 
@@ -154,7 +167,7 @@ class Reflector:
     async def run(self) -> None:
         """Follow the server until cancelled."""
         while True:
-            started_at = self._clock.monotonic()
+            started_at, base_seconds = self._clock.monotonic(), BACKOFF_BASE_SECONDS
             try:
                 if self._must_list and not self._watch_list:
                     await self._list()
@@ -162,7 +175,9 @@ class Reflector:
             except (ApiError, TransportError, TimeoutError, msgspec.MsgspecError, ValueError, KeyError) as error:
                 if self._changed_course(error):
                     continue
-            await self._pause(healthy=self._clock.monotonic() - started_at >= HEALTHY_SECONDS)
+                if isinstance(error, TooManyRequests) and CACHE_STARTS_TEXT in error.message:
+                    base_seconds = CACHE_STARTS_BASE_SECONDS
+            await self._pause(base_seconds, healthy=self._clock.monotonic() - started_at >= HEALTHY_SECONDS)
 
     # --- listing
 
@@ -309,12 +324,12 @@ class Reflector:
                 self._must_list = True
         return False
 
-    async def _pause(self, *, healthy: bool) -> None:
+    async def _pause(self, base_seconds: float, *, healthy: bool) -> None:
         if healthy:
             self._backoff.reset()
             return
         self.phase = Phase.BACKING_OFF
-        await self._clock.sleep(self._backoff.next_seconds())
+        await self._clock.sleep(self._backoff.next_seconds(base_seconds))
 
 
 def _error_of(raw: msgspec.Raw) -> ApiError:
