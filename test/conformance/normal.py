@@ -71,6 +71,9 @@ class _Names:
             made["managedFields"].sort(key=_sort_key)
         if value.get("continue"):
             made["continue"] = "CONTINUE"
+        if isinstance(value.get("resources"), list):
+            # Discovery: kube-apiserver walks through a map of definitions, whose order changes.
+            made["resources"].sort(key=_sort_key)
         if value.get("kind") == "Status":
             _sort_causes(made)
         return made

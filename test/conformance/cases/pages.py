@@ -52,7 +52,8 @@ CASES = [
     _list("a limit that is no number", "limit=x"),
     # What is in it may be old, so it is not compared.
     case("version 0", get(f"{WIDGETS}?resourceVersion=0", pick=("kind",))),
-    _list("not older than a version", "resourceVersion=1&resourceVersionMatch=NotOlderThan"),
+    # Of the last write: what is as old as an earlier version may be without the objects.
+    _list("not older than a version", "resourceVersion=$(l1.metadata.resourceVersion)&resourceVersionMatch=NotOlderThan"),
     _list("a version that is none", "resourceVersion=abc"),
     _list("a match without a version", "resourceVersionMatch=Exact"),
     _list("a match that does not exist", "resourceVersionMatch=Foo&resourceVersion=1"),
@@ -71,7 +72,7 @@ CASES = [
     case(
         "an object at a version",
         *_FIVE,
-        get(f"{WIDGETS}/l1?resourceVersion=0"),
+        get(f"{WIDGETS}/l1?resourceVersion=0", until=200),
         get(f"{WIDGETS}/l1?resourceVersion=abc"),
     ),
     case(
