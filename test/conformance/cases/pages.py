@@ -53,7 +53,9 @@ CASES = [
     # What is in it may be old, so it is not compared.
     case("version 0", get(f"{WIDGETS}?resourceVersion=0", pick=("kind",))),
     # Of the last write: what is as old as an earlier version may be without the objects.
-    _list("not older than a version", "resourceVersion=$(l1.metadata.resourceVersion)&resourceVersionMatch=NotOlderThan"),
+    _list(
+        "not older than a version", "resourceVersion=$(l1.metadata.resourceVersion)&resourceVersionMatch=NotOlderThan"
+    ),
     _list("a version that is none", "resourceVersion=abc"),
     _list("a match without a version", "resourceVersionMatch=Exact"),
     _list("a match that does not exist", "resourceVersionMatch=Foo&resourceVersion=1"),
