@@ -154,6 +154,25 @@ def test_a_list_of_one_namespace_says_nothing_about_others() -> None:
     assert it.version == 5
 
 
+def test_lists_of_two_namespaces_at_once_each_know_what_we_wrote_meanwhile() -> None:
+    it = Told()
+    it.store.begin_replace(namespace="default")
+    it.store.wrote(seen(8), base_version="")
+    it.store.begin_replace(namespace="elsewhere")
+    it.store.replace([], 6, namespace="elsewhere", exact=True)
+    it.store.replace([], 7, namespace="default", exact=True)
+    assert it.version == 8
+
+
+def test_a_list_of_another_namespace_ends_no_tombstone() -> None:
+    it = Told()
+    it.store.apply(seen(5))
+    it.store.deleted(KEY, uid="a")
+    it.store.replace([], 9, namespace="elsewhere")
+    it.store.apply(seen(6))
+    assert it.version is None
+
+
 def test_a_handler_that_comes_late_is_told_what_is_there() -> None:
     store: Store[Widget] = Store(WIDGETS)
     store.apply(seen(5))
@@ -177,6 +196,18 @@ def test_reads_are_copies_and_indexes_follow() -> None:
     assert lister.by_index("color", "blue") == []
     with pytest.raises(KeyError):
         lister.by_index("size", "1")
+
+
+def test_an_index_function_that_fails_leaves_one_object_out_of_one_index() -> None:
+    store: Store[Widget] = Store(WIDGETS)
+    store.add_index("color", lambda one: [one.spec["color"]])
+    store.add_index("size", lambda one: [one.spec["size"]])
+    store.apply(seen(5, spec={"size": "1"}))
+    assert len(store.by_index("size", "1")) == 1
+    store.apply(seen(6, spec={"size": "1", "color": "red"}))
+    assert len(store.by_index("color", "red")) == 1
+    store.apply(seen(7, spec={}))
+    assert store.by_index("color", "red") == []
 
 
 def test_an_object_that_does_not_fit_its_model_cannot_be_read_alone() -> None:

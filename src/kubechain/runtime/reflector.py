@@ -87,7 +87,7 @@ class Sink(Protocol):
     """What a reflector fills: a store."""
 
     def cut(self, raw: bytes | msgspec.Raw) -> Cut: ...
-    def begin_replace(self) -> None: ...
+    def begin_replace(self, *, namespace: str | None = None) -> None: ...
     def replacing(
         self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False
     ) -> Iterable[None]: ...
@@ -183,7 +183,7 @@ class Reflector:
 
     async def _list(self) -> None:
         self.phase, self.verb = Phase.LISTING, "list"
-        self._sink.begin_replace()
+        self._sink.begin_replace(namespace=self._namespace)
         cuts: list[Cut] = []
         version = ""
         async for page in self._pages():
@@ -225,7 +225,7 @@ class Reflector:
         self._initial, self._initial_version = [] if self._must_list else None, ""
         if self._must_list:
             self.phase = Phase.LISTING
-            self._sink.begin_replace()
+            self._sink.begin_replace(namespace=self._namespace)
         async with self._open() as stream:
             if stream.status != 200:
                 raise error_from_status(stream.status, await stream.read())

@@ -109,7 +109,7 @@ class Index(Generic[T]):
 
     def put(self, key: Request, obj: T | None) -> None:
         """Set the values of one object; None removes it."""
-        values = tuple(dict.fromkeys(self._values_of(obj))) if obj is not None else ()
+        values = self._values_in(obj) if obj is not None else ()
         for value in self._values.pop(key, ()):
             keys = self._keys[value]
             del keys[key]
@@ -119,6 +119,13 @@ class Index(Generic[T]):
             self._keys.setdefault(value, {})[key] = None
         if values:
             self._values[key] = values
+
+    def _values_in(self, obj: T) -> tuple[str, ...]:
+        try:
+            return tuple(dict.fromkeys(self._values_of(obj)))
+        except Exception:  # an index function of a controller: its defect must not stop the cache
+            log.exception("index function failed", kind=obj.kind, namespace=obj.metadata.namespace)
+            return ()
 
     def keys(self, value: str) -> Iterable[Request]:
         """Return the keys of the objects that have this value."""
@@ -149,7 +156,7 @@ class Store(Generic[T]):
         self._tombstones: dict[Request, _Tombstone] = {}
         self._indexes: dict[str, Index[T]] = {}
         self._handlers: list[Handler] = []
-        self._fresh: dict[Request, int] | None = None
+        self._fresh: dict[str | None, set[Request]] = {}  # what we wrote since a list was asked for, by its scope
         self._in_flight: dict[Request, int] = {}
         self._held_back: dict[Request, list[Callable[[], None]]] = {}
         self._count = 0
@@ -222,9 +229,9 @@ class Store(Generic[T]):
         ):
             self._drop(key, held)
 
-    def begin_replace(self) -> None:
+    def begin_replace(self, *, namespace: str | None = None) -> None:
         """Start to remember our own writes: the list that is being asked for may not know them."""
-        self._fresh = {}
+        self._fresh[namespace] = set()
 
     def replace(self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False) -> None:
         """Take a whole list at once; see `replacing`."""
@@ -246,7 +253,7 @@ class Store(Generic[T]):
             exact: the list is a consistent read. It is believed even where it is older than what is here, which
                 happens when a cluster was restored from a backup; only writes of ours since the request stay.
         """
-        fresh = self._fresh = {} if self._fresh is None else self._fresh
+        fresh = self._fresh.setdefault(namespace, set())
         listed: set[Request] = set()
         for number, item in enumerate(items, start=1):
             key = _key(item)
@@ -256,12 +263,11 @@ class Store(Generic[T]):
             if number % CHUNK == 0:
                 yield
         self._drop_unlisted(listed, version, namespace, fresh if exact else None)
-        self._forget_tombstones(listed, version)
-        if self._fresh is fresh:
-            self._fresh = None
+        self._forget_tombstones(listed, version, namespace)
+        del self._fresh[namespace]
 
     def _drop_unlisted(
-        self, listed: set[Request], version: int, namespace: str | None, fresh: Mapping[Request, int] | None
+        self, listed: set[Request], version: int, namespace: str | None, fresh: set[Request] | None
     ) -> None:
         """Drop what a list lacks and is not newer than it; of an exact list, all that we did not write since."""
         for held in list(self.scan(namespace)):
@@ -299,8 +305,8 @@ class Store(Generic[T]):
             return
         held = self.get(key)
         known = held.metadata.resource_version if held is not None else ""
-        if self._fresh is not None:
-            self._fresh[key] = received.metadata.version
+        for fresh in self._fresh.values():
+            fresh.add(key)
         self._put(key, received, own=base_version == known)
 
     def deleted(self, key: Request, *, uid: str) -> None:
@@ -353,11 +359,11 @@ class Store(Generic[T]):
         for handler in self._handlers:
             handler(change)
 
-    def _forget_tombstones(self, listed: set[Request], version: int) -> None:
+    def _forget_tombstones(self, listed: set[Request], version: int, namespace: str | None) -> None:
         """Drop the tombstones of what a list, not older than the deletion's last sight, no longer has."""
-        gone = [key for key, stone in self._tombstones.items() if key not in listed and stone.version < version]
-        for key in gone:
-            del self._tombstones[key]
+        for key, stone in list(self._tombstones.items()):
+            if namespace in (None, key.namespace) and key not in listed and stone.version < version:
+                del self._tombstones[key]
 
 
 def _key(held: Cut) -> Request:
