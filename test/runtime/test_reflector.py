@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.informer import Informer, Informers
 from kubechain.runtime.store import Change
+from kubechain.runtime.transport import WholeReply
 from test.runtime.fake_apiserver import FakeApiServer, failure
 from test.runtime.widgets import WIDGETS, WIDGETS_PATH, Widget, a_widget
 
@@ -212,6 +214,61 @@ async def test_what_does_not_fit_the_model_is_left_out_of_lists_and_harms_nothin
     async with following(server) as informer:
         assert names(informer) == ["good"]
         assert informer.lister.metadata("default", "bad") is not None
+
+
+DEEP = json.dumps(a_widget("deep", metadata={"resourceVersion": "107"}, spec={"x": "HERE"})).replace(
+    '"HERE"', '{"a":' * 5000 + "1" + "}" * 5000
+)
+"""An object that kube-apiserver takes where a schema allows any JSON, and that no decoder here can follow."""
+
+
+async def test_an_object_nested_beyond_all_reason_harms_no_other_in_a_watch() -> None:
+    server = FakeApiServer()
+    server.initial_end = False
+    server.put(WIDGETS_PATH, a_widget("a"))
+    async with following(server) as informer:
+        lines = server.watches[0].lines
+        lines.put_nowait(f'{{"type":"ADDED","object":{DEEP}}}'.encode())
+        end = {"resourceVersion": "108", "annotations": {"k8s.io/initial-events-end": "true"}}
+        server.say({"type": "BOOKMARK", "object": {"metadata": end}})
+        await asyncio.sleep(0.1)
+        assert informer.synced
+        server.version = 109
+        lines.put_nowait(f'{{"type":"MODIFIED","object":{DEEP.replace("107", "110")}}}'.encode())
+        server.put(WIDGETS_PATH, a_widget("b"))
+        await asyncio.sleep(0.1)
+        assert {"a", "b"} <= set(names(informer))
+        held = informer.lister.metadata("default", "deep")
+        assert held is not None
+        assert held.version == 110
+
+
+async def test_an_object_nested_beyond_all_reason_harms_no_other_in_a_list() -> None:
+    server = FakeApiServer(watch_list=False)
+    other = json.dumps(a_widget("a", metadata={"resourceVersion": "106"}))
+    body = f'{{"metadata":{{"resourceVersion":"108"}},"items":[{DEEP},{other}]}}'
+    server.failures += [failure(422, "Invalid"), WholeReply(200, {}, body.encode())]
+    async with following(server) as informer:
+        assert informer.synced
+        assert "a" in names(informer)
+        assert informer.lister.metadata("default", "deep") is not None
+
+
+async def test_no_defect_ends_a_reflector() -> None:
+    server = FakeApiServer()
+    async with following(server) as informer:
+        defects = [RuntimeError("a defect"), AttributeError("another")]
+
+        def fail(change: Change[Widget]) -> None:
+            if defects:
+                raise defects.pop()
+
+        informer.add_handler(fail)
+        for name in ("a", "b", "c"):
+            server.put(WIDGETS_PATH, a_widget(name))
+            await asyncio.sleep(60)
+        assert not defects
+        assert names(informer) == ["a", "b", "c"]
 
 
 async def test_managed_fields_are_not_kept() -> None:

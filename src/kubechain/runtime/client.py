@@ -25,6 +25,7 @@ from kubechain.runtime.errors import (
     TransportError,
     error_from_status,
 )
+from kubechain.runtime.metadata import decoded
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.transport import Exchange, Reply
 
@@ -147,7 +148,9 @@ class Client:
         """
         query = {"labelSelector": label_selector, "fieldSelector": field_selector}
         decode, set_type = resource.decode, _type_setter(resource)
-        return [decode(set_type(item)) async for page in self.pages(resource, namespace, query) for item in page.items]
+        pages = self.pages(resource, namespace, query)
+        with _answer_of(resource):
+            return [decode(set_type(item)) async for page in pages for item in page.items]
 
     async def pages(
         self,
@@ -343,7 +346,7 @@ def _answer_of(resource: Resource[Any]) -> Generator[None]:
     """Turn an answer that is no object of the kind into the error that means "no answer": a write may be applied."""
     try:
         yield
-    except (ValueError, TypeError, KeyError) as error:  # pydantic's and msgspec's errors are ValueErrors
+    except (ValueError, TypeError, KeyError, RecursionError) as error:  # pydantic's and msgspec's are ValueErrors
         # The text is left out: it may quote the object.
         raise TransportError(f"the answer is no {resource.kind}: {type(error).__name__}") from error
 
@@ -381,7 +384,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _decoded(body: bytes) -> _ListBody:
     try:
-        return _LIST.decode(body)
+        return decoded(_LIST, body)
     except msgspec.MsgspecError as error:
         raise TransportError(f"the answer is not a list: {error}") from error
 

@@ -7,9 +7,17 @@ here: anything of spec or status.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
+
+DEPTH_LIMIT = 400
+"""How deep an object may be nested here. kube-apiserver takes ten thousand levels wherever a schema allows any JSON;
+our decoders follow a thousand, and the models' own two hundred."""
 
 
 class OwnerReference(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -69,9 +77,43 @@ _BUFFER = bytearray()
 """Where objects are encoded before they are copied in their exact size; one event loop, no await between."""
 
 
+_NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+"""Whole strings, so that brackets in them are passed over, and brackets."""
+
+
 def version_number(resource_version: str) -> int:
     """Return a resourceVersion as a number; 0 for the empty one, which means "any"."""
     return int(resource_version) if resource_version else 0
+
+
+def decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    """Decode; what is nested deeper than the decoder can follow is null, so that one object harms no other.
+
+    Raises:
+        msgspec.MsgspecError: it is not what the decoder expects.
+    """
+    try:
+        return decoder.decode(raw)
+    except RecursionError:
+        return decoder.decode(_flattened(bytes(raw)))
+
+
+def _flattened(raw: bytes) -> bytes:
+    kept: list[bytes] = []
+    depth = kept_to = 0
+    for found in _NESTING.finditer(raw):
+        match found[0]:
+            case b"{" | b"[":
+                depth += 1
+                if depth == DEPTH_LIMIT:
+                    kept += [raw[kept_to : found.start()], b"null"]
+            case b"}" | b"]":
+                if depth == DEPTH_LIMIT:
+                    kept_to = found.end()
+                depth -= 1
+            case _:
+                pass
+    return b"".join([*kept, raw[kept_to:] if depth < DEPTH_LIMIT else b""])
 
 
 def decode_partial(raw: bytes) -> PartialObject:
@@ -94,7 +136,7 @@ def cut(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only:
     Raises:
         msgspec.MsgspecError: this is not a Kubernetes object.
     """
-    members = _MEMBERS.decode(raw)
+    members = decoded(_MEMBERS, raw)
     metadata = _MEMBERS.decode(members["metadata"])
     metadata.pop("managedFields", None)
     kept = {"apiVersion": msgspec.Raw(_ENCODER.encode(api_version)), "kind": msgspec.Raw(_ENCODER.encode(kind))}

@@ -34,7 +34,7 @@ from kubechain.runtime.errors import (
     TransportError,
     error_from_status,
 )
-from kubechain.runtime.metadata import Cut
+from kubechain.runtime.metadata import Cut, decoded
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, StreamReply
 
@@ -172,7 +172,7 @@ class Reflector:
                 if self._must_list and not self._watch_list:
                     await self._list()
                 await self._watch()
-            except (ApiError, TransportError, TimeoutError, msgspec.MsgspecError, ValueError, KeyError) as error:
+            except Exception as error:  # noqa: BLE001  the owner task: a cache must not die of what one answer brings
                 if self._changed_course(error):
                     continue
                 if isinstance(error, TooManyRequests) and CACHE_STARTS_TEXT in error.message:
@@ -259,7 +259,7 @@ class Reflector:
         """
         async with asyncio.timeout(INITIAL_IDLE_SECONDS) as idle:
             async for line in lines:
-                self._take(_EVENT.decode(line))
+                self._take(decoded(_EVENT, line))
                 if self._initial_version:
                     break
                 if self.event_count % CHUNK == 0:
@@ -271,7 +271,7 @@ class Reflector:
 
     async def _read(self, lines: AsyncIterator[bytes]) -> None:
         async for line in lines:
-            self._take(_EVENT.decode(line))
+            self._take(decoded(_EVENT, line))
             self._heard()
             if self.event_count % CHUNK == 0:  # many lines may be buffered: others want a turn
                 await asyncio.sleep(0)
@@ -321,6 +321,7 @@ class Reflector:
             case ApiError() | TransportError() | TimeoutError():
                 pass
             case _:  # what came makes no sense: start from a fresh list
+                log.warning("answer not understood", kind=self._resource.kind, exc_info=error)
                 self._must_list = True
         return False
 
