@@ -91,19 +91,6 @@ OMISSIONS: Mapping[str, Mapping[str, str]] = {
         "OpenAPI v2: a path": "openapi paths",
         "without a token": "authorization",
     },
-    "definitions": {
-        "the group cannot change": "definitions",
-        "refused: no versions": "definitions",
-        "refused: no stored version": "definitions",
-        "refused: two stored versions": "definitions",
-        "refused: a version twice": "definitions",
-        "refused: a schema that is no object": "definitions",
-        "refused: a schema without a type": "definitions",
-        "refused: a list without items": "definitions",
-        "refused: a rule that does not compile": "definitions",
-        "refused: a default that is not valid": "definitions",
-        "refused: a list with keys without keys": "definitions",
-    },
 }
 """Area, case, and the name of the omission in docs/api-server.md."""
 

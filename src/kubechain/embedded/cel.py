@@ -54,6 +54,15 @@ class Program:
         return found.plain_value()
 
 
+def serialized(text: str) -> bytes:
+    """The syntax tree of an expression, as `cel_tree` reads it.
+
+    Raises:
+        CompilationError: it is no expression.
+    """
+    return _environment().compile(text).serialize()
+
+
 def bind(value: Any, old: Any, *, has_old: bool) -> cel.Activation:
     """The values of the variables, for all rules of one place."""
     return _environment().Activation({"self": value, "oldSelf": old, "oldSelves": [old] if has_old else []})

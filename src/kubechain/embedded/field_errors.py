@@ -23,6 +23,14 @@ class Omitted(Enum):
 OMITTED = Omitted.OMITTED
 """A bad value that is not shown."""
 
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A bad value that is written already, as it shall be shown."""
+
+    text: str
+
+
 _TITLES = {
     "FieldValueNotFound": "Not found",
     "FieldValueRequired": "Required value",
@@ -82,6 +90,8 @@ def render(value: Any) -> str:
     """A value as it appears in a message."""
     if isinstance(value, str):
         return quote(value)
+    if isinstance(value, Verbatim):
+        return value.text
     if isinstance(value, float):
         return number(value)
     return go_json(value)
@@ -103,7 +113,11 @@ def _exponent(value: float) -> str:
 
 def go_json(value: Any) -> str:
     """JSON as Go's encoder writes it: sorted keys, no spaces, HTML characters escaped."""
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return go_escaped(json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
+
+
+def go_escaped(text: str) -> str:
+    """JSON with those characters escaped that mean something in HTML."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

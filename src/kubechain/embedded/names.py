@@ -13,11 +13,13 @@ NameRule = Callable[[str, bool], list[str]]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_RESOURCE = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _KEY = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_KEY})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 
 _is_label = re.compile(_LABEL).fullmatch
+_is_resource = re.compile(_RESOURCE).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
 _is_key = re.compile(_KEY).fullmatch
 _is_value = re.compile(_VALUE).fullmatch
@@ -27,6 +29,10 @@ _ENDS = "and must start and end with an alphanumeric character"
 _LABEL_TEXT = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ENDS}"
 _SUBDOMAIN_TEXT = (
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}"
+)
+_RESOURCE_TEXT = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character"
 )
 _KEY_TEXT = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
 _VALUE_TEXT = f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
@@ -52,6 +58,14 @@ def dns_label(value: str) -> list[str]:
     found = [_too_long(63, "characters")] if _size(value) > 63 else []
     if not _is_label(value):
         found.append(_pattern_complaint(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
+    return found
+
+
+def resource_label(value: str) -> list[str]:
+    """Names of resources and versions, which are parts of URLs and of Go's identifiers."""
+    found = [_too_long(63, "characters")] if _size(value) > 63 else []
+    if not _is_resource(value):
+        found.append(_pattern_complaint(_RESOURCE_TEXT, _RESOURCE, "my-name", "abc-123"))
     return found
 
 

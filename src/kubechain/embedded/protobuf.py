@@ -68,8 +68,8 @@ def decode(body: bytes) -> JsonObject:
     """
     if not body.startswith(MAGIC):
         raise BadProtobuf("the provided data does not appear to be a protobuf message, expected prefix k8s")
-    envelope = {number: value for number, _, value in _read(body[len(MAGIC) :])}
-    type_meta = {number: value for number, _, value in _read(envelope.get(1, b""))}
+    envelope = {number: value for number, _, value in read_fields(body[len(MAGIC) :])}
+    type_meta = {number: value for number, _, value in read_fields(envelope.get(1, b""))}
     api_version, kind = type_meta.get(1, b"").decode(), type_meta.get(2, b"").decode()
     kinds, _ = _definitions()
     # Options have no group of their own: every group has them under its own name.
@@ -79,7 +79,7 @@ def decode(body: bytes) -> JsonObject:
     return {"apiVersion": api_version, "kind": kind, **_message(message, envelope.get(2, b""))}
 
 
-def _read(data: bytes) -> Iterator[tuple[int, int, Any]]:
+def read_fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
     """Yield number, wire type and raw value of each field."""
     position = 0
     while position < len(data):
@@ -123,7 +123,7 @@ def _message(name: str, data: bytes) -> JsonObject:
     _, messages = _definitions()
     fields = messages[name]
     result: JsonObject = {}
-    for number, wire_type, raw in _read(data):
+    for number, wire_type, raw in read_fields(data):
         if number in fields:
             _put(result, fields[number], wire_type=wire_type, raw=raw)
     return result
@@ -145,7 +145,7 @@ def _put(result: JsonObject, field: Field, *, wire_type: int, raw: Any) -> None:
 
 
 def _entry(type_: str, raw: bytes) -> tuple[str, Any]:
-    parts = {number: value for number, _, value in _read(raw)}
+    parts = {number: value for number, _, value in read_fields(raw)}
     return parts.get(1, b"").decode(), _value(type_, parts.get(2, b""))
 
 
@@ -176,9 +176,9 @@ def _composite(type_: str, raw: bytes) -> Any:
     if type_ in {_TIME, _MICRO_TIME}:
         return _time(raw, micro=type_ == _MICRO_TIME)
     if type_ == _FIELDS:
-        return orjson.loads(next((value for number, _, value in _read(raw) if number == 1), b"{}"))
+        return orjson.loads(next((value for number, _, value in read_fields(raw) if number == 1), b"{}"))
     if type_.endswith(_EXTRA):
-        return [cast("bytes", value).decode() for _, _, value in _read(raw)]
+        return [cast("bytes", value).decode() for _, _, value in read_fields(raw)]
     return _message(type_, raw)
 
 
@@ -186,7 +186,7 @@ def _time(raw: bytes, *, micro: bool) -> str | None:
     """Return a timestamp as RFC 3339; an empty message is Go's zero time, which is nothing."""
     if not raw:
         return None
-    parts = {number: value for number, _, value in _read(raw)}
+    parts = {number: value for number, _, value in read_fields(raw)}
     seconds: int = _value("int64", parts.get(1, 0))
     moment = _EPOCH + timedelta(seconds=seconds, microseconds=parts.get(2, 0) // 1000)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")

@@ -10,18 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from kubechain.embedded import cel
+from kubechain.embedded import cel, cel_tree, rule_types
+from kubechain.embedded.cel import CompilationError
+from kubechain.embedded.cel_names import escape_name
 from kubechain.embedded.field_errors import OMITTED, FieldError, forbidden, invalid, required
 from kubechain.embedded.schema.structural import Node
 
 JsonObject = dict[str, Any]
 Trim = Callable[[Any], Any]
-
-_RESERVED = {
-    *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import"),
-    *("let", "loop", "package", "namespace", "return", "var", "void", "while"),
-}
-_ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +135,50 @@ def _compile(raw: JsonObject) -> _Rule:
     )
 
 
-def compilation_errors(node: Node, path: str) -> list[FieldError]:
-    """Complaints about rules that do not compile, for the definition that brings them."""
-    found: list[FieldError] = []
-    for index, raw in enumerate(node.raw.get("x-kubernetes-validations") or []):
-        try:
-            _compile(raw)
-        except cel.CompilationError as error:
-            text = f"compilation failed: {str(error).removeprefix('INVALID_ARGUMENT: ')}"
-            found.append(invalid(f"{path}.x-kubernetes-validations[{index}].rule", raw["rule"], text))
-    for name, below in node.properties.items():
-        if below.has_rules:
-            found += compilation_errors(below, f"{path}.properties[{name}]")
-    if isinstance(node.additional, Node) and node.additional.has_rules:
-        found += compilation_errors(node.additional, f"{path}.additionalProperties")
-    if node.items is not None and node.items.has_rules:
-        found += compilation_errors(node.items, f"{path}.items")
-    return found
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What compiling a rule of a definition found; "" stands for nothing wrong."""
+
+    wrong_rule: str = ""
+    wrong_message: str = ""
+    uses_old: bool = False
+
+
+def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled:
+    """Compile a rule of a definition, and see whether the schema has what it speaks of.
+
+    Args:
+        resource: The schema is that of a whole resource.
+    """
+    rule: str = raw["rule"]
+    optional_old = raw.get("optionalOldSelf") is True
+    wrong, type_ = _checked(rule, schema, resource=resource, optional_old=optional_old)
+    if wrong:
+        return Compiled(f"compilation failed: {wrong}")
+    if type_ not in {rule_types.BOOL, rule_types.DYN}:
+        return Compiled("cel expression must evaluate to a bool")
+    uses_old = re.search(r"\boldSelf\b", rule) is not None
+    message: str = raw.get("messageExpression") or ""
+    if not message:
+        return Compiled(uses_old=uses_old)
+    wrong, type_ = _checked(message, schema, resource=resource, optional_old=optional_old)
+    if wrong:
+        return Compiled("", f"messageExpression compilation failed: {wrong}", uses_old)
+    if type_ not in {rule_types.STRING, rule_types.DYN}:
+        return Compiled("", "messageExpression must evaluate to a string", uses_old)
+    return Compiled(uses_old=uses_old)
+
+
+def _checked(text: str, schema: JsonObject, *, resource: bool, optional_old: bool) -> tuple[str, rule_types.Type]:
+    """What is wrong with an expression ("" for nothing), and its type."""
+    try:
+        serialized = cel.serialized(text)
+    except CompilationError as error:
+        return str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]"), rule_types.DYN
+    self_ = rule_types.type_of(schema, resource=resource) or rule_types.DYN
+    checker = rule_types.Checker({"self": self_, "oldSelf": rule_types.DYN if optional_old else self_})
+    type_ = checker.type_of(cel_tree.read(serialized))
+    return rule_types.display(text, checker.mistakes), type_
 
 
 def _detail(rule: _Rule, values: Any) -> str:
@@ -211,15 +234,7 @@ def _trim(value: Any, node: Node, words: set[str], read: str) -> Any:
 def _escape(value: Any) -> Any:
     """Field names as rules spell them: CEL has keywords, and no dashes in names."""
     if isinstance(value, dict):
-        return {_escape_name(name): _escape(item) for name, item in cast("JsonObject", value).items()}
+        return {escape_name(name): _escape(item) for name, item in cast("JsonObject", value).items()}
     if isinstance(value, list):
         return [_escape(item) for item in cast("list[Any]", value)]
     return value
-
-
-def _escape_name(name: str) -> str:
-    if name in _RESERVED:
-        return f"__{name}__"
-    for character, escaped in _ESCAPES:
-        name = name.replace(character, escaped)
-    return name

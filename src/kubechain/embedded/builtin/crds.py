@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kubechain.embedded.builtin import shapes
+from kubechain.embedded.builtin import crd_spec, shapes
 from kubechain.embedded.custom import CustomStrategy
-from kubechain.embedded.field_errors import FieldError, invalid, not_supported, required
+from kubechain.embedded.field_errors import FieldError, invalid
 from kubechain.embedded.registry import PrinterColumn, ResourceInfo
-from kubechain.embedded.rules import compilation_errors
-from kubechain.embedded.schema.structural import compile_schema
 from kubechain.embedded.strategy import Strategy, keep_only
 
 JsonObject = dict[str, Any]
 
-_SCOPES = ("Cluster", "Namespaced")
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
 _NAMES = shapes.fields(
@@ -110,55 +107,25 @@ class CustomResourceDefinitionStrategy(Strategy):
         new["status"] = _status(new, old["status"].get("storedVersions", []), since)
 
     def validate(self, new: JsonObject) -> list[FieldError]:
+        return crd_spec.check(new)
+
+    def validate_create(self, new: JsonObject, found: list[FieldError], info: ResourceInfo) -> list[FieldError]:
         spec: JsonObject = new["spec"]
-        found: list[FieldError] = []
-        names: JsonObject = spec["names"]
-        wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
+        wanted = f"{spec['names'].get('plural', '')}.{spec.get('group', '')}"
+        wrong: list[FieldError] = []
         if new["metadata"].get("name") != wanted:
             text = 'must be spec.names.plural+"."+spec.group'
-            found.append(invalid("metadata.name", new["metadata"].get("name", ""), text))
-        found += [required(f"spec.{name}") for name in ("group", "scope") if not spec.get(name)]
-        if spec.get("scope") not in {None, "", *_SCOPES}:
-            found.append(not_supported("spec.scope", spec["scope"], [*_SCOPES]))
-        found += [
-            required(f"spec.names.{name}") for name in ("plural", "singular", "kind", "listKind") if not names.get(name)
-        ]
-        versions: list[JsonObject] = spec.get("versions") or []
-        if sum(1 for version in versions if version.get("storage")) != 1:
-            text = "must have exactly one version marked as storage version"
-            found.append(invalid("spec.versions", versions, text))
-        for index, version in enumerate(versions):
-            schema: JsonObject = version.get("schema") or {}
-            if not schema.get("openAPIV3Schema"):
-                found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema"))
-            else:
-                found += _check_rules(version, f"spec.versions[{index}].schema.openAPIV3Schema")
-        return found
+            wrong.append(invalid("metadata.name", new["metadata"].get("name", ""), text))
+        return wrong + self.validate(new)
 
     def validate_update(
         self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
-        found = self.validate(new)
-        for path in (("scope",), ("names", "kind"), ("names", "plural"), ("group",)):
-            before, after = _at(old["spec"], path), _at(new["spec"], path)
-            if before != after:
-                found.append(invalid(f"spec.{'.'.join(path)}", after, "field is immutable"))
-        return found
-
-
-def _check_rules(version: JsonObject, path: str) -> list[FieldError]:
-    node = compile_schema(version["schema"]["openAPIV3Schema"])
-    return compilation_errors(node, path) if node.has_rules else []
-
-
-def _at(value: JsonObject, path: tuple[str, ...]) -> Any:
-    for name in path:
-        value = value.get(name) or {}
-    return value
+        return self.validate(new) + list(crd_spec.check_immutable(new, old))
 
 
 def _status(new: JsonObject, stored: list[str], since: str) -> JsonObject:
-    current = next((v["name"] for v in new["spec"].get("versions", []) if v.get("storage")), "")
+    current = next((v["name"] for v in new["spec"].get("versions") or () if v.get("storage")), None)
     conditions = [
         ("NamesAccepted", "NoConflicts", "no conflicts found"),
         ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
@@ -169,7 +136,7 @@ def _status(new: JsonObject, stored: list[str], since: str) -> JsonObject:
             for type_, reason, message in conditions
         ],
         "acceptedNames": new["spec"]["names"],
-        "storedVersions": stored if current in stored else [*stored, current],
+        "storedVersions": stored if current is None or current in stored else [*stored, current],
     }
 
 

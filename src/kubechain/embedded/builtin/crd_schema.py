@@ -1,0 +1,337 @@
+"""What the schema of a definition's version may say, in kube-apiserver's words.
+
+Called by `crd_spec`. Whether it is structural is decided in `schema.structural_rules`, whether its defaults are valid
+in `schema.default_rules`, whether its validation rules compile in `rules`; the rest is here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+from kubechain.embedded import rules
+from kubechain.embedded.builtin.crd_internal import SCHEMA, go_name, shown_rule, shown_schema
+from kubechain.embedded.field_errors import FieldError, forbidden, invalid, not_supported, required
+from kubechain.embedded.schema import default_rules, structural_rules
+from kubechain.embedded.schema.field_paths import BadFieldPath, find
+from kubechain.embedded.schema.structural import META_FIELDS, Node
+from kubechain.embedded.schema.structural_rules import LOGIC, below, has_additional, properties
+
+JsonObject = dict[str, Any]
+
+_TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
+_UNSUPPORTED: Final = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
+_REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
+_AT_ROOT_WITH_STATUS: Final = (
+    *("Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum", "ExclusiveMinimum"),
+    *("MaxLength", "MinLength", "Pattern", "MaxItems", "MinItems", "UniqueItems", "MultipleOf", "Required", "Items"),
+    *("Properties", "ExternalDocs", "Example", "XPreserveUnknownFields", "XValidations"),
+)
+_LINE_BREAK: Final = re.compile(r"[\n\r]")
+_RULES: Final = "x-kubernetes-validations"
+_KEY_NEEDS: Final = "this property is in x-kubernetes-list-map-keys, so it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What holds at a place because of what stands above it.
+
+    Attributes:
+        no_defaults: Why no default may be set; "" where one may.
+        in_metadata: Whether it belongs to the metadata of a resource.
+        uncorrelated: Above which place old and new values cannot be told apart, so that rules must not compare them.
+        compiles: Whether validation rules are compiled.
+        resource: Whether it is the root of a whole resource.
+    """
+
+    no_defaults: str = ""
+    in_metadata: bool = False
+    uncorrelated: str = ""
+    compiles: bool = True
+    resource: bool = False
+
+
+@dataclass(slots=True)
+class _Found:
+    """Complaints about a place and all below it: rules are compiled only where the schema is right."""
+
+    schema: list[FieldError] = field(default_factory=list[FieldError])
+    rules: list[FieldError] = field(default_factory=list[FieldError])
+
+    def add(self, other: _Found) -> None:
+        self.schema += other.schema
+        self.rules += other.rules
+
+
+def check(schema: JsonObject, path: str, *, has_status: bool) -> list[FieldError]:
+    """Complaints about the schema of a whole resource."""
+    found = list(_root(schema, path, has_status=has_status))
+    unsupported = _unsupported_anywhere(schema)
+    compiles = False
+    if not unsupported:
+        more = structural_rules.check(schema, path) or default_rules.check(schema, path, _of_default)
+        compiles = not more
+        found += more
+    walked = _walk(schema, path, _Scope(compiles=compiles, resource=True))
+    found += walked.schema + walked.rules
+    return found or ([invalid(path, "", unsupported)] if unsupported else [])
+
+
+def _of_default(node: Node, value: Any) -> list[FieldError]:
+    """Complaints of validation rules about a default, both as an old value and as one that is new."""
+    if not node.has_rules:
+        return []
+    try:
+        compiled = rules.Rules(node)
+    except rules.CompilationError:
+        return []  # which is said where the rule stands
+    return compiled.check(value, value) or compiled.check(value, None)
+
+
+def _unsupported_anywhere(schema: JsonObject) -> str:
+    """Why a schema cannot be read as a structural one at all; "" when it can."""
+    for name in ("id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems", "definitions"):
+        if schema.get(name) or (name == "additionalItems" and schema.get(name) is not None):
+            return (
+                f"OpenAPIV3Schema '{name.removeprefix('$s').lower() if name == '$schema' else name}' is not supported"
+            )
+    if isinstance(schema.get("items"), list):
+        return "OpenAPIV3Schema 'items' must be a schema, but is an array"
+    if schema.get("x-kubernetes-preserve-unknown-fields") is False:
+        return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
+    return next((text for _, one, _ in _children(schema) if (text := _unsupported_anywhere(one))), "")
+
+
+def _root(schema: JsonObject, path: str, *, has_status: bool) -> Iterator[FieldError]:
+    if has_status:
+        yield from _root_with_status(schema, path)
+    if schema.get("nullable"):
+        yield forbidden(f"{path}.nullable", "nullable cannot be true at the root")
+
+
+def _root_with_status(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    """With a status of its own, a schema's root says only what also holds for `properties.status` alone."""
+    where = "at the root of the schema if the status subresource is enabled"
+    for name, absent in SCHEMA:
+        if schema.get(name) in (absent, None):
+            continue
+        if name == "type" and schema["type"] != "object":
+            yield invalid(f"{path}.type", schema["type"], f'only "object" is allowed as the type {where}')
+            return
+        if go_name(name) not in _AT_ROOT_WITH_STATUS:
+            text = f"only [{' '.join(_AT_ROOT_WITH_STATUS)}] fields are allowed {where}"
+            yield invalid(path, shown_schema(schema), text)
+            return
+
+
+def _children(schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
+    """All schemas directly below: what they are, themselves, and the step that leads to them."""
+    additional, negated, items = below(schema, "additionalProperties"), below(schema, "not"), schema.get("items")
+    if additional is not None:
+        yield "additionalProperties", additional, ".additionalProperties"
+    for name, one in properties(schema).items():
+        yield name, one, f".properties[{name}]"
+    if negated is not None:
+        yield "not", negated, ".not"
+    for logic in LOGIC:
+        for index, one in enumerate(schema.get(logic) or ()):
+            yield "logic", one, f".{logic}[{index}]"
+    for name, one in (schema.get("definitions") or {}).items():
+        yield "logic", one, f".definitions[{name}]"
+    if isinstance(items, dict):
+        yield "items", cast("JsonObject", items), ".items"
+    elif isinstance(items, list):
+        for index, one in enumerate(cast("list[JsonObject]", items)):
+            yield "items", one, f".items[{index}]"
+
+
+def _walk(schema: JsonObject, path: str, scope: _Scope) -> _Found:
+    found = _Found([*_keywords(schema, path, scope), *_fields_or_map(schema, path)])
+    for name, one, step in _children(schema):
+        found.add(_walk(one, f"{path}{step}", _scope_below(schema, path, scope, name, step)))
+    for rule in (_extensions, _list_of_maps, _keys_and_items, _rule_texts):
+        found.schema += rule(schema, path)
+    if schema.get(_RULES) and not found.schema and scope.compiles:
+        found.rules += _compiled(schema, path, scope)
+    return found
+
+
+def _scope_below(schema: JsonObject, path: str, scope: _Scope, name: str, step: str) -> _Scope:
+    made = replace(scope, resource=False)
+    if step.startswith(".properties["):
+        is_resource = scope.resource or schema.get("x-kubernetes-embedded-resource")
+        if is_resource and name in META_FIELDS:
+            made = replace(made, in_metadata=True)
+            if scope.resource:
+                made = replace(made, no_defaults=f"in top-level {name}")
+        return made
+    if step == ".additionalProperties":
+        why = "inside additionalProperties applying to object metadata"
+        return replace(made, no_defaults=why) if scope.in_metadata else made
+    if step.startswith(".items"):
+        lost = schema.get("x-kubernetes-list-type") != "map"
+        return replace(made, uncorrelated=scope.uncorrelated or (path if lost else ""))
+    return replace(made, compiles=False)
+
+
+def _keywords(schema: JsonObject, path: str, scope: _Scope) -> Iterator[FieldError]:
+    type_: str = schema.get("type") or ""
+    if type_ and type_ not in _TYPES:
+        yield not_supported(f"{path}.type", type_, _TYPES)
+    if schema.get("default") is not None and scope.no_defaults:
+        yield forbidden(f"{path}.default", f"must not be set {scope.no_defaults}")
+    for name in _UNSUPPORTED:
+        if schema.get(name) or (name == "additionalItems" and schema.get(name) is not None):
+            yield forbidden(f"{path}.{name}", f"{name} is not supported")
+    if type_ == "null":
+        yield forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative")
+    if isinstance(schema.get("items"), list):
+        yield forbidden(f"{path}.items", "items must be a schema object and not an array")
+    if scope.in_metadata and schema.get("x-kubernetes-embedded-resource"):
+        yield forbidden(f"{path}.x-kubernetes-embedded-resource", "must not be used inside of resource meta")
+    if schema.get("uniqueItems"):
+        why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
+        yield forbidden(f"{path}.uniqueItems", why)
+
+
+def _fields_or_map(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    if properties(schema) and has_additional(schema) and schema["additionalProperties"] is not True:
+        yield forbidden(f"{path}.additionalProperties", "additionalProperties and properties are mutual exclusive")
+
+
+def _extensions(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    if schema.get("x-kubernetes-preserve-unknown-fields") is False:
+        yield invalid(f"{path}.x-kubernetes-preserve-unknown-fields", False, "must be true or undefined")
+    for name, type_, values in (
+        ("x-kubernetes-map-type", "object", ("atomic", "granular")),
+        ("x-kubernetes-list-type", "array", ("atomic", "set", "map")),
+    ):
+        given: str | None = schema.get(name)
+        if given is None:
+            continue
+        if not schema.get("type"):
+            yield required(f"{path}.type", f"must be {type_} if {name} is specified")
+        elif schema["type"] != type_:
+            yield invalid(f"{path}.type", schema["type"], f"must be {type_} if {name} is specified")
+        if given not in values:
+            yield not_supported(f"{path}.{name}", given, values)
+    yield from _set_of_atoms(schema, path)
+
+
+def _set_of_atoms(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    """Elements of a set are compared as a whole, so they have to be atomic."""
+    items = below(schema, "items")
+    if schema.get("type") != "array" or schema.get("x-kubernetes-list-type") != "set" or items is None:
+        return
+    text = "must be atomic as item of a list with x-kubernetes-list-type=set"
+    list_type = items.get("x-kubernetes-list-type")
+    if items.get("type") == "array" and list_type not in {None, "atomic"}:
+        yield invalid(f"{path}.items.x-kubernetes-list-type", list_type, text)
+    if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
+        yield invalid(f"{path}.items.x-kubernetes-map-type", list_type, text)
+
+
+def _list_of_maps(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    list_type, keys = schema.get("x-kubernetes-list-type"), schema.get("x-kubernetes-list-map-keys")
+    items = below(schema, "items")
+    if keys and list_type != "map":
+        text = "must be map if x-kubernetes-list-map-keys is non-empty"
+        place = f"{path}.x-kubernetes-list-type"
+        yield required(place, text) if list_type is None else invalid(place, list_type, text)
+    if list_type != "map":
+        return
+    if not keys:
+        text = "must not be empty if x-kubernetes-list-type is map"
+        yield required(f"{path}.x-kubernetes-list-map-keys", text)
+    if schema.get("items") is None:
+        yield required(f"{path}.items", "must have a schema if x-kubernetes-list-type is map")
+    elif items is not None and items.get("type") != "object":
+        text = "must be object if parent array's x-kubernetes-list-type is map"
+        yield invalid(f"{path}.items.type", items.get("type") or "", text)
+    elif items is not None:
+        yield from _map_keys(keys or [], properties(items), path)
+
+
+def _map_keys(keys: list[str], fields: Mapping[str, JsonObject], path: str) -> Iterator[FieldError]:
+    for index, key in enumerate(keys):
+        if key not in fields:
+            text = "entries must all be names of item properties"
+            yield invalid(f"{path}.x-kubernetes-list-map-keys", keys, text)
+        elif fields[key].get("type") in {"array", "object"}:
+            text = "must be a scalar type if parent array's x-kubernetes-list-type is map"
+            yield invalid(f"{path}.items.properties[{key}].type", "object", text)
+        if key in keys[:index]:
+            yield invalid(f"{path}.x-kubernetes-list-map-keys", keys, "must not contain duplicate entries")
+
+
+def _keys_and_items(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    """By its keys an element is found again, so each has them."""
+    items, list_type = below(schema, "items"), schema.get("x-kubernetes-list-type")
+    if items is None or list_type not in {"set", "map"}:
+        return
+    if items.get("nullable"):
+        yield forbidden(f"{path}.items.nullable", f"cannot be nullable when x-kubernetes-list-type is {list_type}")
+    if list_type == "set":
+        return
+    fields = properties(items)
+    for key in schema.get("x-kubernetes-list-map-keys") or ():
+        place = f"{path}.items.properties[{key}]"
+        if key not in fields:
+            continue
+        if key not in (items.get("required") or ()) and fields[key].get("default") is None:
+            yield required(f"{place}.default", f"{_KEY_NEEDS} must have a default or be a required property")
+        if fields[key].get("nullable"):
+            yield forbidden(f"{place}.nullable", f"{_KEY_NEEDS} cannot be nullable")
+
+
+def _rule_texts(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    for index, rule in enumerate(schema.get(_RULES) or ()):
+        yield from _rule_text(rule, f"{path}.{_RULES}[{index}]")
+        place: str = rule.get("fieldPath") or ""
+        if place:
+            try:
+                find(place, schema)
+            except BadFieldPath:
+                yield invalid(f"{path}.{_RULES}[{index}].fieldPath", place, "must be a valid path")
+
+
+def _rule_text(rule: JsonObject, path: str) -> Iterator[FieldError]:
+    text: str = (rule.get("rule") or "").strip()
+    message: str = rule.get("message") or ""
+    expression: str = rule.get("messageExpression") or ""
+    place: str = rule.get("fieldPath") or ""
+    if not text:
+        yield required(f"{path}.rule", "rule is not specified")
+    elif message and not message.strip():
+        yield invalid(f"{path}.message", message, "must be non-empty if specified")
+    elif _LINE_BREAK.search(message.strip()):
+        yield invalid(f"{path}.message", message, "must not contain line breaks")
+    elif _LINE_BREAK.search(text) and not message:
+        yield required(f"{path}.message", "message must be specified if rule contains line breaks")
+    if expression and not expression.strip():
+        yield required(f"{path}.messageExpression", "messageExpression must be non-empty if specified")
+    if rule.get("reason") is not None and rule["reason"] not in _REASONS:
+        yield not_supported(f"{path}.reason", rule["reason"], _REASONS)
+    if place and not place.strip():
+        yield invalid(f"{path}.fieldPath", place, "must be non-empty if specified")
+    if _LINE_BREAK.search(place):
+        yield invalid(f"{path}.fieldPath", place, "must not contain line breaks")
+
+
+def _compiled(schema: JsonObject, path: str, scope: _Scope) -> Iterator[FieldError]:
+    resource = scope.resource or bool(schema.get("x-kubernetes-embedded-resource"))
+    for index, rule in enumerate(schema[_RULES]):
+        place = f"{path}.{_RULES}[{index}]"
+        verdict = rules.compiled(rule, schema, resource=resource)
+        if verdict.wrong_rule:
+            yield invalid(f"{place}.rule", shown_rule(rule), verdict.wrong_rule)
+        if verdict.wrong_message:
+            yield invalid(f"{place}.messageExpression", shown_rule(rule), verdict.wrong_message)
+        if verdict.uses_old and scope.uncorrelated:
+            text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {scope.uncorrelated}"
+            yield invalid(f"{place}.rule", rule["rule"], text)
+        if not verdict.uses_old and rule.get("optionalOldSelf") is not None:
+            text = "may not be set if oldSelf is not used in rule"
+            yield invalid(f"{place}.optionalOldSelf", rule["optionalOldSelf"], text)
