@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
 import structlog
@@ -133,7 +135,6 @@ class Controller:
         self._slots = asyncio.Semaphore(options.workers)
         self._stopping = False
         self._active = 0
-        self._drained = asyncio.Event()
         for source in sources:
             source.informer.add_handler(self._handler_of(source))
 
@@ -146,10 +147,11 @@ class Controller:
         try:
             await self._wait_synced()
             async with asyncio.TaskGroup() as workers:
-                await self._dispatch(workers)
+                with suppress(workqueue.ShutDown):
+                    await self._dispatch(workers)
         finally:
             self._stopping = True
-            self._drained.set()
+            self.queue.shut_down()
 
     async def drain(self) -> None:
         """Start no more reconciles, and return when those in flight are done or their time is over."""
@@ -183,16 +185,27 @@ class Controller:
             await self._slots.acquire()
             try:
                 item = await self.queue.get()
-            except workqueue.ShutDown:
-                return
+            except BaseException:
+                self._slots.release()
+                raise
             self._active += 1
             self._metrics.started(waited_seconds=item.waited_seconds, active=self._active)
-            workers.create_task(self._work(item))
+            started_at = self._clock.monotonic()
+            # A callback and not a `finally`: what is cancelled before its first step runs none of its own code.
+            workers.create_task(self._work(item)).add_done_callback(partial(self._give_back, item, started_at))
+
+    def _give_back(self, item: workqueue.Item, started_at: float, worker: asyncio.Task[None]) -> None:
+        """Give key and slot back, however the reconcile ended; work that was cut off inside is asked for again."""
+        self._active -= 1
+        self._slots.release()
+        self._metrics.ended(duration_seconds=self._clock.monotonic() - started_at, active=self._active)
+        if worker.cancelled() and not self._stopping:
+            self.queue.add_rate_limited(item.key, priority=item.priority)
+        self.queue.done(item.key)
 
     async def _work(self, item: workqueue.Item) -> None:
-        """Run one reconcile, and give key and slot back whatever happens."""
+        """Run one reconcile."""
         key, turn = item.key, _Turn(self, item.key)
-        started_at = self._clock.monotonic()
         _turn.set(turn)  # this task's own context: nothing to reset
         reconcile_id = f"{self._clock.random.getrandbits(64):016x}"
         try:
@@ -202,20 +215,12 @@ class Controller:
                 outcome = await self._reconcile(item)
         finally:
             turn.running = False
-            self._active -= 1
-            self.queue.done(key)
-            self._slots.release()
-            self._metrics.ended(duration_seconds=self._clock.monotonic() - started_at, active=self._active)
         self._metrics.reconciled(outcome)
 
     async def _reconcile(self, item: workqueue.Item) -> str:
         try:
             async with asyncio.timeout(self.options.reconcile_timeout_seconds):
                 result = await self._reconciler.reconcile(item.key)
-        except asyncio.CancelledError:
-            if not self._stopping:  # not us: something inside was cancelled, and the work is not done
-                self.queue.add_rate_limited(item.key, priority=item.priority)
-            raise
         except Exception as error:  # noqa: BLE001  the worker loop: one reconcile hurts no other
             return self._settle_error(item, error)
         return self._settle_result(item, result)
@@ -242,10 +247,9 @@ class Controller:
                 return "requeue_after"
             case _:
                 seconds = self.queue.add_rate_limited(item.key, priority=item.priority)
-                self._log_failure(item.key, error, seconds)
-                return "error"
+                return self._log_failure(item.key, error, seconds)
 
-    def _log_failure(self, key: Request, error: Exception, seconds: float) -> None:
+    def _log_failure(self, key: Request, error: Exception, seconds: float) -> str:
         facts = {
             "error": _text(error),
             "requeue_after_seconds": round(seconds, 3),
@@ -256,8 +260,12 @@ class Controller:
                 log.info("reconcile lost a race", **facts)
             case ApiError() | TransportError():
                 log.warning("reconcile failed", **facts)
+            case TimeoutError():
+                log.error("reconcile took too long", **facts, exc_info=error)
             case _:
                 log.error("reconcile failed unexpectedly", **facts, exc_info=error)
+                return "panic"
+        return "error"
 
     def _handler_of(self, source: Source) -> Callable[[Change[Any]], None]:
         def handle(change: Change[Any]) -> None:

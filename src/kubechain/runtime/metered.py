@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from prometheus_client import Counter
 
@@ -44,12 +44,18 @@ class MeteredExchange:
         self, target: str, *, headers: Mapping[str, str], connect_timeout_seconds: float, idle_timeout_seconds: float
     ) -> AsyncGenerator[StreamReply]:
         """Open and count; see `transport.Exchange`."""
-        async with self._inner.stream(
-            target,
-            headers=headers,
-            connect_timeout_seconds=connect_timeout_seconds,
-            idle_timeout_seconds=idle_timeout_seconds,
-        ) as reply:
+        async with AsyncExitStack() as stack:
+            opening = self._inner.stream(
+                target,
+                headers=headers,
+                connect_timeout_seconds=connect_timeout_seconds,
+                idle_timeout_seconds=idle_timeout_seconds,
+            )
+            try:
+                reply = await stack.enter_async_context(opening)
+            except TransportError:
+                self._count(NO_ANSWER, "GET")
+                raise
             self._count(str(reply.status), "GET")
             yield reply
 

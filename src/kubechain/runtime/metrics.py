@@ -37,6 +37,7 @@ class ControllerMetrics:
         self._active = metrics.active_workers.labels(name)
         self._errors = metrics.reconcile_errors.labels(name)
         self._terminal = metrics.terminal_errors.labels(name)
+        self._panics = metrics.reconcile_panics.labels(name)
         outcomes = ("success", "error", "requeue", "requeue_after")
         self._totals = {outcome: metrics.reconcile_total.labels(name, outcome) for outcome in outcomes}
         metrics.max_concurrent.labels(name).set(workers)
@@ -53,9 +54,13 @@ class ControllerMetrics:
         self._active.set(active)
 
     def reconciled(self, outcome: str) -> None:
-        """Count how a reconcile ended: a result's name, or `terminal`, which is an error without retry."""
-        if outcome == "terminal":
-            self._terminal.inc()
+        """Count how a reconcile ended: a result's name, or what kind of error more than others.
+
+        Args:
+            outcome: `terminal` is an error without retry, `panic` one that nobody foresaw: a defect.
+        """
+        if outcome in ("terminal", "panic"):
+            (self._terminal if outcome == "terminal" else self._panics).inc()
             outcome = "error"
         self._totals[outcome].inc()
         if outcome == "error":
@@ -77,6 +82,10 @@ class Metrics:
         self.terminal_errors = Counter(
             "controller_runtime_terminal_reconcile_errors", "Reconciles that failed for good.", ["controller"],
             registry=registry,
+        )  # fmt: skip
+        self.reconcile_panics = Counter(
+            "controller_runtime_reconcile_panics", "Reconciles that ended with an exception that nobody foresaw.",
+            ["controller"], registry=registry,
         )  # fmt: skip
         self.reconcile_time = Histogram(
             "controller_runtime_reconcile_time_seconds", "Time of a reconcile.", ["controller"],
@@ -143,6 +152,12 @@ class _Queues:
         depth = GaugeMetricFamily("workqueue_depth", "Keys that are ready.", labels=labels)
         delayed = GaugeMetricFamily("kubechain_workqueue_delayed", "Keys that wait for a time.", labels=labels)
         oldest = GaugeMetricFamily("kubechain_workqueue_oldest_seconds", "Age of the oldest ready key.", labels=labels)
+        unfinished = GaugeMetricFamily(
+            "workqueue_unfinished_work_seconds", "Time spent on keys that are being worked on, together.", labels=labels
+        )
+        longest = GaugeMetricFamily(
+            "workqueue_longest_running_processor_seconds", "Time spent on the key that takes longest.", labels=labels
+        )
         added = CounterMetricFamily("workqueue_adds", "Keys that became ready.", labels=labels)
         retried = CounterMetricFamily("workqueue_retries", "Keys that failed and wait.", labels=labels)
         for name, statistics in self.sources.items():
@@ -150,6 +165,8 @@ class _Queues:
             depth.add_metric([name, name], now.ready)
             delayed.add_metric([name, name], now.delayed)
             oldest.add_metric([name, name], now.oldest_ready_seconds)
+            unfinished.add_metric([name, name], now.unfinished_seconds)
+            longest.add_metric([name, name], now.longest_processing_seconds)
             added.add_metric([name, name], now.added_total)
             retried.add_metric([name, name], now.retried_total)
-        yield from (depth, delayed, oldest, added, retried)
+        yield from (depth, delayed, oldest, unfinished, longest, added, retried)

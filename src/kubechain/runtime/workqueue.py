@@ -54,6 +54,9 @@ class Statistics:
     added_total: int
     retried_total: int
     oldest_ready_seconds: float
+    unfinished_seconds: float
+    """Of all keys that are being processed together: since they were handed out."""
+    longest_processing_seconds: float
 
 
 class _Level:
@@ -107,7 +110,7 @@ class Queue:
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that have a level, highest first
         self._ready: dict[Request, int] = {}  # key -> its priority
-        self._processing: set[Request] = set()
+        self._processing: dict[Request, float] = {}  # key -> when it was handed out
         self._dirty: dict[Request, tuple[int, float]] = {}  # key -> priority, when it was added
         self._due: dict[Request, tuple[float, int]] = {}  # key -> when, priority
         self._heap: list[tuple[float, int, Request]] = []  # stale entries are recognised by _due
@@ -185,12 +188,12 @@ class Queue:
         priority = self._next_priority()
         key, added_at = self._levels[priority].take_next()
         del self._ready[key]
-        self._processing.add(key)
-        return Item(key, priority, self._clock.monotonic() - added_at)
+        now = self._processing[key] = self._clock.monotonic()
+        return Item(key, priority, now - added_at)
 
     def done(self, key: Request) -> None:
         """Take a key back; if it was added meanwhile it is ready again."""
-        self._processing.remove(key)
+        del self._processing[key]
         if key in self._dirty:
             dirty = self._dirty.pop(key)
             if not self._shut_down:
@@ -226,12 +229,15 @@ class Queue:
 
     def statistics(self) -> Statistics:
         """Return counts, for metrics and debugging."""
+        now = self._clock.monotonic()
         levels = [level for level in self._levels.values() if level.namespaces]
-        oldest = self._clock.monotonic() - min(level.oldest() for level in levels) if levels else 0.0
+        oldest = now - min(level.oldest() for level in levels) if levels else 0.0
+        processing = [now - since for since in self._processing.values()]
         return Statistics(
             ready=len(self._ready), delayed=len(self._due), processing=len(self._processing),
             failing=len(self._failures), added_total=self._added_total, retried_total=self._retried_total,
-            oldest_ready_seconds=oldest,
+            oldest_ready_seconds=oldest, unfinished_seconds=sum(processing),
+            longest_processing_seconds=max(processing, default=0.0),
         )  # fmt: skip
 
     # --- the shell: awaiting
