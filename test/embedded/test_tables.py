@@ -157,8 +157,21 @@ SERIES = {**NEW_EVENT, "series": {"count": 8, "lastObservedTime": "2025-12-31T23
         (
             "apiextensions.k8s.io",
             "customresourcedefinitions",
-            {"metadata": {"name": "d", "creationTimestamp": HOUR_AGO}},
-            ["d", HOUR_AGO],
+            {
+                "metadata": {"name": "d", "creationTimestamp": HOUR_AGO},
+                "spec": {
+                    "group": "example.com",
+                    "scope": "Cluster",
+                    "names": {"kind": "D", "shortNames": ["a", "b"]},
+                    "versions": [
+                        {"name": "v2", "served": True, "storage": True},
+                        {"name": "v1", "served": True},
+                        {"name": "v0", "served": False},
+                    ],
+                },
+                "status": {"conditions": [{"type": "Established", "status": "True"}]},
+            },
+            ["d", "Cluster", "v1,v2(storage)", HOUR_AGO, "example.com", "D", "a,b", True],
         ),
         ("", "events", CORE_EVENT, ["60m", "Normal", "Done", "task/a", "", "ctl", "well", "120m", 3, "a.1"]),
         ("", "events", {"metadata": {"name": "e"}}, ["<unknown>", "", "", "", "", "", "", "<unknown>", 1, "e"]),

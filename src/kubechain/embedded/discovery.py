@@ -179,7 +179,7 @@ def _verbs(info: ResourceInfo) -> list[str]:
 def _storage_hash(info: ResourceInfo) -> str:
     """A name for the version in which objects are kept: for tools that migrate them."""
     group = "" if info.plural == "events" else info.group
-    stored = f"{group}/{info.version}/{info.kind}"
+    stored = f"{group}/{info.storage_version or info.version}/{info.kind}"
     return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
 
 

@@ -50,6 +50,7 @@ class ResourceInfo:
         schema: the OpenAPI v3 schema of the version, as its CRD gives it; None for built-in kinds.
         selectable_fields: field selectors besides `metadata.name` and `metadata.namespace`, as dotted paths.
         stored_as: the resource that keeps the objects; differs from the own one where two APIs share a store (Events).
+        storage_version: the version in which objects are kept, where it is another one; "" where it is this.
         custom: a CRD defines it.
         deprecation_warning: sent with each reply of a deprecated version; "" for none.
     """
@@ -70,6 +71,7 @@ class ResourceInfo:
     verbs: tuple[str, ...] = OBJECT_VERBS
     selectable_fields: tuple[str, ...] = ()
     stored_as: GroupResource = _ITSELF
+    storage_version: str = ""
     custom: bool = False
     deprecation_warning: str = ""
 

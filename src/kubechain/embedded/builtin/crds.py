@@ -59,7 +59,7 @@ INFO = ResourceInfo(
     namespaced=False,
     has_status=True,
     subresources=("status",),
-    columns=(PrinterColumn("Created At", "date", ".metadata.creationTimestamp"),),
+    storage_version="v1beta1",  # what kube-apiserver writes into etcd, and so what discovery tells of
     schema=shapes.resource(
         "CustomResourceDefinition represents a resource that should be exposed on the API server.",
         spec=shapes.fields(
@@ -163,6 +163,7 @@ def _info(spec: JsonObject, version: JsonObject) -> ResourceInfo:
         columns=_columns(version),
         schema=version["schema"]["openAPIV3Schema"],
         selectable_fields=tuple(f["jsonPath"].removeprefix(".") for f in version.get("selectableFields") or ()),
+        storage_version=_storage_version(spec),
         custom=True,
         deprecation_warning=_deprecation(spec, version),
     )
@@ -170,8 +171,6 @@ def _info(spec: JsonObject, version: JsonObject) -> ResourceInfo:
 
 def _columns(version: JsonObject) -> tuple[PrinterColumn, ...]:
     columns: list[JsonObject] = version.get("additionalPrinterColumns") or []
-    if not columns:
-        return (PrinterColumn("Age", "date", ".metadata.creationTimestamp"),)
     return tuple(
         PrinterColumn(
             column["name"],
@@ -183,6 +182,10 @@ def _columns(version: JsonObject) -> tuple[PrinterColumn, ...]:
         )
         for column in columns
     )
+
+
+def _storage_version(spec: JsonObject) -> str:
+    return next(version["name"] for version in spec["versions"] if version.get("storage"))
 
 
 def _deprecation(spec: JsonObject, version: JsonObject) -> str:
@@ -197,6 +200,5 @@ def custom_strategy(crd: JsonObject) -> tuple[CustomStrategy, list[ResourceInfo]
     """The rules of the objects that a definition allows, and the resources that are served."""
     infos = custom_infos(crd)
     served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
-    stored = next(version["name"] for version in crd["spec"]["versions"] if version.get("storage"))
-    storage = next(info for info in infos if info.version == stored)
+    storage = next(info for info in infos if info.version == info.storage_version)
     return CustomStrategy(infos, storage), [info for info in infos if info.version in served]
