@@ -97,8 +97,16 @@ async def test_empty_answers_end_the_run_with_a_recorded_error() -> None:
     async with a_world() as world:
         await started(world, model)
         run = await world.until(is_over)
-        assert (run.status.phase, run.status.error) == (TaskRunPhase.FAILED, "openai: empty answer (5 attempts)")
+        assert (run.status.phase, run.status.error) == (TaskRunPhase.FAILED, "openai: empty answer (5 times)")
         assert len(model.calls) == 5
+
+
+async def test_an_empty_answer_after_a_long_outage_is_tried_again() -> None:
+    outage = [errors.ServerFailed("openai: 503")] * 9
+    model = FakeLLMClient(*outage, errors.InvalidAnswer("openai: empty answer"), answer("It has none."))
+    async with a_world() as world:
+        await started(world, model)
+        assert_one_whole_conversation(await world.until(is_over))
 
 
 async def test_a_refused_key_fails_the_run_and_puts_the_llm_in_doubt() -> None:

@@ -104,7 +104,7 @@ def test_all_tool_answers_of_a_turn_enter_in_one_write() -> None:
 
 def test_a_passing_failure_keeps_the_conversation_and_says_when_it_goes_on() -> None:
     run = a_claimed_run(attempt=1)
-    settled = settle.deferred(run, "openai: 503: overloaded", wait_seconds=8, now=NOW)
+    settled = settle.deferred(run, Deferred("openai: 503: overloaded"), wait_seconds=8, now=NOW)
     status = after(run, settled).status
     assert (status.phase, status.status, status.next_attempt_at) == (P.ERROR_BACKOFF, "Error", later(8))
     assert status.context_window == run.status.context_window
@@ -114,8 +114,8 @@ def test_a_passing_failure_keeps_the_conversation_and_says_when_it_goes_on() -> 
 
 def test_the_same_failure_again_is_no_news() -> None:
     run = a_claimed_run().with_status(error="openai: 503")
-    assert reasons_of(settle.deferred(run, "openai: 503", wait_seconds=8, now=NOW)) == []
-    assert reasons_of(settle.deferred(run, "openai: 429", wait_seconds=8, now=NOW)) == ["LLMRequestFailed"]
+    assert reasons_of(settle.deferred(run, Deferred("openai: 503"), wait_seconds=8, now=NOW)) == []
+    assert reasons_of(settle.deferred(run, Deferred("openai: 429"), wait_seconds=8, now=NOW)) == ["LLMRequestFailed"]
 
 
 def test_a_failed_run_says_why_in_status_error_condition_and_event() -> None:
@@ -160,16 +160,21 @@ def test_previews_count_characters_and_stay_on_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "attempt", "expected"),
+    ("error", "invalid_answers", "expected"),
     [
         pytest.param(errors.RateLimited("429", retry_after_seconds=3), 0, Deferred("429", 3), id="429 waits as asked"),
         pytest.param(errors.ServerFailed("503"), 99, Deferred("503"), id="5xx is tried without end"),
         pytest.param(errors.TimedOut("slow"), 0, Deferred("slow"), id="a time-out is tried again"),
-        pytest.param(errors.InvalidAnswer("empty"), 3, Deferred("empty"), id="an empty answer is tried again"),
+        pytest.param(
+            errors.InvalidAnswer("empty"),
+            3,
+            Deferred("empty", is_invalid_answer=True),
+            id="an empty answer is tried again",
+        ),
         pytest.param(
             errors.InvalidAnswer("empty"),
             4,
-            Refused("LLMRequestFailed", "empty (5 attempts)"),
+            Refused("LLMRequestFailed", "empty (5 times)"),
             id="a fifth empty answer is final",
         ),
         pytest.param(
@@ -187,9 +192,9 @@ def test_previews_count_characters_and_stay_on_one_line() -> None:
     ],
 )
 def test_failures_are_sorted_by_their_consequence(
-    error: errors.LLMError, attempt: int, expected: Deferred | Refused
+    error: errors.LLMError, invalid_answers: int, expected: Deferred | Refused
 ) -> None:
-    assert outcome_of(error, attempt=attempt) == expected
+    assert outcome_of(error, invalid_answers=invalid_answers) == expected
 
 
 @pytest.mark.parametrize(

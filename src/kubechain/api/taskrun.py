@@ -117,6 +117,9 @@ class LLMClaim(KubeModel):
 
     turn: NonNegativeInt = Field(description="Turn that the call is for.")
     attempt: NonNegativeInt = Field(description="How many times the turn's call was started before this one.")
+    invalid_answers: NonNegativeInt | None = Field(
+        default=None, description="How many times in this turn the model has answered with nothing usable."
+    )
     token: _Token = Field(description="Identity of this attempt; an answer counts only while the token is still here.")
     holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that makes the call.")
     started_at: MicroTime = Field(description="When the call was started.")

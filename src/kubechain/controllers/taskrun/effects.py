@@ -76,7 +76,7 @@ class ModelCaller:
         except SecretUnavailable as error:
             return Deferred(str(error))
         except LLMError as error:
-            return outcome_of(error, attempt=claim.attempt)
+            return outcome_of(error, invalid_answers=claim.invalid_answers or 0)
         return Answered(completion)
 
 

@@ -27,10 +27,12 @@ class Deferred:
 
     Attributes:
         retry_after_seconds: The least that the provider asked for, if it did.
+        is_invalid_answer: Whether the model did answer, with nothing usable.
     """
 
     message: str
     retry_after_seconds: float | None = None
+    is_invalid_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,18 @@ class Refused:
 Outcome = Answered | Deferred | Refused | Interrupted
 
 
-def outcome_of(error: errors.LLMError, *, attempt: int) -> Deferred | Refused:
+def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Refused:
     """Sort a failure by its consequence.
 
     Args:
-        attempt: How many times the turn's call was started before this one.
+        invalid_answers: How many times in this turn the model has answered with nothing usable before. Attempts that
+            failed in another way do not count: a provider that was down for hours may still give a good answer.
     """
     match error:
-        case errors.InvalidAnswer() if attempt + 1 >= INVALID_ANSWERS_MAX:
-            return Refused(reasons.LLM_REQUEST_FAILED, f"{error} ({attempt + 1} attempts)")
+        case errors.InvalidAnswer() if invalid_answers + 1 >= INVALID_ANSWERS_MAX:
+            return Refused(reasons.LLM_REQUEST_FAILED, f"{error} ({invalid_answers + 1} times)")
+        case errors.InvalidAnswer():
+            return Deferred(str(error), error.retry_after_seconds, is_invalid_answer=True)
         case errors.Retryable():
             return Deferred(str(error), error.retry_after_seconds)
         case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.QuotaExhausted() | errors.InvalidTarget():

@@ -242,9 +242,9 @@ class TaskRunReconciler:
             case Answered(completion):
                 settled = settle.answered(run, completion, now)
                 return replace(settled, events=(*self._agent_news(run), *settled.events))
-            case Deferred(message):
+            case Deferred():
                 wait = wait_seconds(outcome, attempt=claim.attempt, jitter=jitter)
-                return settle.deferred(run, message, wait_seconds=wait, now=now)
+                return settle.deferred(run, outcome, wait_seconds=wait, now=now)
             case Refused(reason, message):
                 return settle.failed(run, Fail(reason, message), now)
             case Interrupted():

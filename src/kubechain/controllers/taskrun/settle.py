@@ -13,6 +13,7 @@ from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRu
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.decide import too_large
+from kubechain.controllers.taskrun.outcomes import Deferred
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion
 
@@ -204,11 +205,12 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     )
 
 
-def deferred(run: TaskRun, message: str, *, wait_seconds: float, now: datetime) -> Settled:
+def deferred(run: TaskRun, outcome: Deferred, *, wait_seconds: float, now: datetime) -> Settled:
     """The model call failed in a way that may pass: the run keeps its conversation and tries again."""
-    attempt = run.status.llm.attempt + 1 if run.status.llm else 1
-    text = cut(message)
-    status = {
+    claim = run.status.llm
+    attempt = claim.attempt + 1 if claim else 1
+    text = cut(outcome.message)
+    status: dict[str, Any] = {
         "phase": TaskRunPhase.ERROR_BACKOFF,
         "ready": False,
         "status": StatusType.ERROR,
@@ -216,6 +218,8 @@ def deferred(run: TaskRun, message: str, *, wait_seconds: float, now: datetime) 
         "error": text,
         "next_attempt_at": now + timedelta(seconds=wait_seconds),
     }
+    if claim is not None and outcome.is_invalid_answer:
+        status["llm"] = claim.with_changes(invalid_answers=(claim.invalid_answers or 0) + 1)
     events = (warning(reasons.LLM_REQUEST_FAILED, text),) if run.status.error != text else ()
     return Settled(status, events, requeue_after_seconds=wait_seconds, facts=_call_facts(run, now))
 
