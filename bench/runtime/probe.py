@@ -48,7 +48,7 @@ class Probe:
         self._expected = expected
         self._channel = Channel()
         self._handled: set[str] = set()
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, float] | None = None  # from the first report on: it would count as memory of the cache
         self._stalls: list[float] = []
         self._marks: dict[str, tuple[float, float]] = {}
         self._rss_before = 0.0
@@ -69,7 +69,8 @@ class Probe:
 
     def handled(self, name: str, version: str) -> None:
         """Note that an object was handled in some version."""
-        self._seen.setdefault(version, time.monotonic())
+        if self._seen is not None:
+            self._seen.setdefault(version, time.monotonic())
         if not self._handled:
             self.mark("first")
         if len(self._handled) < self._expected:
@@ -108,7 +109,7 @@ class Probe:
             "rss": rss_mib(),
             "stall_p99": stalls[len(stalls) * 99 // 100] if stalls else 0.0,
             "stall_max": stalls[-1] if stalls else 0.0,
-            "seen": self._seen,
+            "seen": self._seen or {},
         })  # fmt: skip
         self._stalls, self._seen = [], {}
 

@@ -8,7 +8,9 @@ here: anything of spec or status.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -137,13 +139,19 @@ def cut(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only:
         msgspec.MsgspecError: this is not a Kubernetes object.
     """
     members = decoded(_MEMBERS, raw)
-    metadata = _MEMBERS.decode(members["metadata"])
-    metadata.pop("managedFields", None)
-    kept = {"apiVersion": msgspec.Raw(_ENCODER.encode(api_version)), "kind": msgspec.Raw(_ENCODER.encode(kind))}
-    encoded = _ENCODER.encode(metadata)
-    if not metadata_only:
-        kept = {**kept, **{name: value for name, value in members.items() if name not in kept}}
-    kept["metadata"] = msgspec.Raw(encoded)
+    encoded = members["metadata"]
+    metadata = _MEMBERS.decode(encoded)
+    if metadata.pop("managedFields", None) is not None:
+        encoded = msgspec.Raw(_ENCODER.encode(metadata))
+    kept = {} if metadata_only else members
+    kept |= _type_members(api_version, kind)
+    kept["metadata"] = encoded
     # Not encode(): what it returns keeps its spare room, half as much again as the object, for as long as it lives.
     _ENCODER.encode_into(kept, _BUFFER)
     return Cut(raw=bytes(_BUFFER), metadata=_METADATA.decode(encoded))
+
+
+@cache
+def _type_members(api_version: str, kind: str) -> Mapping[str, msgspec.Raw]:
+    """Return the two members that say what an object is, encoded once for all objects of a kind."""
+    return {"apiVersion": msgspec.Raw(_ENCODER.encode(api_version)), "kind": msgspec.Raw(_ENCODER.encode(kind))}
