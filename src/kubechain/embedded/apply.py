@@ -143,7 +143,7 @@ def _check_conflicts(others: list[JsonObject], changed: FieldSet) -> None:
 
 
 def _shown(entry: JsonObject) -> str:
-    text = f'"{entry["manager"]}"'
+    text = f'"{entry.get("manager", "")}"'
     if entry.get("subresource"):
         text = f'{text} with subresource "{entry["subresource"]}"'
     if entry["operation"] != "Update":

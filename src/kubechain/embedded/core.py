@@ -3,7 +3,7 @@ environment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,12 +34,14 @@ class WriteOptions:
         field_manager: who writes, for `metadata.managedFields`; "" tracks the write as "unknown".
         field_validation: what unknown fields lead to.
         warn: called with each text for a `Warning` header.
+        complaints: what strict reading finds in the text of the body: fields that stand twice.
     """
 
     dry_run: bool = False
     field_manager: str = ""
     field_validation: FieldValidation = "Warn"
     warn: Warn = ignore_warning
+    complaints: Sequence[str] = ()
 
 
 @dataclass(slots=True)

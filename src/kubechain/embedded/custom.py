@@ -110,6 +110,9 @@ class CustomStrategy(Strategy):
             found += listtypes.check(new, self._storage.node)
         return found + self._rule_errors(new, old, about_metadata + found)
 
+    def rule_errors(self, obj: JsonObject) -> list[FieldError]:
+        return listtypes.check(obj, self._storage.node) + self._rule_errors(obj, None, [])
+
     def warnings(self, new: JsonObject, old: JsonObject | None) -> list[str]:
         before: list[str] = old["metadata"].get("finalizers", []) if old else []
         added = sorted(set(new["metadata"].get("finalizers", [])) - set(before))

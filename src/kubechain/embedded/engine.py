@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kubechain.embedded import builtin, errors
@@ -109,9 +110,15 @@ class Engine:
         field_manager: str = "",
         field_validation: FieldValidation = "Warn",
         warn: Warn | None = None,
+        complaints: Sequence[str] = (),
     ) -> JsonObject:
-        """Make an object. `warn` is called with each text for a `Warning` header."""
-        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
+        """Make an object.
+
+        Args:
+            warn: called with each text for a `Warning` header.
+            complaints: what strict reading found in the text of the body; as serious as unknown fields.
+        """
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
         return self._finish(info, self._writer.create(info, namespace, obj, options))
 
     def update_makes(self, info: ResourceInfo, namespace: str, name: str) -> bool:
@@ -131,9 +138,10 @@ class Engine:
         field_manager: str = "",
         field_validation: FieldValidation = "Warn",
         warn: Warn | None = None,
+        complaints: Sequence[str] = (),
     ) -> JsonObject:
         """Replace an object (PUT), or one subresource of it."""
-        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
         _check_subresource(info, subresource)
         new = self._writer.update(info, namespace, name, obj, subresource=subresource, options=options)
         return self._finish(info, new)
@@ -152,6 +160,7 @@ class Engine:
         field_validation: FieldValidation = "Warn",
         force: bool = False,
         warn: Warn | None = None,
+        complaints: Sequence[str] = (),
     ) -> tuple[JsonObject, bool]:
         """Change parts of an object; `apply` makes it when it is absent.
 
@@ -162,7 +171,7 @@ class Engine:
         Returns:
             the object, and whether it was created (201 instead of 200).
         """
-        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning)
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
         _check_subresource(info, subresource)
         new, created = self._patcher.patch(
             info, namespace, name, patch_type, patch, subresource=subresource, force=force, options=options

@@ -135,6 +135,19 @@ def forbidden(group: str, plural: str, name: str, *, why: str, causes: Sequence[
     return StatusError(403, "Forbidden", message=message, details=details)
 
 
+class UndecodableError(StatusError):
+    """400 for a body that does not have the shape of its kind.
+
+    Attributes:
+        why: what is wrong; a patch that leads to it is refused with these words alone.
+    """
+
+    def __init__(self, kind: str, version: str, *, wanted: str, why: str) -> None:
+        text = f'{kind} in version "{version}" cannot be handled as a {wanted}: {why}'
+        super().__init__(400, "BadRequest", message=text)
+        self.why = why
+
+
 def unauthorized() -> StatusError:
     """401."""
     return StatusError(401, "Unauthorized", message="Unauthorized")

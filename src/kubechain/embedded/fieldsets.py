@@ -17,21 +17,36 @@ FieldSet = dict[str, Any]
 
 MEMBER = "."
 
+_TEXT = {"type": "string"}
+
+
+def _struct(texts: str, **more: JsonObject) -> JsonObject:
+    return {"type": "object", "properties": {**dict.fromkeys(texts.split(), _TEXT), **more}}
+
+
 _METADATA = compile_schema(
-    {
-        "type": "object",
-        "properties": {
-            "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
-            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
-            "finalizers": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"},
-            "ownerReferences": {
-                "type": "array",
-                "items": {"type": "object", "x-kubernetes-map-type": "atomic"},
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["uid"],
+    _struct(
+        "name generateName namespace selfLink uid resourceVersion creationTimestamp deletionTimestamp",
+        generation={"type": "integer"},
+        deletionGracePeriodSeconds={"type": "integer"},
+        annotations={"type": "object", "additionalProperties": _TEXT},
+        labels={"type": "object", "additionalProperties": _TEXT},
+        finalizers={"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},
+        managedFields={"type": "array", "items": _struct("apiVersion fieldsType manager operation subresource time")},
+        ownerReferences={
+            "type": "array",
+            "items": {
+                **_struct(
+                    "apiVersion kind name uid",
+                    blockOwnerDeletion={"type": "boolean"},
+                    controller={"type": "boolean"},
+                ),
+                "x-kubernetes-map-type": "atomic",
             },
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["uid"],
         },
-    },
+    ),
     root=False,
 )
 """What kube-apiserver knows of the metadata of every kind."""
@@ -137,6 +152,16 @@ def compare(old: Any, new: Any, node: Node | None) -> tuple[FieldSet | None, Fie
 def _comparable(old: Any, new: Any, node: Node | None) -> bool:
     alike = type(old) is type(new)
     return alike and is_granular(new, node) and is_granular(old, node)
+
+
+def is_set(found: Any) -> bool:
+    """Whether a value, which a client sent, has the form of a set."""
+    if not isinstance(found, dict):
+        return False
+    return all(
+        (element == MEMBER or element[:2] in {"f:", "k:", "v:", "i:"}) and is_set(part)
+        for element, part in cast("JsonObject", found).items()
+    )
 
 
 def is_member(found: FieldSet) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from kubechain.embedded import metadata
+from kubechain.embedded import managed_fields, metadata
 from kubechain.embedded.core import Core, copied
 from kubechain.embedded.history import Change
 from kubechain.embedded.storage import Key, Record
 
 JsonObject = dict[str, Any]
+
+MANAGER = "kube-controller-manager"
 
 
 class GarbageCollector:
@@ -90,7 +92,7 @@ class GarbageCollector:
         elif present and all(self._is_waiting(owner) for owner in present):
             self._delete(record, foreground=True)
         elif len(present) < len(owners):
-            self._rewrite(record, ownerReferences=present)
+            self._patch(record, ownerReferences=present)
 
     def _is_present(self, owner: JsonObject, dependent: Record) -> bool:
         info = self._core.registry.for_kind(owner.get("apiVersion", ""), owner.get("kind", ""))
@@ -116,12 +118,12 @@ class GarbageCollector:
         if not finalizers:
             self._core.store.delete(record.key)
             return
-        self._rewrite(
-            record,
-            finalizers=finalizers,
-            deletionTimestamp=metadata.timestamp(self._core.environment.now()),
-            deletionGracePeriodSeconds=0,
-        )
+        deletion = {
+            "finalizers": finalizers,
+            "deletionTimestamp": metadata.timestamp(self._core.environment.now()),
+            "deletionGracePeriodSeconds": 0,
+        }
+        self._core.store.put(record.key, _changed(record.object, deletion))
 
     def _finish(self, record: Record) -> None:
         """Do what the collector's own finalizers stand for, then remove them."""
@@ -154,7 +156,7 @@ class GarbageCollector:
         record = self._core.store.get(key)
         if record is not None:
             kept = [r for r in record.object["metadata"].get("ownerReferences", []) if r.get("uid") != owner]
-            self._rewrite(record, ownerReferences=kept)
+            self._patch(record, ownerReferences=kept)
 
     def _release(self, record: Record, finalizer: str) -> None:
         current = self._core.store.get(record.key)
@@ -162,18 +164,37 @@ class GarbageCollector:
             return
         kept = [name for name in current.object["metadata"].get("finalizers", []) if name != finalizer]
         if kept:
-            self._rewrite(current, finalizers=kept)
+            self._patch(current, finalizers=kept)
         else:
             self._core.store.delete(current.key)
 
-    def _rewrite(self, record: Record, **changes: Any) -> None:
-        new = copied(record.object)
-        for name, value in changes.items():
-            if value in ([], None):
-                new["metadata"].pop(name, None)
-            else:
-                new["metadata"][name] = value
+    def _patch(self, record: Record, **changes: Any) -> None:
+        """Change metadata as a client does: nobody manages any more what goes."""
+        new = _changed(record.object, changes)
+        strategy = self._core.strategies[record.key.resource]
+        managed_fields.track(
+            new,
+            record.object,
+            node=strategy.node(strategy.info),
+            blank=strategy.blank,
+            untracked=strategy.untracked,
+            manager=MANAGER,
+            api_version=strategy.info.api_version,
+            subresource="",
+            now=metadata.timestamp(self._core.environment.now()),
+        )
         self._core.store.put(record.key, new)
+
+
+def _changed(obj: JsonObject, changes: JsonObject) -> JsonObject:
+    """A copy with other metadata; what is empty goes."""
+    new = copied(obj)
+    for name, value in changes.items():
+        if value in ([], None):
+            new["metadata"].pop(name, None)
+        else:
+            new["metadata"][name] = value
+    return new
 
 
 def _owners(obj: JsonObject) -> set[str]:

@@ -29,6 +29,33 @@ def syntax_error(body: bytes) -> str:
     return ""
 
 
+def json_type(value: Any) -> str:
+    """The type of a value, as Go's JSON decoder calls it."""
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case None:
+            return "null"
+        case _:
+            return "object"
+
+
+def object_error(body: bytes) -> str:
+    """Return what Go says of a body that is no JSON object; "" when it is one."""
+    if wrong := syntax_error(body):
+        return wrong
+    value = json.loads(body)
+    if value is None or isinstance(value, dict):
+        return ""
+    return f"json: cannot unmarshal {json_type(value)} into Go value of type map[string]interface {{}}"
+
+
 def duplicates(body: bytes) -> list[str]:
     """Return the paths of the fields that stand twice in the same object, in the order of the text.
 
@@ -49,6 +76,20 @@ def duplicates(body: bytes) -> list[str]:
     paths: list[str] = []
     _walk(json.loads(body, object_pairs_hook=tuple), "", paths)
     return list(dict.fromkeys(paths))
+
+
+def merged(body: bytes) -> dict[str, Any]:
+    """Return an object as Go decodes it into structs and maps: of a field that stands twice the contents are merged."""
+    return cast("dict[str, Any]", json.loads(body, object_pairs_hook=_merge))
+
+
+def _merge(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        earlier = values.get(key)
+        both = isinstance(earlier, dict) and isinstance(value, dict)
+        values[key] = _merge([*cast("dict[str, Any]", earlier).items(), *value.items()]) if both else value
+    return values
 
 
 def _walk(value: Any, path: str, found: list[str]) -> None:

@@ -50,7 +50,7 @@ def track(
         blank: what every object of the kind has from the start, which its creator does not manage therefore.
         untracked: fields that the server itself sets.
     """
-    before: list[JsonObject] = old["metadata"].get("managedFields", []) if old else []
+    before = _entries_before(new, old, subresource)
     before_it = blank if old is None else old
     changed, removed = fieldsets.compare(_without_fields(before_it, untracked), _without_fields(new, untracked), node)
     changed = strip(changed or {})
@@ -64,6 +64,25 @@ def track(
         new["metadata"]["managedFields"] = entries
     else:
         new["metadata"].pop("managedFields", None)
+
+
+def _entries_before(new: JsonObject, old: JsonObject | None, subresource: str) -> list[JsonObject]:
+    """The entries to go on from: a writer may rewrite them, or reset them with one that is empty.
+
+    Who does not understand them, and sends none or broken ones, does not lose them.
+    """
+    present: list[JsonObject] = old["metadata"].get("managedFields", []) if old else []
+    given: list[JsonObject] = new["metadata"].get("managedFields", [])
+    if subresource or not given or given == present:
+        return present
+    if given == [{}]:
+        return []
+    return given if all(map(_is_whole, given)) else present
+
+
+def _is_whole(entry: JsonObject) -> bool:
+    known = entry.get("operation") in {"Apply", "Update"} and entry.get("fieldsType") == "FieldsV1"
+    return known and bool(entry.get("apiVersion")) and fieldsets.is_set(entry.setdefault("fieldsV1", {}))
 
 
 def _without_fields(obj: JsonObject, names: tuple[str, ...]) -> JsonObject:
@@ -116,7 +135,7 @@ def is_by(entry: JsonObject, own: JsonObject, subresource: str) -> bool:
 
 
 def _order(entry: JsonObject) -> tuple[bool, str, str]:
-    return entry["operation"] != "Apply", entry.get("time", ""), entry["manager"]
+    return entry["operation"] != "Apply", entry.get("time", ""), entry.get("manager", "")
 
 
 def _capped(entries: list[JsonObject]) -> list[JsonObject]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from kubechain.embedded import errors, names
-from kubechain.embedded.field_errors import FieldError, forbidden, invalid, required, too_long
+from kubechain.embedded import errors, gotext, names
+from kubechain.embedded.field_errors import FieldError, Verbatim, forbidden, invalid, required, too_long
+from kubechain.embedded.gojson import json_type
 from kubechain.embedded.registry import ResourceInfo
 
 JsonObject = dict[str, Any]
@@ -24,6 +25,7 @@ GENERATED_PREFIX_LIMIT = 63 - GENERATED_SUFFIX_LENGTH
 
 IMMUTABLE = "field is immutable"
 _IMMUTABLE_FIELDS = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_DECLARED = {f"metadata.{name}" for name in _IMMUTABLE_FIELDS if name not in {"name", "namespace"}}
 _SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 _MAP_FIELDS = ("labels", "annotations")
 _LIST_FIELDS = ("finalizers", "ownerReferences", "managedFields")
@@ -60,6 +62,7 @@ def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
     Raises:
         StatusError: a value has a type that metadata cannot hold.
     """
+    _check_object(obj.get("metadata"), info)
     metadata = of(obj)
     unknown = [f"metadata.{name}" for name in metadata if name not in _KNOWN]
     for name in list(metadata):
@@ -71,6 +74,13 @@ def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
         if value in ("", {}, []):
             del metadata[name]
     return unknown
+
+
+def _check_object(given: Any, info: ResourceInfo) -> None:
+    if given is not None and not isinstance(given, dict):
+        place = "value" if info.custom else f"struct field {info.kind}.metadata"
+        text = f"json: cannot unmarshal {json_type(given)} into Go {place} of type v1.ObjectMeta"
+        raise cannot_be_handled(info, text)
 
 
 def _check_type(name: str, value: Any, info: ResourceInfo) -> None:
@@ -100,24 +110,7 @@ def _expect(holds: bool, name: str, value: Any, *, wanted: str, info: ResourceIn
 
 def cannot_be_handled(info: ResourceInfo, why: str) -> errors.StatusError:
     """400 for a body that does not have the shape of its kind."""
-    return errors.bad_request(f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {why}')
-
-
-def json_type(value: Any) -> str:
-    """The type of a value, as Go's JSON decoder calls it."""
-    match value:
-        case bool():
-            return "bool"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case None:
-            return "null"
-        case _:
-            return "object"
+    return errors.UndecodableError(info.kind, info.version, wanted=info.kind, why=why)
 
 
 def wipe_system_fields(metadata: JsonObject) -> None:
@@ -194,7 +187,7 @@ def _check_owners(owners: list[JsonObject]) -> list[FieldError]:
                     "Only one reference can have Controller set to true. "
                     f'Found "true" in references for {controller} and {current}'
                 )
-                found.append(invalid("metadata.ownerReferences", owners, text))
+                found.append(invalid("metadata.ownerReferences", Verbatim(gotext.owners(owners)), text))
             controller = controller or current
     return found
 
@@ -212,8 +205,27 @@ def _check_owner(owner: JsonObject, path: str) -> list[FieldError]:
     return found
 
 
-def check_update(new: JsonObject, old: JsonObject) -> list[FieldError]:
-    """Complaints about how metadata changed."""
+def check_update(new: JsonObject, old: JsonObject, *, declarative: bool) -> list[FieldError]:
+    """Complaints about how metadata changed.
+
+    Each comes as often as kube-apiserver repeats it: it looks at the state once, and at the change twice.
+
+    Args:
+        declarative: the kind has rules that are declared, which say once what they cover: built-in kinds do.
+    """
+    state = _check_common(new)
+    change = _check_change(new, old) + state
+    found = [*state, *_check_finalizers(new.get("finalizers", [])), *change, *change]
+    if not declarative:
+        return found
+    return [error for place, error in enumerate(found) if not (_is_declared(error) and error in found[:place])]
+
+
+def _is_declared(error: FieldError) -> bool:
+    return error.field in _DECLARED or (error.type == "FieldValueRequired" and "ownerReferences[" in error.field)
+
+
+def _check_change(new: JsonObject, old: JsonObject) -> list[FieldError]:
     found: list[FieldError] = []
     if "deletionTimestamp" in old:
         added = sorted(set(new.get("finalizers", [])) - set(old.get("finalizers", [])))
@@ -227,7 +239,7 @@ def check_update(new: JsonObject, old: JsonObject) -> list[FieldError]:
     for name in _IMMUTABLE_FIELDS:
         if new.get(name) != old.get(name):
             found.append(invalid(f"metadata.{name}", new.get(name), IMMUTABLE))
-    return found + _check_common(new)
+    return found
 
 
 def inherit(new: JsonObject, old: JsonObject) -> None:

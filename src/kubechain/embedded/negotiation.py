@@ -15,11 +15,10 @@ from typing import Any, Final, cast
 import orjson
 import yaml
 
-from kubechain.embedded import errors, gojson, protobuf
+from kubechain.embedded import errors, gojson, goyaml, protobuf
 from kubechain.embedded.engine import PatchType
 from kubechain.embedded.errors import StatusError
-from kubechain.embedded.metadata import json_type
-from kubechain.embedded.registry import JsonObject
+from kubechain.embedded.registry import JsonObject, ResourceInfo
 
 SUPPORTED_OUTPUT: Final = "application/json"
 """The only encoding that we write."""
@@ -165,16 +164,19 @@ def not_acceptable() -> StatusError:
     return StatusError(406, "NotAcceptable", message=message)
 
 
-def is_a_list() -> StatusError:
+def is_a_list(info: ResourceInfo) -> StatusError:
     """406, for a list that was asked for in a form of one object."""
     asked = "you requested PartialObjectMetadata, but the requested object is a list"
-    return StatusError(406, "NotAcceptable", message=f"{asked} (*unstructured.UnstructuredList)")
+    go_type = "unstructured.UnstructuredList" if info.custom else f"{info.version}.{info.list_kind}"
+    return StatusError(406, "NotAcceptable", message=f"{asked} (*{go_type})")
 
 
-def not_a_list() -> StatusError:
-    """406, for an object that was asked for in a form of lists."""
+def not_a_list(info: ResourceInfo) -> StatusError:
+    """406, for an object that was asked for in a form of lists; of a custom kind kube-apiserver is late to see."""
+    if info.custom:
+        return StatusError(500, "", message="content is not a list")
     asked = "you requested PartialObjectMetadataList, but the requested object is not a list"
-    return StatusError(406, "NotAcceptable", message=f"{asked} (*unstructured.Unstructured)")
+    return StatusError(406, "NotAcceptable", message=f"{asked} (*{info.version}.{info.kind})")
 
 
 def body_media(content_type: str) -> str:
@@ -209,29 +211,88 @@ def decode_object(body: bytes, content_type: str, *, expected: str) -> JsonObjec
     Raises:
         StatusError: 415 for an encoding that is none of JSON, YAML and protobuf, 400 for a body that is no object.
     """
-    decode = _DECODERS.get(body_media(content_type))
-    if decode is None:
-        raise errors.unsupported_media_type((SUPPORTED_OUTPUT, "application/yaml", PROTOBUF))
     try:
-        document = decode(body)
+        document = _decoder(content_type)(body)
     except (ValueError, yaml.YAMLError) as error:
-        why = gojson.syntax_error(body) if decode is orjson.loads else ""
-        raise errors.bad_request(_unrecognized(expected, why or str(error), body)) from error
+        raise errors.bad_request(_unrecognized(expected, _reading_failed(error, body), body)) from error
     if not isinstance(document, dict):
-        what = f"json: cannot unmarshal {json_type(document)} into Go value of type {_TYPE_META}"
-        raise errors.bad_request(_unrecognized(expected, what, body))
+        raise errors.bad_request(_unrecognized(expected, _no_object(document), body))
     return cast("JsonObject", document)
 
 
-def duplicate_fields(body: bytes, content_type: str) -> list[str]:
-    """Return the paths of fields that stand twice in a body of JSON; of other encodings nothing is said."""
-    return gojson.duplicates(body) if _DECODERS.get(body_media(content_type)) is orjson.loads else []
+def _decoder(content_type: str) -> Callable[[bytes], Any]:
+    decode = _DECODERS.get(body_media(content_type))
+    if decode is None:
+        raise errors.unsupported_media_type((SUPPORTED_OUTPUT, "application/yaml", PROTOBUF))
+    return decode
+
+
+def _reading_failed(error: Exception, body: bytes) -> str:
+    if isinstance(error, yaml.YAMLError):
+        return goyaml.problem(error)
+    return gojson.syntax_error(body) or str(error)
+
+
+def decode_options(body: bytes, content_type: str) -> JsonObject:
+    """Return the options that the body of a delete holds.
+
+    Raises:
+        StatusError: 415 for an encoding that is none, 400 for what are no DeleteOptions.
+    """
+    try:
+        options = _decoder(content_type)(body)
+    except (ValueError, yaml.YAMLError) as error:
+        why = f"couldn't get version/kind; json parse error: {_reading_failed(error, body)}"
+        raise errors.bad_request(why) from error
+    if not isinstance(options, dict):
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {_no_object(options)}")
+    found = cast("JsonObject", options)
+    version, kind = found.get("apiVersion") or "v1", found.get("kind") or _OPTIONS
+    if kind != _OPTIONS:
+        where = 'in scheme "pkg/runtime/scheme.go:111"'
+        raise errors.bad_request(f'no kind "{kind}" is registered for version "{version}" {where}')
+    return found
+
+
+_OPTIONS: Final = "DeleteOptions"
+
+
+def complaints(body: bytes, content_type: str) -> list[str]:
+    """Return what strict reading finds in a body that can be read: the fields that stand twice."""
+    decode = _decoder(content_type)
+    if decode is goyaml.load:
+        return [text] if (text := goyaml.doubled_keys(body)) else []
+    return _duplicates(body) if decode is orjson.loads else []
+
+
+def _duplicates(body: bytes) -> list[str]:
+    return [f'duplicate field "{path}"' for path in gojson.duplicates(body)]
+
+
+def decode_doubled(body: bytes, content_type: str) -> JsonObject:
+    """Return an object of a built-in kind with fields that stand twice: in Go, maps and structs are merged then."""
+    decode = _decoder(content_type)
+    return gojson.merged(body) if decode is orjson.loads else cast("JsonObject", decode(body))
+
+
+def patch_complaints(body: bytes, kind: PatchType) -> list[str]:
+    """Return what strict reading finds in a patch that can be read."""
+    if kind != "apply":
+        return _duplicates(body)
+    if body.lstrip().startswith(b"{") and not gojson.duplicates(body):
+        return []
+    doubled = goyaml.doubled_keys(body)
+    return [f"error converting YAML to JSON: {doubled}"] if doubled else []
 
 
 _TYPE_META: Final = (
     r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 )
 """What kube-apiserver decodes a body into at first, to see what it is."""
+
+
+def _no_object(document: Any) -> str:
+    return f"json: cannot unmarshal {gojson.json_type(document)} into Go value of type {_TYPE_META}"
 
 
 def _unrecognized(expected: str, why: str, body: bytes) -> str:
@@ -254,38 +315,24 @@ def decode_patch(body: bytes, kind: PatchType) -> Any:
     Raises:
         StatusError: 400 for text that is none.
     """
-    decode = _yaml if kind == "apply" and not body.lstrip().startswith(b"{") else orjson.loads
+    decode = goyaml.load if kind == "apply" and not body.lstrip().startswith(b"{") else orjson.loads
     try:
         document = decode(body)
     except yaml.YAMLError as error:
-        raise errors.bad_request(f"error encoding patch: yaml: {getattr(error, 'problem', error)}") from error
+        raise errors.bad_request(f"error encoding patch: {goyaml.problem(error)}") from error
     except ValueError as error:
         raise errors.bad_request("invalid JSON patch") from error
     if not isinstance(document, list if kind == "json" else dict):
         wanted = "[]handlers.jsonPatchOp" if kind == "json" else "map[string]interface {}"
-        text = f"json: cannot unmarshal {json_type(document)} into Go value of type {wanted}"
+        text = f"json: cannot unmarshal {gojson.json_type(document)} into Go value of type {wanted}"
         raise errors.bad_request(f"error decoding patch: {text}")
     return cast("Any", document)
 
-
-def _yaml(body: bytes) -> Any:
-    """Parse YAML, of which JSON is a part."""
-    return yaml.load(body, Loader=_KubernetesLoader)  # noqa: S506 - a SafeLoader without timestamps
-
-
-class _KubernetesLoader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: a date is a string."""
-
-
-_KubernetesLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 _DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "application/json": orjson.loads,
     "*/*": orjson.loads,
     PROTOBUF: protobuf.decode,
-    **dict.fromkeys(YAML_BODIES, _yaml),
+    **dict.fromkeys(YAML_BODIES, goyaml.load),
 }
 """How bodies are read, by media type."""

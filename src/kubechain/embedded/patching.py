@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, cast
 
-from kubechain.embedded import apply, errors, metadata, patches, strategic
+from kubechain.embedded import apply, errors, gotext, metadata, patches, strategic, typecheck, typed
 from kubechain.embedded.apply import Manager
 from kubechain.embedded.core import Core, WriteOptions, copied
-from kubechain.embedded.field_errors import causes, required
+from kubechain.embedded.errors import StatusError, UndecodableError
+from kubechain.embedded.field_errors import causes, go_json, invalid, required
 from kubechain.embedded.registry import ResourceInfo
-from kubechain.embedded.schema.normalize import prune
 from kubechain.embedded.storage import Record
-from kubechain.embedded.writes import Writer, check_kind, match_url
+from kubechain.embedded.writes import Writer, begin_with_type, match_url, warn_of
 
 JsonObject = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic", "apply"]
@@ -53,13 +54,20 @@ class Patcher:
                 info, namespace, name, patch, subresource=subresource, force=force, options=options
             )
         record = self._core.record(info, namespace, name)
-        view = strategy.view(info)
-        current = cast("JsonObject", copied(view(record.object) if view else record.object))
-        patched = self._apply(info, patch_type, current, patch)
-        new = self._writer.decode(info, patched, options, patched=True)
+        patched = self._apply(info, patch_type, self._current(info, record), patch)
+        if patch_type == "json":
+            options = replace(options, complaints=[f"json patch {text}" for text in options.complaints])
+        try:
+            new = self._writer.decode(info, patched, options, patched=True)
+        except UndecodableError as error:
+            raise self._unfit(info, record, patch_type, patch, error.why) from error
         match_url(new["metadata"], namespace if info.namespaced else "", name)
         self._check_preconditions(info, record, new["metadata"])
         return self._writer.replace(info, record, new, subresource=subresource, options=options), False
+
+    def _current(self, info: ResourceInfo, record: Record) -> JsonObject:
+        view = self._core.strategy(info).view(info)
+        return cast("JsonObject", copied(view(record.object) if view else record.object))
 
     def _apply(self, info: ResourceInfo, patch_type: PatchType, current: JsonObject, patch: Any) -> JsonObject:
         if patch_type == "json":
@@ -71,6 +79,17 @@ class Patcher:
         if patch_type == "strategic":
             return strategic.merge(current, copied(changes), info.schema or {})
         return cast("JsonObject", patches.merge(current, changes))
+
+    def _unfit(self, info: ResourceInfo, record: Record, patch_type: PatchType, patch: Any, why: str) -> StatusError:
+        """422: what the patch makes of the object does not have the shape of its kind."""
+        before = self._current(info, record)
+        after = self._apply(info, patch_type, self._current(info, record), patch)
+        if patch_type == "strategic":
+            shown = gotext.plain(patch)
+            why = typecheck.restoring(after, self._core.strategy(info).node(info)) or why
+        else:
+            shown = go_json(after) if info.custom else gotext.patched(after, before)
+        return errors.invalid("", "", "", causes=causes([invalid("patch", shown, why)]))
 
     def _server_side_apply(
         self,
@@ -91,7 +110,9 @@ class Patcher:
         live: JsonObject = record.object if record else {"metadata": {}}
         node = strategy.node(strategy.info)
         merged = copied(apply.apply(live, config, node=node, manager=manager, force=force, now=now))
-        new = strategy.to_storage(self._writer.decode(strategy.info, merged, options, patched=True), strategy.info)
+        _report_text(options)
+        without_text = replace(options, complaints=())
+        new = strategy.to_storage(self._writer.decode(strategy.info, merged, without_text), strategy.info)
         if record is None:
             if subresource:
                 raise errors.not_found(info.group, info.plural, name)
@@ -120,18 +141,17 @@ class Patcher:
             )
         if (version, kind) != (info.api_version, info.kind):
             raise errors.bad_request(f"invalid object type: {info.group}/{version.rpartition('/')[2]}, Kind={kind}")
-        check_kind(info, config)
+        begin_with_type(info, config)
         meta = metadata.of(config)
         if meta.get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
         match_url(meta, namespace if info.namespaced else "", name)
         strategy = self._core.strategy(info)
-        unknown = metadata.decode(config, info) + prune(config, strategy.node(info))
-        if unknown:
-            version = f"{info.group}/{info.version}"
-            place = f"{meta.get('namespace', '')}/{name}; {version}, Kind={info.kind}"
-            text = f"failed to create typed patch object ({place}): .{unknown[0]}: field not declared in schema"
-            raise errors.StatusError(500, "", message=text)
+        if wrong := typed.check(config, strategy.node(info)):
+            place = f"{meta.get('namespace', '')}/{name}; {info.group}/{info.version}, Kind={info.kind}"
+            why = wrong[0] if len(wrong) == 1 else "\n  ".join(["errors:", *wrong])
+            raise StatusError(500, "", message=f"failed to create typed patch object ({place}): {why}")
+        metadata.decode(config, info)
         return strategy.to_storage(strategy.before_apply(config), info)
 
     def _check_preconditions(self, info: ResourceInfo, record: Record, meta: JsonObject) -> None:
@@ -139,3 +159,12 @@ class Patcher:
         version = meta.get("resourceVersion", "")
         if version and version != str(record.revision):
             raise errors.conflict(info.group, info.plural, record.key.name)
+
+
+def _report_text(options: WriteOptions) -> None:
+    """Refuse, or warn of, keys that stand twice in the text of a configuration."""
+    for text in options.complaints:
+        if options.field_validation == "Strict":
+            raise errors.bad_request(f"error strict decoding patch: {text}")
+        if options.field_validation == "Warn":
+            warn_of(text, options)

@@ -62,7 +62,7 @@ class Strategy:
         if not info.custom:
             _drop_empty(obj)
         set_defaults(obj, node)
-        return unknown
+        return sorted(unknown) if info.custom else unknown
 
     def before_apply(self, config: JsonObject) -> JsonObject:
         """Bring an applied configuration, which has no defaults, into the form that is kept."""
@@ -98,6 +98,10 @@ class Strategy:
 
     def validate(self, new: JsonObject) -> list[FieldError]:
         """Complaints about a state, however it came about."""
+        return []
+
+    def rule_errors(self, obj: JsonObject) -> list[FieldError]:
+        """Complaints about an object that is none of the kind, as it came."""
         return []
 
     def warnings(self, new: JsonObject, old: JsonObject | None) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
-from kubechain.embedded.metadata import cannot_be_handled, json_type
+from kubechain.embedded import fieldsets, gotext
+from kubechain.embedded.gojson import json_type
+from kubechain.embedded.metadata import cannot_be_handled
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.schema.formats import holds
 from kubechain.embedded.schema.structural import Node
@@ -18,6 +21,14 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
 }
+_STRUCTS = {
+    "conditions": "NamespaceCondition",
+    "imagePullSecrets": "LocalObjectReference",
+    "versions": "CustomResourceDefinitionVersion",
+    **dict.fromkeys(("involvedObject", "regarding", "related", "secrets"), "ObjectReference"),
+    **dict.fromkeys(("deprecatedSource", "source"), "EventSource"),
+}
+"""Structs of nested fields whose names are not those of kind and field, as `LeaseSpec` is."""
 _MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
 
 
@@ -29,15 +40,15 @@ def check(obj: JsonObject, node: Node, info: ResourceInfo) -> None:
     """
     for name, below in node.properties.items():
         if name in obj and name not in {"metadata", "apiVersion", "kind"}:
-            _check_value(obj[name], below, f"{info.kind}.{name}", info)
+            _check_value(obj[name], below, name, info)
 
 
 def _check_value(value: Any, node: Node, path: str, info: ResourceInfo) -> None:
     if value is None or not node.type:
         return
-    fits = isinstance(value, _PYTHON_TYPES[node.type]) and not (node.type == "integer" and isinstance(value, bool))
-    if not fits:
-        text = f"json: cannot unmarshal {json_type(value)} into Go struct field {path} of type {_go_type(node)}"
+    if not _fits(value, node):
+        place = f"{_struct_of(path, info)}.{path}"
+        text = f"json: cannot unmarshal {json_type(value)} into Go struct field {place} of type {_go_type(node)}"
         raise cannot_be_handled(info, text)
     if isinstance(value, str):
         _check_time(value, node, path, info)
@@ -50,6 +61,48 @@ def _check_value(value: Any, node: Node, path: str, info: ResourceInfo) -> None:
     elif isinstance(value, list) and node.items is not None:
         for item in cast("list[Any]", value):
             _check_value(item, node.items, path, info)
+
+
+def _struct_of(path: str, info: ResourceInfo) -> str:
+    """The name of the struct that has the field: Go names the innermost one."""
+    parent = path.rpartition(".")[0].rpartition(".")[2]
+    return _STRUCTS.get(parent) or f"{info.kind}{parent[:1].upper()}{parent[1:]}"
+
+
+def _fits(value: Any, node: Node) -> bool:
+    return isinstance(value, _PYTHON_TYPES[node.type]) and not (node.type == "integer" and isinstance(value, bool))
+
+
+def restoring(value: Any, node: Node | None) -> str:
+    """What kube-apiserver says of the first value that a field cannot hold, after a strategic merge patch; "" for none.
+
+    There it does not decode JSON, but copies maps into structs.
+    """
+    if value is None or node is None or not node.type:
+        return ""
+    if not _fits(value, node):
+        return _cannot_restore(value, node)
+    below: Iterable[tuple[Any, Node | None]] = ()
+    if isinstance(value, dict):
+        below = ((item, fieldsets.below(node, name)) for name, item in cast("JsonObject", value).items())
+    elif isinstance(value, list):
+        below = ((item, node.items) for item in cast("list[Any]", value))
+    return next((text for item, schema in below if (text := restoring(item, schema))), "")
+
+
+def _cannot_restore(value: Any, node: Node) -> str:
+    kind = gotext.kind_of(value)
+    match node.type:
+        case "object" if isinstance(node.additional, Node):
+            return f"cannot restore map from {kind}"
+        case "object":
+            return f"cannot restore struct from: {kind}"
+        case "array":
+            return f"cannot restore slice from {kind}"
+        case "string" if kind == "int64":
+            return f"cannot convert int64 to {_go_type(node)}"
+        case _:
+            return f"unrecognized type: {_go_type(node)}"
 
 
 def _check_time(value: str, node: Node, path: str, info: ResourceInfo) -> None:

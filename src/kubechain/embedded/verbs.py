@@ -14,10 +14,8 @@ from typing import Any, Final
 import orjson
 
 from kubechain.embedded import negotiation
-from kubechain.embedded.core import FieldValidation
 from kubechain.embedded.engine import Engine, ListPage
 from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
-from kubechain.embedded.metadata import cannot_be_handled
 from kubechain.embedded.negotiation import Form
 from kubechain.embedded.query import Query, check_list_options, check_version, delete_options, write_options
 from kubechain.embedded.registry import JsonObject, ResourceInfo
@@ -158,17 +156,17 @@ class Verbs:
 
     def _create(self, call: Call) -> HttpResponse:
         options = call.writing("CreateOptions")
-        obj = self._body(call, options["field_validation"])
-        made = self._engine.create(call.info, call.path.namespace, obj, **options)
+        obj, complaints = _body(call)
+        made = self._engine.create(call.info, call.path.namespace, obj, complaints=complaints, **options)
         return self._object(201, made, call)
 
     def _update(self, call: Call) -> HttpResponse:
         path = call.path
         options = call.writing("UpdateOptions")
-        obj = self._body(call, options["field_validation"])
+        obj, complaints = _body(call)
         makes = self._engine.update_makes(call.info, path.namespace, path.name)
         updated = self._engine.update(
-            call.info, path.namespace, path.name, obj, subresource=path.subresource, **options
+            call.info, path.namespace, path.name, obj, subresource=path.subresource, complaints=complaints, **options
         )
         return self._object(201 if makes else 200, updated, call)
 
@@ -186,6 +184,7 @@ class Verbs:
             negotiation.decode_patch(call.request.body, kind),
             subresource=path.subresource,
             force=call.query.flag("force"),
+            complaints=negotiation.patch_complaints(call.request.body, kind),
             **options,
         )
         return self._object(201 if created else 200, patched, call)
@@ -220,19 +219,9 @@ class Verbs:
         )
         return self._page(page, call)
 
-    def _body(self, call: Call, validation: FieldValidation) -> JsonObject:
-        body = call.request.body
-        obj = negotiation.decode_object(body, call.content_type, expected=call.info.kind)
-        if validation != "Ignore":
-            twice = [f'duplicate field "{path}"' for path in negotiation.duplicate_fields(body, call.content_type)]
-            if twice and validation == "Strict":
-                raise cannot_be_handled(call.info, f"strict decoding error: {', '.join(twice)}")
-            call.warnings.extend(twice)
-        return obj
-
     def _options_body(self, call: Call) -> JsonObject:
         body = call.request.body
-        return negotiation.decode_object(body, call.content_type, expected="DeleteOptions") if body else {}
+        return negotiation.decode_options(body, call.content_type) if body else {}
 
     def _object(self, status: int, obj: JsonObject, call: Call) -> HttpResponse:
         match call.form:
@@ -241,7 +230,7 @@ class Verbs:
             case Form.PARTIAL:
                 body = partial_object(obj)
             case Form.PARTIAL_LIST:
-                raise negotiation.not_a_list()
+                raise negotiation.not_a_list(call.info)
             case Form.TABLE:
                 metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
                 body = self._table([obj], metadata, call.info, include=call.query.include_object)
@@ -253,7 +242,7 @@ class Verbs:
             case Form.OBJECT:
                 body = encoded_list(call.info, metadata, page.encoded)
             case Form.PARTIAL:
-                raise negotiation.is_a_list()
+                raise negotiation.is_a_list(call.info)
             case Form.PARTIAL_LIST:
                 body = orjson.dumps(partial_list(page.items, metadata))
             case Form.TABLE:
@@ -264,6 +253,16 @@ class Verbs:
         self, items: Sequence[JsonObject], metadata: JsonObject, info: ResourceInfo, *, include: IncludeObject
     ) -> JsonObject:
         return printer(info).table(items, metadata, now=self._now(), include=include, headers=True)
+
+
+def _body(call: Call) -> tuple[JsonObject, list[str]]:
+    """The object of a request, and what strict reading finds in its text."""
+    body, media = call.request.body, call.content_type
+    obj = negotiation.decode_object(body, media, expected=call.info.kind)
+    complaints = negotiation.complaints(body, media)
+    if complaints and not call.info.custom:
+        obj = negotiation.decode_doubled(body, media)
+    return obj, complaints
 
 
 def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes]) -> bytes:

@@ -5,15 +5,16 @@ Each kind's own rules come from its strategy. Patches end here as well, once the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 import orjson
 
-from kubechain.embedded import admission, errors, managed_fields, metadata
+from kubechain.embedded import admission, errors, goyaml, managed_fields, metadata
 from kubechain.embedded.core import Core, WriteOptions, copied
-from kubechain.embedded.field_errors import causes, go_json, invalid
+from kubechain.embedded.field_errors import causes, invalid
 from kubechain.embedded.registry import ResourceInfo
+from kubechain.embedded.schema.structural import META_FIELDS
 from kubechain.embedded.storage import Record
 from kubechain.embedded.strategy import Strategy
 
@@ -124,9 +125,10 @@ class Writer:
     ) -> JsonObject:
         """Bring a body, or a patched object, into storage form, in place."""
         strategy = self._core.strategy(info)
-        check_kind(info, obj)
-        unknown = sorted(metadata.decode(obj, info) + strategy.decode(obj, info))
-        report_unknown(info, unknown, options, patched=obj if patched else None)
+        _check_type(info, strategy, obj, options, patched=patched)
+        begin_with_type(info, obj)
+        unknown = metadata.decode(obj, info) + strategy.decode(obj, info)
+        report(info, [*options.complaints, *_unknown(unknown)], options)
         return strategy.to_storage(obj, info)
 
     def _check_precondition(self, info: ResourceInfo, strategy: Strategy, meta: JsonObject, record: Record) -> None:
@@ -197,7 +199,7 @@ class Writer:
             found = metadata.check_create(meta, namespaced=info.namespaced, rule=strategy.name_rule)
             found += strategy.validate_create(new, found, info)
         else:
-            found = metadata.check_update(meta, old["metadata"])
+            found = metadata.check_update(meta, old["metadata"], declarative=not info.custom)
             found += strategy.validate_update(new, old, found, info)
         if found:
             stored = strategy.info
@@ -208,25 +210,48 @@ def _unchanged(obj: JsonObject) -> JsonObject:
     return obj
 
 
-def check_kind(info: ResourceInfo, obj: JsonObject) -> None:
-    """A body names the version and kind of the URL, or neither."""
-    version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
+def begin_with_type(info: ResourceInfo, obj: JsonObject) -> None:
+    """Put version and kind, which a body of a built-in kind may leave out, where objects have them: first."""
+    if list(obj)[:2] == ["apiVersion", "kind"] and obj["apiVersion"] and obj["kind"]:
+        return
+    rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}
+    obj.clear()
+    obj.update({"apiVersion": info.api_version, "kind": info.kind, **rest})
+
+
+def _check_type(
+    info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions, *, patched: bool
+) -> None:
+    """A body names the version and kind of the URL; one of a built-in kind may name neither."""
     if info.custom:
         _check_named(info, obj)
-        version = obj.get("apiVersion", "")
-    elif (version, kind) != (info.api_version, info.kind):
+        if (obj.get("apiVersion", ""), obj["kind"]) != (info.api_version, info.kind):
+            _refuse_type(info, strategy, obj, options, patched=patched)
+        return
+    version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
+    if (version, kind) != (info.api_version, info.kind):
         raise _other_kind(info, version, kind)
-    if version != info.api_version:
+
+
+def _refuse_type(
+    info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions, *, patched: bool
+) -> NoReturn:
+    """A custom object of another type was neither pruned nor given defaults: nothing is known of its schema."""
+    version, kind = obj.get("apiVersion", ""), obj["kind"]
+    if kind == info.kind and version.rpartition("/")[0] == info.group:
+        fields = sorted(obj.keys() - set(META_FIELDS))
+        report(info, [*options.complaints, *_unknown(fields)], options)
+    if version != info.api_version and not patched:
         text = f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
         raise errors.bad_request(text)
-    if kind != info.kind:
-        wrong = invalid("kind", kind, f"must be {info.kind}")
-        name = metadata.of(obj).get("name", "")
-        raise errors.invalid(info.group, kind, name, causes=causes([wrong]))
-    if list(obj)[:2] != ["apiVersion", "kind"]:
-        rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}
-        obj.clear()
-        obj.update({"apiVersion": version, "kind": kind, **rest})
+    found = [] if kind == info.kind else [invalid("kind", kind, f"must be {info.kind}"), *strategy.rule_errors(obj)]
+    if version != info.api_version:
+        found.append(invalid("apiVersion", version, f"must be {info.api_version}"))
+    raise errors.invalid(info.group, kind, metadata.of(obj).get("name", ""), causes=causes(found))
+
+
+def _unknown(paths: Iterable[str]) -> list[str]:
+    return [f'unknown field "{path}"' for path in paths]
 
 
 def _other_kind(info: ResourceInfo, version: str, kind: str) -> errors.StatusError:
@@ -236,7 +261,7 @@ def _other_kind(info: ResourceInfo, version: str, kind: str) -> errors.StatusErr
         why = f"converting (v1.{kind}) to (core.{info.kind}): unknown conversion"
     else:
         why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
-    return errors.bad_request(f'{kind} in version "{short}" cannot be handled as a {info.kind}: {why}')
+    return errors.UndecodableError(kind, short, wanted=info.kind, why=why)
 
 
 def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
@@ -248,27 +273,25 @@ def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
         raise errors.bad_request(f"the object provided is unrecognized (must be of type {info.kind}): {text}")
 
 
-def report_unknown(
-    info: ResourceInfo, unknown: Sequence[str], options: WriteOptions, *, patched: JsonObject | None = None
-) -> None:
-    """Refuse, or warn of, fields that the kind does not have.
-
-    Args:
-        patched: the object with the unknown fields in it, where a patch brought them.
+def report(info: ResourceInfo, complaints: Sequence[str], options: WriteOptions) -> None:
+    """Refuse, or warn of, fields that the kind does not have or that stand twice.
 
     Raises:
-        StatusError: validation is strict (400, or 422 for a patch).
+        UndecodableError: validation is strict.
     """
-    if not unknown or options.field_validation == "Ignore":
+    if not complaints or options.field_validation == "Ignore":
         return
-    texts = [f'unknown field "{path}"' for path in unknown]
     if options.field_validation == "Strict":
-        why = f"strict decoding error: {', '.join(texts)}"
-        if patched is None:
-            raise metadata.cannot_be_handled(info, why)
-        raise errors.invalid("", "", "", causes=causes([invalid("patch", go_json(patched), why)]))
-    for text in texts:
-        options.warn(text)
+        raise metadata.cannot_be_handled(info, f"strict decoding error: {', '.join(complaints)}")
+    for text in complaints:
+        warn_of(text, options)
+
+
+def warn_of(complaint: str, options: WriteOptions) -> None:
+    """Send a warning for a complaint, or one for each of the doubled keys that a complaint about YAML lists."""
+    for line in complaint.partition(goyaml.DOUBLED)[2].splitlines() or [complaint]:
+        if line:
+            options.warn(line.strip())
 
 
 def _settle_namespace(meta: JsonObject, namespace: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from kubechain.embedded import gojson
 from kubechain.embedded.builtin import shapes
 from kubechain.embedded.builtin.configmaps import check_immutable, check_keys
 from kubechain.embedded.field_errors import FieldError, invalid, required, too_long
@@ -16,11 +17,14 @@ from kubechain.embedded.strategy import Strategy
 JsonObject = dict[str, Any]
 
 SIZE_LIMIT_BYTES = 1024 * 1024
+_BASIC = "kubernetes.io/basic-auth"
+_SSH = "kubernetes.io/ssh-auth"
+_JSON_KEYS = {".dockercfg", ".dockerconfigjson"}
 _REQUIRED_KEYS = {
-    "kubernetes.io/basic-auth": ("password", "username"),
+    _BASIC: ("username", "password"),
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    _SSH: ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
 
@@ -69,10 +73,7 @@ class SecretStrategy(Strategy):
         found = check_keys(new, "data")
         if sum(len(value) * 3 // 4 for value in data.values()) > SIZE_LIMIT_BYTES:
             found.append(too_long("data", SIZE_LIMIT_BYTES))
-        for key in _REQUIRED_KEYS.get(new["type"], ()):
-            if key not in data:
-                found.append(required(f"data[{key}]"))
-        return found
+        return found + _check_type(new["type"], data)
 
     def validate_update(
         self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
@@ -83,3 +84,17 @@ class SecretStrategy(Strategy):
 
     def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
         new["type"] = new.get("type") or old["type"]
+
+
+def _check_type(type_: str, data: dict[str, str]) -> list[FieldError]:
+    """Complaints about what a Secret of a type does not hold, or holds in a wrong form."""
+    wanted = _REQUIRED_KEYS.get(type_, ())
+    absent = [key for key in wanted if key not in data or (type_ == _SSH and not data[key])]
+    if type_ == _BASIC and len(absent) < len(wanted):
+        return []
+    found = [required(f"data[{key}]") for key in absent]
+    for key in data.keys() & _JSON_KEYS.intersection(wanted):
+        if why := gojson.object_error(base64.b64decode(data[key])):
+            # The value itself is not shown: it is a secret.
+            found.append(invalid(f"data[{key}]", "<secret contents redacted>", why))
+    return found

@@ -12,10 +12,10 @@ from kubechain.embedded.schema.structural import META_FIELDS, MISSING, Node
 
 
 def prune(value: Any, node: Node) -> list[str]:
-    """Remove fields that the schema does not name; returns their paths, sorted."""
+    """Remove fields that the schema does not name; returns their paths, in the order of the object."""
     found: list[str] = []
     _prune(value, node, "", found)
-    return sorted(found)
+    return found
 
 
 def _prune(value: Any, node: Node | None, path: str, found: list[str]) -> None:

@@ -1,0 +1,110 @@
+"""Whether an applied configuration has the types of its schema, in the words of Kubernetes' merge library.
+
+`patching` asks before it applies: where a list has no keys to merge by, or one twice, nothing can be merged.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from kubechain.embedded import fieldsets
+from kubechain.embedded.gotext import plain, syntax, type_of
+from kubechain.embedded.schema.structural import MISSING, Node
+
+JsonObject = dict[str, Any]
+
+
+def check(value: Any, node: Node | None, path: str = "") -> list[str]:
+    """Complaints about a value at `path`; of an unknown field only, when there is one."""
+    if value is None or node is None or not (node.type or node.int_or_string):
+        return []
+    if node.int_or_string:
+        return _at(path, f"expected any scalar, got &{{{plain(value)}}}") if isinstance(value, list | dict) else []
+    match node.type:
+        case "object" if isinstance(value, dict):
+            return _fields(cast("JsonObject", value), node, path)
+        case "array" if isinstance(value, list):
+            return _items(cast("list[Any]", value), node, path)
+        case _:
+            return _scalar(value, node, path)
+
+
+def _at(path: str, text: str) -> list[str]:
+    return [f"{path}: {text}" if path else text]
+
+
+def _scalar(value: Any, node: Node, path: str) -> list[str]:
+    match node.type:
+        case "string" if not isinstance(value, str):
+            return _at(path, f"expected string, got &value.valueUnstructured{{Value:{syntax(value)}}}")
+        case "boolean" if not isinstance(value, bool):
+            return _at(path, f"expected boolean, got &{{{plain(value)}}}")
+        case "integer" | "number" if isinstance(value, bool) or not isinstance(value, int | float):
+            return _at(path, f"expected numeric (int or float), got {type_of(value)}")
+        case "object":
+            return _at(path, f"expected map, got &{{{plain(value)}}}")
+        case "array":
+            return _at(path, f"expected list, got &{{{plain(value)}}}")
+        case _:
+            return []
+
+
+def _fields(value: JsonObject, node: Node, path: str) -> list[str]:
+    found: list[str] = []
+    for name, item in value.items():
+        below = fieldsets.below(node, name)
+        if below is not None:
+            found += check(item, below, f"{path}.{name}")
+        elif not _may_have(name, node):
+            return [*found, *_at(f"{path}.{name}", "field not declared in schema")]
+    return found
+
+
+def _may_have(name: str, node: Node) -> bool:
+    return node.preserve or node.additional is True or (node.embedded and name in {"apiVersion", "kind"})
+
+
+def _items(value: list[Any], node: Node, path: str) -> list[str]:
+    found: list[str] = []
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        place = f"[{index}]"
+        if node.list_type in {"map", "set"}:
+            if why := _no_element(item, node):
+                return [*found, *_at(path, f"element {index}: {why}")]
+            element = fieldsets.element_of(item, node)
+            place = fieldsets.shown(element)
+            if element in seen:
+                found += _at(path, f"duplicate entries for key {place}")
+            seen.add(element)
+        found += check(item, node.items, path + place)
+    return found
+
+
+def _no_element(item: Any, node: Node) -> str:
+    """Why an item cannot be told from the others of its list."""
+    if node.list_type == "set":
+        alone = "associative list without keys has an element that's"
+        match item:
+            case dict():
+                return f"{alone} a map type"
+            case list():
+                return "not supported: associative list with lists as elements"
+            case None:
+                return f"{alone} an explicit null"
+            case _:
+                return ""
+    if item is None:
+        return "associative list with keys may not have a null element"
+    if not isinstance(item, dict):
+        return "associative list with keys may not have non-map elements"
+    if any(key in item or _has_default(key, node) for key in node.map_keys):
+        return ""
+    keys = " ".join(syntax(key) for key in node.map_keys)
+    without = "(and doesn't have default values for any key fields)"
+    return f"associative list with keys has an element that omits all key fields [{keys}] {without}"
+
+
+def _has_default(key: str, node: Node) -> bool:
+    field = node.items.properties.get(key) if node.items else None
+    return field is not None and field.default is not MISSING
