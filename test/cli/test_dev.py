@@ -78,6 +78,11 @@ def test_the_guide_can_be_pasted_into_a_shell() -> None:
     assert "\033" not in said
 
 
+def test_faults_are_announced_and_counted_by_their_place_in_the_file() -> None:
+    assert "as in faults.yaml" in guide.text(ready(faults=Path("faults.yaml")), io.StringIO())
+    assert guide.suffered([3, 0]) == "Faults: 3 (3 by rules[0], 0 by rules[1])."
+
+
 def test_with_the_embedded_model_one_manifest_is_enough() -> None:
     said = guide.text(ready(model_url="http://127.0.0.1:1/v1", manifest=Path("/tmp/hello.yaml")), io.StringIO())
     assert "kubectl apply -f /tmp/hello.yaml" in said

@@ -22,6 +22,7 @@ from kubechain.cli.terminal import STARTED_AT, Failure, show
 from kubechain.embedded import faults_file
 from kubechain.embedded import kubeconfig as kubeconfig_file
 from kubechain.embedded.controlplane import ControlPlane
+from kubechain.embedded.faults import Faults
 from kubechain.embedded.faults_file import FaultsFileError
 from kubechain.embedded.http import PortInUseError
 from kubechain.embedded.sqlite import StorageInUseError
@@ -91,7 +92,7 @@ class DevServer:
         require_ours(options.kubeconfig)
         options.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         try:
-            faults = faults_file.read(options.faults) if options.faults else None
+            faults = self._read_faults(stack)
             plane = ControlPlane(options.data_folder, options.port, kubeconfig_path=options.kubeconfig, faults=faults)
             await stack.enter_async_context(plane)
         except (PortInUseError, StorageInUseError, FaultsFileError) as error:
@@ -101,6 +102,13 @@ class DevServer:
         for definition in custom_resource_definitions():
             plane.install_crd(definition)
         return plane
+
+    def _read_faults(self, stack: AsyncExitStack) -> Faults | None:
+        if self._options.faults is None:
+            return None
+        faults = faults_file.read(self._options.faults)
+        stack.callback(lambda: show(guide.suffered([faults.suffered[rule] for rule in faults.rules])))
+        return faults
 
     async def _run_manager(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
         if not self._options.with_manager:
@@ -142,6 +150,7 @@ class DevServer:
             model_url=model.base_url if model else None,
             manifest=_write_manifest(plane.folder or options.kubeconfig.parent, model) if model else None,
             with_manager=options.with_manager,
+            faults=options.faults,
         )
         show(guide.text(facts, sys.stdout))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from kubechain.cli.terminal import BOLD, CYAN, DIM, GREEN, paint
+from kubechain.cli.terminal import BOLD, CYAN, DIM, GREEN, YELLOW, paint
 
 MODEL_MANIFEST = """\
 # Written by `kubechain dev --model`: everything that a first answer takes. No key is needed.
@@ -53,6 +54,7 @@ class Ready:
         model_url: Of the embedded model; None without it.
         manifest: The one written for the embedded model; None without it.
         with_manager: Whether the manager runs here.
+        faults: The file that says how the API server fails; None when it does not.
     """
 
     seconds: float
@@ -62,6 +64,7 @@ class Ready:
     model_url: str | None
     manifest: Path | None
     with_manager: bool
+    faults: Path | None = None
 
 
 def text(ready: Ready, stream: TextIO) -> str:
@@ -75,7 +78,16 @@ def _facts(ready: Ready, stream: TextIO) -> list[str]:
     if ready.model_url:
         lines.append(f"  model        {ready.model_url}")
     state = str(ready.data_folder) if ready.data_folder else "in memory, gone at the end (--data-dir DIR keeps it)"
-    return [*lines, f"  state        {state}"]
+    lines.append(f"  state        {state}")
+    if ready.faults:
+        lines.append(paint(YELLOW, f"  faults       as in {ready.faults}: requests fail on purpose", stream))
+    return lines
+
+
+def suffered(counts: Sequence[int]) -> str:
+    """What the faults did, told at the end; `counts` has a number for each rule, in the file's order."""
+    each = ", ".join(f"{count} by rules[{index}]" for index, count in enumerate(counts))
+    return f"Faults: {sum(counts)} ({each})." if counts else "Faults: the file has no rules."
 
 
 def _next(ready: Ready, stream: TextIO) -> list[str]:

@@ -7,7 +7,8 @@ import sys
 import time
 from typing import TextIO
 
-BOLD, CYAN, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[36m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
+BOLD, CYAN, DIM, GREEN, RED, YELLOW = "\033[1m", "\033[36m", "\033[2m", "\033[32m", "\033[31m", "\033[33m"
+PLAIN = "\033[0m"
 
 STARTED_AT = time.monotonic()
 """About when the command was started: this module is one of the first to be imported."""
