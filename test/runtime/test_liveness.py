@@ -9,6 +9,7 @@ import pytest
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.leases import Lease, LeaseMetadata, Observer
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica, lease_name
 from test.runtime.fake_apiserver import FakeApiServer, failure
 
@@ -88,6 +89,15 @@ async def test_a_start_is_tried_again_until_the_lease_is_there(code: int) -> Non
     server.failures.append(failure(code, "Conflict" if code == 409 else ""))
     await replica(server, "pod-a_1").start()
     assert [name for _, _, name in server.objects] == [lease_name("pod-a_1")]
+
+
+def test_of_leases_that_are_gone_nothing_is_remembered() -> None:
+    observer, lease = Observer(), Lease(metadata=LeaseMetadata(name="a", namespace="ns"))
+    observer.unchanged_seconds(lease, now=0.0)
+    observer.keep({"a"})
+    assert observer.unchanged_seconds(lease, now=7.0) == 7.0
+    observer.keep(set())
+    assert observer.unchanged_seconds(lease, now=9.0) == 0.0
 
 
 async def test_the_only_replica_asks_nobody() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,7 @@ class Observer:
             seen = self._seen[lease.metadata.name] = Observation(renewal, now)
         return now - seen.since
 
-    def forget(self, name: str) -> None:
-        """Forget a lease that is gone."""
-        self._seen.pop(name, None)
+    def keep(self, names: Set[str]) -> None:
+        """Forget all leases but these: replicas come and go for as long as we live."""
+        for name in self._seen.keys() - names:
+            del self._seen[name]

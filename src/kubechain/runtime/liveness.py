@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -163,15 +164,14 @@ class LeaseLiveness:
     async def _sweep(self) -> None:
         """Delete what crashed replicas left behind."""
         now = self._clock.monotonic()
-        for lease in await self._client.list(LEASES, self._namespace, label_selector=f"{ROLE_LABEL}={ROLE}"):
+        leases = await self._client.list(LEASES, self._namespace, label_selector=f"{ROLE_LABEL}={ROLE}")
+        self._observer.keep({lease.metadata.name for lease in leases})
+        for lease in leases:
             if self._observer.unchanged_seconds(lease, now) < ABANDONED_SECONDS:
                 continue
             name, version = lease.metadata.name, lease.metadata.resource_version
-            try:
+            with suppress(NotFound, Conflict):
                 await self._client.delete(LEASES, self._namespace, name, resource_version=version)
-            except (NotFound, Conflict):
-                continue
-            self._observer.forget(name)
 
     async def _depart(self) -> None:
         try:
