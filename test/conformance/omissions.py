@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_PATH = "OpenAPI v3: path /apis/conformance.example.com/v1/namespaces/{namespace}/widgets"
-
 OMISSIONS: Mapping[str, Mapping[str, str]] = {
     "validation": {
         "spec: a whole number with a point for an integer": "exotic bodies",
@@ -22,19 +20,6 @@ OMISSIONS: Mapping[str, Mapping[str, str]] = {
     "discovery and OpenAPI": {
         "core: pods": "pods",
         "aggregated: core: pods": "pods",
-        "OpenAPI v3: the index has the group": "openapi paths",
-        "OpenAPI v3: schema Widget": "openapi paths",
-        "OpenAPI v3: schema WidgetList": "openapi paths",
-        "OpenAPI v3: path /apis/conformance.example.com/v1/widgets": "openapi paths",
-        _PATH: "openapi paths",
-        f"{_PATH}/{{name}}": "openapi paths",
-        f"{_PATH}/{{name}}/status": "openapi paths",
-        "OpenAPI v3: core schema apimachinery.pkg.apis.meta.v1.Status": "openapi paths",
-        "OpenAPI v3: a group that does not exist": "openapi paths",
-        "OpenAPI v2: definition Widget": "openapi paths",
-        "OpenAPI v2: definition WidgetList": "openapi paths",
-        "OpenAPI v2: a path": "openapi paths",
-        "without a token": "authorization",
     },
 }
 """Area, case, and the name of the omission in docs/api-server.md."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kubechain.embedded.authn import ADMINISTRATOR, Tokens, User, new_token
+from kubechain.embedded.authn import ADMINISTRATOR, ANONYMOUS, Tokens, User, new_token
 
 TOKEN = "the-token"
 
@@ -16,8 +16,13 @@ def test_the_bearer_of_the_token_is_the_administrator() -> None:
 
 def test_nobody_else_is_known() -> None:
     tokens = Tokens(TOKEN)
-    for header in ("", "Bearer ", "Bearer x", TOKEN, f"Basic {TOKEN}", "Bearer é", "Bearer a.b.c"):
+    for header in ("Bearer x", "Bearer é", "Bearer a.b.c"):
         assert tokens.authenticate(header) is None
+
+
+def test_who_has_no_token_is_anybody() -> None:
+    for header in ("", "Bearer ", "Bearer", TOKEN, f"Basic {TOKEN}"):
+        assert Tokens(TOKEN).authenticate(header) is ANONYMOUS
 
 
 def test_a_service_account_is_known_by_its_token_until_it_expires() -> None:

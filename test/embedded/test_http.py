@@ -44,10 +44,14 @@ async def session(plane: ControlPlane) -> AsyncIterator[aiohttp.ClientSession]:
 async def test_the_token_is_needed(session: aiohttp.ClientSession) -> None:
     async with session.get("/api/v1/namespaces") as response:
         assert response.status == 200
-    for header in ("", "Bearer wrong", "Basic abc"):
+    for header, code, reason in (
+        ("Bearer wrong", 401, "Unauthorized"),
+        ("", 403, "Forbidden"),
+        ("Bearer ", 403, "Forbidden"),
+        ("Basic abc", 403, "Forbidden"),
+    ):
         async with session.get("/api/v1/namespaces", headers={"Authorization": header}) as response:
-            assert response.status == 401
-            assert (await response.json())["reason"] == "Unauthorized"
+            assert (response.status, (await response.json())["reason"]) == (code, reason)
 
 
 async def test_a_token_of_a_service_account_is_taken(session: aiohttp.ClientSession) -> None:

@@ -1,7 +1,7 @@
 """Who sends a request: the bearer token of the one administrator, and tokens issued to service accounts.
 
 `http` asks it for each request; the in-process face has no need to. Secrets are kept in files of mode 0600 next to the
-data, so a kubeconfig stays valid over restarts. Authorization must not go here: there is none.
+data, so a kubeconfig stays valid over restarts. What somebody may do is decided in `authorization`.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Tokens:
         return f"{type(self).__name__}()"
 
     def authenticate(self, authorization: str) -> User | None:
-        """Return who an Authorization header belongs to, or None for nobody that we know."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return None
+        """Return who an Authorization header belongs to: anybody where it has no token, None for a wrong one."""
+        scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            return ANONYMOUS
         if hmac.compare_digest(token.encode(), self._admin):
             return ADMINISTRATOR
         return self._service_account(token)

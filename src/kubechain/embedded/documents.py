@@ -20,6 +20,9 @@ from kubechain.embedded.registry import JsonObject, Registry
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 
+_INDEX_MEDIA: Final = "text/plain; charset=utf-8"
+"""What kube-apiserver calls the index of OpenAPI v3, JSON though it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -62,7 +65,7 @@ class Documents:
             case ["openapi", "v2"]:
                 return self._openapi_v2(accept)
             case ["openapi", "v3"]:
-                return self._plain(path, self._openapi_index, accept)
+                return self._plain(path, self._openapi_index, accept, media=_INDEX_MEDIA)
             case ["openapi", "v3", "api", version]:
                 return self._plain(path, lambda: openapi.document(self._discovery, "", version), accept)
             case ["openapi", "v3", "apis", group, version]:
@@ -81,13 +84,15 @@ class Documents:
             self._cache[key] = make()
         return self._cache[key]
 
-    def _plain(self, path: str, make: Callable[[], JsonObject | None], accept: str) -> Document | None:
+    def _plain(
+        self, path: str, make: Callable[[], JsonObject | None], accept: str, *, media: str = JSON
+    ) -> Document | None:
         if not negotiation.accepts_json(accept):
             raise negotiation.not_acceptable()
 
         def encoded() -> Document | None:
             made = make()
-            return Document(orjson.dumps(made)) if made is not None else None
+            return Document(orjson.dumps(made), media) if made is not None else None
 
         return self._cached((path, ""), encoded)
 

@@ -19,9 +19,9 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from kubechain.embedded import errors
-from kubechain.embedded.authn import ANONYMOUS, Tokens, User
+from kubechain.embedded.authn import ANONYMOUS, Tokens
 from kubechain.embedded.http_types import ConnectionLost, Handler, HttpRequest, HttpResponse, Stream
-from kubechain.embedded.server import HEALTH_PATHS, OPEN_PATHS, refusal
+from kubechain.embedded.server import refusal
 
 _SHUTDOWN_SECONDS: Final = 1.0
 """How long a stop waits for requests under way. Watches have been ended by then, everything else is instant."""
@@ -103,11 +103,11 @@ class HttpFace:
             await runner.cleanup()
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        user = self._user(request)
+        user = self._tokens.authenticate(request.headers.get("Authorization", ""))
         if user is None:
             return _whole(refusal(errors.unauthorized()))
         try:
-            body = await request.read() if request.body_exists else b""
+            body = await request.read() if request.body_exists and user is not ANONYMOUS else b""
         except web.HTTPRequestEntityTooLarge:
             return _whole(refusal(errors.request_too_large()))
         try:
@@ -117,11 +117,6 @@ class HttpFace:
         if isinstance(response.body, bytes):
             return _whole(response)
         return await self._stream(request, response, response.body)
-
-    def _user(self, request: web.BaseRequest) -> User | None:
-        authorization = request.headers.get("Authorization", "")
-        user = self._tokens.authenticate(authorization) if authorization else None
-        return user or (ANONYMOUS if _is_open(request.path) else None)
 
     async def _stream(self, request: web.BaseRequest, response: HttpResponse, stream: Stream) -> web.StreamResponse:
         reply = web.StreamResponse(status=response.status, headers=dict(response.headers))
@@ -142,10 +137,6 @@ class HttpFace:
         with contextlib.suppress(ConnectionError):
             await reply.write_eof()
         return reply
-
-
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.rpartition("/")[0] in HEALTH_PATHS
 
 
 def _require_loopback(host: str) -> None:

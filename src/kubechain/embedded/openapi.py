@@ -6,42 +6,21 @@ server validates fields, so that it need not do so itself. The older form is in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, Final, cast
 
 import orjson
 
-from kubechain.embedded.discovery import Discovery, subresource_verbs, subresources
+from kubechain.embedded import openapi_operations, reviews
+from kubechain.embedded.discovery import Discovery, subresources
+from kubechain.embedded.openapi_operations import ANSWERS, DELETE_OPTIONS, MEDIA, PATCH, STATUS, Operation, Parameter
 from kubechain.embedded.registry import JsonObject, ResourceInfo
 from kubechain.embedded.versions import GIT_VERSION
 
 META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 REFERENCE: Final = "#/components/schemas/"
-_PATCH_TYPES: Final = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
-_METHODS: Final = {
-    "get": "get",
-    "list": "get",
-    "create": "post",
-    "update": "put",
-    "patch": "patch",
-    "delete": "delete",
-    "deletecollection": "delete",
-}
-_ACTIONS: Final = {"create": "post", "update": "put"}
-_WRITE_OPTIONS: Final = ("dryRun", "fieldManager", "fieldValidation")
-_LIST_OPTIONS: Final = ("labelSelector", "fieldSelector", "continue", "limit", "resourceVersion", "watch")
-_OPTIONS: Final = {
-    "create": _WRITE_OPTIONS,
-    "update": _WRITE_OPTIONS,
-    "patch": (*_WRITE_OPTIONS, "force"),
-    "delete": ("dryRun", "gracePeriodSeconds", "propagationPolicy"),
-    "list": _LIST_OPTIONS,
-    "deletecollection": _LIST_OPTIONS,
-}
-_OPTION_TYPES: Final = {"limit": "integer", "gracePeriodSeconds": "integer", "watch": "boolean", "force": "boolean"}
-
 TYPE_META: Final[JsonObject] = {
     "apiVersion": {
         "description": "APIVersion defines the versioned schema of this representation of an object. Servers should "
@@ -56,17 +35,38 @@ TYPE_META: Final[JsonObject] = {
         "type": "string",
     },
 }
-_METADATA_DESCRIPTION: Final = (
-    "Standard object's metadata. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-)
+_CONVENTIONS: Final = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
+_METADATA: Final[JsonObject] = {
+    "allOf": [{"$ref": f"{REFERENCE}{META}ObjectMeta"}],
+    "description": f"Standard object's metadata. More info: {_CONVENTIONS}#metadata",
+}
+_LIST_METADATA: Final[JsonObject] = {
+    "allOf": [{"$ref": f"{REFERENCE}{META}ListMeta"}],
+    "description": f"Standard list metadata. More info: {_CONVENTIONS}#types-kinds",
+}
+_EMBEDDED_TYPE_META: Final[JsonObject] = {
+    "apiVersion": {
+        "description": "apiVersion defines the versioned schema of this representation of an object. More info: "
+        f"{_CONVENTIONS}#resources",
+        "type": "string",
+    },
+    "kind": {
+        "description": "kind is a string value representing the type of this object. In CamelCase. More info: "
+        f"{_CONVENTIONS}#types-kinds",
+        "type": "string",
+    },
+}
+META_KINDS: Final = (DELETE_OPTIONS, STATUS, PATCH)
+"""What documents have besides the schemas of their own kinds."""
 
 
 @cache
 def builtin_schemas() -> JsonObject:
     """Return the schemas of built-in kinds, by name; shared, so not to be changed."""
     text = resources.files("kubechain.embedded").joinpath("openapi_builtin.json").read_bytes()
-    return orjson.loads(text)
+    found: JsonObject = orjson.loads(text)
+    found[STATUS]["x-kubernetes-group-version-kind"] = [{"group": "", "kind": "Status", "version": "v1"}]
+    return found
 
 
 @cache
@@ -87,6 +87,11 @@ def schema_name(info: ResourceInfo, *, kind: str = "") -> str:
     return ".".join([*reversed((info.group or "core.api.k8s.io").split(".")), info.version, kind])
 
 
+def builtin_name(kind: Mapping[str, str]) -> str:
+    """Return the name of the schema of a built-in kind by its group, version and kind."""
+    return _builtin_names()[kind["group"], kind["version"], kind["kind"]]
+
+
 def document(discovery: Discovery, group: str, version: str) -> JsonObject | None:
     """Return the document of a group and version, or None for one that is not served."""
     infos = discovery.resources(group, version)
@@ -98,9 +103,14 @@ def document(discovery: Discovery, group: str, version: str) -> JsonObject | Non
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": GIT_VERSION},
-        "paths": {path: item for info in infos for path, item in _paths(info)},
-        "components": {"schemas": with_references(own, [META + "DeleteOptions", META + "Status", META + "Patch"])},
+        "paths": {path.path: _path_item(path) for info in infos for path in paths(info)},
+        "components": {"schemas": with_references(own, [*META_KINDS, *answers(infos)])},
     }
+
+
+def answers(infos: Iterable[ResourceInfo]) -> Iterator[str]:
+    """Return the names of the schemas of subresources that are of other kinds than their objects."""
+    return (one.answer for info in infos for path in paths(info) for one in path.operations if one.action == "post")
 
 
 def schemas(info: ResourceInfo) -> JsonObject:
@@ -137,82 +147,109 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _custom_schema(info: ResourceInfo) -> JsonObject:
-    schema: JsonObject = {"type": "object", **(info.schema or {"x-kubernetes-preserve-unknown-fields": True})}
-    metadata: JsonObject = {"allOf": [{"$ref": f"{REFERENCE}{META}ObjectMeta"}], "description": _METADATA_DESCRIPTION}
-    schema["properties"] = {**schema.get("properties", {}), **TYPE_META, "metadata": metadata}
-    schema["x-kubernetes-group-version-kind"] = [_kind(info, info.kind)]
-    return schema
+    schema = _published({"type": "object", **(info.schema or {"x-kubernetes-preserve-unknown-fields": True})})
+    schema["properties"] = {**schema.get("properties", {}), **TYPE_META, "metadata": _METADATA}
+    return {**schema, **_extensions(info, info.kind)}
+
+
+def _published(schema: JsonObject) -> JsonObject:
+    """A schema as it is shown: with what its extensions of Kubernetes mean in words that every tool knows."""
+    made = {name: _published_part(name, value) for name, value in schema.items()}
+    if schema.get("x-kubernetes-int-or-string") and not _names_its_types(schema):
+        of_types: list[JsonObject] = [{"type": "integer"}, {"type": "string"}]
+        made |= {"allOf": [{"anyOf": of_types}, *schema.get("allOf", ())]} if "anyOf" in schema else {"anyOf": of_types}
+    if schema.get("x-kubernetes-embedded-resource"):
+        fields = {**TYPE_META, **_EMBEDDED_TYPE_META, "metadata": _METADATA}
+        made["properties"] = {**made.get("properties", {}), **fields}
+        made["required"] = list(dict.fromkeys([*made.get("required", ()), "kind", "apiVersion"]))
+    return made
+
+
+def _published_part(name: str, value: Any) -> Any:
+    match name, value:
+        case "properties", dict():
+            return {key: _published(one) for key, one in cast("dict[str, JsonObject]", value).items()}
+        case (("items" | "additionalProperties"), dict()):
+            return _published(cast("JsonObject", value))
+        case _:
+            return value
+
+
+def _names_its_types(schema: JsonObject) -> bool:
+    of_types = [{"type": "integer"}, {"type": "string"}]
+    all_of: list[JsonObject] = schema.get("allOf") or []
+    return schema.get("anyOf") == of_types or any(one.get("anyOf") == of_types for one in all_of[:1])
 
 
 def _list_schema(info: ResourceInfo, item: str) -> JsonObject:
-    metadata = {"allOf": [{"$ref": f"{REFERENCE}{META}ListMeta"}], "description": _METADATA_DESCRIPTION}
     items = {
-        "description": f"List of {info.plural}.",
+        "description": f"List of {info.plural}. More info: {_CONVENTIONS}",
         "type": "array",
-        "items": {"allOf": [{"$ref": REFERENCE + item}]},
+        "items": {"$ref": REFERENCE + item},
     }
     return {
         "description": f"{info.list_kind} is a list of {info.kind}",
         "type": "object",
         "required": ["items"],
-        "properties": {**TYPE_META, "metadata": metadata, "items": items},
-        "x-kubernetes-group-version-kind": [_kind(info, info.list_kind)],
+        "properties": {**TYPE_META, "metadata": _LIST_METADATA, "items": items},
+        **_extensions(info, info.list_kind),
     }
 
 
-def _kind(info: ResourceInfo, kind: str) -> JsonObject:
-    return {"group": info.group, "version": info.version, "kind": kind}
-
-
-def _paths(info: ResourceInfo) -> Iterator[tuple[str, JsonObject]]:
-    root = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
-    collection = f"{root}/namespaces/{{namespace}}/{info.plural}" if info.namespaced else f"{root}/{info.plural}"
-    verbs = set(info.verbs)
-    yield collection, _path_item(info, sorted(verbs & {"list", "create", "deletecollection"}), collection)
-    if info.namespaced and "list" in verbs:
-        yield f"{root}/{info.plural}", _path_item(info, ["list"], "")
-    item = collection + "/{name}"
-    if verbs & {"get", "update", "patch", "delete"}:
-        yield item, _path_item(info, sorted(verbs & {"get", "update", "patch", "delete"}), item)
-    for name in subresources(info):
-        yield f"{item}/{name}", _path_item(info, sorted(subresource_verbs(info, name)), item)
-
-
-def _path_item(info: ResourceInfo, verbs: list[str], path: str) -> JsonObject:
-    names = [name for name in ("namespace", "name") if f"{{{name}}}" in path]
-    item: JsonObject = {_METHODS[verb]: _operation(info, verb) for verb in verbs}
-    if names:
-        item["parameters"] = [_parameter(name, where="path", required=True) for name in names]
-    return item
-
-
-def _operation(info: ResourceInfo, verb: str) -> JsonObject:
-    answer = {"$ref": REFERENCE + schema_name(info, kind=info.list_kind if verb == "list" else "")}
-    operation: JsonObject = {
-        "tags": [f"{info.group or 'core'}_{info.version}"],
-        "operationId": f"{verb}{info.group.title().replace('.', '')}{info.version.title()}{info.kind}",
-        "parameters": [_parameter(name) for name in _OPTIONS.get(verb, ())],
-        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": answer}}}},
-        "x-kubernetes-action": _ACTIONS.get(verb, verb),
-        "x-kubernetes-group-version-kind": _kind(info, info.kind),
+def _extensions(info: ResourceInfo, kind: str) -> JsonObject:
+    made: JsonObject = {
+        "x-kubernetes-group-version-kind": [{"group": info.group, "version": info.version, "kind": kind}]
     }
-    body = _request_body(info, verb)
-    return {**operation, "requestBody": body} if body else operation
+    if info.selectable_fields:
+        made["x-kubernetes-selectable-fields"] = [{"fieldPath": path} for path in info.selectable_fields]
+    return made
 
 
-def _request_body(info: ResourceInfo, verb: str) -> JsonObject | None:
-    match verb:
-        case "create" | "update":
-            media, name = ("application/json",), schema_name(info)
-        case "patch":
-            media, name = _PATCH_TYPES, META + "Patch"
-        case "delete" | "deletecollection":
-            media, name = ("application/json",), META + "DeleteOptions"
-        case _:
-            return None
-    return {"content": {one: {"schema": {"$ref": REFERENCE + name}} for one in media}}
+def paths(info: ResourceInfo) -> Iterator[openapi_operations.Path]:
+    """Yield the paths of a resource."""
+    kinds = {name: reviews.subresource_kind(info, name) for name in subresources(info)}
+    other = {name: builtin_name(kind) for name, kind in kinds.items() if "group" in kind}
+    names = openapi_operations.Schemas(schema_name(info), schema_name(info, kind=info.list_kind), other)
+    return openapi_operations.paths(info, names)
 
 
-def _parameter(name: str, *, where: str = "query", required: bool = False) -> JsonObject:
-    parameter: JsonObject = {"name": name, "in": where, "schema": {"type": _OPTION_TYPES.get(name, "string")}}
-    return {**parameter, "required": True} if required else parameter
+def _path_item(path: openapi_operations.Path) -> JsonObject:
+    shared = path.shared
+    item: JsonObject = {one.method: _operation(one, shared) for one in path.operations}
+    return {**item, "parameters": [_parameter(one) for one in shared]}
+
+
+def _operation(operation: Operation, shared: tuple[Parameter, ...]) -> JsonObject:
+    own = [_parameter(one) for one in operation.parameters if one not in shared]
+    answer = _content(operation.answer, MEDIA)
+    made: JsonObject = {
+        "tags": [operation.tag],
+        "description": operation.description,
+        "operationId": operation.id,
+        "responses": {
+            **{code: {"description": ANSWERS[code], "content": answer} for code in operation.codes},
+            "401": {"description": "Unauthorized"},
+        },
+        "x-kubernetes-action": operation.action,
+        "x-kubernetes-group-version-kind": operation.kind,
+    }
+    if own:
+        made["parameters"] = own
+    if operation.body:
+        required = {"required": True} if operation.body_is_required else {}
+        made["requestBody"] = {"content": _content(operation.body, operation.consumes), **required}
+    return made
+
+
+def _content(schema: str, media: Iterable[str]) -> JsonObject:
+    return {one: {"schema": {"$ref": REFERENCE + schema}} for one in media}
+
+
+def _parameter(parameter: Parameter) -> JsonObject:
+    made: JsonObject = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "schema": {"type": parameter.type, "uniqueItems": True},
+    }
+    return {**made, "required": True} if parameter.place == "path" else made

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from kubechain.embedded import errors, negotiation, reviews, routes, versions
+from kubechain.embedded import authorization, errors, negotiation, reviews, routes, versions
 from kubechain.embedded.authn import ADMINISTRATOR, Tokens, User
 from kubechain.embedded.documents import Document, Documents
 from kubechain.embedded.engine import Engine
@@ -24,9 +24,6 @@ from kubechain.embedded.routes import ResourcePath
 from kubechain.embedded.verbs import Call, Verbs, reply
 
 HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
-OPEN_PATHS: Final = HEALTH_PATHS | {"/version"}
-"""What may be asked without a token."""
-
 _ROOT_PATHS: Final = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _log = logging.getLogger(__name__)
 
@@ -65,6 +62,7 @@ class ApiServer:
 
     def _answer(self, request: HttpRequest, user: User) -> HttpResponse:
         path = routes.parse(request.path)
+        authorization.check(user, request, path)
         if path is None:
             return self._document(request)
         if len(request.body) > errors.REQUEST_LIMIT_BYTES:
@@ -125,6 +123,8 @@ class ApiServer:
             return _json(200, versions.version_info())
         if not name:
             return _json(200, {"paths": [*_ROOT_PATHS]})
+        if name.startswith("/openapi/v3/"):
+            return HttpResponse(404, {}, b"")
         return not_found_path()
 
     def _review(self, info: ResourceInfo, request: HttpRequest, user: User) -> HttpResponse:

@@ -150,8 +150,9 @@ def _fields(value: JsonObject, fields: Fields) -> str:
 
 def _shown(name: str, value: Any) -> str:
     match name, value:
-        case ("schema", {"openAPIV3Schema": dict() as schema}):
-            return f'{{"OpenAPIV3Schema":{_fields(cast("JsonObject", schema), SCHEMA)}}}'
+        case ("schema", dict()):
+            schema = cast("dict[str, JsonObject]", value).get("openAPIV3Schema")
+            return f'{{"OpenAPIV3Schema":{"null" if schema is None else _fields(schema, SCHEMA)}}}'
         case ("subresources", dict()):
             return _subresources(cast("JsonObject", value))
         case ("additionalPrinterColumns", list()):

@@ -138,7 +138,8 @@ def _children(schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
     for logic in LOGIC:
         for index, one in enumerate(schema.get(logic) or ()):
             yield "logic", one, f".{logic}[{index}]"
-    for name, one in (schema.get("definitions") or {}).items():
+    definitions: dict[str, JsonObject] = schema.get("definitions") or {}
+    for name, one in definitions.items():
         yield "logic", one, f".definitions[{name}]"
     if isinstance(items, dict):
         yield "items", cast("JsonObject", items), ".items"

@@ -91,7 +91,13 @@ def _group_and_scope(spec: JsonObject) -> Iterator[FieldError]:
 
 
 def _schema_of(part: JsonObject, name: str) -> JsonObject | None:
-    return (part.get(name) or {}).get("openAPIV3Schema")
+    found: JsonObject = part.get(name) or {}
+    return found.get("openAPIV3Schema")
+
+
+def _subresource(part: JsonObject, name: str) -> JsonObject | None:
+    found: JsonObject = part.get("subresources") or {}
+    return found.get(name)
 
 
 def _no_schema(spec: JsonObject) -> Iterator[FieldError]:
@@ -110,7 +116,7 @@ def _version(version: JsonObject, path: str, spec: JsonObject) -> Iterator[Field
     schema = _schema_of(version, "schema")
     if schema is not None:
         own = version if any("subresources" in one for one in spec["versions"]) else spec
-        has_status = (own.get("subresources") or {}).get("status") is not None
+        has_status = _subresource(own, "status") is not None
         yield from crd_schema.check(schema, f"{path}.schema.openAPIV3Schema", has_status=has_status)
     yield from _parts(
         version, path, schema, unset="may only be set when `version.schema.openAPIV3Schema` is not included"
@@ -122,13 +128,13 @@ def _shared(spec: JsonObject) -> Iterator[FieldError]:
     schema = _schema_of(spec, "validation")
     if schema is not None:
         owners = [spec, *spec["versions"]]
-        has_status = any((one.get("subresources") or {}).get("status") is not None for one in owners)
+        has_status = any(_subresource(one, "status") is not None for one in owners)
         yield from crd_schema.check(schema, "spec.validation.openAPIV3Schema", has_status=has_status)
     yield from _parts(spec, "spec", schema, unset="may only be set when validations.schema is included")
 
 
 def _parts(owner: JsonObject, path: str, schema: JsonObject | None, *, unset: str) -> Iterator[FieldError]:
-    yield from _scale((owner.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
+    yield from _scale(_subresource(owner, "scale"), f"{path}.subresources.scale")
     for index, column in enumerate(owner.get("additionalPrinterColumns") or ()):
         yield from _column(column, f"{path}.additionalPrinterColumns[{index}]")
     if owner.get("selectableFields"):
@@ -270,7 +276,8 @@ def _webhook_client(client: JsonObject | None, path: str) -> Iterator[FieldError
     if client is None:
         yield required(path, "required when strategy is set to Webhook")
         return
-    url, service = client.get("url"), client.get("service")
+    url: str | None = client.get("url")
+    service: JsonObject | None = client.get("service")
     if (url is None) == (service is None):
         yield required(path, "exactly one of url or service is required")
     elif url is not None:
@@ -280,7 +287,7 @@ def _webhook_client(client: JsonObject | None, path: str) -> Iterator[FieldError
             yield invalid(f"{path}.url", parts.scheme, f"'https' is the only allowed URL scheme{form}")
         if not parts.netloc:
             yield invalid(f"{path}.url", "", f"host must be specified{form}")
-    else:
+    elif service is not None:
         for name in ("name", "namespace"):
             if not service.get(name):
                 yield required(f"{path}.service.{name}")
@@ -325,7 +332,8 @@ def _approval(crd: JsonObject) -> Iterator[FieldError]:
     if not f".{group}".endswith((".k8s.io", ".kubernetes.io")):
         return
     path = f"metadata.annotations[{_APPROVED}]"
-    given: str = (crd["metadata"].get("annotations") or {}).get(_APPROVED, "")
+    annotations: dict[str, str] = crd["metadata"].get("annotations") or {}
+    given = annotations.get(_APPROVED, "")
     parts = urlsplit(given)
     if not given:
         yield required(path, f"{_APPROVAL}, {_APPROVAL_TEXT}")

@@ -167,7 +167,9 @@ def _narrower(schema: JsonObject, path: str, *, any_of_types: bool = False) -> I
 
 def _unsaid_outside(schema: JsonObject, outside: JsonObject, path: str, outside_path: str) -> Iterator[FieldError]:
     """Complaints about fields and items that `allOf` and its like name, and nothing outside of them does."""
-    branches = [(one, f"{path}.{name}[{index}]") for name in LOGIC for index, one in enumerate(schema.get(name) or ())]
+    branches: list[tuple[JsonObject, str]] = [
+        (one, f"{path}.{name}[{index}]") for name in LOGIC for index, one in enumerate(schema.get(name) or ())
+    ]
     negated = below(schema, "not")
     if negated is not None:
         branches.append((negated, f"{path}.not"))
@@ -177,7 +179,9 @@ def _unsaid_outside(schema: JsonObject, outside: JsonObject, path: str, outside_
 
 def _unsaid_in_branch(branch: JsonObject, outside: JsonObject, path: str, outside_path: str) -> Iterator[FieldError]:
     yield from _unsaid_outside(branch, outside, path, outside_path)
-    parts = [(one, properties(outside).get(name), f".properties[{name}]") for name, one in properties(branch).items()]
+    parts: list[tuple[JsonObject, JsonObject | None, str]] = [
+        (one, properties(outside).get(name), f".properties[{name}]") for name, one in properties(branch).items()
+    ]
     items = below(branch, "items")
     if items is not None:
         parts.append((items, below(outside, "items"), ".items"))
