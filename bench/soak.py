@@ -31,7 +31,8 @@ from typing import Any
 import uvloop
 import yaml
 
-from bench.hello import API, mock_model
+from bench.driver import API
+from bench.processes import mock_model
 from bench.runtime.operators import Operator
 from kubechain import logs
 from kubechain.api.taskrun import TaskRun, TaskRunPhase

@@ -14,15 +14,16 @@ import asyncio
 import os
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench.hello import Driver, ManagerProcess, drive, mock_model, server
+from bench.driver import watching
+from bench.processes import ManagerProcess, mock_model, server
 from test.e2e.processes import KUBECHAIN
 
 TURNS = 2
+MESSAGE = 'Add these: {"a": 1, "b": 2}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,61 +36,28 @@ class Figures:
     turn_p99_ms: float
     manager_cpu_ms_per_run: float
     manager_rss_mib: float
-    load_before: float
-
-
-class ToolDriver(Driver):
-    """Creates runs whose model asks for tool calls, and watches them end."""
-
-    async def agent_with_tool(self, base_url: str, at_once: int, calls: int) -> None:
-        """The LLM, the Tool and the Agent that all runs share."""
-        parameters = {"baseUrl": base_url, "model": f"tools-{calls}"}
-        llm = {"provider": "openai", "parameters": parameters, "maxConcurrentRequests": at_once}
-        await self.create("llms", "LLM", "mock", llm)
-        await self.create("tools", "Tool", "add", {"toolType": "function", "execute": {"builtin": {"name": "add"}}})
-        agent = {"llmRef": {"name": "mock"}, "system": "You are helpful.", "tools": [{"name": "add"}]}
-        await self.create("agents", "Agent", "hello", agent)
-
-    async def run_one(self, name: str) -> None:
-        """Create one run and return when it has its answer."""
-        self._ended[name] = asyncio.Event()
-        self._sent_at[name] = time.perf_counter()
-        spec = {"agentRef": {"name": "hello"}, "userMessage": 'Add these: {"a": 1, "b": 2}'}
-        await self.create("taskruns", "TaskRun", name, spec)
-        await self._ended[name].wait()
 
 
 async def measure(path: Path, folder: Path, base_url: str, calls: int, options: argparse.Namespace) -> Figures:
     """One server, from an idle manager to the last answer."""
-    async with ToolDriver(path) as driver, asyncio.TaskGroup() as background:
-        await driver.install()
-        watching = background.create_task(driver.watch())
-        try:
-            return await measure_with(driver, path, folder, base_url, calls, options)
-        finally:
-            watching.cancel()
-
-
-async def measure_with(
-    driver: ToolDriver, path: Path, folder: Path, base_url: str, calls: int, options: argparse.Namespace
-) -> Figures:
-    load_before = os.getloadavg()[0]
-    with ManagerProcess(path, folder, options.at_once) as manager:
-        await driver.agent_with_tool(base_url, options.at_once, calls)
-        await drive(driver, [f"warm-up-{number}" for number in range(20)], 20)
-        names = [f"run-{number}" for number in range(options.runs)]
-        cpu_before = manager.cpu_seconds
-        seconds = await drive(driver, names, options.at_once)
-        turns = [overhead / TURNS * 1e3 for overhead in driver.overheads(names, TURNS * options.latency)]
-        return Figures(
-            runs_per_second=options.runs / seconds,
-            calls_per_second=options.runs * calls / seconds,
-            turn_p50_ms=median(turns),
-            turn_p99_ms=quantiles(turns, n=100)[98],
-            manager_cpu_ms_per_run=(manager.cpu_seconds - cpu_before) / options.runs * 1e3,
-            manager_rss_mib=manager.rss_mib,
-            load_before=load_before,
-        )
+    async with watching(path) as driver:
+        with ManagerProcess(path, folder, options.at_once) as manager:
+            tool = {"toolType": "function", "execute": {"builtin": {"name": "add"}}}
+            await driver.create("tools", "Tool", "add", tool)
+            await driver.agent(base_url, options.at_once, model=f"tools-{calls}", tools=["add"])
+            await driver.drive([f"warm-up-{number}" for number in range(20)], 20, message=MESSAGE)
+            names = [f"run-{number}" for number in range(options.runs)]
+            cpu_before = manager.cpu_seconds
+            seconds = await driver.drive(names, options.at_once, message=MESSAGE)
+            turns = [overhead / TURNS * 1e3 for overhead in driver.overheads(names, TURNS * options.latency)]
+            return Figures(
+                runs_per_second=options.runs / seconds,
+                calls_per_second=options.runs * calls / seconds,
+                turn_p50_ms=median(turns),
+                turn_p99_ms=quantiles(turns, n=100)[98],
+                manager_cpu_ms_per_run=(manager.cpu_seconds - cpu_before) / options.runs * 1e3,
+                manager_rss_mib=manager.rss_mib,
+            )
 
 
 ROWS = (
@@ -99,15 +67,12 @@ ROWS = (
     ("overhead of a turn p99, ms", "turn_p99_ms", "{:.0f}"),
     ("manager CPU per run, ms", "manager_cpu_ms_per_run", "{:.1f}"),
     ("manager RSS after, MiB", "manager_rss_mib", "{:.0f}"),
-    ("load before", "load_before", "{:.1f}"),
 )
 
 
 def show(results: dict[str, Figures], options: argparse.Namespace) -> None:
     """The table, a column for each server and number of calls."""
-    print(
-        f"{options.runs} runs, {options.at_once} at a time, model latency {options.latency} s, {os.cpu_count()} cores\n"
-    )
+    print(f"{options.runs} runs, {options.at_once} at a time, model latency {options.latency} s\n")
     print(f"{'':28}" + "".join(f"{name:>14}" for name in results))
     for title, field, form in ROWS:
         print(f"{title:28}" + "".join(f"{form.format(getattr(figures, field)):>14}" for figures in results.values()))
@@ -123,6 +88,7 @@ def main() -> None:
     options = parser.parse_args()
     assert KUBECHAIN.exists(), "make setup comes first"
     results: dict[str, Figures] = {}
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
     with mock_model(options.latency) as base_url:
         for name in options.servers.split(","):
             for calls in map(int, options.calls.split(",")):
@@ -130,6 +96,7 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as path:
                     results[f"{name} x{calls}"] = asyncio.run(measure(path, Path(folder), base_url, calls, options))
     show(results, options)
+    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import uvloop
 
-from bench.hello import Driver, server
+from bench.driver import Driver
+from bench.processes import server
 from bench.runtime import cluster, operators, parts
 from bench.runtime.parts import Bench, Figures
 

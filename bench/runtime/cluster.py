@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from bench.hello import API, Driver
+from bench.driver import API, Driver
 from kubechain.runtime.errors import AlreadyExists
 
 AT_ONCE = 32

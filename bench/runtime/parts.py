@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.hello import API, Driver
+from bench.driver import API, Driver
 from bench.runtime import cluster, operators
 from bench.runtime.operators import Operator
 from kubechain.runtime import kubeconfig, workqueue

@@ -1,0 +1,91 @@
+"""The processes under measurement: an API server, the manager, a mock model. Started and ended by the benches."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Generator
+from pathlib import Path
+
+from test.e2e.controlplane import RealControlPlane
+from test.e2e.processes import Program, free_port
+
+MODEL = Path(__file__).with_name("mock_model.py")
+
+
+@contextlib.contextmanager
+def mock_model(latency_seconds: float) -> Generator[str]:
+    """The model server; yields its base URL."""
+    command = [sys.executable, str(MODEL), "--port", "0", "--latency", str(latency_seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["baseUrl"]
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def server(name: str, folder: Path) -> Generator[Path]:
+    """An API server; yields an administrator's kubeconfig."""
+    if name == "real":
+        with RealControlPlane(folder) as plane:
+            yield Path(plane.kubeconfig)
+        return
+    path, port = folder / "kubeconfig", free_port()
+    arguments = ["dev", "--no-manager", f"--kubeconfig={path}", f"--port={port}"]
+    program = Program(arguments, folder / "plane.log", f"https://127.0.0.1:{port}/readyz")
+    program.start()
+    try:
+        yield path
+    finally:
+        program.stop()
+
+
+class ManagerProcess:
+    """The manager under measurement."""
+
+    def __init__(self, kubeconfig_path: Path, folder: Path, at_once: int) -> None:
+        self._probe, self._metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        arguments = [
+            "manager",
+            f"--kubeconfig={kubeconfig_path}",
+            f"--health-probe-bind-address={self._probe}",
+            f"--metrics-bind-address={self._metrics}",
+            f"--max-concurrent-runs={max(at_once * 2, 1000)}",
+            "--log-format=json",
+        ]
+        self._program = Program(arguments, folder / "manager.log", f"http://{self._probe}/readyz")
+        self.start_seconds = 0.0
+
+    def __enter__(self) -> "ManagerProcess":
+        self.start_seconds = self._program.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._program.stop()
+
+    @property
+    def cpu_seconds(self) -> float:
+        fields = self._proc("stat").rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def rss_mib(self) -> float:
+        found = re.search(r"VmRSS:\s+(\d+) kB", self._proc("status"))
+        assert found is not None
+        return int(found.group(1)) / 1024
+
+    def status_writes(self) -> float:
+        """Conditional status writes so far, as the manager's own metrics count them."""
+        with urllib.request.urlopen(f"http://{self._metrics}/metrics") as reply:
+            text = reply.read().decode()
+        pattern = r'^rest_client_requests_total\{(?=[^}]*method="PUT")[^}]*\} (\S+)'
+        return sum(float(value) for value in re.findall(pattern, text, re.MULTILINE))
+
+    def _proc(self, name: str) -> str:
+        assert self._program.popen is not None
+        return Path(f"/proc/{self._program.popen.pid}/{name}").read_text()
