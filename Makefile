@@ -103,7 +103,7 @@ test-simulation: setup ## The simulation at length: every fault at every write, 
 
 .PHONY: bench
 bench: setup ## Throughput and overhead: a thousand runs against a mock model
-	@$(BIN)/python -m bench.hello
+	@$(BIN)/python -m bench.hello $(BENCH)
 
 .PHONY: bench-runtime
 bench-runtime: setup ## The runtime beside kopf: start-up, latency, idle cost, fail-over; targets and ratios

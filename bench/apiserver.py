@@ -12,6 +12,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import ssl
 import sys
 import tempfile
@@ -54,10 +55,12 @@ def main() -> None:
     parser.add_argument("--servers", default="embedded,real", help="which of embedded and real")
     options = parser.parse_args()
     found: dict[str, dict[str, Figures]] = {}
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
     for name in options.servers.split(","):
         with server(name) as plane:
             found[name] = uvloop.run(measure(plane, options.requests, options.at_once))
     show(found)
+    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 
 @contextlib.contextmanager
