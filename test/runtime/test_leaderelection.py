@@ -37,9 +37,10 @@ class Replica:
         try:
             await self.finish.wait()
         finally:
-            if self.stubborn_seconds:
+            until = asyncio.get_running_loop().time() + self.stubborn_seconds
+            while asyncio.get_running_loop().time() < until:
                 with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.sleep(self.stubborn_seconds)
+                    await asyncio.sleep(0.1)
             self.working = False
 
     def _kill(self) -> None:
@@ -57,12 +58,24 @@ class Link(FakeApiServer):
     def __init__(self, server: FakeApiServer) -> None:
         super().__init__()
         self.server = server
-        self.hangs = False
+        self.trouble = ""
+        """`hang`, `break`, `lose` (the reply) or `503`."""
 
     async def send(self, *args: object, **options: object) -> object:  # type: ignore[override]
-        if self.hangs:
-            await asyncio.Event().wait()
-        return await self.server.send(*args, **options)  # type: ignore[arg-type]
+        trouble = self.trouble
+        match trouble:
+            case "hang":
+                await asyncio.Event().wait()
+            case "break":
+                raise TransportError("reset")
+            case "503":
+                return failure(503, "ServiceUnavailable")
+            case _:
+                pass
+        reply = await self.server.send(*args, **options)  # type: ignore[arg-type]
+        if trouble == "lose":
+            raise TransportError("the reply is lost")
+        return reply
 
 
 def holder(server: FakeApiServer) -> str:
@@ -93,7 +106,7 @@ async def test_after_a_crash_the_other_takes_over_as_soon_as_the_lease_has_run_o
     await asyncio.sleep(1)
     second = Replica(server, "second")
     await asyncio.sleep(30 + offset)
-    link.hangs = True  # as a crash looks from outside
+    link.trouble = "hang"  # as a crash looks from outside
     crashed_at = loop.time()
     await second.began.wait()
     seen_late, last_look = 2.4, 0.2
@@ -102,7 +115,7 @@ async def test_after_a_crash_the_other_takes_over_as_soon_as_the_lease_has_run_o
     await second.stop()
 
 
-@pytest.mark.parametrize("trouble", ["hang", "reset", "503"])
+@pytest.mark.parametrize("trouble", ["hang", "break", "503"])
 async def test_who_cannot_renew_stops_before_another_may_begin(trouble: str) -> None:
     server = FakeApiServer()
     link = Link(server)
@@ -110,15 +123,7 @@ async def test_who_cannot_renew_stops_before_another_may_begin(trouble: str) -> 
     await asyncio.sleep(1)
     second = Replica(server, "second")
     await asyncio.sleep(10)
-    match trouble:
-        case "hang":
-            link.hangs = True
-        case "reset":
-            link.server = FakeApiServer()
-            link.server.fails = lambda sent: TransportError("reset")
-        case _:
-            link.server = FakeApiServer()
-            link.server.fails = lambda sent: failure(503, "ServiceUnavailable")
+    link.trouble = trouble
     for _ in range(400):
         await asyncio.sleep(0.1)
         assert not (first.elector.is_leader and second.elector.is_leader)
@@ -133,10 +138,10 @@ async def test_who_cannot_renew_stops_before_another_may_begin(trouble: str) -> 
 async def test_a_call_that_hangs_keeps_nobody_from_trying_again() -> None:
     server = FakeApiServer()
     link = Link(server)
-    link.hangs = True
+    link.trouble = "hang"
     replica = Replica(server, "only", link=link)
     await asyncio.sleep(60)
-    link.hangs = False
+    link.trouble = ""
     await asyncio.sleep(8)
     assert replica.working
     await replica.stop()
@@ -147,7 +152,7 @@ async def test_who_could_not_renew_even_once_stops_too() -> None:
     link = Link(server)
     replica = Replica(server, "only", link=link)
     await asyncio.sleep(1)
-    link.hangs = True
+    link.trouble = "hang"
     await asyncio.sleep(10)
     assert not replica.working
     await replica.stop()
@@ -187,10 +192,46 @@ async def test_work_that_does_not_stop_ends_the_process_before_the_lease_is_free
     replica, loop = Replica(server, "stubborn", link=link), asyncio.get_running_loop()
     await asyncio.sleep(5)
     replica.stubborn_seconds = 100
-    link.hangs = True
+    link.trouble = "hang"
     began_at = loop.time()
     await replica.killed.wait()
     assert loop.time() - began_at < 15
+    await replica.stop()
+
+
+@pytest.mark.parametrize("pause", [0.01, 0.5, 1.5])
+async def test_a_stop_that_is_asked_for_again_and_again_keeps_the_lease_until_the_work_is_gone(pause: float) -> None:
+    server = FakeApiServer()
+    first = Replica(server, "first")
+    await asyncio.sleep(1)
+    second = Replica(server, "second")
+    await asyncio.sleep(10)
+    tasks = len(asyncio.all_tasks()) - 1  # without the one that follows
+    first.stubborn_seconds = 20
+    while first.working:
+        first.task.cancel()
+        await asyncio.sleep(pause)
+        assert not (first.working and holder(server) != "first")
+        assert not (first.working and second.working)
+    await asyncio.sleep(5)
+    assert (first.task.cancelled(), second.working, holder(server)) == (True, True, "second")
+    assert len(asyncio.all_tasks()) == tasks, "the second has as many as the first had"
+    await second.stop()
+
+
+async def test_a_lease_that_is_lost_while_the_work_is_being_stopped_ends_the_process_too() -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    replica, loop = Replica(server, "stubborn", link=link), asyncio.get_running_loop()
+    await asyncio.sleep(5)
+    replica.stubborn_seconds = 100
+    replica.task.cancel()
+    await asyncio.sleep(1)
+    link.trouble = "hang"
+    hung_at = loop.time()
+    await replica.killed.wait()
+    assert loop.time() - hung_at < 15
+    link.trouble = ""
     await replica.stop()
 
 
@@ -208,15 +249,17 @@ async def test_work_that_fails_releases_the_lease_and_tells() -> None:
     assert holder(server) == ""
 
 
-async def test_a_lease_that_somebody_else_took_is_not_taken_back() -> None:
+@pytest.mark.parametrize("thief", [pytest.param("thief", id="and holds"), pytest.param("", id="and released")])
+async def test_a_lease_that_somebody_else_took_is_not_taken_back(thief: str) -> None:
     server = FakeApiServer()
     replica = Replica(server, "first")
     await asyncio.sleep(5)
     lease = server.objects[PATH, "ns", "it"]
-    server.put(PATH, {**lease, "spec": {**lease["spec"], "holderIdentity": "thief"}})
-    with pytest.raises(LeadershipLost):
-        await replica.task
-    assert holder(server) == "thief"
+    server.put(PATH, {**lease, "spec": {**lease["spec"], "holderIdentity": thief}})
+    async with asyncio.timeout(60):
+        with pytest.raises(LeadershipLost):
+            await replica.task
+    assert holder(server) == thief
     assert not replica.working
 
 

@@ -25,33 +25,85 @@ TENTHS = st.integers(0, 250)
 
 # --- two processes never both pass the leader check
 
-link_events = st.lists(st.tuples(st.integers(0, 1), st.booleans(), TENTHS), max_size=12)
-"""Whose connection, whether it hangs from now on, and how long that lasts."""
+troubles = st.sampled_from(("", "hang", "break", "lose", "503", "cancel", "cancel twice", "finish"))
+"""What happens to a replica's connection from now on, or to the replica itself."""
+
+blows = st.lists(st.tuples(st.integers(0, 1), troubles, TENTHS), max_size=14)
+"""Whom it hits, what happens, and how long until the next blow."""
+
+stubborn = st.sampled_from((0.0, 2.0, 20.0))
+"""How long the work goes on after it was told to stop."""
 
 
-async def _compete(events: list[tuple[int, bool, int]]) -> None:
-    server = FakeApiServer()
-    links = [Link(server), Link(server)]
-    replicas = [Replica(server, f"r{number}", link=link) for number, link in enumerate(links)]
+class Rivals:
+    """Two replicas that start again whenever they end."""
 
-    def look() -> None:
-        leading = [one for one in replicas if one.elector.is_leader or (one.working and not one.killed.is_set())]
-        assert len(leading) <= 1
+    def __init__(self, server: FakeApiServer, stubborn_seconds: float) -> None:
+        self.server = server
+        self.stubborn_seconds = stubborn_seconds
+        self.links = [Link(server), Link(server)]
+        self.births = 0
+        self.replicas = [self._born(0), self._born(1)]
 
-    for number, hangs, tenths in events:
-        links[number].hangs = hangs
+    def _born(self, number: int) -> Replica:
+        self.births += 1
+        replica = Replica(self.server, f"r{number}-{self.births}", link=self.links[number])
+        replica.stubborn_seconds = self.stubborn_seconds
+        return replica
+
+    async def suffer(self, number: int, trouble: str) -> None:
+        replica = self.replicas[number]
+        match trouble:
+            case "cancel" | "cancel twice":
+                replica.task.cancel()
+                await asyncio.sleep(0.01)
+                if trouble == "cancel twice":
+                    replica.task.cancel()
+            case "finish":
+                replica.finish.set()
+            case _:
+                self.links[number].trouble = trouble
+
+    def look(self) -> None:
+        """At most one passes the check, and at most one works in a living process."""
+        assert sum(one.elector.is_leader and not one.killed.is_set() for one in self.replicas) <= 1
+        assert sum(one.working and not one.killed.is_set() for one in self.replicas) <= 1
+        for number, replica in enumerate(self.replicas):
+            if replica.task.done():
+                self.replicas[number] = self._born(number)
+
+    async def stop(self) -> None:
+        for link in self.links:
+            link.trouble = ""
+        for replica in self.replicas:
+            await replica.stop()
+
+
+async def _compete(blows: list[tuple[int, str, int]], stubborn_seconds: float) -> None:
+    rivals = Rivals(FakeApiServer(), stubborn_seconds)
+    await asyncio.sleep(3)
+    for number, trouble, tenths in blows:
+        await rivals.suffer(number, trouble)
         for _ in range(max(1, tenths)):
             await asyncio.sleep(0.1)
-            look()
-    for replica in replicas:
-        await replica.stop()
+            rivals.look()
+    for link in rivals.links:
+        link.trouble = ""
+    for _ in range(400):
+        await asyncio.sleep(0.1)
+        rivals.look()
+    assert any(one.working for one in rivals.replicas), "nobody leads although nothing is wrong any more"
+    await rivals.stop()
+    assert len(asyncio.all_tasks()) == 1
 
 
-@given(link_events)
-@QUICK
-def test_two_never_lead_at_once_however_their_connections_hang(events: list[tuple[int, bool, int]]) -> None:
+@given(blows, stubborn)
+@settings(QUICK, max_examples=150)
+def test_two_never_lead_at_once_whatever_befalls_them(
+    blows: list[tuple[int, str, int]], stubborn_seconds: float
+) -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        runner.run(_compete(events))
+        runner.run(_compete(blows, stubborn_seconds))
 
 
 # --- one worker a key, no lost wake-up, a failed or cancelled reconcile leaks nothing

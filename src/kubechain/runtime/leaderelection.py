@@ -118,33 +118,28 @@ class LeaderElector:
             await self._clock.sleep(min(self._timing.retry_seconds * jitter, self._free_in_seconds + jitter - 1.0))
 
     async def _lead(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Work and renew; return whether the lease was lost."""
+        """Work and renew; return whether the lease was lost. The work is gone at the end, however that comes."""
         working = asyncio.ensure_future(work())
         renewing = asyncio.ensure_future(self._renew_on())
-        lost = False
+        renewing.add_done_callback(lambda _: self._cut_off(working))
         try:
-            await asyncio.wait((working, renewing), return_when=asyncio.FIRST_COMPLETED)
-            lost = not working.done()
+            await _finish(working)
+            lost = renewing.done()
         finally:
-            await self._stop(working, lost=lost)
             renewing.cancel()
-            await asyncio.wait((renewing,))
+            await _finish(renewing)
         if not working.cancelled():
             working.result()
         return lost
 
-    async def _stop(self, working: asyncio.Future[None], *, lost: bool) -> None:
-        """Stop the work; when the lease is lost, end the process if it would still run when others can take it."""
+    def _cut_off(self, working: asyncio.Future[None]) -> None:
+        """Stop the work, or the process if it would still run when others can take the lease."""
         if working.done():
             return
-        limit = self._timing.lease_seconds - self._timing.renew_deadline_seconds - 1.0
-        overrun = asyncio.get_running_loop().call_later(max(0.0, limit), self._exit_now) if lost else None
         working.cancel()
-        try:
-            await asyncio.wait((working,))
-        finally:
-            if overrun is not None:
-                overrun.cancel()
+        limit = self._timing.lease_seconds - self._timing.renew_deadline_seconds - 1.0
+        overrun = asyncio.get_running_loop().call_later(max(0.0, limit), self._exit_now)
+        working.add_done_callback(lambda _: overrun.cancel())
 
     async def _renew_on(self) -> None:
         """Renew as long as it works; return when the lease is lost, or could be soon."""
@@ -236,3 +231,16 @@ class LeaderElector:
                 await self._client.update(LEASES, msgspec.structs.replace(held, spec=spec))
         except (ApiError, TransportError, TimeoutError) as error:
             log.warning("lease not released", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])
+
+
+async def _finish(task: asyncio.Future[None]) -> None:
+    """Wait until a task is gone; a cancel is passed on to it, and goes on when it is gone, not before."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+            task.cancel()
+    if cancelled is not None:
+        raise cancelled
