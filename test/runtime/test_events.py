@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
-from kubechain.runtime.events import QUEUE_LIMIT, EventRecorder, EventSink
+from kubechain.runtime.events import ATTEMPTS, QUEUE_LIMIT, EventRecorder, EventSink
 from test.runtime.fake_apiserver import FakeApiServer, failure
+from test.runtime.virtual_time import VirtualTimeLoop
 from test.runtime.widgets import widget
 
 PATH = "apis/events.k8s.io/v1/events"
@@ -120,6 +125,101 @@ async def test_a_server_that_is_down_costs_events_and_nothing_else() -> None:
         server.fails = lambda sent: None
         await sink.drain()
         assert len(server.objects) == QUEUE_LIMIT
+
+
+async def test_an_event_that_could_not_be_written_is_written_when_it_happens_again() -> None:
+    server = FakeApiServer()
+    server.fails = lambda sent: failure(503, "ServiceUnavailable")
+    async with recording(server) as (recorder, sink):
+        for minute in range(30):
+            if minute == 5:
+                server.fails = lambda sent: None
+            recorder.event(OBJECT, "Warning", "Unreachable", "the same each minute")
+            await asyncio.sleep(60)
+        await sink.drain()
+    (event,) = events(server)
+    assert event["series"]["count"] == 25
+
+
+async def test_a_repetition_while_the_first_is_on_its_way_is_counted_soon() -> None:
+    server = FakeApiServer()
+    server.delay_seconds = 0.5
+    async with recording(server) as (recorder, _):
+        recorder.event(OBJECT, "Warning", "Failed", "the same")
+        await asyncio.sleep(0.1)
+        recorder.event(OBJECT, "Warning", "Failed", "the same")
+        await asyncio.sleep(15)
+    (event,) = events(server)
+    assert event["series"]["count"] == 2
+
+
+async def test_a_text_that_cannot_be_encoded_disturbs_nobody() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        recorder.event(OBJECT, "Warning", "Failed", "half of a pair: \ud83d.")
+        await sink.drain()
+    (event,) = events(server)
+    assert event["note"] == "half of a pair: ?."
+
+
+def _happenings() -> st.SearchStrategy[list[tuple[int, str, int]]]:
+    """Which object, which message, and how many seconds until the next."""
+    return st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(("one", "two", "down", "up", "refused")), st.integers(0, 90)),
+        max_size=80,
+    )
+
+
+async def _happen(happenings: list[tuple[int, str, int]]) -> None:
+    server = FakeApiServer()
+    counts: Counter[tuple[str, str]] = Counter()
+    async with recording(server) as (recorder, sink):
+        for number, message, seconds in happenings:
+            match message:
+                case "down":
+                    server.fails = lambda sent: TransportError("down")
+                case "up":
+                    server.fails = lambda sent: None
+                case "refused":
+                    server.failures.append(failure(403, "Forbidden"))
+                case _:
+                    recorder.event(widget(f"w{number}"), "Normal", "Step", message)
+                    counts[f"w{number}", message] += 1
+            await asyncio.sleep(seconds)
+            assert sink.statistics().pending <= len(counts)
+        server.fails = lambda sent: None
+        server.failures.clear()
+        await sink.drain()
+        now = sink.statistics()
+        assert now.pending == 0
+    shown: Counter[tuple[str, str]] = Counter()
+    for event in events(server):
+        shown[event["regarding"]["name"], event["note"]] += event.get("series", {}).get("count", 1)
+    assert all(shown[key] <= count for key, count in counts.items())
+    if not now.dropped and not now.filtered:
+        assert shown == counts, "every repetition is counted"
+    assert len(server.writes()) <= ATTEMPTS * (counts.total() + len(counts))
+
+
+@given(_happenings())
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_repeated_events_are_bounded_and_all_counted(happenings: list[tuple[int, str, int]]) -> None:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(_happen(happenings))
+
+
+async def test_a_thousand_repetitions_a_second_cost_a_write_each_ten_seconds_and_no_memory() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        for _ in range(60):
+            for _ in range(1000):
+                recorder.event(OBJECT, "Warning", "Failed", "the same")
+            assert sink.statistics().pending <= 1
+            await asyncio.sleep(1)
+        await sink.drain()
+    (event,) = events(server)
+    assert event["series"]["count"] == 60_000
+    assert len(server.writes()) <= 8
 
 
 async def test_refused_events_are_dropped_and_the_next_ones_are_written() -> None:

@@ -219,7 +219,11 @@ class EventSink:
         entry.last_at, entry.seen_at = self._clock.now(), now
         self._counts.aggregated += 1
         self._memory.series.move_to_end(entry.key)
-        if entry.written_count and not entry.flush_due:
+        if entry.written_count:
+            self._flush_later(entry)
+
+    def _flush_later(self, entry: _Entry) -> None:
+        if not entry.flush_due:
             entry.flush_due = True
             asyncio.get_running_loop().call_later(SERIES_FLUSH_SECONDS, self._enqueue, entry)
 
@@ -260,6 +264,9 @@ class EventSink:
                 self._give_up(entry, error)
             except ApiError as error:
                 self._give_up(entry, error)
+            else:
+                if entry.count > entry.written_count:  # repeated while it was on its way
+                    self._flush_later(entry)
             return
 
     async def _send(self, entry: _Entry) -> None:
@@ -301,6 +308,8 @@ class EventSink:
 
     def _give_up(self, entry: _Entry, error: Exception) -> None:
         self._counts.dropped += 1
+        if not entry.written_count and self._memory.series.get(entry.key) is entry:
+            del self._memory.series[entry.key]  # the next one is a first one: it is not added to what nobody can see
         log.warning(
             "event not written",
             kind=entry.key.kind, namespace=entry.key.namespace, name=entry.key.name, reason=entry.key.reason,
@@ -313,7 +322,8 @@ def _key(component: str, obj: KubernetesObject, event_type: str, reason: str, me
     return _Key(
         component=component, kind=obj.kind, namespace=metadata.namespace or "", name=metadata.name or "",
         uid=metadata.uid or "", type="Warning" if event_type == "Warning" else "Normal", reason=reason[:REASON_LIMIT],
-        note=message.encode()[:NOTE_LIMIT].decode("utf-8", "ignore"),
+        # Texts of others may hold halves of surrogate pairs, which nothing encodes.
+        note=message.encode("utf-8", "replace")[:NOTE_LIMIT].decode("utf-8", "ignore"),
     )  # fmt: skip
 
 
