@@ -7,8 +7,10 @@ from typing import Any, cast
 
 from kubechain.embedded import rules
 from kubechain.embedded.field_errors import FieldError, invalid
+from kubechain.embedded.metadata import STANDARD_FINALIZERS
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.schema import listtypes
+from kubechain.embedded.schema.normalize import drop_nulls
 from kubechain.embedded.schema.structural import Node, compile_schema
 from kubechain.embedded.schema.validation import NO_FIELD, validate
 from kubechain.embedded.schema.verdict import is_valid_for
@@ -21,9 +23,6 @@ _RULES_SKIPPED = (
     "some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
 )
-
-
-_KNOWN_FINALIZERS = {"orphan", "foregroundDeletion", "kubernetes"}
 
 
 class Version:
@@ -110,6 +109,9 @@ class CustomStrategy(Strategy):
             found += listtypes.check(new, self._storage.node)
         return found + self._rule_errors(new, old, about_metadata + found)
 
+    def drop_nulls(self, obj: JsonObject, info: ResourceInfo) -> None:
+        drop_nulls(obj, self.node(info))
+
     def rule_errors(self, obj: JsonObject) -> list[FieldError]:
         return listtypes.check(obj, self._storage.node) + self._rule_errors(obj, None, [])
 
@@ -130,7 +132,7 @@ class CustomStrategy(Strategy):
 
 
 def _finalizer_warning(name: str) -> str:
-    if name in _KNOWN_FINALIZERS or "/" in name:
+    if name in STANDARD_FINALIZERS or "/" in name:
         return ""
     how = "including a path (/) " if "." in name else ""
     advice = "prefer a domain-qualified finalizer name"

@@ -52,6 +52,7 @@ class Definitions:
         for record in self._core.store.scan(resource):
             obj = copied(record.object)
             strategy.decode(obj, strategy.info)
+            strategy.drop_nulls(obj, strategy.info)
             obj["apiVersion"] = strategy.info.api_version
             if obj != record.object:
                 self._core.store.rewrite(record, obj)

@@ -37,7 +37,8 @@ _METADATA = compile_schema(
             "type": "array",
             "items": {
                 **_struct(
-                    "apiVersion kind name uid",
+                    "apiVersion kind name",
+                    uid={**_TEXT, "default": ""},
                     blockOwnerDeletion={"type": "boolean"},
                     controller={"type": "boolean"},
                 ),

@@ -82,7 +82,9 @@ class _Loader(yaml.CSafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         self.flatten_mapping(node)
-        return {_as_text(self.value(key)): self.value(value, deep=deep) for key, value in node.value}
+        fields = {_as_text(self.value(key)): self.value(value, deep=deep) for key, value in node.value}
+        # It becomes JSON on its way, which Go writes in order.
+        return dict(sorted(fields.items()))
 
 
 def _as_text(key: Any) -> str:
@@ -99,7 +101,7 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float | str:
         value = int(sign + digits, 8 if octal else 0)
         if value in _INT64:
             return value
-    # It becomes JSON on its way, where a whole number has no point.
+    # In JSON a whole number has no point.
     fraction = float(plain)
     return int(fraction) if fraction.is_integer() and abs(fraction) < 1e21 else fraction
 

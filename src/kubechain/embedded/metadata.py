@@ -18,6 +18,7 @@ JsonObject = dict[str, Any]
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 """Finalizers that the garbage collector removes."""
+STANDARD_FINALIZERS = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
 
 ANNOTATIONS_LIMIT_BYTES = 256 * 1024
 GENERATED_SUFFIX_LENGTH = 5
@@ -25,7 +26,6 @@ GENERATED_PREFIX_LIMIT = 63 - GENERATED_SUFFIX_LENGTH
 
 IMMUTABLE = "field is immutable"
 _IMMUTABLE_FIELDS = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-_DECLARED = {f"metadata.{name}" for name in _IMMUTABLE_FIELDS if name not in {"name", "namespace"}}
 _SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 _MAP_FIELDS = ("labels", "annotations")
 _LIST_FIELDS = ("finalizers", "ownerReferences", "managedFields")
@@ -104,7 +104,8 @@ def _go_item(name: str) -> str:
 def _expect(holds: bool, name: str, value: Any, *, wanted: str, info: ResourceInfo) -> None:
     if holds:
         return
-    text = f"json: cannot unmarshal {json_type(value)} into Go struct field ObjectMeta.{name} of type {wanted}"
+    path = name if info.custom else f"metadata.{name}"
+    text = f"json: cannot unmarshal {json_type(value)} into Go struct field ObjectMeta.{path} of type {wanted}"
     raise cannot_be_handled(info, text)
 
 
@@ -208,21 +209,24 @@ def _check_owner(owner: JsonObject, path: str) -> list[FieldError]:
 def check_update(new: JsonObject, old: JsonObject, *, declarative: bool) -> list[FieldError]:
     """Complaints about how metadata changed.
 
-    Each comes as often as kube-apiserver repeats it: it looks at the state once, and at the change twice.
-
     Args:
-        declarative: the kind has rules that are declared, which say once what they cover: built-in kinds do.
+        declarative: the kind has rules that are declared, as built-in ones have: each complaint comes once. Of other
+            kinds kube-apiserver looks at the state once, and at the change twice.
     """
     state = _check_common(new)
     change = _check_change(new, old) + state
-    found = [*state, *_check_finalizers(new.get("finalizers", [])), *change, *change]
-    if not declarative:
-        return found
-    return [error for place, error in enumerate(found) if not (_is_declared(error) and error in found[:place])]
+    once = [*_check_finalizers(new.get("finalizers", [])), *change]
+    return once if declarative else [*state, *once, *change]
 
 
-def _is_declared(error: FieldError) -> bool:
-    return error.field in _DECLARED or (error.type == "FieldValueRequired" and "ownerReferences[" in error.field)
+def check_core_finalizers(metadata: JsonObject) -> list[FieldError]:
+    """Complaints about finalizers of the core group's kinds, which must be well known or have a domain."""
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"metadata.finalizers[{index}]", name, text)
+        for index, name in enumerate(metadata.get("finalizers", ()))
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def _check_change(new: JsonObject, old: JsonObject) -> list[FieldError]:

@@ -167,7 +167,7 @@ def not_acceptable() -> StatusError:
 def is_a_list(info: ResourceInfo) -> StatusError:
     """406, for a list that was asked for in a form of one object."""
     asked = "you requested PartialObjectMetadata, but the requested object is a list"
-    go_type = "unstructured.UnstructuredList" if info.custom else f"{info.version}.{info.list_kind}"
+    go_type = "unstructured.UnstructuredList" if info.custom else f"{_go_package(info)}.{info.list_kind}"
     return StatusError(406, "NotAcceptable", message=f"{asked} (*{go_type})")
 
 
@@ -176,7 +176,13 @@ def not_a_list(info: ResourceInfo) -> StatusError:
     if info.custom:
         return StatusError(500, "", message="content is not a list")
     asked = "you requested PartialObjectMetadataList, but the requested object is not a list"
-    return StatusError(406, "NotAcceptable", message=f"{asked} (*{info.version}.{info.kind})")
+    return StatusError(406, "NotAcceptable", message=f"{asked} (*{_go_package(info)}.{info.kind})")
+
+
+def _go_package(info: ResourceInfo) -> str:
+    """The package of the internal types of a built-in group: events are stored as those of the core group."""
+    group = info.group.partition(".")[0]
+    return group if group not in {"", "events"} else "core"
 
 
 def body_media(content_type: str) -> str:
@@ -275,14 +281,26 @@ def decode_doubled(body: bytes, content_type: str) -> JsonObject:
     return gojson.merged(body) if decode is orjson.loads else cast("JsonObject", decode(body))
 
 
-def patch_complaints(body: bytes, kind: PatchType) -> list[str]:
-    """Return what strict reading finds in a patch that can be read."""
+def patch_complaints(body: bytes, kind: PatchType, patch: Any) -> list[str]:
+    """Return what strict reading finds in a patch that can be read, and was read as `patch`."""
+    if kind == "json":
+        return [f"json patch {text}" for text in (*_duplicates(body), *_unknown_of_operations(patch))]
     if kind != "apply":
         return _duplicates(body)
     if body.lstrip().startswith(b"{") and not gojson.duplicates(body):
         return []
     doubled = goyaml.doubled_keys(body)
     return [f"error converting YAML to JSON: {doubled}"] if doubled else []
+
+
+_OPERATION: Final = frozenset({"op", "path", "from", "value"})
+
+
+def _unknown_of_operations(operations: list[Any]) -> list[str]:
+    fields = (
+        (i, name) for i, each in enumerate(operations) if isinstance(each, dict) for name in cast("JsonObject", each)
+    )
+    return [f'unknown field "[{i}].{name}"' for i, name in fields if name not in _OPERATION]
 
 
 _TYPE_META: Final = (
@@ -325,6 +343,8 @@ def decode_patch(body: bytes, kind: PatchType) -> Any:
     if not isinstance(document, list if kind == "json" else dict):
         wanted = "[]handlers.jsonPatchOp" if kind == "json" else "map[string]interface {}"
         text = f"json: cannot unmarshal {gojson.json_type(document)} into Go value of type {wanted}"
+        if kind == "apply":
+            text = f"error unmarshaling JSON: while decoding JSON: {text}"
         raise errors.bad_request(f"error decoding patch: {text}")
     return cast("Any", document)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal, cast
 
 from kubechain.embedded import apply, errors, gotext, metadata, patches, strategic, typecheck, typed
@@ -55,8 +54,6 @@ class Patcher:
             )
         record = self._core.record(info, namespace, name)
         patched = self._apply(info, patch_type, self._current(info, record), patch)
-        if patch_type == "json":
-            options = replace(options, complaints=[f"json patch {text}" for text in options.complaints])
         try:
             new = self._writer.decode(info, patched, options, patched=True)
         except UndecodableError as error:
@@ -111,8 +108,7 @@ class Patcher:
         node = strategy.node(strategy.info)
         merged = copied(apply.apply(live, config, node=node, manager=manager, force=force, now=now))
         _report_text(options)
-        without_text = replace(options, complaints=())
-        new = strategy.to_storage(self._writer.decode(strategy.info, merged, without_text), strategy.info)
+        new = self._writer.decode(strategy.info, merged, options, applied=True)
         if record is None:
             if subresource:
                 raise errors.not_found(info.group, info.plural, name)

@@ -58,11 +58,14 @@ class Strategy:
         if not info.custom:
             typecheck.check(obj, node, info)
         unknown = prune(obj, node)
-        drop_nulls(obj, node)
         if not info.custom:
+            drop_nulls(obj, node)
             _drop_empty(obj)
         set_defaults(obj, node)
         return sorted(unknown) if info.custom else unknown
+
+    def drop_nulls(self, obj: JsonObject, info: ResourceInfo) -> None:
+        """Remove, in place, nulls that mean nothing; built-in kinds never have any, once decoded."""
 
     def before_apply(self, config: JsonObject) -> JsonObject:
         """Bring an applied configuration, which has no defaults, into the form that is kept."""

@@ -47,8 +47,9 @@ def _check_value(value: Any, node: Node, path: str, info: ResourceInfo) -> None:
     if value is None or not node.type:
         return
     if not _fits(value, node):
-        place = f"{_struct_of(path, info)}.{path}"
-        text = f"json: cannot unmarshal {json_type(value)} into Go struct field {place} of type {_go_type(node)}"
+        place = f"{_struct(path.rpartition('.')[0], info)}.{path}"
+        wanted = _go_type(node, f"v1.{_struct(path, info)}")
+        text = f"json: cannot unmarshal {json_type(value)} into Go struct field {place} of type {wanted}"
         raise cannot_be_handled(info, text)
     if isinstance(value, str):
         _check_time(value, node, path, info)
@@ -63,10 +64,10 @@ def _check_value(value: Any, node: Node, path: str, info: ResourceInfo) -> None:
             _check_value(item, node.items, path, info)
 
 
-def _struct_of(path: str, info: ResourceInfo) -> str:
-    """The name of the struct that has the field: Go names the innermost one."""
-    parent = path.rpartition(".")[0].rpartition(".")[2]
-    return _STRUCTS.get(parent) or f"{info.kind}{parent[:1].upper()}{parent[1:]}"
+def _struct(path: str, info: ResourceInfo) -> str:
+    """The name of the struct at a path."""
+    field = path.rpartition(".")[2]
+    return _STRUCTS.get(field) or f"{info.kind}{field[:1].upper()}{field[1:]}"
 
 
 def _fits(value: Any, node: Node) -> bool:
@@ -112,14 +113,14 @@ def _check_time(value: str, node: Node, path: str, info: ResourceInfo) -> None:
         raise cannot_be_handled(info, f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
 
 
-def _go_type(node: Node) -> str:
+def _go_type(node: Node, struct: str = "struct") -> str:
     match node.type:
         case "object" if isinstance(node.additional, Node):
-            return f"map[string]{_go_type(node.additional)}"
+            return f"map[string]{_go_type(node.additional, struct)}"
         case "object":
-            return "struct"
+            return struct
         case "array" if node.items is not None:
-            return f"[]{_go_type(node.items)}"
+            return f"[]{_go_type(node.items, struct)}"
         case "string" if node.raw.get("format") == "byte":
             return "[]uint8"
         case "boolean":

@@ -16,10 +16,8 @@ JsonObject = dict[str, Any]
 
 def check(value: Any, node: Node | None, path: str = "") -> list[str]:
     """Complaints about a value at `path`; of an unknown field only, when there is one."""
-    if value is None or node is None or not (node.type or node.int_or_string):
+    if value is None or node is None or not node.type:
         return []
-    if node.int_or_string:
-        return _at(path, f"expected any scalar, got &{{{plain(value)}}}") if isinstance(value, list | dict) else []
     match node.type:
         case "object" if isinstance(value, dict):
             return _fields(cast("JsonObject", value), node, path)

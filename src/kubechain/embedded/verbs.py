@@ -176,15 +176,17 @@ class Verbs:
         options = call.writing("PatchOptions")
         if kind == "apply":
             options["field_manager"] = call.query.text("fieldManager")
+        body = call.request.body
+        patch = negotiation.decode_patch(body, kind)
         patched, created = self._engine.patch(
             call.info,
             path.namespace,
             path.name,
             kind,
-            negotiation.decode_patch(call.request.body, kind),
+            patch,
             subresource=path.subresource,
             force=call.query.flag("force"),
-            complaints=negotiation.patch_complaints(call.request.body, kind),
+            complaints=negotiation.patch_complaints(body, kind, patch),
             **options,
         )
         return self._object(201 if created else 200, patched, call)

@@ -121,15 +121,43 @@ class Writer:
         return self.replace(info, record, new, subresource=subresource, options=options)
 
     def decode(
-        self, info: ResourceInfo, obj: JsonObject, options: WriteOptions, *, patched: bool = False
+        self,
+        info: ResourceInfo,
+        obj: JsonObject,
+        options: WriteOptions,
+        *,
+        patched: bool = False,
+        applied: bool = False,
     ) -> JsonObject:
-        """Bring a body, or a patched object, into storage form, in place."""
+        """Bring a body into storage form, in place.
+
+        Args:
+            patched: it is what a patch made of an object, which is refused in other words.
+            applied: it is what server-side apply made, which has looked for unknown fields, and for which a null is a
+                value, of a type that may not fit.
+        """
         strategy = self._core.strategy(info)
-        _check_type(info, strategy, obj, options, patched=patched)
+        self._check_type(info, obj, options, patched=patched)
         begin_with_type(info, obj)
+        order = list(obj)
         unknown = metadata.decode(obj, info) + strategy.decode(obj, info)
-        report(info, [*options.complaints, *_unknown(unknown)], options)
+        if len(unknown) > 1 and not info.custom:
+            unknown.sort(key=lambda path: order.index(_first_field(path)))
+        if not applied:
+            report(info, [*options.complaints, *_unknown(unknown)], options)
+            strategy.drop_nulls(obj, info)
         return strategy.to_storage(obj, info)
+
+    def _check_type(self, info: ResourceInfo, obj: JsonObject, options: WriteOptions, *, patched: bool) -> None:
+        """A body names the version and kind of the URL; one of a built-in kind may name neither."""
+        if info.custom:
+            _check_named(info, obj)
+            if (obj.get("apiVersion", ""), obj["kind"]) != (info.api_version, info.kind):
+                _refuse_type(info, self._core.strategy(info), obj, options, patched=patched)
+            return
+        version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
+        if (version, kind) != (info.api_version, info.kind):
+            raise _other_kind(info, version, kind, known=self._core.registry.for_kind(version, kind) is not None)
 
     def _check_precondition(self, info: ResourceInfo, strategy: Strategy, meta: JsonObject, record: Record) -> None:
         uid = meta.get("uid")
@@ -195,12 +223,14 @@ class Writer:
     def _check(self, info: ResourceInfo, new: JsonObject, *, old: JsonObject | None) -> None:
         strategy = self._core.strategy(info)
         meta = new["metadata"]
+        core = [] if info.group else metadata.check_core_finalizers(meta)
         if old is None:
             found = metadata.check_create(meta, namespaced=info.namespaced, rule=strategy.name_rule)
-            found += strategy.validate_create(new, found, info)
+            found += strategy.validate_create(new, found + core, info)
         else:
             found = metadata.check_update(meta, old["metadata"], declarative=not info.custom)
             found += strategy.validate_update(new, old, found, info)
+        found += core
         if found:
             stored = strategy.info
             raise errors.invalid(stored.group, stored.kind, meta.get("name", ""), causes=causes(found))
@@ -219,20 +249,6 @@ def begin_with_type(info: ResourceInfo, obj: JsonObject) -> None:
     obj.update({"apiVersion": info.api_version, "kind": info.kind, **rest})
 
 
-def _check_type(
-    info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions, *, patched: bool
-) -> None:
-    """A body names the version and kind of the URL; one of a built-in kind may name neither."""
-    if info.custom:
-        _check_named(info, obj)
-        if (obj.get("apiVersion", ""), obj["kind"]) != (info.api_version, info.kind):
-            _refuse_type(info, strategy, obj, options, patched=patched)
-        return
-    version, kind = obj.get("apiVersion") or info.api_version, obj.get("kind") or info.kind
-    if (version, kind) != (info.api_version, info.kind):
-        raise _other_kind(info, version, kind)
-
-
 def _refuse_type(
     info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions, *, patched: bool
 ) -> NoReturn:
@@ -247,17 +263,22 @@ def _refuse_type(
     found = [] if kind == info.kind else [invalid("kind", kind, f"must be {info.kind}"), *strategy.rule_errors(obj)]
     if version != info.api_version:
         found.append(invalid("apiVersion", version, f"must be {info.api_version}"))
-    raise errors.invalid(info.group, kind, metadata.of(obj).get("name", ""), causes=causes(found))
+    group = version.rpartition("/")[0]
+    raise errors.invalid(group, kind, metadata.of(obj).get("name", ""), causes=causes(found))
 
 
 def _unknown(paths: Iterable[str]) -> list[str]:
     return [f'unknown field "{path}"' for path in paths]
 
 
-def _other_kind(info: ResourceInfo, version: str, kind: str) -> errors.StatusError:
+def _first_field(path: str) -> str:
+    return path.partition(".")[0].partition("[")[0]
+
+
+def _other_kind(info: ResourceInfo, version: str, kind: str, *, known: bool) -> errors.StatusError:
     """400 for a body of another built-in kind."""
     short = version.rpartition("/")[2]
-    if version == info.api_version:
+    if version == info.api_version and known:
         why = f"converting (v1.{kind}) to (core.{info.kind}): unknown conversion"
     else:
         why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'

@@ -3,7 +3,7 @@
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, GROUP, WIDGETS, config_map, widget
-from test.conformance.steps import APPLY, MERGE, Request, case, edited, get, patch, post, put
+from test.conformance.steps import APPLY, JSON_PATCH, MERGE, Case, Request, case, edited, get, patch, post, put
 
 
 def _apply(who: str, spec: dict[str, Any], /, *, force: bool = False, query: str = "", **metadata: Any) -> Request:
@@ -13,7 +13,54 @@ def _apply(who: str, spec: dict[str, Any], /, *, force: bool = False, query: str
     )
 
 
+def _refused(name: str, spec: dict[str, Any], metadata: dict[str, Any]) -> Case:
+    return case(f"refused: {name}", _apply("m1", spec, **metadata))
+
+
+def _rewritten(name: str, entries: list[Any], path: str = "") -> Case:
+    return case(
+        f"managedFields of an update: {name}",
+        _apply("m1", {}),
+        patch(f"{WIDGETS}/s{path}", MERGE, {"metadata": {"managedFields": entries}}),
+        get(f"{WIDGETS}/s", pick=("metadata", "managedFields")),
+    )
+
+
+_ENTRY: dict[str, Any] = {
+    "manager": "m1",
+    "operation": "Update",
+    "apiVersion": f"{GROUP}/v1",
+    "time": "2020-01-01T00:00:00Z",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {"f:spec": {"f:message": {}}},
+}
 _PORTS = {"tags": ["a", "b"], "ports": [{"name": "x", "port": 1}], "counts": {"k": 1}}
+
+_TWICE = (
+    f'{{"apiVersion":"{GROUP}/v1","kind":"Widget","metadata":{{"name":"s"}},"spec":{{"message":"x","message":"hi"}}}}'
+)
+_HEAD = f"apiVersion: {GROUP}/v1\nkind: Widget\n"
+_TWICE_YAML = (
+    f"{_HEAD}metadata: {{name: s, name: s}}\nspec:\n  message: x\n  counts:\n    a: 1\n    a: 2\n  message: hi\n"
+)
+_WORDS = """\
+    yes: y
+    no: "n"
+    time: 1:30
+    octal: 0777
+    almost: 08
+    power: 1e3
+    grouped: 1_000
+    whole: 3.0
+    part: .5
+    hex: 0x1F
+    date: 2020-01-01
+    nothing: ~
+    version: 1.2.3
+    1: one
+    2.5: two and a half
+"""
+"""Plain scalars, of which other readers of YAML think otherwise."""
 
 CASES = [
     case("what is not there is made", _apply("m1", _PORTS)),
@@ -101,6 +148,71 @@ CASES = [
     case("a key twice in a list with keys", _apply("m1", {"ports": [{"name": "x"}, {"name": "x"}]})),
     case("an element without its key", _apply("m1", {"ports": [{"port": 1}]})),
     case("an element twice in a set", _apply("m1", {"tags": ["a", "a"]})),
+    *[
+        _refused(name, spec, metadata)
+        for name, spec, metadata in (
+            ("a text for a number", {"lo": "x"}, {}),
+            ("a boolean for a number", {"lo": True}, {}),
+            ("an object for a text", {"message": {"a": 1, "b": ["c", None]}}, {}),
+            ("a list for a text", {"message": [1, "x", 2.5]}, {}),
+            ("a text for a map", {"counts": "x"}, {}),
+            ("a text for a list", {"plain": "x"}, {}),
+            ("a map for a set", {"tags": {"a": 1}}, {}),
+            ("a number in a set of texts", {"tags": ["a", 5]}, {}),
+            ("an object in a set", {"tags": [{"a": 1}]}, {}),
+            ("a list in a set", {"tags": [["a"]]}, {}),
+            ("null in a set", {"tags": [None]}, {}),
+            ("a text in a list with keys", {"ports": ["x"]}, {}),
+            ("null in a list with keys", {"ports": [None]}, {}),
+            ("the wrong type in a list with keys", {"ports": [{"name": "x", "port": "y"}]}, {}),
+            ("the wrong type in a list", {"plain": [1, "x"]}, {}),
+            ("the wrong type in a map", {"counts": {"k": "x"}}, {}),
+            ("an object for an integer or a text", {"either": {"a": 1}}, {}),
+            ("a label that is a number", {}, {"labels": {"a": 5}}),
+            ("labels that are a list", {}, {"labels": ["a"]}),
+            ("a finalizer twice", {}, {"finalizers": ["a.b/c", "a.b/c"]}),
+            ("an owner without its uid", {}, {"ownerReferences": [{"kind": "x"}]}),
+            ("an unknown field of the metadata", {}, {"foo": 1}),
+            ("a fraction for an integer", {"lo": 1.5}, {}),
+        )
+    ],
+    case("null is nothing", _apply("m1", {"tags": None, "counts": None, "a": None})),
+    case(
+        "a ConfigMap, a text for a boolean",
+        patch(f"{CONFIG_MAPS}/e?fieldManager=x", APPLY, {**config_map("e"), "immutable": "x"}),
+    ),
+    case(
+        "a key twice in JSON",
+        *[
+            patch(f"{WIDGETS}/s?fieldManager=m1{level}", APPLY, _TWICE.encode())
+            for level in ("&fieldValidation=Strict", "")
+        ],
+    ),
+    case(
+        "keys twice in YAML",
+        *[
+            patch(f"{WIDGETS}/s?fieldManager=m1{level}", APPLY, _TWICE_YAML.encode())
+            for level in ("&fieldValidation=Strict", "")
+        ],
+    ),
+    case(
+        "words of YAML",
+        patch(
+            f"{WIDGETS}/s?fieldManager=m1",
+            APPLY,
+            f"{_HEAD}metadata: {{name: s}}\nspec:\n  message: hi\n  free:\n{_WORDS}".encode(),
+        ),
+    ),
+    *[
+        case(f"no YAML: {name}", patch(f"{WIDGETS}/s?fieldManager=m1", APPLY, text.encode()))
+        for name, text in (
+            ("a colon too many, on line three", "a: 1\nb: 2\nc: d: e\n"),
+            ("a list that does not end", "a: [1, 2\nb: 3\n"),
+            ("a tab", "a:\n\tb: 1\n"),
+            ("a list where a map goes on", "a: 1\n- b\n"),
+            ("a text that does not end", 'a: "b\n'),
+        )
+    ],
     case("a value that is not valid", _apply("m1", {"color": "blue"})),
     case("managedFields must not be given", _apply("m1", {}, managedFields=[{"manager": "x"}])),
     case("without a field manager", patch(f"{WIDGETS}/s", APPLY, widget("s"))),
@@ -141,6 +253,29 @@ CASES = [
         patch(f"{WIDGETS}/s", MERGE, {"metadata": {"managedFields": [{}]}}),
         get(f"{WIDGETS}/s"),
     ),
+    _rewritten("none", []),
+    _rewritten("another", [{**_ENTRY, "manager": "else"}]),
+    _rewritten("of an operation that does not exist", [{**_ENTRY, "operation": "Foo"}]),
+    _rewritten("without a type", [{**_ENTRY, "fieldsType": ""}]),
+    _rewritten("that are no set", [{**_ENTRY, "fieldsV1": {"f:spec": 5}}]),
+    _rewritten("of the status", [{}], "/status"),
+    case(
+        "managedFields may be moved from one to another, as kubectl does",
+        post(f"{WIDGETS}?fieldManager=client", widget("s"), save="made", quiet=True),
+        patch(
+            f"{WIDGETS}/s",
+            JSON_PATCH,
+            [
+                {
+                    "op": "replace",
+                    "path": "/metadata/managedFields",
+                    "value": [{**_ENTRY, "manager": "server", "operation": "Apply"}],
+                },
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": "$(made.metadata.resourceVersion)"},
+            ],
+        ),
+    ),
+    case("managedFields of a new object", post(WIDGETS, widget("s", managedFields=[{**_ENTRY, "manager": "else"}]))),
     case(
         "an update moves what it changes to the updater",
         post(WIDGETS, widget("s", {"message": "hi", "a": "1"}), save="made"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from test.conformance.cases.kinds import CONFIG_MAPS, CORE, SECRETS, WIDGETS, config_map, widget
+from test.conformance.cases.kinds import CONFIG_MAPS, CORE, GROUP, SECRETS, WIDGETS, config_map, widget
 from test.conformance.steps import MERGE, case, delete, edited, get, patch, post, put
 
 _MADE = post(WIDGETS, widget("p"), save="made", quiet=True)
@@ -13,15 +13,12 @@ _FREE_QUIETLY = patch(f"{WIDGETS}/f", MERGE, {"metadata": {"finalizers": None}},
 _OWNER = post(WIDGETS, widget("o"), save="owner", quiet=True)
 
 
+def _owner(name: str, saved: str, **more: Any) -> dict[str, Any]:
+    return {"apiVersion": f"{GROUP}/v1", "kind": "Widget", "name": name, "uid": f"$({saved}.metadata.uid)", **more}
+
+
 def _owned(name: str, **more: Any) -> dict[str, Any]:
-    owner = {
-        "apiVersion": "conformance.example.com/v1",
-        "kind": "Widget",
-        "name": "o",
-        "uid": "$(owner.metadata.uid)",
-        **more,
-    }
-    return config_map(name, ownerReferences=[owner])
+    return config_map(name, ownerReferences=[_owner("o", "owner", **more)])
 
 
 CASES = [
@@ -85,6 +82,8 @@ CASES = [
     ),
     case("options that are not JSON", _MADE, delete(f"{WIDGETS}/p", b"{x")),
     case("options of another kind", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": "v1", "kind": "ConfigMap"})),
+    case("options of a group", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": f"{GROUP}/v1", "kind": "DeleteOptions"})),
+    case("options that are a list", _MADE, delete(f"{WIDGETS}/p", [1])),
     case("options with their kind", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": "v1", "kind": "DeleteOptions"})),
     case(
         "dependents follow",
@@ -119,6 +118,21 @@ CASES = [
         delete(f"{WIDGETS}/o", {"propagationPolicy": "Foreground"}),
         get(f"{WIDGETS}/o", until=404),
         get(f"{CONFIG_MAPS}/d"),
+    ),
+    case(
+        "of two owners one goes",
+        _OWNER,
+        post(WIDGETS, widget("other"), save="other", quiet=True),
+        post(
+            CONFIG_MAPS,
+            config_map("d", ownerReferences=[_owner("o", "owner"), _owner("other", "other")]),
+            save="d",
+            quiet=True,
+        ),
+        delete(f"{WIDGETS}/o", {"propagationPolicy": "Orphan"}, quiet=True),
+        get(f"{WIDGETS}/o", until=404),
+        get(f"{CONFIG_MAPS}/d", pick=("metadata", "ownerReferences")),
+        get(f"{CONFIG_MAPS}/d", pick=("metadata", "managedFields")),
     ),
     case(
         "orphans stay, without the owner",

@@ -10,6 +10,14 @@ _TWICE_ABOVE = f'{{{_HEAD},"spec":{{"message":"x"}},"spec":{{"message":"y"}}}}'.
 _TWICE_BUILT_IN = (
     b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"data":{"a":"1","a":"2"},"data":{"b":"1"}}'
 )
+_METADATA_TWICE = (
+    b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d","labels":{"a":"1"}},"metadata":{"labels":{"b":"2"}}}'
+)
+_BOTH = f'{{{_HEAD},"spec":{{"message":"x","message":"y","zzz":1,"lo":2,"lo":3}},"aaa":1}}'.encode()
+_YAML_BOTH = (
+    b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, foo: 1}\nzzz: 1\nbar:\n  a: 1\n  a: 2\n"
+    b"data:\n  a: x\n  a: z\n"
+)
 _YAML_TWICE = (
     b"apiVersion: conformance.example.com/v1\nkind: Widget\nmetadata: {name: d}\nspec:\n  message: x\n  message: z\n"
 )
@@ -49,6 +57,14 @@ CASES = [
     *_each("the spec twice", WIDGETS, _TWICE_ABOVE),
     *_each("fields twice in YAML", WIDGETS, _YAML_TWICE, content_type="application/yaml"),
     *_each("unknown fields of a ConfigMap", CONFIG_MAPS, {**config_map("u"), "foo": 1, "bar": {"x": 1}}),
+    *_each("the metadata of a ConfigMap twice", CONFIG_MAPS, _METADATA_TWICE),
+    *_each(
+        "unknown fields of a ConfigMap in YAML, and some twice",
+        CONFIG_MAPS,
+        _YAML_BOTH,
+        content_type="application/yaml",
+    ),
+    *_each("unknown fields of a Widget, and some twice", WIDGETS, _BOTH),
     *_each("unknown fields of a ConfigMap's metadata", CONFIG_MAPS, config_map("u", foo=1)),
     *_each("fields of a ConfigMap twice", CONFIG_MAPS, _TWICE_BUILT_IN),
     *_each("fields of a ConfigMap in the wrong case", CONFIG_MAPS, {**config_map("u"), "Data": {"x": "1"}}),

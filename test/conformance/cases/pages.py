@@ -89,6 +89,12 @@ CASES = [
         get(WIDGETS, headers={"accept": PARTIAL}),
         get(f"{WIDGETS}/l0", headers={"accept": PARTIAL_LIST}),
     ),
+    case(
+        "metadata of a built-in kind only, the wrong form",
+        *_MAPS[:1],
+        get(CONFIG_MAPS, headers={"accept": PARTIAL}),
+        get(f"{CONFIG_MAPS}/m0", headers={"accept": PARTIAL_LIST}),
+    ),
     case("a form that does not exist", get(WIDGETS, headers={"accept": "application/xml"})),
     case("a timeout", get(f"{ALL_WIDGETS}?timeoutSeconds=5&labelSelector=zzz")),
     case("an option that does not exist is ignored", get(f"{WIDGETS}?zzz=1")),

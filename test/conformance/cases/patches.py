@@ -1,11 +1,12 @@
 """Merge, JSON and strategic merge patches."""
 
-from test.conformance.cases.kinds import CONFIG_MAPS, CORE, SECRETS, WIDGETS, config_map, widget
+from test.conformance.cases.kinds import CONFIG_MAPS, CORE, LEASES, SECRETS, WIDGETS, config_map, widget
 from test.conformance.steps import JSON_PATCH, MERGE, STRATEGIC, Case, Json, case, get, patch, post
 
 _MADE = post(WIDGETS, widget("a"), save="made", quiet=True)
 _MAP = post(CONFIG_MAPS, config_map("c", finalizers=["a.b/c"]), save="made", quiet=True)
 _ACCOUNT = post(f"{CORE}/serviceaccounts", {"metadata": {"name": "s"}, "secrets": [{"name": "x"}]}, quiet=True)
+_ADD_UNKNOWN = {"op": "add", "path": "/spec/zzz", "value": 1}
 _OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "$(made.metadata.uid)"}
 
 
@@ -20,6 +21,20 @@ def _merge(name: str, body: Json, query: str = "") -> Case:
 def _strategic(name: str, body: Json) -> Case:
     return case(f"strategic merge patch: {name}", _MAP, patch(f"{CONFIG_MAPS}/c", STRATEGIC, body))
 
+
+def _config_map(name: str, media: str, body: Json | bytes, query: str = "") -> Case:
+    return case(name, _MAP, patch(f"{CONFIG_MAPS}/c{query}", media, body))
+
+
+def _named(kind: str, path: str, name: str) -> Case:
+    return case(
+        f"merge patch: names that are none, of a {kind}",
+        post(path, {"kind": kind, "metadata": {"name": name}}, quiet=True),
+        patch(f"{path}/{name}", MERGE, _BAD_NAMES),
+    )
+
+
+_BAD_NAMES = {"metadata": {"labels": {"a b": "c"}, "finalizers": ["plain", "a b"], "ownerReferences": [{"uid": "1"}]}}
 
 CASES = [
     _merge("fields are set", {"spec": {"color": "green", "counts": {"k": 1}}}),
@@ -57,6 +72,61 @@ CASES = [
         "merge patch: an unknown field of a ConfigMap under Strict",
         _MAP,
         patch(f"{CONFIG_MAPS}/c?fieldValidation=Strict", MERGE, {"zzz": 1}),
+    ),
+    *[
+        _config_map(f"merge patch: a ConfigMap, {name}", MERGE, body, query)
+        for name, body, query in (
+            ("a uid that is not its own", {"metadata": {"uid": "nope"}}, ""),
+            ("a label that is none", {"metadata": {"labels": {"a b": "c"}}}, ""),
+            ("a finalizer that is none", {"metadata": {"finalizers": ["a b"]}}, ""),
+            ("another kind", {"kind": "Other"}, ""),
+            ("another version", {"apiVersion": "v9"}, ""),
+            ("the kind of another built-in object", {"kind": "Secret", "data": None}, ""),
+            ("labels that are a number", {"metadata": {"labels": 5}}, ""),
+            ("metadata that are a text", {"metadata": "x"}, ""),
+            ("a field twice", b'{"data":{"b":"1","b":"2"}}', ""),
+            (
+                "a field twice and an unknown one, Strict",
+                b'{"data":{"b":"1","b":"2"},"zzz":1}',
+                "?fieldValidation=Strict",
+            ),
+            (
+                "a label and an unknown field, Strict",
+                {"metadata": {"labels": {"a": "b"}}, "z": 1},
+                "?fieldValidation=Strict",
+            ),
+        )
+    ],
+    _named("Secret", SECRETS, "s"),
+    _named("Lease", LEASES, "l"),
+    _named("ServiceAccount", f"{CORE}/serviceaccounts", "s"),
+    _named("Namespace", "/api/v1/namespaces", "x-$ns"),
+    case("merge patch: names that are none, of a Widget", _MADE, patch(f"{WIDGETS}/a", MERGE, _BAD_NAMES)),
+    _merge("labels that are a number", {"metadata": {"labels": 5}}),
+    _merge("a finalizer that is none", {"metadata": {"finalizers": ["a b"]}}),
+    _merge("owners that are incomplete", {"metadata": {"ownerReferences": [{"kind": "x"}]}}),
+    _merge("another kind and version", {"apiVersion": "conformance.example.com/v9", "kind": "Other"}),
+    _merge("another group", {"apiVersion": "example.com/v1"}),
+    *[
+        case(f"JSON patch: {name}", _MADE, patch(f"{WIDGETS}/a{query}", JSON_PATCH, body))
+        for name, body, query in (
+            ("a field twice", b'[{"op":"add","path":"/spec/lo","value":2,"value":3}]', ""),
+            (
+                "a field twice, Strict",
+                b'[{"op":"add","path":"/spec/lo","value":2,"value":3}]',
+                "?fieldValidation=Strict",
+            ),
+            ("an unknown field of the object, Strict", [_ADD_UNKNOWN], "?fieldValidation=Strict"),
+            ("an unknown field of the patch", [{**_ADD_UNKNOWN, "path": "/spec/lo", "why": "so"}], ""),
+            (
+                "an unknown field of the patch, Strict",
+                [{**_ADD_UNKNOWN, "path": "/spec/lo", "why": "so"}],
+                "?fieldValidation=Strict",
+            ),
+        )
+    ],
+    _config_map(
+        "JSON patch: the wrong type in a ConfigMap", JSON_PATCH, [{"op": "add", "path": "/data/a", "value": 5}]
     ),
     _json(
         "add and test",
@@ -122,6 +192,23 @@ CASES = [
     _strategic("not JSON", b"{x"),
     _strategic("the wrong type", {"data": [1]}),
     _strategic("a field that does not exist", {"zzz": 1}),
+    *[
+        _config_map(f"strategic merge patch: {name}", STRATEGIC, body, query)
+        for name, body, query in (
+            ("a field that does not exist, Strict", {"zzz": 1, "data": {"x": "y"}}, "?fieldValidation=Strict"),
+            ("a field twice", b'{"data":{"b":"1","b":"2"}}', ""),
+            ("a field twice, Strict", b'{"data":{"b":"1","b":"2"}}', "?fieldValidation=Strict"),
+            ("a number for a text", {"data": {"a": 5}}, ""),
+            ("a fraction for a text", {"data": {"a": 1.5}}, ""),
+            ("an object for a text", {"data": {"a": {"b": "c"}}}, ""),
+            ("a text for a map", {"data": "x"}, ""),
+            ("a text for a boolean", {"immutable": "x"}, ""),
+            ("a number for a label", {"metadata": {"labels": {"a": 5}}}, ""),
+            ("a list for labels", {"metadata": {"labels": ["a"]}}, ""),
+            ("a text for finalizers", {"metadata": {"finalizers": "a.b/c"}}, ""),
+            ("a label that is none", {"metadata": {"labels": {"a b": "c"}}}, ""),
+        )
+    ],
     case(
         "strategic merge patch: lists with keys are merged",
         _ACCOUNT,

@@ -196,6 +196,57 @@ CASES = [
     _whole("Lease: a duration of 0", {"metadata": {"name": "l"}, "spec": {"leaseDurationSeconds": 0}}, LEASES),
     _whole("Lease: negative transitions", {"metadata": {"name": "l"}, "spec": {"leaseTransitions": -1}}, LEASES),
     _whole("Lease: a time that is none", {"metadata": {"name": "l"}, "spec": {"renewTime": "x"}}, LEASES),
+    *[
+        _whole(f"ConfigMap: {name}", {**config_map("c"), **body}, CONFIG_MAPS)
+        for name, body in (
+            ("metadata that are a text", {"metadata": "x"}),
+            ("a label that is a number", {"metadata": {"name": "c", "labels": {"a": 5}}}),
+            ("a finalizer that is a number", {"metadata": {"name": "c", "finalizers": [5]}}),
+            ("a name that is a number", {"metadata": {"name": 5}}),
+            ("a text for a boolean", {"immutable": "x"}),
+        )
+    ],
+    *[
+        _whole(
+            f"Secret: {name}",
+            {"metadata": {"name": "s"}, "type": f"kubernetes.io/{type_}", "stringData": data},
+            SECRETS,
+        )
+        for name, type_, data in (
+            ("a docker type that is no object", "dockerconfigjson", {".dockerconfigjson": '"x"'}),
+            ("a docker type that is right", "dockerconfigjson", {".dockerconfigjson": '{"auths":{}}'}),
+            ("an old docker type that is wrong", "dockercfg", {".dockercfg": "{"}),
+            ("basic auth with a password only", "basic-auth", {"password": "x"}),
+            ("an empty key for SSH", "ssh-auth", {"ssh-privatekey": ""}),
+        )
+    ],
+    _whole(
+        "ServiceAccount: a text for a Secret", {"metadata": {"name": "s"}, "secrets": ["x"]}, f"{CORE}/serviceaccounts"
+    ),
+    _whole(
+        "ServiceAccount: a number for a name",
+        {"metadata": {"name": "s"}, "secrets": [{"name": 5}]},
+        f"{CORE}/serviceaccounts",
+    ),
+    _whole("Event: a number for a kind", {"metadata": {"name": "e"}, "involvedObject": {"kind": 5}}, f"{CORE}/events"),
+    _whole(
+        "spec: numbers with a point",
+        widget("a", {"message": "hi", "ratio": 2.0, "plain": [3.0], "free": {"x": 4.0, "y": 1.5}}),
+    ),
+    _whole(
+        "spec: an integer with a point that no rule reads",
+        widget("a", {"message": "hi", "ports": [{"name": "x", "port": 3.0}]}),
+    ),
+    case(
+        "an update to another kind",
+        post(WIDGETS, widget("a"), save="a", quiet=True),
+        put(f"{WIDGETS}/a", edited("a", kind="Foo")),
+    ),
+    case(
+        "an update to another version",
+        post(WIDGETS, widget("a"), save="a", quiet=True),
+        put(f"{WIDGETS}/a", edited("a", apiVersion=f"{GROUP}/v2")),
+    ),
     _whole("Lease: a text for a number", {"metadata": {"name": "l"}, "spec": {"leaseDurationSeconds": "5"}}, LEASES),
     _whole("ServiceAccount", {"metadata": {"name": "s"}, "secrets": [{"name": "x"}]}, f"{CORE}/serviceaccounts"),
     case(
