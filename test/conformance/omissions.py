@@ -8,12 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 OMISSIONS: Mapping[str, Mapping[str, str]] = {
-    "validation": {
-        "spec: a whole number with a point for an integer": "exotic bodies",
-    },
-    "watches": {
-        "a version that is too old": "history",
-    },
     "tables": {
         "CustomResourceDefinition": "managed fields",
     },

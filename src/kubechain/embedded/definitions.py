@@ -30,8 +30,11 @@ class Definitions:
             self._remove(change.record.object)
         elif change.previous is None or change.previous.object["spec"] != change.record.object["spec"]:
             self._establish(change.record.object)
+            resource = _resource(change.record.object)
             if change.previous is not None:
-                self._normalize(_resource(change.record.object))
+                self._normalize(resource)
+            else:
+                self._core.store.history.serve(resource, change.revision)
 
     def _establish(self, crd: JsonObject) -> None:
         strategy, served = crds.custom_strategy(crd)

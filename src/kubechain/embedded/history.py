@@ -54,6 +54,7 @@ class History:
         self._all: deque[Change] = deque()
         self._by_resource: dict[GroupResource, deque[Change]] = {}
         self._bytes = 0
+        self._served_since: dict[GroupResource, int] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -80,6 +81,21 @@ class History:
         """Forget everything: every older revision expires."""
         while self._all:
             self._drop_oldest()
+
+    def serve(self, resource: GroupResource, revision: int) -> None:
+        """Note that a resource is served since a revision: no watch can begin before."""
+        self._served_since[resource] = revision
+
+    def watched_since(self, resource: GroupResource, revision: int) -> list[Change]:
+        """Changes after `revision`, for a watch that begins there.
+
+        Raises:
+            ExpiredError: some of them are forgotten, or the resource was not served yet.
+        """
+        first = max(self.compacted, self._served_since.get(resource, 0))
+        if revision < first:
+            raise ExpiredError(first)
+        return self.since(resource, revision)
 
     def since(self, resource: GroupResource, revision: int) -> list[Change]:
         """Changes after `revision`, oldest first.

@@ -209,7 +209,7 @@ class Reader:
         elif version not in {"", "0"}:
             revision = _watched_version(version)
             try:
-                subscription.replay(store.history.since(subscription.resource, revision))
+                subscription.replay(store.history.watched_since(subscription.resource, revision))
             except ExpiredError as error:
                 text = f"too old resource version: {revision} ({error.compacted})"
                 subscription.fail(errors.expired(text).to_status())

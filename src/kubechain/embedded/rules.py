@@ -22,11 +22,16 @@ Trim = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One rule, ready to run."""
+    """One rule, ready to run.
+
+    Attributes:
+        integers: where in the value the rule reads integers.
+    """
 
     raw: JsonObject
     program: cel.Program
     message: cel.Program | None
+    integers: tuple[tuple[str, ...], ...]
 
     @property
     def needs_old(self) -> bool:
@@ -36,6 +41,11 @@ class _Rule:
     def text(self) -> str:
         return self.raw["rule"].strip()
 
+    @property
+    def shown(self) -> str:
+        """How a failure refers to the rule."""
+        return self.raw.get("message", "").strip() or self.text
+
 
 class Rules:
     """The rules of a place in a schema, and of all places below it."""
@@ -43,7 +53,7 @@ class Rules:
     def __init__(self, node: Node) -> None:
         self._node = node
         raws: list[JsonObject] = node.raw.get("x-kubernetes-validations") or []
-        self._rules = [_compile(raw) for raw in raws]
+        self._rules = [_compile(raw, node) for raw in raws]
         self._trim = _trimmer(node, [raw["rule"] + " " + raw.get("messageExpression", "") for raw in raws])
         self._properties = {name: Rules(below) for name, below in node.properties.items() if below.has_rules}
         self._additional = _below(node.additional)
@@ -74,15 +84,17 @@ class Rules:
 
     def _run(self, rule: _Rule, values: Any, new: Any, old: Any, path: str) -> list[FieldError]:
         place = path or "<nil>"
+        if any(isinstance(_read(new, names), float) for names in rule.integers):
+            why = "invalid data, expected int, got float64"
+            return [invalid(place, self._node.type, f"{why} evaluating rule: {rule.shown}")]
         try:
             if rule.program.evaluate(values) is True:
                 return []
         except cel.EvaluationError as error:
-            shown = rule.raw.get("message", "").strip() or rule.text
             if str(error).startswith("no such overload"):
                 text = "call arguments did not match a supported operator, function or macro signature for rule"
-                return [invalid(place, self._node.type, f"'{error}': {text}: {shown}")]
-            return [invalid(place, self._node.type, f"{error} evaluating rule: {shown}")]
+                return [invalid(place, self._node.type, f"'{error}': {text}: {rule.shown}")]
+            return [invalid(place, self._node.type, f"{error} evaluating rule: {rule.shown}")]
         if not rule.program.uses_old and old is not None and new == old:
             # What was wrong before and was not touched does not stop an update (ratcheting).
             return []
@@ -125,13 +137,31 @@ def _below(node: Node | bool | None) -> Rules | None:
     return Rules(node) if isinstance(node, Node) and node.has_rules else None
 
 
-def _compile(raw: JsonObject) -> _Rule:
+def _read(value: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        value = cast("JsonObject", value).get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _integers(text: str, node: Node) -> Iterator[tuple[str, ...]]:
+    """Where a rule reads integers: of a number with a point it cannot be asked whether it is one."""
+    for path in set(re.findall(r"\bself((?:\.\w+)*)", text)):
+        names = tuple(path.split(".")[1:])
+        place: Node | None = node
+        for name in names:
+            place = place.properties.get(name) if place else None
+        if place is not None and place.type == "integer":
+            yield names
+
+
+def _compile(raw: JsonObject, node: Node) -> _Rule:
     optional_old = raw.get("optionalOldSelf") is True
     message = raw.get("messageExpression", "")
     return _Rule(
         raw,
         cel.Program(raw["rule"], optional_old=optional_old),
         cel.Program(message, optional_old=optional_old) if message else None,
+        tuple(_integers(raw["rule"], node)),
     )
 
 
@@ -172,13 +202,16 @@ def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled
 def _checked(text: str, schema: JsonObject, *, resource: bool, optional_old: bool) -> tuple[str, rule_types.Type]:
     """What is wrong with an expression ("" for nothing), and its type."""
     try:
-        serialized = cel.serialized(text)
+        tree = cel_tree.read(cel.serialized(text))
     except CompilationError as error:
-        return str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]"), rule_types.DYN
+        return cel.complaint(error), rule_types.DYN
     self_ = rule_types.type_of(schema, resource=resource) or rule_types.DYN
     checker = rule_types.Checker({"self": self_, "oldSelf": rule_types.DYN if optional_old else self_})
-    type_ = checker.type_of(cel_tree.read(serialized))
-    return rule_types.display(text, checker.mistakes), type_
+    type_ = checker.type_of(tree)
+    said = cel.check(text)
+    if said:
+        checker.mistakes += rule_types.undeclared(said, text, tree, known={"self", "oldSelf"})
+    return rule_types.display(text, checker.mistakes) or said, type_
 
 
 def _detail(rule: _Rule, values: Any) -> str:

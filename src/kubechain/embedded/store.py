@@ -6,8 +6,9 @@ written is decided before, elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -21,6 +22,22 @@ Listener = Callable[[Change], None]
 
 OBJECT_LIMIT_BYTES = int(1.5 * 1024 * 1024)
 """Largest object: etcd's default request limit (`--max-request-bytes`)."""
+
+
+_POINTLESS = re.compile(rb"\d\.0[,}\]]")
+"""A whole number with a point, which Go would write without it (or a text that looks like one)."""
+
+
+def _without_points(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _without_points(item) for name, item in cast("JsonObject", value).items()}
+        case list():
+            return [_without_points(item) for item in cast("list[Any]", value)]
+        case float() if value.is_integer() and abs(value) < 2**63:
+            return int(value)
+        case _:
+            return value
 
 
 class Store:
@@ -54,6 +71,9 @@ class Store:
         revision = self._storage.revision + 1
         obj["metadata"]["resourceVersion"] = str(revision)
         data = orjson.dumps(obj)
+        if b".0" in data and _POINTLESS.search(data):
+            obj = _without_points(obj)
+            data = orjson.dumps(obj)
         if len(data) > OBJECT_LIMIT_BYTES:
             raise errors.object_too_large()
         previous = self._storage.get(key)
