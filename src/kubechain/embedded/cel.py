@@ -60,7 +60,21 @@ def serialized(text: str) -> bytes:
     Raises:
         CompilationError: it is no expression.
     """
-    return _environment().compile(text).serialize()
+    return _environment().compile(text, disable_check=True).serialize()
+
+
+def check(text: str) -> str:
+    """What the compiler says of an expression whose syntax is right, while it knows nothing of its variables' types."""
+    try:
+        _environment().compile(text)
+    except CompilationError as error:
+        return complaint(error)
+    return ""
+
+
+def complaint(error: CompilationError) -> str:
+    """What the compiler says, without what the library puts around it."""
+    return str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
 
 
 def bind(value: Any, old: Any, *, has_old: bool) -> cel.Activation:

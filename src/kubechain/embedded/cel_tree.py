@@ -1,4 +1,4 @@
-"""The syntax tree of an expression, read from what Google's runtime hands out (`cel.expr.CheckedExpr`).
+"""The syntax tree of an expression, read from what Google's runtime hands out (`cel.expr.ParsedExpr`).
 
 Called by `rules` for `rule_types`, which finds what that runtime cannot, to which `self` is of any type: fields that
 are not there.
@@ -23,20 +23,24 @@ _CONSTANTS: Final = {
     8: "duration",
     9: "timestamp",
 }
+_TEXT: Final = 6
+"""The number of the field that holds a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal; its type is all that matters."""
+    """A literal, of which only texts are kept."""
 
     type: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """The name of a variable or type."""
+    """The name of a variable or type; `at` is its offset."""
 
     name: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Call:
 
     function: str
     arguments: tuple[Expression, ...]
+    is_method: bool
     at: int
 
 
@@ -90,11 +95,32 @@ Expression = Constant | Identifier | Select | Call | Listing | Other | Comprehen
 
 def read(serialized: bytes) -> Expression:
     """Return the tree of a serialized expression."""
-    checked = _only(dict(_pairs(serialized)), 2)
-    fields = list(_pairs(checked))
-    source = _only(dict(fields), 5)
-    offsets = dict(_offset(raw) for number, raw in _pairs(source) if number == 4)
-    return _expression(_only(dict(fields), 4), offsets)
+    parsed = dict(_pairs(_only(dict(_pairs(serialized)), 2)))
+    offsets = dict(_offset(raw) for number, raw in _pairs(_only(parsed, 3)) if number == 4)
+    return _expression(_only(parsed, 2), offsets)
+
+
+def walk(tree: Expression) -> Iterator[Expression]:
+    """Yield an expression and all that is in it."""
+    yield tree
+    for part in _parts(tree):
+        yield from walk(part)
+
+
+def _parts(tree: Expression) -> tuple[Expression, ...]:
+    match tree:
+        case Select():
+            return (tree.operand,)
+        case Call():
+            return tree.arguments
+        case Listing():
+            return tree.elements
+        case Other():
+            return tree.parts
+        case Comprehension():
+            return (tree.range, tree.initial, *tree.parts, tree.step, tree.result)
+        case _:
+            return ()
 
 
 def _pairs(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -127,14 +153,15 @@ def _expression(data: bytes, offsets: Mapping[int, int]) -> Expression:
 
     match kind:
         case 3:
-            return Constant(_CONSTANTS.get(next(iter(one), 0), "dyn"))
+            number = next(iter(one), 0)
+            return Constant(_CONSTANTS.get(number, "dyn"), one[number].decode() if number == _TEXT else "")
         case 4:
-            return Identifier(_only(one, 1).decode())
+            return Identifier(_only(one, 1).decode(), at)
         case 5:
             return Select(below(1), _only(one, 2).decode(), bool(one.get(3)), at)
         case 6:
             target = (below(1),) if 1 in one else ()
-            return Call(_only(one, 2).decode(), (*target, *all_below(3)), at)
+            return Call(_only(one, 2).decode(), (*target, *all_below(3)), bool(target), at)
         case 7:
             return Listing(all_below(1))
         case 9:

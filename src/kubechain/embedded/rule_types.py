@@ -5,7 +5,8 @@ Called by `rules` for definitions. Reports only what is wrong for certain; whate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, Final
@@ -52,9 +53,17 @@ _FORMATS: Final[Mapping[str, Type]] = {
     "date": Type("timestamp"),
     "date-time": Type("timestamp"),
 }
+_TEXT_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("startsWith", "endsWith", "contains", "matches"), ("string",)),
+    **dict.fromkeys(("lowerAscii", "upperAscii", "trim"), ()),
+}
+"""Methods that only texts have, and what they take."""
+
+_OPTIONAL_SELECT: Final = "_?._"
 _NUMBERS: Final = frozenset({"int", "uint", "double"})
 _ORDERED: Final = frozenset({"_<_", "_<=_", "_>_", "_>=_"})
 _EQUAL: Final = frozenset({"_==_", "_!=_"})
+_OF_ELEMENTS: Final = frozenset({"sum", "min", "max"})
 _ARITHMETIC: Final = frozenset({"_+_", "_-_", "_*_", "_/_", "_%_"})
 _LOGICAL: Final = frozenset({"_&&_", "_||_", "!_"})
 _RESULTS: Final[Mapping[str, Type]] = {
@@ -176,21 +185,38 @@ class Checker:
     def _(self, expression: cel_tree.Call) -> Type:
         types = [self.type_of(argument) for argument in expression.arguments]
         function = expression.function
-        if not _fits(function, types):
-            listed = ", ".join(map(str, types))
-            mistake = f"found no matching overload for '{function}' applied to '({listed})'"
+        if function == _OPTIONAL_SELECT:
+            return self._optional(expression, types[0])
+        if not _fits(function, types, is_method=expression.is_method):
+            receiver = f"{types.pop(0)}." if expression.is_method else ""
+            mistake = (
+                f"found no matching overload for '{function}' applied to '{receiver}({', '.join(map(str, types))})'"
+            )
             self.mistakes.append((expression.at, mistake))
+            return _RESULTS.get(function, DYN)
         return _result(function, types)
 
+    def _optional(self, expression: cel_tree.Call, operand: Type) -> Type:
+        """`operand.?field`, of which only the field is checked."""
+        field = expression.arguments[1]
+        if operand.name == "object" and isinstance(field, cel_tree.Constant):
+            self._field(operand, cel_tree.Select(expression.arguments[0], field.text, False, expression.at))
+        return DYN
 
-def _fits(function: str, types: Sequence[Type]) -> bool:
-    """Whether an operator takes values of these types."""
+
+def _fits(function: str, types: Sequence[Type], *, is_method: bool) -> bool:
+    """Whether an operator, or a method of texts, takes values of these types."""
     if any(one.name == "dyn" for one in types):
         return True
+    if is_method:
+        wanted = _TEXT_METHODS.get(function)
+        return wanted is None or [one.name for one in types] == ["string", *wanted]
+    if function == "-_":
+        return types[0].name in _NUMBERS
     if function in _LOGICAL:
         return all(one == BOOL for one in types)
     if function == "_?_:_":
-        return types[0] == BOOL
+        return types[0] == BOOL and (_comparable(types[1], types[2]))
     if len(types) != 2:
         return True
     left, right = types
@@ -202,6 +228,8 @@ def _fits(function: str, types: Sequence[Type]) -> bool:
         return right.name in {"list", "map"} and _comparable(
             left, (right.element or DYN) if right.name == "list" else STRING
         )
+    if function == "_[_]":
+        return left.name not in {"list", "map"} or right.name in ({"string"} if left.name == "map" else _NUMBERS)
     if function in _ARITHMETIC:
         return left.name == right.name or {left.name, right.name} == {"timestamp", "duration"}
     return True
@@ -224,13 +252,45 @@ def _result(function: str, types: Sequence[Type]) -> Type:
         case "_[_]", [Type("list" | "map", Type() as element), _]:
             return element
         case "_?_:_", [_, yes, no]:
-            return yes if yes == no else DYN
+            return _narrower(yes, no)
+        case _, [Type("list", Type() as element)] if function in _OF_ELEMENTS:
+            return element
         case "_+_", [left, right] if left.name == right.name:
-            return left if left.name != "list" or left.element != DYN else right
+            return _narrower(left, right)
         case "_+_" | "_-_" | "_*_" | "_/_" | "_%_" | "-_", [left, *_] if left.name in _NUMBERS:
             return left
         case _:
             return DYN
+
+
+def _narrower(one: Type, other: Type) -> Type:
+    """The type of values of two types: of lists, which begin empty in a loop, the one whose elements are known."""
+    if one.name == other.name == "list":
+        return other if one.element == DYN else one
+    return one if one == other else DYN
+
+
+def undeclared(said: str, source: str, tree: cel_tree.Expression, known: Set[str]) -> list[tuple[int, str]]:
+    """Return what the compiler says is not declared, as mistakes; of `a.b` it is `a`.
+
+    Args:
+        known: Variables that there are.
+    """
+    lines = source.split("\n")
+    found: list[tuple[int, str]] = []
+    for line, column, text in re.findall(r"^ERROR: <input>:(\d+):(\d+): (.*)$", said, re.MULTILINE):
+        at = sum(len(one) + 1 for one in lines[: int(line) - 1]) + int(column) - 1
+        dotted = re.fullmatch(r"undeclared reference to '([^'.]+)\.[^']*' (.*)", text)
+        if dotted and dotted[1] not in known:
+            at, text = _place_of(tree, dotted[1], at), f"undeclared reference to '{dotted[1]}' {dotted[2]}"
+        found.append((at, text))
+    return found
+
+
+def _place_of(tree: cel_tree.Expression, name: str, otherwise: int) -> int:
+    """Where a variable first stands."""
+    places = [one.at for one in cel_tree.walk(tree) if isinstance(one, cel_tree.Identifier) and one.name == name]
+    return min(places, default=otherwise)
 
 
 def display(source: str, mistakes: Sequence[tuple[int, str]]) -> str:

@@ -17,6 +17,7 @@ from test.conformance.cases import (
     names,
     pages,
     patches,
+    schemas,
     selectors,
     status,
     tables,
@@ -44,6 +45,7 @@ AREAS: Mapping[str, list[Case]] = {
     "discovery and OpenAPI": discovery.CASES,
     "events": events.CASES,
     "definitions": definitions.CASES,
+    "schemas of definitions": schemas.CASES,
 }
 """What is asked by plain HTTP."""
 

@@ -21,83 +21,96 @@ _HOISTED: Final[Mapping[str, str]] = {
 }
 """What versions may have in common, and how it is called above them."""
 
-Fields = Sequence[tuple[str, Any]]
-"""JSON names in Go's order, and what is shown for one that is absent."""
+Fields = Sequence[tuple[str, str]]
+"""JSON names and Go's types, in Go's order."""
+
+_ABSENT: Final[Mapping[str, str]] = {"string": '""', "bool": "false", "int32": "0"}
+"""How what is absent is shown, by its type; what is not here is `null`."""
 
 _VERSION: Final[Fields] = (
-    ("name", ""),
-    ("served", False),
-    ("storage", False),
-    ("deprecated", False),
-    ("deprecationWarning", None),
-    ("schema", None),
-    ("subresources", None),
-    ("additionalPrinterColumns", None),
-    ("selectableFields", None),
+    ("name", "string"),
+    ("served", "bool"),
+    ("storage", "bool"),
+    ("deprecated", "bool"),
+    ("deprecationWarning", "*string"),
+    ("schema", "*CustomResourceValidation"),
+    ("subresources", "*CustomResourceSubresources"),
+    ("additionalPrinterColumns", "[]CustomResourceColumnDefinition"),
+    ("selectableFields", "[]SelectableField"),
 )
 _COLUMN: Final[Fields] = (
-    ("name", ""),
-    ("type", ""),
-    ("format", ""),
-    ("description", ""),
-    ("priority", 0),
-    ("jsonPath", ""),
+    ("name", "string"),
+    ("type", "string"),
+    ("format", "string"),
+    ("description", "string"),
+    ("priority", "int32"),
+    ("jsonPath", "string"),
 )
-_SCALE: Final[Fields] = (("specReplicasPath", ""), ("statusReplicasPath", ""), ("labelSelectorPath", None))
-_RULE: Final[Fields] = (
-    ("rule", ""),
-    ("message", ""),
-    ("messageExpression", ""),
-    ("reason", None),
-    ("fieldPath", ""),
-    ("optionalOldSelf", None),
+_SCALE: Final[Fields] = (
+    ("specReplicasPath", "string"),
+    ("statusReplicasPath", "string"),
+    ("labelSelectorPath", "*string"),
+)
+RULE: Final[Fields] = (
+    ("rule", "string"),
+    ("message", "string"),
+    ("messageExpression", "string"),
+    ("reason", "*FieldValueErrorReason"),
+    ("fieldPath", "string"),
+    ("optionalOldSelf", "*bool"),
 )
 SCHEMA: Final[Fields] = (
-    ("id", ""),
-    ("$schema", ""),
-    ("$ref", None),
-    ("description", ""),
-    ("type", ""),
-    ("nullable", False),
-    ("format", ""),
-    ("title", ""),
-    ("default", None),
-    ("maximum", None),
-    ("exclusiveMaximum", False),
-    ("minimum", None),
-    ("exclusiveMinimum", False),
-    ("maxLength", None),
-    ("minLength", None),
-    ("pattern", ""),
-    ("maxItems", None),
-    ("minItems", None),
-    ("uniqueItems", False),
-    ("multipleOf", None),
-    ("enum", None),
-    ("maxProperties", None),
-    ("minProperties", None),
-    ("required", None),
-    ("items", None),
-    ("allOf", None),
-    ("oneOf", None),
-    ("anyOf", None),
-    ("not", None),
-    ("properties", None),
-    ("additionalProperties", None),
-    ("patternProperties", None),
-    ("dependencies", None),
-    ("additionalItems", None),
-    ("definitions", None),
-    ("externalDocs", None),
-    ("example", None),
-    ("x-kubernetes-preserve-unknown-fields", None),
-    ("x-kubernetes-embedded-resource", False),
-    ("x-kubernetes-int-or-string", False),
-    ("x-kubernetes-list-map-keys", None),
-    ("x-kubernetes-list-type", None),
-    ("x-kubernetes-map-type", None),
-    ("x-kubernetes-validations", None),
+    ("id", "string"),
+    ("$schema", "string"),
+    ("$ref", "*string"),
+    ("description", "string"),
+    ("type", "string"),
+    ("nullable", "bool"),
+    ("format", "string"),
+    ("title", "string"),
+    ("default", "*JSON"),
+    ("maximum", "*float64"),
+    ("exclusiveMaximum", "bool"),
+    ("minimum", "*float64"),
+    ("exclusiveMinimum", "bool"),
+    ("maxLength", "*int64"),
+    ("minLength", "*int64"),
+    ("pattern", "string"),
+    ("maxItems", "*int64"),
+    ("minItems", "*int64"),
+    ("uniqueItems", "bool"),
+    ("multipleOf", "*float64"),
+    ("enum", "[]JSON"),
+    ("maxProperties", "*int64"),
+    ("minProperties", "*int64"),
+    ("required", "[]string"),
+    ("items", "*JSONSchemaPropsOrArray"),
+    ("allOf", "[]JSONSchemaProps"),
+    ("oneOf", "[]JSONSchemaProps"),
+    ("anyOf", "[]JSONSchemaProps"),
+    ("not", "*JSONSchemaProps"),
+    ("properties", "map[string]JSONSchemaProps"),
+    ("additionalProperties", "*JSONSchemaPropsOrBool"),
+    ("patternProperties", "map[string]JSONSchemaProps"),
+    ("dependencies", "JSONSchemaDependencies"),
+    ("additionalItems", "*JSONSchemaPropsOrBool"),
+    ("definitions", "JSONSchemaDefinitions"),
+    ("externalDocs", "*ExternalDocumentation"),
+    ("example", "*JSON"),
+    ("x-kubernetes-preserve-unknown-fields", "*bool"),
+    ("x-kubernetes-embedded-resource", "bool"),
+    ("x-kubernetes-int-or-string", "bool"),
+    ("x-kubernetes-list-map-keys", "[]string"),
+    ("x-kubernetes-list-type", "*string"),
+    ("x-kubernetes-map-type", "*string"),
+    ("x-kubernetes-validations", "ValidationRules"),
 )
+_LISTS: Final[Mapping[str, Fields]] = {
+    "[]CustomResourceColumnDefinition": _COLUMN,
+    "[]SelectableField": (("jsonPath", "string"),),
+    "ValidationRules": RULE,
+    "[]JSONSchemaProps": SCHEMA,
+}
 _GO_NAMES: Final[Mapping[str, str]] = {"id": "ID", "jsonPath": "JSONPath", "openAPIV3Schema": "OpenAPIV3Schema"}
 
 
@@ -132,7 +145,7 @@ def shown_versions(versions: Sequence[JsonObject]) -> Verbatim:
 
 def shown_rule(rule: JsonObject) -> Verbatim:
     """Return an entry of `x-kubernetes-validations` as a complaint quotes it."""
-    return Verbatim(_fields(rule, _RULE))
+    return Verbatim(_fields(rule, RULE))
 
 
 def shown_schema(schema: JsonObject) -> Verbatim:
@@ -140,46 +153,41 @@ def shown_schema(schema: JsonObject) -> Verbatim:
     return Verbatim(_fields(schema, SCHEMA))
 
 
+def is_said(value: Any) -> bool:
+    """Return whether a field says anything: what Go leaves out of JSON does not."""
+    return value is not None and value is not False and value != ""
+
+
 def _fields(value: JsonObject, fields: Fields) -> str:
-    parts: list[str] = []
-    for name, absent in fields:
-        given = value.get(name)
-        parts.append(f'"{go_name(name)}":{_shown(name, absent if given is None else given)}')
+    parts = [f'"{go_name(name)}":{_shown(value.get(name), type_)}' for name, type_ in fields]
     return f"{{{','.join(parts)}}}"
 
 
-def _shown(name: str, value: Any) -> str:
-    match name, value:
-        case ("schema", dict()):
-            schema = cast("dict[str, JsonObject]", value).get("openAPIV3Schema")
-            return f'{{"OpenAPIV3Schema":{"null" if schema is None else _fields(schema, SCHEMA)}}}'
-        case ("subresources", dict()):
+def _shown(value: Any, type_: str) -> str:
+    if value is None:
+        return _ABSENT.get(type_, "null")
+    match type_.removeprefix("*"), value:
+        case "CustomResourceValidation", dict():
+            return (
+                f'{{"OpenAPIV3Schema":{_shown(cast("JsonObject", value).get("openAPIV3Schema"), "JSONSchemaProps")}}}'
+            )
+        case "CustomResourceSubresources", dict():
             return _subresources(cast("JsonObject", value))
-        case ("additionalPrinterColumns", list()):
-            return _list(cast("list[JsonObject]", value), _COLUMN)
-        case ("selectableFields", list()):
-            return _list(cast("list[JsonObject]", value), (("jsonPath", ""),))
-        case ("x-kubernetes-validations", list()):
-            return _list(cast("list[JsonObject]", value), _RULE)
-        case (("allOf" | "oneOf" | "anyOf"), list()):
-            return _list(cast("list[JsonObject]", value), SCHEMA)
-        case (("properties" | "patternProperties" | "definitions"), dict()):
+        case structs, list() if structs in _LISTS:
+            return f"[{','.join(_fields(one, _LISTS[structs]) for one in cast('list[JsonObject]', value))}]"
+        case (("map[string]JSONSchemaProps" | "JSONSchemaDefinitions"), dict()):
             below = cast("Mapping[str, JsonObject]", value)
             return "{" + ",".join(f"{go_json(key)}:{_fields(below[key], SCHEMA)}" for key in sorted(below)) + "}"
-        case ("not", dict()):
+        case "JSONSchemaProps", dict():
             return _fields(cast("JsonObject", value), SCHEMA)
-        case ("items", dict()):
+        case "JSONSchemaPropsOrArray", dict():
             return f'{{"Schema":{_fields(cast("JsonObject", value), SCHEMA)},"JSONSchemas":null}}'
-        case (("additionalProperties" | "additionalItems"), dict()):
+        case "JSONSchemaPropsOrBool", dict():
             return f'{{"Allows":true,"Schema":{_fields(cast("JsonObject", value), SCHEMA)}}}'
-        case (("additionalProperties" | "additionalItems"), bool()):
+        case "JSONSchemaPropsOrBool", bool():
             return f'{{"Allows":{go_json(value)},"Schema":null}}'
         case _:
             return go_json(value)
-
-
-def _list(values: Sequence[JsonObject], fields: Fields) -> str:
-    return f"[{','.join(_fields(value, fields) for value in values)}]"
 
 
 def _subresources(value: JsonObject) -> str:

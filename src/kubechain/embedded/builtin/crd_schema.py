@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from kubechain.embedded import rules
-from kubechain.embedded.builtin.crd_internal import SCHEMA, go_name, shown_rule, shown_schema
+from kubechain.embedded.builtin.crd_internal import SCHEMA, go_name, is_said, shown_rule, shown_schema
 from kubechain.embedded.field_errors import FieldError, forbidden, invalid, not_supported, required
 from kubechain.embedded.schema import default_rules, structural_rules
 from kubechain.embedded.schema.field_paths import BadFieldPath, find
@@ -94,14 +94,12 @@ def _unsupported_anywhere(schema: JsonObject) -> str:
     """Why a schema cannot be read as a structural one at all; "" when it can."""
     for name in ("id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems", "definitions"):
         if schema.get(name) or (name == "additionalItems" and schema.get(name) is not None):
-            return (
-                f"OpenAPIV3Schema '{name.removeprefix('$s').lower() if name == '$schema' else name}' is not supported"
-            )
+            return f"OpenAPIV3Schema '{'schema' if name == '$schema' else name}' is not supported"
     if isinstance(schema.get("items"), list):
         return "OpenAPIV3Schema 'items' must be a schema, but is an array"
     if schema.get("x-kubernetes-preserve-unknown-fields") is False:
         return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
-    return next((text for _, one, _ in _children(schema) if (text := _unsupported_anywhere(one))), "")
+    return next((text for _, one, _ in children(schema) if (text := _unsupported_anywhere(one))), "")
 
 
 def _root(schema: JsonObject, path: str, *, has_status: bool) -> Iterator[FieldError]:
@@ -114,8 +112,8 @@ def _root(schema: JsonObject, path: str, *, has_status: bool) -> Iterator[FieldE
 def _root_with_status(schema: JsonObject, path: str) -> Iterator[FieldError]:
     """With a status of its own, a schema's root says only what also holds for `properties.status` alone."""
     where = "at the root of the schema if the status subresource is enabled"
-    for name, absent in SCHEMA:
-        if schema.get(name) in (absent, None):
+    for name, _ in SCHEMA:
+        if not is_said(schema.get(name)):
             continue
         if name == "type" and schema["type"] != "object":
             yield invalid(f"{path}.type", schema["type"], f'only "object" is allowed as the type {where}')
@@ -126,8 +124,8 @@ def _root_with_status(schema: JsonObject, path: str) -> Iterator[FieldError]:
             return
 
 
-def _children(schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
-    """All schemas directly below: what they are, themselves, and the step that leads to them."""
+def children(schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
+    """Yield all schemas directly below: what they are, themselves, and the step that leads to them."""
     additional, negated, items = below(schema, "additionalProperties"), below(schema, "not"), schema.get("items")
     if additional is not None:
         yield "additionalProperties", additional, ".additionalProperties"
@@ -150,7 +148,7 @@ def _children(schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
 
 def _walk(schema: JsonObject, path: str, scope: _Scope) -> _Found:
     found = _Found([*_keywords(schema, path, scope), *_fields_or_map(schema, path)])
-    for name, one, step in _children(schema):
+    for name, one, step in children(schema):
         found.add(_walk(one, f"{path}{step}", _scope_below(schema, path, scope, name, step)))
     for rule in (_extensions, _list_of_maps, _keys_and_items, _rule_texts):
         found.schema += rule(schema, path)

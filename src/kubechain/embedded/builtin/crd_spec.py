@@ -51,7 +51,7 @@ def check(crd: JsonObject) -> list[FieldError]:
     found = [*_group_and_scope(spec), *_no_schema(spec)]
     for index, version in enumerate(versions):
         found += _version(version, f"spec.versions[{index}]", spec)
-    found += [*_versions(spec), *_names(spec.get("names") or {}, "spec.names", needed=True)]
+    found += [*_versions(spec), *_names(spec.get("names") or {}, "spec.names")]
     found += _shared(spec)
     found += _conversion(spec.get("conversion") or {}, "spec.conversion")
     found += _stored_versions(crd.get("status", {}).get("storedVersions"), versions)
@@ -175,21 +175,25 @@ def _versions(spec: JsonObject) -> Iterator[FieldError]:
         yield invalid("spec.version", spec["version"], ",".join(wrong))
 
 
-def _names(given: JsonObject, path: str, *, needed: bool) -> Iterator[FieldError]:
+def _names(given: JsonObject, path: str) -> Iterator[FieldError]:
     for name in ("plural", "singular", "kind", "listKind"):
-        if needed and not given.get(name):
+        if not given.get(name):
             yield required(f"{path}.{name}")
     for name, mixed in (("plural", False), ("singular", False), ("kind", True), ("listKind", True)):
         value: str = given.get(name) or ""
         wrong = names.resource_label(value.lower() if mixed else value)
         if value and wrong:
             yield invalid(f"{path}.{name}", value, (_OTHERWISE_MIXED if mixed else "") + ",".join(wrong))
+    yield from _labels(given.get("shortNames") or (), f"{path}.shortNames")
     if given.get("kind") and given["kind"] == given.get("listKind"):
         yield invalid(f"{path}.listKind", given["kind"], "kind and listKind may not be the same")
-    for name in ("shortNames", "categories"):
-        for index, value in enumerate(given.get(name) or ()):
-            if wrong := names.resource_label(value):
-                yield invalid(f"{path}.{name}[{index}]", value, ",".join(wrong))
+    yield from _labels(given.get("categories") or (), f"{path}.categories")
+
+
+def _labels(values: Sequence[str], path: str) -> Iterator[FieldError]:
+    for index, value in enumerate(values):
+        if wrong := names.resource_label(value):
+            yield invalid(f"{path}[{index}]", value, ",".join(wrong))
 
 
 def _column(column: JsonObject, path: str) -> Iterator[FieldError]:

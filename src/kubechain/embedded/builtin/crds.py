@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kubechain.embedded.builtin import crd_spec, shapes
+from kubechain.embedded.builtin import crd_spec, crd_warnings, shapes
+from kubechain.embedded.builtin.crd_decoding import Decoder, WrongType
 from kubechain.embedded.custom import CustomStrategy
 from kubechain.embedded.field_errors import FieldError, invalid
+from kubechain.embedded.metadata import cannot_be_handled
 from kubechain.embedded.registry import PrinterColumn, ResourceInfo
 from kubechain.embedded.strategy import Strategy, keep_only
 
@@ -86,6 +88,8 @@ class CustomResourceDefinitionStrategy(Strategy):
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
         unknown = super().decode(obj, info)
         spec: JsonObject = obj.setdefault("spec", {})
+        for index, version in enumerate(spec.get("versions") or ()):
+            unknown += _decode_schema(version.get("schema") or {}, f"spec.versions[{index}].schema", info)
         spec.setdefault("conversion", {"strategy": "None"})
         names: JsonObject = spec.setdefault("names", {})
         if names.get("kind"):
@@ -122,6 +126,22 @@ class CustomResourceDefinitionStrategy(Strategy):
         self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
         return self.validate(new) + list(crd_spec.check_immutable(new, old))
+
+    def warnings(self, new: JsonObject, old: JsonObject | None) -> list[str]:
+        before = crd_warnings.found(old) if old else []
+        return [text for text in crd_warnings.found(new) if text not in before]
+
+
+def _decode_schema(parent: JsonObject, path: str, info: ResourceInfo) -> list[str]:
+    """Bring the schema of a version into its proper form, in place; returns its unknown fields."""
+    unknown: list[str] = []
+    decoder = Decoder("CustomResourceValidation.spec.versions.schema.openAPIV3Schema", unknown.append)
+    if "openAPIV3Schema" in parent:
+        try:
+            decoder.schema(parent["openAPIV3Schema"], f"{path}.openAPIV3Schema")
+        except WrongType as error:
+            raise cannot_be_handled(info, str(error)) from error
+    return unknown
 
 
 def _status(new: JsonObject, stored: list[str], since: str) -> JsonObject:

@@ -31,24 +31,24 @@ def check(schema: JsonObject, path: str, rules: Rules) -> list[FieldError]:
 def _place(
     schema: JsonObject, path: str, rules: Rules, *, resource: bool, about_metadata: bool
 ) -> Iterator[FieldError]:
-    embedded = bool(schema.get("x-kubernetes-embedded-resource"))
-    about_metadata = about_metadata and not embedded
+    resource = resource or bool(schema.get("x-kubernetes-embedded-resource"))
+    about_metadata = about_metadata and not resource
     if schema.get("default") is not None:
-        yield from _default(schema, f"{path}.default", rules, embedded=embedded, may_prune=not about_metadata)
+        yield from _default(schema, f"{path}.default", rules, resource=resource, may_prune=not about_metadata)
     items = below(schema, "items")
     if items is not None:
         yield from _place(items, f"{path}.items", rules, resource=False, about_metadata=about_metadata)
     for name, one in properties(schema).items():
-        is_meta = about_metadata or ((embedded or resource) and name in _META)
+        is_meta = about_metadata or (resource and name in _META)
         yield from _place(one, f"{path}.properties[{name}]", rules, resource=False, about_metadata=is_meta)
 
 
-def _default(schema: JsonObject, path: str, rules: Rules, *, embedded: bool, may_prune: bool) -> Iterator[FieldError]:
+def _default(schema: JsonObject, path: str, rules: Rules, *, resource: bool, may_prune: bool) -> Iterator[FieldError]:
     value: Any = schema["default"]
-    node = compile_schema(schema, root=False)
+    node = compile_schema(schema, root=resource)
     if may_prune and prune(copy.deepcopy(value), node):
         yield invalid(path, value, "must not have unknown fields")
-    unnamed = [required(f"{path}.{name}") for name in ("apiVersion", "kind") if embedded and name not in value]
+    unnamed = [required(f"{path}.{name}") for name in ("apiVersion", "kind") if resource and name not in value]
     found = unnamed or [_at(path, error) for error in validate(value, node)]
     yield from found or [_at(path, error) for error in rules(node, value)]
 

@@ -91,6 +91,22 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
 }
 
 
+_UNCHECKED = {
+    *("bsonobjectid", "uuid3", "uuid4", "uuid5", "isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor"),
+    *("rgbcolor", "password", "k8sshortname", "k8slongname"),
+}
+"""Formats of texts that kube-apiserver knows, and that are taken on trust here."""
+
+_OF_NUMBERS = {"integer": {"int32", "int64"}, "number": {"float", "double"}}
+
+
+def is_known(name: str, type_: str) -> bool:
+    """Whether kube-apiserver knows a format of a type; it ignores those that it does not know."""
+    if type_ in {"", "string"}:
+        return is_checked(name) or name.replace("-", "") in _UNCHECKED
+    return name in _OF_NUMBERS.get(type_, ())
+
+
 def is_checked(name: str) -> bool:
     """Whether values of a format are looked at."""
     return name.replace("-", "") in _CHECKS
