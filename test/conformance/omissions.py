@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 OMISSIONS: Mapping[str, Mapping[str, str]] = {
-    "tables": {
-        "CustomResourceDefinition": "managed fields",
-    },
     "discovery and OpenAPI": {
         "core: pods": "pods",
         "aggregated: core: pods": "pods",

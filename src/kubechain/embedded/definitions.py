@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubechain.embedded import fieldsets, managed_fields
 from kubechain.embedded.builtin import crds
 from kubechain.embedded.core import Core, copied
 from kubechain.embedded.history import Change
 from kubechain.embedded.registry import GroupResource
+from kubechain.embedded.schema.structural import compile_schema
 from kubechain.embedded.watch import Watchers
 
 JsonObject = dict[str, Any]
@@ -35,6 +37,7 @@ class Definitions:
                 self._normalize(resource)
             else:
                 self._core.store.history.serve(resource, change.revision)
+                self._core.store.rewrite(change.record, _with_status_managed(change.record.object))
 
     def _establish(self, crd: JsonObject) -> None:
         strategy, served = crds.custom_strategy(crd)
@@ -59,6 +62,32 @@ class Definitions:
             obj["apiVersion"] = strategy.info.api_version
             if obj != record.object:
                 self._core.store.rewrite(record, obj)
+
+
+def _with_status_managed(crd: JsonObject) -> JsonObject:
+    """The definition as it is found later: the server writes its status by itself, and manages what it writes."""
+    fields, _ = fieldsets.compare({"acceptedNames": {}, "conditions": []}, crd["status"], _STATUS)
+    own = {"manager": "kube-apiserver", "operation": "Update", "apiVersion": crd["apiVersion"]}
+    written = {name: part for name, part in (fields or {}).items() if name != "f:storedVersions"}
+    entry = managed_fields.make_entry(own, "status", {"f:status": written}, crd["metadata"]["creationTimestamp"])
+    entries = managed_fields.sort([*crd["metadata"].get("managedFields", ()), entry])
+    return {**crd, "metadata": {**crd["metadata"], "managedFields": entries}}
+
+
+_STATUS = compile_schema(
+    {
+        "type": "object",
+        "properties": {
+            "conditions": {
+                "type": "array",
+                "items": {"type": "object"},
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            }
+        },
+    },
+    root=False,
+)
 
 
 def _resource(crd: JsonObject) -> GroupResource:
