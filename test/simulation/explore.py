@@ -13,12 +13,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+from test.simulation.loop import Livelock
 from test.simulation.oracles import differences
-from test.simulation.plans import POINT_FAULTS, REFERENCE, Plan
+from test.simulation.plans import POINT_FAULTS, REFERENCE, Fault, Plan
 from test.simulation.scenarios import BY_NAME, Scenario
 from test.simulation.simulation import Outcome, simulate
 
-RANDOM_FAULTS = ("storm", "errors", "chaos")
+STALE_STRIDE = 5
+FREEZE_STRIDE = 9
+"""Neighbouring revisions and steps mostly differ in nothing; W points are all broken."""
+
+RANDOM_TIMES = 3
+"""How often each fault that strikes at random is tried under each seed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,55 +62,61 @@ class Report:
     failures: tuple[Failure, ...]
 
 
-def plans_of(scenario: Scenario, reference: Outcome, *, stride: int = 1) -> Iterator[Plan]:
-    """All plans of a scenario: 3 for each W point, and its random and timed faults.
+def plans_of(scenario: Scenario, reference: Outcome, *, seed: int, thin: int = 1) -> Iterator[Plan]:
+    """All plans of a scenario: one for each W point and way to break it, and its random and timed faults.
 
     Args:
-        stride: Takes each stride-th frozen step and stale revision; W points are never left out.
+        seed: Other seeds take other steps and revisions, where not all are taken.
+        thin: Takes each n-th of everything that is numbered.
     """
-    for at in range(len(reference.points)):
-        for fault in POINT_FAULTS:
-            yield Plan(fault, at)
+    first, last = reference.revisions
+    for fault in POINT_FAULTS:
+        yield from _each(fault, 0, len(reference.points), stride=thin, seed=seed)
     for fault in scenario.faults:
         match fault:
             case "stale":
-                first, last = reference.revisions
-                yield from (Plan("stale", at) for at in range(first, last, stride))
+                yield from _each(fault, first, last, stride=STALE_STRIDE * thin, seed=seed)
             case "freeze":
-                yield from (Plan("freeze", at) for at in range(1, reference.steps, stride))
+                yield from _each(fault, 1, reference.steps, stride=FREEZE_STRIDE * thin, seed=seed)
             case _:
-                yield Plan(fault)
+                yield from _each(fault, 0, RANDOM_TIMES, stride=1, seed=0)
+
+
+def _each(fault: Fault, first: int, last: int, *, stride: int, seed: int) -> Iterator[Plan]:
+    return (Plan(fault, at) for at in range(first + seed % stride, last, stride))
 
 
 def examine(case: Case, reference: Outcome) -> Failure | None:
     """Run one case, and compare it with the reference run of its seed."""
     try:
         outcome = simulate(BY_NAME[case.scenario], case.plan, case.seed)
+    except Livelock as error:
+        return Failure(case, (str(error),))
     except BaseException:  # a case that cannot be run is a finding like any other
         return Failure(case, (traceback.format_exc(limit=-6),))
     found = differences(outcome, reference, case.plan)
     return Failure(case, tuple(found)) if found else None
 
 
-def explore(name: str, seed: int, stride: int) -> Report:
+def explore(name: str, seed: int, thin: int) -> Report:
     """Run all plans of one scenario under one seed."""
     scenario = BY_NAME[name]
     reference = simulate(scenario, REFERENCE, seed)
     if reference.violations:
         return Report(1, (Failure(Case(name, REFERENCE, seed), reference.violations),))
-    cases = [Case(name, plan, seed) for plan in plans_of(scenario, reference, stride=stride)]
+    cases = [Case(name, plan, seed) for plan in plans_of(scenario, reference, seed=seed, thin=thin)]
     found = [examine(case, reference) for case in cases]
     return Report(1 + len(cases), tuple(failure for failure in found if failure is not None))
 
 
 def explore_all(
-    names: Sequence[str], seeds: Iterable[int], *, stride: int, tell: Callable[[str], None]
+    names: Sequence[str], seeds: Iterable[int], *, thin: int, tell: Callable[[str], None]
 ) -> tuple[int, list[Failure]]:
     """Run everything on all cores; returns how many plans there were, and what failed."""
     began_at, plans, failures = time.monotonic(), 0, list[Failure]()
     work = [(name, seed) for seed in seeds for name in names]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        running = [(name, seed, pool.submit(explore, name, seed, stride)) for name, seed in work]
+        running = [(name, seed, pool.submit(explore, name, seed, thin)) for name, seed in work]
         for name, seed, future in running:
             report = future.result()
             plans += report.plans

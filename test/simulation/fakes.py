@@ -19,9 +19,10 @@ import httpx2
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
 from kubechain.controllers.toolcall.executors import KEY_META
 from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition
-from kubechain.llm.errors import AuthenticationFailed, TimedOut
+from kubechain.llm.errors import AuthenticationFailed, Retryable, TimedOut
 from kubechain.llm.fake import answer, calls
 from kubechain.mcp import errors as mcp_errors
+from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.link import Connector, Link, Observer, Page
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
 from kubechain.mcp.warden import Warden
@@ -29,6 +30,7 @@ from kubechain.tools.addresses import AddressPolicy
 from kubechain.tools.http import HttpExchanger, Reply, Request
 from kubechain.tools.model import Uncertain
 from test.simulation.invariants import Watchman
+from test.simulation.outside import GONE, Outside
 from test.simulation.points import Points, Process
 
 Script = Callable[[Sequence[Message]], Completion]
@@ -39,22 +41,25 @@ SAFE = "safe"
 ATTENDED_SECONDS = 55.0
 """How long an effect takes in which people act: longer than caches may be stale, shorter than every time-out."""
 
+SLOW_SECONDS = 86_400.0
+"""How long something takes for which nobody waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the faces of one process share.
 
     Attributes:
+        outside: What the services do next.
         happening: Told of each side effect while it is going on; says whether somebody acts because of it.
-        is_valid: Whether the provider takes a key.
     """
 
     process: Process
     points: Points
     watchman: Watchman
     chance: random.Random
+    outside: Outside
     happening: Callable[[str], bool]
-    is_valid: Callable[[str], bool]
 
     async def take_time(self) -> None:
         """Be a service on a network."""
@@ -64,7 +69,14 @@ class Surroundings:
         """Be at work; where people act meanwhile, for long enough that every cache hears of it."""
         if self.happening(label):
             await asyncio.sleep(ATTENDED_SECONDS)
+        if label.startswith(self.outside.slow):
+            await asyncio.sleep(SLOW_SECONDS)
         await self.take_time()
+
+    def check_key(self, target: Target) -> None:
+        """Be a provider that knows whose key it is."""
+        if target.api_key is None or target.api_key.get_secret_value() in self.outside.refused_keys:
+            raise AuthenticationFailed("model: 401: key refused")
 
 
 class Model:
@@ -84,18 +96,26 @@ class Model:
         timeout_seconds: float,
     ) -> Completion:
         """Answer by the script."""
-        del tools, timeout_seconds
-        label = f"model {_topic(messages)}/{len(messages)}"
+        del tools
+        around, label = self._around, f"model {_topic(messages)}/{len(messages)}"
 
         async def act() -> Completion:
-            if not self._around.is_valid(_key(target)):
-                await self._around.take_time()
-                raise AuthenticationFailed("model: 401: key refused")
-            self._around.watchman.on_model_call(label, messages)
-            await self._around.be_busy(label)
+            around.check_key(target)
+            around.watchman.on_model_call(label, messages, process=around.process.name)
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await around.be_busy(label)
+            except TimeoutError:
+                raise _model_lost() from None
+            if error := around.outside.hiccup(label):
+                raise error
             return self._script(messages)
 
-        return await self._around.points.passing(self._around.process, label, act, lost=_model_lost)
+        try:
+            return await around.points.passing(around.process, label, act, lost=_model_lost)
+        except Retryable as error:
+            around.watchman.on_model_trouble(error.retry_after_seconds)
+            raise
 
     async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
         """Free of charge and of consequences: no W point."""
@@ -103,8 +123,7 @@ class Model:
         await self._around.take_time()
         if self._around.process.is_dead:
             await self._around.process.gone()
-        if not self._around.is_valid(_key(target)):
-            raise AuthenticationFailed("model: 401: key refused")
+        self._around.check_key(target)
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -112,10 +131,6 @@ class Model:
 
 def _model_lost() -> Exception:
     return TimedOut("model: timed out")
-
-
-def _key(target: Target) -> str:
-    return target.api_key.get_secret_value() if target.api_key is not None else ""
 
 
 def _topic(messages: Sequence[Message]) -> str:
@@ -146,20 +161,23 @@ class Network(HttpExchanger):
 
     async def exchange(self, request: Request, *, max_bytes: int, deadline: float) -> Reply:
         """Carry a call out, once for each time that it is asked."""
-        del max_bytes, deadline
         name = request.url.path.rpartition("/")[2]
         arguments: dict[str, Any] = json.loads(request.body or b"{}")
-        label = f"tool {name} {json.dumps(arguments, sort_keys=True)}"
+        around, label = self._around, f"tool {name} {json.dumps(arguments, sort_keys=True)}"
 
         async def act() -> Reply:
-            key = request.headers.get("Idempotency-Key", "")
-            self._around.watchman.on_execution(label, key, is_unsafe=SAFE not in request.url.path)
-            await self._around.be_busy(label)
-            text = self._answers[name](arguments)
-            status = 500 if text == BROKEN else 200
-            return Reply(status, {"content-type": "text/plain"}, text.encode())
+            key, is_unsafe = request.headers.get("Idempotency-Key", ""), SAFE not in request.url.path
+            around.watchman.on_execution(label, key, process=around.process.name, is_unsafe=is_unsafe)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await around.be_busy(label)
+            except TimeoutError:
+                raise _tool_lost() from None
+            body = self._answers[name](arguments).encode()
+            status = 500 if body == BROKEN.encode() else 200
+            return Reply(status, {"content-type": "text/plain"}, body[:max_bytes], is_cut=len(body) > max_bytes)
 
-        return await self._around.points.passing(self._around.process, label, act, lost=_tool_lost)
+        return await around.points.passing(around.process, label, act, lost=_tool_lost)
 
 
 def _tool_lost() -> Exception:
@@ -178,22 +196,32 @@ class _Link:
     def __init__(self, around: Surroundings, *, trusted: bool) -> None:
         self._around = around
         self._trusted = trusted
+        self._era = around.outside.hung_up
 
     async def list_tools(self, cursor: str | None) -> Page:
         del cursor
         await self._around.take_time()
+        if self._is_cut():
+            raise ConnectFailure(GONE)
         return Page(MCP_TOOLS)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
-        label = f"mcp {tool} {json.dumps(dict(arguments), sort_keys=True)}"
+        around, label = self._around, f"mcp {tool} {json.dumps(dict(arguments), sort_keys=True)}"
 
         async def act() -> CallResult:
-            is_unsafe = not (self._trusted and tool == "lookup")
-            self._around.watchman.on_execution(label, str(meta.get(KEY_META, "")), is_unsafe=is_unsafe)
-            await self._around.be_busy(label)
+            if self._is_cut():
+                raise mcp_errors.NotSent("not connected")
+            key, is_unsafe = str(meta.get(KEY_META, "")), not (self._trusted and tool == "lookup")
+            around.watchman.on_execution(label, key, process=around.process.name, is_unsafe=is_unsafe)
+            await around.be_busy(label)
+            if self._is_cut():
+                raise _mcp_lost()
             return CallResult(f"{tool}: as you wish")
 
-        return await self._around.points.passing(self._around.process, label, act, lost=_mcp_lost)
+        return await around.points.passing(around.process, label, act, lost=_mcp_lost)
+
+    def _is_cut(self) -> bool:
+        return self._era != self._around.outside.hung_up
 
 
 def _mcp_lost() -> Exception:
@@ -207,8 +235,11 @@ def connector(around: Surroundings) -> Connector:
     async def connect(
         key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
     ) -> AsyncGenerator[Link]:
-        del key, limits, warden, observer
+        del key, limits, warden
         await around.take_time()
+        if around.outside.is_mcp_down:
+            raise ConnectFailure(GONE)
+        around.outside.connected(observer.ended)
         yield _Link(around, trusted="trusted" in spec.url)
 
     return connect

@@ -6,16 +6,22 @@ Also holds the ledger of side effects and the checks that each of them must pass
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubechain.api.message import Message
 from kubechain.embedded.history import Change
+from test.simulation.cluster import now, phase_of, seconds_of, status_of
 
 JsonObject = dict[str, Any]
 
-CANARIES = (b"sk-canary-", b"tok-canary-")
-"""How every secret value of the simulation begins."""
+CANARIES = (b"sk-canary-", b"tok-canary-", b"c2stY2FuYXJ5", b"dG9rLWNhbmFye")
+"""How every secret value of the simulation begins, as it is and as a Secret holds it."""
+
+STILL = "still"
+"""Ends the label of a write that left an object in its phase: it says what is waited for."""
+
+OURS = "kubechain.humanlayer.dev/"
 
 _RUN_END = {"FinalAnswer", "Failed", "Cancelled"}
 _CALL_END = {"Succeeded", "Failed", "ToolCallRejected", "OutcomeUnknown", "Cancelled"}
@@ -50,47 +56,65 @@ class Watchman:
     Attributes:
         violations: One sentence each; empty is good.
         writes: Of our kinds, by object and phase.
-        claims: Tokens that were ever persisted, by the uid of their object.
-        model_calls: How often each turn was asked, by the name of the run and the number of its messages.
-        executions: How often each tool call was carried out, by its idempotency key.
+        news: Events that were written, by object and reason.
     """
 
     def __init__(self) -> None:
         """Begin with a clean book."""
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
-        self.claims: dict[str, set[str]] = {}
-        self.model_calls: Counter[str] = Counter()
-        self.executions: Counter[str] = Counter()
-        self.claimed_keys: set[str] = set()
-        self.count = 0
+        self.news: Counter[str] = Counter()
+        self._claims: set[tuple[str, str]] = set()
+        self._model_claims: Counter[str] = Counter()
+        self._model_calls: Counter[str] = Counter()
+        self._call_claims: Counter[tuple[str, str]] = Counter()
+        self._executions: Counter[tuple[str, str]] = Counter()
+        self._ends: dict[tuple[str, str], JsonObject] = {}
+        self._asked_to_wait_until = 0.0
+
+    # --- writes
 
     def on_change(self, change: Change) -> None:
         """Look at one write."""
-        plural = change.key.resource.plural
+        plural, name = change.key.resource.plural, change.key.name
         if plural != "secrets":
-            self.look_for_secrets(f"{plural}/{change.key.name}", change.record.data)
+            self.look_for_secrets(f"{plural}/{name}", change.record.data)
+        if plural == "events":
+            self._count_news(change.record.object)
         if change.deleted:
-            self._count(f"DELETE {plural}/{change.key.name}", plural)
+            self._count(f"DELETE {plural}/{name}", plural)
             return
         after, before = change.record.object, change.previous.object if change.previous else None
         if before is not None and before["metadata"]["uid"] != after["metadata"]["uid"]:
             before = None
-        status: JsonObject = after.get("status") or {}
-        verb = "CREATE" if before is None else "WRITE"
-        place = str(status.get("phase") or status.get("status") or "")
-        self._count(f"{verb} {plural}/{change.key.name} {place}".rstrip(), plural)
-        if plural in _EDGES and before is not None:
-            self._check_edge(plural, change.key.name, before.get("status") or {}, status)
+        self._check(plural, name, before or {}, after)
+        verb, place = "CREATE" if before is None else "WRITE", _place(after)
+        is_claim = self._note_claims(status_of(after))
+        if before is not None and place == _place(before) and not is_claim:
+            place = f"{place} {STILL}"
+        self._count(f"{verb} {plural}/{name} {place}".rstrip(), plural)
+
+    def _check(self, plural: str, name: str, before: JsonObject, after: JsonObject) -> None:
+        if before:
+            self._check_finalizers(f"{plural}/{name}", before, after)
+        if before and plural in _EDGES:
+            self._check_edge(plural, name, status_of(before), status_of(after))
         if plural == "taskruns":
-            self._check_conversation(change.key.name, (before or {}).get("status") or {}, status)
-        self._note_claims(after, status)
+            self._check_conversation(name, after["metadata"]["uid"], status_of(before), status_of(after))
+        if plural == "taskruntoolcalls" and phase_of(after) in _CALL_END:
+            self._ends[_owner_uid(after), after["spec"]["toolCallId"]] = status_of(after)
 
     def _count(self, label: str, plural: str) -> None:
-        if plural in ("leases", "events", "customresourcedefinitions"):
-            return
-        self.writes[label] += 1
-        self.count += 1
+        if plural not in ("leases", "events", "customresourcedefinitions"):
+            self.writes[label] += 1
+
+    def _count_news(self, event: JsonObject) -> None:
+        about: JsonObject = event.get("regarding") or event.get("involvedObject") or {}
+        self.news[f"{about.get('kind')}/{about.get('name')} {event.get('reason')}"] += 1
+
+    def _check_finalizers(self, what: str, before: JsonObject, after: JsonObject) -> None:
+        if lost := foreign_finalizers(before) - foreign_finalizers(after):
+            self.violated(f"{what}: lost finalizers that are not ours: {sorted(lost)}")
 
     def _check_edge(self, plural: str, name: str, before: JsonObject, after: JsonObject) -> None:
         edges, ends = _EDGES[plural]
@@ -99,8 +123,14 @@ class Watchman:
             self.violated(f"{plural}/{name} was over ({old}) and was changed ({new})")
         if old != new and old not in ends and new not in edges.get(old, set()):
             self.violated(f"{plural}/{name} went from {old!r} to {new!r}")
+        if (old, new) == ("SendContextWindowToLLM", "ReadyForLLM") and _said(before) == _said(after):
+            self.violated(f"{plural}/{name}: somebody's claim was taken back without an answer")
+        if new == "ErrorBackoff" and seconds_of(after["nextAttemptAt"]) + 1.0 < self._asked_to_wait_until:
+            self.violated(f"{plural}/{name} does not wait for as long as its model asked")
+        if old == "ErrorBackoff" and new == "SendContextWindowToLLM" and now() < seconds_of(before["nextAttemptAt"]):
+            self.violated(f"{plural}/{name} was tried again too early")
 
-    def _check_conversation(self, name: str, before: JsonObject, after: JsonObject) -> None:
+    def _check_conversation(self, name: str, uid: str, before: JsonObject, after: JsonObject) -> None:
         old: list[JsonObject] = before.get("contextWindow") or []
         new: list[JsonObject] = after.get("contextWindow") or []
         if new[: len(old)] != old:
@@ -108,42 +138,97 @@ class Watchman:
         trouble = trouble_with(new, may_be_open=after.get("phase") not in ("ReadyForLLM", "SendContextWindowToLLM"))
         if trouble:
             self.violated(f"taskruns/{name}: {trouble}")
+        for answer in (message for message in new[len(old) :] if message["role"] == "tool"):
+            end = self._ends.get((uid, answer["toolCallId"]))
+            if end is None:
+                self.violated(f"taskruns/{name}: {answer['toolCallId']} was answered before it was over")
+            elif str(end.get("result") or end.get("error") or "")[:1_000] not in answer["content"]:
+                self.violated(f"taskruns/{name}: the answer to {answer['toolCallId']} is not what its call says")
 
-    def _note_claims(self, after: JsonObject, status: JsonObject) -> None:
-        uid = after["metadata"]["uid"]
-        for claim in (status.get("llm"), status.get("execution")):
-            if claim:
-                self.claims.setdefault(uid, set()).add(claim["token"])
-        if status.get("execution"):
-            self.claimed_keys.add(status["execution"]["key"])
+    def _note_claims(self, status: JsonObject) -> bool:
+        """Count a claim that was not there before; says whether there was one."""
+        claim: JsonObject | None = status.get("llm") or status.get("execution")
+        if claim is None or (claim["holder"], claim["token"]) in self._claims:
+            return False
+        self._claims.add((claim["holder"], claim["token"]))
+        if "key" in claim:
+            self._call_claims[claim["key"], claim["holder"]] += 1
+        else:
+            self._model_claims[claim["holder"]] += 1
+        return True
 
     # --- side effects
 
-    def on_model_call(self, label: str, messages: Sequence[Message]) -> None:
+    def on_model_call(self, label: str, messages: Sequence[Message], *, process: str) -> None:
         """Look at what a model is sent."""
-        self.model_calls[label] += 1
+        self._model_calls[process] += 1
+        if self._model_calls[process] > self._model_claims[process]:
+            self.violated(f"{label}: called without a claim of its own")
         window = [message.to_wire() for message in messages]
         if trouble := trouble_with(window, may_be_open=False):
             self.violated(f"{label}: {trouble}")
 
-    def on_execution(self, name: str, key: str, *, is_unsafe: bool) -> None:
-        """Look at a tool call that is carried out."""
-        self.executions[key] += 1
+    def on_model_trouble(self, retry_after_seconds: float | None) -> None:
+        """Remember for how long a model wants to be left alone; None is as long as one likes."""
+        self._asked_to_wait_until = now() + (retry_after_seconds or 0.0)
+
+    def on_execution(self, name: str, key: str, *, process: str, is_unsafe: bool) -> None:
+        """Look at a tool call that is carried out.
+
+        Args:
+            process: Which manager does it; empty for a container, which nobody carries out himself.
+        """
+        self._executions[key, process] += 1
+        times = sum(count for (used, _), count in self._executions.items() if used == key)
+        claims = {holder: count for (claimed, holder), count in self._call_claims.items() if claimed == key}
         if not key:
-            self.violated(f"tool {name}: called without an idempotency key")
-        if key not in self.claimed_keys:
-            self.violated(f"tool {name}: called without a persisted claim")
-        if is_unsafe and self.executions[key] > 1:
-            self.violated(f"tool {name}: not safe to repeat, called {self.executions[key]} times")
+            self.violated(f"{name}: called without an idempotency key")
+        if self._executions[key, process] > (claims.get(process, 0) if process else sum(claims.values())):
+            self.violated(f"{name}: called without a claim of its own")
+        if is_unsafe and times > 1:
+            self.violated(f"{name}: not safe to repeat, called {times} times")
 
     def look_for_secrets(self, where: str, data: bytes) -> None:
         """No byte of a secret may be where anybody can read it."""
         if any(canary in data for canary in CANARIES):
             self.violated(f"{where} shows a secret")
 
+    # --- the end
+
+    def look_for_left_overs(self, objects: Mapping[str, Iterable[JsonObject]]) -> None:
+        """Nothing may be held for ever by us, or belong to what is gone."""
+        uids = {obj["metadata"]["uid"] for found in objects.values() for obj in found}
+        for plural, found in objects.items():
+            for obj in found:
+                meta = obj["metadata"]
+                owners: list[JsonObject] = meta.get("ownerReferences", [])
+                if owners and all(owner["uid"] not in uids for owner in owners):
+                    self.violated(f"{plural}/{meta['name']}: its owner is gone")
+                if "deletionTimestamp" in meta and not foreign_finalizers(obj):
+                    self.violated(f"{plural}/{meta['name']}: is not let go")
+
     def violated(self, sentence: str) -> None:
         """Note something that must never be."""
         self.violations.append(sentence)
+
+
+def _place(obj: JsonObject) -> str:
+    return str(status_of(obj).get("phase") or status_of(obj).get("status") or "")
+
+
+def foreign_finalizers(obj: JsonObject) -> set[str]:
+    """Finalizers that neither we nor the garbage collector may ever take away."""
+    finalizers: list[str] = obj["metadata"].get("finalizers", [])
+    return {one for one in finalizers if "/" in one and not one.startswith(OURS)}
+
+
+def _owner_uid(obj: JsonObject) -> str:
+    owners: list[JsonObject] = obj["metadata"].get("ownerReferences", [])
+    return str(owners[0]["uid"]) if owners else ""
+
+
+def _said(status: JsonObject) -> int:
+    return len(status.get("contextWindow") or [])
 
 
 def _conclusion(status: JsonObject) -> tuple[Any, ...]:

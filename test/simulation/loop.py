@@ -56,7 +56,7 @@ class SeededLoop(VirtualTimeLoop):
     """A virtual-time loop whose interleavings follow from a seed.
 
     Attributes:
-        steps: Callbacks that each process has run.
+        steps: Callbacks that all processes together have run; those of the world do not count.
     """
 
     def __init__(self, seed: int) -> None:
@@ -64,18 +64,18 @@ class SeededLoop(VirtualTimeLoop):
         super().__init__()
         self._chance = random.Random(f"loop {seed}")
         self._frozen: dict[str, list[asyncio.Handle]] = {}
-        self._freeze_at: dict[str, int] = {}
+        self._freeze_at = 0
         self._on_freeze: Callable[[str], None] = lambda _: None
         self._total = 0
-        self.steps: dict[str, int] = {}
+        self.steps = 0
 
-    def freeze_at(self, process: str, step: int, on_freeze: Callable[[str], None]) -> None:
-        """Freeze a process after so many of its callbacks.
+    def freeze_at(self, step: int, on_freeze: Callable[[str], None]) -> None:
+        """Freeze the process that runs the callback of that number.
 
         Args:
             on_freeze: Called once, outside the process.
         """
-        self._freeze_at[process] = step
+        self._freeze_at = step
         self._on_freeze = on_freeze
 
     def freeze(self, process: str) -> None:
@@ -120,11 +120,13 @@ class SeededLoop(VirtualTimeLoop):
         return kept
 
     def _count(self, process: str) -> None:
-        self.steps[process] = count = self.steps.get(process, 0) + 1
         self._total += 1
         if self._total > STEPS_MAX:
             raise Livelock(f"{process} is still busy after {STEPS_MAX} steps, at {self.time():.3f} s")
-        if self._freeze_at.get(process) == count:
+        if not process:
+            return
+        self.steps += 1
+        if self._freeze_at == self.steps:
             self.freeze(process)
             self._on_freeze(process)
 

@@ -1,25 +1,43 @@
 """The simulation's own test: each way to break the promise that people are tempted by must be caught.
 
-Run by ``python -m test.simulation mutants``, as a part of ``make test-simulation``.
+Run by ``python -m test.simulation mutants``, as a part of ``make test-simulation``. A mutant is a table entry: what is
+replaced by what, and the stories in which it should show.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
+import structlog
+
+from kubechain.api.taskrun import PendingToolCall, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.api.tool import ToolSemantics
+from kubechain.controllers import setup
 from kubechain.controllers.frame import Settled, next_version
+from kubechain.controllers.replica import Replica
+from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers.taskrun import conversation, effects
 from kubechain.controllers.taskrun import reconciler as runs
+from kubechain.controllers.taskrun import settle as run_settlement
+from kubechain.controllers.taskrun.steps import AnswerToolCalls
+from kubechain.controllers.toolcall import decide as call_decisions
 from kubechain.controllers.toolcall import reconciler as calls
 from kubechain.runtime.client import Client
+from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
 from test.simulation.explore import Case, Failure, examine, plans_of
-from test.simulation.plans import REFERENCE
+from test.simulation.oracles import BROKE_NOTHING
+from test.simulation.plans import REFERENCE, Fault
 from test.simulation.scenarios import BY_NAME
 from test.simulation.simulation import simulate
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +46,14 @@ class Mutant:
 
     Attributes:
         patches: What is replaced, by what.
-        scenarios: Where it is looked for.
+        scenario: Where it shows.
+        faults: What makes it show; none: it shows without any.
     """
 
     name: str
     patches: tuple[tuple[Any, str, Any], ...]
-    scenarios: tuple[str, ...]
+    scenario: str
+    faults: tuple[Fault, ...] = ()
 
     def applied(self) -> AbstractContextManager[ExitStack]:
         """The code as this mutant has it, while the context lasts."""
@@ -66,27 +86,128 @@ def _always(current: object, claim: object) -> bool:
     return True
 
 
+_claim = calls.ToolCallReconciler._claim  # pyright: ignore[reportPrivateUsage]
+
+
+async def _claim_and_hope(
+    self: calls.ToolCallReconciler, call: TaskRunToolCall, settled: Settled, execution: Any
+) -> TaskRunToolCall | None:
+    """Go on whatever became of the claim."""
+    try:
+        return await _claim(self, call, settled, execution)
+    except (ApiError, TransportError):
+        return next_version(call, settled)
+
+
+_tool_call = effects.tool_call
+
+
+def _without_finalizer(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
+    """A call that anybody can delete at once."""
+    call = _tool_call(run, pending)
+    return call.model_copy(update={"metadata": call.metadata.with_changes(finalizers=())})
+
+
+_tools_answered = run_settlement.tools_answered
+
+
+def _answered_backwards(run: TaskRun, step: AnswerToolCalls) -> Settled:
+    return _tools_answered(run, replace(step, messages=step.messages[::-1]))
+
+
+_tool_message = conversation.tool_message
+
+
+def _empty_answer(call: TaskRunToolCall, name: str) -> Any:
+    """An answer that its call never gave."""
+    return _tool_message(call, name).with_changes(content="ok")
+
+
+async def _fail_on_what_exists(client: Client, run: TaskRun, missing: Sequence[PendingToolCall]) -> Any:
+    try:
+        return await _create_tool_calls(client, run, missing)
+    except AlreadyExists:
+        return effects.Taken("exists")
+
+
+async def _create_tool_calls(client: Client, run: TaskRun, missing: Sequence[PendingToolCall]) -> None:
+    for pending in missing:
+        await client.create(effects.TOOL_CALLS, effects.tool_call(run, pending))
+
+
+_write_run = runs.TaskRunReconciler._write  # pyright: ignore[reportPrivateUsage]
+
+
+async def _write_w5_blindly(self: runs.TaskRunReconciler, run: TaskRun, settled: Settled) -> TaskRun | None:
+    """W5 without a condition."""
+    if "pending_turn" in settled.status:
+        latest = await self._client.get(runs.TASK_RUNS, run.metadata.namespace, run.metadata.name)  # pyright: ignore[reportPrivateUsage]
+        run = run.model_copy(update={"metadata": latest.metadata})
+    return await _write_run(self, run, settled)
+
+
+def _safe(observed: object, offer: object) -> ToolSemantics:
+    """Every call may be repeated."""
+    del observed, offer
+    return ToolSemantics.IDEMPOTENT
+
+
+async def _release_everything(self: calls.ToolCallReconciler, call: TaskRunToolCall) -> None:
+    """Drop all finalizers, whoever put them there."""
+    meta = call.metadata
+    patch = {"metadata": {"finalizers": None}}
+    await self._client.patch(calls.TOOL_CALLS, meta.namespace, meta.name, patch)  # pyright: ignore[reportPrivateUsage]
+
+
+def _at_once(*_: object, **__: object) -> float:
+    """No backoff, whatever the provider asked for."""
+    return 0.0
+
+
+async def _never_gone(self: Replica, holder: str) -> float:
+    """Wait for the dead."""
+    del self, holder
+    return 60.0
+
+
+_value = SecretReader.value
+
+
+async def _told_value(self: SecretReader, namespace: str, name: str, key: str) -> str:
+    value = await _value(self, namespace, name, key)
+    log.debug("read a secret", value=value)
+    return value
+
+
 ALL = (
-    Mutant("no-claim", ((calls.ToolCallReconciler, "_claim", _claim_nothing),), ("one-tool-call",)),
-    Mutant("overwrite", ((Client, "update_status", _overwrite),), ("rivals-tool", "rivals")),
-    Mutant(
-        "no-token-check",
-        ((calls, "holds", _always), (runs, "holds", _always)),
-        ("rivals", "rivals-tool"),
-    ),
+    Mutant("no-claim", ((calls.ToolCallReconciler, "_claim", _claim_nothing),), "one-tool-call"),
+    Mutant("hasty-claim", ((calls.ToolCallReconciler, "_claim", _claim_and_hope),), "rivals-tool", ("stale", "errors")),
+    Mutant("overwrite", ((Client, "update_status", _overwrite),), "rivals-tool"),
+    Mutant("no-token-check", ((calls, "holds", _always), (runs, "holds", _always)), "rivals", ("before", "errors")),
+    Mutant("no-finalizer", ((effects, "tool_call", _without_finalizer),), "call-deleted"),
+    Mutant("backwards", ((run_settlement, "tools_answered", _answered_backwards),), "parallel-calls"),
+    Mutant("wrong-answer", ((conversation, "tool_message", _empty_answer),), "one-tool-call"),
+    Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "one-tool-call", ("lost",)),
+    Mutant("blind-w5", ((runs.TaskRunReconciler, "_write", _write_w5_blindly),), "rivals-tool", ("after", "stop")),
+    Mutant("repeats-orphans", ((call_decisions, "semantics_of", _safe),), "one-tool-call", ("before", "after")),
+    Mutant("greedy-release", ((calls.ToolCallReconciler, "_release", _release_everything),), "held-call-deleted"),
+    Mutant("no-backoff", ((runs, "wait_seconds", _at_once),), "model-trouble"),
+    Mutant("no-take-over", ((Replica, "gone_in_seconds", _never_gone),), "plain", ("before",)),
+    Mutant("no-drain", ((setup, "Settings", partial(setup.Settings, drain_seconds=0.0)),), "one-tool-call", ("stop",)),
+    Mutant("talkative", ((SecretReader, "value", _told_value),), "plain"),
 )
 
 
 def catch(mutant: Mutant, *, seeds: range) -> tuple[Failure | None, int]:
     """Look for a plan that shows that the mutant is broken; returns it, and how many plans it took."""
-    tried = 0
+    tried, scenario = 0, BY_NAME[mutant.scenario]
     for seed in seeds:
-        for name in mutant.scenarios:
-            reference = simulate(BY_NAME[name], REFERENCE, seed)
-            for plan in (REFERENCE, *plans_of(BY_NAME[name], reference, stride=5)):
-                tried += 1
-                with mutant.applied():
-                    failure = examine(Case(name, plan, seed), reference)
-                if failure is not None:
-                    return failure, tried
+        reference = simulate(scenario, REFERENCE, seed)
+        plans = [plan for plan in plans_of(scenario, reference, seed=seed) if plan.fault in mutant.faults]
+        for plan in plans or (REFERENCE,):
+            tried += 1
+            with mutant.applied():
+                failure = examine(Case(scenario.name, plan, seed), reference)
+            if failure is not None and any(BROKE_NOTHING not in sentence for sentence in failure.found):
+                return failure, tried
     return None, tried

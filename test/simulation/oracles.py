@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from test.simulation.cluster import phase_of, status_of
+from test.simulation.invariants import STILL
 from test.simulation.plans import Plan
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ _VOLATILE = frozenset(
 )
 """What differs between two runs that are the same to everybody."""
 
+BROKE_NOTHING = "broke nothing: this run went another way than the reference"
+"""A plan that has not happened proves nothing, and must not count as one that holds."""
+
 _RUN_KINDS = ("taskruns/", "taskruntoolcalls/")
-_CLAIMS = ("SendContextWindowToLLM", "Running")
+CLAIMS = ("SendContextWindowToLLM", "Running")
 
 
 def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -48,7 +52,8 @@ def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def _stable(value: Any) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        return {name: _stable(inner) for name, inner in fields.items() if name not in _VOLATILE}
+        kept = {name: _stable(inner) for name, inner in fields.items() if name not in _VOLATILE}
+        return kept | ({"deletionTimestamp": "at some time"} if "deletionTimestamp" in fields else {})
     if isinstance(value, list):
         return [_stable(inner) for inner in cast("list[Any]", value)]
     return value
@@ -56,27 +61,29 @@ def _stable(value: Any) -> Any:
 
 def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """What a broken run may not differ in."""
-    if outcome.is_rivalry:
-        return list(outcome.violations)
+    found = list(outcome.violations)
+    if not outcome.has_suffered and (plan.is_at_a_point or plan.fault == "freeze"):
+        found.append(f"{plan} {BROKE_NOTHING}")
     may_be_unknown = _may_be_unknown(outcome, plan)
-    if may_be_unknown and not outcome.is_complete:
-        # The call that people would have acted upon was never made: there is nothing to compare with.
-        return list(outcome.violations)
-    found = [*outcome.violations, *_state(outcome, reference, may_be_unknown=may_be_unknown)]
-    if plan.is_at_a_point and not outcome.is_timed:
+    if not outcome.scenario.elects or (may_be_unknown and not outcome.is_complete):
+        # Managers that work against each other; or the call that people would have acted upon was never made.
+        return found
+    found += _state(outcome, reference, may_be_unknown=may_be_unknown)
+    if plan.is_at_a_point and not outcome.scenario.is_timed:
         found += _cost(outcome, reference, plan)
     return found
 
 
 def _may_be_unknown(outcome: Outcome, plan: Plan) -> bool:
     """Whether a call that is not safe to repeat may end as unknown: it was interrupted after its claim."""
-    is_unanswered = plan.fault == "lost" and outcome.broken.startswith(("tool ", "mcp "))
-    return outcome.has_interrupted or is_unanswered or plan.fault == "freeze"
+    is_interrupted = any(name.startswith("taskruntoolcalls/") for name in outcome.left_open)
+    is_unanswered = plan.loses_replies and any(label.startswith(("tool ", "mcp ")) for label in outcome.broken)
+    return is_interrupted or is_unanswered or plan.fault == "freeze"
 
 
 def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
     state = outcome.state
-    if outcome.is_timed:
+    if outcome.scenario.is_timed:
         return _same(_without_turns(state), _without_turns(reference.state))
     if may_be_unknown and _unknown_calls(state):
         return _same(_without_results(state), _without_results(reference.state))
@@ -138,28 +145,38 @@ def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """The same writes to runs and calls; at most one more claim of each, and the record of an attempt that failed."""
     mine, theirs = _run_writes(outcome.writes), _run_writes(reference.writes)
     extra, missing = mine - theirs, theirs - mine
-    claims = max((count for label, count in extra.items() if label.endswith(_CLAIMS)), default=0)
-    others = {label: count for label, count in extra.items() if not label.endswith(_CLAIMS)}
+    claims = max((count for label, count in extra.items() if label.endswith(CLAIMS)), default=0)
+    others = {label: count for label, count in extra.items() if not label.endswith(CLAIMS)}
     others = {label: count for label, count in others.items() if not _explains(label, outcome, plan)}
-    found = [f"{claims} more claims of one object than in the reference: {dict(extra)}"] if claims > 1 else []
+    found = list[str]()
+    if claims > _claims_allowed(outcome, plan):
+        found.append(f"{claims} more claims of one object than in the reference: {dict(extra)}")
     if others:
         found.append(f"writes that the reference has not: {others}")
-    unexplained = {label: count for label, count in missing.items() if not label.endswith((" Succeeded", " Failed"))}
+    dispensable = (" Pending", " Succeeded", " Failed", *((" ErrorBackoff",) if plan.ends_a_process else ()))
+    unexplained = {label: count for label, count in missing.items() if not label.endswith(dispensable)}
     if unexplained:
         found.append(f"writes that only the reference has: {unexplained}")
     return found
 
 
+def _claims_allowed(outcome: Outcome, plan: Plan) -> int:
+    """A manager that stops in order finishes what it began, and so leaves nothing to be claimed again."""
+    return 0 if plan.fault == "stop" and outcome.scenario.is_brisk else 1
+
+
 def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
     """Whether a write is how a broken side effect is told."""
-    broken = outcome.broken
     if label.endswith(" OutcomeUnknown"):
         return _may_be_unknown(outcome, plan)
     if plan.ends_a_process and label.endswith(" Pending"):
         return True  # the successor has to connect first
-    if plan.fault == "lost" and broken.startswith("model"):
+    if not plan.loses_replies:
+        return False
+    broken = outcome.broken[0]
+    if broken.startswith("model"):
         return label.endswith(" ErrorBackoff")
-    return plan.fault == "lost" and broken.startswith(("tool", "mcp")) and label.endswith(" Pending")
+    return broken.startswith(("tool", "mcp")) and label.endswith(" Pending")
 
 
 def _run_writes(writes: Counter[str]) -> Counter[str]:
@@ -171,5 +188,5 @@ def _run_writes(writes: Counter[str]) -> Counter[str]:
 
 
 def _waits(label: str) -> bool:
-    """How long a run waits for its agent depends on who comes first."""
-    return label.endswith(" Pending") and "taskruns/" in label
+    """What a run waits for, and how long, depends on who comes first."""
+    return label.endswith(STILL) or (label.endswith(" Pending") and "taskruns/" in label)

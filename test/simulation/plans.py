@@ -4,11 +4,13 @@ none            nothing: the reference run
 before-7        the process dies before W point 7
 after-7         the process dies after W point 7
 lost-7          W point 7 takes effect, its reply is lost
-freeze-120      the process stops at its 120th step for two minutes, as after SIGSTOP, and goes on
+stop-7          the process is told to stop in order (SIGTERM) while it is at W point 7, and another one starts
+freeze-120      whoever makes the 120th step of all processes stands still, as after SIGSTOP, and goes on much later
 stale-31        the caches stand still at revision 31 for a while
-storm           watches are closed, doubled, delayed and expired (410) at random
-errors          three of ten requests fail: 409, 429, 500, 503, time-outs before and after they take effect
-chaos           storm and errors together
+storm-2         watches are closed, doubled, delayed, expired (410) and compacted away at random
+errors-2        three of ten requests fail: 409, 429, 500, 503, time-outs before and after they take effect
+chaos-2         storm and errors together
+crashes-2       each W point may be one where a process dies, is stopped or gets no reply, again and again
 """
 
 from __future__ import annotations
@@ -16,13 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-PointFault = Literal["before", "after", "lost"]
-NumberedFault = Literal["before", "after", "lost", "freeze", "stale"]
-Fault = Literal["none", "before", "after", "lost", "freeze", "stale", "storm", "errors", "chaos"]
+PointFault = Literal["before", "after", "lost", "stop"]
+RandomFault = Literal["storm", "errors", "chaos", "crashes"]
+Fault = Literal["none", "before", "after", "lost", "stop", "freeze", "stale", "storm", "errors", "chaos", "crashes"]
 
 POINT_FAULTS: tuple[PointFault, ...] = get_args(PointFault)
-_NUMBERED: tuple[str, ...] = get_args(NumberedFault)
-_ALL: tuple[str, ...] = get_args(Fault)
+RANDOM_FAULTS: tuple[RandomFault, ...] = get_args(RandomFault)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,14 +31,14 @@ class Plan:
     """One way to go wrong.
 
     Attributes:
-        at: W point, step or revision, for the faults that happen at one.
+        at: W point, step or revision; of the random ones, which of many.
     """
 
     fault: Fault
     at: int = 0
 
     def __str__(self) -> str:
-        return f"{self.fault}-{self.at}" if self.fault in _NUMBERED else self.fault
+        return self.fault if self == REFERENCE else f"{self.fault}-{self.at}"
 
     @property
     def is_at_a_point(self) -> bool:
@@ -45,9 +46,14 @@ class Plan:
         return self.fault in POINT_FAULTS
 
     @property
+    def loses_replies(self) -> bool:
+        """Whether something takes effect that nobody hears of."""
+        return self.fault in ("lost", "crashes")
+
+    @property
     def ends_a_process(self) -> bool:
-        """Whether a process dies."""
-        return self.fault in ("before", "after")
+        """Whether a process dies, or is stopped."""
+        return self.fault in ("before", "after", "stop", "crashes")
 
 
 REFERENCE = Plan("none")
@@ -60,6 +66,8 @@ def parse(text: str) -> Plan:
         ValueError: It is no plan.
     """
     fault, _, at = text.partition("-")
-    if fault not in _ALL or bool(at) != (fault in _NUMBERED):
+    if text == str(REFERENCE):
+        return REFERENCE
+    if fault not in get_args(Fault) or fault == REFERENCE.fault or not at.isdecimal():
         raise ValueError(f'plan: "{text}" is none')
-    return Plan(fault, int(at or 0))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return Plan(fault, int(at))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -6,32 +6,45 @@ Used by the wire and by the fakes of the services outside. What must not go here
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from test.simulation.plans import Plan
+from test.simulation.plans import POINT_FAULTS, Plan, PointFault
 
 R = TypeVar("R")
+
+CRASH_SHARE = 0.08
+CRASHES_MAX = 6
+"""Of the plan that breaks points at random: more of them than a call that may be repeated has attempts."""
 
 
 class Process:
     """One manager process, dead or alive. What a dead one still tries has no effect."""
 
-    def __init__(self, name: str, *, end: Callable[[], None]) -> None:
+    def __init__(self, name: str, *, end: Callable[[], None], stop: Callable[[], None]) -> None:
         """Make a living one.
 
         Args:
             end: Stops its tasks without waiting.
+            stop: Asks it to end in order.
         """
         self.name = name
         self.is_dead = False
+        self.is_stopping = False
         self._end = end
+        self._stop = stop
 
     def crash(self) -> None:
         """Be gone at this very point."""
         self.is_dead = True
         self._end()
+
+    def stop(self) -> None:
+        """Be told to stop, as by SIGTERM."""
+        self.is_stopping = True
+        self._stop()
 
     async def gone(self) -> None:
         """For code of a dead process: never goes on, but lets itself be cancelled."""
@@ -44,13 +57,16 @@ class Points:
 
     Attributes:
         passed: What the points were, in order.
-        broken: The point that was broken; empty until then.
+        broken: Those that were broken.
+        is_over: Nothing is broken any more.
     """
 
     plan: Plan
+    chance: random.Random
     on_crash: Callable[[Process], None]
     passed: list[str] = field(default_factory=list[str])
-    broken: str = ""
+    broken: list[str] = field(default_factory=list[str])
+    is_over: bool = False
 
     async def passing(
         self, process: Process, label: str, act: Callable[[], Awaitable[R]], *, lost: Callable[[], Exception]
@@ -64,24 +80,38 @@ class Points:
         """
         if process.is_dead:
             await process.gone()
-        number = len(self.passed)
+        fault = self._fault(process, len(self.passed))
         self.passed.append(label)
-        if not self.plan.is_at_a_point or self.plan.at != number:
-            return await self._alive(process, act)
-        self.broken = label
-        if self.plan.fault == "before":
+        if fault is not None:
+            self.broken.append(label)
+        if fault == "before":
             await self._die(process)
-        result = await self._alive(process, act)
-        if self.plan.fault == "after":
-            await self._die(process)
-        del result
-        raise lost()
+        if fault == "stop":
+            process.stop()
+        try:
+            result = await act()
+        except Exception:
+            await self._done(process, fault)
+            raise
+        await self._done(process, fault)
+        if fault == "lost":
+            raise lost()
+        return result
 
-    async def _alive(self, process: Process, act: Callable[[], Awaitable[R]]) -> R:
-        result = await act()
+    async def _done(self, process: Process, fault: PointFault | None) -> None:
         if process.is_dead:
             await process.gone()
-        return result
+        if fault == "after":
+            await self._die(process)
+
+    def _fault(self, process: Process, number: int) -> PointFault | None:
+        if self.plan.fault == "crashes":
+            return self._random_fault(process)
+        return self.plan.fault if self.plan.fault in POINT_FAULTS and self.plan.at == number else None
+
+    def _random_fault(self, process: Process) -> PointFault | None:
+        is_quiet = self.is_over or process.is_stopping or len(self.broken) >= CRASHES_MAX
+        return None if is_quiet or self.chance.random() >= CRASH_SHARE else self.chance.choice(POINT_FAULTS)
 
     async def _die(self, process: Process) -> None:
         self.on_crash(process)

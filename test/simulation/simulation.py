@@ -20,6 +20,7 @@ from unittest import mock
 import structlog
 
 from kubechain.controllers.setup import Clients, add_controllers
+from kubechain.embedded.history import Change
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.leaderelection import LeadershipLost
@@ -30,7 +31,9 @@ from test.simulation import oracles
 from test.simulation.cluster import NAMESPACE, Cluster, phase_of
 from test.simulation.fakes import Model, Network, Surroundings, connector
 from test.simulation.invariants import Watchman
+from test.simulation.jobs import Jobs, WithJobs
 from test.simulation.loop import PROCESS, SeededLoop
+from test.simulation.outside import Act, Outside, Stage, hiccups_of
 from test.simulation.plans import REFERENCE, Plan
 from test.simulation.points import Points, Process
 from test.simulation.scenarios import Scenario
@@ -51,29 +54,29 @@ class Outcome:
     """What one run came to.
 
     Attributes:
+        scenario: Of which story.
         violations: What was wrong, one sentence each.
         state: All objects of our kinds at the end, without what differs between equal runs.
         writes: Of our kinds, by object and phase.
         points: The W points that were passed, in order.
-        broken: The point that the plan broke.
+        broken: Those that the plan broke.
         is_complete: Whether people did all that they had to do in the story.
-        is_timed: How often the model is asked depends on when people act.
-        is_rivalry: Managers work against each other: what is done twice, or given up, is a matter of chance.
-        has_interrupted: A process died while a tool call was claimed.
-        steps: Callbacks of the first manager until the runs had ended.
+        left_open: Objects that were claimed when a process ended.
+        has_suffered: Whether a point was broken, or a process stood still.
+        steps: Callbacks of all processes until the runs had ended.
         revisions: Of the first and the last write of the story.
         story: Log lines, when asked for.
     """
 
+    scenario: Scenario
     violations: tuple[str, ...]
     state: Mapping[str, Any]
     writes: Counter[str]
     points: tuple[str, ...]
-    broken: str
+    broken: tuple[str, ...]
     is_complete: bool
-    is_timed: bool
-    is_rivalry: bool
-    has_interrupted: bool
+    left_open: frozenset[str]
+    has_suffered: bool
     steps: int
     revisions: tuple[int, int]
     story: tuple[str, ...] = field(default=(), repr=False)
@@ -83,16 +86,17 @@ class _Replica:
     """One manager process, from its start to its end."""
 
     def __init__(self, world: _World, name: str) -> None:
-        self.process = Process(name, end=self._cancel)
+        self.process = Process(name, end=self._cancel, stop=self._stop)
         around = Surroundings(
             process=self.process,
             points=world.points,
             watchman=world.watchman,
             chance=random.Random(f"services {name} {world.seed}"),
+            outside=world.outside,
             happening=world.happening,
-            is_valid=world.is_valid,
         )
-        wire = Wire(world.cluster.exchange(name), self.process, world.points, world.weather, world.seed)
+        server = WithJobs(world.cluster.exchange(name), world.jobs)
+        wire = Wire(server, self.process, world.points, world.weather, world.seed)
         clock = LoopClock(seed=world.seed)
         election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 and world.scenario.elects else None
         self.manager = Manager(wire, identity=name, clock=clock, options=Options(election=election))
@@ -110,9 +114,12 @@ class _Replica:
     def _cancel(self) -> None:
         self.task.cancel()
 
+    def _stop(self) -> None:
+        self.manager.stop()
+
     async def stop(self) -> None:
         """Stop in order."""
-        self.manager.stop()
+        self.process.stop()
         await asyncio.wait({self.task})
 
 
@@ -124,13 +131,16 @@ class _World:
         self.plan = plan
         self.seed = seed
         self.watchman = Watchman()
-        self.weather = Weather(plan, seed)
-        self.cluster = Cluster(seed, self.watchman.on_change)
-        self.points = Points(plan, on_crash=self._on_crash)
+        self.outside = Outside(hiccups=hiccups_of(scenario.hiccups), slow=scenario.slow)
+        self.jobs = Jobs(self.watchman, self.outside, scenario.answers, self.happening, seed)
+        self.cluster = Cluster(seed, self._on_change)
+        self.weather = Weather(plan, seed, compact=self.cluster.forget_the_past)
         self._chance = random.Random(f"world {plan} {seed}")
+        self.points = Points(plan, self._chance, on_crash=self._on_end)
+        self._stage = Stage(self.cluster, self.outside, self._later_on_stage)
         self._to_happen = dict(scenario.during)
-        self._has_happened = False
-        self._has_interrupted = False
+        self._left_open: set[str] = set()
+        self._has_frozen = False
         self._births = 0
         self._replicas: list[_Replica] = []
 
@@ -140,14 +150,15 @@ class _World:
         """A side effect is going on: people may act now."""
         due = [start for start in self._to_happen if label.startswith(start)]
         for start in due:
-            self._has_happened = True
-            act = self._to_happen.pop(start)
-            asyncio.get_running_loop().call_soon(act, self.cluster, context=contextvars.Context())
+            self._later_on_stage(0.0, self._to_happen.pop(start))
         return bool(due)
 
-    def is_valid(self, key: str) -> bool:
-        """Whether the provider takes a key now."""
-        return not (self._has_happened and key in self.scenario.revoked)
+    def _later_on_stage(self, seconds: float, act: Act) -> None:
+        self._later(seconds, act, self._stage)
+
+    def _on_change(self, change: Change) -> None:
+        self.watchman.on_change(change)
+        self.jobs.on_change(change)
 
     # --- processes
 
@@ -156,9 +167,11 @@ class _World:
         self._births += 1
         self._replicas.append(_Replica(self, f"{pod}_{self._births}"))
 
-    def _on_crash(self, process: Process) -> None:
+    def _on_end(self, process: Process) -> None:
         """Somebody, the kubelet or the Deployment, starts another one after a while."""
-        self._has_interrupted |= "Running" in self._phases("taskruntoolcalls").values()
+        for plural in ("taskruns", "taskruntoolcalls"):
+            claimed = (name for name, phase in self._phases(plural).items() if phase in oracles.CLAIMS)
+            self._left_open.update(f"{plural}/{name}" for name in claimed)
         pod = process.name.partition("_")[0]
         successor = pod if self._chance.random() < 0.5 else f"{pod}x"
         self._later(self._chance.uniform(0.0, 5.0), self.start, successor)
@@ -170,7 +183,7 @@ class _World:
         """What `os._exit` is in here."""
         del code
         replica = next(one for one in self._replicas if one.process.name == PROCESS.get())
-        self._on_crash(replica.process)
+        self._on_end(replica.process)
         replica.process.crash()
 
     def _look_after(self) -> None:
@@ -183,9 +196,10 @@ class _World:
             if replica.process.is_dead:
                 continue
             replica.process.is_dead = True
-            if not _is_leadership_lost(error):
+            is_stopped = replica.process.is_stopping and not replica.task.cancelled() and error is None
+            if not is_stopped and not _is_leadership_lost(error):
                 self.watchman.violated(f"manager {replica.process.name} ended: {error!r}")
-            self._on_crash(replica.process)
+            self._on_end(replica.process)
 
     # --- the run
 
@@ -197,27 +211,31 @@ class _World:
         self.scenario.arrange(self.cluster)
         begun_at = self.cluster.revision
         if self.plan.fault == "freeze":
-            loop.freeze_at("pod-a_1", self.plan.at, self._on_freeze)
+            loop.freeze_at(self.plan.at, self._on_freeze)
+        for seconds, act in self.scenario.later.items():
+            self._later_on_stage(seconds, act)
         for number in range(self.scenario.managers):
             self.start(f"pod-{'abc'[number]}")
         await self._until_over()
-        steps, ended_at = loop.steps.get("pod-a_1", 0), self.cluster.revision
+        steps, ended_at = loop.steps, self.cluster.revision
         self.weather.clear_up()
+        self.points.is_over = True
         await self._watch_over(SETTLE_SECONDS)
         state, writes = oracles.normalised(self.cluster.ours()), Counter(self.watchman.writes)
         passed = tuple(self.points.passed)
+        self.watchman.look_for_left_overs(self.cluster.ours())
         await self._see_that_it_has_converged()
         self.cluster.close()
         return Outcome(
+            scenario=self.scenario,
             violations=tuple(dict.fromkeys(self.watchman.violations)),
             state=state,
             writes=writes,
             points=passed,
-            broken=self.points.broken,
+            broken=tuple(self.points.broken),
             is_complete=not self._to_happen,
-            is_timed=self.scenario.is_timed,
-            is_rivalry=not self.scenario.elects,
-            has_interrupted=self._has_interrupted,
+            left_open=frozenset(self._left_open),
+            has_suffered=bool(self.points.broken) or self._has_frozen,
             steps=steps,
             revisions=(begun_at, ended_at),
         )
@@ -225,6 +243,7 @@ class _World:
     def _on_freeze(self, process: str) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SeededLoop)
+        self._has_frozen = True
         self._later(FROZEN_SECONDS, loop.thaw, process)
 
     async def _until_over(self) -> None:
@@ -242,7 +261,12 @@ class _World:
 
     def _is_over(self) -> bool:
         phases = self._phases()
-        return all(phases.get(name) in _ENDS for name in self.scenario.ends)
+        return all(self._has_ended(name, phases.get(name)) for name in self.scenario.ends)
+
+    def _has_ended(self, name: str, phase: str | None) -> bool:
+        is_gone = phase is None and f"DELETE taskruns/{name}" in self.watchman.writes
+        is_to_go = self.scenario.ends[name] is None and not self._to_happen
+        return is_gone or (phase in _ENDS and not is_to_go)
 
     def _phases(self, plural: str = "taskruns") -> dict[str, str]:
         return {obj["metadata"]["name"]: phase_of(obj) for obj in self.cluster.list(plural)}
@@ -253,10 +277,10 @@ class _World:
         for name, phase in self.scenario.ends.items() if not self._to_happen else ():
             if self._phases().get(name) != phase:
                 self.watchman.violated(f"taskruns/{name} ended in {self._phases().get(name)!r} and not in {phase!r}")
-        before = Counter(self.watchman.writes)
+        before = self.watchman.writes + self.watchman.news
         self.start("pod-z")
         await self._watch_over(60.0)
-        if extra := self.watchman.writes - before:
+        if extra := self.watchman.writes + self.watchman.news - before:
             self.watchman.violated(f"had not converged: {dict(extra)}")
         await self._stop_all()
 

@@ -6,8 +6,8 @@ import pytest
 
 from test.simulation import mutants
 from test.simulation.explore import Case, examine
-from test.simulation.plans import REFERENCE, Plan, parse
-from test.simulation.scenarios import ALL, BY_NAME
+from test.simulation.plans import POINT_FAULTS, RANDOM_FAULTS, REFERENCE, Fault, Plan, parse
+from test.simulation.scenarios import BY_NAME
 from test.simulation.simulation import simulate
 
 SEED = 11
@@ -29,12 +29,23 @@ def test_without_faults_every_story_ends_as_it_should_and_converges(name: str) -
     assert simulate(BY_NAME[name], REFERENCE, SEED).violations == ()
 
 
-@pytest.mark.parametrize("name", [scenario.name for scenario in ALL])
+@pytest.mark.parametrize("name", BY_NAME)
 def test_random_faults_change_nothing_about_the_end(name: str) -> None:
-    _holds(Case(name, parse("chaos"), SEED))
+    _holds(Case(name, Plan("chaos", 0), SEED))
 
 
-@pytest.mark.parametrize("fault", ["before", "after", "lost"])
+@pytest.mark.parametrize("fault", [*POINT_FAULTS, *RANDOM_FAULTS, "freeze", "stale"])
+def test_a_plan_can_be_written_down_and_read_again(fault: Fault) -> None:
+    assert parse(str(Plan(fault, 7))) == Plan(fault, 7)
+
+
+@pytest.mark.parametrize("text", ["none-1", "before", "chaos", "before-x", "luck-3", ""])
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is none"):
+        parse(text)
+
+
+@pytest.mark.parametrize("fault", POINT_FAULTS)
 def test_every_point_of_a_run_with_a_tool_call_survives(fault: str) -> None:
     reference = simulate(BY_NAME["one-tool-call"], REFERENCE, SEED)
     for at in range(len(reference.points)):
@@ -56,7 +67,7 @@ def test_a_run_with_one_tool_call_costs_nine_writes_and_one_without_tools_three(
 
 
 def test_equal_seeds_give_equal_runs_and_other_seeds_other_orders() -> None:
-    plan = Plan("chaos")
+    plan = Plan("chaos", 0)
     first, again = (simulate(BY_NAME["one-tool-call"], plan, SEED) for _ in range(2))
     assert (first.points, first.steps, first.state) == (again.points, again.steps, again.state)
     orders = {simulate(BY_NAME["parallel-calls"], REFERENCE, seed).points for seed in range(4)}

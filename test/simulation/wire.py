@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,13 +33,18 @@ class Weather:
         is_bad: Whether faults of the random kind still happen.
     """
 
-    def __init__(self, plan: Plan, seed: int) -> None:
-        """Take what is planned."""
+    def __init__(self, plan: Plan, seed: int, *, compact: Callable[[], None]) -> None:
+        """Take what is planned.
+
+        Args:
+            compact: Lets the API server forget the past.
+        """
         self.plan = plan
+        self.compact = compact
         self.chance = random.Random(f"weather {plan} {seed}")
         self.is_bad = True
-        self._fresh = asyncio.Event()
         self._is_timed = False
+        self._fresh = asyncio.Event()
 
     @property
     def has_errors(self) -> bool:
@@ -163,6 +168,9 @@ class _Watch:
             if storm == "expire":
                 yield _EXPIRED
                 return
+            if storm == "compact":
+                self._weather.compact()  # what this line says will only be found by a new list
+                return
             if storm == "delay":
                 await asyncio.sleep(self._weather.chance.uniform(0.1, 20.0))
             yield line
@@ -172,7 +180,7 @@ class _Watch:
     def _storm(self) -> str:
         if not self._weather.has_storms or self._weather.chance.random() >= STORM_SHARE:
             return ""
-        return self._weather.chance.choice(["close", "expire", "delay", "double"])
+        return self._weather.chance.choice(["close", "expire", "compact", "delay", "double"])
 
 
 _EXPIRED = json.dumps(

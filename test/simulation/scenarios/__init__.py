@@ -1,0 +1,15 @@
+"""The stories that are broken at every point: which objects exist, what the model wants, what people do meanwhile.
+
+In the order in which they are easiest to understand. What must not go here: what must hold.
+"""
+
+from collections.abc import Mapping
+
+from test.simulation.scenarios import agents, managers, runs, tools
+from test.simulation.scenarios.scenario import Scenario
+
+__all__ = ["ALL", "BY_NAME", "Scenario"]
+
+ALL: tuple[Scenario, ...] = (*runs.ALL, *tools.ALL, *agents.ALL, *managers.ALL)
+
+BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}

@@ -1,0 +1,79 @@
+"""What people do, and what happens to services, in the middle of the stories."""
+
+from __future__ import annotations
+
+from test.simulation.cluster import status_of
+from test.simulation.outside import Act, Stage
+from test.simulation.scenarios import objects
+
+FOREIGN = "example.com/keep"
+"""A finalizer of somebody else."""
+
+OUTAGE_SECONDS = 60.0
+LOOK_SECONDS = 0.5
+
+
+def cancel(name: str = "hello-1") -> Act:
+    """Cancel a run."""
+    return lambda stage: stage.cluster.patch("taskruns", name, {"spec": {"cancel": True}})
+
+
+def delete(plural: str, name: str) -> Act:
+    """Delete an object."""
+    return lambda stage: stage.cluster.delete(plural, name)
+
+
+def delete_run(stage: Stage) -> None:
+    """Delete the run, once its Task says that it was made: until then the Task would rightly make it again."""
+    task = stage.cluster.get("tasks", "hello")
+    assert task is not None
+    if status_of(task).get("status") == "Ready":
+        stage.cluster.delete("taskruns", "hello-1")
+    else:
+        stage.later(LOOK_SECONDS, delete_run)
+
+
+def edit_agent(stage: Stage) -> None:
+    """Give the Agent another prompt."""
+    stage.cluster.patch("agents", "my-assistant", {"spec": {"system": "You are a pirate."}})
+
+
+def rotate_key(stage: Stage) -> None:
+    """Change the LLM's key, and have the provider refuse the old one."""
+    stage.cluster.patch("secrets", "openai", {"stringData": {"OPENAI_API_KEY": objects.NEW_KEY}})
+    stage.outside.refused_keys.add(objects.KEY)
+
+
+def bring_key(stage: Stage) -> None:
+    """Make the Secret that the LLM names."""
+    objects.secret(stage.cluster)
+
+
+def steer(stage: Stage) -> None:
+    """Tell the agent something more."""
+    stage.cluster.patch("taskruns", "hello-1", {"spec": {"messages": [{"content": "And the second largest?"}]}})
+
+
+def hold(stage: Stage) -> None:
+    """Put a finalizer of somebody else on the run and on its call."""
+    for plural, name in (("taskruns", "hello-1"), ("taskruntoolcalls", "hello-1-t0-c0")):
+        found = stage.cluster.get(plural, name)
+        assert found is not None, name
+        finalizers = [*found["metadata"].get("finalizers", []), FOREIGN]
+        stage.cluster.patch(plural, name, {"metadata": {"finalizers": finalizers}})
+
+
+def mcp_outage(stage: Stage) -> None:
+    """The MCP servers go away for a while."""
+    stage.outside.hang_up()
+    stage.later(OUTAGE_SECONDS, lambda later: later.outside.come_back())
+
+
+def both(first: Act, second: Act) -> Act:
+    """One thing after the other, at once."""
+
+    def act(stage: Stage) -> None:
+        first(stage)
+        second(stage)
+
+    return act

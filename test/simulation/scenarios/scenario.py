@@ -1,0 +1,56 @@
+"""What a story is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kubechain.api.taskrun import TaskRunPhase
+from kubechain.llm.errors import LLMError
+from test.simulation.cluster import Cluster
+from test.simulation.fakes import Answer, Script, says
+from test.simulation.outside import Act
+from test.simulation.plans import Fault
+
+USUAL: tuple[Fault, ...] = ("storm", "errors", "chaos", "crashes", "stale")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One story.
+
+    Attributes:
+        name: On the command line.
+        arrange: Makes the objects, before any manager lives.
+        script: What the model says.
+        answers: What tools say, by the last word of their URL or image.
+        ends: How each run ends, by name; None is gone.
+        during: What people do while a side effect is going on, once, by the beginning of its label.
+        later: What happens so many seconds after the beginning.
+        hiccups: What the model says before it follows its script, by the beginning of the call's label.
+        slow: What takes longer than anybody waits, by the beginning of its label.
+        is_timed: How often the model is asked depends on when people act.
+        managers: How many compete.
+        elects: More than one have leader election; without it, each takes the others for dead all the time, wrongly,
+            and what holds is what compare-and-swap and tokens alone can promise.
+        faults: What random and timed faults it is also put through.
+    """
+
+    name: str
+    arrange: Callable[[Cluster], None]
+    script: Script = field(default_factory=lambda: says("It has none."))
+    answers: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
+    ends: Mapping[str, TaskRunPhase | None] = field(default_factory=lambda: {"hello-1": TaskRunPhase.FINAL_ANSWER})
+    during: Mapping[str, Act] = field(default_factory=dict[str, Act])
+    later: Mapping[float, Act] = field(default_factory=dict[float, Act])
+    hiccups: Mapping[str, Sequence[LLMError]] = field(default_factory=dict[str, Sequence[LLMError]])
+    slow: tuple[str, ...] = ()
+    is_timed: bool = False
+    managers: int = 1
+    elects: bool = True
+    faults: tuple[Fault, ...] = USUAL
+
+    @property
+    def is_brisk(self) -> bool:
+        """Whether every effect is short, so that a manager that stops in order leaves nothing open."""
+        return not self.during and not self.slow
