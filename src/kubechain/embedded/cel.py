@@ -54,22 +54,16 @@ class Program:
         return found.plain_value()
 
 
-def serialized(text: str) -> bytes:
-    """The syntax tree of an expression, as `cel_tree` reads it.
+def serialized(text: str) -> tuple[bytes, str]:
+    """The syntax tree of an expression, as `cel_tree` reads it, and what is wrong besides syntax and types ("").
 
     Raises:
         CompilationError: it is no expression.
     """
-    return _environment().compile(text, disable_check=True).serialize()
-
-
-def check(text: str) -> str:
-    """What the compiler says of an expression whose syntax is right, while it knows nothing of its variables' types."""
     try:
-        _environment().compile(text)
+        return _environment().compile(text).serialize(), ""
     except CompilationError as error:
-        return complaint(error)
-    return ""
+        return _environment().compile(text, disable_check=True).serialize(), complaint(error)
 
 
 def complaint(error: CompilationError) -> str:

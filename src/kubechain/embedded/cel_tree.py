@@ -1,4 +1,7 @@
-"""The syntax tree of an expression, read from what Google's runtime hands out (`cel.expr.ParsedExpr`).
+"""The syntax tree of an expression, read from what Google's runtime hands out.
+
+That is a `cel.expr.CheckedExpr`, or a `ParsedExpr` of one that the runtime did not check. Definitions are made
+while a server starts, so this is quick: it looks only at what it needs, and for places only once there is a mistake.
 
 Called by `rules` for `rule_types`, which finds what that runtime cannot, to which `self` is of any type: fields that
 are not there.
@@ -6,11 +9,9 @@ are not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
-
-from kubechain.embedded.protobuf import read_fields
 
 _CONSTANTS: Final = {
     1: "null_type",
@@ -26,6 +27,13 @@ _CONSTANTS: Final = {
 _TEXT: Final = 6
 """The number of the field that holds a text."""
 
+_POSITIONS: Final = 4
+"""The number of the field that holds where each part of an expression stands."""
+
+_BYTES: Final = 2
+_FIXED_BYTES: Final = {1: 8, 5: 4}
+"""Wire types of protobuf: what has a length of its own, and what is always as long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -37,20 +45,20 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """The name of a variable or type; `at` is its offset."""
+    """The name of a variable or type."""
 
     name: str
-    at: int
+    node: int
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """`operand.field`, or `has(operand.field)` where `asks`; `at` is the offset of the dot."""
+    """`operand.field`, or `has(operand.field)` where `asks`."""
 
     operand: Expression
     field: str
     asks: bool
-    at: int
+    node: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Call:
     function: str
     arguments: tuple[Expression, ...]
     is_method: bool
-    at: int
+    node: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +101,25 @@ class Comprehension:
 Expression = Constant | Identifier | Select | Call | Listing | Other | Comprehension
 
 
-def read(serialized: bytes) -> Expression:
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A whole expression."""
+
+    root: Expression
+    source: bytes
+
+    def offset(self, node: int) -> int:
+        """Return where a part of it stands in the text."""
+        entries = (dict(_fields(entry)) for number, entry in _fields(self.source) if number == _POSITIONS)
+        return next((entry.get(2, 0) for entry in entries if entry.get(1, 0) == node), 0)
+
+
+def read(serialized: bytes) -> Tree:
     """Return the tree of a serialized expression."""
-    parsed = dict(_pairs(_only(dict(_pairs(serialized)), 2)))
-    offsets = dict(_offset(raw) for number, raw in _pairs(_only(parsed, 3)) if number == 4)
-    return _expression(_only(parsed, 2), offsets)
+    envelope = dict(_fields(serialized))
+    expression, source = (4, 5) if envelope[1].endswith(b"CheckedExpr") else (2, 3)
+    parts = dict(_fields(envelope[2]))
+    return Tree(_expression(parts[expression]), parts.get(source, b""))
 
 
 def walk(tree: Expression) -> Iterator[Expression]:
@@ -123,54 +145,67 @@ def _parts(tree: Expression) -> tuple[Expression, ...]:
             return ()
 
 
-def _pairs(data: bytes) -> Iterator[tuple[int, Any]]:
-    return ((number, value) for number, _, value in read_fields(data))
+def _fields(data: bytes) -> list[tuple[int, Any]]:
+    """The fields of a message: their numbers, and numbers or bytes."""
+    found: list[tuple[int, Any]] = []
+    position, end = 0, len(data)
+    while position < end:
+        key = data[position]  # fields of these messages have numbers below 16
+        position += 1
+        wire_type = key & 7
+        if wire_type in _FIXED_BYTES:
+            value: Any = data[position : position + _FIXED_BYTES[wire_type]]
+            position += _FIXED_BYTES[wire_type]
+        else:
+            value, shift = 0, 0
+            while True:
+                byte = data[position]
+                position += 1
+                value |= (byte & 0x7F) << shift
+                shift += 7
+                if byte < 0x80:
+                    break
+            if wire_type == _BYTES:
+                value, position = data[position : position + value], position + value
+        found.append((key >> 3, value))
+    return found
 
 
-def _only(fields: Mapping[int, Any], number: int) -> bytes:
-    return fields.get(number, b"")
-
-
-def _offset(entry: bytes) -> tuple[int, int]:
-    fields = dict(_pairs(entry))
-    return fields.get(1, 0), fields.get(2, 0)
-
-
-def _expression(data: bytes, offsets: Mapping[int, int]) -> Expression:
-    fields = dict(_pairs(data))
-    at = offsets.get(fields.pop(2, 0), 0)
+def _expression(data: bytes) -> Expression:
+    fields = dict(_fields(data))
+    node: int = fields.pop(2, 0)
     if not fields:
         return Other(())
     kind, raw = fields.popitem()
-    inner = list(_pairs(raw))
+    inner = _fields(raw)
     one = dict(inner)
 
     def below(number: int) -> Expression:
-        return _expression(_only(one, number), offsets)
+        return _expression(one.get(number, b""))
 
     def all_below(number: int) -> tuple[Expression, ...]:
-        return tuple(_expression(value, offsets) for found, value in inner if found == number)
+        return tuple(_expression(value) for found, value in inner if found == number)
 
     match kind:
         case 3:
             number = next(iter(one), 0)
             return Constant(_CONSTANTS.get(number, "dyn"), one[number].decode() if number == _TEXT else "")
         case 4:
-            return Identifier(_only(one, 1).decode(), at)
+            return Identifier(one[1].decode(), node)
         case 5:
-            return Select(below(1), _only(one, 2).decode(), bool(one.get(3)), at)
+            return Select(below(1), one[2].decode(), bool(one.get(3)), node)
         case 6:
             target = (below(1),) if 1 in one else ()
-            return Call(_only(one, 2).decode(), (*target, *all_below(3)), bool(target), at)
+            return Call(one[2].decode(), (*target, *all_below(3)), bool(target), node)
         case 7:
             return Listing(all_below(1))
         case 9:
-            variables = tuple(_only(one, number).decode() for number in (1, 8) if number in one)
-            return Comprehension(variables, below(2), _only(one, 3).decode(), below(4), (below(5),), below(6), below(7))
+            variables = tuple(one[number].decode() for number in (1, 8) if number in one)
+            return Comprehension(variables, below(2), one[3].decode(), below(4), (below(5),), below(6), below(7))
         case _:
-            return Other(tuple(_entry(value, offsets) for found, value in inner if found == 2))
+            return Other(tuple(_entry(value) for found, value in inner if found == 2))
 
 
-def _entry(data: bytes, offsets: Mapping[int, int]) -> Expression:
+def _entry(data: bytes) -> Expression:
     """A key and a value of a map, or a field and its value."""
-    return Other(tuple(_expression(value, offsets) for number, value in _pairs(data) if number in {3, 4}))
+    return Other(tuple(_expression(value) for number, value in _fields(data) if number in {3, 4}))

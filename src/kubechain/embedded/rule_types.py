@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import singledispatchmethod
 from typing import Any, Final
 
 from kubechain.embedded import cel_tree
@@ -109,40 +108,33 @@ def _below(schema: JsonObject, name: str) -> Type | None:
 
 
 class Checker:
-    """Finds the type of an expression, and `mistakes` on the way: where, and what."""
+    """Finds the type of an expression, and `mistakes` on the way: in which part of it, and what."""
 
     def __init__(self, variables: Mapping[str, Type]) -> None:
         self._variables = dict(variables)
         self.mistakes: list[tuple[int, str]] = []
 
-    @singledispatchmethod
     def type_of(self, expression: cel_tree.Expression) -> Type:
         """Return the type of an expression."""
-        raise TypeError(expression)
-
-    @type_of.register
-    def _(self, expression: cel_tree.Constant) -> Type:
-        return Type(expression.type)
-
-    @type_of.register
-    def _(self, expression: cel_tree.Identifier) -> Type:
-        return self._variables.get(expression.name, DYN)
-
-    @type_of.register
-    def _(self, expression: cel_tree.Listing) -> Type:
-        types = [self.type_of(element) for element in expression.elements]
-        return Type("list", types[0] if types and all(one == types[0] for one in types) else DYN)
-
-    @type_of.register
-    def _(self, expression: cel_tree.Other) -> Type:
-        for part in expression.parts:
-            self.type_of(part)
-        return DYN
-
-    @type_of.register
-    def _(self, expression: cel_tree.Select) -> Type:
-        found = self._selected(self.type_of(expression.operand), expression)
-        return BOOL if expression.asks else found
+        match expression:
+            case cel_tree.Constant():
+                return Type(expression.type)
+            case cel_tree.Identifier():
+                return self._variables.get(expression.name, DYN)
+            case cel_tree.Select():
+                found = self._selected(self.type_of(expression.operand), expression)
+                return BOOL if expression.asks else found
+            case cel_tree.Call():
+                return self._call(expression)
+            case cel_tree.Comprehension():
+                return self._comprehension(expression)
+            case cel_tree.Listing():
+                types = [self.type_of(element) for element in expression.elements]
+                return Type("list", types[0] if types and all(one == types[0] for one in types) else DYN)
+            case cel_tree.Other():
+                for part in expression.parts:
+                    self.type_of(part)
+                return DYN
 
     def _selected(self, operand: Type, expression: cel_tree.Select) -> Type:
         if operand.name == "map":
@@ -150,7 +142,7 @@ class Checker:
         if operand.name == "object":
             return self._field(operand, expression)
         if operand.name != "dyn":
-            self.mistakes.append((expression.at, f"type '{operand}' does not support field selection"))
+            self.mistakes.append((expression.node, f"type '{operand}' does not support field selection"))
         return DYN
 
     def _field(self, operand: Type, expression: cel_tree.Select) -> Type:
@@ -158,11 +150,10 @@ class Checker:
         embedded = bool(schema and schema.get("x-kubernetes-embedded-resource"))
         found = type_of(schema, resource=embedded) if schema is not None else None
         if found is None:
-            self.mistakes.append((expression.at, f"undefined field '{expression.field}'"))
+            self.mistakes.append((expression.node, f"undefined field '{expression.field}'"))
         return found or DYN
 
-    @type_of.register
-    def _(self, expression: cel_tree.Comprehension) -> Type:
+    def _comprehension(self, expression: cel_tree.Comprehension) -> Type:
         range_ = self.type_of(expression.range)
         element = (range_.element or DYN) if range_.name == "list" else STRING if range_.name == "map" else DYN
         outer = dict(self._variables)
@@ -181,8 +172,7 @@ class Checker:
         self._variables = outer
         return result
 
-    @type_of.register
-    def _(self, expression: cel_tree.Call) -> Type:
+    def _call(self, expression: cel_tree.Call) -> Type:
         types = [self.type_of(argument) for argument in expression.arguments]
         function = expression.function
         if function == _OPTIONAL_SELECT:
@@ -192,7 +182,7 @@ class Checker:
             mistake = (
                 f"found no matching overload for '{function}' applied to '{receiver}({', '.join(map(str, types))})'"
             )
-            self.mistakes.append((expression.at, mistake))
+            self.mistakes.append((expression.node, mistake))
             return _RESULTS.get(function, DYN)
         return _result(function, types)
 
@@ -200,7 +190,7 @@ class Checker:
         """`operand.?field`, of which only the field is checked."""
         field = expression.arguments[1]
         if operand.name == "object" and isinstance(field, cel_tree.Constant):
-            self._field(operand, cel_tree.Select(expression.arguments[0], field.text, False, expression.at))
+            self._field(operand, cel_tree.Select(expression.arguments[0], field.text, False, expression.node))
         return DYN
 
 
@@ -270,7 +260,7 @@ def _narrower(one: Type, other: Type) -> Type:
     return one if one == other else DYN
 
 
-def undeclared(said: str, source: str, tree: cel_tree.Expression, known: Set[str]) -> list[tuple[int, str]]:
+def undeclared(said: str, source: str, tree: cel_tree.Tree, known: Set[str]) -> list[tuple[int, str]]:
     """Return what the compiler says is not declared, as mistakes; of `a.b` it is `a`.
 
     Args:
@@ -287,10 +277,10 @@ def undeclared(said: str, source: str, tree: cel_tree.Expression, known: Set[str
     return found
 
 
-def _place_of(tree: cel_tree.Expression, name: str, otherwise: int) -> int:
+def _place_of(tree: cel_tree.Tree, name: str, otherwise: int) -> int:
     """Where a variable first stands."""
-    places = [one.at for one in cel_tree.walk(tree) if isinstance(one, cel_tree.Identifier) and one.name == name]
-    return min(places, default=otherwise)
+    named = (one for one in cel_tree.walk(tree.root) if isinstance(one, cel_tree.Identifier) and one.name == name)
+    return min((tree.offset(one.node) for one in named), default=otherwise)
 
 
 def display(source: str, mistakes: Sequence[tuple[int, str]]) -> str:

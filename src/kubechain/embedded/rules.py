@@ -185,7 +185,7 @@ def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled
     wrong, type_ = _checked(rule, schema, resource=resource, optional_old=optional_old)
     if wrong:
         return Compiled(f"compilation failed: {wrong}")
-    if type_ not in {rule_types.BOOL, rule_types.DYN}:
+    if type_ not in (rule_types.BOOL, rule_types.DYN):
         return Compiled("cel expression must evaluate to a bool")
     uses_old = re.search(r"\boldSelf\b", rule) is not None
     message: str = raw.get("messageExpression") or ""
@@ -194,7 +194,7 @@ def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled
     wrong, type_ = _checked(message, schema, resource=resource, optional_old=optional_old)
     if wrong:
         return Compiled("", f"messageExpression compilation failed: {wrong}", uses_old)
-    if type_ not in {rule_types.STRING, rule_types.DYN}:
+    if type_ not in (rule_types.STRING, rule_types.DYN):
         return Compiled("", "messageExpression must evaluate to a string", uses_old)
     return Compiled(uses_old=uses_old)
 
@@ -202,16 +202,17 @@ def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled
 def _checked(text: str, schema: JsonObject, *, resource: bool, optional_old: bool) -> tuple[str, rule_types.Type]:
     """What is wrong with an expression ("" for nothing), and its type."""
     try:
-        tree = cel_tree.read(cel.serialized(text))
+        serialized, said = cel.serialized(text)
     except CompilationError as error:
         return cel.complaint(error), rule_types.DYN
+    tree = cel_tree.read(serialized)
     self_ = rule_types.type_of(schema, resource=resource) or rule_types.DYN
     checker = rule_types.Checker({"self": self_, "oldSelf": rule_types.DYN if optional_old else self_})
-    type_ = checker.type_of(tree)
-    said = cel.check(text)
+    type_ = checker.type_of(tree.root)
+    mistakes = [(tree.offset(node), mistake) for node, mistake in checker.mistakes]
     if said:
-        checker.mistakes += rule_types.undeclared(said, text, tree, known={"self", "oldSelf"})
-    return rule_types.display(text, checker.mistakes) or said, type_
+        mistakes += rule_types.undeclared(said, text, tree, known={"self", "oldSelf"})
+    return rule_types.display(text, mistakes) or said, type_
 
 
 def _detail(rule: _Rule, values: Any) -> str:

@@ -150,15 +150,16 @@ def _walk(schema: JsonObject, path: str, scope: _Scope) -> _Found:
     found = _Found([*_keywords(schema, path, scope), *_fields_or_map(schema, path)])
     for name, one, step in children(schema):
         found.add(_walk(one, f"{path}{step}", _scope_below(schema, path, scope, name, step)))
-    for rule in (_extensions, _list_of_maps, _keys_and_items, _rule_texts):
-        found.schema += rule(schema, path)
+    if any(name.startswith("x-kubernetes-") for name in schema):
+        for rule in (_extensions, _list_of_maps, _keys_and_items, _rule_texts):
+            found.schema += rule(schema, path)
     if schema.get(_RULES) and not found.schema and scope.compiles:
         found.rules += _compiled(schema, path, scope)
     return found
 
 
 def _scope_below(schema: JsonObject, path: str, scope: _Scope, name: str, step: str) -> _Scope:
-    made = replace(scope, resource=False)
+    made = replace(scope, resource=False) if scope.resource else scope
     if step.startswith(".properties["):
         is_resource = scope.resource or schema.get("x-kubernetes-embedded-resource")
         if is_resource and name in META_FIELDS:
