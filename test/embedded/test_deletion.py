@@ -146,3 +146,11 @@ def test_objects_go_with_their_definition(plane: Plane) -> None:
     assert [event.type for event in watch.poll()] == ["DELETED"]
     with pytest.raises(StatusError, match=r"could not find the requested resource"):
         plane.engine.list(widgets)
+
+
+def test_nobody_manages_the_owner_that_the_collector_took_away(plane: Plane) -> None:
+    owner = plane.create(a_widget("owner"))
+    plane.create(a_widget("child", ownerReferences=[an_owner(owner)]))
+    delete(plane, "owner", propagation="Orphan")
+    child = plane.engine.get(plane.widgets, "default", "child")
+    assert [list(entry["fieldsV1"]) for entry in child["metadata"]["managedFields"]] == [["f:spec"]]

@@ -203,3 +203,48 @@ def test_apply_needs_a_manager(plane: Plane) -> None:
 def test_applying_a_field_that_is_not_in_the_schema_is_refused(plane: Plane) -> None:
     with pytest.raises(StatusError, match=r"\.spec\.nope: field not declared in schema$"):
         apply(plane, {"message": "x", "nope": 1}, manager="one")
+
+
+def test_a_writer_may_move_fields_to_another_manager(plane: Plane) -> None:
+    made = plane.create(a_widget())
+    (entry,) = made["metadata"]["managedFields"]
+    moved = patch(plane, "merge", {"metadata": {"managedFields": [{**entry, "manager": "m2"}]}})
+    assert list(managers(moved)) == ["m2"]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param([], id="none"),
+        pytest.param([{"operation": "Foo"}], id="of no operation"),
+        pytest.param(
+            [{"operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"spec": 5}}],
+            id="no set",
+        ),
+    ],
+)
+def test_managers_are_not_lost_to_one_who_does_not_understand_them(plane: Plane, entries: list[JsonObject]) -> None:
+    made = plane.create(a_widget())
+    kept = patch(plane, "merge", {"metadata": {"managedFields": entries}})
+    assert kept["metadata"]["managedFields"] == made["metadata"]["managedFields"]
+
+
+def test_one_empty_entry_resets_managers(plane: Plane) -> None:
+    plane.create(a_widget())
+    assert managers(patch(plane, "merge", {"metadata": {"managedFields": [{}]}})) == {}
+
+
+def test_a_configuration_that_cannot_be_merged_is_refused_before_it_is(plane: Plane) -> None:
+    with pytest.raises(StatusError, match=r"\.spec\.tags: duplicate entries for key \[=\"x\"\]") as refused:
+        apply(plane, {"message": "x", "tags": ["x", "x"]}, manager="m1")
+    assert refused.value.code == 500
+
+
+def test_doubled_fields_are_as_serious_as_unknown_ones(plane: Plane) -> None:
+    plane.create(a_widget())
+    warnings: list[str] = []
+    patch(plane, "merge", {"spec": {"zzz": 1}}, complaints=["twice"], warn=warnings.append)
+    assert warnings == ["twice", 'unknown field "spec.zzz"']
+    with pytest.raises(StatusError, match=r"strict decoding error: twice, unknown field") as refused:
+        patch(plane, "merge", {"spec": {"zzz": 1}}, complaints=["twice"], field_validation="Strict")
+    assert refused.value.code == 422

@@ -66,6 +66,11 @@ def test_a_revision_that_is_forgotten_gives_one_error() -> None:
     assert (event.object["code"], event.object["reason"]) == (410, "Expired")
 
 
+def test_no_watch_begins_before_its_kind_was_defined(plane: Plane) -> None:
+    (event,) = plane.engine.watch(plane.widgets, "default", resource_version="1").poll()
+    assert event.object["code"] == 410
+
+
 def test_entering_and_leaving_a_selection_are_additions_and_deletions(plane: Plane) -> None:
     watch = plane.engine.watch(
         plane.widgets, "default", label_selector="on=yes", resource_version=plane.engine.resource_version

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
+from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
+
+from kubechain.embedded import gotext
 
 _TAG: Final = "tag:yaml.org,2002:"
 _BOOL: Final = "y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF"
@@ -53,6 +57,8 @@ def _find_doubled(loader: _Loader, node: yaml.Node, found: list[str]) -> None:
     for key_node, value_node in node.value:
         _find_doubled(loader, value_node, found)
         if key_node.tag == _MERGE:
+            # What comes with another mapping is set too.
+            seen |= {(key.tag, loader.value(key)) for key, _ in _merged(value_node)}
             continue
         key = loader.value(key_node)
         if (key_node.tag, key) in seen:
@@ -61,8 +67,16 @@ def _find_doubled(loader: _Loader, node: yaml.Node, found: list[str]) -> None:
         seen.add((key_node.tag, key))
 
 
+def _merged(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """The entries of a mapping, or of several, after `<<`."""
+    for each in node.value if isinstance(node, yaml.SequenceNode) else (node,):
+        yield from each.value
+
+
 def problem(error: yaml.YAMLError) -> str:
     """Return what Go says of a text that is no YAML."""
+    if isinstance(error, ReaderError):
+        return f"yaml: {error.reason}"
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return f"yaml: {error}"
     line = error.problem_mark.line
@@ -89,7 +103,7 @@ class _Loader(yaml.CSafeLoader):
 
 def _as_text(key: Any) -> str:
     if isinstance(key, list | dict):
-        raise yaml.YAMLError("invalid map key")
+        raise yaml.YAMLError(f"invalid map key: {gotext.syntax(key)}")
     return key if isinstance(key, str) else json.dumps(key)
 
 
