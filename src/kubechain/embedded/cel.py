@@ -40,7 +40,7 @@ class Program:
         self.text = text
         self.uses_old = re.search(r"\boldSelf\b", text) is not None
         source = re.sub(r"\boldSelf\b", _OLD_AS_OPTIONAL, text) if optional_old else text
-        self._compiled = _environment().compile(source)
+        self._compiled = _compiled(source)
 
     def evaluate(self, values: cel.Activation) -> Any:
         """The value of the expression.
@@ -61,7 +61,7 @@ def serialized(text: str) -> tuple[bytes, str]:
         CompilationError: it is no expression.
     """
     try:
-        return _environment().compile(text).serialize(), ""
+        return _compiled(text).serialize(), ""
     except CompilationError as error:
         return _environment().compile(text, disable_check=True).serialize(), complaint(error)
 
@@ -87,6 +87,12 @@ def _reason(text: str) -> str:
     if "No matching overloads" in text:
         return "no such overload"
     return text.partition(": ")[2] or text
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(source: str) -> cel.Expression:
+    """Each rule is compiled twice: when its definition is made, and when its kind is first written."""
+    return _environment().compile(source)
 
 
 @functools.cache

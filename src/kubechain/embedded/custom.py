@@ -61,7 +61,7 @@ class CustomStrategy(Strategy):
 
     def __init__(self, infos: Sequence[ResourceInfo], storage: ResourceInfo) -> None:
         super().__init__(storage)
-        self._versions = {info.version: Version(info) for info in (*infos, storage)}
+        self._versions = {info.version: Version(info) for info in {*infos, storage}}
         self._storage = self._versions[storage.version]
 
     def node(self, info: ResourceInfo) -> Node:

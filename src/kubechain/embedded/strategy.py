@@ -6,6 +6,7 @@ Strategies see objects only: no storage, no requests.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 from kubechain.embedded import names, typecheck
@@ -42,11 +43,14 @@ class Strategy:
 
     def __init__(self, info: ResourceInfo) -> None:
         self.info = info
-        self._node = compile_schema(info.schema or {})
 
     @property
     def resource(self) -> GroupResource:
         return self.info.storage_key
+
+    @cached_property
+    def _node(self) -> Node:
+        return compile_schema(self.info.schema or {})
 
     def node(self, info: ResourceInfo) -> Node:
         """The schema of a version."""
