@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
+import orjson
+
 from kubechain.embedded.schema.structural import MISSING, Node, compile_schema
 
 JsonObject = dict[str, Any]
@@ -79,18 +81,19 @@ def element_of(item: Any, node: Node | None) -> str:
     """The path element of an item of a list."""
     if node is not None and node.list_type == "map" and isinstance(item, dict):
         fields = cast("JsonObject", item)
-        key = {name: fields.get(name, _default_key(node, name)) for name in sorted(node.map_keys)}
+        key = {name: fields.get(name, default_key(node, name)) for name in sorted(node.map_keys)}
         return f"k:{_compact({name: value for name, value in key.items() if value is not None})}"
     return f"v:{_compact(item)}"
 
 
-def _default_key(node: Node, name: str) -> Any:
+def default_key(node: Node, name: str) -> Any:
+    """What an item without a key counts as."""
     field = node.items.properties.get(name) if node.items else None
     return None if field is None or field.default is MISSING else field.default
 
 
 def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return orjson.dumps(value).decode()
 
 
 def children(value: Any, node: Node | None) -> Iterator[tuple[str, Any, Node | None]]:

@@ -143,7 +143,8 @@ class Patcher:
             raise errors.bad_request("metadata.managedFields must be nil")
         match_url(meta, namespace if info.namespaced else "", name)
         strategy = self._core.strategy(info)
-        if wrong := typed.check(config, strategy.node(info)):
+        node = strategy.node(info)
+        if not typed.conforms(config, node) and (wrong := typed.check(config, node)):
             place = f"{meta.get('namespace', '')}/{name}; {info.group}/{info.version}, Kind={info.kind}"
             why = wrong[0] if len(wrong) == 1 else "\n  ".join(["errors:", *wrong])
             raise StatusError(500, "", message=f"failed to create typed patch object ({place}): {why}")

@@ -9,9 +9,57 @@ from typing import Any, cast
 
 from kubechain.embedded import fieldsets
 from kubechain.embedded.gotext import plain, syntax, type_of
-from kubechain.embedded.schema.structural import MISSING, Node
+from kubechain.embedded.schema.structural import Node
 
 JsonObject = dict[str, Any]
+
+
+_SCALARS: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int, float),
+    "number": (int, float),
+}
+
+
+def conforms(value: Any, node: Node | None) -> bool:
+    """Whether `check` has nothing to complain of, answered fast."""
+    if value is None or node is None or not node.type:
+        return True
+    match node.type:
+        case "object":
+            return isinstance(value, dict) and _fields_conform(cast("JsonObject", value), node)
+        case "array":
+            return isinstance(value, list) and _items_conform(cast("list[Any]", value), node)
+        case _:
+            return isinstance(value, _SCALARS[node.type]) and (type(value) is not bool or node.type == "boolean")
+
+
+def _fields_conform(value: JsonObject, node: Node) -> bool:
+    for name, item in value.items():
+        below = node.properties.get(name) or fieldsets.below(node, name)
+        if not (conforms(item, below) if below is not None else _may_have(name, node)):
+            return False
+    return True
+
+
+def _items_conform(value: list[Any], node: Node) -> bool:
+    if node.items is not None and not all(conforms(item, node.items) for item in value):
+        return False
+    if node.list_type == "atomic":
+        return True
+    if any(_no_element(item, node) for item in value):
+        return False
+    try:
+        elements = {item if node.list_type == "set" else _key(item, node) for item in value}
+    except TypeError:
+        return False
+    # True and 1 are different elements, though equal in Python: `check` looks closer then.
+    return len(elements) == len(value)
+
+
+def _key(item: JsonObject, node: Node) -> Any:
+    return tuple(item[name] if name in item else fieldsets.default_key(node, name) for name in node.map_keys)
 
 
 def check(value: Any, node: Node | None, path: str = "") -> list[str]:
@@ -96,13 +144,8 @@ def _no_element(item: Any, node: Node) -> str:
         return "associative list with keys may not have a null element"
     if not isinstance(item, dict):
         return "associative list with keys may not have non-map elements"
-    if any(key in item or _has_default(key, node) for key in node.map_keys):
+    if any(key in item or fieldsets.default_key(node, key) is not None for key in node.map_keys):
         return ""
     keys = " ".join(syntax(key) for key in node.map_keys)
     without = "(and doesn't have default values for any key fields)"
     return f"associative list with keys has an element that omits all key fields [{keys}] {without}"
-
-
-def _has_default(key: str, node: Node) -> bool:
-    field = node.items.properties.get(key) if node.items else None
-    return field is not None and field.default is not MISSING

@@ -261,7 +261,7 @@ def _body(call: Call) -> tuple[JsonObject, list[str]]:
     """The object of a request, and what strict reading finds in its text."""
     body, media = call.request.body, call.content_type
     obj = negotiation.decode_object(body, media, expected=call.info.kind)
-    complaints = negotiation.complaints(body, media)
+    complaints = negotiation.complaints(body, media, obj)
     if complaints and not call.info.custom:
         obj = negotiation.decode_doubled(body, media)
     return obj, complaints
