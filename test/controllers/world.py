@@ -17,7 +17,7 @@ from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import resources
-from kubechain.controllers.setup import Clients, add_controllers
+from kubechain.controllers.setup import Clients, Settings, add_controllers
 from kubechain.embedded.controlplane import ControlPlane
 from kubechain.llm.client import LLMClient
 from kubechain.mcp.manager import ConnectionManager
@@ -143,10 +143,10 @@ def clients_for(model: LLMClient) -> Clients:
 class Replica:
     """One manager process on the world."""
 
-    def __init__(self, plane: ControlPlane, model: LLMClient, identity: str) -> None:
+    def __init__(self, plane: ControlPlane, model: LLMClient, identity: str, settings: Settings | None) -> None:
         self.exchange = BreakableExchange(plane.exchange(), on_crash=self.crash)
         self.manager = Manager(self.exchange, identity=identity, clock=LoopClock())
-        add_controllers(self.manager, clients=clients_for(model))
+        add_controllers(self.manager, clients=clients_for(model), settings=settings)
         self._task: asyncio.Task[None] | None = None
         self.crashed = asyncio.Event()
 
@@ -176,9 +176,9 @@ class World:
         self.client = Client(plane.exchange(), clock=LoopClock())
         self.replicas: list[Replica] = []
 
-    def replica(self, model: LLMClient, identity: str = "pod-a_1") -> Replica:
+    def replica(self, model: LLMClient, identity: str = "pod-a_1", settings: Settings | None = None) -> Replica:
         """A manager that was started."""
-        made = Replica(self.plane, model, identity)
+        made = Replica(self.plane, model, identity, settings)
         self.replicas.append(made)
         made.start()
         return made

@@ -25,17 +25,14 @@ def a_target(
     key: str | None = CANARY,
     parameters: Parameters | None = None,
     openai: OpenAIOptions | None = None,
-    max_concurrent: int = 100,
 ) -> Target:
     return Target(
         provider=provider,
         model=model,
-        limits_key="default/gpt-4o/uid-1",
         base_url=base_url,
         api_key=SecretStr(key) if key else None,
         parameters=parameters or Parameters(),
         openai=openai or OpenAIOptions(),
-        max_concurrent=max_concurrent,
     )
 
 

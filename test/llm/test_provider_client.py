@@ -80,7 +80,6 @@ async def test_each_failure_has_its_kind_and_hides_the_key(
 async def test_the_budget_ends_every_call(client: ProviderClient, provider: Served, model: str) -> None:
     with pytest.raises(errors.TimedOut, match=r"within 0\.2 s"):
         await ask(client, provider, model, timeout_seconds=0.2)
-    assert client.statistics() == {}
 
 
 @pytest.mark.parametrize(
@@ -120,15 +119,6 @@ async def test_a_provider_of_a_later_release(client: ProviderClient) -> None:
         await client.complete(a_target(provider="anthropic"), QUESTION, timeout_seconds=5)
     with pytest.raises(errors.InvalidTarget):
         await client.check(a_target(provider="google"))
-
-
-async def test_an_llm_has_no_more_calls_in_flight_than_it_may(client: ProviderClient, provider: Served) -> None:
-    provider.mock.latency_seconds = 0.02
-    target = a_target(base_url=provider.base_url, max_concurrent=3)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(12):
-            group.create_task(client.complete(target, QUESTION, timeout_seconds=5))
-    assert provider.mock.statistics() | {"mostInFlight": 3, "completions": 12} == provider.mock.statistics()
 
 
 async def test_more_calls_than_one_pool_takes(provider: Served) -> None:
@@ -177,7 +167,7 @@ async def test_a_server_that_lists_nothing_is_taken_as_it_is(client: ProviderCli
 
 
 async def test_a_busy_llm_can_be_checked(client: ProviderClient, provider: Served) -> None:
-    target = a_target("hang", base_url=provider.base_url, max_concurrent=1)
+    target = a_target("hang", base_url=provider.base_url)
     busy = asyncio.create_task(client.complete(target, QUESTION, timeout_seconds=60))
     await provider.mock.wait_for_in_flight(1)
     await client.check(target)

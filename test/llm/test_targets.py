@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kubechain.api.llm import LLM
-from kubechain.llm.client import DEFAULT_MAX_CONCURRENT, APIType, MistralOptions, OpenAIOptions, Parameters
+from kubechain.llm.client import APIType, MistralOptions, OpenAIOptions, Parameters
 from kubechain.llm.errors import InvalidTarget
 from kubechain.llm.targets import target_for
 from test.llm.builders import CANARY
@@ -18,9 +18,8 @@ def an_llm(**spec: Any) -> LLM:
 
 def test_a_plain_llm() -> None:
     target = target_for(an_llm(), api_key=CANARY)
-    assert (target.provider, target.model, target.limits_key) == ("openai", "gpt-4o", "default/gpt-4o/uid-1")
+    assert (target.provider, target.model) == ("openai", "gpt-4o")
     assert (target.base_url, target.parameters, target.openai) == (None, Parameters(), OpenAIOptions())
-    assert target.max_concurrent == DEFAULT_MAX_CONCURRENT
     assert target.api_key is not None
     assert target.api_key.get_secret_value() == CANARY
     assert CANARY not in repr(target)
@@ -37,10 +36,9 @@ def test_every_parameter_arrives() -> None:
         "frequencyPenalty": "-1",
         "presencePenalty": "1.5",
     }
-    target = target_for(an_llm(parameters=parameters, maxConcurrentRequests=7), api_key=None)
+    target = target_for(an_llm(parameters=parameters), api_key=None)
     assert (target.model, target.base_url, target.api_key) == ("big", "http://127.0.0.1:1/v1", None)
     assert target.parameters == Parameters(0.5, 64, 0.9, 40, -1.0, 1.5)
-    assert target.max_concurrent == 7
 
 
 def test_azure() -> None:

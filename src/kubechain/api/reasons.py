@@ -110,6 +110,11 @@ def waiting_for_llm(name: str) -> str:
     return f'Waiting for LLM "{name}" to become ready'
 
 
+def waiting_for_slot(name: str) -> str:
+    """Return the message of `WAITING` while an LLM has as many calls in flight as it may."""
+    return f'Waiting for LLM "{name}": all its slots are taken (maxConcurrentRequests)'
+
+
 # MCPServer.
 TOOLS_DISCOVERED = "ToolsDiscovered"
 """The server is connected and has said what it offers."""

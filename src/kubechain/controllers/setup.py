@@ -24,6 +24,7 @@ from kubechain.controllers.task import reconciler as task_kind
 from kubechain.controllers.taskrun import reconciler as task_run_kind
 from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.effects import ModelCaller
+from kubechain.controllers.taskrun.slots import Slots
 from kubechain.controllers.tool import reconciler as tool_kind
 from kubechain.controllers.tool.observe import Check
 from kubechain.controllers.toolcall import reconciler as call_kind
@@ -246,6 +247,7 @@ def _add_task_run(
     in_flight = InFlight()
     manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
     writer = _writer(manager, reasons.TASK_RUN_CONTROLLER)
+    slots = Slots(lambda run: loop.queue.add(run), manager.clock)  # noqa: PLW0108  the loop is made below
     reconciler = task_run_kind.TaskRunReconciler(
         caches=caches,
         caller=ModelCaller(llm_client, secrets, in_flight),
@@ -253,11 +255,12 @@ def _add_task_run(
         recorder=Recorder(resources.TASK_RUNS, manager.client, writer, manager.clock),
         writer=writer,
         replica=Replica(manager.identity, manager.liveness),
+        slots=slots,
         clock=manager.clock,
         doubt_llm=doubt_llm,
     )
     wakers = watches.Wakers(runs=caches.runs, tasks=caches.tasks, agents=caches.agents)
-    (
+    loop = (
         controller(manager, "taskrun")
         .for_(resources.TASK_RUNS)
         .owns(resources.TOOL_CALLS)

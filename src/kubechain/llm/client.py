@@ -14,9 +14,6 @@ from pydantic import SecretStr
 from kubechain.api.message import Message
 from kubechain.api.taskrun import Usage
 
-DEFAULT_MAX_CONCURRENT = 100
-"""Calls in flight per LLM where its spec does not say: well under any provider's limit on connections."""
-
 DEFAULT_CHECK_TIMEOUT_SECONDS = 10.0
 
 
@@ -63,21 +60,17 @@ class Target:
     Attributes:
         provider: `openai`, `mistral`, … as in the LLM's spec.
         model: The provider's name of the model (on Azure: of the deployment).
-        limits_key: What `max_concurrent` counts by, `namespace/name/uid` of the LLM.
         base_url: The LLM's `parameters.baseUrl`; None means the provider's own address.
         api_key: None only where the server at `base_url` needs none. Its repr is hidden.
-        max_concurrent: Calls in flight at most for this `limits_key`; the others wait for their turn.
     """
 
     provider: str
     model: str
-    limits_key: str
     base_url: str | None = None
     api_key: SecretStr | None = None
     parameters: Parameters = field(default_factory=Parameters)
     openai: OpenAIOptions = field(default_factory=OpenAIOptions)
     mistral: MistralOptions = field(default_factory=MistralOptions)
-    max_concurrent: int = DEFAULT_MAX_CONCURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +116,7 @@ class LLMClient(Protocol):
             target: Which model, and how to reach it.
             messages: The conversation so far, oldest first.
             tools: What the model may call.
-            timeout_seconds: Budget from the moment that the call has its turn (see `Target.max_concurrent`).
+            timeout_seconds: Budget for the whole exchange.
 
         Raises:
             Retryable: Another try may work.

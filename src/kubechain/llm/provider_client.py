@@ -1,9 +1,10 @@
-"""The real `LLMClient`: a provider's dialect, a turn among the LLM's calls, one HTTP exchange.
+"""The real `LLMClient`: a provider's dialect, one HTTP exchange.
 
-Built once by the composition root and shared by all controllers. Retries, backoff, fallbacks and records are theirs.
+Built once by the composition root and shared by all controllers. Retries, backoff, fallbacks, records, and how many
+calls an LLM has at once are theirs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 from kubechain.api.message import Message
@@ -11,7 +12,6 @@ from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Targ
 from kubechain.llm.dialects import DIALECTS, dialect_for
 from kubechain.llm.exchange import CompletionRequest
 from kubechain.llm.http import HttpPool
-from kubechain.llm.limits import Limits, LimitStatistics
 
 
 class ProviderClient:
@@ -24,7 +24,6 @@ class ProviderClient:
             pool: What performs the exchanges; closed with the client. None makes one.
         """
         self._pool = pool or HttpPool()
-        self._limits = Limits()
 
     @staticmethod
     def supports(provider: str) -> bool:
@@ -43,20 +42,15 @@ class ProviderClient:
         dialect = dialect_for(target.provider)
         request = CompletionRequest(target, messages, tools)
         call = dialect.build(request)
-        async with self._limits.slot(target.limits_key, target.max_concurrent):
-            reply = await self._pool.send(call, timeout_seconds=timeout_seconds)
+        reply = await self._pool.send(call, timeout_seconds=timeout_seconds)
         return dialect.parse(request, reply)
 
     async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
-        """See `LLMClient.check`. It takes no turn: a busy LLM must not look like a broken one."""
+        """See `LLMClient.check`."""
         dialect = dialect_for(target.provider)
         reply = await self._pool.send(dialect.check(target), timeout_seconds=timeout_seconds)
         if second := dialect.judge(target, reply):
             dialect.judge_listing(target, await self._pool.send(second, timeout_seconds=timeout_seconds))
-
-    def statistics(self) -> Mapping[str, LimitStatistics]:
-        """Calls in flight and waiting, by `limits_key`."""
-        return self._limits.statistics()
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from kubechain.api.llm import LLM, LLMParameters, LLMSpec
 from kubechain.llm.client import (
-    DEFAULT_MAX_CONCURRENT,
     APIType,
     MistralOptions,
     OpenAIOptions,
@@ -27,17 +26,15 @@ def target_for(llm: LLM, *, api_key: str | None) -> Target:
     Raises:
         InvalidTarget: A number in the spec is none (only an object that no schema has checked can have that).
     """
-    spec, metadata = llm.spec, llm.metadata
+    spec = llm.spec
     return Target(
         provider=str(spec.provider),
         model=llm.model_name,
-        limits_key=f"{metadata.namespace}/{metadata.name}/{metadata.uid}",
         base_url=spec.parameters.base_url or None,
         api_key=SecretStr(api_key) if api_key else None,
         parameters=_parameters(spec.parameters),
         openai=_openai(spec),
         mistral=MistralOptions(random_seed=spec.mistral.random_seed if spec.mistral else None),
-        max_concurrent=spec.max_concurrent_requests or DEFAULT_MAX_CONCURRENT,
     )
 
 

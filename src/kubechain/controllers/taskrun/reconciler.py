@@ -24,6 +24,7 @@ from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, ta
 from kubechain.controllers.taskrun.effects import ModelCaller, create_tool_calls
 from kubechain.controllers.taskrun.observe import Observed, agent_reference
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refused, wait_seconds
+from kubechain.controllers.taskrun.slots import Slots
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
     Begin,
@@ -46,6 +47,11 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
 """Long enough for a model that thinks, short enough that a lost connection is noticed the same morning."""
+
+
+QUIET_SECONDS = 1.0
+"""How long a run stands in line for a slot of its LLM before it says so: most such waits are over before anybody looks,
+and a status write for each would be a third more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class TaskRunReconciler:
         recorder: Recorder[TaskRun],
         writer: StatusWriter,
         replica: Replica,
+        slots: Slots,
         clock: Clock,
         doubt_llm: Callable[[Request], None],
     ) -> None:
@@ -86,11 +93,16 @@ class TaskRunReconciler:
         self._recorder = recorder
         self._writer = writer
         self._replica = replica
+        self._slots = slots
         self._clock = clock
         self._doubt_llm = doubt_llm
 
     async def reconcile(self, request: Request) -> Result:
         """Take one run as far as it goes without waiting."""
+        with self._slots.chance(request):
+            return await self._advance(request)
+
+    async def _advance(self, request: Request) -> Result:
         run = self._caches.runs.get(request.namespace, request.name)
         while run is not None and run.metadata.deletion_timestamp is None:
             observed = await self._observe(run)
@@ -101,7 +113,11 @@ class TaskRunReconciler:
                     await self._writer.write(TASK_RUNS, run, settle.waiting(run, step))
                     return Result(requeue_after_seconds=seconds_to_deadline(observed))
                 case SendToLLM() as step:
-                    run = await self._send(observed, step)
+                    assert observed.llm is not None
+                    with self._slots.take(observed.llm, request) as is_taken:
+                        if not is_taken:
+                            return await self._stand_in_line(observed, observed.llm)
+                        run = await self._send(observed, observed.llm, step)
                 case CreateToolCalls(missing):
                     run = await self._create_tool_calls(run, missing)
                 case Delete():
@@ -187,12 +203,21 @@ class TaskRunReconciler:
             log.debug("expired run is gone already")
         return Result()
 
-    async def _send(self, observed: Observed, step: SendToLLM) -> TaskRun | None:
+    async def _stand_in_line(self, observed: Observed, llm: LLM) -> Result:
+        """All slots of the LLM are taken. Whoever waits for longer than a moment says so; it will be woken."""
+        run, left_seconds = observed.run, seconds_to_deadline(observed)
+        waited_seconds = self._slots.waited_seconds(llm, Request(run.metadata.namespace, run.metadata.name))
+        if waited_seconds < QUIET_SECONDS:
+            return Result(requeue_after_seconds=_soonest(QUIET_SECONDS - waited_seconds, left_seconds))
+        step = Wait(reasons.waiting_for_slot(llm.metadata.name))
+        await self._writer.write(TASK_RUNS, run, settle.waiting(run, step))
+        return Result(requeue_after_seconds=left_seconds)
+
+    async def _send(self, observed: Observed, llm: LLM, step: SendToLLM) -> TaskRun | None:
         """W2, the call, W3."""
-        llm = observed.llm
-        assert llm is not None
-        left_seconds = seconds_to_deadline(observed)
-        timeout_seconds = _soonest(llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS, left_seconds)
+        timeout_seconds = _soonest(
+            llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS, seconds_to_deadline(observed)
+        )
         assert timeout_seconds is not None
         claim = claim_for(
             observed.run,
@@ -211,7 +236,6 @@ class TaskRunReconciler:
             step.offers,
             claim,
             timeout_seconds=timeout_seconds,
-            left_seconds=left_seconds,
             is_unwanted=lambda: self._is_unwanted(claimed),
         )
         return await self._settle_turn(claimed, claim, outcome)

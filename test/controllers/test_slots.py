@@ -1,0 +1,189 @@
+"""Who may call an LLM now, and who stands in line; and that a full LLM holds up nobody else's runs."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from kubechain.api.llm import LLM
+from kubechain.api.message import Message
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.setup import Settings
+from kubechain.controllers.taskrun.slots import Slots
+from kubechain.llm.client import Completion, Target, ToolDefinition
+from kubechain.llm.fake import FakeLLMClient, answer
+from kubechain.runtime.clock import SystemClock
+from kubechain.runtime.keys import Request
+from test.controllers.world import World, a_world
+
+
+def an_llm(limit: int, name: str = "gpt-4o") -> LLM:
+    spec = {"provider": "openai", "maxConcurrentRequests": limit}
+    return LLM.from_wire({"kind": "LLM", "metadata": {"name": name, "namespace": "default"}, "spec": spec})
+
+
+RUNS = [Request("default", f"run-{number}") for number in range(6)]
+
+
+class Lines(RuleBasedStateMachine):
+    """Reconciles of six runs that begin and end in any order, against what first come, first served means."""
+
+    @initialize(limit=st.integers(1, 3))
+    def begin(self, limit: int) -> None:
+        self.woken: list[Request] = []
+        self.slots = Slots(self.woken.append, SystemClock())
+        self.limit = limit
+        self.calling: dict[Request, ExitStack] = {}
+        self.line: list[Request] = []
+
+    def idle(self) -> list[Request]:
+        return [run for run in RUNS if run not in self.calling]
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.idle())
+    def ask(self, data: st.DataObject) -> None:
+        """A reconcile that wants to call: it does, or it stands in line."""
+        run = data.draw(st.sampled_from(self.idle()))
+        was_kept = run in self.woken
+        is_free = not self.line and len(self.calling) + len(self.woken) < self.limit
+        with ExitStack() as stack:
+            stack.enter_context(self.slots.chance(run))
+            is_taken = stack.enter_context(self.slots.take(an_llm(self.limit), run))
+            assert is_taken == (was_kept or is_free)
+            if is_taken:
+                self.calling[run] = stack.pop_all()
+            elif run not in self.line:
+                self.line.append(run)
+        if was_kept:
+            self.woken.remove(run)
+        self.expect_woken()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.calling)
+    def end(self, data: st.DataObject) -> None:
+        """A call is over."""
+        self.calling.pop(data.draw(st.sampled_from(sorted(self.calling)))).close()
+        self.expect_woken()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.woken)
+    def want_no_longer(self, data: st.DataObject) -> None:
+        """A run whose turn has come was cancelled meanwhile: its reconcile does not call."""
+        run = data.draw(st.sampled_from(self.woken))
+        with self.slots.chance(run):
+            pass
+        self.woken.remove(run)
+        self.expect_woken()
+
+    @rule(limit=st.integers(1, 4))
+    def edit(self, limit: int) -> None:
+        """The LLM changes, which brings its runs back: the one that is first in line notices."""
+        self.limit = limit
+        if self.line:
+            with self.slots.take(an_llm(limit), self.line[0]) as is_taken:
+                assert not is_taken
+            self.expect_woken()
+
+    def expect_woken(self) -> None:
+        """Of those in line the first were woken, in their order."""
+        moved_up = [run for run in self.line if run in self.woken]
+        assert moved_up == self.line[: len(moved_up)]
+        self.line = self.line[len(moved_up) :]
+
+    @invariant()
+    def nobody_waits_for_nothing(self) -> None:
+        if self.line:
+            assert len(self.calling) + len(self.woken) >= self.limit
+        if not (self.calling or self.woken or self.line):
+            assert len(self.slots) == 0
+
+
+TestLines = Lines.TestCase
+
+
+class Gate(FakeLLMClient):
+    """A model that answers at once, but for the one called "slow", which answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(answer("It has none."))
+        self.opened = asyncio.Event()
+        self.most = self.slow = 0
+
+    async def complete(
+        self, target: Target, messages: Sequence[Message], tools: Sequence[ToolDefinition] = (), **options: Any
+    ) -> Completion:
+        if target.model != "slow":
+            return await super().complete(target, messages, tools, **options)
+        self.slow += 1
+        self.most = max(self.most, self.slow)
+        try:
+            await self.opened.wait()
+            await asyncio.sleep(0.5)
+            return await super().complete(target, messages, tools, **options)
+        finally:
+            self.slow -= 1
+
+
+async def arranged(world: World, runs: int) -> None:
+    """Two LLMs that need no key, the slow one with one slot; an agent for each; runs of the slow one."""
+    for name in ("slow", "fast"):
+        parameters = {"baseUrl": "http://127.0.0.1:1/v1", "model": name}
+        spec = {"provider": "openai", "parameters": parameters, "maxConcurrentRequests": 1}
+        await world.apply("llms", {"metadata": {"name": name}, "spec": spec})
+        await world.apply("agents", {"metadata": {"name": name}, "spec": {"llmRef": {"name": name}, "system": "Help."}})
+    for number in range(runs):
+        await a_run(world, f"slow-{number}", "slow")
+
+
+async def a_run(world: World, name: str, agent: str) -> None:
+    spec = {"agentRef": {"name": agent}, "userMessage": "What is the capital of the moon?"}
+    await world.apply("taskruns", {"metadata": {"name": name}, "spec": spec})
+
+
+def has_answer(run: TaskRun) -> bool:
+    return run.status.phase == TaskRunPhase.FINAL_ANSWER
+
+
+async def test_a_full_llm_holds_up_nobody_elses_runs() -> None:
+    model = Gate()
+    async with a_world() as world:
+        world.replica(model, settings=Settings(max_concurrent_runs=2))
+        await arranged(world, runs=5)
+        await world.until(lambda run: run.status.phase == TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM, "slow-0")
+        await a_run(world, "fast-0", "fast")
+        await world.until(has_answer, "fast-0")
+        waiting = await world.until(lambda run: "slots are taken" in run.status.status_detail, "slow-4")
+        assert waiting.status.status_detail == 'Waiting for LLM "slow": all its slots are taken (maxConcurrentRequests)'
+        assert waiting.status.phase == TaskRunPhase.READY_FOR_LLM
+        model.opened.set()
+        for number in range(5):
+            await world.until(has_answer, f"slow-{number}")
+        assert model.most == 1
+
+
+async def test_a_short_wait_costs_no_write() -> None:
+    model = Gate()
+    async with a_world() as world:
+        replica = world.replica(model)
+        await arranged(world, runs=2)
+        await world.until(lambda run: run.status.phase == TaskRunPhase.READY_FOR_LLM, "slow-1")
+        model.opened.set()
+        await world.until(has_answer, "slow-1")
+        writes = [line.split()[0] for line in replica.exchange.writes if "/taskruns/slow-1" in line]
+        assert writes == ["PUT", "PUT", "PUT"]
+
+
+async def test_who_stands_in_line_can_be_cancelled_and_the_next_moves_up() -> None:
+    model = Gate()
+    async with a_world() as world:
+        world.replica(model)
+        await arranged(world, runs=3)
+        await world.until(lambda run: "slots are taken" in run.status.status_detail, "slow-1")
+        await world.patch_run({"spec": {"cancel": True}}, "slow-1")
+        await world.until(lambda run: run.status.phase == TaskRunPhase.CANCELLED, "slow-1")
+        model.opened.set()
+        await world.until(has_answer, "slow-2")
+        assert len(model.calls) == 2
