@@ -19,8 +19,8 @@ from test.simulation.plans import POINT_FAULTS, REFERENCE, Fault, Plan
 from test.simulation.scenarios import BY_NAME, Scenario
 from test.simulation.simulation import Outcome, simulate
 
-STALE_STRIDE = 5
-FREEZE_STRIDE = 9
+STALE_STRIDE = 2
+FREEZE_STRIDE = 5
 """Neighbouring revisions and steps mostly differ in nothing; W points are all broken."""
 
 RANDOM_TIMES = 3

@@ -66,6 +66,14 @@ def test_a_run_with_one_tool_call_costs_nine_writes_and_one_without_tools_three(
     assert sum(count for label, count in plain.items() if label.startswith("WRITE taskrun")) == 3
 
 
+def test_a_result_that_the_api_server_cannot_hold_is_cut_and_kept() -> None:
+    outcome = simulate(BY_NAME["unstorable-result"], REFERENCE, SEED)
+    status = outcome.state["taskruntoolcalls/hello-1-t0-c0"]["status"]
+    assert status["phase"] == "Succeeded"
+    assert status["result"].endswith("bytes left out: the result is over the limit]")
+    assert outcome.violations == ()
+
+
 def test_equal_seeds_give_equal_runs_and_other_seeds_other_orders() -> None:
     plan = Plan("chaos", 0)
     first, again = (simulate(BY_NAME["one-tool-call"], plan, SEED) for _ in range(2))

@@ -20,7 +20,7 @@ ANSWERS: Mapping[str, Answer] = {
     "book": lambda arguments: f"Booked {arguments['city']}",
     "broken": lambda arguments: BROKEN,
     "long": lambda arguments: "word " * 300_000,
-    # Each of these characters takes six in JSON: no API server can store that, however it is cut.
+    # Each of these characters takes six in JSON: the API server refuses what would have room in UTF-8.
     "unstorable": lambda arguments: "\x01" * 400_000,
 }
 _CALL = "hello-1-t0-c0"

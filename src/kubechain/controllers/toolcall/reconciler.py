@@ -1,7 +1,7 @@
 """TaskRunToolCall's control loop: observe, decide, claim, carry out, settle, write."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kubechain.api import names
@@ -214,8 +214,11 @@ class ToolCallReconciler:
 
     def _record(self, execution: Execution, outcome: Outcome) -> recording.Outcome[TaskRunToolCall]:
         def refused(call: TaskRunToolCall, error: ApiError) -> Settled:
-            reason = "the result is too large to be kept" if isinstance(error, TooLarge) else f"refused: {error}"
-            return settle.failed(call, f"the tool was called, but its result was lost: {reason}", self._clock.now())
+            now = self._clock.now()
+            if isinstance(error, TooLarge) and isinstance(outcome, Answered):
+                content = settle.stored(outcome.content, settle.SCARCE_RESULT_BYTES)
+                return settle.concluded(call, replace(outcome, content=content), now)
+            return settle.failed(call, f"the tool was called, but its result was lost: refused: {error}", now)
 
         return recording.Outcome(
             holds=lambda call: holds(call, execution),

@@ -15,6 +15,9 @@ from kubechain.controllers.toolcall.outcomes import Answered, NotDone, Outcome, 
 RESULT_MAX_BYTES = 900_000
 """etcd refuses objects over 1.5 MiB, and arguments may be large too; a longer result keeps its head and says so."""
 
+SCARCE_RESULT_BYTES = 64 * 1024
+"""What is kept where the server refused even that: JSON makes six bytes of a control character."""
+
 ERROR_MAX_CHARACTERS = 1_024
 
 
@@ -151,13 +154,13 @@ def _facts(call: TaskRunToolCall, now: datetime) -> dict[str, Any]:
     return {"tool": call.spec.tool_ref.name} | took
 
 
-def stored(content: str) -> str:
+def stored(content: str, limit_bytes: int = RESULT_MAX_BYTES) -> str:
     """A result as it is kept: whole where the object has room for it."""
     encoded = content.encode()
-    if len(encoded) <= RESULT_MAX_BYTES:
+    if len(encoded) <= limit_bytes:
         return content
-    head = encoded[:RESULT_MAX_BYTES].decode(errors="ignore")
-    return f"{head}\n[{len(encoded) - RESULT_MAX_BYTES} bytes left out: the result is over the limit]"
+    head = encoded[:limit_bytes].decode(errors="ignore")
+    return f"{head}\n[{len(encoded) - limit_bytes} bytes left out: the result is over the limit]"
 
 
 def cut(text: str) -> str:
