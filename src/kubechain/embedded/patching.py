@@ -7,11 +7,12 @@ from typing import Any, Literal, cast
 from kubechain.embedded import apply, errors, gotext, metadata, patches, strategic, typecheck, typed
 from kubechain.embedded.apply import Manager
 from kubechain.embedded.core import Core, WriteOptions, copied
+from kubechain.embedded.decoding import begin_with_type, decode, warn_of
 from kubechain.embedded.errors import StatusError, UndecodableError
 from kubechain.embedded.field_errors import causes, go_json, invalid, required
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.storage import Record
-from kubechain.embedded.writes import Writer, begin_with_type, match_url, warn_of
+from kubechain.embedded.writes import Writer, match_url
 
 JsonObject = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic", "apply"]
@@ -55,7 +56,7 @@ class Patcher:
         record = self._core.record(info, namespace, name)
         patched = self._apply(info, patch_type, self._current(info, record), patch)
         try:
-            new = self._writer.decode(info, patched, options, patched=True)
+            new = decode(self._core, info, patched, options, patched=True)
         except UndecodableError as error:
             raise self._unfit(info, record, patch_type, patch, error.why) from error
         match_url(new["metadata"], namespace if info.namespaced else "", name)
@@ -108,7 +109,7 @@ class Patcher:
         node = strategy.node(strategy.info)
         merged = copied(apply.apply(live, config, node=node, manager=manager, force=force, now=now))
         _report_text(options)
-        new = self._writer.decode(strategy.info, merged, options, applied=True)
+        new = decode(self._core, strategy.info, merged, options, applied=True)
         if record is None:
             if subresource:
                 raise errors.not_found(info.group, info.plural, name)

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from kubechain.embedded import authorization, errors, negotiation, reviews, routes, versions
+from kubechain.embedded import authorization, bodies, errors, reviews, routes, versions
 from kubechain.embedded.authn import ADMINISTRATOR, Tokens, User
 from kubechain.embedded.documents import Document, Documents
 from kubechain.embedded.engine import Engine
@@ -130,14 +130,14 @@ class ApiServer:
     def _review(self, info: ResourceInfo, request: HttpRequest, user: User) -> HttpResponse:
         if request.method != "POST":
             raise _method_not_allowed()
-        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""), expected=info.kind)
+        body = bodies.decode_object(request.body, request.headers.get("content-type", ""), expected=info.kind)
         return _json(201, reviews.answer(info, body, user))
 
     def _token(self, info: ResourceInfo, path: ResourcePath, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             raise _method_not_allowed()
         account = self._engine.get(info, path.namespace, path.name)
-        body = negotiation.decode_object(request.body, request.headers.get("content-type", ""), expected="TokenRequest")
+        body = bodies.decode_object(request.body, request.headers.get("content-type", ""), expected="TokenRequest")
         return _json(201, reviews.token_request(body, account, tokens=self._tokens, now=self._now()))
 
 

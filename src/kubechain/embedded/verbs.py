@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from kubechain.embedded import negotiation
+from kubechain.embedded import bodies, negotiation
 from kubechain.embedded.engine import Engine, ListPage
 from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
 from kubechain.embedded.negotiation import Form
@@ -172,12 +172,12 @@ class Verbs:
 
     def _patch(self, call: Call) -> HttpResponse:
         path = call.path
-        kind = negotiation.patch_type(call.content_type, custom=call.info.custom)
+        kind = bodies.patch_type(call.content_type, custom=call.info.custom)
         options = call.writing("PatchOptions")
         if kind == "apply":
             options["field_manager"] = call.query.text("fieldManager")
         body = call.request.body
-        patch = negotiation.decode_patch(body, kind)
+        patch = bodies.decode_patch(body, kind)
         patched, created = self._engine.patch(
             call.info,
             path.namespace,
@@ -186,7 +186,7 @@ class Verbs:
             patch,
             subresource=path.subresource,
             force=call.query.flag("force"),
-            complaints=negotiation.patch_complaints(body, kind, patch),
+            complaints=bodies.patch_complaints(body, kind, patch),
             **options,
         )
         return self._object(201 if created else 200, patched, call)
@@ -223,7 +223,7 @@ class Verbs:
 
     def _options_body(self, call: Call) -> JsonObject:
         body = call.request.body
-        return negotiation.decode_options(body, call.content_type) if body else {}
+        return bodies.decode_options(body, call.content_type) if body else {}
 
     def _object(self, status: int, obj: JsonObject, call: Call) -> HttpResponse:
         match call.form:
@@ -260,10 +260,10 @@ class Verbs:
 def _body(call: Call) -> tuple[JsonObject, list[str]]:
     """The object of a request, and what strict reading finds in its text."""
     body, media = call.request.body, call.content_type
-    obj = negotiation.decode_object(body, media, expected=call.info.kind)
-    complaints = negotiation.complaints(body, media, obj)
+    obj = bodies.decode_object(body, media, expected=call.info.kind)
+    complaints = bodies.complaints(body, media, obj)
     if complaints and not call.info.custom:
-        obj = negotiation.decode_doubled(body, media)
+        obj = bodies.decode_doubled(body, media)
     return obj, complaints
 
 
