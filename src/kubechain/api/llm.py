@@ -159,13 +159,15 @@ class LLMSpec(KubeModel):
         default=None, description="Seconds that one model call may take."
     )
     max_concurrent_requests: Annotated[int, Schema(minimum=1, maximum=100_000)] | None = Field(
-        default=None, description="Most model calls in flight at once through this LLM."
+        default=None,
+        description="Most model calls in flight at once through this LLM (default 100); further runs stand in line.",
     )
     rate_limit: RateLimit | None = Field(
-        default=None, description="What the provider's plan allows; calls over it wait."
+        default=None,
+        description="What the provider's plan allows. Not acted on yet: a 429 of the provider is waited for.",
     )
     fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=8)] = Field(
-        default=(), description="LLMs to use, in this order, when this one fails."
+        default=(), description="LLMs to use, in this order, when this one fails. Not acted on yet."
     )
 
 
