@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
 from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_encoders, ext_math, ext_optional, ext_strings
 
-_DYN, _LIST, _STRING = cel.Type.DYN, cel.Type.List(cel.Type.DYN), cel.Type.STRING
+from kubechain.embedded import cel_library
+
+_DYN, _LIST = cel.Type.DYN, cel.Type.List(cel.Type.DYN)
 _OLD_AS_OPTIONAL = "(size(oldSelves) == 0 ? optional.none() : optional.of(oldSelves[0]))"
 
 CompilationError = RuntimeError
@@ -104,48 +105,6 @@ def _environment() -> cel.Env:
             ext_optional.ExtOptional(),
             ext_math.ExtMath(),
             ext_encoders.ExtEncoders(),
-            cel.CelExtension("kubernetes", _functions()),
+            cel.CelExtension("kubernetes", cel_library.functions()),
         ],
     )
-
-
-def _functions() -> list[cel.FunctionDecl]:
-    """Kubernetes' list and regex libraries."""
-    return [
-        _member("isSorted", cel.Type.BOOL, _is_sorted),
-        _member("sum", _DYN, sum),
-        _member("min", _DYN, min),
-        _member("max", _DYN, max),
-        _member("indexOf", cel.Type.INT, _index_of, _DYN),
-        _member("lastIndexOf", cel.Type.INT, _last_index_of, _DYN),
-        _member("find", _STRING, _find, _STRING, receiver=_STRING),
-        _member("findAll", cel.Type.List(_STRING), _find_all, _STRING, receiver=_STRING),
-    ]
-
-
-def _member(
-    name: str, returns: cel.Type, body: Callable[..., Any], *parameters: cel.Type, receiver: cel.Type = _LIST
-) -> cel.FunctionDecl:
-    overload = cel.Overload(f"kubernetes_{name}", returns, [receiver, *parameters], True, body)
-    return cel.FunctionDecl(name, [overload])
-
-
-def _is_sorted(items: list[Any]) -> bool:
-    return items == sorted(items)
-
-
-def _index_of(items: list[Any], wanted: Any) -> int:
-    return next((index for index, item in enumerate(items) if item == wanted), -1)
-
-
-def _last_index_of(items: list[Any], wanted: Any) -> int:
-    return next((index for index in reversed(range(len(items))) if items[index] == wanted), -1)
-
-
-def _find(text: str, pattern: str) -> str:
-    found = re.search(pattern, text)
-    return found[0] if found else ""
-
-
-def _find_all(text: str, pattern: str) -> list[str]:
-    return [found[0] for found in re.finditer(pattern, text)]

@@ -21,7 +21,7 @@ from kubechain.embedded.versions import GIT_VERSION
 
 REFERENCE: Final = "#/definitions/"
 _UNKNOWN_TO_V2: Final = frozenset({"allOf", "oneOf", "anyOf", "not", "nullable", "default"})
-_OF_WHOLE: Final = ("description", "x-kubernetes-group-version-kind", "x-kubernetes-selectable-fields")
+_OF_WHOLE: Final = ("x-kubernetes-group-version-kind", "x-kubernetes-selectable-fields")
 _UNSHARED: Final = frozenset({"name", "dryRun", "fieldValidation"})
 """Parameters that stand where they are used: older versions of kubectl look for them there."""
 
@@ -137,9 +137,15 @@ def downgrade(schema: JsonObject) -> JsonObject:
     unsaid = _unsaid(schema)
     made = {key: _keyword(key, value) for key, value in schema.items() if key not in unsaid}
     if "required" in made:
-        fields: JsonObject = schema.get("properties") or {}
-        made["required"] = [name for name in made["required"] if not fields.get(name, {}).get("nullable")]
-    return made
+        made["required"] = [name for name in made["required"] if _is_needed(name, schema)]
+    return {key: value for key, value in made.items() if key != "required" or value}
+
+
+def _is_needed(name: str, schema: JsonObject) -> bool:
+    """Whether v2 says that a field is required: not where it may be null, and not where no field is named at all."""
+    fields: JsonObject = schema.get("properties") or {}
+    of_free_resource = name in {"apiVersion", "kind"} and schema.get("x-kubernetes-preserve-unknown-fields")
+    return not of_free_resource and not fields.get(name, {}).get("nullable")
 
 
 def _unsaid(schema: JsonObject) -> set[str]:

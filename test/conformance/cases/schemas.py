@@ -371,6 +371,124 @@ _RULES_CASES = [
         {"type": "object", "properties": {"a": {"type": "array"}}},
     ),
 ]
+_FUNCTIONS = (
+    "isQuantity(self.quantity) && quantity(self.quantity).isGreaterThan(quantity('512Mi'))",
+    "quantity(self.quantity).add(quantity('1Gi')) == quantity('2Gi')",
+    "quantity(self.quantity).sub(quantity('1Ki')).compareTo(quantity('1Gi')) == -1",
+    "sign(quantity('1500m')) == 1 && !quantity('1500m').isInteger() && quantity(self.quantity).asInteger() > 5",
+    "isIP(self.ip) && ip(self.ip).family() == 4 && ip.isCanonical(self.ip)",
+    "ip(self.ip).isLoopback() && !ip(self.ip).isUnspecified() && !ip(self.ip).isGlobalUnicast()",
+    "isCIDR(self.cidr) && cidr(self.cidr).containsIP(self.ip) && cidr(self.cidr).prefixLength() == 8",
+    "cidr(self.cidr).containsCIDR('127.1.0.0/16') && cidr(self.cidr).masked() == cidr('127.0.0.0/8')",
+    "isURL(self.url) && url(self.url).getScheme() == 'https' && url(self.url).getHost() == 'example.com:8080'",
+    "url(self.url).getHostname() == 'example.com' && url(self.url).getPort() == '8080'",
+    "url(self.url).getEscapedPath() == '/a%20b' && url(self.url).getQuery() == {'k': ['1', '2']}",
+    "isSemver(self.version) && semver(self.version).isLessThan(semver('1.10.0'))",
+    "semver(self.version).major() == 1 && semver(self.version).compareTo(semver('1.9.0-rc.1')) == 1",
+    "sets.contains(self.tags, ['b']) && sets.equivalent(self.tags, ['b', 'a']) && sets.intersects(self.tags, ['a'])",
+    "self.tags.slice(0, 1) == ['a'] && self.tags.distinct() == ['a', 'b'] && self.tags.sort() == ['a', 'b']",
+    "self.tags.isSorted() && self.tags.indexOf('b') == 1 && self.tags.lastIndexOf('c') == -1",
+    "[[1], [2, 3]].flatten() == [1, 2, 3] && lists.range(3).sum() == 3 && [3, 1].min() == 1 && [3, 1].max() == 3",
+    "self.version.find('[0-9]+') == '1' && self.version.findAll('[0-9]+') == ['1', '9', '0']",
+    "self.tags.join('-') == 'a-b' && '%s %d'.format([self.version, 1]) == '1.9.0 1'",
+    "self.ip.split('.')[0] == '127' && self.ip.replace('.', '') == '127001' && 'aB'.lowerAscii() == 'ab'",
+)
+_FUNCTIONS_SCHEMA: Json = {
+    "type": "object",
+    "properties": {
+        "spec": {
+            "type": "object",
+            "properties": {
+                **{name: {"type": "string", "maxLength": 40} for name in ("quantity", "ip", "cidr", "url", "version")},
+                "tags": {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 5}},
+            },
+            _RULES: [{"rule": rule} for rule in _FUNCTIONS],
+        }
+    },
+}
+_TRUE: Json = {
+    "quantity": "1Gi",
+    "ip": "127.0.0.1",
+    "cidr": "127.0.0.0/8",
+    "url": "https://example.com:8080/a%20b?k=1&k=2",
+    "version": "1.9.0",
+    "tags": ["a", "b"],
+}
+_FALSE: Json = {
+    "quantity": "1",
+    "ip": "10.0.0.1",
+    "cidr": "10.1.0.0/16",
+    "url": "http://a/b",
+    "version": "2.0.0-rc.1",
+    "tags": ["c"],
+}
+_THINGS = f"/apis/{_GROUP}/v1/namespaces/$ns/things"
+
+
+def _object(spec: Json, **metadata: Json) -> Json:
+    return {"apiVersion": f"{_GROUP}/v1", "kind": "Thing", "metadata": metadata, "spec": spec}
+
+
+_LIBRARY = [
+    case(
+        "the functions that Kubernetes adds to CEL",
+        post(DEFINITIONS, _thing(version("v1", _FUNCTIONS_SCHEMA)), pick=("kind",)),
+        post(_THINGS, _object(_TRUE, name="a"), until=201, pick=("kind",)),
+        post(_THINGS, _object(_FALSE, name="b")),
+        delete(_PATH, quiet=True),
+    ),
+]
+_PUBLISHED: Json = {
+    "type": "object",
+    "description": "A thing.",
+    "required": ["spec"],
+    "properties": {
+        "spec": {
+            "type": "object",
+            "required": ["maybe", "sure"],
+            "properties": {
+                "maybe": {"type": "string", "nullable": True, "default": "x"},
+                "sure": {"type": "string", "enum": ["a", "b"]},
+                "free": {"type": "object", _FREE: True, "properties": {"a": _STRING}},
+                "anything": {_FREE: True},
+                "either": {_EITHER: True, "anyOf": [*_TYPES], "default": 1},
+                "both": {_EITHER: True, "anyOf": [{"pattern": "a"}, {"pattern": "b"}]},
+                "template": {"type": "object", _EMBEDDED: True, _FREE: True},
+                "part": {"type": "object", _EMBEDDED: True, "required": ["spec"], "properties": {"spec": _OBJECT}},
+                "limits": {"type": "object", "additionalProperties": {_EITHER: True, "pattern": "^[0-9]+$"}},
+                "lists": {"type": "array", "items": {"type": "array", "items": _STRING, "nullable": True}},
+                "checked": {"type": "string", _RULES: [{"rule": "self != ''"}], "example": "e"},
+                "logic": {"type": "object", "not": {"required": ["x"]}, "allOf": [{"minProperties": 1}]},
+            },
+        }
+    },
+}
+_API = "/openapi/v3/apis/$ns.example.com/v1"
+_SCHEMA_NAME = "com.example.$ns.v1.Thing"
+
+
+def _served(title: str, schema: Json, *, part: str) -> Case:
+    """What OpenAPI says of a definition, once it says it."""
+    return case(
+        title,
+        post(DEFINITIONS, _thing(version("v1", schema)), quiet=True),
+        get(_API, until=200, pick=("components", "schemas", f"{_SCHEMA_NAME}{part}")),
+        delete(_PATH, quiet=True),
+    )
+
+
+_OPENAPI = [
+    _served("OpenAPI v3 of a definition", _PUBLISHED, part=""),
+    _served("OpenAPI v3 of its list", _PUBLISHED, part="List"),
+    _served("OpenAPI v3 of a definition of anything", {"type": "object", _FREE: True}, part=""),
+    case(
+        "OpenAPI v3 of a kind for the cluster, whose name begins with a vowel",
+        post(DEFINITIONS, definition("Object", [version("v1", _OBJECT)], group=_GROUP, scope="Cluster"), quiet=True),
+        get(_API, until=200, pick=("paths",)),
+        delete(f"{DEFINITIONS}/objects.{_GROUP}", quiet=True),
+        mask=r"Ns\d+n\d+",
+    ),
+]
 _PARTS = [
     _made(
         "two versions of one schema", _thing(version("v1", _OBJECT), version("v2", _OBJECT, storage=False)), taken=True
@@ -513,4 +631,15 @@ _CHANGES = [
     ),
 ]
 
-CASES = [*_STRUCTURE, *_EXTENSIONS, *_LOGIC, *_AT_ROOT, *_DEFAULTS, *_RULES_CASES, *_PARTS, *_CHANGES]
+CASES = [
+    *_STRUCTURE,
+    *_EXTENSIONS,
+    *_LOGIC,
+    *_AT_ROOT,
+    *_DEFAULTS,
+    *_RULES_CASES,
+    *_LIBRARY,
+    *_OPENAPI,
+    *_PARTS,
+    *_CHANGES,
+]
