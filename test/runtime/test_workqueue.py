@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 import uvloop
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.keys import Request
 from kubechain.runtime.workqueue import BACKOFF_MAX_SECONDS, HIGH, LOW, LOWEST_EVERY, NORMAL, Item, Queue, ShutDown
+from test.runtime.virtual_time import VirtualTimeLoop
 
 KEYS = [Request(namespace, name) for namespace in ("a", "b") for name in ("x", "y", "z")]
 keys = st.sampled_from(KEYS)
@@ -45,6 +46,48 @@ class TimerlessQueue(Queue):
         pass
 
 
+class Lines:
+    """Ready keys as lists: who comes next at each priority, namespaces in turn, first come first served in each."""
+
+    def __init__(self) -> None:
+        self.keys: dict[tuple[int, str], list[Request]] = {}
+        self.turns: dict[int, list[str]] = {}
+
+    def priority_of(self, key: Request) -> int | None:
+        return next((priority for (priority, _), keys in self.keys.items() if key in keys), None)
+
+    def put(self, key: Request, priority: int) -> None:
+        """Stand in line; who is in one already only moves up to a higher priority."""
+        current = self.priority_of(key)
+        if current is not None and current >= priority:
+            return
+        if current is not None:
+            self.take(key)
+        self.keys.setdefault((priority, key.namespace), []).append(key)
+        turns = self.turns.setdefault(priority, [])
+        if key.namespace not in turns:
+            turns.append(key.namespace)
+
+    def take(self, key: Request) -> None:
+        priority = self.priority_of(key)
+        assert priority is not None
+        self.keys[priority, key.namespace].remove(key)
+        if not self.keys[priority, key.namespace]:
+            del self.keys[priority, key.namespace]
+            self.turns[priority].remove(key.namespace)
+
+    def next(self, priority: int) -> Request:
+        return self.keys[priority, self.turns[priority][0]][0]
+
+    def turn_is_over(self, priority: int, namespace: str) -> None:
+        if namespace in self.turns[priority]:
+            self.turns[priority].remove(namespace)
+            self.turns[priority].append(namespace)
+
+    def all(self) -> set[Request]:
+        return {key for keys in self.keys.values() for key in keys}
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Compares the queue with sets and lists that are too simple to be wrong."""
 
@@ -52,35 +95,55 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = HandClock()
         self.queue = TimerlessQueue("test", clock=self.clock)
-        self.ready: dict[Request, int] = {}
+        self.ready = Lines()
         self.processing: set[Request] = set()
         self.dirty: dict[Request, int] = {}
         self.due: dict[Request, tuple[float, int]] = {}
+        self.failures: dict[Request, int] = {}
         self.handed_out = 0
 
     def _add(self, key: Request, priority: int) -> None:
-        target = self.dirty if key in self.processing else self.ready
-        target[key] = max(priority, target.get(key, priority))
+        if key in self.processing:
+            self.dirty[key] = max(priority, self.dirty.get(key, priority))
+        else:
+            self.ready.put(key, priority)
 
-    @rule(key=keys, priority=priorities)
-    def add(self, key: Request, priority: int) -> None:
-        self.queue.add(key, priority=priority)
-        self._add(key, priority)
-
-    @rule(key=keys, seconds=st.integers(0, 20), priority=priorities)
-    def add_after(self, key: Request, seconds: int, priority: int) -> None:
-        self.queue.add_after(key, seconds, priority=priority)
+    def _add_after(self, key: Request, seconds: float, priority: int) -> None:
         if seconds == 0:
             self._add(key, priority)
             return
         due_at, waiting = self.due.get(key, (float("inf"), priority))
         self.due[key] = (min(due_at, self.clock.seconds + seconds), max(priority, waiting))
 
+    @rule(key=keys, priority=priorities, times=st.integers(1, 3))
+    def add(self, key: Request, priority: int, times: int) -> None:
+        for _ in range(times):
+            self.queue.add(key, priority=priority)
+        self._add(key, priority)
+
+    @rule(key=keys, seconds=st.integers(0, 20), priority=priorities)
+    def add_after(self, key: Request, seconds: int, priority: int) -> None:
+        self.queue.add_after(key, seconds, priority=priority)
+        self._add_after(key, seconds, priority)
+
+    @rule(key=keys, priority=priorities)
+    def fail(self, key: Request, priority: int) -> None:
+        failed = self.failures.get(key, 0)
+        seconds = self.queue.add_rate_limited(key, priority=priority)
+        assert 0 <= seconds <= min(BACKOFF_MAX_SECONDS, 0.005 * 2**failed)
+        self.failures[key] = failed + 1
+        self._add_after(key, seconds, priority)
+
+    @rule(key=keys)
+    def forget(self, key: Request) -> None:
+        self.queue.forget(key)
+        self.failures.pop(key, None)
+
     @rule(seconds=st.integers(1, 10))
     def time_passes(self, seconds: int) -> None:
         self.clock.seconds += seconds
         self.queue.release_due()
-        for key, (due_at, priority) in list(self.due.items()):
+        for key, (due_at, priority) in sorted(self.due.items(), key=lambda item: item[1][0]):
             if due_at <= self.clock.seconds:
                 del self.due[key]
                 self._add(key, priority)
@@ -88,52 +151,59 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def get(self) -> None:
         item = self.queue.get_nowait()
-        if not self.ready:
+        if not self.ready.keys:
             assert item is None
             return
         assert isinstance(item, Item)
         self.handed_out += 1
         extreme = min if self.handed_out % LOWEST_EVERY == 0 else max
-        assert item.priority == extreme(self.ready.values())
-        assert self.ready.pop(item.key) == item.priority
+        assert item.priority == extreme(priority for priority, _ in self.ready.keys)
+        assert self.ready.next(item.priority) == item.key, "first come first served, namespaces in turn"
         assert item.key not in self.processing
+        self.ready.take(item.key)
+        self.ready.turn_is_over(item.priority, item.key.namespace)
         self.processing.add(item.key)
 
     @rule(data=st.data())
     def done(self, data: st.DataObject) -> None:
-        if not self.processing:
-            return
-        key = data.draw(st.sampled_from(sorted(self.processing)))
+        if self.processing:
+            self._done(data.draw(st.sampled_from(sorted(self.processing))))
+
+    def _done(self, key: Request) -> None:
         self.queue.done(key)
         self.processing.remove(key)
         if key in self.dirty:
-            self.ready[key] = self.dirty.pop(key)
-
-    @rule(key=keys)
-    def fail_and_forget(self, key: Request) -> None:
-        before = self.queue.failures(key)
-        self.queue.forget(key)
-        assert self.queue.failures(key) == 0
-        assert before >= 0
+            self.ready.put(key, self.dirty.pop(key))
 
     @invariant()
     def counts_agree(self) -> None:
         now = self.queue.statistics()
-        assert (now.ready, now.processing, now.delayed) == (len(self.ready), len(self.processing), len(self.due))
+        assert (now.ready, now.processing, now.delayed) == (
+            len(self.ready.all()),
+            len(self.processing),
+            len(self.due),
+        )
+        assert now.failing == len(self.failures)
+        assert all(self.queue.failures(key) == self.failures.get(key, 0) for key in KEYS)
 
     @invariant()
-    def one_worker_a_key(self) -> None:
-        assert not self.processing & self.ready.keys()
+    def ready_is_not_processing_and_dirty_is(self) -> None:
+        ready, processing, dirty = self.queue._ready, self.queue._processing, self.queue._dirty  # pyright: ignore[reportPrivateUsage]
+        assert not ready.keys() & processing.keys()
+        assert dirty.keys() <= processing.keys()
+
+    @invariant()
+    def memory_is_bounded_by_live_keys(self) -> None:
+        assert len(self.queue._heap) <= 2 * len(KEYS) + 65  # pyright: ignore[reportPrivateUsage]
+        levels = self.queue._levels.values()  # pyright: ignore[reportPrivateUsage]
+        assert sum(len(keys) for level in levels for keys in level.namespaces.values()) == len(self.queue)
 
     def teardown(self) -> None:
         """Every key that was ever asked for comes out: nothing is lost."""
-        self.time_passes(100)
+        self.time_passes(400)
         for key in list(self.processing):
-            self.queue.done(key)
-            self.processing.remove(key)
-            if key in self.dirty:
-                self.ready[key] = self.dirty.pop(key)
-        expected = set(self.ready)
+            self._done(key)
+        expected = self.ready.all()
         seen: set[Request] = set()
         while (item := self.queue.get_nowait()) is not None:
             seen.add(item.key)
@@ -198,6 +268,38 @@ async def test_a_delayed_key_comes_on_time_and_the_earlier_wish_wins() -> None:
     assert loop.time() == pytest.approx(5)
     q.done(key)
     assert q.statistics().delayed == 0
+
+
+wishes = st.lists(st.tuples(keys, st.floats(0.001, 400), st.floats(0, 60)), min_size=1, max_size=30)
+"""Which key, after how many seconds, and how long until the next wish."""
+
+
+async def _wish(plan: list[tuple[Request, float, float]]) -> None:
+    q, loop = queue(), asyncio.get_running_loop()
+    wished: dict[Request, float] = {}
+
+    async def work() -> None:
+        while True:
+            item = await q.get()
+            due_at = wished.pop(item.key)
+            assert due_at <= loop.time() <= due_at + 1e-6, "never early, the sooner wish wins, and it is on time"
+            q.done(item.key)
+
+    worker = asyncio.create_task(work())
+    for key, seconds, pause in plan:
+        wished[key] = min(wished.get(key, float("inf")), loop.time() + seconds)
+        q.add_after(key, seconds)
+        await asyncio.sleep(pause)
+    await asyncio.sleep(500)
+    assert (wished, worker.done()) == ({}, False), worker
+    worker.cancel()
+
+
+@given(wishes)
+@settings(max_examples=100, deadline=None)
+def test_no_delayed_key_is_early_or_late(plan: list[tuple[Request, float, float]]) -> None:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(_wish(plan))
 
 
 async def test_backoff_grows_within_its_bounds_and_forget_resets_it() -> None:
