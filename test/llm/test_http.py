@@ -1,18 +1,22 @@
 """The exchange itself: how the library's errors are told, proxies, and what happens at the end."""
 
+import asyncio
 import gc
 import traceback
 
 import httpx2
 import pytest
 
-from kubechain.llm import errors
+from kubechain.llm import errors, http
 from kubechain.llm.exchange import HttpCall
 from kubechain.llm.http import HttpPool
 from test.llm.builders import CANARY, NOW
 from test.llm.conftest import Served
 
 CALL = HttpCall("GET", "https://host.test/v1/models", {"authorization": f"Bearer {CANARY}"})
+
+
+ELSEWHERE = HttpCall("GET", "https://elsewhere.test/v1/models", {})
 
 
 def a_pool(outcome: Exception | httpx2.Response) -> HttpPool:
@@ -115,6 +119,20 @@ async def test_a_proxy_is_not_used_for_this_machine(provider: Served, monkeypatc
     async with HttpPool() as pool:
         reply = await pool.send(HttpCall("GET", f"{provider.base_url}/models", {}), timeout_seconds=5)
     assert reply.status == 200
+
+
+async def test_connections_to_where_nobody_calls_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, passed = asyncio.get_running_loop(), 0.0
+    began = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: began + passed)
+    async with a_pool(httpx2.Response(200)) as pool:
+        await pool.send(CALL, timeout_seconds=5)
+        passed = http.KEEP_ALIVE_SECONDS - 1
+        await pool.send(ELSEWHERE, timeout_seconds=5)
+        assert set(pool.statistics()) == {"https://host.test", "https://elsewhere.test"}
+        passed = http.KEEP_ALIVE_SECONDS + 1
+        await pool.send(ELSEWHERE, timeout_seconds=5)
+        assert set(pool.statistics()) == {"https://elsewhere.test"}
 
 
 async def test_a_closed_pool_takes_no_calls() -> None:

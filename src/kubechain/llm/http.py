@@ -47,10 +47,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Shard:
     client: httpx2.AsyncClient
     in_flight: int = 0
+    idle_since: float = 0.0
 
 
 class HttpPool:
@@ -78,6 +79,7 @@ class HttpPool:
         self._transport = transport
         self._shards: defaultdict[str, list[_Shard]] = defaultdict(list)
         self._tls: ssl.SSLContext | None = None
+        self._swept_at = 0.0
         self._closed = False
 
     async def send(self, call: HttpCall, *, timeout_seconds: float) -> HttpReply:
@@ -132,6 +134,7 @@ class HttpPool:
         """Lend a client that has a connection to spare."""
         if self._closed:
             raise RuntimeError("HttpPool is closed")
+        await self._sweep(asyncio.get_running_loop().time())
         shards = self._shards[origin]
         shard = next((shard for shard in shards if shard.in_flight < self._shard_connections), None)
         if shard is None:
@@ -142,6 +145,25 @@ class HttpPool:
             yield shard.client
         finally:
             shard.in_flight -= 1
+            shard.idle_since = asyncio.get_running_loop().time()
+
+    async def _sweep(self, now: float) -> None:
+        """Close the clients that nobody has used for a while: an LLM may be gone for good, or have moved."""
+        if now - self._swept_at < KEEP_ALIVE_SECONDS:
+            return
+        self._swept_at = now
+        idle = [
+            (origin, shard)
+            for origin, shards in self._shards.items()
+            for shard in shards
+            if not shard.in_flight and now - shard.idle_since >= KEEP_ALIVE_SECONDS
+        ]
+        for origin, shard in idle:
+            self._shards[origin].remove(shard)
+            if not self._shards[origin]:
+                del self._shards[origin]
+        for _, shard in idle:
+            await shard.client.aclose()
 
     def _client(self, origin: str) -> httpx2.AsyncClient:
         if self._tls is None:
