@@ -211,7 +211,9 @@ def _checked(text: str, schema: JsonObject, *, resource: bool, optional_old: boo
     type_ = checker.type_of(tree.root)
     mistakes = [(tree.offset(node), mistake) for node, mistake in checker.mistakes]
     if said:
-        mistakes += rule_types.undeclared(said, text, tree, known={"self", "oldSelf"})
+        places = {at for at, _ in mistakes}  # where the compiler, which knows fewer types, would say less
+        more = rule_types.undeclared(said, text, tree, known={"self", "oldSelf"})
+        mistakes += [mistake for mistake in more if mistake[0] not in places]
     return rule_types.display(text, mistakes) or said, type_
 
 

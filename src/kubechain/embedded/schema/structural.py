@@ -22,6 +22,22 @@ class Missing:
 MISSING = Missing()
 """No default."""
 
+_POSIX_CLASSES = {
+    "alnum": "a-zA-Z0-9",
+    "alpha": "a-zA-Z",
+    "blank": r"\t ",
+    "digit": "0-9",
+    "lower": "a-z",
+    "punct": r"!-/:-@\[-`{-~",
+    "space": r"\s",
+    "upper": "A-Z",
+    "word": r"\w",
+    "xdigit": "0-9a-fA-F",
+}
+_POSIX_CLASS = re.compile(rf"\[:({'|'.join(_POSIX_CLASSES)}):\]")
+_FLAGS_IN_THE_MIDDLE = re.compile(r"([^(\\\[]+)\(\?([ims]+)\)")
+"""Flags that hold for the rest of an expression, which Python takes at its very beginning only."""
+
 
 @dataclass(slots=True, eq=False)
 class Node:
@@ -100,6 +116,8 @@ def _compile(raw: JsonObject) -> Node:
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    r"""A Go regular expression as a Python one: `\z` and POSIX classes are spelled differently, `$` is the very end."""
-    text = pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[a-zA-Z0-9]")
-    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", text))
+    r"""A Go regular expression as a Python one: `\z`, POSIX classes and flags differ, `$` is the very end."""
+    text = _POSIX_CLASS.sub(lambda found: _POSIX_CLASSES[found[1]], pattern.replace(r"\z", r"\Z"))
+    if flags := _FLAGS_IN_THE_MIDDLE.match(text):
+        text = f"{flags[1]}(?{flags[2]}:{text[flags.end() :]})"
+    return re.compile(re.sub(r"(?<!\\)\$(?=\)?$)", r"\\Z", text))
