@@ -44,6 +44,7 @@ class ManagerOptions:
         leader_election_id: Name of the Lease.
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none.
+        debug: Whether to serve /debug beside /metrics.
         grace_seconds: Limit for an ordered stop.
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
@@ -57,6 +58,7 @@ class ManagerOptions:
     leader_election_id: str = "kubechain.humanlayer.dev"
     probe_address: str | None = None
     metrics_address: str | None = None
+    debug: bool = False
     grace_seconds: float = GRACE_SECONDS
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     allowed_addresses: tuple[str, ...] = ()
@@ -133,6 +135,7 @@ def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Option
         election=election,
         probe_address=options.probe_address,
         metrics_address=options.metrics_address,
+        debug=options.debug,
         grace_seconds=options.grace_seconds,
         gc_threshold=GC_THRESHOLD,
         gc_freeze=True,

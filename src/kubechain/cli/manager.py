@@ -118,6 +118,11 @@ def _add_serving_flags(flags: Flags) -> None:
         metavar="ADDRESS",
         help="where /metrics is served for Prometheus; 0 turns it off",
     )
+    flags.switch(
+        "--debug-endpoint",
+        default=False,
+        help="also serve /debug beside /metrics: tasks, queues, caches; no object and no secret",
+    )
     flags.value(
         "--graceful-shutdown-timeout",
         default="30s",
@@ -145,6 +150,7 @@ def run(options: argparse.Namespace) -> int:
             leader_election_id=options.leader_election_id,
             probe_address=text_of(options.health_probe_bind_address),
             metrics_address=text_of(options.metrics_bind_address),
+            debug=options.debug_endpoint,
             grace_seconds=options.graceful_shutdown_timeout,
             max_concurrent_runs=options.max_concurrent_runs,
             allowed_addresses=options.allow_addresses,
