@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -77,9 +78,9 @@ class Failing:
 
 
 @asynccontextmanager
-async def serving(server: FakeApiServer) -> AsyncGenerator[str]:
+async def serving(server: FakeApiServer, *, debug: bool = True) -> AsyncGenerator[str]:
     """Run a manager with its HTTP server on a free port."""
-    manager = Manager(server, options=Options(probe_address="127.0.0.1:0", metrics_address="127.0.0.1:0", debug=True))
+    manager = Manager(server, options=Options(probe_address="127.0.0.1:0", metrics_address="127.0.0.1:0", debug=debug))
     controller(manager, "widget").for_(WIDGETS).owns(PARTS).complete(Failing())
     made: list[HttpServer] = []
     create = manager._servers  # pyright: ignore[reportPrivateUsage]
@@ -130,6 +131,22 @@ async def test_probes_metrics_and_debugging_are_served() -> None:
     for name in ("controller_runtime_reconcile_errors_total", "workqueue_retries_total", "loop_lag", "informer_age"):
         assert name in metrics
     assert '"widgets"' in facts
+
+
+async def test_what_is_for_debugging_is_served_only_where_it_is_asked_for() -> None:
+    server = FakeApiServer()
+    server.put(WIDGETS_PATH, a_widget("w", spec={"password": "hunter2"}))
+    async with serving(server) as url:
+        status, text = await get(f"{url}/debug")
+        assert status == 200
+        facts = json.loads(text)
+        assert facts["caches"]["widgets"]["objects"] == 1
+        assert facts["controllers"]["widget"]["ready"] >= 0
+        assert facts["tasks"] > 3
+        assert "hunter2" not in text
+    async with serving(server, debug=False) as url:
+        assert (await get(f"{url}/debug"))[0] == 404
+        assert (await get(f"{url}/metrics"))[0] == 200
 
 
 async def test_a_cache_that_cannot_fill_is_named_by_readyz() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
+import yaml
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.leaderelection import LeaderElector, LeadershipLost, Timing
+from kubechain.runtime.leases import LEASES
 from test.runtime.fake_apiserver import FakeApiServer, Sent, failure
 
 PATH = "apis/coordination.k8s.io/v1/leases"
@@ -261,6 +264,25 @@ async def test_a_lease_that_somebody_else_took_is_not_taken_back(thief: str) -> 
             await replica.task
     assert holder(server) == thief
     assert not replica.working
+
+
+def test_the_installation_lets_renewals_go_ahead_of_all_other_traffic() -> None:
+    """Its FlowSchema names the account that the manager runs as, and where its Leases are."""
+    install = Path(__file__).parents[2] / "config" / "release" / "latest.yaml"
+    objects = list(yaml.safe_load_all(install.read_text()))
+    deployment = next(one for one in objects if one["kind"] == "Deployment")
+    flow = next(one for one in objects if one["kind"] == "FlowSchema")["spec"]
+    namespace = deployment["metadata"]["namespace"]
+    account = {"name": deployment["spec"]["template"]["spec"]["serviceAccountName"], "namespace": namespace}
+    assert flow["priorityLevelConfiguration"] == {"name": "leader-election"}
+    (rule,) = flow["rules"]
+    assert rule["subjects"] == [{"kind": "ServiceAccount", "serviceAccount": account}]
+    (resources,) = rule["resourceRules"]
+    assert (resources["apiGroups"], resources["resources"]) == ([LEASES.group], [LEASES.plural])
+    assert resources["namespaces"] == [namespace]
+    assert {"create", "get", "update", "patch", "delete", "list"} <= set(resources["verbs"])
+    service_accounts = 9000
+    assert flow["matchingPrecedence"] < service_accounts, "before the schema that takes all service accounts"
 
 
 def test_durations_that_would_let_two_lead_are_refused() -> None:

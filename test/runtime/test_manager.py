@@ -10,12 +10,13 @@ import pytest
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Result, controller
 from kubechain.runtime.errors import TransportError
+from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
 from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica
 from kubechain.runtime.manager import Election, Manager, Options, new_identity
 from test.runtime.fake_apiserver import FakeApiServer
-from test.runtime.widgets import PARTS, PARTS_PATH, WIDGETS, WIDGETS_PATH, a_widget, widget
+from test.runtime.widgets import PARTS, PARTS_PATH, WIDGETS, WIDGETS_PATH, Widget, a_widget, widget
 
 
 class Finishing:
@@ -136,6 +137,133 @@ async def test_only_the_leader_works_and_a_stop_hands_over() -> None:
         second.stop()
     leases = [name for collection, _, name in server.objects if collection.endswith("leases")]
     assert leases == ["kubechain-manager"]
+
+
+async def test_the_lease_is_released_only_when_the_last_reconcile_is_over() -> None:
+    server = FakeApiServer()
+    server.put(WIDGETS_PATH, a_widget("a"))
+    first, second = a_manager(server, pod="one", election=True), a_manager(server, pod="two", election=True)
+    at_work: set[str] = set()
+
+    class Slow:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def reconcile(self, request: Request) -> Result:
+            at_work.add(self.name)
+            await asyncio.sleep(8)
+            at_work.remove(self.name)
+            return Result()
+
+    for manager, name in ((first, "one"), (second, "two")):
+        controller(manager, "slow").for_(WIDGETS).complete(Slow(name))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(first.run())
+        await asyncio.sleep(2)
+        group.create_task(second.run())
+        await asyncio.sleep(10)
+        server.put(WIDGETS_PATH, a_widget("a", spec={"n": 1}))
+        await asyncio.sleep(1)
+        first.stop()
+        seen: list[str] = []
+        for _ in range(150):
+            await asyncio.sleep(0.1)
+            lease = server.objects["apis/coordination.k8s.io/v1/leases", "ns", "kubechain-manager"]
+            assert "one" not in at_work or lease["spec"]["holderIdentity"] == first.identity
+            assert len(at_work) <= 1
+            seen += at_work - set(seen)
+        assert seen == ["one", "two"]
+        second.stop()
+
+
+async def test_the_order_of_start_and_stop() -> None:
+    server, story = FakeApiServer(), list[str]()
+    server.put(WIDGETS_PATH, a_widget("a"))
+    manager = a_manager(server, election=True)
+
+    class Told:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def run(self) -> None:
+            synced = "filled" if manager.informer(WIDGETS).synced else "empty"
+            story.append(f"{self.name} begins, caches {synced}")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                story.append(f"{self.name} ends, {len(server.watches)} watches")
+
+        async def drain(self) -> None:
+            story.append(f"{self.name} drains")
+            await asyncio.sleep(1)
+
+    class Work:
+        async def reconcile(self, request: Request) -> Result:
+            story.append("reconcile begins")
+            await asyncio.sleep(5)
+            story.append("reconcile ends")
+            return Result()
+
+    manager.add_runnable(Told("everywhere"), needs_leader=False)
+    manager.add_runnable(Told("leader"))
+    controller(manager, "work").for_(WIDGETS).complete(Work())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(manager.run())
+        await asyncio.sleep(3)
+        manager.stop()
+    assert story == [
+        "everywhere begins, caches empty",
+        "leader begins, caches filled",
+        "reconcile begins",
+        "leader drains",
+        "reconcile ends",
+        "leader ends, 1 watches",
+        "everywhere drains",
+        "everywhere ends, 1 watches",
+    ]
+    assert server.watches == []
+
+
+async def test_a_stop_that_hangs_is_cut_off_after_its_grace_period() -> None:
+    class Endless:
+        async def run(self) -> None:
+            await asyncio.Event().wait()
+
+        async def drain(self) -> None:
+            await asyncio.Event().wait()
+
+    manager = a_manager(FakeApiServer())
+    manager.add_runnable(Endless())
+    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+        group.create_task(manager.run())
+        await asyncio.sleep(1)
+        manager.stop()
+    assert asyncio.get_running_loop().time() == pytest.approx(31, abs=0.1)
+
+
+async def test_the_garbage_collector_is_set_as_asked_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+
+    def note_freeze(informer: Informer[Widget]) -> None:
+        done.append("freeze" if informer.synced else "too early")
+
+    def note_threshold(*numbers: int) -> None:
+        done.append(numbers)
+
+    monkeypatch.setattr("gc.set_threshold", note_threshold)
+    monkeypatch.setattr("gc.collect", lambda: done.append("collect"))
+    for options, expected in (
+        (Options(), []),
+        (Options(gc_threshold=(1, 2, 3), gc_freeze=True), [(1, 2, 3), "collect", "freeze"]),
+    ):
+        server = FakeApiServer()
+        manager = Manager(server, clock=LoopClock(), options=options)
+        monkeypatch.setattr("gc.freeze", partial(note_freeze, manager.informer(WIDGETS)))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(manager.run())
+            await asyncio.sleep(1)
+            manager.stop()
+        assert done == expected
 
 
 async def test_lost_leadership_ends_the_manager_with_an_error() -> None:

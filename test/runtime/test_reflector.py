@@ -145,6 +145,21 @@ async def test_a_silent_connection_is_given_up_after_75_seconds() -> None:
         assert names(informer) == ["a"]
 
 
+async def test_watches_end_at_times_of_their_own() -> None:
+    server = FakeApiServer()
+    async with following(server):
+        for _ in range(30):
+            await asyncio.sleep(10)
+            server.break_watches()
+            await asyncio.sleep(10)
+    limits = [int(sent.target.partition("timeoutSeconds=")[2].partition("&")[0]) for sent in server.sent]
+    assert len(limits) > 20
+    assert min(limits) >= 300
+    assert max(limits) <= 600
+    assert len(set(limits)) > 15
+    assert all("allowWatchBookmarks=true" in sent.target for sent in server.sent)
+
+
 async def test_bookmarks_move_the_version_on_without_a_change() -> None:
     server = FakeApiServer()
     async with following(server) as informer:
