@@ -11,6 +11,7 @@ OMISSIONS: Mapping[str, Mapping[str, str]] = {
     "discovery and OpenAPI": {
         "core: pods": "pods",
         "aggregated: core: pods": "pods",
+        "OpenAPI v3: path of a built-in kind": "OpenAPI of built-in kinds",
     },
 }
 """Area, case, and the name of the omission in docs/api-server.md."""

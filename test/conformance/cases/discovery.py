@@ -1,9 +1,10 @@
 """Discovery, plain and aggregated; OpenAPI; health and version."""
 
-from test.conformance.cases.kinds import API, GROUP
-from test.conformance.steps import case, get
+from test.conformance.cases.kinds import API, GROUP, SECRETS, WIDGETS
+from test.conformance.steps import Request, case, delete, get, post
 
 _AGGREGATED = {"accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"}
+_NOBODY = {"authorization": ""}
 _SERVED = ("configmaps", "events", "namespaces", "secrets", "serviceaccounts", "pods")
 
 CASES = [
@@ -73,6 +74,10 @@ CASES = [
         )
     ],
     case("OpenAPI v3: a group that does not exist", get("/openapi/v3/apis/nope/v1")),
+    case(
+        "OpenAPI v3: path of a built-in kind",
+        get("/openapi/v3/api/v1", pick=("paths", "/api/v1/namespaces/{namespace}/configmaps")),
+    ),
     *[
         case(
             f"OpenAPI v2: definition {name}",
@@ -88,6 +93,32 @@ CASES = [
     case("health", get("/healthz"), get("/livez"), get("/readyz")),
     case("the version", get("/version", pick=("major",)), get("/version", pick=("minor",))),
     case("a path that does not exist", get("/nope"), get("/api/v1/nope"), get("/apis/nope")),
-    case("without a token", get(API, headers={"authorization": ""})),
+    case("without a token", get(API, headers=_NOBODY)),
+    case(
+        "without a token: paths",
+        get("/", headers=_NOBODY),
+        get("/apis", headers=_NOBODY),
+        get("/openapi/v2", headers=_NOBODY),
+        get("/livez/ping", headers=_NOBODY),
+        get("/nope", headers=_NOBODY),
+        Request("POST", "/healthz", headers=_NOBODY),
+    ),
+    case(
+        "without a token: health and version",
+        get("/healthz", headers=_NOBODY),
+        get("/readyz", headers=_NOBODY),
+        get("/version", headers=_NOBODY, pick=("major",)),
+    ),
+    case(
+        "without a token: objects",
+        get("/api/v1/namespaces/$ns", headers=_NOBODY),
+        get(f"{SECRETS}/s", headers=_NOBODY),
+        get(f"{WIDGETS}/w/status", headers=_NOBODY),
+        get("/api/v1/secrets?watch=1", headers=_NOBODY),
+        get("/apis/nope.example.com/v1/things", headers=_NOBODY),
+        post(SECRETS, {"metadata": {"name": "s"}}, headers=_NOBODY),
+        delete(WIDGETS, headers=_NOBODY),
+    ),
+    case("with another kind of credentials", get(API, headers={"authorization": "Basic YTpi"})),
     case("with a wrong token", get(API, headers={"authorization": "Bearer nope"})),
 ]
