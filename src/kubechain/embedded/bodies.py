@@ -12,11 +12,12 @@ from typing import Any, Final, cast
 import orjson
 import yaml
 
-from kubechain.embedded import errors, gojson, goyaml, protobuf
+from kubechain.embedded import errors, gojson, goyaml, protobuf, typecheck
 from kubechain.embedded.engine import PatchType
 from kubechain.embedded.errors import StatusError
 from kubechain.embedded.negotiation import PROTOBUF, SUPPORTED_OUTPUT
 from kubechain.embedded.registry import JsonObject
+from kubechain.embedded.schema.structural import compile_schema
 
 YAML_BODIES: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 """What people and tools call YAML."""
@@ -61,11 +62,12 @@ def patch_type(content_type: str, *, custom: bool = False) -> PatchType:
     return found
 
 
-def decode_object(body: bytes, content_type: str, *, expected: str) -> JsonObject:
+def decode_object(body: bytes, content_type: str, *, expected: str, named: bool = False) -> JsonObject:
     """Return the object that a request body holds.
 
     Args:
         expected: The kind of object, for the message of a refusal.
+        named: It must name its kind.
 
     Raises:
         StatusError: 415 for an encoding that is none of JSON, YAML and protobuf, 400 for a body that is no object.
@@ -73,10 +75,17 @@ def decode_object(body: bytes, content_type: str, *, expected: str) -> JsonObjec
     try:
         document = _decoder(content_type)(body)
     except (ValueError, yaml.YAMLError) as error:
-        raise errors.bad_request(_unrecognized(expected, _reading_failed(error, body), body)) from error
+        why = f"{_NO_TYPE}{_reading_failed(error, body)}"
+        raise errors.bad_request(_unrecognized(expected, why, body)) from error
     if not isinstance(document, dict):
-        raise errors.bad_request(_unrecognized(expected, _no_object(document), body))
-    return cast("JsonObject", document)
+        raise errors.bad_request(_unrecognized(expected, f"{_NO_TYPE}{_no_object(document)}", body))
+    obj = cast("JsonObject", document)
+    if why := gojson.wrong_type_meta(obj):
+        raise errors.bad_request(_unrecognized(expected, why, body))
+    if named and not obj.get("kind"):
+        text = body if body.startswith(b"{") else orjson.dumps(obj)
+        raise errors.bad_request(_unrecognized(expected, gojson.kind_missing(text.decode()), text))
+    return obj
 
 
 def _decoder(content_type: str) -> Callable[[bytes], Any]:
@@ -103,19 +112,37 @@ def decode_options(body: bytes, content_type: str) -> JsonObject:
     try:
         options = _decoder(content_type)(body)
     except (ValueError, yaml.YAMLError) as error:
-        why = f"couldn't get version/kind; json parse error: {_reading_failed(error, body)}"
-        raise errors.bad_request(why) from error
+        raise errors.bad_request(f"{_NO_TYPE}{_reading_failed(error, body)}") from error
     if not isinstance(options, dict):
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {_no_object(options)}")
+        raise errors.bad_request(f"{_NO_TYPE}{_no_object(options)}")
     found = cast("JsonObject", options)
+    if why := gojson.wrong_type_meta(found):
+        raise errors.bad_request(why)
     version, kind = found.get("apiVersion") or "v1", found.get("kind") or _OPTIONS
     if kind != _OPTIONS:
         where = 'in scheme "pkg/runtime/scheme.go:111"'
         raise errors.bad_request(f'no kind "{kind}" is registered for version "{version}" {where}')
+    if why := typecheck.mismatch(found, _OPTIONS_FIELDS, _OPTIONS):
+        raise errors.bad_request(why)
     return found
 
 
 _OPTIONS: Final = "DeleteOptions"
+_TEXT: Final = {"type": "string"}
+_OPTIONS_FIELDS: Final = compile_schema(
+    {
+        "type": "object",
+        "properties": {
+            "dryRun": {"type": "array", "items": _TEXT},
+            "gracePeriodSeconds": {"type": "integer"},
+            "orphanDependents": {"type": "boolean"},
+            "preconditions": {"type": "object", "properties": {"resourceVersion": _TEXT, "uid": _TEXT}},
+            "propagationPolicy": _TEXT,
+        },
+    },
+    root=False,
+)
+_NO_TYPE: Final = "couldn't get version/kind; json parse error: "
 
 
 def complaints(body: bytes, content_type: str, obj: JsonObject) -> list[str]:
@@ -172,8 +199,7 @@ def _no_object(document: Any) -> str:
 
 
 def _unrecognized(expected: str, why: str, body: bytes) -> str:
-    about = f"couldn't get version/kind; json parse error: {why} ({_start(body)})"
-    return f"the object provided is unrecognized (must be of type {expected}): {about}"
+    return f"the object provided is unrecognized (must be of type {expected}): {why} ({_start(body)})"
 
 
 def _start(body: bytes) -> str:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-import orjson
-
-from kubechain.embedded import errors, goyaml, metadata
+from kubechain.embedded import errors, gojson, goyaml, metadata
 from kubechain.embedded.core import Core, WriteOptions
-from kubechain.embedded.field_errors import causes, invalid
+from kubechain.embedded.field_errors import causes, go_json, invalid
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.schema.structural import META_FIELDS
 from kubechain.embedded.strategy import Strategy
@@ -51,8 +49,11 @@ def decode(
 
 def _check_type(core: Core, info: ResourceInfo, obj: JsonObject, options: WriteOptions, *, patched: bool) -> None:
     """A body names the version and kind of the URL; one of a built-in kind may name neither."""
+    if why := gojson.wrong_type_meta(obj):
+        raise errors.cannot_be_handled(info, why)
     if info.custom:
-        _check_named(info, obj)
+        if not obj.get("kind"):
+            raise errors.cannot_be_handled(info, gojson.kind_missing(go_json(obj)))
         if (obj.get("apiVersion", ""), obj["kind"]) != (info.api_version, info.kind):
             _refuse_type(info, core.strategy(info), obj, options, patched=patched)
         return
@@ -106,15 +107,6 @@ def _other_kind(info: ResourceInfo, version: str, kind: str, *, known: bool) -> 
     return errors.UndecodableError(kind, short, wanted=info.kind, why=why)
 
 
-def _check_named(info: ResourceInfo, obj: JsonObject) -> None:
-    """Bodies of custom kinds must say what they are; built-in ones need not."""
-    if not obj.get("kind"):
-        body = orjson.dumps(obj).decode()
-        start = f"{body[:30]} ..." if len(body) > 30 else body
-        text = f"Object 'Kind' is missing in '{body}' ({start})"
-        raise errors.bad_request(f"the object provided is unrecognized (must be of type {info.kind}): {text}")
-
-
 def report(info: ResourceInfo, complaints: Sequence[str], options: WriteOptions) -> None:
     """Refuse, or warn of, fields that the kind does not have or that stand twice.
 
@@ -124,7 +116,7 @@ def report(info: ResourceInfo, complaints: Sequence[str], options: WriteOptions)
     if not complaints or options.field_validation == "Ignore":
         return
     if options.field_validation == "Strict":
-        raise metadata.cannot_be_handled(info, f"strict decoding error: {', '.join(complaints)}")
+        raise errors.cannot_be_handled(info, f"strict decoding error: {', '.join(complaints)}")
     for text in complaints:
         warn_of(text, options)
 

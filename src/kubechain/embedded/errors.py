@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kubechain.embedded.registry import ResourceInfo
+
 JsonObject = dict[str, Any]
 
 
@@ -146,6 +148,11 @@ class UndecodableError(StatusError):
         text = f'{kind} in version "{version}" cannot be handled as a {wanted}: {why}'
         super().__init__(400, "BadRequest", message=text)
         self.why = why
+
+
+def cannot_be_handled(info: ResourceInfo, why: str) -> UndecodableError:
+    """400 for a body that does not have the shape of its kind."""
+    return UndecodableError(info.kind, info.version, wanted=info.kind, why=why)
 
 
 def unauthorized() -> StatusError:

@@ -20,21 +20,27 @@ FieldSet = dict[str, Any]
 MEMBER = "."
 
 _TEXT = {"type": "string"}
+_TIME = {"type": "string", "format": "date-time"}
 
 
 def _struct(texts: str, **more: JsonObject) -> JsonObject:
     return {"type": "object", "properties": {**dict.fromkeys(texts.split(), _TEXT), **more}}
 
 
-_METADATA = compile_schema(
+METADATA = compile_schema(
     _struct(
-        "name generateName namespace selfLink uid resourceVersion creationTimestamp deletionTimestamp",
+        "name generateName namespace selfLink uid resourceVersion",
+        creationTimestamp=_TIME,
+        deletionTimestamp=_TIME,
         generation={"type": "integer"},
         deletionGracePeriodSeconds={"type": "integer"},
         annotations={"type": "object", "additionalProperties": _TEXT},
         labels={"type": "object", "additionalProperties": _TEXT},
         finalizers={"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},
-        managedFields={"type": "array", "items": _struct("apiVersion fieldsType manager operation subresource time")},
+        managedFields={
+            "type": "array",
+            "items": _struct("apiVersion fieldsType manager operation subresource", time=_TIME),
+        },
         ownerReferences={
             "type": "array",
             "items": {
@@ -60,7 +66,7 @@ def below(node: Node | None, name: str) -> Node | None:
     if node is None:
         return None
     if name == "metadata" and node.embedded:
-        return _METADATA
+        return METADATA
     found = node.properties.get(name, node.additional)
     return found if isinstance(found, Node) else None
 

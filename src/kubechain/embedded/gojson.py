@@ -56,6 +56,20 @@ def object_error(body: bytes) -> str:
     return f"json: cannot unmarshal {json_type(value)} into Go value of type map[string]interface {{}}"
 
 
+def wrong_type_meta(obj: dict[str, Any]) -> str:
+    """Return what Go says of an object whose version or kind is no text; "" when they are."""
+    for name in ("apiVersion", "kind"):
+        if not isinstance(obj.get(name, ""), str | None):
+            why = f"json: cannot unmarshal {json_type(obj[name])} into Go struct field .{name} of type string"
+            return f"couldn't get version/kind; json parse error: {why}"
+    return ""
+
+
+def kind_missing(text: str) -> str:
+    """Return what is said of an object, with this text, that does not name its kind."""
+    return f"Object 'Kind' is missing in '{text}'"
+
+
 def duplicates(body: bytes) -> list[str]:
     """Return the paths of the fields that stand twice in the same object, in the order of the text.
 

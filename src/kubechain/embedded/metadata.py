@@ -6,9 +6,10 @@ Called by the writing steps (`create`, `update`) and by the strategies of kinds.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from kubechain.embedded import errors, gotext, names
+from kubechain.embedded import fieldsets, gotext, names, typecheck
+from kubechain.embedded.errors import cannot_be_handled
 from kubechain.embedded.field_errors import FieldError, Verbatim, forbidden, invalid, required, too_long
 from kubechain.embedded.gojson import json_type
 from kubechain.embedded.registry import ResourceInfo
@@ -27,17 +28,7 @@ GENERATED_PREFIX_LIMIT = 63 - GENERATED_SUFFIX_LENGTH
 IMMUTABLE = "field is immutable"
 _IMMUTABLE_FIELDS = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
-_MAP_FIELDS = ("labels", "annotations")
-_LIST_FIELDS = ("finalizers", "ownerReferences", "managedFields")
-_TEXT_FIELDS = ("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink")
-_TIME_FIELDS = ("creationTimestamp", "deletionTimestamp")
-_KNOWN = {
-    *_IMMUTABLE_FIELDS,
-    *_MAP_FIELDS,
-    *_LIST_FIELDS,
-    *_TEXT_FIELDS,
-    "generation",
-}
+_KNOWN = frozenset(fieldsets.METADATA.properties)
 
 
 def timestamp(seconds: float) -> str:
@@ -64,16 +55,27 @@ def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
     """
     _check_object(obj.get("metadata"), info)
     metadata = of(obj)
+    typecheck.check_metadata(metadata, info)
     unknown = [f"metadata.{name}" for name in metadata if name not in _KNOWN]
     for name in list(metadata):
         value = metadata[name]
-        if name not in _KNOWN or value is None:
+        if name not in _KNOWN or value is None or value in ("", {}, []):
             del metadata[name]
-            continue
-        _check_type(name, value, info)
-        if value in ("", {}, []):
-            del metadata[name]
+        elif isinstance(value, dict | list):
+            metadata[name] = _without_nulls(name, value)
     return unknown
+
+
+def _without_nulls(name: str, value: Any) -> Any:
+    """What Go makes of null in a map or a list: the zero value."""
+    if isinstance(value, dict):
+        fields = cast("JsonObject", value)
+        if None in fields.values():
+            return {key: "" if item is None else item for key, item in fields.items()}
+        return fields
+    items = cast("list[Any]", value)
+    zero: Any = {} if name in {"managedFields", "ownerReferences"} else ""
+    return [zero if item is None else item for item in items] if None in items else items
 
 
 def _check_object(given: Any, info: ResourceInfo) -> None:
@@ -81,37 +83,6 @@ def _check_object(given: Any, info: ResourceInfo) -> None:
         place = "value" if info.custom else f"struct field {info.kind}.metadata"
         text = f"json: cannot unmarshal {json_type(given)} into Go {place} of type v1.ObjectMeta"
         raise cannot_be_handled(info, text)
-
-
-def _check_type(name: str, value: Any, info: ResourceInfo) -> None:
-    if name in _MAP_FIELDS:
-        _expect(isinstance(value, dict), name, value, wanted="map[string]string", info=info)
-        for item in value.values():
-            _expect(isinstance(item, str), name, item, wanted="string", info=info)
-    elif name in _LIST_FIELDS:
-        _expect(isinstance(value, list), name, value, wanted=f"[]{_go_item(name)}", info=info)
-        item_type = str if name == "finalizers" else dict
-        for item in value:
-            _expect(isinstance(item, item_type), name, item, wanted=_go_item(name), info=info)
-    elif name in _TEXT_FIELDS:
-        _expect(isinstance(value, str), name, value, wanted="string", info=info)
-
-
-def _go_item(name: str) -> str:
-    return {"finalizers": "string", "ownerReferences": "v1.OwnerReference"}.get(name, "v1.ManagedFieldsEntry")
-
-
-def _expect(holds: bool, name: str, value: Any, *, wanted: str, info: ResourceInfo) -> None:
-    if holds:
-        return
-    path = name if info.custom else f"metadata.{name}"
-    text = f"json: cannot unmarshal {json_type(value)} into Go struct field ObjectMeta.{path} of type {wanted}"
-    raise cannot_be_handled(info, text)
-
-
-def cannot_be_handled(info: ResourceInfo, why: str) -> errors.StatusError:
-    """400 for a body that does not have the shape of its kind."""
-    return errors.UndecodableError(info.kind, info.version, wanted=info.kind, why=why)
 
 
 def wipe_system_fields(metadata: JsonObject) -> None:

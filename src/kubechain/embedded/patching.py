@@ -11,6 +11,7 @@ from kubechain.embedded.decoding import begin_with_type, decode, warn_of
 from kubechain.embedded.errors import StatusError, UndecodableError
 from kubechain.embedded.field_errors import causes, go_json, invalid, required
 from kubechain.embedded.registry import ResourceInfo
+from kubechain.embedded.schema.structural import Node
 from kubechain.embedded.storage import Record
 from kubechain.embedded.writes import Writer, match_url
 
@@ -131,7 +132,7 @@ class Patcher:
         if not isinstance(patch, dict):
             raise errors.bad_request("error decoding patch: an object is required")
         config = cast("JsonObject", copied(patch))
-        version, kind = config.get("apiVersion", ""), config.get("kind", "")
+        version, kind = _text(config, "apiVersion"), _text(config, "kind")
         if not version or not kind:
             raise errors.bad_request(
                 f"invalid object type: {version if '/' in version else '/' + version}, Kind={kind}"
@@ -139,16 +140,16 @@ class Patcher:
         if (version, kind) != (info.api_version, info.kind):
             raise errors.bad_request(f"invalid object type: {info.group}/{version.rpartition('/')[2]}, Kind={kind}")
         begin_with_type(info, config)
+        node = self._core.strategy(info).node(info)
+        if not isinstance(config.get("metadata", {}), dict):
+            raise _not_typed(info, config, node, place="/")
         meta = metadata.of(config)
         if meta.get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
         match_url(meta, namespace if info.namespaced else "", name)
         strategy = self._core.strategy(info)
-        node = strategy.node(info)
-        if not typed.conforms(config, node) and (wrong := typed.check(config, node)):
-            place = f"{meta.get('namespace', '')}/{name}; {info.group}/{info.version}, Kind={info.kind}"
-            why = wrong[0] if len(wrong) == 1 else "\n  ".join(["errors:", *wrong])
-            raise StatusError(500, "", message=f"failed to create typed patch object ({place}): {why}")
+        if not typed.conforms(config, node) and typed.check(config, node):
+            raise _not_typed(info, config, node, place=f"{meta.get('namespace', '')}/{name}")
         metadata.decode(config, info)
         return strategy.to_storage(strategy.before_apply(config), info)
 
@@ -166,3 +167,15 @@ def _report_text(options: WriteOptions) -> None:
             raise errors.bad_request(f"error strict decoding patch: {text}")
         if options.field_validation == "Warn":
             warn_of(text, options)
+
+
+def _not_typed(info: ResourceInfo, config: JsonObject, node: Node, *, place: str) -> StatusError:
+    wrong = typed.check(config, node)
+    why = wrong[0] if len(wrong) == 1 else "\n  ".join(["errors:", *wrong])
+    of = f"{place}; {info.group}/{info.version}, Kind={info.kind}"
+    return StatusError(500, "", message=f"failed to create typed patch object ({of}): {why}")
+
+
+def _text(config: JsonObject, name: str) -> str:
+    value = config.get(name)
+    return value if isinstance(value, str) else ""

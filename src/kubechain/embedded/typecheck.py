@@ -1,4 +1,4 @@
-"""Type errors of built-in kinds, which kube-apiserver finds while it decodes JSON into Go structs."""
+"""Type errors that kube-apiserver finds while it decodes JSON into Go structs: built-in kinds, metadata, options."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from kubechain.embedded import fieldsets, gotext
+from kubechain.embedded.errors import cannot_be_handled
 from kubechain.embedded.gojson import json_type
-from kubechain.embedded.metadata import cannot_be_handled
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.schema.formats import holds
 from kubechain.embedded.schema.structural import Node
@@ -24,50 +24,101 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 _STRUCTS = {
     "conditions": "NamespaceCondition",
     "imagePullSecrets": "LocalObjectReference",
+    "managedFields": "ManagedFieldsEntry",
+    "metadata": "ObjectMeta",
+    "ownerReferences": "OwnerReference",
+    "preconditions": "Preconditions",
     "versions": "CustomResourceDefinitionVersion",
     **dict.fromkeys(("involvedObject", "regarding", "related", "secrets"), "ObjectReference"),
     **dict.fromkeys(("deprecatedSource", "source"), "EventSource"),
 }
-"""Structs of nested fields whose names are not those of kind and field, as `LeaseSpec` is."""
+"""Structs of fields whose names are not those of kind and field, as `LeaseSpec` is."""
+_TEXT_TYPES = {"propagationPolicy": "v1.DeletionPropagation", "uid": "types.UID"}
+"""Texts that have a type of their own."""
 _MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
 
 
 def check(obj: JsonObject, node: Node, info: ResourceInfo) -> None:
-    """Look at the fields of a kind.
+    """Look at the fields of a built-in kind.
 
     Raises:
-        StatusError: a value has a type that its field cannot hold (400).
+        UndecodableError: a value has a type that its field cannot hold.
     """
     for name, below in node.properties.items():
-        if name in obj and name not in {"metadata", "apiVersion", "kind"}:
-            _check_value(obj[name], below, name, info)
+        if name in obj and name not in {"metadata", "apiVersion", "kind"} and not _all_fit(obj[name], below):
+            raise cannot_be_handled(info, _mismatch(obj[name], below, name, info.kind, info.kind))
 
 
-def _check_value(value: Any, node: Node, path: str, info: ResourceInfo) -> None:
+def check_metadata(metadata: JsonObject, info: ResourceInfo) -> None:
+    """Look at the fields of metadata; of custom kinds they are decoded by themselves.
+
+    Raises:
+        UndecodableError: a value has a type that its field cannot hold.
+    """
+    for name, value in metadata.items():
+        below = fieldsets.METADATA.properties.get(name)
+        if below is not None and not _all_fit(value, below):
+            path = name if info.custom else f"metadata.{name}"
+            raise cannot_be_handled(info, _mismatch(value, below, path, "ObjectMeta", info.kind))
+
+
+def mismatch(fields: JsonObject, node: Node, struct: str) -> str:
+    """What Go says of the first field of a struct that cannot hold its value; "" when all can."""
+    for name, below in node.properties.items():
+        if not _all_fit(fields.get(name), below):
+            return _mismatch(fields[name], below, name, struct, struct)
+    return ""
+
+
+def _all_fit(value: Any, node: Node) -> bool:
+    """Whether there is no mismatch, answered fast."""
     if value is None or not node.type:
-        return
+        return True
     if not _fits(value, node):
-        place = f"{_struct(path.rpartition('.')[0], info)}.{path}"
-        wanted = _go_type(node, f"v1.{_struct(path, info)}")
-        text = f"json: cannot unmarshal {json_type(value)} into Go struct field {place} of type {wanted}"
-        raise cannot_be_handled(info, text)
-    if isinstance(value, str):
-        _check_time(value, node, path, info)
-    elif isinstance(value, dict):
-        for name, item in cast("JsonObject", value).items():
-            below = node.properties.get(name, node.additional)
-            if isinstance(below, Node):
-                here = path if below is node.additional else f"{path}.{name}"
-                _check_value(item, below, here, info)
-    elif isinstance(value, list) and node.items is not None:
-        for item in cast("list[Any]", value):
-            _check_value(item, node.items, path, info)
+        return False
+    match value:
+        case str():
+            return _is_time(value, node)
+        case dict():
+            fields = cast("JsonObject", value)
+            rest = node.additional if isinstance(node.additional, Node) else None
+            pairs = ((item, node.properties.get(name, rest)) for name, item in fields.items())
+            return all(below is None or _all_fit(item, below) for item, below in pairs)
+        case list() if node.items is not None:
+            items = node.items
+            return all(_all_fit(item, items) for item in cast("list[Any]", value))
+        case _:
+            return True
 
 
-def _struct(path: str, info: ResourceInfo) -> str:
-    """The name of the struct at a path."""
+def _mismatch(value: Any, node: Node, path: str, struct: str, kind: str) -> str:
+    """What Go says of the first mismatch at `path`, which is in a struct; "" for none."""
+    if value is None or not node.type:
+        return ""
     field = path.rpartition(".")[2]
-    return _STRUCTS.get(field) or f"{info.kind}{field[:1].upper()}{field[1:]}"
+    if not _fits(value, node):
+        wanted = _TEXT_TYPES.get(field) or _go_type(node, f"v1.{_struct(field, kind)}")
+        return f"json: cannot unmarshal {json_type(value)} into Go struct field {struct}.{path} of type {wanted}"
+    if isinstance(value, str):
+        return "" if _is_time(value, node) else _wrong_time(value, field)
+    below: Iterable[str] = ()
+    if isinstance(value, dict) and isinstance(node.additional, Node):
+        rest = node.additional
+        below = (_mismatch(item, rest, path, struct, kind) for item in cast("JsonObject", value).values())
+    elif isinstance(value, dict):
+        inner = _struct(field, kind)
+        fields = cast("JsonObject", value)
+        known = ((name, node.properties[name]) for name in fields if name in node.properties)
+        below = (_mismatch(fields[name], schema, f"{path}.{name}", inner, kind) for name, schema in known)
+    elif isinstance(value, list) and node.items is not None:
+        items = node.items
+        below = (_mismatch(item, items, path, struct, kind) for item in cast("list[Any]", value))
+    return next(filter(None, below), "")
+
+
+def _struct(field: str, kind: str) -> str:
+    """The name of the struct that a field holds."""
+    return _STRUCTS.get(field) or f"{kind}{field[:1].upper()}{field[1:]}"
 
 
 def _fits(value: Any, node: Node) -> bool:
@@ -106,11 +157,13 @@ def _cannot_restore(value: Any, node: Node) -> str:
             return f"unrecognized type: {_go_type(node)}"
 
 
-def _check_time(value: str, node: Node, path: str, info: ResourceInfo) -> None:
-    if node.raw.get("format") == "date-time" and not holds("date-time", value):
-        fraction = ".000000" if path.rpartition(".")[2] in _MICRO_TIMES else ""
-        layout = f"2006-01-02T15:04:05{fraction}Z07:00"
-        raise cannot_be_handled(info, f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
+def _is_time(value: str, node: Node) -> bool:
+    return node.raw.get("format") != "date-time" or holds("date-time", value)
+
+
+def _wrong_time(value: str, field: str) -> str:
+    fraction = ".000000" if field in _MICRO_TIMES else ""
+    return f'parsing time "{value}" as "2006-01-02T15:04:05{fraction}Z07:00": cannot parse "{value}" as "2006"'
 
 
 def _go_type(node: Node, struct: str = "struct") -> str:

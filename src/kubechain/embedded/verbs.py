@@ -260,7 +260,7 @@ class Verbs:
 def _body(call: Call) -> tuple[JsonObject, list[str]]:
     """The object of a request, and what strict reading finds in its text."""
     body, media = call.request.body, call.content_type
-    obj = bodies.decode_object(body, media, expected=call.info.kind)
+    obj = bodies.decode_object(body, media, expected=call.info.kind, named=call.info.custom)
     complaints = bodies.complaints(body, media, obj)
     if complaints and not call.info.custom:
         obj = bodies.decode_doubled(body, media)

@@ -176,6 +176,11 @@ CASES = [
             ("a fraction for an integer", {"lo": 1.5}, {}),
         )
     ],
+    case(
+        "an apiVersion that is a number", patch(f"{WIDGETS}/s?fieldManager=m1", APPLY, {**widget("s"), "apiVersion": 5})
+    ),
+    case("a kind that is a list", patch(f"{WIDGETS}/s?fieldManager=m1", APPLY, {**widget("s"), "kind": ["x"]})),
+    case("metadata that are a text", patch(f"{WIDGETS}/s?fieldManager=m1", APPLY, {**widget("s"), "metadata": "x"})),
     case("null is nothing", _apply("m1", {"tags": None, "counts": None, "a": None})),
     case(
         "a ConfigMap, a text for a boolean",

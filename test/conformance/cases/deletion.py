@@ -3,7 +3,7 @@
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, CORE, GROUP, SECRETS, WIDGETS, config_map, widget
-from test.conformance.steps import MERGE, case, delete, edited, get, patch, post, put
+from test.conformance.steps import MERGE, Case, case, delete, edited, get, patch, post, put
 
 _MADE = post(WIDGETS, widget("p"), save="made", quiet=True)
 _HELD = post(WIDGETS, widget("f", finalizers=["a.b/c"]), save="made", quiet=True)
@@ -19,6 +19,10 @@ def _owner(name: str, saved: str, **more: Any) -> dict[str, Any]:
 
 def _owned(name: str, **more: Any) -> dict[str, Any]:
     return config_map(name, ownerReferences=[_owner("o", "owner", **more)])
+
+
+def _options(name: str, options: dict[str, Any]) -> Case:
+    return case(f"options: {name}", _MADE, delete(f"{WIDGETS}/p", options))
 
 
 CASES = [
@@ -82,6 +86,13 @@ CASES = [
     ),
     case("options that are not JSON", _MADE, delete(f"{WIDGETS}/p", b"{x")),
     case("options of another kind", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": "v1", "kind": "ConfigMap"})),
+    _options("a list for preconditions", {"preconditions": []}),
+    _options("a number for a uid", {"preconditions": {"uid": 5}}),
+    _options("a text for seconds", {"gracePeriodSeconds": "x"}),
+    _options("a number for a policy", {"propagationPolicy": 5}),
+    _options("a text for a boolean", {"orphanDependents": "x"}),
+    _options("a text for dryRun", {"dryRun": "All"}),
+    _options("an unknown field", {"zzz": 1}),
     case("options of a group", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": f"{GROUP}/v1", "kind": "DeleteOptions"})),
     case("options that are a list", _MADE, delete(f"{WIDGETS}/p", [1])),
     case("options with their kind", _MADE, delete(f"{WIDGETS}/p", {"apiVersion": "v1", "kind": "DeleteOptions"})),

@@ -106,6 +106,11 @@ CASES = [
     _merge("a finalizer that is none", {"metadata": {"finalizers": ["a b"]}}),
     _merge("owners that are incomplete", {"metadata": {"ownerReferences": [{"kind": "x"}]}}),
     _merge("another kind and version", {"apiVersion": "conformance.example.com/v9", "kind": "Other"}),
+    _merge("an apiVersion that is an object", {"apiVersion": {"a": 1}}),
+    _merge("a kind that is a number", {"kind": 5}),
+    _merge("no kind", {"kind": None}),
+    _config_map("merge patch: a ConfigMap, an apiVersion that is a number", MERGE, {"apiVersion": 5}),
+    _config_map("strategic merge patch: a kind that is a number", STRATEGIC, {"kind": 5}),
     _merge("another group", {"apiVersion": "example.com/v1"}),
     *[
         case(f"JSON patch: {name}", _MADE, patch(f"{WIDGETS}/a{query}", JSON_PATCH, body))

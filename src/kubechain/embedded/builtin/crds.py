@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from kubechain.embedded.builtin import crd_spec, crd_warnings, shapes
 from kubechain.embedded.builtin.crd_decoding import Decoder, WrongType
 from kubechain.embedded.custom import CustomStrategy
+from kubechain.embedded.errors import cannot_be_handled
 from kubechain.embedded.field_errors import FieldError, invalid
-from kubechain.embedded.metadata import cannot_be_handled
 from kubechain.embedded.registry import PrinterColumn, ResourceInfo
 from kubechain.embedded.strategy import Strategy, keep_only
 

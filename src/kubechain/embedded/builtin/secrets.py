@@ -8,8 +8,9 @@ from typing import Any
 from kubechain.embedded import gojson
 from kubechain.embedded.builtin import shapes
 from kubechain.embedded.builtin.configmaps import check_immutable, check_keys
+from kubechain.embedded.errors import cannot_be_handled
 from kubechain.embedded.field_errors import FieldError, invalid, required, too_long
-from kubechain.embedded.metadata import IMMUTABLE, cannot_be_handled
+from kubechain.embedded.metadata import IMMUTABLE
 from kubechain.embedded.registry import ResourceInfo
 from kubechain.embedded.schema.formats import holds
 from kubechain.embedded.strategy import Strategy
