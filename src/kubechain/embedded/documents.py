@@ -113,7 +113,7 @@ class Documents:
             return self._plain("openapi/v2", lambda: openapi_v2.document(self._discovery), accept)
 
         def protobuf() -> Document:
-            encoded = openapi_protobuf.encode(openapi_v2.document(self._discovery))
+            encoded = openapi_protobuf.encode(openapi_v2.without_paths(self._discovery))
             return Document(encoded, negotiation.OPENAPI_V2_PROTOBUF_DOTTED)
 
         return self._cached(("openapi/v2", "protobuf"), protobuf)

@@ -110,7 +110,13 @@ def document(discovery: Discovery, group: str, version: str) -> JsonObject | Non
 
 def answers(infos: Iterable[ResourceInfo]) -> Iterator[str]:
     """Return the names of the schemas of subresources that are of other kinds than their objects."""
-    return (one.answer for info in infos for path in paths(info) for one in path.operations if one.action == "post")
+    return (name for info in infos for name in _of_subresources(info).values())
+
+
+def _of_subresources(info: ResourceInfo) -> dict[str, str]:
+    """The schemas of a resource's subresources that are of other kinds."""
+    kinds = {name: reviews.subresource_kind(info, name) for name in subresources(info)}
+    return {name: builtin_name(kind) for name, kind in kinds.items() if "group" in kind}
 
 
 def schemas(info: ResourceInfo) -> JsonObject:
@@ -207,9 +213,8 @@ def _extensions(info: ResourceInfo, kind: str) -> JsonObject:
 
 def paths(info: ResourceInfo) -> Iterator[openapi_operations.Path]:
     """Yield the paths of a resource."""
-    kinds = {name: reviews.subresource_kind(info, name) for name in subresources(info)}
-    other = {name: builtin_name(kind) for name, kind in kinds.items() if "group" in kind}
-    names = openapi_operations.Schemas(schema_name(info), schema_name(info, kind=info.list_kind), other)
+    list_name = schema_name(info, kind=info.list_kind)
+    names = openapi_operations.Schemas(schema_name(info), list_name, _of_subresources(info))
     return openapi_operations.paths(info, names)
 
 

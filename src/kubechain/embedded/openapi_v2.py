@@ -7,7 +7,6 @@ kube-apiserver does. The protobuf form is in `openapi_protobuf`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final, cast
 
@@ -35,27 +34,33 @@ _BEARER_TOKEN: Final = {
 
 def document(discovery: Discovery) -> JsonObject:
     """Return the document of everything that is served."""
-    infos = [info for group, version in discovery.group_versions() for info in discovery.resources(group, version)]
     shared: JsonObject = {}
+    infos = _all(discovery)
     return {
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": GIT_VERSION},
+        **without_paths(discovery),
         "paths": {path.path: _path_item(path, shared) for info in infos for path in openapi.paths(info)},
-        "definitions": definitions(infos),
         "parameters": dict(sorted(shared.items())),
         "securityDefinitions": {"BearerToken": _BEARER_TOKEN},
         "security": [{"BearerToken": []}],
     }
 
 
-def definitions(infos: Iterable[ResourceInfo]) -> JsonObject:
-    """Return the schemas of resources, and all that they refer to, by name."""
-    infos = list(infos)
+def without_paths(discovery: Discovery) -> JsonObject:
+    """Return the part of the document that clients read as protobuf."""
+    infos = _all(discovery)
     own: JsonObject = {}
     for info in infos:
         own |= openapi.schemas(info)
     found = openapi.with_references(own, [*openapi.META_KINDS, *openapi.answers(infos)])
-    return {name: _whole(schema) for name, schema in found.items()}
+    return {
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": GIT_VERSION},
+        "definitions": {name: _whole(schema) for name, schema in found.items()},
+    }
+
+
+def _all(discovery: Discovery) -> list[ResourceInfo]:
+    return [info for group, version in discovery.group_versions() for info in discovery.resources(group, version)]
 
 
 def _path_item(path: Path, shared: JsonObject) -> JsonObject:
