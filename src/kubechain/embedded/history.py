@@ -14,6 +14,10 @@ from itertools import islice
 from kubechain.embedded.registry import GroupResource
 from kubechain.embedded.storage import Key, Record
 
+WARM = 64
+"""The latest changes, whose objects may stay parsed: watches are just being told of them. Of older ones the bytes are
+kept alone; parsed, an object takes several times as much."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
@@ -28,6 +32,13 @@ class Change:
     @property
     def size(self) -> int:
         return len(self.record.data)
+
+    def forget_parsed(self) -> None:
+        """Keep the bytes only, of what is not the present state of an object."""
+        if self.previous is not None:
+            self.previous.forget_parsed()
+        if self.deleted:
+            self.record.forget_parsed()
 
 
 class ExpiredError(Exception):
@@ -68,6 +79,8 @@ class History:
         self._all.append(change)
         self._by_resource.setdefault(change.key.resource, deque()).append(change)
         self._bytes += change.size
+        if len(self._all) > WARM:
+            self._all[-WARM - 1].forget_parsed()
         while len(self._all) > self._max_count or (self._bytes > self._max_bytes and len(self._all) > 1):
             self._drop_oldest()
 

@@ -103,9 +103,6 @@ class Store:
         self.history.append(change)
         for listener in self._listeners:
             listener(change)
-        if change.previous is not None:
-            # History needs bytes only; what callers hold stays theirs.
-            change.previous.forget_parsed()
 
     def at(self, resource: GroupResource, namespace: str | None, revision: int) -> list[Record]:
         """Records as they were at a revision.
