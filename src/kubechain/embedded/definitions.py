@@ -70,7 +70,8 @@ def _with_status_managed(crd: JsonObject) -> JsonObject:
     own = {"manager": "kube-apiserver", "operation": "Update", "apiVersion": crd["apiVersion"]}
     written = {name: part for name, part in (fields or {}).items() if name != "f:storedVersions"}
     entry = managed_fields.make_entry(own, "status", {"f:status": written}, crd["metadata"]["creationTimestamp"])
-    entries = managed_fields.sort([*crd["metadata"].get("managedFields", ()), entry])
+    others = [e for e in crd["metadata"].get("managedFields", ()) if not managed_fields.is_by(e, own, "status")]
+    entries = managed_fields.sort([*others, entry])
     return {**crd, "metadata": {**crd["metadata"], "managedFields": entries}}
 
 

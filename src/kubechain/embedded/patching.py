@@ -146,6 +146,7 @@ class Patcher:
         meta = metadata.of(config)
         if meta.get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
+        meta.setdefault("name", name)
         match_url(meta, namespace if info.namespaced else "", name)
         strategy = self._core.strategy(info)
         if not typed.conforms(config, node) and typed.check(config, node):

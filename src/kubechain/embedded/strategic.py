@@ -62,8 +62,15 @@ def _merge_fields(target: JsonObject, patch: JsonObject, schema: JsonObject, *, 
 
 def _retain(target: JsonObject, patch: JsonObject) -> None:
     if _RETAIN in patch:
-        for name in set(target) - set(patch[_RETAIN]):
+        for name in set(target) - set(_texts(patch[_RETAIN], "retainKeys")):
             del target[name]
+
+
+def _texts(value: Any, what: str) -> list[str]:
+    """The texts of a directive: where kube-apiserver has no check, it breaks the connection."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
+        return cast("list[str]", value)
+    raise errors.bad_request(f"invalid patch format of {what}")
 
 
 def _merge_field(
@@ -92,10 +99,12 @@ def _schema_of(schema: JsonObject, name: str) -> JsonObject:
 def _merge_list(current: list[Any], items: list[Any], name: str, patch: JsonObject, schema: JsonObject) -> list[Any]:
     key = schema.get("x-kubernetes-patch-merge-key", "")
     if not key:
-        dropped: list[Any] = patch.get(f"{_DELETE_ITEMS}{name}", [])
+        dropped = _texts(patch.get(f"{_DELETE_ITEMS}{name}", []), "primitive list")
         kept = [item for item in current if item not in dropped]
         merged = [*(item for item in items if item not in kept), *kept]
-        return _in_order(merged, patch.get(f"{_ORDER}{name}"), _itself)
+        return _in_order(merged, _texts(patch.get(f"{_ORDER}{name}", []), "setElementOrder list"), _itself)
+    if not all(isinstance(item, dict) for item in [*current, *items]):
+        return items
     if any(item.get(_DIRECTIVE) == "replace" for item in items):
         return [item for item in items if _DIRECTIVE not in item]
     result = list(current)

@@ -213,12 +213,13 @@ def match_url(meta: JsonObject, namespace: str, name: str) -> None:
     """A body means the object of the URL.
 
     Raises:
-        StatusError: it names another one (400).
+        StatusError: it names another one, or none (400).
     """
     given = meta.get("name", "")
     if not given:
-        meta["name"] = name
-    elif given != name:
+        text = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise errors.bad_request(text)
+    if given != name:
         text = f"the name of the object ({given}) does not match the name on the URL ({name})"
         raise errors.bad_request(text)
     other = meta.get("namespace", "")

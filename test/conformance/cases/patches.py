@@ -47,6 +47,8 @@ CASES = [
     _merge("the result must be valid", {"spec": {"color": "blue"}}),
     _merge("the result must be of the right type", {"spec": {"message": {"x": 1}}}),
     _merge("the name cannot change", {"metadata": {"name": "other"}}),
+    _merge("the name cannot go", {"metadata": {"name": None}}),
+    _merge("the metadata cannot go", {"metadata": None}),
     _merge("the namespace cannot change", {"metadata": {"namespace": "other"}}),
     _merge("the kind cannot change", {"kind": "Other"}),
     _merge("the version cannot change", {"apiVersion": "conformance.example.com/v9"}),
@@ -214,6 +216,8 @@ CASES = [
             ("a label that is none", {"metadata": {"labels": {"a b": "c"}}}, ""),
         )
     ],
+    _strategic("owners that are no objects", {"metadata": {"ownerReferences": ["x"]}}),
+    _strategic("a directive for the whole", {"$patch": "delete"}),
     case(
         "strategic merge patch: lists with keys are merged",
         _ACCOUNT,

@@ -67,4 +67,18 @@ CASES = [
         patch(f"{CORE}/status", MERGE, {"status": {"phase": "Active"}}, pick=("status",)),
     ),
     case("it cannot be deleted", _MADE, delete(f"{WIDGETS}/a/status")),
+    *[
+        case(
+            f"of a namespace: {name}",
+            post("/api/v1/namespaces", {"metadata": {"name": "x-$ns"}}, save="made", quiet=True),
+            patch("/api/v1/namespaces/x-$ns/status", MERGE, {"status": status}),
+        )
+        for name, status in (
+            ("none", None),
+            ("another phase", {"phase": "Terminating"}),
+            ("a phase that does not exist", {"phase": "Foo"}),
+            ("a condition", {"conditions": [{"type": "A", "status": "True"}]}),
+            ("conditions that are a text", {"conditions": "x"}),
+        )
+    ],
 ]

@@ -255,6 +255,11 @@ CASES = [
     ),
     _whole("ConfigMap: a generation that is a text", config_map("c", generation="x"), CONFIG_MAPS),
     case(
+        "an update without a name",
+        post(WIDGETS, widget("a"), save="a", quiet=True),
+        put(f"{WIDGETS}/a", edited("a", metadata={"name": None})),
+    ),
+    case(
         "an update to another kind",
         post(WIDGETS, widget("a"), save="a", quiet=True),
         put(f"{WIDGETS}/a", edited("a", kind="Foo")),

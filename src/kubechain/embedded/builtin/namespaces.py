@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from kubechain.embedded import names
 from kubechain.embedded.builtin import shapes
+from kubechain.embedded.field_errors import FieldError, invalid
 from kubechain.embedded.registry import PrinterColumn, ResourceInfo
 from kubechain.embedded.selectors import read_path
 from kubechain.embedded.strategy import Strategy, keep_only
@@ -94,11 +95,22 @@ class NamespaceStrategy(Strategy):
         match subresource:
             case "status":
                 keep_only(new, old, "status")
+                _complete(new.setdefault("status", {}))
             case "finalize":
                 keep_only(new, old, "spec")
             case _:
                 new["spec"] = old["spec"]
                 new["status"] = old["status"]
+
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
+    ) -> list[FieldError]:
+        going = "deletionTimestamp" in new["metadata"]
+        phase, right = new["status"]["phase"], "Terminating" if going else "Active"
+        if phase == right:
+            return []
+        why = f"may only be '{right}' if `deletionTimestamp` is {'not ' if going else ''}empty"
+        return [invalid("status.Phase", phase, why)]
 
     def holds_deletion(self, obj: JsonObject) -> bool:
         return bool(obj["spec"].get("finalizers"))
@@ -106,3 +118,10 @@ class NamespaceStrategy(Strategy):
     def mark_deleting(self, new: JsonObject) -> None:
         new["status"] = {**new["status"], "phase": "Terminating"}
         new["metadata"].pop("deletionGracePeriodSeconds", None)
+
+
+def _complete(status: JsonObject) -> None:
+    status["phase"] = status.get("phase") or "Active"
+    for condition in status.get("conditions", ()):
+        # Go writes this time even where there is none.
+        condition.setdefault("lastTransitionTime", None)
