@@ -98,6 +98,8 @@ class FakeApiServer:
         self.version = 100
         self.objects: dict[tuple[str, str, str], Json] = {}
         self.history: list[tuple[int, str, str, Json]] = []  # version, type, collection, object
+        self.past: list[tuple[int, str, str, Json]] = []
+        """The same, which clients that are too late do not get."""
         self.oldest_version = 0
         self.watch_list = watch_list
         self.initial_end = True
@@ -140,6 +142,12 @@ class FakeApiServer:
         """Send an event of the test's own making to every stream."""
         for watch in self.watches:
             watch.lines.put_nowait(json.dumps(event).encode())
+
+    def say_in(self, namespace: str, event: Json) -> None:
+        """Send an event to the streams that a namespace belongs to."""
+        for watch in self.watches:
+            if watch.target.namespace in ("", namespace):
+                watch.lines.put_nowait(json.dumps(event).encode())
 
     def writes(self) -> list[Sent]:
         """Return the requests that change something."""
@@ -243,23 +251,17 @@ class FakeApiServer:
         return WholeReply(200, NO_HEADERS, json.dumps(body).encode())
 
     def _at_version(self, at: Target, version: int) -> list[Json]:
-        """Return the state as it was, by undoing the history from now."""
-        state = {key: obj for key, obj in self.objects.items() if _in_scope(at, key[0], obj)}
-        previous: dict[tuple[str, str, str], Json | None] = {}
-        for at_version, kind, collection, obj in self.history:
-            if not _in_scope(at, collection, obj):
+        """Return the state as it was, in the order of names."""
+        state: dict[tuple[str, str], Json] = {}
+        for at_version, change, collection, obj in self.past:
+            if at_version > version or not _in_scope(at, collection, obj):
                 continue
-            key = (collection, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-            if at_version <= version:
-                previous[key] = None if kind == "DELETED" else obj
-            elif key not in previous:
-                previous[key] = None if kind == "ADDED" else state.get(key)
-        for key, obj in previous.items():
-            if obj is None:
+            key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            if change == "DELETED":
                 state.pop(key, None)
             else:
                 state[key] = obj
-        return list(state.values())
+        return [state[key] for key in sorted(state)]
 
     def _create(self, at: Target, obj: Json) -> Reply:
         metadata = obj.setdefault("metadata", {})
@@ -331,6 +333,7 @@ class FakeApiServer:
 
     def _announce(self, change: str, collection: str, obj: Json) -> None:
         self.history.append((self.version, change, collection, obj))
+        self.past.append(self.history[-1])
         line = json.dumps({"type": change, "object": obj}).encode()
         for watch in self.watches:
             if not watch.deaf and _in_scope(watch.target, collection, obj):

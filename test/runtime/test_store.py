@@ -164,6 +164,26 @@ def test_lists_of_two_namespaces_at_once_each_know_what_we_wrote_meanwhile() -> 
     assert it.version == 8
 
 
+def test_a_tombstone_ends_with_a_list_that_has_another_object_of_the_name() -> None:
+    it = Told()
+    it.store.apply(seen(5))
+    it.store.deleted(KEY, uid="a")
+    it.store.replace([seen(8, uid="b")], 9)
+    assert it.store.statistics()["tombstones"] == 0
+    assert it.version == 8
+
+
+def test_of_two_that_we_deleted_under_one_name_neither_is_raised() -> None:
+    it = Told()
+    it.store.apply(seen(5))
+    it.store.deleted(KEY, uid="a")
+    it.store.wrote(seen(8, uid="b"), base_version="")
+    it.store.deleted(KEY, uid="b")
+    it.store.apply(seen(6))
+    it.store.apply(seen(8, uid="b"))
+    assert it.changes == ["+a@5", "-a@5!", "+b@8!", "-b@8!"]
+
+
 def test_a_list_of_another_namespace_ends_no_tombstone() -> None:
     it = Told()
     it.store.apply(seen(5))

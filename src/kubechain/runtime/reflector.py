@@ -34,7 +34,7 @@ from kubechain.runtime.errors import (
     TransportError,
     error_from_status,
 )
-from kubechain.runtime.metadata import Cut, decoded
+from kubechain.runtime.metadata import Cut, decoded, version_number
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, StreamReply
 
@@ -281,6 +281,8 @@ class Reflector:
         if event.type == "ERROR":
             raise _error_of(event.object)
         received = self._sink.cut(event.object)
+        if self._initial is None and received.metadata.version < version_number(self._version):
+            return  # told again, by a replica that is behind: what was deleted since must not come back
         match event.type:
             case "BOOKMARK":
                 self._take_bookmark(event.object, received)

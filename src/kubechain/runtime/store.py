@@ -9,7 +9,7 @@ Single loop, synchronous, no locks. What must not go here: requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -254,10 +254,10 @@ class Store(Generic[T]):
                 happens when a cluster was restored from a backup; only writes of ours since the request stay.
         """
         fresh = self._fresh.setdefault(namespace, set())
-        listed: set[Request] = set()
+        listed: dict[Request, str] = {}  # key -> uid
         for number, item in enumerate(items, start=1):
             key = _key(item)
-            listed.add(key)
+            listed[key] = item.metadata.uid
             if self._is_news(key, item) or (exact and key not in fresh and not self._is_buried(key, item)):
                 self._put(key, item, at_start=True)
             if number % CHUNK == 0:
@@ -267,7 +267,7 @@ class Store(Generic[T]):
         del self._fresh[namespace]
 
     def _drop_unlisted(
-        self, listed: set[Request], version: int, namespace: str | None, fresh: set[Request] | None
+        self, listed: Collection[Request], version: int, namespace: str | None, fresh: set[Request] | None
     ) -> None:
         """Drop what a list lacks and is not newer than it; of an exact list, all that we did not write since."""
         for held in list(self.scan(namespace)):
@@ -327,9 +327,11 @@ class Store(Generic[T]):
         return tombstone is not None and tombstone.uid == received.metadata.uid
 
     def _is_news(self, key: Request, received: Cut) -> bool:
-        if self._is_buried(key, received):
+        tombstone, held = self._tombstones.get(key), self.get(key)
+        if tombstone is not None and (
+            tombstone.uid == received.metadata.uid or received.metadata.version < tombstone.version
+        ):
             return False
-        held = self.get(key)
         return held is None or held.metadata.version < received.metadata.version
 
     def _put(self, key: Request, received: Cut, *, own: bool = False, at_start: bool = False) -> None:
@@ -359,10 +361,11 @@ class Store(Generic[T]):
         for handler in self._handlers:
             handler(change)
 
-    def _forget_tombstones(self, listed: set[Request], version: int, namespace: str | None) -> None:
+    def _forget_tombstones(self, listed: Mapping[Request, str], version: int, namespace: str | None) -> None:
         """Drop the tombstones of what a list, not older than the deletion's last sight, no longer has."""
         for key, stone in list(self._tombstones.items()):
-            if namespace in (None, key.namespace) and key not in listed and stone.version < version:
+            is_gone = listed[key] != stone.uid if key in listed else stone.version < version
+            if is_gone and namespace in (None, key.namespace):
                 del self._tombstones[key]
 
 
