@@ -5,11 +5,13 @@ Called by `crds` before anything looks into a schema. What a schema may say is t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from kubechain.embedded.builtin.crd_internal import RULE, SCHEMA
 from kubechain.embedded.gojson import json_type
+from kubechain.embedded.schema.structural import Node
 
 JsonObject = dict[str, Any]
 
@@ -31,6 +33,10 @@ _GO_TYPES: Final[Mapping[str, str]] = {
     **{name: f"v1.{name}" for name in ("JSONSchemaProps", "JSONSchemaDefinitions", "JSONSchemaDependencies")},
     **{name: f"v1.{name}" for name in ("ExternalDocumentation", "ValidationRules", "FieldValueErrorReason")},
 }
+
+
+_EMPTY: Final[Mapping[str, Any]] = {"v1.ValidationRules": {}, "[]v1.JSONSchemaProps": {}, "[]string": ""}
+"""What Go makes of a null in a list."""
 
 
 class WrongType(ValueError):
@@ -138,6 +144,22 @@ class Decoder:
                 _check(item, "string", f"JSONSchemaProps.{place}")
 
 
+def fill_lists(value: Any, node: Node | None) -> None:
+    """Put what Go makes of a null into lists, in place: an empty text, or a struct without fields."""
+    match value, node:
+        case dict(), Node():
+            for name, item in cast("JsonObject", value).items():
+                fill_lists(item, node.properties.get(name))
+        case list(), Node(items=Node() as items):
+            filled = cast("list[Any]", value)
+            for index, item in enumerate(filled):
+                if item is None:
+                    filled[index] = "" if items.type == "string" else {}
+                fill_lists(item, items)
+        case _:
+            pass
+
+
 def _join(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
@@ -145,7 +167,10 @@ def _join(place: str, name: str) -> str:
 def _items(value: Any, place: str, type_: str) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong(value, f"JSONSchemaProps.{place}", type_)
-    return cast("list[Any]", value)
+    items = cast("list[Any]", value)
+    if type_ in _EMPTY:
+        items[:] = [copy.copy(_EMPTY[type_]) if item is None else item for item in items]
+    return items
 
 
 def _check(value: Any, type_: str, place: str) -> None:

@@ -23,6 +23,9 @@ JsonObject = dict[str, Any]
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED: Final = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
+_POINTERS: Final = frozenset({"additionalItems", "dependencies", "$ref"})
+"""Of those, the ones that are refused even when they say nothing."""
+
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 _AT_ROOT_WITH_STATUS: Final = (
     *("Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum", "ExclusiveMinimum"),
@@ -183,7 +186,7 @@ def _keywords(schema: JsonObject, path: str, scope: _Scope) -> Iterator[FieldErr
     if schema.get("default") is not None and scope.no_defaults:
         yield forbidden(f"{path}.default", f"must not be set {scope.no_defaults}")
     for name in _UNSUPPORTED:
-        if schema.get(name) or (name == "additionalItems" and schema.get(name) is not None):
+        if schema.get(name) or (name in _POINTERS and schema.get(name) is not None):
             yield forbidden(f"{path}.{name}", f"{name} is not supported")
     if type_ == "null":
         yield forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative")

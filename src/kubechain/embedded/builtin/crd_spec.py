@@ -318,7 +318,7 @@ def _stored_versions(stored: list[str] | None, versions: Sequence[JsonObject]) -
         return
     for version in versions:
         if version.get("storage") and version.get("name") not in stored:
-            yield invalid(path, stored, f"must have the storage version {version['name']}")
+            yield invalid(path, stored, f"must have the storage version {version.get('name', '')}")
     known = {version.get("name") for version in versions}
     for index, name in enumerate(stored):
         if name not in known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kubechain.embedded.builtin import crd_spec, crd_warnings, shapes
-from kubechain.embedded.builtin.crd_decoding import Decoder, WrongType
+from kubechain.embedded.builtin.crd_decoding import Decoder, WrongType, fill_lists
 from kubechain.embedded.custom import CustomStrategy
 from kubechain.embedded.errors import cannot_be_handled
 from kubechain.embedded.field_errors import FieldError, invalid
@@ -88,6 +88,7 @@ class CustomResourceDefinitionStrategy(Strategy):
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
         unknown = super().decode(obj, info)
         spec: JsonObject = obj.setdefault("spec", {})
+        fill_lists(obj, self.node(info))
         for index, version in enumerate(spec.get("versions") or ()):
             unknown += _decode_schema(version.get("schema") or {}, f"spec.versions[{index}].schema", info)
         spec.setdefault("conversion", {"strategy": "None"})
@@ -147,7 +148,7 @@ def _decode_schema(parent: JsonObject, path: str, info: ResourceInfo) -> list[st
 
 
 def _status(new: JsonObject, stored: list[str], since: str) -> JsonObject:
-    current = next((v["name"] for v in new["spec"].get("versions") or () if v.get("storage")), None)
+    current = next((v.get("name", "") for v in new["spec"].get("versions") or () if v.get("storage")), None)
     conditions = [
         ("NamesAccepted", "NoConflicts", "no conflicts found"),
         ("Established", "InitialNamesAccepted", "the initial names have been accepted"),

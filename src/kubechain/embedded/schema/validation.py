@@ -202,14 +202,14 @@ def _branches(raw: JsonObject, name: str) -> list[Node]:
 def _composition(value: Any, node: Node, path: str) -> list[FieldError]:
     raw = node.raw
     found: list[FieldError] = []
-    if "anyOf" in raw:
+    if raw.get("anyOf"):
         results = [validate(value, branch, path) for branch in _branches(raw, "anyOf")]
         if all(results):
             found.append(_no_place(f'"{path}" must validate at least one schema (anyOf)'))
             found += min(results, key=len)
-    if "oneOf" in raw:
+    if raw.get("oneOf"):
         found += _one_of(value, raw, path)
-    if "allOf" in raw:
+    if raw.get("allOf"):
         results = [validate(value, branch, path) for branch in _branches(raw, "allOf")]
         failed = [error for result in results for error in result]
         if failed:

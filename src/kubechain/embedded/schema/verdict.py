@@ -33,7 +33,11 @@ _FORMATS = {"date-time", "uuid", "ipv4", "ipv6", "email", "uri", "date", "hostna
 def is_valid_for(schema: JsonObject) -> Callable[[Any], bool]:
     """A function that tells whether an object is valid. It may say no too often, never yes wrongly."""
     translated = translate(schema)
-    validator = cast("Any", jsonschema_rs.validator_for(translated, pattern_options=jsonschema_rs.RegexOptions()))
+    try:
+        validator = cast("Any", jsonschema_rs.validator_for(translated, pattern_options=jsonschema_rs.RegexOptions()))
+    except ValueError:
+        # What CRDs may say and JSON Schema may not, such as a length below zero, is left to the slow path alone.
+        return lambda obj: False
     return cast("Callable[[Any], bool]", validator.is_valid)
 
 
