@@ -75,7 +75,7 @@ def _refuse_type(
     info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions, *, patched: bool
 ) -> NoReturn:
     """A custom object of another type was neither pruned nor given defaults: nothing is known of its schema."""
-    version, kind = obj.get("apiVersion", ""), obj["kind"]
+    version, kind = obj.get("apiVersion") or "", obj["kind"]
     if kind == info.kind and version.rpartition("/")[0] == info.group:
         fields = sorted(obj.keys() - set(META_FIELDS))
         report(info, [*options.complaints, *_unknown(fields)], options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 from kubechain.embedded import fieldsets, gotext
@@ -14,13 +15,7 @@ from kubechain.embedded.schema.structural import Node
 
 JsonObject = dict[str, Any]
 
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "object": (dict,),
-    "array": (list,),
-}
+_PYTHON_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list}
 _STRUCTS = {
     "conditions": "NamespaceCondition",
     "imagePullSecrets": "LocalObjectReference",
@@ -76,19 +71,19 @@ def _all_fit(value: Any, node: Node) -> bool:
         return True
     if not _fits(value, node):
         return False
-    match value:
-        case str():
-            return _is_time(value, node)
-        case dict():
-            fields = cast("JsonObject", value)
-            rest = node.additional if isinstance(node.additional, Node) else None
-            pairs = ((item, node.properties.get(name, rest)) for name, item in fields.items())
-            return all(below is None or _all_fit(item, below) for item, below in pairs)
-        case list() if node.items is not None:
-            items = node.items
-            return all(_all_fit(item, items) for item in cast("list[Any]", value))
-        case _:
-            return True
+    if node.type == "string":
+        return _is_time(value, node)
+    if node.type == "object":
+        properties, rest = node.properties, node.additional if isinstance(node.additional, Node) else None
+        for name, item in value.items():
+            below = properties.get(name, rest)
+            if below is not None and not _all_fit(item, below):
+                return False
+    elif node.type == "array" and node.items is not None:
+        for item in value:
+            if not _all_fit(item, node.items):
+                return False
+    return True
 
 
 def _mismatch(value: Any, node: Node, path: str, struct: str, kind: str) -> str:
@@ -122,7 +117,7 @@ def _struct(field: str, kind: str) -> str:
 
 
 def _fits(value: Any, node: Node) -> bool:
-    return isinstance(value, _PYTHON_TYPES[node.type]) and not (node.type == "integer" and isinstance(value, bool))
+    return type(value) is _PYTHON_TYPES[node.type]
 
 
 def restoring(value: Any, node: Node | None) -> str:
@@ -158,7 +153,12 @@ def _cannot_restore(value: Any, node: Node) -> str:
 
 
 def _is_time(value: str, node: Node) -> bool:
-    return node.raw.get("format") != "date-time" or holds("date-time", value)
+    return node.raw.get("format") != "date-time" or _holds_time(value)
+
+
+@lru_cache(maxsize=1024)
+def _holds_time(value: str) -> bool:
+    return holds("date-time", value)
 
 
 def _wrong_time(value: str, field: str) -> str:
