@@ -146,7 +146,7 @@ class FakeApiServer:
     def say_in(self, namespace: str, event: Json) -> None:
         """Send an event to the streams that a namespace belongs to."""
         for watch in self.watches:
-            if watch.target.namespace in ("", namespace):
+            if not watch.deaf and watch.target.namespace in ("", namespace):
                 watch.lines.put_nowait(json.dumps(event).encode())
 
     def writes(self) -> list[Sent]:
