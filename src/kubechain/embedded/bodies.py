@@ -38,6 +38,32 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
 }
 """How bodies are read, by media type."""
 
+_OPTIONS: Final = "DeleteOptions"
+_TEXT: Final = {"type": "string"}
+_OPTIONS_FIELDS: Final = compile_schema(
+    {
+        "type": "object",
+        "properties": {
+            "dryRun": {"type": "array", "items": _TEXT},
+            "gracePeriodSeconds": {"type": "integer"},
+            "orphanDependents": {"type": "boolean"},
+            "preconditions": {"type": "object", "properties": {"resourceVersion": _TEXT, "uid": _TEXT}},
+            "propagationPolicy": _TEXT,
+        },
+    },
+    root=False,
+)
+
+_OPERATION: Final = frozenset({"op", "path", "from", "value"})
+"""The fields of an operation of a JSON patch."""
+
+_TYPE_META: Final = (
+    r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+)
+"""What kube-apiserver decodes a body into at first, to see what it is."""
+
+_NO_TYPE: Final = "couldn't get version/kind; json parse error: "
+
 
 def body_media(content_type: str) -> str:
     """Return the media type of a body without parameters; an absent header means JSON."""
@@ -127,24 +153,6 @@ def decode_options(body: bytes, content_type: str) -> JsonObject:
     return found
 
 
-_OPTIONS: Final = "DeleteOptions"
-_TEXT: Final = {"type": "string"}
-_OPTIONS_FIELDS: Final = compile_schema(
-    {
-        "type": "object",
-        "properties": {
-            "dryRun": {"type": "array", "items": _TEXT},
-            "gracePeriodSeconds": {"type": "integer"},
-            "orphanDependents": {"type": "boolean"},
-            "preconditions": {"type": "object", "properties": {"resourceVersion": _TEXT, "uid": _TEXT}},
-            "propagationPolicy": _TEXT,
-        },
-    },
-    root=False,
-)
-_NO_TYPE: Final = "couldn't get version/kind; json parse error: "
-
-
 def complaints(body: bytes, content_type: str, obj: JsonObject) -> list[str]:
     """Return what strict reading finds in a body that was read as `obj`: the fields that stand twice."""
     decode = _decoder(content_type)
@@ -178,20 +186,11 @@ def patch_complaints(body: bytes, kind: PatchType, patch: Any) -> list[str]:
     return [f"error converting YAML to JSON: {doubled}"] if doubled else []
 
 
-_OPERATION: Final = frozenset({"op", "path", "from", "value"})
-
-
 def _unknown_of_operations(operations: list[Any]) -> list[str]:
     fields = (
         (i, name) for i, each in enumerate(operations) if isinstance(each, dict) for name in cast("JsonObject", each)
     )
     return [f'unknown field "[{i}].{name}"' for i, name in fields if name not in _OPERATION]
-
-
-_TYPE_META: Final = (
-    r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
-)
-"""What kube-apiserver decodes a body into at first, to see what it is."""
 
 
 def _no_object(document: Any) -> str:
