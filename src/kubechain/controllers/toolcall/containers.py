@@ -38,6 +38,9 @@ POLL_SECONDS = 0.5
 POLL_MAX_SECONDS = 5.0
 """A Job is looked at, not watched: one watch for each call in flight would cost more than these reads."""
 
+LOG_RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between tries to read what a container wrote: it is the whole answer of the call, and nobody will ask again."""
+
 NO_VERDICT = (TransportError, InternalError, ServerTimeout, ServiceUnavailable, TooManyRequests)
 """The way to the API server fails, or the server itself: a write may have been applied, a read may work soon."""
 
@@ -218,11 +221,15 @@ class ClusterContainers:
             return ""
         pod = ObjectMeta.model_validate(pods[-1]["metadata"]).name
         query = f"container={container.CONTAINER_NAME}&limitBytes={container.LOG_LIMIT_BYTES}"
-        try:
-            raw = await self.client.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}")
-        except (ApiError, TransportError) as error:
-            return f"[the log cannot be read: {error}]"
-        return raw.decode(errors="replace")
+        path, waits = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", iter(LOG_RETRY_SECONDS)
+        while True:
+            try:
+                return (await self.client.request("GET", path)).decode(errors="replace")
+            except (ApiError, TransportError) as error:
+                wait = next(waits, None) if isinstance(error, NO_VERDICT) else None
+                if wait is None:
+                    return f"[the log cannot be read: {error}]"
+                await self.clock.sleep(wait)
 
     async def _delete(self, namespace: str, name: str) -> None:
         body = orjson.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"})
