@@ -10,7 +10,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
-from kubechain.controllers.task.decide import CreateRun, Follow, Step, Wait, decide
+from kubechain.controllers.task.decide import Adopt, CreateRun, Follow, Step, Wait, decide
 from kubechain.controllers.task.effects import NameTaken, RunCreated, first_run
 from kubechain.controllers.task.observe import Observed
 from test.controllers.builders import NOW, TASK_UID, a_run, a_task, an_agent, later
@@ -42,6 +42,11 @@ def seen(task: Task = NEW, **changes: Any) -> Observed:
             id="the agent is not ready",
         ),
         pytest.param(seen(), CreateRun("hello-1"), id="the agent is ready"),
+        pytest.param(
+            seen(agent=None, runs=(first_run(NEW, "hello-1"),)),
+            Adopt("hello-1"),
+            id="the run was made by a manager that died before it could say so",
+        ),
         pytest.param(seen(started()), Follow(""), id="the run was made and deleted since"),
         pytest.param(seen(started(), agent=None), Follow(""), id="the agent was deleted later"),
         pytest.param(

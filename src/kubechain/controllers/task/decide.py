@@ -23,6 +23,13 @@ class CreateRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """The first run is there, and nothing says so yet: whoever made it died before."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Follow:
     """Report the newest answer.
 
@@ -33,7 +40,7 @@ class Follow:
     output: str
 
 
-Step = Wait | CreateRun | Follow
+Step = Wait | CreateRun | Adopt | Follow
 
 
 def decide(observed: Observed) -> Step:
@@ -44,6 +51,8 @@ def decide(observed: Observed) -> Step:
 
 
 def _start(observed: Observed) -> Step:
+    if (run := observed.first_run) is not None:
+        return Adopt(run.metadata.name)
     name = observed.task.spec.agent_ref.name
     if observed.agent is None:
         return Wait(f'Waiting for agent "{name}" to exist')

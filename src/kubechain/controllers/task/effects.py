@@ -7,9 +7,12 @@ from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunSpec
-from kubechain.controllers.resources import TASK_RUNS
+from kubechain.controllers.resources import TASK_RUNS, TASKS
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import AlreadyExists
+from kubechain.runtime.errors import AlreadyExists, RetryableError
+
+CACHE_BEHIND_SECONDS = 1.0
+"""The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,16 @@ Outcome = RunCreated | NameTaken
 
 
 async def create_run(client: Client, task: Task, name: str) -> Outcome:
-    """Make the run, or adopt it when an earlier try made it."""
+    """Make the run, or adopt it when an earlier try made it.
+
+    Raises:
+        RetryableError: The Task has changed and the cache does not know yet: its run may have been made already, and
+            deleted since, and must not come back.
+    """
+    latest = await client.get(TASKS, task.metadata.namespace, task.metadata.name)
+    if latest.metadata.resource_version != task.metadata.resource_version:
+        text = f"the cache is behind: Task {task.metadata.name}"
+        raise RetryableError(text, retry_after_seconds=CACHE_BEHIND_SECONDS)
     try:
         await client.create(TASK_RUNS, first_run(task, name))
     except AlreadyExists:

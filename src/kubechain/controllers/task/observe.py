@@ -5,6 +5,7 @@ from datetime import datetime
 
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import is_true
+from kubechain.api.meta import is_owned_by
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 
@@ -25,6 +26,11 @@ class Observed:
     def has_created_run(self) -> bool:
         """Whether the first run was made at any time, even if it is gone by now."""
         return is_true(self.task.status.conditions, RUN_CREATED)
+
+    @property
+    def first_run(self) -> TaskRun | None:
+        """The run that the Task itself made."""
+        return next((run for run in self.runs if is_owned_by(run, self.task)), None)
 
     @property
     def finished_runs(self) -> list[TaskRun]:

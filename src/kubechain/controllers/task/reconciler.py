@@ -6,7 +6,8 @@ from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.resources import TASKS
 from kubechain.controllers.task import effects, settle
-from kubechain.controllers.task.decide import CreateRun, Follow, Wait, decide
+from kubechain.controllers.task.decide import Adopt, CreateRun, Follow, Wait, decide
+from kubechain.controllers.task.effects import RunCreated
 from kubechain.controllers.task.observe import Observed
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
@@ -63,6 +64,8 @@ class TaskReconciler:
                 return settle.waiting(task, step, now)
             case CreateRun(name):
                 return settle.created(task, await effects.create_run(self._client, task, name), now)
+            case Adopt(name):
+                return settle.created(task, RunCreated(name), now)
             case Follow() as step:
                 return settle.following(task, step)
 

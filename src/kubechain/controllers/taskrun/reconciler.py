@@ -104,6 +104,7 @@ class TaskRunReconciler:
 
     async def _advance(self, request: Request) -> Result:
         run = self._caches.runs.get(request.namespace, request.name)
+        is_live = False
         while run is not None and run.metadata.deletion_timestamp is None:
             observed = await self._observe(run)
             match decide(observed):
@@ -118,12 +119,16 @@ class TaskRunReconciler:
                         if not is_taken:
                             return await self._stand_in_line(observed, observed.llm)
                         run = await self._send(observed, observed.llm, step)
+                case CreateToolCalls() if not is_live:
+                    # The cache may be behind: a call that was answered and deleted since must not be made again.
+                    run = await self._recorder.look(run)
                 case CreateToolCalls(missing):
                     run = await self._create_tool_calls(run, missing)
                 case Delete():
                     return await self._delete(run)
                 case Begin() | AnswerToolCalls() | Fail() | Cancel() as step:
                     run = await self._write(run, self._settle(run, step))
+            is_live = True
         return Result()
 
     async def _observe(self, run: TaskRun) -> Observed:

@@ -95,6 +95,7 @@ class ToolCallReconciler:
     async def reconcile(self, request: Request) -> Result:
         """Take one call as far as it goes without waiting."""
         call = self._caches.calls.get(request.namespace, request.name)
+        is_live = False
         while call is not None:
             observed = await self._observe(call)
             match decide(observed):
@@ -110,12 +111,16 @@ class ToolCallReconciler:
                     call = await self._execute(observed, step)
                     if call is not None and call.status.phase == ToolCallPhase.PENDING:
                         return Result(RETRY_SECONDS)
+                case Delegate() if not is_live:
+                    # The cache may be behind: a run that was made and deleted since must not be made again.
+                    call = await self._recorder.look(call)
                 case Delegate() as step:
                     call = await self._delegate(observed, step)
                 case LookForChild():
                     call = await self._look_for_child(call)
                 case (TakeAnswer() | Fail() | ReportUnknown() | Cancel()) as step:
                     call = await self._conclude(call, step)
+            is_live = True
         return Result()
 
     # --- observe
@@ -123,7 +128,7 @@ class ToolCallReconciler:
     async def _observe(self, call: TaskRunToolCall) -> Observed:
         namespace = call.metadata.namespace
         run = self._run_of(call)
-        if run is None and call.status.completion_time is None:
+        if not _is_settled(call) and not _knows(run, call):
             run = await self._live_run_of(call)
         pinned = _pinned(run, call.spec.tool_ref.name)
         tool, server = None, None
@@ -150,7 +155,10 @@ class ToolCallReconciler:
         return run if run is not None and is_owned_by(call, run) else None
 
     async def _live_run_of(self, call: TaskRunToolCall) -> TaskRun | None:
-        """Ask the server where the cache knows of no run: one that is only not here yet must not end its calls."""
+        """Ask the server where the cache knows of no run, or of none that waits for this call.
+
+        A cache that is behind must neither end a call nor let it go: it would be made again, and carried out again.
+        """
         try:
             run = await self._client.get(TASK_RUNS, call.metadata.namespace, call.spec.task_run_ref.name)
         except NotFound:
@@ -324,6 +332,18 @@ class ToolCallReconciler:
             )
         except NotFound:
             return
+
+
+def _is_settled(call: TaskRunToolCall) -> bool:
+    return call.status.completion_time is not None and call.metadata.deletion_timestamp is None
+
+
+def _knows(run: TaskRun | None, call: TaskRunToolCall) -> bool:
+    """Whether a run, as the cache has it, is one that waits for the call, or that waits for nothing any more."""
+    if run is None:
+        return False
+    is_over = run.status.completion_time is not None
+    return is_over or any(pending.tool_call_id == call.spec.tool_call_id for pending in run.status.pending_turn)
 
 
 def _retry_seconds(call: TaskRunToolCall) -> float | None:
