@@ -74,7 +74,7 @@ def plans_of(scenario: Scenario, reference: Outcome, *, seed: int, thin: int = 1
         yield from _each(fault, 0, len(reference.points), stride=thin, seed=seed)
     for fault in scenario.faults:
         match fault:
-            case "stale":
+            case "stale" | "behind":
                 yield from _each(fault, first, last, stride=STALE_STRIDE * thin, seed=seed)
             case "freeze":
                 yield from _each(fault, 1, reference.steps, stride=FREEZE_STRIDE * thin, seed=seed)

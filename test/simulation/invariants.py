@@ -70,6 +70,7 @@ class Watchman:
         self._call_claims: Counter[tuple[str, str]] = Counter()
         self._executions: Counter[tuple[str, str]] = Counter()
         self._ends: dict[tuple[str, str], JsonObject] = {}
+        self._born: set[tuple[str, str]] = set()
         self._asked_to_wait_until = 0.0
 
     # --- writes
@@ -95,6 +96,8 @@ class Watchman:
         self._count(f"{verb} {plural}/{name} {place}".rstrip(), plural)
 
     def _check(self, plural: str, name: str, before: JsonObject, after: JsonObject) -> None:
+        if not before:
+            self._check_birth(plural, name, _owner_uid(after))
         if before:
             self._check_finalizers(f"{plural}/{name}", before, after)
         if before and plural in _EDGES:
@@ -111,6 +114,12 @@ class Watchman:
     def _count_news(self, event: JsonObject) -> None:
         about: JsonObject = event.get("regarding") or event.get("involvedObject") or {}
         self.news[f"{about.get('kind')}/{about.get('name')} {event.get('reason')}"] += 1
+
+    def _check_birth(self, plural: str, name: str, owner: str) -> None:
+        """What belongs to something is made once: people who delete it do not want it back."""
+        if owner and (name, owner) in self._born:
+            self.violated(f"{plural}/{name} was made again after it had been deleted")
+        self._born.add((name, owner))
 
     def _check_finalizers(self, what: str, before: JsonObject, after: JsonObject) -> None:
         if lost := foreign_finalizers(before) - foreign_finalizers(after):

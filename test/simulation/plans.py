@@ -7,10 +7,12 @@ lost-7          W point 7 takes effect, its reply is lost
 stop-7          the process is told to stop in order (SIGTERM) while it is at W point 7, and another one starts
 freeze-120      whoever makes the 120th step of all processes stands still, as after SIGSTOP, and goes on much later
 stale-31        the caches stand still at revision 31 for a while
+behind-31       the caches of TaskRuns alone do, while everything else is fresh
 storm-2         watches are closed, doubled, delayed, expired (410) and compacted away at random
 errors-2        three of ten requests fail: 409, 429, 500, 503, time-outs before and after they take effect
 chaos-2         storm and errors together
 crashes-2       each W point may be one where a process dies, is stopped or gets no reply, again and again
+mayhem-2        storm, errors and crashes together
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 PointFault = Literal["before", "after", "lost", "stop"]
-RandomFault = Literal["storm", "errors", "chaos", "crashes"]
-Fault = Literal["none", "before", "after", "lost", "stop", "freeze", "stale", "storm", "errors", "chaos", "crashes"]
+RandomFault = Literal["storm", "errors", "chaos", "crashes", "mayhem"]
+Fault = Literal["none", PointFault, "freeze", "stale", "behind", RandomFault]
 
 POINT_FAULTS: tuple[PointFault, ...] = get_args(PointFault)
 RANDOM_FAULTS: tuple[RandomFault, ...] = get_args(RandomFault)
@@ -46,14 +48,29 @@ class Plan:
         return self.fault in POINT_FAULTS
 
     @property
+    def has_storms(self) -> bool:
+        """Whether watches fail at random."""
+        return self.fault in ("storm", "chaos", "mayhem")
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether requests fail at random."""
+        return self.fault in ("errors", "chaos", "mayhem")
+
+    @property
+    def has_crashes(self) -> bool:
+        """Whether W points are broken at random."""
+        return self.fault in ("crashes", "mayhem")
+
+    @property
     def loses_replies(self) -> bool:
         """Whether something takes effect that nobody hears of."""
-        return self.fault in ("lost", "crashes")
+        return self.fault == "lost" or self.has_crashes
 
     @property
     def ends_a_process(self) -> bool:
         """Whether a process dies, or is stopped."""
-        return self.fault in ("before", "after", "stop", "crashes")
+        return self.fault in ("before", "after", "stop") or self.has_crashes
 
 
 REFERENCE = Plan("none")

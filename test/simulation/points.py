@@ -105,7 +105,7 @@ class Points:
             await self._die(process)
 
     def _fault(self, process: Process, number: int) -> PointFault | None:
-        if self.plan.fault == "crashes":
+        if self.plan.has_crashes:
             return self._random_fault(process)
         return self.plan.fault if self.plan.fault in POINT_FAULTS and self.plan.at == number else None
 

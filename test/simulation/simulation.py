@@ -23,6 +23,7 @@ from kubechain.controllers.setup import Clients, add_controllers
 from kubechain.embedded.history import Change
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.controller import SyncTimeout
 from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.tools.engine import ContainerEngine
@@ -197,7 +198,7 @@ class _World:
                 continue
             replica.process.is_dead = True
             is_stopped = replica.process.is_stopping and not replica.task.cancelled() and error is None
-            if not is_stopped and not _is_leadership_lost(error):
+            if not is_stopped and not _is_in_order(error):
                 self.watchman.violated(f"manager {replica.process.name} ended: {error!r}")
             self._on_end(replica.process)
 
@@ -293,17 +294,18 @@ class _World:
     def _look_after_stopped(self) -> None:
         for replica in self._replicas:
             error = None if replica.task.cancelled() else replica.task.exception()
-            if error is not None and not _is_leadership_lost(error):
+            if error is not None and not _is_in_order(error):
                 self.watchman.violated(f"manager {replica.process.name} did not stop in order: {error!r}")
 
 
 _ENDS = {"FinalAnswer", "Failed", "Cancelled"}
 
 
-def _is_leadership_lost(error: BaseException | None) -> bool:
+def _is_in_order(error: BaseException | None) -> bool:
+    """Whether a manager may end with this: the kubelet starts it again."""
     if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_leadership_lost, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    return isinstance(error, LeadershipLost)
+        return all(map(_is_in_order, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, LeadershipLost | SyncTimeout)
 
 
 def simulate(scenario: Scenario, plan: Plan = REFERENCE, seed: int = 0, *, with_story: bool = False) -> Outcome:

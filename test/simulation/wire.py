@@ -49,21 +49,25 @@ class Weather:
     @property
     def has_errors(self) -> bool:
         """Whether requests fail at random."""
-        return self.is_bad and self.plan.fault in ("errors", "chaos")
+        return self.is_bad and self.plan.has_errors
 
     @property
     def has_storms(self) -> bool:
         """Whether watches fail at random."""
-        return self.is_bad and self.plan.fault in ("storm", "chaos")
+        return self.is_bad and self.plan.has_storms
 
     def clear_up(self) -> None:
         """No more faults."""
         self.is_bad = False
         self._fresh.set()
 
+    def holds_back(self, target: str) -> bool:
+        """Whether the caches that a watch fills are to stand still."""
+        return self.plan.fault == "stale" or (self.plan.fault == "behind" and "/taskruns?" in target)
+
     async def wait_while_stale(self, revision: int) -> None:
         """Hold back what is newer than the caches may be."""
-        if self.plan.fault != "stale" or not self.is_bad or revision <= self.plan.at:
+        if not self.is_bad or revision <= self.plan.at:
             return
         if not self._is_timed:
             self._is_timed = True
@@ -129,7 +133,8 @@ class Wire:
             connect_timeout_seconds=connect_timeout_seconds,
             idle_timeout_seconds=idle_timeout_seconds,
         ) as reply:
-            yield _Watch(reply, self._process, self._weather, self._chance)
+            is_held_back = self._weather.holds_back(target)
+            yield _Watch(reply, self._process, self._weather, self._chance, is_held_back=is_held_back)
 
     async def aclose(self) -> None:
         """Close the inner one."""
@@ -139,13 +144,16 @@ class Wire:
 class _Watch:
     """A stream of events on a bad line."""
 
-    def __init__(self, inner: StreamReply, process: Process, weather: Weather, chance: random.Random) -> None:
+    def __init__(
+        self, inner: StreamReply, process: Process, weather: Weather, chance: random.Random, *, is_held_back: bool
+    ) -> None:
         self.status = inner.status
         self.headers = inner.headers
         self._inner = inner
         self._process = process
         self._weather = weather
         self._chance = chance
+        self._is_held_back = is_held_back
 
     async def read(self) -> bytes:
         return await self._inner.read()
@@ -160,7 +168,7 @@ class _Watch:
             await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.0, 0.005, 0.1)))
             if self._process.is_dead:
                 await self._process.gone()
-            if self._weather.plan.fault == "stale":
+            if self._is_held_back:
                 await self._weather.wait_while_stale(_revision(line))
             storm = self._storm()
             if storm == "close":

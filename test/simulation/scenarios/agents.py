@@ -11,10 +11,10 @@ from test.simulation.fakes import Script, asks, says
 from test.simulation.scenarios import objects, people
 from test.simulation.scenarios.scenario import Scenario
 
-_CHILD = "hello-1-t0-c0-run"
+CHILD = "hello-1-t0-c0-run"
 
 
-def _delegating(*names: str) -> Script:
+def delegating(*names: str) -> Script:
     """Models that each hand the question down, until the last one answers; who is asked says the system prompt."""
     heads = ("You are helpful.", *(f"You are {name}." for name in names))
     down = [asks([(f"delegate_to_agent__{name}", f'{{"message": "{name} this"}}')]) for name in names]
@@ -27,31 +27,45 @@ def _delegating(*names: str) -> Script:
 
 
 ALL: tuple[Scenario, ...] = (
-    Scenario(name="delegation", arrange=objects.hierarchy("research"), script=_delegating("research")),
+    Scenario(name="delegation", arrange=objects.hierarchy("research"), script=delegating("research")),
     Scenario(
         name="deep-delegation",
         arrange=objects.hierarchy("plan", "research", "read"),
-        script=_delegating("plan", "research", "read"),
+        script=delegating("plan", "research", "read"),
     ),
     Scenario(
         name="cancel-delegation",
         arrange=objects.hierarchy("research"),
-        script=_delegating("research"),
-        during={"model research": people.cancel()},
-        ends={"hello-1": TaskRunPhase.CANCELLED, _CHILD: TaskRunPhase.CANCELLED},
+        script=delegating("research"),
+        during={"model research": people.once_delegated(people.cancel())},
+        ends={"hello-1": TaskRunPhase.CANCELLED, CHILD: TaskRunPhase.CANCELLED},
     ),
     Scenario(
         name="delegate-deleted",
         arrange=objects.hierarchy("research"),
-        script=_delegating("research"),
-        during={"model research": people.delete("taskruns", _CHILD)},
-        ends={"hello-1": TaskRunPhase.FINAL_ANSWER, _CHILD: None},
+        script=delegating("research"),
+        during={"model research": people.once_delegated(people.delete("taskruns", CHILD))},
+        ends={"hello-1": TaskRunPhase.FINAL_ANSWER, CHILD: None},
+    ),
+    Scenario(
+        name="delegator-deleted",
+        arrange=objects.hierarchy("research"),
+        script=delegating("research"),
+        during={"model research": people.once_delegated(people.delete_run)},
+        ends={"hello-1": None, CHILD: None},
+    ),
+    Scenario(
+        name="deadline-delegation",
+        arrange=objects.hierarchy("research", activeDeadlineSeconds=200),
+        script=delegating("research"),
+        slow=("model research",),
+        ends={"hello-1": TaskRunPhase.FAILED, CHILD: TaskRunPhase.CANCELLED},
     ),
     Scenario(
         name="deep-cancel",
         arrange=objects.hierarchy("plan", "research"),
-        script=_delegating("plan", "research"),
-        during={"model research": people.cancel()},
-        ends={"hello-1": TaskRunPhase.CANCELLED, _CHILD: TaskRunPhase.CANCELLED},
+        script=delegating("plan", "research"),
+        during={"model research": people.once_delegated(people.cancel(), f"{CHILD}-t0-c0")},
+        ends={"hello-1": TaskRunPhase.CANCELLED, CHILD: TaskRunPhase.CANCELLED},
     ),
 )

@@ -73,13 +73,18 @@ def endpoints(*names: str, safe: bool = False, task_spec: dict[str, Any] | None 
     def arrange(cluster: Cluster) -> None:
         cluster.apply("secrets", "tools", stringData={"TOKEN": TOKEN})
         for name in names:
-            url = f"https://tools.example/{'safe' if safe else 'once'}/{name}"
-            execute = {"externalAPI": {"url": url, "credentialsFrom": {"name": "tools", "key": "TOKEN"}} | api}
-            _tool(cluster, name, execute, safe=safe)
+            endpoint(cluster, name, safe=safe, **api)
         assistant(cluster, tools=[{"name": name} for name in names])
         task(cluster, **task_spec or {})
 
     return arrange
+
+
+def endpoint(cluster: Cluster, name: str, *, safe: bool = False, **api: Any) -> None:
+    """One HTTP endpoint as a Tool."""
+    url = f"https://tools.example/{'safe' if safe else 'once'}/{name}"
+    execute = {"externalAPI": {"url": url, "credentialsFrom": {"name": "tools", "key": "TOKEN"}} | api}
+    _tool(cluster, name, execute, safe=safe)
 
 
 def containers(*names: str, safe: bool = False, **container: Any) -> Arrange:
@@ -120,15 +125,19 @@ def mcp_server(cluster: Cluster) -> None:
     task(cluster)
 
 
-def hierarchy(*names: str) -> Arrange:
-    """An agent that delegates to another one, which delegates to the next."""
+def hierarchy(*names: str, **spec: Any) -> Arrange:
+    """An agent that delegates to another one, which delegates to the next.
+
+    Args:
+        spec: More of the Task.
+    """
 
     def arrange(cluster: Cluster) -> None:
         assistant(cluster, subAgents=[{"name": names[0]}])
         for place, name in enumerate(names):
             below = [{"name": other} for other in names[place + 1 : place + 2]]
-            spec = {"llmRef": {"name": "gpt-4o"}, "system": f"You are {name}."}
-            cluster.apply("agents", name, spec=spec | ({"subAgents": below} if below else {}))
-        task(cluster)
+            agent = {"llmRef": {"name": "gpt-4o"}, "system": f"You are {name}."}
+            cluster.apply("agents", name, spec=agent | ({"subAgents": below} if below else {}))
+        task(cluster, **spec)
 
     return arrange

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from test.simulation.cluster import status_of
+from test.simulation.cluster import phase_of, status_of
 from test.simulation.outside import Act, Stage
 from test.simulation.scenarios import objects
 
@@ -11,6 +11,8 @@ FOREIGN = "example.com/keep"
 
 OUTAGE_SECONDS = 60.0
 LOOK_SECONDS = 0.5
+THINK_SECONDS = 2.0
+"""People are slower than two managers that do the same thing at the same moment."""
 
 
 def cancel(name: str = "hello-1") -> Act:
@@ -23,14 +25,28 @@ def delete(plural: str, name: str) -> Act:
     return lambda stage: stage.cluster.delete(plural, name)
 
 
-def delete_run(stage: Stage) -> None:
-    """Delete the run, once its Task says that it was made: until then the Task would rightly make it again."""
-    task = stage.cluster.get("tasks", "hello")
-    assert task is not None
-    if status_of(task).get("status") == "Ready":
-        stage.cluster.delete("taskruns", "hello-1")
-    else:
-        stage.later(LOOK_SECONDS, delete_run)
+def once(plural: str, name: str, standing: str, act: Act) -> Act:
+    """Do something as soon as an object stands somewhere.
+
+    What a parent has made without having said so yet, because its manager died in between, it would make again.
+    """
+
+    def look(stage: Stage) -> None:
+        found = stage.cluster.get(plural, name)
+        if found is not None and standing in (phase_of(found), status_of(found).get("status")):
+            act(stage)
+        else:
+            stage.later(LOOK_SECONDS, look)
+
+    return lambda stage: stage.later(THINK_SECONDS, look)
+
+
+delete_run = once("tasks", "hello", "Ready", delete("taskruns", "hello-1"))
+
+
+def once_delegated(act: Act, call: str = "hello-1-t0-c0") -> Act:
+    """Do something as soon as a call says that another agent is at work."""
+    return once("taskruntoolcalls", call, "AwaitingSubAgent", act)
 
 
 def edit_agent(stage: Stage) -> None:
@@ -67,6 +83,12 @@ def mcp_outage(stage: Stage) -> None:
     """The MCP servers go away for a while."""
     stage.outside.hang_up()
     stage.later(OUTAGE_SECONDS, lambda later: later.outside.come_back())
+
+
+def take_tool_away(stage: Stage) -> None:
+    """Delete the Tool, and make it again later."""
+    stage.cluster.delete("tools", "book")
+    stage.later(OUTAGE_SECONDS, lambda later: objects.endpoint(later.cluster, "book"))
 
 
 def both(first: Act, second: Act) -> Act:

@@ -12,7 +12,7 @@ from test.simulation.fakes import Answer, Script, says
 from test.simulation.outside import Act
 from test.simulation.plans import Fault
 
-USUAL: tuple[Fault, ...] = ("storm", "errors", "chaos", "crashes", "stale")
+USUAL: tuple[Fault, ...] = ("storm", "errors", "chaos", "crashes", "mayhem", "stale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,13 @@ ENDPOINTS: tuple[Scenario, ...] = (
         faults=("storm", "errors", "chaos", "stale"),
     ),
     Scenario(
+        name="expiry-tools",
+        arrange=objects.endpoints("book", task_spec={"ttlSecondsAfterFinished": 20}),
+        script=BOOKS,
+        answers=ANSWERS,
+        ends={"hello-1": None},
+    ),
+    Scenario(
         name="long-result",
         arrange=objects.endpoints("long", maxResponseBytes=1_048_576),
         script=asks([("long", PARIS)]),
@@ -127,6 +134,13 @@ INTERFERENCE: tuple[Scenario, ...] = (
         answers=ANSWERS,
         during={"tool": people.delete("tasks", "hello")},
         ends={"hello-1": None},
+    ),
+    Scenario(
+        name="tool-comes-back",
+        arrange=objects.endpoints("book"),
+        script=BOOKS,
+        answers=ANSWERS,
+        during={"model": people.take_tool_away},
     ),
     Scenario(
         name="foreign-finalizers",
