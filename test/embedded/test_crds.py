@@ -24,7 +24,7 @@ def a_schema(**spec: Any) -> JsonObject:
 
 def decoded(schema: Any) -> tuple[Any, list[str]]:
     unknown: list[str] = []
-    Decoder("CustomResourceValidation.spec.versions.schema.openAPIV3Schema", unknown.append).schema(schema, "here")
+    Decoder(unknown.append).schema(schema, "here", "spec.schema", struct="CustomResourceValidation")
     return schema, unknown
 
 
@@ -62,7 +62,7 @@ def test_unknown_fields_below_items_go_without_a_word() -> None:
 WRONG_TYPES: dict[str, tuple[Any, str]] = {
     "a schema": (
         "x",
-        "string into Go struct field CustomResourceValidation.spec.versions.schema.openAPIV3Schema of type",
+        "string into Go struct field CustomResourceValidation.{} of type",
     ),
     "a number for a truth": ({"nullable": 1}, "number into Go struct field JSONSchemaProps.{}.nullable of type bool"),
     "a truth for a number": ({"maximum": True}, "bool into Go struct field JSONSchemaProps.{}.maximum of type float64"),
@@ -82,9 +82,13 @@ WRONG_TYPES: dict[str, tuple[Any, str]] = {
         {"x-kubernetes-validations": [{"rule": 1}]},
         "number into Go struct field ValidationRule.{}.x-kubernetes-validations.rule of type string",
     ),
-    "below items, where places begin anew": (
-        {"items": {"type": 1}},
-        "number into Go struct field JSONSchemaProps.type of type string",
+    "below items": (
+        {"items": [{"type": 1}]},
+        "number into Go struct field JSONSchemaProps.{}.items.type of type string",
+    ),
+    "in documents elsewhere": (
+        {"externalDocs": {"url": 1}},
+        "number into Go struct field ExternalDocumentation.{}.externalDocs.url of type string",
     ),
     "a text for additionalProperties": ({"additionalProperties": "x"}, "boolean or JSON schema expected"),
 }
@@ -92,7 +96,7 @@ WRONG_TYPES: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("schema", "complaint"), WRONG_TYPES.values(), ids=WRONG_TYPES.keys())
 def test_a_wrong_type_is_refused_in_the_words_of_go(schema: Any, complaint: str) -> None:
-    with pytest.raises(WrongType, match=re.escape(complaint.format("spec.versions.schema.openAPIV3Schema"))):
+    with pytest.raises(WrongType, match=re.escape(complaint.format("spec.schema"))):
         decoded(schema)
 
 

@@ -23,12 +23,28 @@ _STRUCTS = {
     "metadata": "ObjectMeta",
     "ownerReferences": "OwnerReference",
     "preconditions": "Preconditions",
+    "additionalPrinterColumns": "CustomResourceColumnDefinition",
+    "clientConfig": "WebhookClientConfig",
+    "conversion": "CustomResourceConversion",
+    "names": "CustomResourceDefinitionNames",
+    "openAPIV3Schema": "JSONSchemaProps",
+    "scale": "CustomResourceSubresourceScale",
+    "schema": "CustomResourceValidation",
+    "selectableFields": "SelectableField",
+    "service": "ServiceReference",
+    "subresources": "CustomResourceSubresources",
     "versions": "CustomResourceDefinitionVersion",
+    "webhook": "WebhookConversion",
     **dict.fromkeys(("involvedObject", "regarding", "related", "secrets"), "ObjectReference"),
     **dict.fromkeys(("deprecatedSource", "source"), "EventSource"),
 }
 """Structs of fields whose names are not those of kind and field, as `LeaseSpec` is."""
-_TEXT_TYPES = {"propagationPolicy": "v1.DeletionPropagation", "uid": "types.UID"}
+_TEXT_TYPES = {
+    "propagationPolicy": "v1.DeletionPropagation",
+    "scope": "v1.ResourceScope",
+    "strategy": "v1.ConversionStrategyType",
+    "uid": "types.UID",
+}
 """Texts that have a type of their own."""
 _MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
 

@@ -5,7 +5,6 @@ Called by `crds` before anything looks into a schema. What a schema may say is t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
@@ -23,7 +22,18 @@ _PYTHON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "float64": (int, float),
 }
 _SCHEMA_TYPES: Final = {name: type_.removeprefix("*") for name, type_ in SCHEMA}
-_RULE_TYPES: Final = {name: type_.removeprefix("*") for name, type_ in RULE}
+_STRUCTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "ValidationRule": {name: type_.removeprefix("*") for name, type_ in RULE},
+    "ExternalDocumentation": {"description": "string", "url": "string"},
+}
+_ELEMENTS: Final[Mapping[str, str]] = {
+    "[]JSON": "JSON",
+    "[]JSONSchemaProps": "JSONSchemaProps",
+    "[]string": "string",
+    "ValidationRules": "ValidationRule",
+}
+"""What lists are of."""
+
 _SCHEMAS: Final = frozenset({"map[string]JSONSchemaProps", "JSONSchemaDefinitions", "JSONSchemaDependencies"})
 _GO_TYPES: Final[Mapping[str, str]] = {
     "map[string]JSONSchemaProps": "map[string]v1.JSONSchemaProps",
@@ -35,10 +45,6 @@ _GO_TYPES: Final[Mapping[str, str]] = {
 }
 
 
-_EMPTY: Final[Mapping[str, Any]] = {"v1.ValidationRules": {}, "[]v1.JSONSchemaProps": {}, "[]string": ""}
-"""What Go makes of a null in a list."""
-
-
 class WrongType(ValueError):
     """A value that Go cannot hold in the field that it is for; the text is Go's."""
 
@@ -47,30 +53,28 @@ class Decoder:
     """Goes through a schema, and changes it in place.
 
     Args:
-        place: The Go struct and fields that lead to it.
         report: Is told the path of each unknown field.
     """
 
-    def __init__(self, place: str, report: Callable[[str], None]) -> None:
-        self._struct, _, self._place = place.partition(".")
+    def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
 
-    def schema(self, value: Any, path: str, place: str = "") -> None:
+    def schema(self, value: Any, path: str, place: str, *, struct: str = "JSONSchemaProps") -> None:
         """Read a schema.
 
         Args:
             path: Where it is in the object.
-            place: The same for Go, which leaves out keys and indices, and begins anew in `items` and the like.
+            place: The same for Go, which leaves out keys and indices.
+            struct: The Go struct that it is a field of.
 
         Raises:
             WrongType: something in it is of a type that is not its field's.
         """
-        place = place or self._place
-        for fields, name, type_ in self._fields(value, _SCHEMA_TYPES, path, f"{self._struct}.{place}"):
-            self._part(fields, name, type_, path, place)
+        for fields, name, type_ in self._fields(value, _SCHEMA_TYPES, path, f"{struct}.{place}", "JSONSchemaProps"):
+            self._part(fields, name, type_, f"{path}.{name}", f"{place}.{name}")
 
     def _fields(
-        self, value: Any, types: Mapping[str, str], path: str, place: str, struct: str = "JSONSchemaProps"
+        self, value: Any, types: Mapping[str, str], path: str, place: str, struct: str
     ) -> Iterator[tuple[JsonObject, str, str]]:
         """The fields of a struct that are there, with their types; what is null or unknown is removed."""
         if not isinstance(value, dict):
@@ -86,62 +90,68 @@ class Decoder:
                 yield fields, name, types[name]
 
     def _part(self, fields: JsonObject, name: str, type_: str, path: str, place: str) -> None:
-        value, here, there = fields[name], f"{path}.{name}", _join(place, name)
+        value = fields[name]
         if type_ in _PYTHON_TYPES:
-            _check(value, type_, f"JSONSchemaProps.{there}")
+            _check(value, type_, f"JSONSchemaProps.{place}")
+        elif type_ in _STRUCTS:
+            self._struct(value, type_, path, place)
         elif type_ == "JSONSchemaPropsOrArray":
-            if not self._alone(value, one=dict, many=list):
+            if not _alone(value, place, many=True):
                 del fields[name]
         elif type_ == "JSONSchemaPropsOrBool":
-            if not isinstance(value, bool) and not self._alone(value, one=dict, many=None):
+            if not isinstance(value, bool) and not _alone(value, place):
                 raise WrongType("boolean or JSON schema expected")
         elif type_ in _SCHEMAS:
-            self._by_name(value, type_, here, there)
+            self._by_name(value, type_, path, place)
         elif type_ == "JSONSchemaProps":
-            self._below(value, here, there)
-        elif type_ == "ValidationRules":
-            self._rules(value, here, there)
-        elif type_.startswith("[]"):
-            self._list(value, type_, here, there)
+            self.schema(value, path, place)
+        elif type_ in _ELEMENTS:
+            self._list(value, type_, path, place)
 
-    def _alone(self, value: Any, *, one: type, many: type | None) -> bool:
-        """Read what Go reads by itself: its places begin anew, and it ignores unknown fields."""
-        alone = Decoder("JSONSchemaProps", lambda path: None)
-        if isinstance(value, one):
-            alone.schema(value, "")
-        elif many is not None and isinstance(value, many):
-            for item in cast("list[Any]", value):
-                alone.schema(item, "")
-        else:
-            return False
-        return True
-
-    def _below(self, value: Any, path: str, place: str) -> None:
-        Decoder(f"JSONSchemaProps.{place}", self._report).schema(value, path)
+    def _struct(self, value: Any, type_: str, path: str, place: str) -> None:
+        for fields, name, of in self._fields(value, _STRUCTS[type_], path, f"JSONSchemaProps.{place}", type_):
+            _check(fields[name], of, f"{type_}.{place}.{name}")
 
     def _by_name(self, value: Any, type_: str, path: str, place: str) -> None:
         if not isinstance(value, dict):
             raise _wrong(value, f"JSONSchemaProps.{place}", _GO_TYPES[type_])
-        for name, item in cast("JsonObject", value).items():
+        schemas = cast("JsonObject", value)
+        for name, item in schemas.items():
             if item is None:
-                cast("JsonObject", value)[name] = {}
+                schemas[name] = {}
             elif type_ == "JSONSchemaDependencies":
-                self._alone(item, one=dict, many=None)
+                _alone(item, place)
             else:
-                self._below(item, f"{path}.{name}", place)
-
-    def _rules(self, value: Any, path: str, place: str) -> None:
-        for index, item in enumerate(_items(value, place, "v1.ValidationRules")):
-            there = f"JSONSchemaProps.{place}"
-            for fields, name, type_ in self._fields(item, _RULE_TYPES, f"{path}[{index}]", there, "ValidationRule"):
-                _check(fields[name], type_, f"ValidationRule.{place}.{name}")
+                self.schema(item, f"{path}.{name}", place)
 
     def _list(self, value: Any, type_: str, path: str, place: str) -> None:
-        for index, item in enumerate(_items(value, place, _GO_TYPES[type_])):
-            if type_ == "[]JSONSchemaProps":
-                self._below(item, f"{path}[{index}]", place)
-            elif type_ == "[]string":
-                _check(item, "string", f"JSONSchemaProps.{place}")
+        for index, item in enumerate(_items(value, place, type_)):
+            match _ELEMENTS[type_]:
+                case "JSON":
+                    pass
+                case "JSONSchemaProps":
+                    self.schema(item, f"{path}[{index}]", place)
+                case "string":
+                    _check(item, "string", f"JSONSchemaProps.{place}")
+                case struct:
+                    self._struct(item, struct, f"{path}[{index}]", place)
+
+
+def _alone(value: Any, place: str, *, many: bool = False) -> bool:
+    """Read what Go reads by a decoder of its own, which ignores unknown fields; tells whether it is what it should be.
+
+    Args:
+        many: It may be a list of schemas, too.
+    """
+    alone = Decoder(lambda path: None)
+    if isinstance(value, dict):
+        alone.schema(value, "", place)
+    elif many and isinstance(value, list):
+        for item in cast("list[Any]", value):
+            alone.schema(item, "", place)
+    else:
+        return False
+    return True
 
 
 def fill_lists(value: Any, node: Node | None) -> None:
@@ -160,23 +170,20 @@ def fill_lists(value: Any, node: Node | None) -> None:
             pass
 
 
-def _join(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
-
-
 def _items(value: Any, place: str, type_: str) -> list[Any]:
     if not isinstance(value, list):
-        raise _wrong(value, f"JSONSchemaProps.{place}", type_)
+        raise _wrong(value, f"JSONSchemaProps.{place}", _GO_TYPES[type_])
     items = cast("list[Any]", value)
-    if type_ in _EMPTY:
-        items[:] = [copy.copy(_EMPTY[type_]) if item is None else item for item in items]
+    if type_ != "[]JSON":
+        items[:] = [("" if type_ == "[]string" else {}) if item is None else item for item in items]
     return items
 
 
 def _check(value: Any, type_: str, place: str) -> None:
     if not isinstance(value, _PYTHON_TYPES[type_]) or (isinstance(value, bool) and type_ != "bool"):
-        raise _wrong(value, place, _GO_TYPES.get(type_, type_))
+        shown = f" {value}" if type_ == "int64" and isinstance(value, float) else ""
+        raise _wrong(value, place, _GO_TYPES.get(type_, type_), shown)
 
 
-def _wrong(value: Any, place: str, type_: str) -> WrongType:
-    return WrongType(f"json: cannot unmarshal {json_type(value)} into Go struct field {place} of type {type_}")
+def _wrong(value: Any, place: str, type_: str, shown: str = "") -> WrongType:
+    return WrongType(f"json: cannot unmarshal {json_type(value)}{shown} into Go struct field {place} of type {type_}")

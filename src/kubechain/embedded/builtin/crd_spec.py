@@ -51,7 +51,10 @@ def check(crd: JsonObject) -> list[FieldError]:
     found = [*_group_and_scope(spec), *_no_schema(spec)]
     for index, version in enumerate(versions):
         found += _version(version, f"spec.versions[{index}]", spec)
-    found += [*_versions(spec), *_names(spec.get("names") or {}, "spec.names")]
+    found += [
+        *_versions(spec, unsaid=crd["spec"].get("versions") is None),
+        *_names(spec.get("names") or {}, "spec.names"),
+    ]
     found += _shared(spec)
     found += _conversion(spec.get("conversion") or {}, "spec.conversion")
     found += _stored_versions(crd.get("status", {}).get("storedVersions"), versions)
@@ -163,14 +166,14 @@ def _deprecation_warning(version: JsonObject, path: str) -> Iterator[FieldError]
         yield invalid(f"{path}.deprecationWarning", text, why)
 
 
-def _versions(spec: JsonObject) -> Iterator[FieldError]:
+def _versions(spec: JsonObject, *, unsaid: bool) -> Iterator[FieldError]:
     versions: list[JsonObject] = spec["versions"]
     given = [version.get("name") for version in versions]
     if len(set(given)) < len(given):
         yield invalid("spec.versions", shown_versions(versions), "must contain unique version names")
     if sum(1 for version in versions if version.get("storage")) != 1:
         text = "must have exactly one version marked as storage version"
-        yield invalid("spec.versions", shown_versions(versions), text)
+        yield invalid("spec.versions", None if unsaid else shown_versions(versions), text)
     if spec.get("version") and (wrong := names.resource_label(spec["version"])):
         yield invalid("spec.version", spec["version"], ",".join(wrong))
 
@@ -317,9 +320,9 @@ def _stored_versions(stored: list[str] | None, versions: Sequence[JsonObject]) -
         yield invalid(path, None, "must have at least one stored version")
         return
     for version in versions:
-        if version.get("storage") and version.get("name") not in stored:
+        if version.get("storage") and version.get("name", "") not in stored:
             yield invalid(path, stored, f"must have the storage version {version.get('name', '')}")
-    known = {version.get("name") for version in versions}
+    known = {version.get("name", "") for version in versions}
     for index, name in enumerate(stored):
         if name not in known:
             text = (

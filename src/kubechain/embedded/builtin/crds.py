@@ -25,6 +25,26 @@ _NAMES = shapes.fields(
     shortNames=shapes.array(shapes.text(), "shortNames are short names for the resource."),
     singular=shapes.text("singular is the singular name of the resource."),
 )
+_CONVERSION = shapes.fields(
+    "conversion defines conversion settings for the CRD.",
+    strategy=shapes.text("strategy specifies how custom resources are converted between versions."),
+    webhook=shapes.fields(
+        "webhook describes how to call the conversion webhook.",
+        clientConfig=shapes.fields(
+            "",
+            caBundle=shapes.text(),
+            service=shapes.fields(
+                "",
+                name=shapes.text(),
+                namespace=shapes.text(),
+                path=shapes.text(),
+                port={**shapes.integer(), "default": 443},
+            ),
+            url=shapes.text(),
+        ),
+        conversionReviewVersions=shapes.array(shapes.text()),
+    ),
+)
 _VERSION = shapes.fields(
     "",
     additionalPrinterColumns=shapes.array(
@@ -46,7 +66,16 @@ _VERSION = shapes.fields(
     selectableFields=shapes.array(shapes.fields("", jsonPath=shapes.text()), "Fields that can be selected."),
     served=shapes.boolean("served is a flag enabling/disabling this version from being served via REST APIs."),
     storage=shapes.boolean("storage indicates this version should be used when persisting custom resources."),
-    subresources=shapes.fields("", scale=shapes.anything(), status=shapes.anything()),
+    subresources=shapes.fields(
+        "",
+        scale=shapes.fields(
+            "",
+            labelSelectorPath=shapes.text(),
+            specReplicasPath=shapes.text(),
+            statusReplicasPath=shapes.text(),
+        ),
+        status=shapes.fields(""),
+    ),
 )
 
 INFO = ResourceInfo(
@@ -66,7 +95,7 @@ INFO = ResourceInfo(
         "CustomResourceDefinition represents a resource that should be exposed on the API server.",
         spec=shapes.fields(
             "spec describes how the user wants the resources to appear",
-            conversion=shapes.fields("", strategy=shapes.text(), webhook=shapes.anything()),
+            conversion=_CONVERSION,
             group=shapes.text("group is the API group of the defined custom resource."),
             names=_NAMES,
             preserveUnknownFields=shapes.boolean(),
@@ -118,9 +147,9 @@ class CustomResourceDefinitionStrategy(Strategy):
         spec: JsonObject = new["spec"]
         wanted = f"{spec['names'].get('plural', '')}.{spec.get('group', '')}"
         wrong: list[FieldError] = []
-        if new["metadata"].get("name") != wanted:
-            text = 'must be spec.names.plural+"."+spec.group'
-            wrong.append(invalid("metadata.name", new["metadata"].get("name", ""), text))
+        name: str = new["metadata"].get("name", "")
+        if name and name != wanted:
+            wrong.append(invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
         return wrong + self.validate(new)
 
     def validate_update(
@@ -138,10 +167,14 @@ class CustomResourceDefinitionStrategy(Strategy):
 def _decode_schema(parent: JsonObject, path: str, info: ResourceInfo) -> list[str]:
     """Bring the schema of a version into its proper form, in place; returns its unknown fields."""
     unknown: list[str] = []
-    decoder = Decoder("CustomResourceValidation.spec.versions.schema.openAPIV3Schema", unknown.append)
     if "openAPIV3Schema" in parent:
         try:
-            decoder.schema(parent["openAPIV3Schema"], f"{path}.openAPIV3Schema")
+            Decoder(unknown.append).schema(
+                parent["openAPIV3Schema"],
+                f"{path}.openAPIV3Schema",
+                "spec.versions.schema.openAPIV3Schema",
+                struct="CustomResourceValidation",
+            )
         except WrongType as error:
             raise cannot_be_handled(info, str(error)) from error
     return unknown
