@@ -80,9 +80,8 @@ async def _overwrite(self: Client, resource: Resource[Any], obj: Any) -> Any:
     return await _update_status(self, resource, latest.model_copy(update={"status": obj.status}))
 
 
-def _always(current: object, claim: object) -> bool:
-    """No look at the token."""
-    del current, claim
+def _always(*_: object) -> bool:
+    """No look at the token, or at how old a cache is."""
     return True
 
 
@@ -190,6 +189,7 @@ ALL = (
     Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "one-tool-call", ("lost",)),
     Mutant("blind-w5", ((runs.TaskRunReconciler, "_write", _write_w5_blindly),), "rivals-tool", ("after", "stop")),
     Mutant("repeats-orphans", ((call_decisions, "semantics_of", _safe),), "one-tool-call", ("before", "after")),
+    Mutant("believes-caches", ((calls, "_knows", _always),), "rivals-call-deleted", ("behind", "storm")),
     Mutant("greedy-release", ((calls.ToolCallReconciler, "_release", _release_everything),), "held-call-deleted"),
     Mutant("no-backoff", ((runs, "wait_seconds", _at_once),), "model-trouble"),
     Mutant("no-take-over", ((Replica, "gone_in_seconds", _never_gone),), "plain", ("before",)),

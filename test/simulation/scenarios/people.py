@@ -38,7 +38,12 @@ def once(plural: str, name: str, standing: str, act: Act) -> Act:
         else:
             stage.later(LOOK_SECONDS, look)
 
-    return lambda stage: stage.later(THINK_SECONDS, look)
+    return look
+
+
+def slowly(act: Act) -> Act:
+    """Think before doing something."""
+    return lambda stage: stage.later(THINK_SECONDS, act)
 
 
 delete_run = once("tasks", "hello", "Ready", delete("taskruns", "hello-1"))
