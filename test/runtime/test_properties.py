@@ -275,7 +275,8 @@ class Writer:
                 await self._client.update_status(WIDGETS, msgspec.structs.replace(made, status=done))
             case "the other one" if held.status != done:
                 other = NAMES[1 - NAMES.index(request.name)]
-                await self._client.patch(WIDGETS, request.namespace, other, {"metadata": {"labels": {"by": "us"}}})
+                if self._lister.get(request.namespace, other) is not None:
+                    await self._client.patch(WIDGETS, request.namespace, other, {"metadata": {"labels": {"by": "us"}}})
             case "recreate" if self.count < 20:
                 await self._client.delete(WIDGETS, *request, uid=held.metadata.uid)
                 anew = widget(request.name, spec=held.spec)
