@@ -7,7 +7,7 @@ import datetime
 import ipaddress
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -83,15 +83,41 @@ async def refused(request: web.Request) -> web.Response:
     return web.Response(status=410, body=b"gone")
 
 
+class Gate:
+    """Holds requests until it is opened, and counts them."""
+
+    def __init__(self, *, expected: int) -> None:
+        self.expected = expected
+        self.waiting = self.most = self.passed = 0
+        self.full, self.open = asyncio.Event(), asyncio.Event()
+
+    async def pass_through(self, request: web.Request) -> web.Response:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        if self.waiting == self.expected:
+            self.full.set()
+        await self.open.wait()
+        self.waiting -= 1
+        self.passed += 1
+        return web.Response()
+
+
 @asynccontextmanager
 async def exchange(
-    folder: Path, *, host: str = "127.0.0.1", server_name: str | None = None
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    server_name: str | None = None,
+    gate: Gate | None = None,
+    in_flight: int = 9,
 ) -> AsyncGenerator[HttpExchange]:
     certificate, key = make_certificate(folder, host=host)
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_side.load_cert_chain(certificate, key)
     app = web.Application()
     app.router.add_route("GET", "/slow", slow)
+    if gate is not None:
+        app.router.add_route("GET", "/gate", gate.pass_through)
     app.router.add_route("GET", "/lines", lines)
     app.router.add_route("GET", "/refused", refused)
     app.router.add_route("*", "/{path:.*}", echo)
@@ -104,7 +130,7 @@ async def exchange(
         url=f"https://127.0.0.1:{port}", ssl=client_context(ca_file=certificate), tokens=StaticToken("t0ken"),
         tls_server_name=server_name,
     )  # fmt: skip
-    made = HttpExchange(cluster, user_agent="kubechain/test")
+    made = HttpExchange(cluster, user_agent="kubechain/test", in_flight=in_flight)
     try:
         yield made
     finally:
@@ -172,6 +198,33 @@ async def test_a_refused_stream_can_be_read(tmp_path: Path) -> None:
         http.stream("/refused", headers={}, connect_timeout_seconds=5, idle_timeout_seconds=5) as stream,
     ):
         assert (stream.status, await stream.read()) == (410, b"gone")
+
+
+async def test_requests_are_bounded_in_flight_and_open_watches_are_none_of_them(tmp_path: Path) -> None:
+    gate = Gate(expected=3)
+    async with exchange(tmp_path, gate=gate, in_flight=3) as http, AsyncExitStack() as watches:
+        for _ in range(5):
+            opened = http.stream("/lines?hang", headers={}, connect_timeout_seconds=5, idle_timeout_seconds=5)
+            stream = await watches.enter_async_context(opened)
+            assert stream.status == 200
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            for _ in range(10):
+                group.create_task(http.send("GET", "/gate", headers={}, body=None, timeout_seconds=10))
+            await gate.full.wait()
+            await asyncio.sleep(0.05)  # a fourth would come within this
+            gate.open.set()
+    assert (gate.most, gate.passed) == (3, 10)
+
+
+async def test_a_request_that_waits_for_its_turn_gives_up_in_time_and_takes_no_turn(tmp_path: Path) -> None:
+    gate = Gate(expected=1)
+    async with exchange(tmp_path, gate=gate, in_flight=1) as http, asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(http.send("GET", "/gate", headers={}, body=None, timeout_seconds=10))
+        await gate.full.wait()
+        with pytest.raises(TransportError, match="timed out"):
+            await http.send("GET", "/gate", headers={}, body=None, timeout_seconds=0.05)
+        gate.open.set()
+    assert gate.passed == 1
 
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
