@@ -288,6 +288,25 @@ async def test_each_reconcile_binds_its_names_for_the_log() -> None:
     assert len(seen[0]["reconcile_id"]) == 16
 
 
+async def test_a_stop_says_how_much_it_leaves_to_whoever_comes_next() -> None:
+    server = FakeApiServer()
+    for number in range(10):
+        server.put(WIDGETS_PATH, a_widget(f"w{number}"))
+
+    async def slow(request: Request) -> Result:
+        await asyncio.sleep(5)
+        return Result()
+
+    reconciler = Recorded(slow)
+    manager = a_manager(server)
+    controller(manager, "widget").for_(WIDGETS).with_(workers=4).complete(reconciler)
+    with structlog.testing.capture_logs() as logs:
+        async with running(manager):
+            pass
+    (left,) = [entry for entry in logs if entry["event"] == "keys left to whoever comes next"]
+    assert (left["controller"], left["ready"], len(reconciler.keys)) == ("widget", 6, 4)
+
+
 async def test_a_stop_lets_work_in_flight_finish_and_cuts_off_what_takes_too_long() -> None:
     server, ended = FakeApiServer(), list[str]()
     for name in ("short", "long"):

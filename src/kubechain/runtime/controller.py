@@ -157,6 +157,8 @@ class Controller:
         """Start no more reconciles, and return when those in flight are done or their time is over."""
         self._stopping = True
         self.queue.shut_down()
+        if len(self.queue):
+            log.info("keys left to whoever comes next", controller=self.name, ready=len(self.queue))
         try:
             async with asyncio.timeout(self.options.drain_seconds):
                 await self.queue.wait_idle()
