@@ -295,9 +295,9 @@ def _webhook_client(client: JsonObject | None, path: str) -> Iterator[FieldError
         if not parts.netloc:
             yield invalid(f"{path}.url", "", f"host must be specified{form}")
     elif service is not None:
-        for name in ("name", "namespace"):
+        for name, said in (("name", "namespace"), ("namespace", "name")):  # as kube-apiserver mixes them up
             if not service.get(name):
-                yield required(f"{path}.service.{name}")
+                yield required(f"{path}.service.{said}")
 
 
 def _review_versions(versions: Sequence[str], path: str) -> Iterator[FieldError]:
