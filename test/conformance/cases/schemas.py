@@ -371,6 +371,18 @@ _RULES_CASES = [
         {"type": "object", "properties": {"a": {"type": "array"}}},
     ),
 ]
+_BEYOND = [
+    _rule(
+        "a rule that costs too much",
+        "self.all(a, self.all(b, a == b))",
+        {"type": "array", "items": {"type": "string"}},
+    ),
+    _rule("a loop with two variables", "self.labels.all(k, v, k == v)", taken=True),
+    _rule("a format by its name", "!format.named('uuid').value().validate(self.name).hasValue()", taken=True),
+    _field("a pattern with a Unicode class", {"type": "string", "pattern": r"^\p{L}+$"}, taken=True),
+]
+"""What the embedded server leaves out."""
+
 _FUNCTIONS = (
     "isQuantity(self.quantity) && quantity(self.quantity).isGreaterThan(quantity('512Mi'))",
     "quantity(self.quantity).add(quantity('1Gi')) == quantity('2Gi')",
@@ -638,6 +650,7 @@ CASES = [
     *_AT_ROOT,
     *_DEFAULTS,
     *_RULES_CASES,
+    *_BEYOND,
     *_LIBRARY,
     *_OPENAPI,
     *_PARTS,
