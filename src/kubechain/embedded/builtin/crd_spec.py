@@ -10,12 +10,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from kubechain.embedded import names
-from kubechain.embedded.builtin import crd_schema
+from kubechain.embedded.builtin import crd_conversion, crd_schema
 from kubechain.embedded.builtin.crd_internal import hoisted, shown_versions
 from kubechain.embedded.field_errors import (
     FieldError,
     duplicate,
-    forbidden,
     invalid,
     not_supported,
     required,
@@ -26,7 +25,6 @@ from kubechain.embedded.schema.field_paths import BadFieldPath, find
 JsonObject = dict[str, Any]
 
 _SCOPES: Final = ("Cluster", "Namespaced")
-_STRATEGIES: Final = ("None", "Webhook")
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS: Final = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 _SELECTABLE_TYPES: Final = frozenset({"string", "boolean", "integer"})
@@ -56,7 +54,7 @@ def check(crd: JsonObject) -> list[FieldError]:
         *_names(spec.get("names") or {}, "spec.names"),
     ]
     found += _shared(spec)
-    found += _conversion(spec.get("conversion") or {}, "spec.conversion")
+    found += crd_conversion.check(spec.get("conversion") or {}, "spec.conversion")
     found += _stored_versions(crd.get("status", {}).get("storedVersions"), versions)
     found += _approval(crd)
     if spec.get("preserveUnknownFields"):
@@ -259,58 +257,6 @@ def _selectable_fields(fields: Sequence[JsonObject], schema: JsonObject, path: s
         seen.add(value)
     if len(seen) > _MAX_SELECTABLE_FIELDS:
         yield too_many(path, len(seen), _MAX_SELECTABLE_FIELDS)
-
-
-def _conversion(conversion: JsonObject, path: str) -> Iterator[FieldError]:
-    strategy: str = conversion.get("strategy") or ""
-    webhook: JsonObject | None = conversion.get("webhook")
-    if not strategy:
-        yield required(f"{path}.strategy")
-    elif strategy not in _STRATEGIES:
-        yield not_supported(f"{path}.strategy", strategy, _STRATEGIES)
-    client: JsonObject | None = (webhook or {}).get("clientConfig")
-    reviews: list[str] = (webhook or {}).get("conversionReviewVersions") or []
-    if strategy == "Webhook":
-        yield from _webhook_client(client, f"{path}.webhookClientConfig")
-        yield from _review_versions(reviews, f"{path}.conversionReviewVersions")
-        return
-    for name, value in (("webhookClientConfig", client), ("conversionReviewVersions", reviews)):
-        if value:
-            yield forbidden(f"{path}.{name}", "should not be set when strategy is not set to Webhook")
-
-
-def _webhook_client(client: JsonObject | None, path: str) -> Iterator[FieldError]:
-    if client is None:
-        yield required(path, "required when strategy is set to Webhook")
-        return
-    url: str | None = client.get("url")
-    service: JsonObject | None = client.get("service")
-    if (url is None) == (service is None):
-        yield required(path, "exactly one of url or service is required")
-    elif url is not None:
-        form = "; desired format: https://host[/path]"
-        parts = urlsplit(url)
-        if parts.scheme != "https":
-            yield invalid(f"{path}.url", parts.scheme, f"'https' is the only allowed URL scheme{form}")
-        if not parts.netloc:
-            yield invalid(f"{path}.url", "", f"host must be specified{form}")
-    elif service is not None:
-        for name, said in (("name", "namespace"), ("namespace", "name")):  # as kube-apiserver mixes them up
-            if not service.get(name):
-                yield required(f"{path}.service.{said}")
-
-
-def _review_versions(versions: Sequence[str], path: str) -> Iterator[FieldError]:
-    if not versions:
-        yield required(path)
-        return
-    for index, version in enumerate(versions):
-        if version in versions[:index]:
-            yield invalid(f"{path}[{index}]", version, "duplicate version")
-        else:
-            yield from (invalid(f"{path}[{index}]", version, why) for why in names.resource_label(version))
-    if not {"v1", "v1beta1"} & set(versions):
-        yield invalid(path, list(versions), "must include at least one of v1, v1beta1")
 
 
 def _stored_versions(stored: list[str] | None, versions: Sequence[JsonObject]) -> Iterator[FieldError]:
