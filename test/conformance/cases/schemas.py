@@ -52,7 +52,8 @@ def _changed(title: str, before: Json, change: Json, *, taken: bool = False) -> 
     return case(
         title,
         post(DEFINITIONS, before, quiet=True),
-        get(_PATH, until=200, quiet=True),
+        # Names are fixed once it is established: it is served then.
+        get(f"/apis/{_GROUP}/v1/things", until=200, quiet=True),
         patch(_PATH, MERGE, {"spec": change}, pick=_pick(taken=taken)),
         delete(_PATH, quiet=True),
     )
