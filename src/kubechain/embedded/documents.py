@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from kubechain.embedded import negotiation, openapi, openapi_protobuf, openapi_v2
+from kubechain.embedded import negotiation
 from kubechain.embedded.discovery import Discovery
 from kubechain.embedded.http_types import JSON
 from kubechain.embedded.registry import JsonObject, Registry
@@ -67,9 +67,9 @@ class Documents:
             case ["openapi", "v3"]:
                 return self._plain(path, self._openapi_index, accept, media=_INDEX_MEDIA)
             case ["openapi", "v3", "api", version]:
-                return self._plain(path, lambda: openapi.document(self._discovery, "", version), accept)
+                return self._openapi_v3(path, "", version, accept)
             case ["openapi", "v3", "apis", group, version]:
-                return self._plain(path, lambda: openapi.document(self._discovery, group, version), accept)
+                return self._openapi_v3(path, group, version, accept)
             case _:
                 return None
 
@@ -108,7 +108,14 @@ class Documents:
 
         return self._cached((root, version), aggregated)
 
+    def _openapi_v3(self, path: str, group: str, version: str, accept: str) -> Document | None:
+        from kubechain.embedded import openapi  # not before somebody asks: a server starts without it
+
+        return self._plain(path, lambda: openapi.document(self._discovery, group, version), accept)
+
     def _openapi_v2(self, accept: str) -> Document | None:
+        from kubechain.embedded import openapi_protobuf, openapi_v2
+
         if not negotiation.prefers_openapi_protobuf(accept):
             return self._plain("openapi/v2", lambda: openapi_v2.document(self._discovery), accept)
 
