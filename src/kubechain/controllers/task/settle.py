@@ -36,7 +36,8 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
                 now=now,
                 observed_generation=task.metadata.generation,
             )
-            return Settled(status, _news(task, event))
+            # The run may be over already, and its last change told: look at its answer now.
+            return Settled(status, _news(task, event), requeue_after_seconds=0.0)
         case NameTaken(name):
             event = warning(
                 reasons.TASK_RUN_NAME_TAKEN, f'TaskRun "{name}" exists already and does not belong to this Task'
