@@ -39,7 +39,7 @@ from kubechain.controllers.taskrun.steps import (
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import ApiError, Conflict, NotFound, TooLarge
+from kubechain.runtime.errors import ApiError, NotFound, TooLarge
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -204,7 +204,7 @@ class TaskRunReconciler:
     async def _delete(self, run: TaskRun) -> Result:
         try:
             await self._client.delete(TASK_RUNS, run.metadata.namespace, run.metadata.name, uid=run.metadata.uid)
-        except (NotFound, Conflict):
+        except NotFound:
             log.debug("expired run is gone already")
         return Result()
 
