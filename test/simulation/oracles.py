@@ -144,7 +144,7 @@ def _without_turns(state: Mapping[str, Any]) -> dict[str, Any]:
 def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """The same writes to runs and calls; at most one more claim of each, and the record of an attempt that failed."""
     mine, theirs = _run_writes(outcome.writes), _run_writes(reference.writes)
-    extra, missing = mine - theirs, theirs - mine
+    extra, missing = _of_what_stays(mine - theirs, outcome), _of_what_stays(theirs - mine, outcome)
     claims = max((count for label, count in extra.items() if label.endswith(CLAIMS)), default=0)
     others = {label: count for label, count in extra.items() if not label.endswith(CLAIMS)}
     others = {label: count for label, count in others.items() if not _explains(label, outcome, plan)}
@@ -158,6 +158,12 @@ def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     if unexplained:
         found.append(f"writes that only the reference has: {unexplained}")
     return found
+
+
+def _of_what_stays(writes: Counter[str], outcome: Outcome) -> Counter[str]:
+    """Without the cancelling of what is gone in the end: whether that, or the garbage collector, is first is chance."""
+    kept = (label for label in writes if not label.endswith(" Cancelled") or label.split(" ")[1] in outcome.state)
+    return Counter({label: writes[label] for label in kept})
 
 
 def _claims_allowed(outcome: Outcome, plan: Plan) -> int:
