@@ -132,7 +132,7 @@ async def test_cancelling_a_run_stops_its_model_call_at_once() -> None:
         assert [message.role for message in run.status.context_window] == ["system", "user"]
 
 
-async def test_a_run_that_waits_for_its_turn_at_the_model_ends_at_its_deadline() -> None:
+async def test_a_run_whose_model_does_not_answer_ends_at_its_deadline() -> None:
     model = FakeLLMClient(answer("too late"))
     model.hold()
     async with a_world() as world:

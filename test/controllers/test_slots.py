@@ -138,8 +138,8 @@ async def arranged(world: World, runs: int) -> None:
         await a_run(world, f"slow-{number}", "slow")
 
 
-async def a_run(world: World, name: str, agent: str) -> None:
-    spec = {"agentRef": {"name": agent}, "userMessage": "What is the capital of the moon?"}
+async def a_run(world: World, name: str, agent: str, **spec: Any) -> None:
+    spec |= {"agentRef": {"name": agent}, "userMessage": "What is the capital of the moon?"}
     await world.apply("taskruns", {"metadata": {"name": name}, "spec": spec})
 
 
@@ -187,3 +187,13 @@ async def test_who_stands_in_line_can_be_cancelled_and_the_next_moves_up() -> No
         model.opened.set()
         await world.until(has_answer, "slow-2")
         assert len(model.calls) == 2
+
+
+async def test_who_stands_in_line_until_its_deadline_fails_then() -> None:
+    async with a_world() as world:
+        world.replica(Gate())
+        await arranged(world, runs=1)
+        await world.until(lambda run: run.status.phase == TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM, "slow-0")
+        await a_run(world, "slow-1", "slow", activeDeadlineSeconds=30)
+        late = await world.until(lambda run: run.status.completion_time is not None, "slow-1")
+        assert (late.status.phase, late.status.error) == ("Failed", "the run took longer than 30 seconds")

@@ -1,5 +1,6 @@
 """What a TaskRun does to the world: it calls the model, and makes the objects for the calls that the model wants."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -41,15 +42,17 @@ class ModelCaller:
         claim: LLMClaim,
         *,
         timeout_seconds: float,
+        left_seconds: float | None,
         is_unwanted: Callable[[], bool],
     ) -> Outcome:
         """Call the model once; failures come back as values.
 
         Args:
-            timeout_seconds: For the call.
+            timeout_seconds: For the call itself.
+            left_seconds: What the run has left for everything; None for no limit.
             is_unwanted: See `InFlight.run`.
         """
-        effect = self._ask(run, llm, offers, claim, timeout_seconds)
+        effect = self._ask(run, llm, offers, claim, timeout_seconds, left_seconds)
         return await self.in_flight.run(run.metadata.uid, effect, is_unwanted=is_unwanted)
 
     async def _ask(
@@ -59,13 +62,17 @@ class ModelCaller:
         offers: Sequence[Offer],
         claim: LLMClaim,
         timeout_seconds: float,
+        left_seconds: float | None,
     ) -> Answered | Deferred | Refused:
         tools = [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
         try:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
-            completion = await self.client.complete(
-                target, run.status.context_window, tools, timeout_seconds=timeout_seconds
-            )
+            async with asyncio.timeout(left_seconds):
+                completion = await self.client.complete(
+                    target, run.status.context_window, tools, timeout_seconds=timeout_seconds
+                )
+        except TimeoutError:
+            return Deferred("the run's time was over before the model answered")
         except SecretUnavailable as error:
             return Deferred(str(error))
         except LLMError as error:

@@ -220,9 +220,8 @@ class TaskRunReconciler:
 
     async def _send(self, observed: Observed, llm: LLM, step: SendToLLM) -> TaskRun | None:
         """W2, the call, W3."""
-        timeout_seconds = _soonest(
-            llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS, seconds_to_deadline(observed)
-        )
+        left_seconds = seconds_to_deadline(observed)
+        timeout_seconds = _soonest(llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS, left_seconds)
         assert timeout_seconds is not None
         claim = claim_for(
             observed.run,
@@ -241,6 +240,7 @@ class TaskRunReconciler:
             step.offers,
             claim,
             timeout_seconds=timeout_seconds,
+            left_seconds=left_seconds,
             is_unwanted=lambda: self._is_unwanted(claimed),
         )
         return await self._settle_turn(claimed, claim, outcome)
