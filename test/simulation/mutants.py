@@ -186,7 +186,7 @@ ALL = (
     Mutant("no-finalizer", ((effects, "tool_call", _without_finalizer),), "call-deleted"),
     Mutant("backwards", ((run_settlement, "tools_answered", _answered_backwards),), "parallel-calls"),
     Mutant("wrong-answer", ((conversation, "tool_message", _empty_answer),), "one-tool-call"),
-    Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "one-tool-call", ("lost",)),
+    Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "rivals-tool", ("stale",)),
     Mutant("blind-w5", ((runs.TaskRunReconciler, "_write", _write_w5_blindly),), "rivals-tool", ("after", "stop")),
     Mutant("repeats-orphans", ((call_decisions, "semantics_of", _safe),), "one-tool-call", ("before", "after")),
     Mutant("believes-caches", ((calls, "_knows", _always),), "rivals-call-deleted", ("behind", "storm")),
