@@ -27,3 +27,28 @@ async def test_an_effect_is_stopped_from_outside_and_forgotten() -> None:
     in_flight.interrupt("uid")
     assert await waiting == Interrupted()
     assert len(in_flight) == 0
+
+
+async def test_an_effect_is_over_before_its_reconcile_is_however_often_that_is_cancelled() -> None:
+    in_flight, has_begun = InFlight(), asyncio.Event()
+    ended: list[str] = []
+
+    async def effect() -> None:
+        has_begun.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            try:
+                await asyncio.sleep(1.0)  # it says good-bye
+            except asyncio.CancelledError:
+                await asyncio.sleep(1.0)
+            ended.append("ended")
+            raise
+
+    waiting = asyncio.create_task(in_flight.run("uid", effect(), is_unwanted=lambda: False))
+    await has_begun.wait()
+    waiting.cancel()
+    await asyncio.sleep(0.5)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert (waiting.cancelled(), ended, len(in_flight)) == (True, ["ended"], 0)

@@ -54,13 +54,16 @@ class InFlight:
         self._tasks[uid] = task
         if is_unwanted():
             task.cancel()
-        try:
-            await asyncio.wait({task})
-        finally:
-            self._tasks.pop(uid, None)
-            if not task.done():
-                task.cancel()
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
                 await asyncio.wait({task})
+            except asyncio.CancelledError as error:  # passed on, as often as it comes, and raised when all is over
+                cancelled = error
+                task.cancel()
+        self._tasks.pop(uid, None)
+        if cancelled is not None:
+            raise cancelled
         return Interrupted() if task.cancelled() else task.result()
 
 
