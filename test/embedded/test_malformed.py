@@ -92,6 +92,17 @@ def a_request(dice: random.Random) -> HttpRequest:
     return HttpRequest(method, target, f"fieldManager={dice.choice('ab')}&{query}", headers, orjson.dumps(body))
 
 
+@pytest.mark.parametrize("depth", [300, 900, 5_000, 100_000])
+async def test_what_is_nested_too_deep_is_refused_and_nothing_of_it_is_kept(depth: int) -> None:
+    server = ApiServer(Engine(environment=SeededEnvironment()), tokens=Tokens("admin"), now=lambda: 0.0)
+    nested = b'{"a":' * depth + b"1" + b"}" * depth
+    body = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"deep"},"data":%s}' % nested
+    path = "/api/v1/namespaces/default/configmaps"
+    reply = await server.handle(HttpRequest("POST", path, "", {"content-type": "application/json"}, body))
+    assert reply.status == 400
+    assert (await server.handle(HttpRequest("GET", f"{path}/deep", "", {}, b""))).status == 404
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_no_body_makes_the_server_stumble(seed: int) -> None:
     dice = random.Random(seed)

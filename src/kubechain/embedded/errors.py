@@ -129,6 +129,11 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message=message)
 
 
+def too_deep() -> StatusError:
+    """400: more levels than our encoder takes; kube-apiserver takes ten thousand."""
+    return bad_request("the body is nested too deep: this server takes some 250 levels")
+
+
 def forbidden(group: str, plural: str, name: str, *, why: str, causes: Sequence[Cause] = ()) -> StatusError:
     """403 by a rule of the server (not by authorization)."""
     qualified = _qualified(plural, group)

@@ -27,6 +27,9 @@ HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
 _ROOT_PATHS: Final = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _log = logging.getLogger(__name__)
 
+_TOO_DEEP_TO_ENCODE = "Recursion limit reached"
+"""What orjson says, as a plain TypeError, of values with more than 254 levels."""
+
 
 class ApiServer:
     """Answers requests from an engine.
@@ -54,9 +57,13 @@ class ApiServer:
         """
         try:
             return self._answer(request, user)
+        except RecursionError:
+            return refusal(errors.too_deep())
         except StatusError as error:
             return refusal(error)
         except Exception as error:  # noqa: BLE001 - the owner of a request: a defect must not end the connection without a reply
+            if str(error) == _TOO_DEEP_TO_ENCODE:
+                return refusal(errors.too_deep())
             _log.exception("request failed", extra={"method": request.method, "path": request.path})
             return refusal(errors.internal(type(error).__name__))
 
