@@ -56,6 +56,13 @@ def asked_twice(cluster: Cluster) -> None:
     cluster.apply("taskruns", "again", spec={"taskRef": {"name": "hello"}})
 
 
+def one_slot(cluster: Cluster) -> None:
+    """Three runs, and an LLM that takes one call at a time."""
+    asked_twice(cluster)
+    cluster.apply("taskruns", "once-more", spec={"taskRef": {"name": "hello"}})
+    cluster.patch("llms", "gpt-4o", {"spec": {"maxConcurrentRequests": 1}})
+
+
 def without_key(cluster: Cluster) -> None:
     """Everything but the LLM's Secret."""
     plain()(cluster)

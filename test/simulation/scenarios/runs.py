@@ -16,6 +16,11 @@ ALL: tuple[Scenario, ...] = (
         ends={"hello-1": TaskRunPhase.FINAL_ANSWER, "again": TaskRunPhase.FINAL_ANSWER},
     ),
     Scenario(
+        name="one-slot",
+        arrange=objects.one_slot,
+        ends=dict.fromkeys(("hello-1", "again", "once-more"), TaskRunPhase.FINAL_ANSWER),
+    ),
+    Scenario(
         name="cancel-model-call",
         arrange=objects.plain(),
         during={"model": people.cancel()},
