@@ -53,6 +53,7 @@ ALL: tuple[Scenario, ...] = (
         arrange=objects.hierarchy("research"),
         script=delegating("research"),
         during={"model research": people.once_delegated(people.delete_run)},
+        is_timed=True,  # a successor may ask the delegate's model again before the cancel reaches it
         ends={"hello-1": None, CHILD: None},
     ),
     Scenario(
