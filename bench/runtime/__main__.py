@@ -49,6 +49,8 @@ class Target:
         if self.value == 0:
             return "met" if measured == 0 else "MISSED"
         ratio = measured / self.value
+        if not math.isfinite(ratio):
+            return "MISSED"
         return f"{ratio:.2f} {'met' if (ratio >= 1) is self.at_least or ratio == 1 else 'MISSED'}"
 
 

@@ -115,6 +115,7 @@ async def latency(bench: Bench, operator: Operator) -> Figures:
         assert await plain.told("begin", 30), "the plain watch did not start"
         await cluster.changes(bench.driver, bench.objects, per_second=50, seconds=2)  # connections, lazy imports
         await operator.report()
+        await plain.report()
         sent = await cluster.changes(
             bench.driver, bench.objects, per_second=bench.events_per_second, seconds=bench.events_seconds
         )

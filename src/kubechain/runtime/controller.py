@@ -29,7 +29,7 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import ApiError, Conflict, RetryableError, TerminalError, TransportError
 from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metadata import Metadata
+from kubechain.runtime.metadata import Identity
 from kubechain.runtime.metrics import ControllerMetrics, Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.store import Change
@@ -379,7 +379,7 @@ def _owners(change: Change[Any], primary: Resource[Any]) -> Iterable[Request]:
             yield from _owners_of(held.metadata, primary)
 
 
-def _owners_of(metadata: Metadata, primary: Resource[Any]) -> Iterable[Request]:
+def _owners_of(metadata: Identity, primary: Resource[Any]) -> Iterable[Request]:
     for owner in metadata.owner_references or ():
         group = owner.api_version.rpartition("/")[0]
         if owner.controller and owner.kind == primary.kind and group == primary.group:

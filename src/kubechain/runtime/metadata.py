@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from sys import intern
 from typing import TypeVar
 
 import msgspec
@@ -32,8 +33,8 @@ class OwnerReference(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     controller: bool | None = None
 
 
-class Metadata(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What the runtime itself reads of an object.
+class Identity(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What the runtime itself reads of an object, and so what each cached object costs beside its bytes.
 
     `gc=False` keeps ten thousand of these out of the cyclic collector's way: nothing in them can form a cycle.
     """
@@ -42,18 +43,23 @@ class Metadata(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
-    generation: int = 0
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
     owner_references: tuple[OwnerReference, ...] | None = None
-    finalizers: tuple[str, ...] | None = None
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
 
     @property
     def version(self) -> int:
         """Return the resourceVersion as the number that it is: versions of one kind are ordered (KEP-5504)."""
         return version_number(self.resource_version)
+
+
+class Metadata(Identity, frozen=True, gc=False, rename="camel"):
+    """All metadata of an object, as far as anybody here may want to read it."""
+
+    generation: int = 0
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    finalizers: tuple[str, ...] | None = None
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
 
 
 class PartialObject(msgspec.Struct, frozen=True, rename="camel"):
@@ -65,14 +71,14 @@ class PartialObject(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Cut(msgspec.Struct, frozen=True, gc=False):
-    """A raw object as the store keeps it, and its decoded metadata."""
+    """A raw object as the store keeps it, and what is decoded of its metadata."""
 
     raw: bytes
-    metadata: Metadata
+    metadata: Identity
 
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_METADATA = msgspec.json.Decoder(Metadata)
+_IDENTITY = msgspec.json.Decoder(Identity)
 _PARTIAL = msgspec.json.Decoder(PartialObject)
 _ENCODER = msgspec.json.Encoder()
 _BUFFER = bytearray()
@@ -148,7 +154,9 @@ def cut(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only:
     kept["metadata"] = encoded
     # Not encode(): what it returns keeps its spare room, half as much again as the object, for as long as it lives.
     _ENCODER.encode_into(kept, _BUFFER)
-    return Cut(raw=bytes(_BUFFER), metadata=_METADATA.decode(encoded))
+    identity = _IDENTITY.decode(encoded)
+    msgspec.structs.force_setattr(identity, "namespace", intern(identity.namespace))  # one text for all that live there
+    return Cut(raw=bytes(_BUFFER), metadata=identity)
 
 
 @cache

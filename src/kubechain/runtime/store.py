@@ -19,7 +19,7 @@ import structlog
 
 from kubechain.runtime.errors import TerminalError
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metadata import Cut, Metadata, cut
+from kubechain.runtime.metadata import Cut, Identity, cut
 from kubechain.runtime.resource import KubernetesObject, Resource
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -406,7 +406,7 @@ class Lister(Generic[T]):
         """
         return self._decoded(self._store.by_index(index, value))
 
-    def metadata(self, namespace: str, name: str) -> Metadata | None:
+    def metadata(self, namespace: str, name: str) -> Identity | None:
         """Return the metadata of one object without decoding the rest."""
         held = self._store.get(Request(namespace, name))
         return held.metadata if held is not None else None
