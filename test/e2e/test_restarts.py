@@ -84,7 +84,7 @@ def test_killed_twice_while_the_model_thinks(namespace: Namespace, script: Scrip
 
 
 def test_killed_while_a_run_backs_off(namespace: Namespace, script: Script, manager: Program) -> None:
-    script.answers = [Failure(503)]
+    script.answers = [Failure(503)] * 4  # pauses grow: some are longer than kubectl takes to look
     namespace.apply(a_task())
     namespace.until(
         lambda: any(run["status"].get("phase") == "ErrorBackoff" for run in namespace.list("taskrun")),
