@@ -87,7 +87,7 @@ def test_killed_while_a_run_backs_off(namespace: Namespace, script: Script, mana
     script.answers = [Failure(503)] * 4  # pauses grow: some are longer than kubectl takes to look
     namespace.apply(a_task())
     namespace.until(
-        lambda: any(run["status"].get("phase") == "ErrorBackoff" for run in namespace.list("taskrun")),
+        lambda: any(run.get("status", {}).get("phase") == "ErrorBackoff" for run in namespace.list("taskrun")),
         watch="taskrun",
         what="the run backs off",
     )
