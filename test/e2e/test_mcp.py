@@ -83,7 +83,7 @@ def test_an_agent_whose_server_is_down_waits_and_says_so(namespace: Namespace, s
     namespace.apply(an_mcp_server("desk", **down), an_agent(mcpServers=refs("desk")), a_task())
     namespace.wait("agent/my-assistant", "{.status.ready}", "false")
     namespace.until(
-        lambda: "desk" in namespace.get("agent", "my-assistant")["status"].get("statusDetail", ""),
+        lambda: "desk" in namespace.get("agent", "my-assistant").get("status", {}).get("statusDetail", ""),
         watch="agent",
         what="the agent says that it waits for its server",
     )

@@ -164,7 +164,7 @@ def test_many_runs_are_in_flight_at_once(namespace: Namespace, model: MockModel)
         for _ in itertools.repeat(None, count):
             script.wait_for_call()
     namespace.until(
-        lambda: all(run["status"]["phase"] == "FinalAnswer" for run in namespace.list("taskrun")),
+        lambda: all(run.get("status", {}).get("phase") == "FinalAnswer" for run in namespace.list("taskrun")),
         watch="taskrun",
         what="every run has its answer",
     )

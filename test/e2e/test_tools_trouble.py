@@ -114,7 +114,7 @@ def test_the_metadata_service_is_refused(namespace: Namespace, script: Script, u
     detail = namespace.get("tool", "steal")["status"]["statusDetail"]
     assert "not allowed" in detail or "refused" in detail or "may not" in detail, detail
     namespace.until(
-        lambda: "steal" in namespace.get("agent", "my-assistant")["status"].get("statusDetail", ""),
+        lambda: "steal" in namespace.get("agent", "my-assistant").get("status", {}).get("statusDetail", ""),
         watch="agent",
         what="the agent says which tool is refused",
     )
