@@ -13,12 +13,20 @@ import structlog
 from kubechain.api import conditions
 from kubechain.api.meta import KubeObject, StatusObject, StatusType
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import NotFound
+from kubechain.runtime.errors import NotFound, RetryableError
 from kubechain.runtime.resource import Resource
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T", bound="StatusObject[Any, Any]")
+
+CACHE_BEHIND_SECONDS = 1.0
+"""The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
+
+
+def cache_is_behind(what: str) -> RetryableError:
+    """The error of a reconcile that saw on the server what its cache does not know yet."""
+    return RetryableError(f"the cache is behind: {what}", retry_after_seconds=CACHE_BEHIND_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

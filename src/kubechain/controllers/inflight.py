@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kubechain.api.meta import StatusObject
 from kubechain.runtime.store import Change
+from kubechain.runtime.tasks import finish
 
 R = TypeVar("R")
 T = TypeVar("T", bound="StatusObject[Any, Any]")
@@ -54,16 +55,10 @@ class InFlight:
         self._tasks[uid] = task
         if is_unwanted():
             task.cancel()
-        cancelled: asyncio.CancelledError | None = None
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError as error:  # passed on, as often as it comes, and raised when all is over
-                cancelled = error
-                task.cancel()
-        self._tasks.pop(uid, None)
-        if cancelled is not None:
-            raise cancelled
+        try:
+            await finish(task)
+        finally:
+            self._tasks.pop(uid, None)
         return Interrupted() if task.cancelled() else task.result()
 
 

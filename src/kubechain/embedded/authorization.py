@@ -14,7 +14,7 @@ from kubechain.embedded.http_types import HttpRequest
 from kubechain.embedded.query import Query
 from kubechain.embedded.routes import ResourcePath
 
-_PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+_PUBLIC: Final = routes.HEALTH_PATHS | {"/version"}
 """What the role `system:public-info-viewer` shows to everybody."""
 
 

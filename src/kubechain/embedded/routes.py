@@ -10,6 +10,9 @@ from typing import Final, Literal
 
 Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
 
+HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
+"""What asks how the server is; each has checks of its own below it."""
+
 _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
 """What follows the name of a Namespace, where anything else is a resource inside of it."""
 

@@ -20,10 +20,9 @@ from kubechain.embedded.errors import StatusError
 from kubechain.embedded.http_types import JSON, HttpRequest, HttpResponse
 from kubechain.embedded.query import Query
 from kubechain.embedded.registry import JsonObject, ResourceInfo
-from kubechain.embedded.routes import ResourcePath
+from kubechain.embedded.routes import HEALTH_PATHS, ResourcePath
 from kubechain.embedded.verbs import Call, Verbs, reply
 
-HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
 _ROOT_PATHS: Final = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _log = logging.getLogger(__name__)
 

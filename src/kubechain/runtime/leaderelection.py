@@ -26,6 +26,7 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
 from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time
+from kubechain.runtime.tasks import finish
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -123,11 +124,11 @@ class LeaderElector:
         renewing = asyncio.ensure_future(self._renew_on())
         renewing.add_done_callback(lambda _: self._cut_off(working))
         try:
-            await _finish(working)
+            await finish(working)
             lost = renewing.done()
         finally:
             renewing.cancel()
-            await _finish(renewing)
+            await finish(renewing)
         if not working.cancelled():
             working.result()
         return lost
@@ -231,16 +232,3 @@ class LeaderElector:
                 await self._client.update(LEASES, msgspec.structs.replace(held, spec=spec))
         except (ApiError, TransportError, TimeoutError) as error:
             log.warning("lease not released", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])
-
-
-async def _finish(task: asyncio.Future[None]) -> None:
-    """Wait until a task is gone; a cancel is passed on to it, and goes on when it is gone, not before."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait((task,))
-        except asyncio.CancelledError as error:
-            cancelled = error
-            task.cancel()
-    if cancelled is not None:
-        raise cancelled

@@ -7,7 +7,7 @@ from test.simulation.plans import Fault
 from test.simulation.scenarios import objects, people
 from test.simulation.scenarios.agents import CHILD, delegating
 from test.simulation.scenarios.scenario import USUAL, Scenario
-from test.simulation.scenarios.tools import ANSWERS, BOOKS, PARIS, ROME
+from test.simulation.scenarios.tools import ANSWERS, PARIS, ROME, booking
 
 _FAULTS: tuple[Fault, ...] = (*USUAL, "behind", "freeze")
 
@@ -22,11 +22,8 @@ ALL: tuple[Scenario, ...] = (
         elects=False,
         faults=_FAULTS,
     ),
-    Scenario(
+    booking(
         name="rivals-call-deleted",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.delete("taskruntoolcalls", "hello-1-t0-c0")},
         managers=2,
         elects=False,
@@ -42,11 +39,8 @@ ALL: tuple[Scenario, ...] = (
         faults=("storm", "chaos", "stale", "behind"),
     ),
     Scenario(name="two-managers", arrange=objects.plain(), managers=2, faults=_FAULTS),
-    Scenario(
+    booking(
         name="two-managers-tool",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         managers=2,
         faults=_FAULTS,
     ),

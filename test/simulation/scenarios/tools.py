@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from kubechain.api.taskrun import TaskRunPhase
 from test.simulation.fakes import BROKEN, Answer, asks
@@ -25,8 +26,11 @@ ANSWERS: Mapping[str, Answer] = {
 }
 _CALL = "hello-1-t0-c0"
 
+booking = partial(Scenario, arrange=objects.endpoints("book"), script=BOOKS, answers=ANSWERS)
+"""The story of most of what may become of a call: one booking, which must not be made twice."""
+
 ENDPOINTS: tuple[Scenario, ...] = (
-    Scenario(name="one-tool-call", arrange=objects.endpoints("book"), script=BOOKS, answers=ANSWERS),
+    booking(name="one-tool-call"),
     Scenario(
         name="safe-tool-call",
         arrange=objects.endpoints("weather", safe=True),
@@ -104,63 +108,39 @@ ENDPOINTS: tuple[Scenario, ...] = (
 )
 
 INTERFERENCE: tuple[Scenario, ...] = (
-    Scenario(
+    booking(
         name="cancel-tool-call",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.cancel()},
         ends={"hello-1": TaskRunPhase.CANCELLED},
     ),
-    Scenario(
+    booking(
         name="call-deleted",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.delete("taskruntoolcalls", _CALL)},
     ),
-    Scenario(
+    booking(
         name="run-deleted-tools",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.delete_run},
         ends={"hello-1": None},
     ),
-    Scenario(
+    booking(
         name="task-deleted",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.delete("tasks", "hello")},
         ends={"hello-1": None},
     ),
-    Scenario(
+    booking(
         name="tool-comes-back",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"model": people.take_tool_away},
     ),
-    Scenario(
+    booking(
         name="foreign-finalizers",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.hold},
     ),
-    Scenario(
+    booking(
         name="held-call-deleted",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.both(people.hold, people.delete("taskruntoolcalls", _CALL))},
     ),
-    Scenario(
+    booking(
         name="agent-deleted-tools",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.delete("agents", "my-assistant")},
     ),
     Scenario(
@@ -170,11 +150,8 @@ INTERFERENCE: tuple[Scenario, ...] = (
         answers=ANSWERS,
         during={"tool": people.edit_agent},
     ),
-    Scenario(
+    booking(
         name="secret-rotated-tools",
-        arrange=objects.endpoints("book"),
-        script=BOOKS,
-        answers=ANSWERS,
         during={"tool": people.rotate_key},
     ),
 )

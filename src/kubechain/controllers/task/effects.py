@@ -7,12 +7,10 @@ from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunSpec
+from kubechain.controllers.frame import cache_is_behind
 from kubechain.controllers.resources import TASK_RUNS, TASKS
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import AlreadyExists, RetryableError
-
-CACHE_BEHIND_SECONDS = 1.0
-"""The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
+from kubechain.runtime.errors import AlreadyExists
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,7 @@ async def create_run(client: Client, task: Task, name: str) -> Outcome:
     """
     latest = await client.get(TASKS, task.metadata.namespace, task.metadata.name)
     if latest.metadata.resource_version != task.metadata.resource_version:
-        text = f"the cache is behind: Task {task.metadata.name}"
-        raise RetryableError(text, retry_after_seconds=CACHE_BEHIND_SECONDS)
+        raise cache_is_behind(f"Task {task.metadata.name}")
     try:
         await client.create(TASK_RUNS, first_run(task, name))
     except AlreadyExists:

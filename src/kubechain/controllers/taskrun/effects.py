@@ -10,6 +10,7 @@ from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
+from kubechain.controllers.frame import cache_is_behind
 from kubechain.controllers.inflight import InFlight
 from kubechain.controllers.offers import Offer
 from kubechain.controllers.resources import TOOL_CALLS
@@ -21,9 +22,6 @@ from kubechain.llm.errors import LLMError
 from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, RetryableError
-
-CACHE_BEHIND_SECONDS = 1.0
-"""The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,5 +139,5 @@ async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pend
             if not is_call_of(run, pending, found):
                 return Taken(wanted.metadata.name)
     if found is not None:
-        raise RetryableError(f"the cache is behind: {found.metadata.name}", retry_after_seconds=CACHE_BEHIND_SECONDS)
+        raise cache_is_behind(found.metadata.name)
     return None

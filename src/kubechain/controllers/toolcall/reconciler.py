@@ -12,7 +12,7 @@ from kubechain.api.taskrun import PinnedTool, TaskRun, TaskRunSpec
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase
 from kubechain.api.tool import Tool
 from kubechain.controllers import recording
-from kubechain.controllers.frame import Settled, StatusWriter
+from kubechain.controllers.frame import Settled, StatusWriter, cache_is_behind
 from kubechain.controllers.inflight import InFlight
 from kubechain.controllers.offers import Source, Sources
 from kubechain.controllers.recording import REFUSALS, Recorder
@@ -40,7 +40,7 @@ from kubechain.controllers.toolcall.watches import CALLS_BY_RUN, is_unwanted
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, RetryableError, TooLarge, TransportError
+from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -290,7 +290,7 @@ class ToolCallReconciler:
         except NotFound:
             text = f'the agent\'s run "{name}" was deleted'
             return await self._writer.write(TOOL_CALLS, call, settle.unknown(call, text, self._clock.now()))
-        raise RetryableError(f"the cache is behind: TaskRun {name}", retry_after_seconds=RETRY_SECONDS)
+        raise cache_is_behind(f"TaskRun {name}")
 
     async def _conclude(
         self, call: TaskRunToolCall, step: TakeAnswer | Fail | ReportUnknown | Cancel
