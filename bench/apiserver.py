@@ -7,6 +7,8 @@ machine with the server, so the ratio of the columns says more than a single fig
 watches see: from sending it until the last of them has it.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import base64

@@ -1,5 +1,7 @@
 """What the benches do on an API server: install the kinds, create runs, see them end. A client process of its own."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
@@ -29,7 +31,7 @@ class Driver:
         self._took: dict[str, float] = {}
         self._ended: dict[str, asyncio.Event] = {}
 
-    async def __aenter__(self) -> "Driver":
+    async def __aenter__(self) -> Driver:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -8,6 +8,8 @@ process, since the times in a status have whole seconds. Manager, API server, mo
 own and share the machine, so ratios between columns say more than single figures.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import os

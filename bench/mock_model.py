@@ -28,6 +28,8 @@ The model's name chooses what happens; any other name answers after the latency:
 A key that starts with `wrong` gets 401 from everything.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import hashlib

@@ -1,5 +1,7 @@
 """The processes under measurement: an API server, the manager, a mock model. Started and ended by the benches."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -61,7 +63,7 @@ class ManagerProcess:
         self._program = Program(arguments, folder / "manager.log", f"http://{self._probe}/readyz")
         self.start_seconds = 0.0
 
-    def __enter__(self) -> "ManagerProcess":
+    def __enter__(self) -> ManagerProcess:
         self.start_seconds = self._program.start()
         return self
 

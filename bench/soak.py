@@ -11,6 +11,8 @@ The first third is not judged: caches, pools and the API server's history of cha
 line through it rises by less than 5 % of the mean, or by less than what its scatter explains.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import contextlib
@@ -117,7 +119,7 @@ class Driver:
         self.took: list[float] = []
         self._all_ended = asyncio.Event()
 
-    async def __aenter__(self) -> "Driver":
+    async def __aenter__(self) -> Driver:
         """Nothing to start."""
         return self
 

@@ -3,6 +3,8 @@
 Started by `bench.soak` as `python -m bench.soak_process plane|manager …`; they end with it.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import contextlib

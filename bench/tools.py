@@ -9,6 +9,8 @@ server's. Manager, API server, model and driver share the machine; the load that
 figures, which mean little where it is not small before the bench begins.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import os

@@ -3,6 +3,8 @@
 `make manifests` runs it. `--check` writes nothing and fails when the files on disk differ.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys
@@ -50,7 +52,7 @@ def pages() -> Mapping[Path, str]:
 
 
 def page(path: Path, schema: Schema) -> str:
-    """Return a page with its parts ``fields spec``, ``fields status`` and ``sample FILE`` filled in."""
+    """Return a page with its parts `fields spec`, `fields status` and `sample FILE` filled in."""
 
     def part(found: re.Match[str]) -> str:
         begin, what, argument, end = found.groups()

@@ -7,6 +7,8 @@ the run.
 The suite's current release knows only the older revisions, so the latest preview is pinned.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess

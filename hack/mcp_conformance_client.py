@@ -4,6 +4,8 @@ Started by the suite (see `mcp_conformance.py`) with the address of its server a
 agent's run does: wait until the server is ready, then call tools.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os

@@ -3,6 +3,8 @@
 `--check` writes nothing and fails when the files on disk differ. `kubectl kustomize` does the rendering.
 """
 
+from __future__ import annotations
+
 import argparse
 import subprocess
 import sys

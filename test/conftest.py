@@ -1,5 +1,7 @@
 """What holds for every test of the project."""
 
+from __future__ import annotations
+
 from hypothesis import settings
 
 # A time limit for each example measures the machine's other work, not ours.

@@ -13,6 +13,8 @@ Operators, API server and driver are processes of their own and share the machin
 wall times. kopf gets an environment in the user's cache folder on first use.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import math

@@ -1,5 +1,7 @@
 """What the driver does on the API server: finished runs, a steady stream of changes, and the count of writes."""
 
+from __future__ import annotations
+
 import asyncio
 import itertools
 import json

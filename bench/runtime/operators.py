@@ -1,5 +1,7 @@
 """Starts operator processes and asks them; makes kopf's environment on first use. Part of the driver."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os

@@ -1,5 +1,7 @@
 """Our operator under measurement: the real runtime, and a reconciler that does nothing. Started by the driver."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import signal

@@ -1,5 +1,7 @@
 """The parts of the bench; each returns figures by the titles that `__main__` prints. Part of the driver."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import math

@@ -7,6 +7,8 @@ of standard input the process ends at once, so that a killed bench leaves nothin
 Standard library only: kopf has an environment of its own.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import json

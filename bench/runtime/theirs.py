@@ -5,6 +5,8 @@ Its log is quiet, which also spares it the Events that it would post about each 
 # pyright: basic, reportMissingImports=false
 # kopf is not among the project's packages, and has no types for its decorators.
 
+from __future__ import annotations
+
 import argparse
 
 import kopf

@@ -3,6 +3,8 @@
 What an operator adds is the time from here to its handler. A process of its own, so that nothing else delays it.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 

@@ -1,5 +1,7 @@
 """Conditions move their time only when their status changes."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

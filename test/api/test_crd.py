@@ -1,5 +1,7 @@
 """What every generated CRD must have, whatever the kind; what single rules refuse is tested on an API server."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The files under config/ agree with the models, with each other, and with what the manager may need."""
 
+from __future__ import annotations
+
 import importlib.util
 import shutil
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """Reading is lenient and lossless, writing is exact."""
 
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

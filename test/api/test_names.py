@@ -1,5 +1,7 @@
 """Derived names: valid wherever the original is, deterministic, and never the same for two."""
 
+from __future__ import annotations
+
 import re
 
 from hypothesis import assume, example, given

@@ -1,5 +1,7 @@
 """Objects as tests need them: valid, ready, and different only in what a test names."""
 
+from __future__ import annotations
+
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,7 +74,7 @@ def messages(*contents: str) -> tuple[Message, ...]:
 def a_run(
     name: str = "hello-1", *, phase: TaskRunPhase | None = None, spec: dict[str, Any] | None = None, **status: Any
 ) -> TaskRun:
-    """A run of the Task ``hello``, made by it; past its beginning when a phase after Pending is given."""
+    """A run of the Task `hello`, made by it; past its beginning when a phase after Pending is given."""
     values: dict[str, Any] = {"task_ref": LocalObjectReference(name="hello")} | (spec or {})
     run = TaskRun(
         metadata=meta(name, uid=RUN_UID, owner_references=(owner_reference(a_task()),)), spec=TaskRunSpec(**values)

@@ -1,5 +1,7 @@
 """Runs the control loops on virtual time: backoffs of minutes take no time, and nothing sleeps."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Mapping
 

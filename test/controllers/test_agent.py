@@ -1,5 +1,7 @@
 """An Agent is as ready as what it refers to."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,7 @@
 """The promise, point by point: no write, reply or process can be lost so that a run is lost, stuck or doubled."""
 
+from __future__ import annotations
+
 import pytest
 
 from kubechain.api.taskrun import TaskRun, TaskRunPhase

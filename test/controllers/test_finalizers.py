@@ -1,6 +1,8 @@
 """Finalizers of others, put on and taken off while we write, under conflicts and lost replies: none is lost, none comes
 back, and ours goes once."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 from collections import Counter

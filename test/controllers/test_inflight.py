@@ -1,5 +1,7 @@
 """Effects that others may stop, before and after they have begun."""
 
+from __future__ import annotations
+
 import asyncio
 
 from kubechain.controllers.inflight import InFlight, Interrupted

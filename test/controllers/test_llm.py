@@ -1,5 +1,7 @@
 """An LLM's loop, decision by decision."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,7 @@
 """What wakes whom: news that no watch brings."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, cast

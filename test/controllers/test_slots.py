@@ -1,5 +1,7 @@
 """Who may call an LLM now, and who stands in line; and that a full LLM holds up nobody else's runs."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack

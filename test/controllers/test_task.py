@@ -1,5 +1,7 @@
 """A Task makes one run, follows the answers and clears away."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,7 @@
 """What a run does next, phase by phase."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,7 @@
 """The objects of a turn's tool calls: made once, taken over when they are there, never taken from another run."""
 
+from __future__ import annotations
+
 from typing import Any, cast
 
 import pytest

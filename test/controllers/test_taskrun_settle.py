@@ -1,5 +1,7 @@
 """What outcomes make of a run's status."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import pytest

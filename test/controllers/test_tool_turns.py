@@ -1,5 +1,7 @@
 """Runs that use tools: every call an object, every answer back in order, nothing lost and nothing doubled."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

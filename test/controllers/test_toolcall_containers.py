@@ -1,5 +1,7 @@
 """A call's Job: made once, found again, looked at through failures, and never taken for another call's."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import Callable

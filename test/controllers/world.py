@@ -3,6 +3,8 @@
 A `World` is an API server; a `Replica` is one manager on it, which a test may kill at any point and start again.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping

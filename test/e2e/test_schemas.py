@@ -1,7 +1,7 @@
 """What the API server itself refuses: every rule of the CRDs, with the message that a person reads.
 
 No manager runs here. A case is a good manifest with one thing made wrong; the good ones are those of
-``config/samples``, which must be accepted as they are. Server-side dry runs leave nothing behind.
+`config/samples`, which must be accepted as they are. Server-side dry runs leave nothing behind.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What the tests of this package are made of: targets, conversations, replies."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any

@@ -1,5 +1,7 @@
 """A mock provider on loopback, and a client that talks to it."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 

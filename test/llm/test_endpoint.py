@@ -1,5 +1,7 @@
 """Which base URLs may be called."""
 
+from __future__ import annotations
+
 import pytest
 
 from kubechain.llm.endpoint import endpoint

@@ -1,5 +1,7 @@
 """Which reply has which consequence."""
 
+from __future__ import annotations
+
 import pytest
 
 from kubechain.llm import errors

@@ -1,5 +1,7 @@
 """The fake that other packages' tests rely on."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest

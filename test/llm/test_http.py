@@ -1,5 +1,7 @@
 """The exchange itself: how the library's errors are told, proxies, and what happens at the end."""
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import traceback

@@ -1,5 +1,7 @@
 """The openai-chat dialect: what is sent, and what is made of the answer."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The whole client against a provider on loopback: answers, every way to fail, and nothing of the key in any of it."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import traceback

@@ -1,5 +1,7 @@
 """Providers' texts must be safe to show, the same with every try, and short."""
 
+from __future__ import annotations
+
 import pytest
 
 from kubechain.llm.redaction import MAX_FOREIGN_CHARACTERS, foreign_text

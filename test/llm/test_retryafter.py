@@ -1,5 +1,7 @@
 """Every form in which providers say how long to wait."""
 
+from __future__ import annotations
+
 import pytest
 
 from kubechain.llm.retryafter import MAX_RETRY_AFTER_SECONDS, retry_after_seconds

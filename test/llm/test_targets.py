@@ -1,5 +1,7 @@
 """From an LLM object to the target of a call."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,7 @@
 """A running connection manager, servers to connect to, and the proof that nothing is left of them."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import os

@@ -1,5 +1,7 @@
 """The owner of a connection, with a link of our own in the place of the MCP library."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -38,7 +40,7 @@ class FakeServer:
     @asynccontextmanager
     async def connect(
         self, key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
-    ) -> AsyncGenerator["FakeServer"]:
+    ) -> AsyncGenerator[FakeServer]:
         """A `Connector`."""
         self.connects.append(spec)
         await self.hold.wait()

@@ -1,5 +1,7 @@
 """Answers of tools as text for a model."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

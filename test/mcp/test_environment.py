@@ -1,5 +1,7 @@
 """What a child may see, and which program it is."""
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path

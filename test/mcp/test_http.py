@@ -1,5 +1,7 @@
 """HTTP: which addresses and headers are refused, and what a failed request is said to mean."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import AsyncIterator, Callable
 

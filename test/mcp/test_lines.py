@@ -1,5 +1,7 @@
 """Lines out of chunks."""
 
+from __future__ import annotations
+
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,5 +1,7 @@
 """Servers over HTTP, written with the MCP library, on loopback: what works, and what becomes of calls when they go."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json

@@ -1,5 +1,7 @@
 """What an owner does next, as tables."""
 
+from __future__ import annotations
+
 import pytest
 
 from kubechain.mcp import plan

@@ -1,5 +1,7 @@
 """Servers that people use, as they are published."""
 
+from __future__ import annotations
+
 import http.server
 import json
 import threading

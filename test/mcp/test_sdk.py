@@ -1,5 +1,7 @@
 """What a server's JSON-RPC error means for the call that it answers."""
 
+from __future__ import annotations
+
 from typing import Any, cast
 
 import mcp_types as types

@@ -1,5 +1,7 @@
 """What a server's process cannot read although it runs as the manager's own user."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import sys

@@ -1,5 +1,7 @@
 """Child processes that misbehave: what is shown, what becomes of calls, what is left, and that nobody else notices."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os

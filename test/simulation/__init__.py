@@ -5,6 +5,6 @@
 
 A *scenario* says which objects exist and what people do. Its *reference run* numbers every W point: each write to the
 API server and each side effect (a model call, a tool call). A *plan* breaks one of them; a *seed* permutes the order
-in which everything else happens. What must hold all the time is in ``invariants``, what must hold at the end in
-``oracles``.
+in which everything else happens. What must hold all the time is in `invariants`, what must hold at the end in
+`oracles`.
 """

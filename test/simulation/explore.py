@@ -1,6 +1,6 @@
 """Every plan of every scenario, on all cores: finds what no person would think of.
 
-Used by ``python -m test.simulation`` and by the tests, which run a part of it.
+Used by `python -m test.simulation` and by the tests, which run a part of it.
 """
 
 from __future__ import annotations

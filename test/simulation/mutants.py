@@ -1,6 +1,6 @@
 """The simulation's own test: each way to break the promise that people are tempted by must be caught.
 
-Run by ``python -m test.simulation mutants``, as a part of ``make test-simulation``. A mutant is a table entry: what is
+Run by `python -m test.simulation mutants`, as a part of `make test-simulation`. A mutant is a table entry: what is
 replaced by what, and the stories in which it should show.
 """
 

@@ -1,6 +1,6 @@
 """The services outside of every manager: what their state is, and how people and mishaps change it.
 
-One for each simulation, shared by the faces that each process has of them (``fakes``), and by what people do.
+One for each simulation, shared by the faces that each process has of them (`fakes`), and by what people do.
 """
 
 from __future__ import annotations

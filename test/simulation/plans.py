@@ -77,7 +77,7 @@ REFERENCE = Plan("none")
 
 
 def parse(text: str) -> Plan:
-    """Read what ``str`` of a plan gives.
+    """Read what `str` of a plan gives.
 
     Raises:
         ValueError: It is no plan.

@@ -5,7 +5,7 @@ arrive late; caches can be old; each process can take the other one for dead at 
 are born again under another name. The same model plays the order of the predecessors (execute, then record), and the
 variants that people are tempted to write.
 
-Used by ``test_protocol_model``. It knows nothing of the code: what the code does is the simulation's business.
+Used by `test_protocol_model`. It knows nothing of the code: what the code does is the simulation's business.
 """
 
 from __future__ import annotations

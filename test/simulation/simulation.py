@@ -1,6 +1,6 @@
 """One run of a scenario under a plan: starts managers, breaks them, starts them again, until everything has settled.
 
-Called by the explorer, the tests and ``replay``. What must hold is not decided here.
+Called by the explorer, the tests and `replay`. What must hold is not decided here.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The claim protocol, proved by exhaustion: nothing that can happen breaks it, and each part of it is needed."""
 
+from __future__ import annotations
+
 import pytest
 
 from test.simulation.protocol import Protocol, explore

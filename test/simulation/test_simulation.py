@@ -1,4 +1,6 @@
-"""A small part of the simulation, for every run of the tests; ``make test-simulation`` does all of it."""
+"""A small part of the simulation, for every run of the tests; `make test-simulation` does all of it."""
+
+from __future__ import annotations
 
 from pathlib import Path
 

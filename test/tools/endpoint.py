@@ -1,5 +1,7 @@
 """An HTTP endpoint on loopback that keeps what it was sent, byte for byte, and answers what it was told."""
 
+from __future__ import annotations
+
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable

@@ -1,5 +1,7 @@
 """Every way to spell an address that a tool must not reach, and every way around the check."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Sequence
 

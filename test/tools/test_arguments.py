@@ -1,5 +1,7 @@
 """What models write as arguments, honest and not."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import math

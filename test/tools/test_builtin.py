@@ -1,5 +1,7 @@
 """The functions that KubeChain brings along, and what they answer when there is no answer."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from typing import Any, get_args
 

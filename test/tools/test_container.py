@@ -1,5 +1,7 @@
 """Jobs for calls: what is in them, what cannot get into them, and what came of them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Containers without a cluster: on a fake engine that keeps a ledger of what it was told."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

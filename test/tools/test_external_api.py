@@ -1,5 +1,7 @@
 """HTTP endpoints as tools: what is sent, what the model reads, and what never leaks."""
 
+from __future__ import annotations
+
 import asyncio
 import gzip
 import json

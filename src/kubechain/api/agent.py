@@ -1,5 +1,7 @@
 """Agent: a system prompt, the LLM that speaks it, and what it may use."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from pydantic import Field

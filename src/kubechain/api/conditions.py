@@ -3,6 +3,8 @@
 Pure functions on tuples of `Condition`, called where a controller settles the next status.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime
 

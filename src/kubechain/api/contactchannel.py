@@ -1,5 +1,7 @@
 """ContactChannel: a way to reach people, for approvals and questions."""
 
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
 from pydantic import Field

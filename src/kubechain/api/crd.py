@@ -1,9 +1,11 @@
 """CustomResourceDefinitions, generated from the models.
 
-Called by ``hack/manifests.py`` (which writes ``config/crd/bases``) and by ``kubechain dev`` (which installs them into
+Called by `hack/manifests.py` (which writes `config/crd/bases`) and by `kubechain dev` (which installs them into
 the embedded API server). This module knows Python types and OpenAPI, and no kind in particular: bounds, patterns and
 rules stand beside the fields that they are about.
 """
+
+from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
@@ -203,5 +205,5 @@ def _rule(rule: Rule) -> JsonObject:
 
 
 def _summary(model: type[KubeModel]) -> str:
-    """Return the first paragraph of the class's docstring: ``kubectl explain`` shows it."""
+    """Return the first paragraph of the class's docstring: `kubectl explain` shows it."""
     return " ".join((model.__doc__ or "").split("\n\n")[0].split())

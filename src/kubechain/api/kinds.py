@@ -1,8 +1,10 @@
-"""The list of our kinds: what each is called in the API, what ``kubectl get`` shows of it, and its model.
+"""The list of our kinds: what each is called in the API, what `kubectl get` shows of it, and its model.
 
-Called from the composition root (to make clients and informers), from ``api.crd`` (to make the CRDs) and from tests.
+Called from the composition root (to make clients and informers), from `api.crd` (to make the CRDs) and from tests.
 What a field means belongs into the kind's own module.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ T = TypeVar("T", bound="StatusObject[Any, Any]")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of ``kubectl get``; a wide one is shown with ``-o wide`` only."""
+    """A column of `kubectl get`; a wide one is shown with `-o wide` only."""
 
     name: str
     json_path: str
@@ -36,7 +38,7 @@ class Kind(Generic[T]):
     """One kind of the API.
 
     Attributes:
-        selectable_fields: JSON paths that ``--field-selector`` may use, besides name and namespace.
+        selectable_fields: JSON paths that `--field-selector` may use, besides name and namespace.
     """
 
     kind: str

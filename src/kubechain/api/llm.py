@@ -1,5 +1,7 @@
 """LLM: a model of a provider, with the key to use it."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Literal
 

@@ -1,5 +1,7 @@
 """MCPServer: a Model Context Protocol server whose tools agents may call."""
 
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,9 @@
-"""The messages of a conversation, in the form that TaskRuns store and ``kubectl`` shows.
+"""The messages of a conversation, in the form that TaskRuns store and `kubectl` shows.
 
 Used by TaskRun and by the LLM clients, which translate to and from each provider's own form.
 """
+
+from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 

@@ -4,8 +4,10 @@ Called from the kind modules and from everything that handles objects. Wire form
 back) are decided here once; nothing that knows a particular kind belongs here.
 
 Reading is lenient and lossless: unknown fields are kept and written back. Writing is exact: a field that nobody set
-is not written, a field that was set is, even when it equals its default (``turn: 0``), and ``None`` removes it.
+is not written, a field that was set is, even when it equals its default (`turn: 0`), and `None` removes it.
 """
+
+from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -95,7 +97,7 @@ class KubeModel(BaseModel):
         return cls.model_validate_json(data, by_alias=True, by_name=False)
 
     def with_changes(self, **changes: Any) -> Self:
-        """Return a validated copy with these attributes changed; ``None`` removes an optional one.
+        """Return a validated copy with these attributes changed; `None` removes an optional one.
 
         Raises:
             TypeError: An attribute does not exist (unknown wire fields cannot be invented by a typing mistake).
@@ -160,7 +162,7 @@ class Condition(KubeModel):
 
 
 class StatusType(StrEnum):
-    """The summary that ``kubectl get`` shows under STATUS."""
+    """The summary that `kubectl get` shows under STATUS."""
 
     PENDING = "Pending"
     READY = "Ready"
@@ -190,7 +192,7 @@ class ReadinessStatus(StatusBase):
 
 
 class KubeObject(KubeModel):
-    """An object with identity; subclasses add ``spec`` and ``status`` and fix ``kind``."""
+    """An object with identity; subclasses add `spec` and `status` and fix `kind`."""
 
     api_version: str = API_VERSION
     kind: str
@@ -206,7 +208,7 @@ StatusT = TypeVar("StatusT", bound=StatusBase)
 
 
 class StatusObject(KubeObject, Generic[SpecT, StatusT]):
-    """An object of one of KubeChain's own kinds; its ``status`` is never None."""
+    """An object of one of KubeChain's own kinds; its `status` is never None."""
 
     spec: SpecT
     status: StatusT

@@ -5,6 +5,8 @@ A name that would be too long keeps its start and gets a hash of the whole, so t
 valid object never fails because of a name that was derived from it.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 
@@ -31,11 +33,11 @@ TOOL_CALL_FINALIZER = f"{GROUP}/tool-call"
 """Keeps a deleted tool call until its run has been answered: a call that vanished would be made again."""
 
 PREVIEW_LENGTH = 50
-"""Characters of the user's message that ``kubectl get taskrun`` shows."""
+"""Characters of the user's message that `kubectl get taskrun` shows."""
 
 
 def shortened(text: str, limit: int, *, suffix: str = "") -> str:
-    """Return ``text + suffix`` if it fits, else the start of the text, a hash of all of it, and the suffix.
+    """Return `text + suffix` if it fits, else the start of the text, a hash of all of it, and the suffix.
 
     The cut never leaves a separator next to the hash, so that a valid DNS name stays one.
 
@@ -65,7 +67,7 @@ def tool_call_name(task_run_name: str, *, turn: int, index: int) -> str:
 
 
 def offered_tool_name(name: str) -> str:
-    """Return the name under which something is offered to a model: providers take letters, digits, ``_`` and ``-``.
+    """Return the name under which something is offered to a model: providers take letters, digits, `_` and `-`.
 
     A name that has to be changed gets a hash of the original, so that two names never become one. The way back is a
     look-up in what was offered, never an inversion of this.

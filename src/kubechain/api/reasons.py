@@ -5,6 +5,8 @@ controllers, one section for each; a reason that only one of several kinds uses 
 """
 
 # Components that events come from ("From" in kubectl describe).
+from __future__ import annotations
+
 LLM_CONTROLLER = "llm-controller"
 AGENT_CONTROLLER = "agent-controller"
 TOOL_CONTROLLER = "tool-controller"

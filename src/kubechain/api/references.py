@@ -3,6 +3,8 @@
 Used by the kind modules. A reference never crosses a namespace, which is what keeps tenants apart.
 """
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from pydantic import Field

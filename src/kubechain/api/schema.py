@@ -1,10 +1,12 @@
 """What a field's CRD schema says beyond its type: bounds, patterns and validation rules.
 
-Used by the kind modules to annotate fields and by ``api.crd`` to write the schemas. The annotations bind the API
+Used by the kind modules to annotate fields and by `api.crd` to write the schemas. The annotations bind the API
 server, which refuses a bad manifest with a message; they are deliberately not enforced when an object is read, because
 an object that was stored under an older, looser schema must still be readable. Nothing that knows a particular kind
 belongs here.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,9 +30,9 @@ class Rule:
     """A CEL rule that the API server evaluates on every write.
 
     Attributes:
-        rule: The expression; ``self`` is the value, ``oldSelf`` (where used) the stored one.
+        rule: The expression; `self` is the value, `oldSelf` (where used) the stored one.
         message: What the person who is refused reads.
-        field_path: Path of the field to blame, relative to the value (``.command``), or empty for the value itself.
+        field_path: Path of the field to blame, relative to the value (`.command`), or empty for the value itself.
         is_missing: Whether the fault is that this field is not set: the server then says "Required value".
     """
 
@@ -42,7 +44,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Additions to the OpenAPI schema of the annotated value; ``None`` means "not said".
+    """Additions to the OpenAPI schema of the annotated value; `None` means "not said".
 
     Attributes:
         default: What the API server fills in when the field is absent.

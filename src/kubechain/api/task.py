@@ -1,5 +1,7 @@
 """Task: something to be done by an agent."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from pydantic import Field

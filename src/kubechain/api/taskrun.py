@@ -1,5 +1,7 @@
 """TaskRun: one conversation between an agent and its model, checkpointed in its status."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Literal
 

@@ -1,5 +1,7 @@
 """TaskRunToolCall: one call of a tool, asked for by the model in a TaskRun."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Literal
 

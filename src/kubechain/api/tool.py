@@ -1,5 +1,7 @@
 """Tool: something that an agent may call, described to the model by a JSON schema."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Literal
 

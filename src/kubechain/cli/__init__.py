@@ -5,6 +5,8 @@ is heavy only when it runs, so that `kubechain version` answers at once. Logic t
 go here.
 """
 
+from __future__ import annotations
+
 from kubechain.cli.main import main
 
 __all__ = ["main"]

@@ -1,7 +1,9 @@
 """The frame that all reconcilers share: what a decision leads to, and the one function that writes it.
 
-Called from every ``reconciler`` module of the kinds. What does not belong here: anything that knows a kind.
+Called from every `reconciler` module of the kinds. What does not belong here: anything that knows a kind.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +33,7 @@ def cache_is_behind(what: str) -> RetryableError:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a person reads under ``kubectl describe``: never a prompt, an argument or a secret."""
+    """What a person reads under `kubectl describe`: never a prompt, an argument or a secret."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -66,7 +68,7 @@ class Settled:
 
 
 def readiness(
-    obj: "StatusObject[Any, Any]", status: StatusType, *, reason: str, message: str, now: datetime, detail: str = ""
+    obj: StatusObject[Any, Any], status: StatusType, *, reason: str, message: str, now: datetime, detail: str = ""
 ) -> dict[str, Any]:
     """The status fields of kinds that are Pending, Ready or Error, with the condition that says the same.
 
@@ -94,7 +96,7 @@ class Recorder(Protocol):
     """Where events go. The runtime's recorder satisfies it; tests pass a list."""
 
     def event(self, obj: KubeObject, event_type: str, reason: str, message: str) -> None:
-        """Record one event about ``obj``; never blocks and never fails."""
+        """Record one event about `obj`; never blocks and never fails."""
         ...
 
 
@@ -109,7 +111,7 @@ class StatusWriter:
         """Write what changed; an unchanged status costs no request, no event and no log line.
 
         Returns:
-            The object as the server has it now: ``obj`` itself when nothing changed, None when it is gone.
+            The object as the server has it now: `obj` itself when nothing changed, None when it is gone.
 
         Raises:
             Conflict: Somebody else wrote first; the next pass sees what.
@@ -134,7 +136,7 @@ class StatusWriter:
 
 
 def next_version(obj: T, settled: Settled) -> T:
-    """``obj`` with the settled status; ``obj`` itself when that changes nothing."""
+    """`obj` with the settled status; `obj` itself when that changes nothing."""
     changes = {name: value for name, value in settled.status.items() if not _says(obj, name, value)}
     if not changes:
         return obj
@@ -143,7 +145,7 @@ def next_version(obj: T, settled: Settled) -> T:
 
 
 def _says(obj: StatusObject[Any, Any], name: str, value: Any) -> bool:
-    """Whether the status has that value for everybody to read: ``ready: false`` counts only once it is written."""
+    """Whether the status has that value for everybody to read: `ready: false` counts only once it is written."""
     is_silent = value is None or value == ()
     return getattr(obj.status, name) == value and (is_silent or name in obj.status.model_fields_set)
 

@@ -3,6 +3,8 @@
 Shared by the kinds whose effects take long: model calls and tool calls. What must not go here: what is recorded then.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field

@@ -4,6 +4,8 @@ Made from the Agent when a run begins, pinned there, and found again by look-up 
 never taken apart. Called by the kinds that offer, validate and carry out tools. What must not go here: requests.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ TASK_SCHEMA: JsonObject = {
 
 
 class Source(StrEnum):
-    """What stands behind an offered name; values as in ``PinnedTool.kind``."""
+    """What stands behind an offered name; values as in `PinnedTool.kind`."""
 
     TOOL = "Tool"
     MCP_SERVER = "MCPServer"

@@ -1,8 +1,10 @@
-"""The plan that an agent keeps of its own work: a tool without side effects, that ends in ``TaskRun.status.plan``.
+"""The plan that an agent keeps of its own work: a tool without side effects, that ends in `TaskRun.status.plan`.
 
 The tool call only checks the plan; the run takes it over in the same write that answers the turn, so that plan and
 conversation never disagree.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -38,7 +40,7 @@ PARAMETERS: JsonObject = {
 
 
 def steps_of(arguments: dict[str, Any]) -> tuple[PlanStep, ...]:
-    """The plan in the arguments of a call, which were checked against ``PARAMETERS``."""
+    """The plan in the arguments of a call, which were checked against `PARAMETERS`."""
     return tuple(PlanStep.model_validate(step) for step in arguments["steps"])
 
 

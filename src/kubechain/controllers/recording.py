@@ -4,6 +4,8 @@ The effect is done and was paid for, so this does not give up while the process 
 else's claim. After a conflict or a lost reply it looks first. Called by the effects of the kinds that claim.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar

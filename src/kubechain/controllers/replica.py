@@ -1,5 +1,7 @@
 """Who this process is, and what became of the others: asked by every kind that finds a claim in a status."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.runtime.liveness import Liveness

@@ -1,4 +1,6 @@
-"""How the runtime addresses and parses each kind: the one place where ``kubechain.api`` meets ``kubechain.runtime``."""
+"""How the runtime addresses and parses each kind: the one place where `kubechain.api` meets `kubechain.runtime`."""
+
+from __future__ import annotations
 
 from typing import Any, TypeVar
 

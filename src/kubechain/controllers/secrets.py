@@ -5,6 +5,8 @@ say that the Secret changed, so that a rotated key takes effect at once and an u
 What must not go here: any log line.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 from collections import OrderedDict

@@ -3,6 +3,8 @@
 Called once, by the composition root. What must not go here: decisions.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """The verdict on an object that only refers to others: usable, not yet, or not at all. Shared by Agent and Tool."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api import reasons

@@ -4,6 +4,8 @@ Controllers depend on `LLMClient` alone; `provider_client.ProviderClient` is the
 one for tests. Nothing about a provider's wire format belongs here.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -3,6 +3,8 @@
 Used by `provider_client`. A dialect itself is a module of its own that satisfies `exchange.Dialect`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from types import MappingProxyType
 

@@ -6,6 +6,8 @@ and private addresses are allowed: models run there. A name that resolves to a r
 network policies are the place for that.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import socket
 from dataclasses import dataclass

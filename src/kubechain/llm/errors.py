@@ -19,6 +19,8 @@ same failure (so that events and statuses are not rewritten), hold at most 256 c
 never the key; that is the work of `failures`, not of this module.
 """
 
+from __future__ import annotations
+
 
 class LLMError(Exception):
     """Base of everything that `LLMClient` raises.

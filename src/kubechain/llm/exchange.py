@@ -3,6 +3,8 @@
 Dialects are pure functions from and to these; `http.HttpPool` is the only thing that performs them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -5,6 +5,8 @@ FastAPI's `{"message"|"detail": …}`, `{"error": "text"}`. Text that is not in 
 page of some other server that the baseUrl happened to name.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, cast
 

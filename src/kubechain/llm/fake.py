@@ -6,6 +6,8 @@ Each call takes the next step of the script; the last step repeats. A step is an
 function of the call. `hold()` keeps calls in flight until `release()`, so that tests need no sleeps.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -10,6 +10,8 @@ Proxies: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` of the envi
 networks there is no other way out; for loopback addresses proxies are never used.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ssl
 import warnings

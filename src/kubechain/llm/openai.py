@@ -12,6 +12,8 @@ Answers are not streamed: a stream of 200 chunks costs more than 5 times the CPU
 and half a stream is worth nothing, because nothing happens before the whole turn is recorded.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 import string

@@ -4,6 +4,8 @@ Built once by the composition root and shared by all controllers. Retries, backo
 calls an LLM has at once are theirs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Self
 

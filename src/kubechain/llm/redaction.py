@@ -3,6 +3,8 @@
 Called by `failures` and the transport on everything that a provider wrote. Never on prompts: those are not shown.
 """
 
+from __future__ import annotations
+
 import re
 
 MAX_FOREIGN_CHARACTERS = 256

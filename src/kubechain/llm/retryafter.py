@@ -3,6 +3,8 @@
 Called by `failures` for 429 and 5xx replies. Deciding to wait, backoff and jitter are the controllers' work.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Mapping

@@ -3,6 +3,8 @@
 Called by the controllers. The one place that knows both the LLM's spec and the clients' own types.
 """
 
+from __future__ import annotations
+
 from pydantic import SecretStr
 
 from kubechain.api.llm import LLM, LLMParameters, LLMSpec

@@ -4,6 +4,8 @@ Used by `manager`, which runs one `Connection.run` per server. Only that task en
 contexts; callers of tools merely use the link while it is there. What to do next is decided in `plan`.
 """
 
+from __future__ import annotations
+
 import asyncio
 import math
 import random

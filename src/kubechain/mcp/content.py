@@ -3,6 +3,8 @@
 Used by `sdk`.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

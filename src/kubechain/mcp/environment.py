@@ -8,6 +8,8 @@ variables the child gets a short list without credentials. Names by which a load
 than the command are refused.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil

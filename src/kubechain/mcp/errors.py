@@ -10,6 +10,8 @@ failure, and hold no secret. A tool that says that it failed is no error here bu
 Whoever cancels a call gets `asyncio.CancelledError`, as everywhere; what it means for the effect is `Uncertain`.
 """
 
+from __future__ import annotations
+
 
 class McpError(Exception):
     """Base of what `ConnectionManager.call` raises."""

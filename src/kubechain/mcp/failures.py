@@ -4,6 +4,8 @@ Raised by the transports and caught by the owner of the connection, which shows 
 callers of tools get is in `errors`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 FOREIGN_CHARACTERS = 256

@@ -5,6 +5,8 @@ and knows no difference between a request that never left and one whose answer w
 here as JSON-RPC errors of that one request, with codes of our own (`NOT_SENT`, `LOST`).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar

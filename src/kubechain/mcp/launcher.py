@@ -7,6 +7,8 @@ A process that is forked and told so in the fork itself would be simpler, but ru
 not safe in a process with threads.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import resource
@@ -90,7 +92,7 @@ def parents_of(path: str) -> list[str]:
     return parents
 
 
-def allow(syscall: "Callable[..., int]", ruleset: int, path: str) -> None:
+def allow(syscall: Callable[..., int], ruleset: int, path: str) -> None:
     """Let files below a path be read."""
     import ctypes
     import struct

@@ -3,6 +3,8 @@
 Used by `stdio` for what a child writes. Pure.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 HEAD_BYTES = 256

@@ -3,6 +3,8 @@
 `sdk` is the real one; tests of the owner bring their own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 Used by the manager's composition root, which runs it, and by the controllers of MCPServers and of tool calls.
 """
 
+from __future__ import annotations
+
 import asyncio
 import importlib
 import random

@@ -3,6 +3,8 @@
 Used by every module here and by the controllers. No I/O, no MCP library.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping

@@ -3,6 +3,8 @@
 Used by `connection`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -137,7 +139,7 @@ class Listing:
     page_count: int = 0
     byte_count: int = 0
 
-    def add(self, tools: Sequence[ToolInfo], cursor: str | None, limits: Limits) -> "Listing":
+    def add(self, tools: Sequence[ToolInfo], cursor: str | None, limits: Limits) -> Listing:
         """Take a page.
 
         Raises:

@@ -4,6 +4,8 @@ Used by `stdio`. It knows nothing of messages. Started without a shell and witho
 machinery: that one starts a thread for each child, and waits for the pipes' end when a grandchild holds them.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import os
@@ -102,7 +104,7 @@ class ChildProcess:
         environment: Mapping[str, str],
         warden: Warden,
         hidden: Sequence[str] = HIDDEN_FOLDERS,
-    ) -> "ChildProcess":
+    ) -> ChildProcess:
         """Start a program.
 
         Args:

@@ -7,6 +7,8 @@ Its check of structured results against the tool's output schema is not used eit
 a stranger's data in our event loop, and can only turn an answer into an error after the fact.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -74,7 +76,7 @@ _PERMANENT_HTTP = ("HTTP 401", "HTTP 403", "HTTP 404", "HTTP 405", "HTTP 410")
 @asynccontextmanager
 async def connect(
     key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
-) -> AsyncGenerator["SdkLink"]:
+) -> AsyncGenerator[SdkLink]:
     """Connect to a server in whichever revision of the protocol it speaks; a `Connector`.
 
     Raises:
@@ -280,7 +282,7 @@ class _WatchedStream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def __aiter__(self) -> "_WatchedStream":
+    def __aiter__(self) -> _WatchedStream:
         return self
 
     async def __anext__(self) -> Any:
@@ -291,7 +293,7 @@ class _WatchedStream:
                 self._on_end(ConnectFailure("the server closed the connection"))
             raise
 
-    async def __aenter__(self) -> "_WatchedStream":
+    async def __aenter__(self) -> _WatchedStream:
         await self._inner.__aenter__()
         return self
 

@@ -4,6 +4,8 @@ Used by `sdk`, which says how a message is read and written. Everything that a c
 without end, output that is no message, an input that it never reads, a sudden end, children of its own.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re

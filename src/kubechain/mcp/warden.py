@@ -4,6 +4,8 @@ Used by `process`. The kernel kills a child with its parent when asked to (see `
 children; a manager that is killed cannot do it either. One small process for all children can.
 """
 
+from __future__ import annotations
+
 import contextlib
 import subprocess
 import sys

@@ -5,6 +5,8 @@ Started by `warden` as `python -I -S warden_process.py`, with a pipe as its inpu
 nothing of KubeChain.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal

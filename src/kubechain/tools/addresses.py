@@ -8,6 +8,8 @@ name, so that DNS cannot change its mind in between. Odd spellings of addresses 
 refused rather than understood: no honest URL has them, and each reader understands them differently.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ipaddress
 import re

@@ -4,6 +4,8 @@ Called by the controllers before anything is claimed or carried out, for tools o
 hostile: nothing in it raises anything but `InvalidArguments`, and what passes can be written as strict JSON again.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Iterable, Mapping

@@ -4,6 +4,8 @@ Used by `builtin`. Pure. Integers stay exact at any size that may be sent; what 
 never an exception and never `inf` or `nan`, which JSON does not know.
 """
 
+from __future__ import annotations
+
 import math
 import operator
 from collections.abc import Callable, Mapping

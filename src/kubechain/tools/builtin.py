@@ -4,6 +4,8 @@ Looked up by the controllers by `execute.builtin.name`. A builtin is pure: what 
 earlier results) comes in the `Context`. Anything that talks to something outside belongs into another kind of tool.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

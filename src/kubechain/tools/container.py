@@ -12,6 +12,8 @@ Arguments never choose the name of a variable: they come as `KUBECHAIN_ARGUMENTS
 Tool's author may set any other variable, `PATH` and `LD_PRELOAD` included: it is their own image that they apply to.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -6,6 +6,8 @@ finds it, waits for it and reads its log, and nothing is started a second time. 
 called when the result has been recorded.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import math

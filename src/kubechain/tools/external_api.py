@@ -4,6 +4,8 @@ Called by the controllers under a claim. Sends each request once; follows at mos
 like the first address, and without credentials as soon as they leave the origin that the Tool's author named.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

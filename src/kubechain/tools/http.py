@@ -5,6 +5,8 @@ uses no proxy: a proxy would resolve the name again, and a kept connection that 
 an answer uncertain that need not be. It tells apart what certainly was not sent and what may have been.
 """
 
+from __future__ import annotations
+
 import asyncio
 import re
 import ssl

@@ -4,6 +4,8 @@ Used by `builtin` for `json_query`. Pure. Both the document and the query come f
 can double its result thirty times over, so every value that is made along the way is charged to a budget.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from typing import Any, cast

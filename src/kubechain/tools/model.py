@@ -14,6 +14,8 @@ the news: a division by zero, an HTTP 404, exit code 3 are an `Output` with `is_
 for each try of the same failure, and never hold a secret.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 

@@ -3,6 +3,8 @@
 Used by `external_api`, `container` and `engine` on every text that goes to a model. Pure.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 from collections.abc import Iterable

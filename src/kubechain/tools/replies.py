@@ -1,5 +1,7 @@
 """What a model reads of an HTTP reply. Pure; used by `external_api`."""
 
+from __future__ import annotations
+
 import re
 from http import HTTPStatus
 

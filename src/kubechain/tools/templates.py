@@ -4,6 +4,8 @@ Used by `external_api`. Pure. Arguments fill in values and never structure: in a
 leave their path segment, and cannot touch scheme, host or port, so that credentials go where the Tool's author said.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Server-side apply."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, GROUP, WIDGETS, config_map, widget

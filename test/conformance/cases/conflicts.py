@@ -1,5 +1,7 @@
 """Conflicts: versions and uids as preconditions of writes."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, LEASES, WIDGETS, config_map, widget
 from test.conformance.steps import JSON_PATCH, MERGE, case, delete, edited, patch, post, put
 

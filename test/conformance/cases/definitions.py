@@ -1,5 +1,7 @@
 """CustomResourceDefinitions: making, changing, removing them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from test.conformance.cases.kinds import DEFINITIONS, definition, version

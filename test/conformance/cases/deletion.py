@@ -1,5 +1,7 @@
 """Deletion: finalizers, owners, namespaces, collections."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, CORE, GROUP, SECRETS, WIDGETS, config_map, widget

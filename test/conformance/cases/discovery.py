@@ -1,5 +1,7 @@
 """Discovery, plain and aggregated; OpenAPI; health and version."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import API, GROUP, SECRETS, WIDGETS
 from test.conformance.steps import Request, case, delete, get, post
 

@@ -1,5 +1,7 @@
 """Dry runs answer as if, and change nothing."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, WIDGETS, config_map, widget
 from test.conformance.steps import MERGE, case, delete, edited, get, patch, post, put
 

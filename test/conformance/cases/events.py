@@ -1,5 +1,7 @@
 """Events in both APIs."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from test.conformance.cases.kinds import EVENTS, NEW_EVENTS

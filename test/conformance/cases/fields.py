@@ -1,5 +1,7 @@
 """Defaults, pruning, unknown and duplicate fields."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, SECRETS, WIDGETS, config_map, widget
 from test.conformance.steps import MERGE, Case, case, edited, get, patch, post, put
 

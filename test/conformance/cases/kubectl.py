@@ -1,5 +1,7 @@
 """kubectl's verbs, by each kubectl of the machine."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 

@@ -1,5 +1,7 @@
 """generateName."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, WIDGETS, widget
 from test.conformance.steps import case, post
 

@@ -1,5 +1,7 @@
 """Lists: pages, versions, expiry."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import ALL_WIDGETS, CONFIG_MAPS, WIDGETS, config_map, widget
 from test.conformance.steps import PARTIAL, PARTIAL_LIST, Case, case, delete, get, post
 

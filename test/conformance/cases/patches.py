@@ -1,5 +1,7 @@
 """Merge, JSON and strategic merge patches."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, CORE, LEASES, SECRETS, WIDGETS, config_map, widget
 from test.conformance.steps import JSON_PATCH, MERGE, STRATEGIC, Case, Json, case, get, patch, post
 

@@ -1,5 +1,7 @@
 """Label and field selectors."""
 
+from __future__ import annotations
+
 from urllib.parse import quote
 
 from test.conformance.cases.kinds import CONFIG_MAPS, GADGETS, SECRETS, WIDGETS, config_map, widget

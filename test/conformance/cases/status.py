@@ -1,5 +1,7 @@
 """The status is written by its own path, and by no other."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, CORE, GADGETS, WIDGETS, config_map, gadget, widget
 from test.conformance.steps import JSON_PATCH, MERGE, case, delete, edited, get, patch, post, put
 

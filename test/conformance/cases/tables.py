@@ -1,5 +1,7 @@
 """Tables: what `kubectl get` shows."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import (
     CONFIG_MAPS,
     CORE,

@@ -1,5 +1,7 @@
 """What is refused, and in which words."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from test.conformance.cases.kinds import CONFIG_MAPS, CORE, GROUP, LEASES, SECRETS, WIDGETS, config_map, widget

@@ -1,5 +1,7 @@
 """resourceVersion, generation, what the server sets and what it ignores."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import CONFIG_MAPS, GADGETS, WIDGETS, config_map, gadget, widget
 from test.conformance.steps import MERGE, case, delete, edited, get, patch, post, put
 

@@ -1,5 +1,7 @@
 """Watches: order, selectors, bookmarks, initial events, 410, time-outs."""
 
+from __future__ import annotations
+
 from test.conformance.cases.kinds import ALL_WIDGETS, CONFIG_MAPS, WIDGETS, config_map, widget
 from test.conformance.steps import MERGE, PARTIAL, STRATEGIC, TABLE, Case, Watch, case, delete, get, patch, post
 

@@ -4,6 +4,8 @@ Over HTTP it prints its port. Its tools show what reached it; `note` writes into
 ends, so that a test can tell how often it was called, even when nobody heard the answer.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os

@@ -4,6 +4,8 @@
 side. It speaks the protocol with the handshake.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys

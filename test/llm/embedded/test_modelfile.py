@@ -1,5 +1,7 @@
 """How the model's file gets into the cache, with a small file in place of the model."""
 
+from __future__ import annotations
+
 import hashlib
 import zipfile
 from pathlib import Path

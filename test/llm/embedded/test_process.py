@@ -1,5 +1,7 @@
 """The embedded model as a child process. What it says is never asserted on: it is small and says anything."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import select

@@ -1,5 +1,7 @@
 """Has one tool more after each call, and says so."""
 
+from __future__ import annotations
+
 from raw import Message, say, serve, text, tool
 
 tools = [tool("grow")]

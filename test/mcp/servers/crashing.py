@@ -1,5 +1,7 @@
 """Ends right after it was listed, with words on its way out."""
 
+from __future__ import annotations
+
 import os
 import sys
 

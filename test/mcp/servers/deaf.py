@@ -1,5 +1,7 @@
 """Connects, then never reads its input again."""
 
+from __future__ import annotations
+
 import signal
 
 from raw import serve, tool

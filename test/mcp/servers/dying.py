@@ -1,5 +1,7 @@
 """Ends when a tool is called."""
 
+from __future__ import annotations
+
 import os
 
 from raw import Message, serve, tool

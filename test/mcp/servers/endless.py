@@ -1,5 +1,7 @@
 """Writes one line that never ends."""
 
+from __future__ import annotations
+
 import sys
 
 while True:

@@ -1,5 +1,7 @@
 """Writes what is no message, for ever."""
 
+from __future__ import annotations
+
 import sys
 
 while True:

@@ -1,5 +1,7 @@
 """Behaves. Its tools show what reached it."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys

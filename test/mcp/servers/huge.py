@@ -1,5 +1,7 @@
 """Answers with a line of as many megabytes as it is asked for."""
 
+from __future__ import annotations
+
 import sys
 
 from raw import Message, serve, text, tool

@@ -3,6 +3,8 @@
 Its argument: `http` (streamable) or `sse`. Its tools show what reached it.
 """
 
+from __future__ import annotations
+
 import asyncio
 import socket
 import sys

@@ -1,5 +1,7 @@
 """Lists its tools in pages, in the way its first argument says."""
 
+from __future__ import annotations
+
 import sys
 
 from raw import Message, serve, tool

@@ -3,6 +3,8 @@
 The scripts beside this one use it. It speaks the protocol with the handshake.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """Ignores every polite way to be ended, and has a child that does so too."""
 
+from __future__ import annotations
+
 import os
 import signal
 import time

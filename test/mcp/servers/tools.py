@@ -1,5 +1,7 @@
 """A server written with the MCP library, over stdio."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 

@@ -3,6 +3,8 @@
 In the order in which they are easiest to understand. What must not go here: what must hold.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from test.simulation.scenarios import agents, managers, runs, tools

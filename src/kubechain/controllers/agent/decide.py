@@ -1,5 +1,7 @@
 """What an Agent's dependencies mean for it: pure, complete by type check."""
 
+from __future__ import annotations
+
 from kubechain.controllers.agent.observe import Dependency, Observed
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 

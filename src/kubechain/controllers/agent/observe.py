@@ -1,5 +1,7 @@
 """An Agent and everything that it refers to."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ class Dependency:
     """One reference of an Agent and what stands behind it.
 
     Attributes:
-        kind: As people write it: ``LLM``, ``Tool``, …
+        kind: As people write it: `LLM`, `Tool`, …
         found: None when there is no such object.
     """
 
@@ -73,7 +75,7 @@ class Readers:
 
 
 def observe(agent: Agent, readers: Readers) -> Observed:
-    """Gather the dependencies of ``agent`` from the caches."""
+    """Gather the dependencies of `agent` from the caches."""
     return Observed(
         agent=agent,
         dependencies=tuple(_dependencies(agent, readers)),

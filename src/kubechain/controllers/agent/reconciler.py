@@ -1,5 +1,7 @@
 """Agent's control loop."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from kubechain.api.agent import Agent
@@ -38,7 +40,7 @@ BY_DEPENDENCY = "dependency"
 
 
 def dependency_index(agent: Agent) -> list[str]:
-    """Index of Agents by everything that they refer to, as ``Kind/namespace/name``."""
+    """Index of Agents by everything that they refer to, as `Kind/namespace/name`."""
     spec, namespace = agent.spec, agent.metadata.namespace
     references = (
         ("LLM", (spec.llm_ref,)),

@@ -1,5 +1,7 @@
 """An Agent's next status: pure."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from kubechain.api import reasons
@@ -13,7 +15,7 @@ from kubechain.controllers.validation import Step, verdict
 
 
 def settle(observed: Observed, step: Step, now: datetime) -> Settled:
-    """The status that ``step`` leads to, with what is new about it as events."""
+    """The status that `step` leads to, with what is new about it as events."""
     agent = observed.agent
     status, event = verdict(step, accepted=reasons.ALL_DEPENDENCIES_VALIDATED)
     changes = readiness(agent, status, reason=event.reason, message=event.message, now=now)

@@ -1,5 +1,7 @@
 """What to do about an LLM: pure, complete by type check."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.controllers.llm.observe import Observed

@@ -1,5 +1,7 @@
 """The one effect of this kind: the free request to the provider."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM

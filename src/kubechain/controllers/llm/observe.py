@@ -1,5 +1,7 @@
 """All that is known about an LLM before anything is decided."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
@@ -39,7 +41,7 @@ class Observed:
 
 
 def observe(llm: LLM, secrets: SecretReader, checked: Checked | None, monotonic_now: float) -> Observed:
-    """Gather what ``decide`` needs; no request is made."""
+    """Gather what `decide` needs; no request is made."""
     version = None
     if llm.spec.api_key_from is not None:
         version = secrets.version(llm.metadata.namespace, llm.spec.api_key_from.secret_key_ref.name)

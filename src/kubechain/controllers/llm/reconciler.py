@@ -1,5 +1,7 @@
 """LLM's control loop: observe, decide, check, settle, write."""
 
+from __future__ import annotations
+
 from kubechain.api.llm import LLM
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.llm.decide import Check, Refuse, Rest, decide
@@ -17,7 +19,7 @@ from kubechain.runtime.store import Lister
 
 
 class LLMReconciler:
-    """Keeps ``status`` of every LLM true to what its provider says."""
+    """Keeps `status` of every LLM true to what its provider says."""
 
     def __init__(
         self, *, llms: Lister[LLM], secrets: SecretReader, client: LLMClient, writer: StatusWriter, clock: Clock

@@ -1,5 +1,7 @@
 """What an outcome means for an LLM's status: pure."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from kubechain.api import reasons
@@ -32,7 +34,7 @@ def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settle
 
 
 def backoff_seconds(attempt: int) -> float:
-    """How long to wait after the ``attempt``-th question without a verdict."""
+    """How long to wait after the `attempt`-th question without a verdict."""
     return min(UNKNOWN_RECHECK_SECONDS * 2 ** (attempt - 1), UNKNOWN_RECHECK_MAX_SECONDS)
 
 

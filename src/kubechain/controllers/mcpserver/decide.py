@@ -1,5 +1,7 @@
 """What the state of a connection means for an MCPServer: pure, complete by type check."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api.mcpserver import MCPServer

@@ -1,5 +1,7 @@
 """An MCPServer, its resolved spec, and the state of this process's connection to it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api.mcpserver import MCPServer, MCPServerSpec

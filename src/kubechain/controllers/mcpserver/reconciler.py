@@ -1,5 +1,7 @@
 """MCPServer's control loop."""
 
+from __future__ import annotations
+
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.mcpserver.decide import decide

@@ -1,5 +1,7 @@
 """An MCPServer's next status: pure."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from kubechain.api import reasons
@@ -13,7 +15,7 @@ DESCRIPTION_MAX_CHARACTERS = 32_768
 
 
 def settle(server: MCPServer, step: Step, now: datetime) -> Settled:
-    """The status that ``step`` leads to, with what is new about it as events."""
+    """The status that `step` leads to, with what is new about it as events."""
     match step:
         case Refuse(detail):
             return _not_ready(server, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)

@@ -1,5 +1,7 @@
 """What a Task does next: pure, complete by type check."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api import names, reasons

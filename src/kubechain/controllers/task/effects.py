@@ -1,5 +1,7 @@
 """What a Task does to the world: it makes its first run."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api import names

@@ -1,5 +1,7 @@
 """A Task, its Agent and all runs that name it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,5 +1,7 @@
 """Task's control loop."""
 
+from __future__ import annotations
+
 from kubechain.api.agent import Agent
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
@@ -20,7 +22,7 @@ TASKS_BY_AGENT = "tasks-by-agent"
 
 
 class TaskReconciler:
-    """Keeps every Task's first run made and its ``output`` current."""
+    """Keeps every Task's first run made and its `output` current."""
 
     def __init__(
         self,

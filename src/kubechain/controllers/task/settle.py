@@ -1,5 +1,7 @@
 """A Task's next status: pure."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
 

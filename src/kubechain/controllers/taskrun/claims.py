@@ -3,6 +3,8 @@
 Safety rests on the API server's compare-and-swap and on these tokens, never on leases or clocks.
 """
 
+from __future__ import annotations
+
 import hashlib
 import uuid
 from datetime import datetime, timedelta
@@ -35,7 +37,7 @@ def token(uid: str, turn: int, attempt: int) -> str:
 
 
 def holds(run: TaskRun, claim: LLMClaim) -> bool:
-    """Whether ``claim`` is still the one that counts for ``run``."""
+    """Whether `claim` is still the one that counts for `run`."""
     current = run.status.llm
     return (
         run.status.phase == TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM

@@ -1,5 +1,7 @@
 """How a conversation starts, and how large it may get: pure functions over messages."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable
 
@@ -13,7 +15,7 @@ CONTEXT_WINDOW_MAX_BYTES = 1_200_000
 """etcd refuses objects over 1.5 MiB; what is left is for the JSON around the messages, the answer and the metadata."""
 
 OUTPUT_MAX_BYTES = 64 * 1024
-"""``status.output`` repeats the last message: a longer answer is cut here and stays whole in the context window."""
+"""`status.output` repeats the last message: a longer answer is cut here and stays whole in the context window."""
 
 
 TOOL_RESULT_INLINE_BYTES = 64 * 1024
@@ -59,7 +61,7 @@ def size_bytes(messages: Iterable[Message]) -> int:
 
 
 def output_of(message: Message) -> str:
-    """What ``status.output`` says of a final answer."""
+    """What `status.output` says of a final answer."""
     encoded = message.content.encode()
     if len(encoded) <= OUTPUT_MAX_BYTES:
         return message.content

@@ -1,5 +1,7 @@
 """What a TaskRun does next: one small pure function for each phase, in the order of its life."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -1,5 +1,7 @@
 """What a TaskRun does to the world: it calls the model, and makes the objects for the calls that the model wants."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

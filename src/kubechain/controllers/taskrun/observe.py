@@ -1,5 +1,7 @@
 """A TaskRun, what it depends on, and what became of the process that claimed its model call."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,5 +1,7 @@
 """What a model call can lead to: values, so that settling them is a pure function."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api import reasons

@@ -1,5 +1,7 @@
 """TaskRun's control loop: observe, decide, effect, settle, write, until the run waits for something."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

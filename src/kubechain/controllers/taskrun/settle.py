@@ -1,5 +1,7 @@
 """What a step or an outcome means for a TaskRun's status: pure functions, in the order of a run's life."""
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +20,7 @@ from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wa
 from kubechain.llm.client import Completion
 
 SUCCEEDED = "Succeeded"
-"""Condition of a finished run, for ``kubectl wait --for=condition=Succeeded``."""
+"""Condition of a finished run, for `kubectl wait --for=condition=Succeeded`."""
 
 ERROR_MAX_CHARACTERS = 1_024
 """Room for what happened and where; whole provider replies belong in nobody's status."""
@@ -258,7 +260,7 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
 
 
 def cut(text: str) -> str:
-    """``text`` in the room that a status has for an error."""
+    """`text` in the room that a status has for an error."""
     return text if len(text) <= ERROR_MAX_CHARACTERS else text[: ERROR_MAX_CHARACTERS - 1] + "…"
 
 

@@ -5,6 +5,8 @@ line, its reconcile ends, and it is woken when a slot is kept for it. All of thi
 it: after a restart every run asks anew. Used by the reconciler. What must not go here: the call, and what is said.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

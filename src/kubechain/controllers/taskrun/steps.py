@@ -1,5 +1,7 @@
 """What can be done about a TaskRun: one frozen value for each, named by its verb."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from kubechain.api.message import Message

@@ -1,5 +1,7 @@
 """Which runs a change elsewhere concerns: indexes and maps, so that no run ever polls for what it waits for."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +92,7 @@ def _requests(runs: Iterable[TaskRun]) -> list[Request]:
 
 
 def begun_by_tool_source(run: TaskRun) -> list[str]:
-    """Unfinished conversations by everything that stands behind their tools, as ``Kind/namespace/name``."""
+    """Unfinished conversations by everything that stands behind their tools, as `Kind/namespace/name`."""
     if run.status.pinned is None or run.status.completion_time is not None:
         return []
     return [f"{tool.kind}/{run.metadata.namespace}/{tool.object}" for tool in run.status.pinned.tools if tool.object]

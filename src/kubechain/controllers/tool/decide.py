@@ -1,5 +1,7 @@
 """What a Tool's spec and references mean for it: pure, complete by type check."""
 
+from __future__ import annotations
+
 from kubechain.api.meta import StatusType
 from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait

@@ -1,5 +1,7 @@
 """A Tool and what it refers to."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Tool's control loop."""
 
+from __future__ import annotations
+
 from kubechain.api.agent import Agent
 from kubechain.api.tool import Tool
 from kubechain.controllers.frame import StatusWriter

@@ -1,5 +1,7 @@
 """A Tool's next status: pure."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from kubechain.api import reasons
@@ -9,7 +11,7 @@ from kubechain.controllers.validation import Step, verdict
 
 
 def settle(tool: Tool, step: Step, now: datetime) -> Settled:
-    """The status that ``step`` leads to, with what is new about it as events."""
+    """The status that `step` leads to, with what is new about it as events."""
     status, event = verdict(step, accepted=reasons.TOOL_VALIDATED)
     changes = readiness(tool, status, reason=event.reason, message=event.message, now=now)
     return Settled(changes, () if tool.status.status_detail == event.message else (event,))

@@ -1,5 +1,7 @@
 """Whether a Tool can be carried out here: asked when the Tool is validated, by what would carry it out."""
 
+from __future__ import annotations
+
 from kubechain.api.tool import Tool, ToolExecute
 from kubechain.controllers.toolcall.containers import Containers
 from kubechain.tools.arguments import check_schema

@@ -1,5 +1,7 @@
 """The claim on a tool call: made before the tool is called, checked before its result counts."""
 
+from __future__ import annotations
+
 import uuid
 from datetime import datetime, timedelta
 
@@ -29,7 +31,7 @@ def execution_for(
 
 
 def holds(call: TaskRunToolCall, execution: Execution) -> bool:
-    """Whether ``execution`` is still the one that counts for ``call``."""
+    """Whether `execution` is still the one that counts for `call`."""
     current = call.status.execution
     return (
         call.status.phase == ToolCallPhase.RUNNING

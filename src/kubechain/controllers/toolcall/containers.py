@@ -1,8 +1,10 @@
 """What runs a call's container: a Job where the API server has Jobs, else an engine of this machine.
 
 The Job has a deterministic name and belongs to the call: a second attempt finds the first one's Job and waits for it,
-so that a container never runs twice for one call. What must not go here: what a Job looks like (``kubechain.tools``).
+so that a container never runs twice for one call. What must not go here: what a Job looks like (`kubechain.tools`).
 """
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """What a tool call does next: one small pure function for each phase, in the order of its life."""
 
+from __future__ import annotations
+
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.tool import ToolSemantics

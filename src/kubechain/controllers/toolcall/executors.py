@@ -3,6 +3,8 @@
 Foreign errors end here. Each function knows one client and nothing of claims, statuses or retries.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol

@@ -1,5 +1,7 @@
 """A tool call, the run that it belongs to, and what stands behind the name that the model used."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,5 +1,7 @@
 """What carrying a call out can lead to: values, so that settling them is a pure function."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from kubechain.controllers.inflight import Interrupted

@@ -1,5 +1,7 @@
 """TaskRunToolCall's control loop: observe, decide, claim, carry out, settle, write."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol

@@ -1,5 +1,7 @@
 """What a step or an outcome means for a tool call's status: pure functions."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
 
@@ -112,7 +114,7 @@ def failed(call: TaskRunToolCall, message: str, now: datetime, *, is_answer: boo
     """The tool, or the way to it, said no. What it said goes to the model too.
 
     Args:
-        is_answer: The message is the tool's own, of any length: people find it whole in ``result``.
+        is_answer: The message is the tool's own, of any length: people find it whole in `result`.
     """
     text = "The tool answered with an error" if is_answer else cut(message)
     status = _over(ToolCallPhase.FAILED, ToolCallStatusType.ERROR, text, now)
@@ -164,5 +166,5 @@ def stored(content: str, limit_bytes: int = RESULT_MAX_BYTES) -> str:
 
 
 def cut(text: str) -> str:
-    """``text`` in the room that a status has for an error."""
+    """`text` in the room that a status has for an error."""
     return text if len(text) <= ERROR_MAX_CHARACTERS else text[: ERROR_MAX_CHARACTERS - 1] + "…"

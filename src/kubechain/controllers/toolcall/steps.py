@@ -1,5 +1,7 @@
 """What can be done about a tool call: one frozen value for each, named by its verb."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Which calls a change elsewhere concerns: indexes and maps, so that no call polls for what it waits for."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from kubechain.api.agent import Agent

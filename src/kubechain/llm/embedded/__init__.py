@@ -10,6 +10,8 @@ never build on what it says.
 Used by the CLI and by tests. The manager itself never needs it.
 """
 
+from __future__ import annotations
+
 from kubechain.llm.embedded.errors import EmbeddedModelError
 from kubechain.llm.embedded.modelfile import fetch, model_path
 from kubechain.llm.embedded.process import EmbeddedModel

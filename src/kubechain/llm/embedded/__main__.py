@@ -1,5 +1,7 @@
 """`python -m kubechain.llm.embedded`: fetch the embedded model, or serve it."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys

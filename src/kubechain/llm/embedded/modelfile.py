@@ -5,6 +5,8 @@ of it: installing that package would compile a second inference engine. Called b
 the model is started; nothing here loads the model.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import os

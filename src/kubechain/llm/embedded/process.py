@@ -7,6 +7,8 @@ Used by `kubechain dev` and by tests. The child holds the reading end of a pipe 
 when we go, even by SIGKILL.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sys

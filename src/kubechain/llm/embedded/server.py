@@ -4,6 +4,8 @@ Run by `process.EmbeddedModel` and by `serve` on the command line. The inference
 when needed; HTTP and inference are its own threads, so the main thread has nothing to do but wait.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
