@@ -45,6 +45,7 @@ class ManagerOptions:
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none.
         debug: Whether to serve /debug beside /metrics.
+        endpoint_address: `host:port` of what answers the world outside, such as callbacks; None for none.
         grace_seconds: Limit for an ordered stop.
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
@@ -59,6 +60,7 @@ class ManagerOptions:
     probe_address: str | None = None
     metrics_address: str | None = None
     debug: bool = False
+    endpoint_address: str | None = None
     grace_seconds: float = GRACE_SECONDS
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     allowed_addresses: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Option
         probe_address=options.probe_address,
         metrics_address=options.metrics_address,
         debug=options.debug,
+        endpoint_address=options.endpoint_address,
         grace_seconds=options.grace_seconds,
         gc_threshold=GC_THRESHOLD,
         gc_freeze=True,

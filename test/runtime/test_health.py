@@ -13,6 +13,7 @@ import pytest
 
 from kubechain.runtime.clock import SystemClock
 from kubechain.runtime.controller import Result, controller
+from kubechain.runtime.endpoints import EndpointServer
 from kubechain.runtime.errors import RetryableError
 from kubechain.runtime.health import Checks, HttpServer, LoopWatch, split_address
 from kubechain.runtime.keys import Request
@@ -82,10 +83,10 @@ async def serving(server: FakeApiServer, *, debug: bool = True) -> AsyncGenerato
     """Run a manager with its HTTP server on a free port."""
     manager = Manager(server, options=Options(probe_address="127.0.0.1:0", metrics_address="127.0.0.1:0", debug=debug))
     controller(manager, "widget").for_(WIDGETS).owns(PARTS).complete(Failing())
-    made: list[HttpServer] = []
+    made: list[HttpServer | EndpointServer] = []
     create = manager._servers  # pyright: ignore[reportPrivateUsage]
 
-    def remember() -> list[HttpServer]:
+    def remember() -> list[HttpServer | EndpointServer]:
         made.extend(create())
         return made
 

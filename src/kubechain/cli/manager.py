@@ -124,6 +124,13 @@ def _add_serving_flags(flags: Flags) -> None:
         help="also serve /debug beside /metrics: tasks, queues, caches; no object and no secret",
     )
     flags.value(
+        "--endpoint-bind-address",
+        default="0",
+        type=address,
+        metavar="ADDRESS",
+        help="where callbacks from outside of the cluster are answered, if there are any; 0 turns them off",
+    )
+    flags.value(
         "--graceful-shutdown-timeout",
         default="30s",
         type=seconds,
@@ -151,6 +158,7 @@ def run(options: argparse.Namespace) -> int:
             probe_address=text_of(options.health_probe_bind_address),
             metrics_address=text_of(options.metrics_bind_address),
             debug=options.debug_endpoint,
+            endpoint_address=text_of(options.endpoint_bind_address),
             grace_seconds=options.graceful_shutdown_timeout,
             max_concurrent_runs=options.max_concurrent_runs,
             allowed_addresses=options.allow_addresses,

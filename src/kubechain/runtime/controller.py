@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
@@ -29,10 +29,11 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import ApiError, Conflict, RetryableError, TerminalError, TransportError
 from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metadata import Identity
 from kubechain.runtime.metrics import ControllerMetrics, Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.sources import KeyMap, Source, Trigger, TriggerSource, owner_keys
 from kubechain.runtime.store import Change
+from kubechain.runtime.telemetry import Telemetry
 
 T = TypeVar("T", bound=KubernetesObject)
 
@@ -75,6 +76,8 @@ class Host(Protocol):
     def clock(self) -> Clock: ...
     @property
     def metrics(self) -> Metrics: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
     def informer(self, resource: Resource[T]) -> Informer[T]: ...
     def informers(self) -> Iterable[Informer[Any]]: ...
     def add_runnable(self, runnable: Controller, *, needs_leader: bool = True) -> None: ...
@@ -104,19 +107,26 @@ class Options:
 
 
 @dataclass(slots=True)
-class Source:
-    """One kind that a controller listens to, and how its changes become keys."""
+class Inputs:
+    """What a controller listens to; filled by the builder.
 
-    informer: Informer[Any]
-    keys_of: Callable[[Change[Any]], Iterable[Request]] = field(repr=False)
+    Attributes:
+        primary: the kind that it reconciles.
+        owns: which keys are this controller's; None for all.
+    """
+
+    primary: Informer[Any]
+    sources: list[Source]
+    triggers: list[TriggerSource]
+    owns: Callable[[Request], bool] | None = None
 
 
 class Controller:
     """Reconciles one kind; made by the builder, run by the manager."""
 
     def __init__(
-        self, name: str, reconciler: Reconciler, sources: list[Source], *, clock: Clock, metrics: ControllerMetrics,
-        options: Options, caches: Callable[[], Iterable[Informer[Any]]],
+        self, name: str, reconciler: Reconciler, inputs: Inputs, *, clock: Clock, metrics: ControllerMetrics,
+        telemetry: Telemetry, options: Options, caches: Callable[[], Iterable[Informer[Any]]],
     ) -> None:  # fmt: skip
         """Create a controller and start to listen; work begins with `run`.
 
@@ -126,17 +136,20 @@ class Controller:
         """
         self.name = name
         self.options = options
-        self.queue = workqueue.Queue(name, clock=clock)
+        self.queue = workqueue.Queue(name, clock=clock, owns=inputs.owns)
         self._reconciler = reconciler
-        self._sources = sources
+        self._inputs = inputs
         self._clock = clock
         self._metrics = metrics
+        self._telemetry = telemetry
         self._caches = caches
         self._slots = asyncio.Semaphore(options.workers)
         self._stopping = False
         self._active = 0
-        for source in sources:
+        for source in inputs.sources:
             source.informer.add_handler(self._handler_of(source))
+        for source in inputs.triggers:
+            source.trigger.feed(self._sink_of(source))
 
     async def run(self) -> None:
         """Reconcile until cancelled or drained.
@@ -144,6 +157,8 @@ class Controller:
         Raises:
             SyncTimeout: a cache did not fill in time.
         """
+        for source in self._inputs.triggers:
+            source.trigger.seal()
         try:
             await self._wait_synced()
             async with asyncio.TaskGroup() as workers:
@@ -164,6 +179,11 @@ class Controller:
                 await self.queue.wait_idle()
         except TimeoutError:
             log.warning("reconciles cut off at the stop", controller=self.name, active=self._active)
+
+    def resync(self) -> None:
+        """Enqueue every object of the kind at low priority; for keys that a changed filter lets in."""
+        for held in self._inputs.primary.store.scan():
+            self.queue.add(Request(held.metadata.namespace, held.metadata.name), priority=workqueue.LOW)
 
     @property
     def active(self) -> int:
@@ -214,10 +234,18 @@ class Controller:
             with bound_contextvars(
                 controller=self.name, namespace=key.namespace, name=key.name, reconcile_id=reconcile_id
             ):
-                outcome = await self._reconcile(item)
+                outcome = await self._traced(item)
         finally:
             turn.running = False
         self._metrics.reconciled(outcome)
+
+    async def _traced(self, item: workqueue.Item) -> str:
+        key = item.key
+        attributes = {"controller": self.name, "k8s.namespace.name": key.namespace, "name": key.name}
+        with self._telemetry.span("reconcile", None, attributes) as span:
+            outcome = await self._reconcile(item)
+            span.set("result", outcome)
+        return outcome
 
     async def _reconcile(self, item: workqueue.Item) -> str:
         try:
@@ -272,24 +300,23 @@ class Controller:
     def _handler_of(self, source: Source) -> Callable[[Change[Any]], None]:
         def handle(change: Change[Any]) -> None:
             priority = workqueue.LOW if change.at_start else workqueue.NORMAL
-            for key in _keys(source, change):
+            for key in source.keys(change):
                 if not (change.own and self._knows(key)):
                     self.queue.add(key, priority=priority)
 
         return handle
 
+    def _sink_of(self, source: TriggerSource) -> Callable[[Request], None]:
+        def enqueue(request: Request) -> None:
+            for key in source.keys(request):
+                self.queue.add(key)
+
+        return enqueue
+
     def _knows(self, key: Request) -> bool:
         """Tell whether the reconcile that runs right here is this controller's for this key."""
         turn = _turn.get()
         return turn is not None and turn.running and turn.controller is self and turn.key == key
-
-
-def _keys(source: Source, change: Change[Any]) -> list[Request]:
-    try:
-        return list(dict.fromkeys(source.keys_of(change)))
-    except Exception:  # a map function of a controller: its defect must not stop the cache
-        log.exception("map function failed", kind=source.informer.resource.kind, key=str(change.key))
-        return []
 
 
 def _text(error: Exception) -> str:
@@ -305,7 +332,9 @@ class Builder:
         self._name = name
         self._options = Options()
         self._sources: list[Source] = []
+        self._triggers: list[TriggerSource] = []
         self._primary: Resource[Any] | None = None
+        self._owns: Callable[[Request], bool] | None = None
 
     def for_(self, resource: Resource[Any]) -> Self:
         """Reconcile objects of this kind: each change enqueues the object itself."""
@@ -317,11 +346,33 @@ class Builder:
         primary = self._primary
         if primary is None:
             raise ValueError(f'controller "{self._name}": for_ comes before owns')
-        return self._listen(resource, lambda change: _owners(change, primary))
+        return self._listen(resource, lambda change: owner_keys(change, primary))
 
     def watches(self, resource: Resource[T], *, map: Callable[[T], Iterable[Request]]) -> Self:
         """Also wake the keys that `map` names for an object of this kind, as it was and as it is."""
         return self._listen(resource, lambda change: [key for obj in change.objects() for key in map(obj)])
+
+    def triggered_by(self, trigger: Trigger, *, map: KeyMap | None = None) -> Self:
+        """Also reconcile the keys that a trigger enqueues.
+
+        Args:
+            trigger: may feed several controllers.
+            map: names the keys for a key of the trigger; None takes it as it is.
+        """
+        self._triggers.append(TriggerSource(trigger, map))
+        return self
+
+    def only(self, owns: Callable[[Request], bool]) -> Self:
+        """Neither queue nor reconcile keys that `owns` refuses; without it, all keys are taken.
+
+        The answer may change while the controller runs: a key that is lost is dropped before its next reconcile, and
+        `Controller.resync` enqueues the keys that came in. A reconcile in flight is not cancelled.
+
+        Args:
+            owns: cheap and without I/O; it is asked at each add and once more when a key is handed out.
+        """
+        self._owns = owns
+        return self
 
     def with_(
         self,
@@ -350,9 +401,10 @@ class Builder:
         if self._primary is None:
             raise ValueError(f'controller "{self._name}": for_ is missing')
         metrics = host.metrics.controller(self._name, workers=options.workers)
+        inputs = Inputs(host.informer(self._primary), self._sources, self._triggers, self._owns)
         made = Controller(
-            self._name, reconciler, self._sources, clock=host.clock, metrics=metrics, options=options,
-            caches=host.informers,
+            self._name, reconciler, inputs, clock=host.clock, metrics=metrics, telemetry=host.telemetry,
+            options=options, caches=host.informers,
         )  # fmt: skip
         host.metrics.follow_queue(self._name, made.queue.statistics)
         host.add_runnable(made, needs_leader=options.needs_leader)
@@ -371,16 +423,3 @@ def controller(host: Host, name: str) -> Builder:
         name: for logs and metrics.
     """
     return Builder(host, name)
-
-
-def _owners(change: Change[Any], primary: Resource[Any]) -> Iterable[Request]:
-    for held in (change.old, change.new):
-        if held is not None:
-            yield from _owners_of(held.metadata, primary)
-
-
-def _owners_of(metadata: Identity, primary: Resource[Any]) -> Iterable[Request]:
-    for owner in metadata.owner_references or ():
-        group = owner.api_version.rpartition("/")[0]
-        if owner.controller and owner.kind == primary.kind and group == primary.group:
-            yield Request(metadata.namespace if primary.namespaced else "", owner.name)

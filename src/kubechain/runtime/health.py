@@ -117,7 +117,7 @@ class HttpServer:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port)
         await site.start()
-        self.port = _bound_port(self._runner) or self.port
+        self.port = bound_port(self._runner) or self.port
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -156,6 +156,7 @@ def _handler(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
     return handle
 
 
-def _bound_port(runner: web.AppRunner) -> int | None:
+def bound_port(runner: web.AppRunner) -> int | None:
+    """Return the port that a server got, for addresses with port 0."""
     addresses: list[Any] = runner.addresses
     return int(addresses[0][1]) if addresses else None

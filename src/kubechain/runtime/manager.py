@@ -24,6 +24,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.controller import Controller
+from kubechain.runtime.endpoints import METHODS, Endpoint, EndpointServer, Handler
 from kubechain.runtime.events import EventRecorder, EventSink
 from kubechain.runtime.health import Checks, HttpServer, LoopWatch, Page, checks_page
 from kubechain.runtime.informer import Informer, Informers
@@ -34,6 +35,7 @@ from kubechain.runtime.metered import MeteredExchange
 from kubechain.runtime.metrics import CONTENT_TYPE, Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.store import Lister
+from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 from kubechain.runtime.transport import Exchange
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -84,6 +86,7 @@ class Options:
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none, the same address shares the server.
         debug: also serve /debug beside the metrics.
+        endpoint_address: `host:port` of the inbound endpoints, a port of its own; None for none.
         watch_list: get the initial state by a watch where it is served.
         grace_seconds: limit for an ordered stop.
         gc_threshold: for `gc.set_threshold`; None leaves it. Caches hold few objects that could form cycles.
@@ -95,6 +98,7 @@ class Options:
     probe_address: str | None = None
     metrics_address: str | None = None
     debug: bool = False
+    endpoint_address: str | None = None
     watch_list: bool = True
     grace_seconds: float = GRACE_SECONDS
     gc_threshold: tuple[int, int, int] | None = None
@@ -113,7 +117,7 @@ class Manager:
     def __init__(
         self, exchange: Exchange, *, clock: Clock | None = None, identity: str | None = None,
         options: Options | None = None, lease_exchange: Exchange | None = None, liveness: Liveness | None = None,
-        host: str = "kubernetes",
+        host: str = "kubernetes", telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:  # fmt: skip
         """Create a manager; nothing happens before `run`.
 
@@ -125,11 +129,13 @@ class Manager:
             lease_exchange: a connection of its own for leader election and liveness; None shares `exchange`.
             liveness: who judges other replicas; None follows from whether there is an election.
             host: of the API server, for metrics.
+            telemetry: where spans go; recorded by the controllers, and for whoever calls models and tools.
         """
         self.options = options or Options()
         self.clock: Clock = clock or SystemClock()
         self.identity = identity or new_identity(self.clock)
         self.metrics = Metrics()
+        self.telemetry = telemetry
         metered = MeteredExchange(exchange, self.metrics.rest_requests, host=host)
         self._informers = Informers(
             exchange=metered, clock=self.clock, namespaces=self.options.namespaces, watch_list=self.options.watch_list
@@ -142,8 +148,9 @@ class Manager:
         self._loop_watch = LoopWatch(clock=self.clock, on_lag=self.metrics.loop_lag.set)
         self._everywhere: list[Runnable] = []
         self._leader_only: list[Runnable] = []
+        self._endpoints: list[Endpoint] = []
         self._stop = asyncio.Event()
-        self._started = self._leads = False
+        self._started = self._began_to_lead = self._leads = False
         self._add_checks()
 
     # --- what the composition root builds with
@@ -184,6 +191,26 @@ class Manager:
         if self._started:
             raise RuntimeError("manager: runnables are added before the start")
         (self._leader_only if needs_leader else self._everywhere).append(runnable)
+
+    def add_endpoint(
+        self, path: str, handler: Handler, *, needs_leader: bool = False, methods: Sequence[str] = METHODS
+    ) -> None:
+        """Answer inbound HTTP requests at `Options.endpoint_address`; before the start only.
+
+        Args:
+            path: may have parts in braces, as in `/approvals/{id}`.
+            handler: answers a request; size, number and time of requests are limited before it.
+            needs_leader: answer 503 while this replica does not lead, or is stopping.
+            methods: others are answered 405.
+        """
+        if self._started:
+            raise RuntimeError("manager: endpoints are added before the start")
+        self._endpoints.append(Endpoint(path=path, handler=handler, needs_leader=needs_leader, methods=methods))
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether what needs leadership runs here and no stop has begun; true without an election."""
+        return self._leads and not self._stop.is_set()
 
     # --- running
 
@@ -229,7 +256,7 @@ class Manager:
         log.info("stopping", active=sum(one.active for one in self._controllers()))
         try:
             async with asyncio.timeout(self.options.grace_seconds):
-                if not self._leads:
+                if not self._began_to_lead:
                     leading.cancel()
                 await asyncio.wait((leading,))
                 await _drain(self._everywhere)
@@ -247,13 +274,16 @@ class Manager:
 
     async def _lead(self) -> None:
         """Run what only the leader runs, until the stop; then let it finish."""
-        self._leads = True
-        async with asyncio.TaskGroup() as group:
-            tasks = _spawn(group, self._leader_only)
-            await self._stop.wait()
-            await _drain(self._leader_only)
-            for task in tasks:
-                task.cancel()
+        self._began_to_lead = self._leads = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = _spawn(group, self._leader_only)
+                await self._stop.wait()
+                await _drain(self._leader_only)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self._leads = False
 
     async def _drain_events(self) -> None:
         try:
@@ -308,8 +338,8 @@ class Manager:
     def _controllers(self) -> list[Controller]:
         return [one for one in [*self._everywhere, *self._leader_only] if isinstance(one, Controller)]
 
-    def _servers(self) -> list[HttpServer]:
-        """Return the servers to start; pages with the same address share one."""
+    def _servers(self) -> list[HttpServer | EndpointServer]:
+        """Return the servers to start; pages with the same address share one, endpoints have their own."""
         pages: dict[str, dict[str, Page]] = {}
         if self.options.probe_address:
             probes = pages.setdefault(self.options.probe_address, {})
@@ -320,7 +350,12 @@ class Manager:
             open_pages["/metrics"] = self._metrics_page
             if self.options.debug:
                 open_pages["/debug"] = self._debug_page
-        return [HttpServer(address, its_pages) for address, its_pages in pages.items()]
+        servers: list[HttpServer | EndpointServer] = [
+            HttpServer(address, its_pages) for address, its_pages in pages.items()
+        ]
+        if self.options.endpoint_address and self._endpoints:
+            servers.append(EndpointServer(self.options.endpoint_address, self._endpoints, leads=lambda: self.leads))
+        return servers
 
     async def _metrics_page(self, query: Mapping[str, str]) -> tuple[int, str, str]:
         del query

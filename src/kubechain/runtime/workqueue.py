@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,15 +99,17 @@ class _Level:
 class Queue:
     """The work queue of one controller."""
 
-    def __init__(self, name: str, *, clock: Clock) -> None:
+    def __init__(self, name: str, *, clock: Clock, owns: Callable[[Request], bool] | None = None) -> None:
         """Create an empty queue.
 
         Args:
             name: of the controller, for metrics.
             clock: for due times and jitter.
+            owns: refuses keys of other shards, when they are added and when they are handed out; None refuses none.
         """
         self.name = name
         self._clock = clock
+        self._owns = owns
         self._levels: dict[int, _Level] = {}
         self._order: list[int] = []  # priorities that have a level, highest first
         self._ready: dict[Request, int] = {}  # key -> its priority
@@ -129,7 +132,7 @@ class Queue:
 
     def add(self, key: Request, *, priority: int = NORMAL) -> None:
         """Ask for work on a key; of several adds the highest priority counts."""
-        if self._shut_down:
+        if self._shut_down or self._refuses(key):
             return
         if key in self._processing:
             self._add_dirty(key, priority)
@@ -145,7 +148,7 @@ class Queue:
 
     def add_after(self, key: Request, seconds: float, *, priority: int = NORMAL) -> None:
         """Add a key in `seconds` from now; of several such asks the earliest wins, at the highest priority."""
-        if self._shut_down:
+        if self._shut_down or self._refuses(key):
             return
         if seconds <= 0:
             self.add(key, priority=priority)
@@ -183,13 +186,15 @@ class Queue:
 
     def get_nowait(self) -> Item | None:
         """Hand out a key, None when none is ready; the taker must call `done` with it."""
-        if not self._ready or self._shut_down:
-            return None
-        priority = self._next_priority()
-        key, added_at = self._levels[priority].take_next()
-        del self._ready[key]
-        now = self._processing[key] = self._clock.monotonic()
-        return Item(key, priority, now - added_at)
+        while self._ready and not self._shut_down:
+            priority = self._next_priority()
+            key, added_at = self._levels[priority].take_next()
+            del self._ready[key]
+            if self._refuses(key):
+                continue
+            now = self._processing[key] = self._clock.monotonic()
+            return Item(key, priority, now - added_at)
+        return None
 
     def done(self, key: Request) -> None:
         """Take a key back; if it was added meanwhile it is ready again."""
@@ -304,6 +309,13 @@ class Queue:
         self._set_timer()
 
     # --- inside
+
+    def _refuses(self, key: Request) -> bool:
+        """Tell whether a key is another shard's; what is remembered of its failures goes with it."""
+        if self._owns is None or self._owns(key):
+            return False
+        self._failures.pop(key, None)
+        return True
 
     def _make_ready(self, key: Request, priority: int, added_at: float) -> None:
         level = self._levels.get(priority)
