@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from kubechain.api.conditions import find_condition
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Settled, next_version
 from kubechain.controllers.taskrun import conversation, settle
-from kubechain.controllers.taskrun.claims import holds, token
-from kubechain.controllers.taskrun.outcomes import Deferred, Refused, outcome_of, wait_seconds
+from kubechain.controllers.taskrun.outcomes import Deferred
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Fail, Wait
-from kubechain.llm import errors
-from test.controllers.builders import NOW, RUN_UID, a_call, a_claim, a_run, an_answer, later
+from test.controllers.builders import NOW, a_call, a_claim, a_run, an_answer, later
 
 P = TaskRunPhase
 
@@ -152,75 +148,6 @@ def test_a_conversation_that_waits_keeps_its_phase() -> None:
     run = a_run(phase=P.READY_FOR_LLM)
     status = after(run, settle.waiting(run, Wait('Waiting for LLM "gpt-4o" to exist'))).status
     assert (status.phase, status.status) == (P.READY_FOR_LLM, "Pending")
-
-
-def test_previews_count_characters_and_stay_on_one_line() -> None:
-    text = "日本語\n" * 30
-    preview = conversation.preview((Message(role="user", content=text),))
-    assert len(preview) == 50
-    assert "\n" not in preview
-
-
-@pytest.mark.parametrize(
-    ("error", "invalid_answers", "expected"),
-    [
-        pytest.param(errors.RateLimited("429", retry_after_seconds=3), 0, Deferred("429", 3), id="429 waits as asked"),
-        pytest.param(errors.ServerFailed("503"), 99, Deferred("503"), id="5xx is tried without end"),
-        pytest.param(errors.TimedOut("slow"), 0, Deferred("slow"), id="a time-out is tried again"),
-        pytest.param(
-            errors.InvalidAnswer("empty"),
-            3,
-            Deferred("empty", is_invalid_answer=True),
-            id="an empty answer is tried again",
-        ),
-        pytest.param(
-            errors.InvalidAnswer("empty"),
-            4,
-            Refused("LLMRequestFailed", "empty (5 times)"),
-            id="a fifth empty answer is final",
-        ),
-        pytest.param(
-            errors.AuthenticationFailed("401"),
-            0,
-            Refused("LLMRequestFailed", "401", doubts_llm=True),
-            id="401 is final",
-        ),
-        pytest.param(
-            errors.ModelNotFound("404"), 0, Refused("LLMRequestFailed", "404", doubts_llm=True), id="404 is final"
-        ),
-        pytest.param(
-            errors.RequestRefused("400"), 0, Refused("LLMRequestFailed", "400"), id="400 says nothing of the LLM"
-        ),
-    ],
-)
-def test_failures_are_sorted_by_their_consequence(
-    error: errors.LLMError, invalid_answers: int, expected: Deferred | Refused
-) -> None:
-    assert outcome_of(error, invalid_answers=invalid_answers) == expected
-
-
-@pytest.mark.parametrize(
-    ("attempt", "retry_after", "jitter", "seconds"),
-    [(0, None, 1.0, 1.0), (0, None, 0.0, 0.5), (3, None, 1.0, 8.0), (50, None, 1.0, 300.0), (0, 7.0, 0.5, 7.0)],
-)
-def test_the_wait_grows_and_never_undercuts_the_provider(
-    attempt: int, retry_after: float | None, jitter: float, seconds: float
-) -> None:
-    assert wait_seconds(Deferred("x", retry_after), attempt=attempt, jitter=jitter) == seconds
-
-
-def test_a_claim_counts_only_for_its_own_token_and_holder() -> None:
-    claim = a_claim()
-    run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, llm=claim)
-    assert holds(run, claim)
-    assert not holds(run, a_claim(attempt=1))
-    assert not holds(run, a_claim(holder="pod-b_other"))
-    assert not holds(run.with_status(phase=P.FINAL_ANSWER), claim)
-
-
-def test_tokens_are_the_same_for_the_same_attempt_and_differ_between_attempts() -> None:
-    assert token(RUN_UID, 0, 0) == token(RUN_UID, 0, 0)
-    assert len({token(RUN_UID, turn, attempt) for turn in range(10) for attempt in range(10)}) == 100
 
 
 def test_an_unchanged_status_is_no_new_version() -> None:

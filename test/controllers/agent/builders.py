@@ -1,0 +1,34 @@
+"""Agents, and what stands around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.api.references import LocalObjectReference
+from kubechain.controllers.agent.observe import Readers
+from test.controllers.builders import an_agent, an_llm
+
+
+class Shelf:
+    """A lister over a few objects."""
+
+    def __init__(self, *objects: Any) -> None:
+        self._by_name = {obj.metadata.name: obj for obj in objects}
+
+    def get(self, namespace: str, name: str) -> Any:
+        return self._by_name.get(name)
+
+
+def readers(**shelves: Shelf) -> Readers:
+    values: dict[str, Any] = {
+        "llms": Shelf(an_llm()),
+        "tools": Shelf(),
+        "mcp_servers": Shelf(),
+        "contact_channels": Shelf(),
+        "agents": Shelf(),
+    }
+    return Readers(**(values | shelves))
+
+
+NEW = an_agent(status=None)
+DELEGATING = an_agent(status=None, sub_agents=(LocalObjectReference(name="scout"),))

@@ -1,0 +1,10 @@
+"""Which Agents an object concerns."""
+
+from __future__ import annotations
+
+from kubechain.controllers.agent.reconciler import dependency_index
+from test.controllers.agent.builders import DELEGATING
+
+
+def test_an_agent_is_found_by_each_of_its_dependencies() -> None:
+    assert dependency_index(DELEGATING) == ["LLM/default/gpt-4o", "Agent/default/scout"]

@@ -1,0 +1,53 @@
+"""When an LLM's key is checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubechain.api.llm import LLMParameters
+from kubechain.controllers.llm.decide import Check, Refuse, Rest, Step, decide
+from kubechain.controllers.llm.observe import Checked, Observed
+from test.controllers.builders import an_llm
+
+LLM = an_llm(status=None)
+
+
+def seen(**changes: Any) -> Observed:
+    values: dict[str, Any] = {"llm": LLM, "secret_version": "7", "checked": None, "monotonic_now": 100.0}
+    return Observed(**(values | changes))
+
+
+CHECKED = Checked(fingerprint=seen().fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("observed", "step"),
+    [
+        pytest.param(seen(), Check(1), id="never checked"),
+        pytest.param(seen(checked=CHECKED), Rest(), id="checked and nothing changed"),
+        pytest.param(seen(checked=CHECKED, secret_version="8"), Check(1), id="the key was rotated"),
+        pytest.param(seen(secret_version=None), Refuse('Secret "openai" not found'), id="the Secret is missing"),
+        pytest.param(
+            seen(checked=Checked(CHECKED.fingerprint, recheck_at=130.0)), Rest(30.0), id="a verdict is due later"
+        ),
+        pytest.param(
+            seen(checked=Checked(CHECKED.fingerprint, recheck_at=100.0, attempt=2)), Check(3), id="a verdict is due now"
+        ),
+        pytest.param(
+            seen(
+                llm=an_llm(api_key_from=None, parameters=LLMParameters(base_url="http://localhost/v1")),
+                secret_version=None,
+            ),
+            Check(1),
+            id="a server of one's own needs no key",
+        ),
+    ],
+)
+def test_decide(observed: Observed, step: Step) -> None:
+    assert decide(observed) == step
+
+
+def test_no_key_and_no_server_of_ones_own_cannot_work() -> None:
+    assert isinstance(decide(seen(llm=an_llm(api_key_from=None), secret_version=None)), Refuse)

@@ -1,0 +1,29 @@
+"""Tasks at points of their life, and what their control loop sees of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.api.task import Task
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.frame import next_version
+from kubechain.controllers.task import settle
+from kubechain.controllers.task.effects import RunCreated
+from kubechain.controllers.task.observe import Observed
+from test.controllers.builders import NOW, a_run, a_task, an_agent, later
+
+NEW = a_task(status=None)
+
+
+def started(**spec: Any) -> Task:
+    task = a_task(status=None, **spec)
+    return next_version(task, settle.created(task, RunCreated("hello-1"), NOW))
+
+
+def finished(name: str, output: str, *, at: float, phase: TaskRunPhase = TaskRunPhase.FINAL_ANSWER) -> TaskRun:
+    return a_run(name, phase=phase, output=output, completion_time=later(at))
+
+
+def seen(task: Task = NEW, **changes: Any) -> Observed:
+    values: dict[str, Any] = {"agent": an_agent(), "runs": (), "now": NOW}
+    return Observed(task=task, **(values | changes))

@@ -1,0 +1,13 @@
+"""The conversation as the status shows it."""
+
+from __future__ import annotations
+
+from kubechain.api.message import Message
+from kubechain.controllers.taskrun import conversation
+
+
+def test_previews_count_characters_and_stay_on_one_line() -> None:
+    text = "日本語\n" * 30
+    preview = conversation.preview((Message(role="user", content=text),))
+    assert len(preview) == 50
+    assert "\n" not in preview
