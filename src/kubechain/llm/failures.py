@@ -24,7 +24,7 @@ from kubechain.llm.errors import (
 )
 from kubechain.llm.exchange import HttpReply
 from kubechain.llm.redaction import foreign_text
-from kubechain.llm.retryafter import retry_after_seconds
+from kubechain.net.retry_after import retry_after_seconds
 
 _QUOTA_CODES = frozenset(
     {

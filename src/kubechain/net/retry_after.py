@@ -1,6 +1,6 @@
-"""How long a provider asks us to wait, in every form that providers use.
+"""How long a server asks its clients to wait, in every form that API servers and model providers use. Pure.
 
-Called by `failures` for 429 and 5xx replies. Deciding to wait, backoff and jitter are the controllers' work.
+Whether to wait, and for how long at least, is for the caller to decide: see `backoff`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
-"""A day. Anything longer is a mistake or an attack; the run must show up again while somebody remembers it."""
+"""A day. A longer wait is a mistake or an attack, and would look like a run that never ends."""
 
 _EPOCH_SECONDS = 1_000_000_000.0
 """Numbers from here on (the year 2001) are points in time, not durations."""
@@ -25,7 +25,7 @@ _BUDGETS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Read the wait from a reply's headers, the most exact form first; None when nothing was said.
+    """Read the wait from a reply's headers, the most exact form first; None when there is none.
 
     Args:
         headers: With names in lower case.
@@ -36,7 +36,22 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float |
         wait = _seconds_or_date(headers.get("retry-after"), now)
     if wait is None:
         wait = _exhausted_budget(headers, now)
-    return None if wait is None else min(max(wait, 0.0), MAX_RETRY_AFTER_SECONDS)
+    return None if wait is None else _bounded(wait)
+
+
+def header_seconds(value: str | None, *, now: datetime) -> float | None:
+    """Read a `Retry-After` header (RFC 9110): seconds or a date; None when it is absent or malformed.
+
+    Args:
+        value: The header's value.
+        now: When the reply came.
+    """
+    wait = _seconds_or_date(value, now)
+    return None if wait is None else _bounded(wait)
+
+
+def _bounded(wait: float) -> float:
+    return min(max(wait, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
 def _milliseconds(value: str | None) -> float | None:

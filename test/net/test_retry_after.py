@@ -1,12 +1,14 @@
-"""Every form in which providers say how long to wait."""
+"""Every form in which servers say how long to wait."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from kubechain.llm.retryafter import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
-from test.llm.builders import NOW
+from kubechain.net.retry_after import MAX_RETRY_AFTER_SECONDS, header_seconds, retry_after_seconds
 
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EPOCH = NOW.timestamp()
 
 
@@ -52,3 +54,17 @@ EPOCH = NOW.timestamp()
 )
 def test_wait_is_read_from_headers(headers: dict[str, str], wait: float | None) -> None:
     assert retry_after_seconds(headers, now=NOW) == (None if wait is None else pytest.approx(wait))
+
+
+@pytest.mark.parametrize(
+    ("value", "wait"),
+    [
+        pytest.param("3", 3, id="seconds"),
+        pytest.param("Sun, 22 Nov 2026 12:00:30 GMT", 30, id="a date"),
+        pytest.param("99999999", MAX_RETRY_AFTER_SECONDS, id="a wait beyond reason"),
+        pytest.param("6m0s", None, id="a form of other headers"),
+        pytest.param(None, None, id="no header"),
+    ],
+)
+def test_the_header_alone_is_read_as_in_the_standard(value: str | None, wait: float | None) -> None:
+    assert header_seconds(value, now=NOW) == wait

@@ -1,0 +1,90 @@
+"""Foreign text fits where it is put, and no character is cut in two."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubechain.net import foreign
+
+
+def left_out(count: int) -> str:
+    return f"[{count} left out]"
+
+
+@pytest.mark.parametrize(
+    ("text", "characters", "shown"),
+    [
+        pytest.param("abc", 3, "abc", id="what fits stays"),
+        pytest.param("abcd", 3, "ab…", id="the ellipsis counts"),
+        pytest.param("ééé", 2, "é…", id="characters count, not bytes"),
+        pytest.param("", 3, "", id="nothing"),
+    ],
+)
+def test_cut(text: str, characters: int, shown: str) -> None:
+    assert foreign.cut(text, characters) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param(" a\r\n\tb\x00c\x1b[31m ", "a b c [31m", id="control characters become one space"),
+        pytest.param("x" * 300, "x" * 255 + "…", id="it is cut"),
+        pytest.param("\n" * 300 + "x", "x", id="white space at the beginning takes no room"),
+    ],
+)
+def test_one_line(text: str, shown: str) -> None:
+    assert foreign.one_line(text) == shown
+
+
+def test_an_error_has_its_type_and_is_cut() -> None:
+    assert foreign.error_text(ValueError("bad")) == "ValueError: bad"
+    assert len(foreign.error_text(ValueError("x" * 1000))) == foreign.MESSAGE_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("text", "limit_bytes", "shown"),
+    [
+        pytest.param("abc", 3, "abc", id="what fits stays"),
+        pytest.param("abcde", 3, "abc[2 left out]", id="the note is added to the limit"),
+        pytest.param("aéb", 2, "a[3 left out]", id="a character is not cut in two, and its bytes count as left out"),
+        pytest.param("é", 0, "[2 left out]", id="no room at all"),
+        pytest.param("\ud800bc", 1, "?[2 left out]", id="half of a surrogate pair"),
+    ],
+)
+def test_cut_bytes(text: str, limit_bytes: int, shown: str) -> None:
+    assert foreign.cut_bytes(text, limit_bytes, note=left_out) == shown
+
+
+def test_cut_bytes_marks_the_cut_when_no_note_is_given() -> None:
+    assert foreign.cut_bytes("abcd", 2) == "ab…"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit_bytes", "shown"),
+    [
+        pytest.param("abcdef", 6, "abcdef", id="what fits stays"),
+        pytest.param("abcdefgh", 4, "ab\n[4 left out]\ngh", id="half of the limit at each end"),
+        pytest.param("abcdefgh", 5, "ab\n[4 left out]\ngh", id="an odd limit"),
+        pytest.param("aébbéc", 4, "a\n[6 left out]\nc", id="no character is cut in two"),
+        pytest.param("abc", 1, "\n[3 left out]\n", id="no room at all"),
+    ],
+)
+def test_cut_middle(text: str, limit_bytes: int, shown: str) -> None:
+    assert foreign.cut_middle(text, limit_bytes, note=left_out) == shown
+
+
+@given(st.text(), st.integers(0, 40))
+def test_what_stays_and_what_was_left_out_add_up(text: str, limit_bytes: int) -> None:
+    counts: list[int] = []
+    size = len(text.encode(errors="replace"))
+    for cut in (foreign.cut_bytes, foreign.cut_middle):
+        counts.clear()
+        shown = cut(text, limit_bytes, note=lambda count: counts.append(count) or "")
+        if counts:
+            kept = len(shown.encode()) - (2 if cut is foreign.cut_middle else 0)
+            assert kept <= limit_bytes
+            assert kept + counts[0] == size
+        else:
+            assert shown == text
