@@ -31,6 +31,9 @@ class Flickering:
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()
 
+    def is_specified(self, key: ServerKey, spec: ServerSpec) -> bool:
+        return key == self._key
+
     def ensure(self, key: ServerKey, spec: ServerSpec) -> ServerState:
         self._key = key
         return ServerState(Phase.READY, (LOOK,), connects=1)
@@ -65,9 +68,10 @@ async def test_a_call_goes_on_when_a_connection_is_back_although_no_status_has_c
     model = FakeLLMClient(calls(a_call("eyes__look", "{}")), answer("done"))
     async with worlds.a_world() as world:
         world.replica(model)
-        made[0].is_connected = False
         await world.apply_walk_through(mcpServers=[{"name": "eyes"}])
         await world.apply("mcpservers", {"metadata": {"name": "eyes"}, "spec": {"type": "stdio", "command": "x"}})
+        await world.agent_until(lambda agent: agent.status.ready)
+        made[0].is_connected = False
         await world.apply_task()
         await world.call_until(lambda call: "to be connected" in call.status.status_detail)
         made[0].come_back()

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
-from kubechain.controllers.toolcall.executors import KEY_META
+from kubechain.controllers.toolkinds.mcp import KEY_META
 from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition
 from kubechain.llm.errors import AuthenticationFailed, Retryable, TimedOut
 from kubechain.llm.fake import answer, calls

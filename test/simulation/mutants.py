@@ -18,16 +18,16 @@ import structlog
 from kubechain.api.taskrun import PendingToolCall, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.api.tool import ToolSemantics
-from kubechain.controllers import setup
-from kubechain.controllers.frame import Settled, next_version
+from kubechain.controllers import parts, setup
+from kubechain.controllers.frame import Again, Settled, StatusWriter, next_version
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SecretReader
 from kubechain.controllers.taskrun import conversation, effects
 from kubechain.controllers.taskrun import reconciler as runs
 from kubechain.controllers.taskrun import settle as run_settlement
 from kubechain.controllers.taskrun.steps import AnswerToolCalls
-from kubechain.controllers.toolcall import decide as call_decisions
-from kubechain.controllers.toolcall import reconciler as calls
+from kubechain.controllers.toolcall import effects as call_effects
+from kubechain.controllers.toolcall import observe as call_observation
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
@@ -64,7 +64,7 @@ class Mutant:
 
 
 async def _claim_nothing(
-    self: calls.ToolCallReconciler, call: TaskRunToolCall, settled: Settled, execution: object
+    self: call_effects.ToolCaller, call: TaskRunToolCall, settled: Settled, execution: object
 ) -> TaskRunToolCall:
     """Execute, then record."""
     del self, execution
@@ -85,11 +85,11 @@ def _always(*_: object) -> bool:
     return True
 
 
-_claim = calls.ToolCallReconciler._claim  # pyright: ignore[reportPrivateUsage]
+_claim = call_effects.ToolCaller._claim  # pyright: ignore[reportPrivateUsage]
 
 
 async def _claim_and_hope(
-    self: calls.ToolCallReconciler, call: TaskRunToolCall, settled: Settled, execution: Any
+    self: call_effects.ToolCaller, call: TaskRunToolCall, settled: Settled, execution: Any
 ) -> TaskRunToolCall | None:
     """Go on whatever became of the claim."""
     try:
@@ -137,25 +137,28 @@ async def _create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pen
 _write_run = runs.TaskRunReconciler._write  # pyright: ignore[reportPrivateUsage]
 
 
-async def _write_w5_blindly(self: runs.TaskRunReconciler, run: TaskRun, settled: Settled) -> TaskRun | None:
+async def _write_w5_blindly(self: runs.TaskRunReconciler, run: TaskRun, settled: Settled) -> Again[TaskRun]:
     """W5 without a condition."""
     if "pending_turn" in settled.status:
-        latest = await self._client.get(runs.TASK_RUNS, run.metadata.namespace, run.metadata.name)  # pyright: ignore[reportPrivateUsage]
+        latest = await self.writer.client.get(self.writer.resource, run.metadata.namespace, run.metadata.name)
         run = run.model_copy(update={"metadata": latest.metadata})
     return await _write_run(self, run, settled)
 
 
-def _safe(observed: object, offer: object) -> ToolSemantics:
+_execution_for = call_effects.execution_for
+
+
+def _safe(call: TaskRunToolCall, **claim: Any) -> Any:
     """Every call may be repeated."""
-    del observed, offer
-    return ToolSemantics.IDEMPOTENT
+    claim["semantics"] = ToolSemantics.IDEMPOTENT
+    return _execution_for(call, **claim)
 
 
-async def _release_everything(self: calls.ToolCallReconciler, call: TaskRunToolCall) -> None:
+async def _release_everything(self: StatusWriter[Any], obj: TaskRunToolCall, finalizer: str) -> None:
     """Drop all finalizers, whoever put them there."""
-    meta = call.metadata
-    patch = {"metadata": {"finalizers": None}}
-    await self._client.patch(calls.TOOL_CALLS, meta.namespace, meta.name, patch)  # pyright: ignore[reportPrivateUsage]
+    del finalizer
+    meta, patch = obj.metadata, {"metadata": {"finalizers": None}}
+    await self.client.patch(self.resource, meta.namespace, meta.name, patch)
 
 
 def _at_once(*_: object, **__: object) -> float:
@@ -179,21 +182,26 @@ async def _told_value(self: SecretReader, namespace: str, name: str, key: str) -
 
 
 ALL = (
-    Mutant("no-claim", ((calls.ToolCallReconciler, "_claim", _claim_nothing),), "one-tool-call"),
-    Mutant("hasty-claim", ((calls.ToolCallReconciler, "_claim", _claim_and_hope),), "rivals-tool", ("stale", "errors")),
+    Mutant("no-claim", ((call_effects.ToolCaller, "_claim", _claim_nothing),), "one-tool-call"),
+    Mutant("hasty-claim", ((call_effects.ToolCaller, "_claim", _claim_and_hope),), "rivals-tool", ("stale", "errors")),
     Mutant("overwrite", ((Client, "update_status", _overwrite),), "rivals-tool"),
-    Mutant("no-token-check", ((calls, "holds", _always), (runs, "holds", _always)), "rivals", ("before", "errors")),
+    Mutant(
+        "no-token-check",
+        ((call_effects, "holds", _always), (effects, "holds", _always)),
+        "rivals",
+        ("before", "errors"),
+    ),
     Mutant("no-finalizer", ((effects, "tool_call", _without_finalizer),), "call-deleted"),
     Mutant("backwards", ((run_settlement, "tools_answered", _answered_backwards),), "parallel-calls"),
     Mutant("wrong-answer", ((conversation, "tool_message", _empty_answer),), "one-tool-call"),
     Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "rivals-tool", ("stale",)),
     Mutant("blind-w5", ((runs.TaskRunReconciler, "_write", _write_w5_blindly),), "rivals-tool", ("after", "stop")),
-    Mutant("repeats-orphans", ((call_decisions, "semantics_of", _safe),), "one-tool-call", ("before", "after")),
-    Mutant("believes-caches", ((calls, "_knows", _always),), "rivals-call-deleted", ("behind", "storm")),
-    Mutant("greedy-release", ((calls.ToolCallReconciler, "_release", _release_everything),), "held-call-deleted"),
-    Mutant("no-backoff", ((runs, "wait_seconds", _at_once),), "model-trouble"),
+    Mutant("repeats-orphans", ((call_effects, "execution_for", _safe),), "one-tool-call", ("before", "after")),
+    Mutant("believes-caches", ((call_observation, "_knows", _always),), "rivals-call-deleted", ("behind", "storm")),
+    Mutant("greedy-release", ((StatusWriter, "drop_finalizer", _release_everything),), "held-call-deleted"),
+    Mutant("no-backoff", ((run_settlement, "wait_seconds", _at_once),), "model-trouble"),
     Mutant("no-take-over", ((Replica, "gone_in_seconds", _never_gone),), "plain", ("before",)),
-    Mutant("no-drain", ((setup, "Settings", partial(setup.Settings, drain_seconds=0.0)),), "one-tool-call", ("stop",)),
+    Mutant("no-drain", ((setup, "Settings", partial(parts.Settings, drain_seconds=0.0)),), "one-tool-call", ("stop",)),
     Mutant("talkative", ((SecretReader, "value", _told_value),), "plain"),
 )
 

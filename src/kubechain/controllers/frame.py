@@ -1,6 +1,7 @@
-"""The frame that all reconcilers share: what a decision leads to, and the one function that writes it.
+"""The one shape of all control loops: get, deletion, finalizer, observe, decide, effect, settle, write.
 
-Called from every `reconciler` module of the kinds. What does not belong here: anything that knows a kind.
+`reconcile` is the loop; each kind fills in its stages (`Kind`). `StatusWriter` writes what was settled. What must not
+go here: anything that knows a kind.
 """
 
 from __future__ import annotations
@@ -8,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import structlog
 
 from kubechain.api import conditions
 from kubechain.api.meta import KubeObject, StatusObject, StatusType
 from kubechain.runtime.client import Client
+from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import NotFound, RetryableError
+from kubechain.runtime.keys import Request
 from kubechain.runtime.resource import Resource
+from kubechain.runtime.store import Lister
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T", bound="StatusObject[Any, Any]")
+ObservedT = TypeVar("ObservedT")
+StepT = TypeVar("StepT")
 
 CACHE_BEHIND_SECONDS = 1.0
 """The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
@@ -101,38 +107,145 @@ class Recorder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusWriter:
-    """Writes a settled status conditionally, then records its events and logs the transition."""
+class Done:
+    """The reconcile ends here.
 
+    Attributes:
+        requeue_after_seconds: When to reconcile again without a change; None waits for a watch event.
+    """
+
+    requeue_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again(Generic[T]):
+    """The same reconcile goes on, with what the server has now.
+
+    Attributes:
+        obj: The object as it was written or read; None when it is gone.
+    """
+
+    obj: T | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWriter(Generic[T]):
+    """Writes the settled status of one kind conditionally, then records its events and logs the transition."""
+
+    resource: Resource[T]
     client: Client
     recorder: Recorder
 
-    async def write(self, resource: Resource[T], obj: T, settled: Settled) -> T | None:
+    async def write(self, obj: T, settled: Settled) -> T | None:
         """Write what changed; an unchanged status costs no request, no event and no log line.
 
         Returns:
             The object as the server has it now: `obj` itself when nothing changed, None when it is gone.
 
         Raises:
-            Conflict: Somebody else wrote first; the next pass sees what.
+            Conflict: Somebody else wrote first; the next reconcile sees what.
         """
         wanted = next_version(obj, settled)
         if wanted is obj:
             return obj
         try:
-            written = await self.client.update_status(resource, wanted)
+            written = await self.client.update_status(self.resource, wanted)
         except NotFound:
-            # Deleted under our hands: its Deleted event is on the way, and there is nobody left to tell.
+            # The Deleted event is on its way, and nobody is left who could read the status.
             log.debug("object is gone, status dropped")
             return None
         self.announce(obj, written, settled)
         return written
 
-    def announce(self, before: StatusObject[Any, Any], after: StatusObject[Any, Any], settled: Settled) -> None:
-        """Tell people about a status that is now persisted."""
+    async def finish(self, obj: T, settled: Settled) -> Done:
+        """Write, and end the reconcile."""
+        await self.write(obj, settled)
+        return Done(settled.requeue_after_seconds)
+
+    async def read(self, obj: T) -> T | None:
+        """The object as the server has it now; None when it is gone or another one has its name."""
+        try:
+            found = await self.client.get(self.resource, obj.metadata.namespace, obj.metadata.name)
+        except NotFound:
+            return None
+        return found if found.metadata.uid == obj.metadata.uid else None
+
+    async def drop_finalizer(self, obj: T, finalizer: str) -> None:
+        """Remove one finalizer, and no other, from the object as it was decided on.
+
+        Raises:
+            Conflict: Somebody else wrote first; the next reconcile sees what.
+        """
+        metadata = obj.metadata
+        kept = [one for one in metadata.finalizers if one != finalizer]
+        if len(kept) == len(metadata.finalizers):
+            return
+        patch = {"metadata": {"finalizers": kept or None}}
+        try:
+            await self.client.patch(
+                self.resource, metadata.namespace, metadata.name, patch, resource_version=metadata.resource_version
+            )
+        except NotFound:
+            return
+
+    def announce(self, before: T, after: T, settled: Settled) -> None:
+        """Record the events and the log line of a status that is now persisted."""
         for event in settled.events:
             self.recorder.event(after, event.type, event.reason, event.message)
         _log_transition(before, after, settled)
+
+
+class Kind(Protocol[T, ObservedT, StepT]):
+    """The stages of one kind's reconcile.
+
+    Attributes:
+        writer: Reads and writes objects of the kind.
+        finalizer: The kind's own finalizer. Objects of a kind that has one are decided on until they are gone, those
+            of other kinds until they are deleted.
+        live_steps: Steps that create other objects. They are decided on an object that was read from the server in
+            this reconcile: what a cache that is behind still asks for may have been made and deleted since.
+    """
+
+    finalizer: ClassVar[str | None]
+    live_steps: ClassVar[tuple[type[Any], ...]]
+
+    @property
+    def writer(self) -> StatusWriter[T]: ...
+
+    async def observe(self, obj: T) -> ObservedT:
+        """Read all that a decision needs, and change nothing."""
+        ...
+
+    def decide(self, observed: ObservedT) -> StepT | Done:
+        """The next step: pure."""
+        ...
+
+    async def carry_out(self, observed: ObservedT, step: StepT) -> Again[T] | Done:
+        """Have the step's effect, settle its outcome, write the status."""
+        ...
+
+    async def forget(self, request: Request) -> None:
+        """Drop what this process holds for an object that is gone or deleted."""
+        ...
+
+
+async def reconcile(kind: Kind[T, ObservedT, StepT], lister: Lister[T], request: Request) -> Result:
+    """Take one object as far as it goes without waiting."""
+    obj, is_live = lister.get(request.namespace, request.name), False
+    while obj is not None and (kind.finalizer is not None or obj.metadata.deletion_timestamp is None):
+        observed = await kind.observe(obj)
+        step = kind.decide(observed)
+        if isinstance(step, Done):
+            return Result(step.requeue_after_seconds)
+        if isinstance(step, kind.live_steps) and not is_live:
+            obj, is_live = await kind.writer.read(obj), True
+            continue
+        after = await kind.carry_out(observed, step)
+        if isinstance(after, Done):
+            return Result(after.requeue_after_seconds)
+        obj, is_live = after.obj, True
+    await kind.forget(request)
+    return Result()
 
 
 def next_version(obj: T, settled: Settled) -> T:

@@ -127,6 +127,10 @@ class Connection:
         """Calls that wait for an answer."""
         return self._calls_in_flight
 
+    def is_specified(self, spec: ServerSpec) -> bool:
+        """Whether it connects by this very spec, secrets included."""
+        return spec.fingerprint() == self._fingerprint
+
     def respecify(self, spec: ServerSpec) -> None:
         """Connect anew if the spec, secrets included, is another; calls in flight may end first."""
         if (fingerprint := spec.fingerprint()) == self._fingerprint:

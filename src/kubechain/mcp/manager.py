@@ -87,6 +87,11 @@ class ConnectionManager:
             connection.respecify(spec)
         return connection.state
 
+    def is_specified(self, key: ServerKey, spec: ServerSpec) -> bool:
+        """Return whether a server was ensured with this very spec, secrets included."""
+        connection = self._connections.get(key)
+        return connection is not None and connection.is_specified(spec)
+
     def state(self, key: ServerKey) -> ServerState | None:
         """Return how a server stands; None: it was never ensured, or was removed."""
         connection = self._connections.get(key)

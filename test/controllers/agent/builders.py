@@ -7,6 +7,7 @@ from typing import Any
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.agent.observe import Readers
 from test.controllers.builders import an_agent, an_llm
+from test.controllers.toolkinds.builders import all_tool_kinds
 
 
 class Shelf:
@@ -20,14 +21,9 @@ class Shelf:
 
 
 def readers(**shelves: Shelf) -> Readers:
-    values: dict[str, Any] = {
-        "llms": Shelf(an_llm()),
-        "tools": Shelf(),
-        "mcp_servers": Shelf(),
-        "contact_channels": Shelf(),
-        "agents": Shelf(),
-    }
-    return Readers(**(values | shelves))
+    found = {name: shelves.get(name, Shelf()) for name in ("tools", "mcp_servers", "contact_channels", "agents")}
+    kinds = all_tool_kinds(found["tools"], found["mcp_servers"], found["agents"])
+    return Readers(llms=shelves.get("llms", Shelf(an_llm())), kinds=kinds, **found)
 
 
 NEW = an_agent(status=None)

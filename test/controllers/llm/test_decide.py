@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from kubechain.api.llm import LLMParameters
-from kubechain.controllers.llm.decide import Check, Refuse, Rest, Step, decide
-from kubechain.controllers.llm.observe import Checked, Observed
+from kubechain.controllers.checks import Checked
+from kubechain.controllers.frame import Done
+from kubechain.controllers.llm.decide import decide
+from kubechain.controllers.llm.observe import Observed
+from kubechain.controllers.llm.steps import Check, Refuse, Step
 from test.controllers.builders import an_llm
 
 LLM = an_llm(status=None)
@@ -26,11 +29,11 @@ CHECKED = Checked(fingerprint=seen().fingerprint)
     ("observed", "step"),
     [
         pytest.param(seen(), Check(1), id="never checked"),
-        pytest.param(seen(checked=CHECKED), Rest(), id="checked and nothing changed"),
+        pytest.param(seen(checked=CHECKED), Done(), id="checked and nothing changed"),
         pytest.param(seen(checked=CHECKED, secret_version="8"), Check(1), id="the key was rotated"),
         pytest.param(seen(secret_version=None), Refuse('Secret "openai" not found'), id="the Secret is missing"),
         pytest.param(
-            seen(checked=Checked(CHECKED.fingerprint, recheck_at=130.0)), Rest(30.0), id="a verdict is due later"
+            seen(checked=Checked(CHECKED.fingerprint, recheck_at=130.0)), Done(30.0), id="a verdict is due later"
         ),
         pytest.param(
             seen(checked=Checked(CHECKED.fingerprint, recheck_at=100.0, attempt=2)), Check(3), id="a verdict is due now"
@@ -45,7 +48,7 @@ CHECKED = Checked(fingerprint=seen().fingerprint)
         ),
     ],
 )
-def test_decide(observed: Observed, step: Step) -> None:
+def test_decide(observed: Observed, step: Step | Done) -> None:
     assert decide(observed) == step
 
 

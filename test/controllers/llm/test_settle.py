@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import next_version
-from kubechain.controllers.llm.effects import Rejected, Unknown, Verified
-from kubechain.controllers.llm.settle import backoff_seconds, refused, settle
+from kubechain.controllers.llm.outcomes import Rejected, Unknown, Verified
+from kubechain.controllers.llm.settle import RECHECK, refused, settle
 from test.controllers.builders import NOW, an_llm
 
 LLM = an_llm(status=None)
@@ -66,7 +66,7 @@ def test_the_provider_may_ask_for_more_patience_than_the_backoff() -> None:
 
 
 def test_the_backoff_ends_at_five_minutes() -> None:
-    assert [backoff_seconds(attempt) for attempt in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
+    assert [RECHECK.seconds(attempt - 1) for attempt in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
 
 
 def test_a_missing_secret_is_told_once() -> None:

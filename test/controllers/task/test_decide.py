@@ -6,9 +6,10 @@ import pytest
 
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import TaskRunPhase
-from kubechain.controllers.task.decide import Adopt, CreateRun, Follow, Step, Wait, decide
+from kubechain.controllers.task.decide import decide
 from kubechain.controllers.task.effects import first_run
 from kubechain.controllers.task.observe import Observed
+from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, Step, Wait
 from test.controllers.builders import an_agent
 from test.controllers.task.builders import NEW, finished, seen, started
 

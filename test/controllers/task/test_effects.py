@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kubechain.api import names
-from kubechain.controllers.task.decide import CreateRun, decide
+from kubechain.controllers.task.decide import decide
 from kubechain.controllers.task.effects import first_run
+from kubechain.controllers.task.steps import CreateRun
 from test.controllers.builders import TASK_UID, a_task
 from test.controllers.task.builders import NEW, seen
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
-from kubechain.controllers.task.decide import Follow, Wait
-from kubechain.controllers.task.effects import NameTaken, RunCreated
+from kubechain.controllers.task.outcomes import NameTaken, RunCreated
+from kubechain.controllers.task.steps import Follow, Wait
 from test.controllers.builders import NOW
 from test.controllers.task.builders import NEW, started
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kubechain.api.message import Message
-from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.conversation import Transcript
 
 
 def test_previews_count_characters_and_stay_on_one_line() -> None:
     text = "日本語\n" * 30
-    preview = conversation.preview((Message(role="user", content=text),))
+    preview = Transcript((Message(role="user", content=text),)).preview
     assert len(preview) == 50
     assert "\n" not in preview

@@ -10,11 +10,12 @@ from kubechain.api.agent import AgentLimits
 from kubechain.api.meta import StatusType
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, TaskRunPhase, Usage
+from kubechain.controllers.frame import Done
 from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline
 from kubechain.controllers.taskrun.effects import tool_call
-from kubechain.controllers.taskrun.steps import Begin, Cancel, CreateToolCalls, Delete, Fail, Rest, SendToLLM, Wait
+from kubechain.controllers.taskrun.steps import Begin, Cancel, CreateToolCalls, Delete, Fail, SendToLLM, Wait
 from test.controllers.builders import (
     NOW,
     QUESTION,
@@ -76,7 +77,7 @@ def test_the_first_run_does_not_wait_for_the_task_that_made_it() -> None:
 def test_a_run_begins_with_the_agents_prompt_and_the_tasks_message() -> None:
     step = decide(observed(a_run()))
     assert isinstance(step, Begin)
-    assert step.context_window == messages("You are helpful.", QUESTION)
+    assert step.transcript.messages == messages("You are helpful.", QUESTION)
     assert (step.pinned.agent_name, step.pinned.agent_generation) == ("my-assistant", 1)
     assert (step.pinned.llm_name, step.pinned.llm_generation) == ("gpt-4o", 1)
 
@@ -85,7 +86,7 @@ def test_goal_and_past_follow_the_message_under_plain_headings() -> None:
     task = a_task(goal="Find it.", everything_that_happened_so_far=("We landed.", "We looked."))
     step = decide(observed(a_run(), task=task))
     assert isinstance(step, Begin)
-    assert step.context_window[-1].content == (
+    assert step.transcript.messages[-1].content == (
         f"{QUESTION}\n\nGoal:\nFind it.\n\nEverything that happened so far:\nWe landed.\nWe looked."
     )
 
@@ -93,14 +94,14 @@ def test_goal_and_past_follow_the_message_under_plain_headings() -> None:
 def test_the_runs_own_message_overrides_the_tasks() -> None:
     step = decide(observed(a_run(spec={"user_message": "And of Mars?"})))
     assert isinstance(step, Begin)
-    assert step.context_window[-1].content == "And of Mars?"
+    assert step.transcript.messages[-1].content == "And of Mars?"
 
 
 def test_a_continued_conversation_keeps_its_own_prompt() -> None:
     earlier = messages("You are curt.", "Hi", "Yes?")
     step = decide(observed(a_run(spec={"context_window": earlier, "user_message": "Bye"})))
     assert isinstance(step, Begin)
-    assert [message.content for message in step.context_window] == ["You are curt.", "Hi", "Yes?", "Bye"]
+    assert [message.content for message in step.transcript.messages] == ["You are curt.", "Hi", "Yes?", "Bye"]
 
 
 def test_a_message_that_no_server_could_store_fails_the_run_with_its_size() -> None:
@@ -113,13 +114,13 @@ def test_a_message_that_no_server_could_store_fails_the_run_with_its_size() -> N
 @pytest.mark.parametrize("phase", TERMINAL)
 def test_a_finished_run_rests_whatever_happens_around_it(phase: TaskRunPhase) -> None:
     run = a_run(phase=phase, spec={"cancel": True, "active_deadline_seconds": 1})
-    assert decide(observed(run, agent=None, llm=None, task=None, now=later(100))) == Rest()
+    assert decide(observed(run, agent=None, llm=None, task=None, now=later(100))) == Done()
 
 
 def test_a_finished_run_is_deleted_when_its_time_is_over_and_not_before() -> None:
     run = a_run(phase=P.FINAL_ANSWER, completion_time=NOW)
     task = a_task(ttl_seconds_after_finished=10)
-    assert decide(observed(run, task=task, now=later(4))) == Rest(6.0)
+    assert decide(observed(run, task=task, now=later(4))) == Done(6.0)
     assert decide(observed(run, task=task, now=later(10))) == Delete()
 
 
@@ -171,7 +172,7 @@ def test_a_conversation_that_has_begun_waits_for_its_llm(llm: Any) -> None:
 
 def test_a_claim_of_a_living_process_is_left_alone() -> None:
     run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, llm=a_claim(holder="pod-b_other"))
-    assert decide(observed(run, holder_gone_in_seconds=7.5)) == Rest(7.5)
+    assert decide(observed(run, holder_gone_in_seconds=7.5)) == Done(7.5)
 
 
 def test_a_claim_of_a_dead_process_is_taken_over_with_the_next_attempt() -> None:
@@ -182,13 +183,13 @@ def test_a_claim_of_a_dead_process_is_taken_over_with_the_next_attempt() -> None
 @pytest.mark.parametrize(("attempt", "pause"), [(1, 2), (4, 16), (40, 60)])
 def test_take_overs_of_the_same_turn_slow_down(attempt: int, pause: int) -> None:
     run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, llm=a_claim(holder="pod-b_other", attempt=attempt))
-    assert decide(observed(run, now=later(pause - 1))) == Rest(1.0)
+    assert decide(observed(run, now=later(pause - 1))) == Done(1.0)
     assert decide(observed(run, now=later(pause))) == SendToLLM(turn=0, attempt=attempt + 1)
 
 
 def test_a_failed_call_is_repeated_when_its_time_has_come_and_not_before() -> None:
     run = a_run(phase=P.ERROR_BACKOFF, llm=a_claim(attempt=1), next_attempt_at=later(4))
-    assert decide(observed(run)) == Rest(4.0)
+    assert decide(observed(run)) == Done(4.0)
     assert decide(observed(run, now=later(4))) == SendToLLM(turn=0, attempt=2)
 
 
@@ -221,7 +222,7 @@ def test_every_call_of_a_turn_gets_an_object() -> None:
 @pytest.mark.parametrize(
     ("owner_name", "step"),
     [
-        pytest.param("hello-1", Rest(LEFT_OVER_SECONDS), id="an earlier run of the same name: it goes"),
+        pytest.param("hello-1", Done(LEFT_OVER_SECONDS), id="an earlier run of the same name: it goes"),
         pytest.param(
             "other-1",
             Fail("ToolCallNameTaken", 'TaskRunToolCall "hello-1-t0-c0" exists already and does not belong to this run'),
@@ -229,7 +230,7 @@ def test_every_call_of_a_turn_gets_an_object() -> None:
         ),
     ],
 )
-def test_a_tool_call_of_another_run_is_never_taken_for_ones_own(owner_name: str, step: Rest | Fail) -> None:
+def test_a_tool_call_of_another_run_is_never_taken_for_ones_own(owner_name: str, step: Done | Fail) -> None:
     pending = PendingToolCall(idx=0, tool_call_id="call_1", name="launch", arguments="", args_sha="sha")
     run = a_run(phase=P.TOOL_CALLS_PENDING, pending_turn=(pending,))
     other = run.model_copy(update={"metadata": meta(owner_name, uid="33333333-3333-3333-3333-333333333333")})

@@ -29,11 +29,14 @@ from kubechain.llm import errors
         pytest.param(
             errors.AuthenticationFailed("401"),
             0,
-            Refused("LLMRequestFailed", "401", doubts_llm=True),
+            Refused("LLMRequestFailed", "401", invalidates_check=True),
             id="401 is final",
         ),
         pytest.param(
-            errors.ModelNotFound("404"), 0, Refused("LLMRequestFailed", "404", doubts_llm=True), id="404 is final"
+            errors.ModelNotFound("404"),
+            0,
+            Refused("LLMRequestFailed", "404", invalidates_check=True),
+            id="404 is final",
         ),
         pytest.param(
             errors.RequestRefused("400"), 0, Refused("LLMRequestFailed", "400"), id="400 says nothing of the LLM"

@@ -7,7 +7,7 @@ from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 
 
 def decide(observed: Observed) -> Step:
-    """The next step for one Agent: the worst dependency decides, the first of its sort gives the text."""
+    """The next step for one Agent: a broken dependency refuses it, one that is not ready makes it wait."""
     if not observed.agent.spec.system.strip():
         return Refuse("spec.system must not be empty")
     if observed.cycle:

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusObject, StatusType
-from kubechain.controllers.offers import AgentReader, Offer, ServerReader, Sources, ToolReader, doubled_names
+from kubechain.controllers.toolkinds.agent import AgentReader
+from kubechain.controllers.toolkinds.registry import ToolKinds, doubled_names
 
 
 class Reader(Protocol):
-    """A lister, as far as this kind needs one."""
+    """Reads objects of one kind."""
 
     def get(self, namespace: str, name: str) -> StatusObject[Any, Any] | None:
         """The object of that name, None when there is none."""
@@ -22,7 +23,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One reference of an Agent and what stands behind it.
+    """One reference of an Agent and the object that it names.
 
     Attributes:
         kind: As people write it: `LLM`, `Tool`, …
@@ -61,17 +62,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Where each kind of dependency is looked up."""
+    """Where each kind of dependency is read, and what the Agent's model would be offered of it."""
 
     llms: Reader
-    tools: ToolReader
-    mcp_servers: ServerReader
+    tools: Reader
+    mcp_servers: Reader
     contact_channels: Reader
     agents: AgentReader
-
-    def offers_of(self, agent: Agent) -> tuple[Offer, ...]:
-        """What the Agent's model would be offered now."""
-        return Sources(tools=self.tools, mcp_servers=self.mcp_servers, agents=self.agents).offers_of(agent)
+    kinds: ToolKinds
 
 
 def observe(agent: Agent, readers: Readers) -> Observed:
@@ -80,12 +78,12 @@ def observe(agent: Agent, readers: Readers) -> Observed:
         agent=agent,
         dependencies=tuple(_dependencies(agent, readers)),
         cycle=_cycle(agent, readers),
-        doubled=tuple(doubled_names(readers.offers_of(agent))),
+        doubled=tuple(doubled_names(readers.kinds.offers_of(agent))),
     )
 
 
 def _cycle(agent: Agent, readers: Readers) -> tuple[str, ...]:
-    """The shortest way by which the agent's work could come back to it."""
+    """The shortest chain of delegations from the Agent back to itself; empty for none."""
     start, seen = agent.metadata.name, set[str]()
     ways: deque[tuple[str, ...]] = deque([(start,)])
     while ways:
@@ -101,11 +99,7 @@ def _cycle(agent: Agent, readers: Readers) -> tuple[str, ...]:
 
 def _delegates(namespace: str, name: str, readers: Readers) -> list[str]:
     agent = readers.agents.get(namespace, name)
-    if agent is None:
-        return []
-    tools = (readers.tools.get(namespace, reference.name) for reference in agent.spec.tools)
-    through_tools = [tool.spec.agent_ref.name for tool in tools if tool is not None and tool.spec.agent_ref]
-    return [*(reference.name for reference in agent.spec.sub_agents), *through_tools]
+    return [] if agent is None else [offer.delegate for offer in readers.kinds.offers_of(agent) if offer.delegate]
 
 
 def _dependencies(agent: Agent, readers: Readers) -> Iterable[Dependency]:

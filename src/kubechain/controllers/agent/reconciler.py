@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from kubechain.api.agent import Agent
-from kubechain.api.meta import StatusObject
+from kubechain.controllers import frame
 from kubechain.controllers.agent.decide import decide
-from kubechain.controllers.agent.observe import Readers, observe
+from kubechain.controllers.agent.observe import Observed, Readers, observe
 from kubechain.controllers.agent.settle import settle
-from kubechain.controllers.frame import StatusWriter
-from kubechain.controllers.resources import AGENTS
+from kubechain.controllers.frame import Done, StatusWriter
+from kubechain.controllers.validation import Step
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
 
+@dataclass(frozen=True, slots=True)
 class AgentReconciler:
-    """Keeps every Agent as ready as what it refers to; it has no effects, so it never waits for anything."""
+    """Keeps the status of every Agent true to what it refers to. It has no effects."""
 
-    def __init__(self, *, agents: Lister[Agent], readers: Readers, writer: StatusWriter, clock: Clock) -> None:
-        self._agents = agents
-        self._readers = readers
-        self._writer = writer
-        self._clock = clock
+    agents: Lister[Agent]
+    readers: Readers
+    writer: StatusWriter[Agent]
+    clock: Clock
+
+    finalizer: ClassVar[str | None] = None
+    live_steps: ClassVar[tuple[type, ...]] = ()
 
     async def reconcile(self, request: Request) -> Result:
-        """Bring one Agent's status up to date."""
-        agent = self._agents.get(request.namespace, request.name)
-        if agent is None or agent.metadata.deletion_timestamp is not None:
-            return Result()
-        observed = observe(agent, self._readers)
-        await self._writer.write(AGENTS, agent, settle(observed, decide(observed), self._clock.now()))
-        return Result()
+        """Bring the status of one Agent up to date."""
+        return await frame.reconcile(self, self.agents, request)
 
+    async def observe(self, obj: Agent) -> Observed:
+        """Read everything that the Agent refers to."""
+        return observe(obj, self.readers)
 
-BY_DEPENDENCY = "dependency"
+    def decide(self, observed: Observed) -> Step:
+        """Whether the Agent can be used."""
+        return decide(observed)
 
+    async def carry_out(self, observed: Observed, step: Step) -> Done:
+        """Write what was decided."""
+        return await self.writer.finish(observed.agent, settle(observed, step, self.clock.now()))
 
-def dependency_index(agent: Agent) -> list[str]:
-    """Index of Agents by everything that they refer to, as `Kind/namespace/name`."""
-    spec, namespace = agent.spec, agent.metadata.namespace
-    references = (
-        ("LLM", (spec.llm_ref,)),
-        ("Tool", spec.tools),
-        ("MCPServer", spec.mcp_servers),
-        ("ContactChannel", spec.human_contact_channels),
-        ("Agent", spec.sub_agents),
-    )
-    return [f"{kind}/{namespace}/{reference.name}" for kind, named in references for reference in named]
-
-
-def agent_requests_for(agents: Lister[Agent], dependency: StatusObject[Any, Any]) -> list[Request]:
-    """The Agents that a change of something they refer to concerns."""
-    key = f"{dependency.kind}/{dependency.metadata.namespace}/{dependency.metadata.name}"
-    return [Request(agent.metadata.namespace, agent.metadata.name) for agent in agents.by_index(BY_DEPENDENCY, key)]
+    async def forget(self, request: Request) -> None:
+        """Nothing: this process holds nothing for an Agent."""
+        del request

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kubechain.controllers.frame import Done
 from kubechain.controllers.llm.observe import Observed
+from kubechain.controllers.llm.steps import Check, Refuse, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """The spec cannot work as long as neither it nor the Secret changes."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Ask the provider, by a request that costs nothing.
-
-    Attributes:
-        attempt: 1 for the first question about this version, more while there is no verdict.
-    """
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The last verdict stands."""
-
-    requeue_after_seconds: float | None = None
-
-
-Step = Refuse | Check | Rest
-
-
-def decide(observed: Observed) -> Step:
+def decide(observed: Observed) -> Step | Done:
     """The next step for one LLM."""
     source = observed.llm.spec.api_key_from
     if source is None and observed.llm.spec.parameters.base_url is None:
@@ -46,7 +18,7 @@ def decide(observed: Observed) -> Step:
     if checked is None or checked.fingerprint != observed.fingerprint:
         return Check(attempt=1)
     if checked.recheck_at is None:
-        return Rest()
+        return Done()
     if checked.recheck_at <= observed.monotonic_now:
         return Check(attempt=checked.attempt + 1)
-    return Rest(requeue_after_seconds=checked.recheck_at - observed.monotonic_now)
+    return Done(requeue_after_seconds=checked.recheck_at - observed.monotonic_now)

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kubechain.api.llm import LLM
+from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Verified
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.llm import errors
 from kubechain.llm.client import LLMClient
 from kubechain.llm.targets import target_for
 
 CHECK_TIMEOUT_SECONDS = 10.0
-"""A provider that takes longer to describe a model is as good as down; the check is repeated anyway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The key is good and the model exists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The provider said no: only a change of spec, Secret or account helps."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """No verdict: 429, 5xx, time-out or no connection. The last answer stands."""
-
-    detail: str
-    retry_after_seconds: float | None
-
-
-Outcome = Verified | Rejected | Unknown
+"""A provider that takes longer gives no verdict; the check is repeated."""
 
 
 async def check(llm: LLM, secrets: SecretReader, client: LLMClient) -> Outcome:

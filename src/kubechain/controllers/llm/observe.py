@@ -1,28 +1,12 @@
-"""All that is known about an LLM before anything is decided."""
+"""An LLM, the version of its Secret, and the last check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
+from kubechain.controllers.checks import Checked
 from kubechain.controllers.secrets import SecretReader
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """Which version of an LLM the provider was last asked about, and what came of it.
-
-    Kept in memory only: after a restart the free request is made again, and writes nothing when nothing changed.
-
-    Attributes:
-        fingerprint: Generation of the LLM and version of its Secret.
-        recheck_at: Monotonic time of the next look, None when only a change can bring news.
-        attempt: How many times in a row the provider gave no verdict.
-    """
-
-    fingerprint: str
-    recheck_at: float | None = None
-    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from kubechain.api import reasons
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
-from kubechain.controllers.llm.effects import Outcome, Rejected, Unknown, Verified
+from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Verified
+from kubechain.net.backoff import Backoff
 
 REJECTED_RECHECK_SECONDS = 600.0
-"""A rejected key may be unlocked at the provider, which nothing here can watch: look again, slowly."""
+"""A rejected key may be unlocked at the provider, which cannot be watched."""
 
-UNKNOWN_RECHECK_SECONDS = 5.0
-UNKNOWN_RECHECK_MAX_SECONDS = 300.0
-"""The polls of services that cannot call back start at 5 s and double to 5 min."""
+RECHECK = Backoff(initial_seconds=5.0, max_seconds=300.0)
+"""While the provider gives no verdict, checks start 5 s apart and double to 5 min."""
 
 
 def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settled:
@@ -30,12 +30,7 @@ def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settle
         case Rejected(detail):
             return refused(llm, detail, now, requeue_after_seconds=REJECTED_RECHECK_SECONDS)
         case Unknown(detail, retry_after_seconds):
-            return _unknown(llm, detail, max(retry_after_seconds or 0.0, backoff_seconds(attempt)), now)
-
-
-def backoff_seconds(attempt: int) -> float:
-    """How long to wait after the `attempt`-th question without a verdict."""
-    return min(UNKNOWN_RECHECK_SECONDS * 2 ** (attempt - 1), UNKNOWN_RECHECK_MAX_SECONDS)
+            return _unknown(llm, detail, max(retry_after_seconds or 0.0, RECHECK.seconds(attempt - 1)), now)
 
 
 def refused(llm: LLM, detail: str, now: datetime, *, requeue_after_seconds: float | None = None) -> Settled:

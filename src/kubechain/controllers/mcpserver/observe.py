@@ -4,25 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubechain.api.mcpserver import MCPServer, MCPServerSpec
+from kubechain.api.mcpserver import MCPServer
+from kubechain.controllers.mcpserver.effects import Connector
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
+from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.mcp.model import ServerSpec, ServerState
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is known about a server.
+    """All that a decision about a server depends on.
 
     Attributes:
         spec: With every secret resolved; None when one of them is missing.
         trouble: Which one.
-        state: Of the connection, after it was told the spec; None without a spec.
+        state: Of this process's connection; None when there is none, or one with another spec.
     """
 
     server: MCPServer
     spec: ServerSpec | None
     trouble: str = ""
     state: ServerState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Reads what a decision about a server needs."""
+
+    secrets: SecretReader
+    connector: Connector
+
+    async def observe(self, server: MCPServer) -> Observed:
+        """Read everything, change nothing."""
+        spec = await resolve(server, self.secrets)
+        if isinstance(spec, str):
+            return Observed(server=server, spec=None, trouble=spec)
+        return Observed(server=server, spec=spec, state=self.connector.state(server_key(server), spec))
 
 
 async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:
@@ -47,9 +64,3 @@ async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:
             *(headers[entry.name] for entry in spec.headers if entry.value_from),
         ),
     )
-
-
-def secret_names(spec: MCPServerSpec) -> list[str]:
-    """The Secrets that a server's variables and headers come from."""
-    sources = (entry.value_from for entry in (*spec.env, *spec.headers))
-    return [source.secret_key_ref.name for source in sources if source is not None]

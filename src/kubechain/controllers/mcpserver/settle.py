@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from kubechain.api import reasons
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
-from kubechain.controllers.mcpserver.decide import Connect, Refuse, Rest, Serve, Step
+from kubechain.controllers.mcpserver.steps import ReportUnconnected
 from kubechain.mcp.model import ToolInfo
 
 DESCRIPTION_MAX_CHARACTERS = 32_768
 
 
-def settle(server: MCPServer, step: Step, now: datetime) -> Settled:
-    """The status that `step` leads to, with what is new about it as events."""
-    match step:
-        case Refuse(detail):
-            return _not_ready(server, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)
-        case Rest():
-            return Settled()
-        case Connect(detail, is_broken=True):
-            return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, detail, now)
-        case Connect(detail):
-            reason = reasons.CONNECTION_LOST if server.status.connected else reasons.CONNECTING
-            return _not_ready(server, StatusType.PENDING, reason, detail, now)
-        case Serve(tools):
-            return _serving(server, tuple(_wire(tool) for tool in tools), now)
+def refused(server: MCPServer, detail: str, now: datetime) -> Settled:
+    """The spec cannot work."""
+    return _not_ready(server, StatusType.ERROR, reasons.VALIDATION_FAILED, detail, now)
 
 
-def _serving(server: MCPServer, tools: tuple[MCPTool, ...], now: datetime) -> Settled:
+def unconnected(server: MCPServer, step: ReportUnconnected, now: datetime) -> Settled:
+    """The server is being connected, was lost, or cannot be connected."""
+    if step.is_broken:
+        return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, step.detail, now)
+    reason = reasons.CONNECTION_LOST if server.status.connected else reasons.CONNECTING
+    return _not_ready(server, StatusType.PENDING, reason, step.detail, now)
+
+
+def connected(server: MCPServer, infos: Sequence[ToolInfo], now: datetime) -> Settled:
+    """The server is connected and offers tools."""
+    tools = tuple(_wire(tool) for tool in infos)
     detail = f"Connected, {len(tools)} tool(s)"
     status = readiness(server, StatusType.READY, reason=reasons.TOOLS_DISCOVERED, message=detail, now=now)
     return Settled(status | {"connected": True, "tools": tools}, _news_of_tools(server, tools))
@@ -46,7 +46,7 @@ def _news_of_tools(server: MCPServer, tools: tuple[MCPTool, ...]) -> tuple[Event
 
 
 def _not_ready(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> Settled:
-    """Not usable now. The tools stay listed: whoever waits for the server knows what it waits for."""
+    """Not usable now. The status keeps the list of tools, for those who wait for the server."""
     is_news = server.status.status_detail != detail
     kind = normal if reason == reasons.CONNECTING else warning
     events = (kind(reason, detail),) if is_news else ()

@@ -2,47 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kubechain.api import names, reasons
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.controllers.task.observe import Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The Agent cannot take the Task yet."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class CreateRun:
-    """Make the first run, under a name that a second try would give again."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """The first run is there, and nothing says so yet: whoever made it died before."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """Report the newest answer.
-
-    Attributes:
-        output: Empty while no run has answered.
-    """
-
-    output: str
-
-
-Step = Wait | CreateRun | Adopt | Follow
+from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, Step, Wait
 
 
 def decide(observed: Observed) -> Step:

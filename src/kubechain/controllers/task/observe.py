@@ -10,14 +10,17 @@ from kubechain.api.conditions import is_true
 from kubechain.api.meta import is_owned_by
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.controllers.task.watches import RUNS_BY_TASK
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.store import Lister
 
 RUN_CREATED = "RunCreated"
-"""Condition that a Task carries once its first run was made: deleting that run must not bring it back."""
+"""Condition of a Task whose first run was created: that run is not created again after its deletion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is known about a Task."""
+    """All that a decision about a Task depends on."""
 
     task: Task
     agent: Agent | None
@@ -26,12 +29,12 @@ class Observed:
 
     @property
     def has_created_run(self) -> bool:
-        """Whether the first run was made at any time, even if it is gone by now."""
+        """Whether the first run was created at any time, even if it is gone now."""
         return is_true(self.task.status.conditions, RUN_CREATED)
 
     @property
     def first_run(self) -> TaskRun | None:
-        """The run that the Task itself made."""
+        """The run that the Task created."""
         return next((run for run in self.runs if is_owned_by(run, self.task)), None)
 
     @property
@@ -39,3 +42,22 @@ class Observed:
         """Runs that have ended, the one that finished last at the end."""
         ended = [run for run in self.runs if run.status.completion_time is not None]
         return sorted(ended, key=lambda run: (run.status.completion_time, run.metadata.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Reads what a decision about a Task needs from the caches."""
+
+    agents: Lister[Agent]
+    runs: Lister[TaskRun]
+    clock: Clock
+
+    def observe(self, task: Task) -> Observed:
+        """Read everything, change nothing."""
+        namespace = task.metadata.namespace
+        return Observed(
+            task=task,
+            agent=self.agents.get(namespace, task.spec.agent_ref.name),
+            runs=tuple(self.runs.by_index(RUNS_BY_TASK, f"{namespace}/{task.metadata.name}")),
+            now=self.clock.now(),
+        )

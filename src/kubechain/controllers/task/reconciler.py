@@ -2,92 +2,64 @@
 
 from __future__ import annotations
 
-from kubechain.api.agent import Agent
+from dataclasses import dataclass
+from typing import ClassVar
+
 from kubechain.api.task import Task
-from kubechain.api.taskrun import TaskRun
-from kubechain.controllers.frame import Settled, StatusWriter
-from kubechain.controllers.resources import TASKS
-from kubechain.controllers.task import effects, settle
-from kubechain.controllers.task.decide import Adopt, CreateRun, Follow, Wait, decide
-from kubechain.controllers.task.effects import RunCreated
-from kubechain.controllers.task.observe import Observed
-from kubechain.runtime.client import Client
+from kubechain.controllers import frame
+from kubechain.controllers.frame import Done, Settled, StatusWriter
+from kubechain.controllers.task import settle
+from kubechain.controllers.task.decide import decide
+from kubechain.controllers.task.effects import create_run
+from kubechain.controllers.task.observe import Observed, Observer
+from kubechain.controllers.task.outcomes import RunCreated
+from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, Step, Wait
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
-RUNS_BY_TASK = "task"
-TASKS_BY_AGENT = "tasks-by-agent"
 
-
+@dataclass(frozen=True, slots=True)
 class TaskReconciler:
-    """Keeps every Task's first run made and its `output` current."""
+    """Creates the first run of every Task and keeps `output` up to date."""
 
-    def __init__(
-        self,
-        *,
-        tasks: Lister[Task],
-        agents: Lister[Agent],
-        runs: Lister[TaskRun],
-        client: Client,
-        writer: StatusWriter,
-        clock: Clock,
-    ) -> None:
-        self._tasks = tasks
-        self._agents = agents
-        self._runs = runs
-        self._client = client
-        self._writer = writer
-        self._clock = clock
+    tasks: Lister[Task]
+    observer: Observer
+    writer: StatusWriter[Task]
+    clock: Clock
+
+    finalizer: ClassVar[str | None] = None
+    live_steps: ClassVar[tuple[type, ...]] = (CreateRun,)
 
     async def reconcile(self, request: Request) -> Result:
-        """Bring one Task a step further."""
-        task = self._tasks.get(request.namespace, request.name)
-        if task is None or task.metadata.deletion_timestamp is not None:
-            return Result()
-        settled = await self._carry_out(self._observe(task))
-        await self._writer.write(TASKS, task, settled)
-        return Result(requeue_after_seconds=settled.requeue_after_seconds)
+        """Take one Task a step further."""
+        return await frame.reconcile(self, self.tasks, request)
 
-    def _observe(self, task: Task) -> Observed:
-        namespace = task.metadata.namespace
-        return Observed(
-            task=task,
-            agent=self._agents.get(namespace, task.spec.agent_ref.name),
-            runs=tuple(self._runs.by_index(RUNS_BY_TASK, f"{namespace}/{task.metadata.name}")),
-            now=self._clock.now(),
-        )
+    async def observe(self, obj: Task) -> Observed:
+        """Read the Task's Agent and its runs."""
+        return self.observer.observe(obj)
 
-    async def _carry_out(self, observed: Observed) -> Settled:
+    def decide(self, observed: Observed) -> Step:
+        """The next step for one Task."""
+        return decide(observed)
+
+    async def carry_out(self, observed: Observed, step: Step) -> Done:
+        """Create or record the first run, or copy the newest answer."""
+        return await self.writer.finish(observed.task, await self._settled(observed, step))
+
+    async def forget(self, request: Request) -> None:
+        """Nothing: this process holds nothing for a Task."""
+        del request
+
+    async def _settled(self, observed: Observed, step: Step) -> Settled:
         task, now = observed.task, observed.now
-        match decide(observed):
-            case Wait() as step:
+        match step:
+            case Wait():
                 return settle.waiting(task, step, now)
             case CreateRun(name):
-                return settle.created(task, await effects.create_run(self._client, task, name), now)
+                return settle.created(task, await create_run(self.writer.client, task, name), now)
             case Adopt(name):
                 return settle.created(task, RunCreated(name), now)
-            case Follow() as step:
+            case Follow():
                 return settle.following(task, step)
-
-
-def run_task_index(run: TaskRun) -> list[str]:
-    """Index of runs by the Task that they name."""
-    return [f"{run.metadata.namespace}/{run.spec.task_ref.name}"] if run.spec.task_ref else []
-
-
-def task_agent_index(task: Task) -> list[str]:
-    """Index of Tasks by their Agent."""
-    return [f"{task.metadata.namespace}/{task.spec.agent_ref.name}"]
-
-
-def task_requests_for_run(run: TaskRun) -> list[Request]:
-    """The Task that a run names."""
-    return [Request(run.metadata.namespace, run.spec.task_ref.name)] if run.spec.task_ref else []
-
-
-def task_requests_for_agent(tasks: Lister[Task], agent: Agent) -> list[Request]:
-    """The Tasks that wait for an Agent, and those that do not: they find nothing to do."""
-    key = f"{agent.metadata.namespace}/{agent.metadata.name}"
-    return [Request(task.metadata.namespace, task.metadata.name) for task in tasks.by_index(TASKS_BY_AGENT, key)]

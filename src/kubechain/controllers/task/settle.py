@@ -9,22 +9,22 @@ from kubechain.api import conditions, reasons
 from kubechain.api.meta import StatusType
 from kubechain.api.task import Task
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
-from kubechain.controllers.task.decide import Follow, Wait
-from kubechain.controllers.task.effects import NameTaken, Outcome, RunCreated
 from kubechain.controllers.task.observe import RUN_CREATED
+from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
+from kubechain.controllers.task.steps import Follow, Wait
 
 NAME_TAKEN_SECONDS = 60.0
-"""Between two looks whether a name is free again: a run that does not name the Task wakes nobody when it goes."""
+"""Until the next try to create the run: the deletion of a run that does not name the Task wakes no Task."""
 
 
 def waiting(task: Task, step: Wait, now: datetime) -> Settled:
-    """The Task says what it waits for."""
+    """The Task waits; its status says for what."""
     event = normal(reasons.WAITING, step.detail)
     return Settled(_readiness(task, StatusType.PENDING, event, now), _news(task, event))
 
 
 def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
-    """The status after the attempt to make the first run."""
+    """The status after the attempt to create the first run."""
     match outcome:
         case RunCreated(name):
             event = normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(name))
@@ -38,7 +38,7 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
                 now=now,
                 observed_generation=task.metadata.generation,
             )
-            # The run may be over already, and its last change told: look at its answer now.
+            # The run may have finished before the Task was indexed as its owner: read its answer at once.
             return Settled(status, _news(task, event), requeue_after_seconds=0.0)
         case NameTaken(name):
             event = warning(

@@ -1,42 +1,94 @@
-"""How a conversation starts, and how large it may get: pure functions over messages."""
+"""The conversation of a run: how it starts, how it grows, and how large it may get. Pure functions over messages.
+
+`Transcript` is the only code of the controllers that reads or writes `status.contextWindow`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from kubechain.api import names
 from kubechain.api.message import Message
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.net.foreign import cut_bytes, cut_middle
 
 CONTEXT_WINDOW_MAX_BYTES = 1_200_000
-"""etcd refuses objects over 1.5 MiB; what is left is for the JSON around the messages, the answer and the metadata."""
+"""etcd refuses objects over 1.5 MiB; the rest is for the JSON around the messages, the answer and the metadata."""
 
 OUTPUT_MAX_BYTES = 64 * 1024
-"""`status.output` repeats the last message: a longer answer is cut here and stays whole in the context window."""
-
+"""`status.output` repeats the last message: a longer answer is truncated here and stays whole in the conversation."""
 
 TOOL_RESULT_INLINE_BYTES = 64 * 1024
-"""What one result may take of the conversation; a conversation is rewritten whole at each turn."""
+"""Limit of one tool result in the conversation, which is rewritten whole at each turn."""
 
 
-def opening(run: TaskRun, task: Task | None, system: str) -> tuple[Message, ...]:
-    """The messages that a run starts from.
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The messages of a run, from the system prompt to the newest.
 
-    Args:
-        system: The Agent's prompt; a conversation that is continued keeps the one that it began with.
+    Attributes:
+        messages: In order.
+        in_spec: `spec.contextWindow`, which is stored in the same object.
     """
-    earlier = run.spec.context_window
-    head = () if earlier and earlier[0].role == "system" else (Message(role="system", content=system),)
-    text = user_message(run, task)
-    tail = (Message(role="user", content=text),) if text else ()
-    return (*head, *earlier, *tail)
+
+    messages: tuple[Message, ...]
+    in_spec: tuple[Message, ...] = ()
+
+    @staticmethod
+    def of(run: TaskRun) -> Transcript:
+        """The conversation as the run's status has it."""
+        return Transcript(run.status.context_window, run.spec.context_window)
+
+    @staticmethod
+    def opening(run: TaskRun, task: Task | None, system: str) -> Transcript:
+        """The messages that a run starts from.
+
+        Args:
+            system: The Agent's prompt; a conversation that is continued keeps the prompt that it began with.
+        """
+        earlier = run.spec.context_window
+        head = () if earlier and earlier[0].role == "system" else (Message(role="system", content=system),)
+        text = user_message(run, task)
+        tail = (Message(role="user", content=text),) if text else ()
+        return Transcript((*head, *earlier, *tail), earlier)
+
+    def appended(self, *messages: Message) -> Transcript:
+        """The conversation with more messages at its end."""
+        return replace(self, messages=(*self.messages, *messages))
+
+    @property
+    def size_bytes(self) -> int:
+        """The room that the conversation takes in the stored object, what the spec holds of it included."""
+        return sum(len(message.to_json()) for message in (*self.in_spec, *self.messages))
+
+    @property
+    def excess(self) -> str:
+        """Why the conversation is too large to store; empty when it is not."""
+        size, limit = self.size_bytes, CONTEXT_WINDOW_MAX_BYTES
+        return f"the context window has {size} bytes, the limit is {limit}" if size > limit else ""
+
+    @property
+    def preview(self) -> str:
+        """The beginning of the newest question, on one line."""
+        questions = [message.content for message in self.messages if message.role == "user"]
+        return names.message_preview(" ".join(questions[-1].split())) if questions else ""
+
+    @property
+    def tool_result_count(self) -> int:
+        """How many tool calls were answered."""
+        return sum(message.role == "tool" for message in self.messages)
+
+    def status(self) -> dict[str, Any]:
+        """The status fields that hold the conversation."""
+        return {"context_window": self.messages, "message_count": len(self.messages)}
 
 
 def user_message(run: TaskRun, task: Task | None) -> str:
-    """The first question: the run's own, else the Task's message with its goal and its past under plain headings."""
+    """The first question: the run's own, else the Task's message with its goal and its history under headings."""
     if run.spec.user_message is not None:
         return run.spec.user_message
     if task is None:
@@ -49,42 +101,30 @@ def user_message(run: TaskRun, task: Task | None) -> str:
     return "\n\n".join(parts)
 
 
-def preview(messages: Iterable[Message]) -> str:
-    """The beginning of the newest question, on one line."""
-    questions = [message.content for message in messages if message.role == "user"]
-    return names.message_preview(" ".join(questions[-1].split())) if questions else ""
-
-
-def size_bytes(messages: Iterable[Message]) -> int:
-    """How much room messages take in the stored object."""
-    return sum(len(message.to_json()) for message in messages)
-
-
 def output_of(message: Message) -> str:
-    """What `status.output` says of a final answer."""
-    encoded = message.content.encode()
-    if len(encoded) <= OUTPUT_MAX_BYTES:
-        return message.content
-    return encoded[:OUTPUT_MAX_BYTES].decode(errors="ignore") + "…"
+    """`status.output` of a final answer."""
+    return cut_bytes(message.content, OUTPUT_MAX_BYTES)
 
 
 def unread(run: TaskRun) -> tuple[Message, ...]:
-    """What people told the agent since it last looked."""
+    """The messages of `spec.messages` that have not entered the conversation yet."""
     return tuple(
         Message(role="user", content=message.content) for message in run.spec.messages[run.status.messages_read :]
     )
 
 
 def tool_message(call: TaskRunToolCall, name: str) -> Message:
-    """What the model reads about a call that is over, whatever its end."""
-    return Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=shortened(_end_of(call), call))
+    """The message that answers a finished call, however it ended."""
+    return Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=shortened(_result(call), call))
 
 
-def _end_of(call: TaskRunToolCall) -> str:
+def _result(call: TaskRunToolCall) -> str:
     status = call.status
     match status.phase:
         case ToolCallPhase.SUCCEEDED:
             return status.result or ""
+        case ToolCallPhase.FAILED:
+            return f"error: {status.result or status.error or 'the call failed'}"
         case ToolCallPhase.TOOL_CALL_REJECTED:
             return f"rejected: {status.error or 'a person refused the call'}"
         case ToolCallPhase.OUTCOME_UNKNOWN:
@@ -94,22 +134,30 @@ def _end_of(call: TaskRunToolCall) -> str:
             )
         case ToolCallPhase.CANCELLED:
             return f"cancelled: {status.error or 'the call was cancelled'}"
-        case _:
-            return f"error: {status.result or status.error or 'the call failed'}"
+        case (
+            None
+            | ToolCallPhase.PENDING
+            | ToolCallPhase.RUNNING
+            | ToolCallPhase.AWAITING_SUB_AGENT
+            | ToolCallPhase.AWAITING_HUMAN_APPROVAL
+            | ToolCallPhase.AWAITING_HUMAN_INPUT
+            | ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL
+            | ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL
+            | ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT
+        ):
+            raise AssertionError(f"a call in phase {status.phase} has no result")
 
 
 def shortened(text: str, call: TaskRunToolCall) -> str:
-    """Head and tail of a long result; the whole stays in the call's own object."""
-    encoded = text.encode()
-    if len(encoded) <= TOOL_RESULT_INLINE_BYTES:
-        return text
-    half = TOOL_RESULT_INLINE_BYTES // 2
-    head, tail = encoded[:half].decode(errors="ignore"), encoded[-half:].decode(errors="ignore")
-    left_out = len(encoded) - 2 * half
-    note = f'[{left_out} bytes left out; the whole is in TaskRunToolCall "{call.metadata.name}"]'
-    return f"{head}\n{note}\n{tail}"
+    """Head and tail of a long result; the call's own object has the whole."""
+    name = call.metadata.name
+    return cut_middle(
+        text,
+        TOOL_RESULT_INLINE_BYTES,
+        note=lambda left: f'[{left} bytes left out; the whole is in TaskRunToolCall "{name}"]',
+    )
 
 
 def args_sha(name: str, arguments: str) -> str:
-    """Identity of a tool call's content; approvals and child objects are bound to it."""
+    """Identity of the content of a tool call; approvals and child objects are bound to it."""
     return hashlib.sha256(f"{name}\0{arguments}".encode()).hexdigest()

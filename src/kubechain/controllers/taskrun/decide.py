@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from kubechain.api import names, reasons
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
-from kubechain.api.message import Message
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import Pinned, PlanStep, TaskRun, TaskRunPhase
+from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, PlanStep, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import plan
-from kubechain.controllers.offers import Found, Missing, Offer, Source
+from kubechain.controllers.frame import Done
 from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
+from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
@@ -24,23 +25,35 @@ from kubechain.controllers.taskrun.steps import (
     CreateToolCalls,
     Delete,
     Fail,
-    Rest,
     SendToLLM,
     Step,
     Wait,
 )
+from kubechain.controllers.toolkinds.model import Found, Missing, Offer, ToolOrigin
+from kubechain.net.backoff import Backoff
 from kubechain.tools import arguments as tool_arguments
 
 DEFAULT_MAX_TURNS = 1_000
-"""Where the Agent sets no limit: no honest run meets it, and a loop without end does not run for ever."""
+"""Where the Agent sets no limit: so high that only a loop without end reaches it."""
 
 DEFAULT_MAX_TOOL_CALLS = 10_000
 
-TAKE_OVER_PAUSE_MAX_SECONDS = 60.0
+TAKE_OVER_PAUSE = Backoff(initial_seconds=1.0, max_seconds=60.0)
 
 
-def decide(observed: Observed) -> Step:
-    """The next step for one run."""
+def decide(observed: Observed) -> Step | Done:
+    """The next step for one run. A run that waits is reconciled again when its deadline is over."""
+    step, left = _next(observed), seconds_to_deadline(observed)
+    match step:
+        case Done(requeue_after_seconds):
+            return Done(soonest(requeue_after_seconds, left))
+        case Wait():
+            return replace(step, requeue_after_seconds=left)
+        case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Delete():
+            return step
+
+
+def _next(observed: Observed) -> Step | Done:
     status = observed.run.status
     match status.phase:
         case TaskRunPhase.FINAL_ANSWER | TaskRunPhase.FAILED | TaskRunPhase.CANCELLED:
@@ -61,23 +74,29 @@ def decide(observed: Observed) -> Step:
             return _follow_tool_calls(observed)
 
 
-def _expire(observed: Observed) -> Step:
-    """A finished run stays as long as it, else its Task, says; an unfinished one never gets here."""
+def soonest(*waits_seconds: float | None) -> float | None:
+    """The shortest of some waits, where None stands for none."""
+    return min((seconds for seconds in waits_seconds if seconds is not None), default=None)
+
+
+def _expire(observed: Observed) -> Step | Done:
+    """Delete a finished run after the time to live of its own spec, else of its Task."""
     task_limit = observed.task.spec.ttl_seconds_after_finished if observed.task else None
     own_limit = observed.run.spec.ttl_seconds_after_finished
     limit = task_limit if own_limit is None else own_limit
     ended_at = observed.run.status.completion_time
     if limit is None or ended_at is None:
-        return Rest()
+        return Done()
     left = _seconds_until(ended_at + timedelta(seconds=limit), observed.now)
-    return Rest(left) if left > 0 else Delete()
+    return Done(left) if left > 0 else Delete()
 
 
 def seconds_to_deadline(observed: Observed) -> float | None:
     """How long the run may still take; None when it has no limit, has not started, or is over."""
     status = observed.run.status
     limit, start = _deadline_seconds(observed), status.start_time
-    if limit is None or start is None or status.completion_time is not None:
+    is_over = status.completion_time is not None or status.phase in TERMINAL_TASK_RUN_PHASES
+    if limit is None or start is None or is_over:
         return None
     return max((start + timedelta(seconds=limit) - observed.now).total_seconds(), 0.0)
 
@@ -98,20 +117,17 @@ def _begin(observed: Observed) -> Step:
     agent, llm = observed.agent, observed.llm
     assert agent is not None
     assert llm is not None
-    window = conversation.opening(observed.run, observed.task, agent.spec.system)
-    return too_large(observed.run, window) or Begin(_pin(agent, llm, observed.tools), window)
+    transcript = Transcript.opening(observed.run, observed.task, agent.spec.system)
+    return too_large(transcript) or Begin(_pin(agent, llm, observed.tools), transcript)
 
 
-def too_large(run: TaskRun, window: Sequence[Message]) -> Fail | None:
-    """The end of a run whose next conversation no API server could store beside what its spec holds."""
-    size, limit = conversation.size_bytes((*run.spec.context_window, *window)), conversation.CONTEXT_WINDOW_MAX_BYTES
-    if size <= limit:
-        return None
-    return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, f"the context window has {size} bytes, the limit is {limit}")
+def too_large(transcript: Transcript) -> Fail | None:
+    """The end of a run whose conversation cannot be stored."""
+    return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, transcript.excess) if transcript.excess else None
 
 
 def _missing(observed: Observed) -> str | None:
-    """What a run that has not begun still needs, from the outside in."""
+    """What a run that has not begun waits for: its Task, its Agent, its LLM."""
     task_ref = observed.run.spec.task_ref
     if task_ref is not None:
         if observed.task is None:
@@ -154,7 +170,7 @@ def _send(observed: Observed, *, attempt: int) -> Step:
 
 
 def _tool_trouble(observed: Observed) -> str | None:
-    """A model that is asked without its tools answers without them: better wait, and say for what."""
+    """The first tool that is missing: a model that is called without a tool would answer without it."""
     return next((tool.detail for tool in observed.tools if isinstance(tool, Missing)), None)
 
 
@@ -167,35 +183,34 @@ def _over_limits(observed: Observed) -> Fail | None:
     usage = observed.run.status.usage
     if max_tokens is not None and usage is not None and usage.total_tokens >= max_tokens:
         return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {max_tokens} tokens")
-    window = (*observed.run.status.context_window, *conversation.unread(observed.run))
-    return too_large(observed.run, window)
+    return too_large(Transcript.of(observed.run).appended(*conversation.unread(observed.run)))
 
 
-def _take_over(observed: Observed) -> Step:
-    """A claim without a call in this process: its holder died, or its answer could not be recorded."""
+def _take_over(observed: Observed) -> Step | Done:
+    """The turn is claimed, and no worker of this process calls the model: claim it again once its holder is gone."""
     claim = observed.run.status.llm
     if observed.holder_gone_in_seconds > 0:
-        return Rest(observed.holder_gone_in_seconds)
+        return Done(observed.holder_gone_in_seconds)
     if claim is None:
         return _send(observed, attempt=0)
     wait = _seconds_until(claim.started_at + _take_over_pause(claim.attempt), observed.now)
-    return Rest(wait) if wait > 0 else _send(observed, attempt=claim.attempt + 1)
+    return Done(wait) if wait > 0 else _send(observed, attempt=claim.attempt + 1)
 
 
 def _take_over_pause(attempt: int) -> timedelta:
     """The first take-over is immediate. Later ones wait, longer each time.
 
-    So two replicas that wrongly take each other for dead do not chase the claim for ever, and a run whose answer kills
-    the manager does not pay for the model at every restart.
+    So two replicas that each take the other for dead stop taking the claim from each other, and a run whose answer
+    kills the manager is not billed at every restart.
     """
-    return timedelta(seconds=min(2.0**attempt, TAKE_OVER_PAUSE_MAX_SECONDS) if attempt else 0.0)
+    return timedelta(seconds=TAKE_OVER_PAUSE.seconds(attempt) if attempt else 0.0)
 
 
-def _try_again(observed: Observed) -> Step:
+def _try_again(observed: Observed) -> Step | Done:
     status = observed.run.status
     wait = _seconds_until(status.next_attempt_at, observed.now)
     if wait > 0:
-        return Rest(wait)
+        return Done(wait)
     return _send(observed, attempt=status.llm.attempt + 1 if status.llm else 0)
 
 
@@ -203,12 +218,12 @@ def _seconds_until(moment: datetime | None, now: datetime) -> float:
     return 0.0 if moment is None else (moment - now).total_seconds()
 
 
-def _follow_tool_calls(observed: Observed) -> Step:
-    """W4 until every call has its object, W5 when every one is over; in between the watch brings the run back."""
+def _follow_tool_calls(observed: Observed) -> Step | Done:
+    """W4 until every call has its object, W5 when all are over; in between a watch event brings the run back."""
     run = observed.run
     pending = run.status.pending_turn
     limit = _max_tool_calls(observed)
-    if _tool_calls_so_far(run) + len(pending) > limit:
+    if Transcript.of(run).tool_result_count + len(pending) > limit:
         return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {limit} tool calls")
     named = [(call, names.tool_call_name(run.metadata.name, turn=run.status.turn, index=call.idx)) for call in pending]
     missing = tuple(call for call, name in named if name not in observed.calls)
@@ -217,11 +232,11 @@ def _follow_tool_calls(observed: Observed) -> Step:
     calls = [observed.calls[name] for _, name in named]
     for wanted, call in zip(pending, calls, strict=True):
         if is_left_over(run, call):
-            return Rest(LEFT_OVER_SECONDS)
+            return Done(LEFT_OVER_SECONDS)
         if not is_call_of(run, wanted, call):
             return Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(call.metadata.name))
     if not all(call.status.phase is not None and call.status.phase.is_terminal for call in calls):
-        return Rest()
+        return Done()
     return AnswerToolCalls(
         tuple(conversation.tool_message(call, wanted.name) for wanted, call in zip(pending, calls, strict=True)),
         plan=_newest_plan(run, calls),
@@ -229,7 +244,7 @@ def _follow_tool_calls(observed: Observed) -> Step:
 
 
 def taken(name: str) -> str:
-    """What people read about a name that they, or somebody, took from under a run."""
+    """The error of a run whose tool call cannot be created under its name."""
     return f'TaskRunToolCall "{name}" exists already and does not belong to this run'
 
 
@@ -238,17 +253,13 @@ def _max_tool_calls(observed: Observed) -> int:
     return (limits.max_tool_calls if limits else None) or DEFAULT_MAX_TOOL_CALLS
 
 
-def _tool_calls_so_far(run: TaskRun) -> int:
-    return sum(message.role == "tool" for message in run.status.context_window)
-
-
 def _newest_plan(run: TaskRun, calls: Sequence[TaskRunToolCall]) -> tuple[PlanStep, ...] | None:
-    """The last plan of the turn that was accepted; a Tool that merely has the name says nothing about the plan."""
+    """The last accepted plan of the turn; None where the name of the plan's tool belongs to an object of kind Tool."""
     pinned = run.status.pinned.tools if run.status.pinned else ()
-    if not any(tool.name == plan.NAME and tool.kind == Source.BUILTIN for tool in pinned):
+    if not any(tool.name == plan.NAME and tool.kind == ToolOrigin.BUILTIN for tool in pinned):
         return None
     accepted = [
         call for call in calls if call.spec.tool_ref.name == plan.NAME and call.status.phase == ToolCallPhase.SUCCEEDED
     ]
-    # Read as the call itself read them: what was accepted there cannot fail here.
+    # Parsed as the call was parsed, so an accepted call cannot fail here.
     return plan.steps_of(tool_arguments.parse(accepted[-1].spec.arguments, None)) if accepted else None

@@ -1,4 +1,4 @@
-"""What a TaskRun does to the world: it calls the model, and makes the objects for the calls that the model wants."""
+"""What a TaskRun does to the world: it calls the model, and creates the objects of the calls that the model wants."""
 
 from __future__ import annotations
 
@@ -12,18 +12,39 @@ from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
-from kubechain.controllers.frame import cache_is_behind
-from kubechain.controllers.inflight import InFlight
-from kubechain.controllers.offers import Offer
+from kubechain.controllers.checks import LLMChecks
+from kubechain.controllers.frame import StatusWriter, cache_is_behind
+from kubechain.controllers.inflight import InFlight, Interrupted
+from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
+from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, idempotency_key, is_call_of, is_left_over
+from kubechain.controllers.taskrun import settle
+from kubechain.controllers.taskrun.claims import (
+    LEFT_OVER_SECONDS,
+    claim_for,
+    holds,
+    idempotency_key,
+    is_call_of,
+    is_left_over,
+)
+from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
+from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refused, outcome_of
+from kubechain.controllers.taskrun.steps import SendToLLM
+from kubechain.controllers.toolkinds.model import Offer
 from kubechain.llm.client import LLMClient, ToolDefinition
 from kubechain.llm.errors import LLMError
 from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, RetryableError
+from kubechain.runtime.keys import Request
+from kubechain.runtime.telemetry import SpanContext, Telemetry
+
+DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
+"""Long enough for a reasoning model, short enough that a lost connection is noticed within minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +53,26 @@ class ModelCaller:
 
     client: LLMClient
     secrets: SecretReader
-    in_flight: InFlight
+    telemetry: Telemetry
 
     async def ask(
-        self,
-        run: TaskRun,
-        llm: LLM,
-        offers: Sequence[Offer],
-        claim: LLMClaim,
-        *,
-        timeout_seconds: float,
-        left_seconds: float | None,
-        is_unwanted: Callable[[], bool],
-    ) -> Outcome:
+        self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, *, left_seconds: float | None
+    ) -> Answered | Deferred | Refused:
         """Call the model once; failures come back as values.
 
         Args:
-            timeout_seconds: For the call itself.
             left_seconds: What the run has left for everything; None for no limit.
-            is_unwanted: See `InFlight.run`.
         """
-        effect = self._ask(run, llm, offers, claim, timeout_seconds, left_seconds)
-        return await self.in_flight.run(run.metadata.uid, effect, is_unwanted=is_unwanted)
-
-    async def _ask(
-        self,
-        run: TaskRun,
-        llm: LLM,
-        offers: Sequence[Offer],
-        claim: LLMClaim,
-        timeout_seconds: float,
-        left_seconds: float | None,
-    ) -> Answered | Deferred | Refused:
         tools = [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
+        timeout_seconds = (claim.deadline - claim.started_at).total_seconds()
+        attributes = {"llm": llm.metadata.name, "turn": claim.turn, "attempt": claim.attempt}
         try:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
-            async with asyncio.timeout(left_seconds):
-                completion = await self.client.complete(
-                    target, run.status.context_window, tools, timeout_seconds=timeout_seconds
-                )
+            with self.telemetry.span("model_call", _span_of(run), attributes):
+                async with asyncio.timeout(left_seconds):
+                    completion = await self.client.complete(
+                        target, Transcript.of(run).messages, tools, timeout_seconds=timeout_seconds
+                    )
         except TimeoutError:
             return Deferred("the run's time was over before the model answered")
         except SecretUnavailable as error:
@@ -80,8 +82,72 @@ class ModelCaller:
         return Answered(completion)
 
 
+def _span_of(run: TaskRun) -> SpanContext | None:
+    span = run.status.span_context
+    return SpanContext(span.trace_id, span.span_id) if span is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn with the model: W2 (claim), the call, W3 (answer)."""
+
+    caller: ModelCaller
+    observer: Observer
+    in_flight: InFlight
+    writer: StatusWriter[TaskRun]
+    outcomes: OutcomeWriter[TaskRun]
+    checks: LLMChecks
+    replica: Replica
+    clock: Clock
+
+    async def take(
+        self, observed: Observed, llm: LLM, step: SendToLLM, refused: Callable[[TaskRun, Exception], settle.Settled]
+    ) -> TaskRun | None:
+        """Claim the turn, call the model, record the answer.
+
+        Args:
+            refused: The status to write when the server refuses that of the outcome for good.
+
+        Returns:
+            The run as it is now; None when it is gone.
+        """
+        left_seconds = seconds_to_deadline(observed)
+        claim = self._claim(observed, llm, step, left_seconds)
+        claimed = await self.writer.write(observed.run, settle.claimed(observed.run, claim))
+        if claimed is None:
+            return None
+        effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)
+        outcome: Outcome = await self.in_flight.run(
+            claimed.metadata.uid, effect, is_unwanted=lambda: self.observer.is_unwanted(claimed)
+        )
+        if isinstance(outcome, Interrupted):
+            return await self.outcomes.read(claimed)
+        if isinstance(outcome, Refused) and outcome.invalidates_check:
+            self.checks.invalidate(Request(llm.metadata.namespace, llm.metadata.name))
+        jitter, is_agent_gone = self.clock.random.random(), self.observer.is_agent_gone(claimed)
+        write: ClaimedWrite[TaskRun] = ClaimedWrite(
+            holds=lambda run: holds(run, claim),
+            settle=lambda run: settle.outcome(
+                run, outcome, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now()
+            ),
+            refused=refused,
+        )
+        return await self.outcomes.write(claimed, write)
+
+    def _claim(self, observed: Observed, llm: LLM, step: SendToLLM, left_seconds: float | None) -> LLMClaim:
+        timeout_seconds = float(llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
+        return claim_for(
+            observed.run,
+            turn=step.turn,
+            attempt=step.attempt,
+            holder=self.replica.identity,
+            now=observed.now,
+            timeout_seconds=soonest(timeout_seconds, left_seconds) or 0.0,
+        )
+
+
 def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
-    """The object for one call, under a name that every retry gives again."""
+    """The object of one call, under its deterministic name."""
     labels = {names.LABEL_TASK_RUN: names.label_value(run.metadata.name)}
     if run.spec.task_ref is not None:
         labels[names.LABEL_TASK] = names.label_value(run.spec.task_ref.name)
@@ -113,20 +179,20 @@ def _call_type(run: TaskRun, name: str) -> ToolCallType | None:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The name of a call's object belongs to something else: somebody interfered, and guessing would double a call."""
+    """The name of a call's object belongs to an object that is not this turn's call."""
 
     name: str
 
 
 async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[PendingToolCall]) -> Taken | None:
-    """W4: make what is missing, and accept what an earlier try made.
+    """W4: create the objects that are missing, and adopt those that an earlier try created.
 
     Returns:
-        None when every object is there and is this turn's.
+        None when every object exists and is this turn's.
 
     Raises:
-        RetryableError: An earlier run of the same name has left an object behind that is about to go; or all are there,
-            and the cache does not know yet.
+        RetryableError: An object of an earlier run of the same name is about to be deleted; or all objects exist, and
+            the cache does not know yet.
     """
     found = None
     for pending in missing:

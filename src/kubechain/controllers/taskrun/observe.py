@@ -6,28 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kubechain.api import names
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
 from kubechain.api.meta import is_owned_by
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
-from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
-from kubechain.controllers.offers import Found
+from kubechain.controllers.replica import Replica
+from kubechain.controllers.toolkinds.model import Found
+from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.store import Lister
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is known about a run before anything is decided.
+    """All that a decision about a run depends on.
 
     Attributes:
         task: None when the run names none, or when it does not exist.
         agent: The run's own, else its Task's; None when it does not exist (any more).
         llm: The pinned one once the run has begun, else the Agent's.
-        tools: What the model may call: the Agent's offers, and once the run has begun what became of the pinned ones.
+        tools: What the model may call: the Agent's offers; once the run has begun, what the pinned names stand for now.
         calls: The objects of the run's tool calls, by name.
-        holder_gone_in_seconds: For a claim found in the status: 0 when nobody works on it any more, else how long to
-            wait before asking again.
+        holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
+            asking again.
     """
 
     run: TaskRun
@@ -41,12 +46,12 @@ class Observed:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the conversation is pinned: from then on edits of Agent and Task change nothing."""
+        """Whether Agent, LLM and tools are pinned: from then on edits of Agent and Task change nothing."""
         return self.run.status.pinned is not None
 
     @property
     def is_own_run_of_task(self) -> bool:
-        """Whether the Task itself made this run, so that it has found its Agent ready already."""
+        """Whether the Task created this run, so that it has found its Agent ready already."""
         return self.task is not None and is_owned_by(self.run, self.task)
 
     @property
@@ -66,3 +71,64 @@ class Observed:
 def agent_reference(run: TaskRun, task: Task | None) -> LocalObjectReference | None:
     """The Agent that does the work: the run's own overrides its Task's."""
     return run.spec.agent_ref or (task.spec.agent_ref if task else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Reads what a decision about a run needs from the caches."""
+
+    runs: Lister[TaskRun]
+    tasks: Lister[Task]
+    agents: Lister[Agent]
+    llms: Lister[LLM]
+    tool_calls: Lister[TaskRunToolCall]
+    kinds: ToolKinds
+    replica: Replica
+    clock: Clock
+
+    async def observe(self, run: TaskRun) -> Observed:
+        """Read everything, change nothing."""
+        namespace, pinned = run.metadata.namespace, run.status.pinned
+        task = self.tasks.get(namespace, run.spec.task_ref.name) if run.spec.task_ref else None
+        reference = agent_reference(run, task)
+        agent_name = pinned.agent_name if pinned else (reference.name if reference else "")
+        agent = self.agents.get(namespace, agent_name) if agent_name else None
+        llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
+        return Observed(
+            run=run,
+            task=task,
+            agent=agent,
+            llm=self.llms.get(namespace, llm_name) if llm_name else None,
+            now=self.clock.now(),
+            tools=self._tools(run, agent),
+            calls=self._calls(run),
+            holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
+        )
+
+    def is_unwanted(self, run: TaskRun) -> bool:
+        """Whether the run is cancelled or deleted, as the cache has it."""
+        latest = self.runs.get(run.metadata.namespace, run.metadata.name)
+        return latest is None or latest.spec.cancel or latest.metadata.deletion_timestamp is not None
+
+    def is_agent_gone(self, run: TaskRun) -> bool:
+        """Whether the Agent that the run pinned was deleted."""
+        pinned = run.status.pinned
+        return pinned is not None and self.agents.get(run.metadata.namespace, pinned.agent_name) is None
+
+    def _calls(self, run: TaskRun) -> dict[str, TaskRunToolCall]:
+        """The objects of the open turn, by their deterministic names: a run of days has thousands of others."""
+        namespace, name, turn = run.metadata.namespace, run.metadata.name, run.status.turn
+        wanted = (names.tool_call_name(name, turn=turn, index=call.idx) for call in run.status.pending_turn)
+        found = (self.tool_calls.get(namespace, one) for one in wanted)
+        return {call.metadata.name: call for call in found if call is not None}
+
+    def _tools(self, run: TaskRun, agent: Agent | None) -> tuple[Found, ...]:
+        if run.status.pinned is not None:
+            return tuple(self.kinds.find(run.metadata.namespace, tool) for tool in run.status.pinned.tools)
+        return self.kinds.offers_of(agent) if agent else ()
+
+    async def _holder_gone_in_seconds(self, run: TaskRun) -> float:
+        claim = run.status.llm
+        if run.status.phase != TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM or claim is None:
+            return 0.0
+        return await self.replica.gone_in_seconds(claim.holder)

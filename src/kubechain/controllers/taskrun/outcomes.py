@@ -8,17 +8,18 @@ from kubechain.api import reasons
 from kubechain.controllers.inflight import Interrupted
 from kubechain.llm import errors
 from kubechain.llm.client import Completion
+from kubechain.net.backoff import EQUAL_JITTER, Backoff
 
 INVALID_ANSWERS_MAX = 5
-"""A model that gives nothing usable this often in one turn will not do better: the run says so instead of paying on."""
+"""How many answers without usable content end a run: each of them is billed."""
 
-BACKOFF_BASE_SECONDS = 1.0
-BACKOFF_MAX_SECONDS = 300.0
+BACKOFF = Backoff(initial_seconds=1.0, max_seconds=300.0, jitter=EQUAL_JITTER)
+"""Between attempts of a model call; the jitter spreads runs that failed together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The model gave a whole answer."""
+    """The model gave a complete answer."""
 
     completion: Completion
 
@@ -29,7 +30,7 @@ class Deferred:
 
     Attributes:
         retry_after_seconds: The least that the provider asked for, if it did.
-        is_invalid_answer: Whether the model did answer, with nothing usable.
+        is_invalid_answer: Whether the model answered without usable content.
     """
 
     message: str
@@ -39,15 +40,15 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call failed in a way that only a change can mend.
+    """The call failed, and will fail again until somebody changes something.
 
     Attributes:
-        doubts_llm: Whether the LLM's own verdict must be looked at again.
+        invalidates_check: Whether the LLM must be checked again.
     """
 
     reason: str
     message: str
-    doubts_llm: bool = False
+    invalidates_check: bool = False
 
 
 Outcome = Answered | Deferred | Refused | Interrupted
@@ -57,8 +58,8 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
     """Sort a failure by its consequence.
 
     Args:
-        invalid_answers: How many times in this turn the model has answered with nothing usable before. Attempts that
-            failed in another way do not count: a provider that was down for hours may still give a good answer.
+        invalid_answers: How many answers without usable content came before in this turn. Attempts that failed in
+            another way do not count: a provider that was down for hours may still give a good answer.
     """
     match error:
         case errors.InvalidAnswer() if invalid_answers + 1 >= INVALID_ANSWERS_MAX:
@@ -68,17 +69,16 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
         case errors.Retryable():
             return Deferred(str(error), error.retry_after_seconds)
         case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.QuotaExhausted() | errors.InvalidTarget():
-            return Refused(reasons.LLM_REQUEST_FAILED, str(error), doubts_llm=True)
-        case _:
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), invalidates_check=True)
+        case errors.LLMError():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error))
 
 
 def wait_seconds(deferred: Deferred, *, attempt: int, jitter: float) -> float:
-    """How long to wait before the next attempt: what the provider asks for, at least the backoff.
+    """How long to wait before the next attempt: the backoff, or longer where the provider asks for it.
 
     Args:
         attempt: How many times the turn's call was started before this one.
-        jitter: Between 0 and 1; spreads runs that failed together.
+        jitter: Between 0 and 1.
     """
-    backoff = min(BACKOFF_BASE_SECONDS * 2.0 ** min(attempt, 16), BACKOFF_MAX_SECONDS)
-    return max(deferred.retry_after_seconds or 0.0, backoff * (0.5 + 0.5 * jitter))
+    return max(deferred.retry_after_seconds or 0.0, BACKOFF.seconds(attempt, jitter))

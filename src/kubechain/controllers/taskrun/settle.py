@@ -14,35 +14,38 @@ from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import too_large
-from kubechain.controllers.taskrun.outcomes import Deferred
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused, wait_seconds
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion
+from kubechain.net.foreign import cut
 
 SUCCEEDED = "Succeeded"
 """Condition of a finished run, for `kubectl wait --for=condition=Succeeded`."""
 
 ERROR_MAX_CHARACTERS = 1_024
-"""Room for what happened and where; whole provider replies belong in nobody's status."""
+"""Limit of `error` and `statusDetail`."""
 
 
 def waiting(run: TaskRun, step: Wait) -> Settled:
-    """The run says what it waits for; a run that has begun stays in its phase."""
+    """The run waits; its status says for what. A run that has begun stays in its phase."""
     status: dict[str, Any] = {"ready": False, "status": StatusType.PENDING, "status_detail": step.detail}
     if run.status.pinned is None:
         status |= {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
     news = run.status.status_detail != step.detail
-    return Settled(status, (normal(reasons.WAITING, step.detail),) if news else ())
+    events = (normal(reasons.WAITING, step.detail),) if news else ()
+    return Settled(status, events, requeue_after_seconds=step.requeue_after_seconds)
 
 
 def _preview(run: TaskRun) -> str:
     if run.spec.user_message is None:
         return run.status.user_msg_preview
-    return conversation.preview((Message(role="user", content=run.spec.user_message),))
+    return Transcript((Message(role="user", content=run.spec.user_message),)).preview
 
 
 def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
-    """W1."""
+    """W1: Agent, LLM and tools are pinned, and the conversation has its first messages."""
     status = {
         "phase": TaskRunPhase.READY_FOR_LLM,
         "ready": True,
@@ -50,28 +53,26 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
         "status_detail": "Ready to send to LLM",
         "pinned": step.pinned,
         "turn": 0,
-        "context_window": step.context_window,
-        "message_count": len(step.context_window),
-        "user_msg_preview": conversation.preview(step.context_window),
+        "user_msg_preview": step.transcript.preview,
         "start_time": now,
         "span_context": _trace(run),
+        **step.transcript.status(),
     }
     return Settled(status, (normal(reasons.VALIDATION_SUCCEEDED, reasons.TASK_VALIDATED),))
 
 
 def _trace(run: TaskRun) -> SpanContext:
-    """One trace for each run, the same however often it is computed."""
+    """One trace for each run, computed from its uid."""
     root = uuid.uuid5(uuid.UUID(run.metadata.uid), "trace")
     return SpanContext(trace_id=root.hex, span_id=root.hex[:16])
 
 
 def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
-    """W2: the claim, together with what people told the agent meanwhile, so that each message is read once."""
-    window = (*run.status.context_window, *conversation.unread(run))
+    """W2: the claim, together with the unread messages of the spec, so that each of them is read once."""
+    transcript = Transcript.of(run).appended(*conversation.unread(run))
     return Settled(
-        {
-            "context_window": window,
-            "message_count": len(window),
+        transcript.status()
+        | {
             "messages_read": len(run.spec.messages),
             "phase": TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM,
             "ready": True,
@@ -83,16 +84,43 @@ def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
     )
 
 
+def outcome(
+    run: TaskRun, result: Answered | Deferred | Refused, *, jitter: float, is_agent_gone: bool, now: datetime
+) -> Settled:
+    """W3: what the outcome of the claimed model call means for the run.
+
+    Args:
+        jitter: Between 0 and 1, for the backoff.
+        is_agent_gone: Whether the Agent was deleted meanwhile.
+    """
+    match result:
+        case Answered(completion):
+            settled = answered(run, completion, now)
+            return replace(settled, events=(*_agent_news(run, is_agent_gone), *settled.events))
+        case Deferred():
+            attempt = run.status.llm.attempt if run.status.llm else 0
+            wait = wait_seconds(result, attempt=attempt, jitter=jitter)
+            return deferred(run, result, wait_seconds=wait, now=now)
+        case Refused(reason, message):
+            return failed(run, Fail(reason, message), now)
+
+
+def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
+    if not is_agent_gone or run.status.pinned is None:
+        return ()
+    name = run.status.pinned.agent_name
+    text = f'Agent "{name}" was deleted; the run goes on with what it pinned when it began'
+    return (warning(reasons.AGENT_DELETED, text),)
+
+
 def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
-    """W3: the assistant's message, and either the end of the run or the tool calls that it asks for."""
+    """W3: the assistant's message is appended, and the run ends or waits for the tool calls that it asks for."""
     calls = _with_unique_ids(run.status.turn, completion.message.tool_calls)
     message = completion.message.with_changes(tool_calls=calls) if calls else completion.message
-    window = (*run.status.context_window, message)
-    if excess := too_large(run, window):
+    transcript = Transcript.of(run).appended(message)
+    if excess := too_large(transcript):
         return failed(run, excess, now)
-    recorded = {
-        "context_window": window,
-        "message_count": len(window),
+    recorded = transcript.status() | {
         "usage": add_usage(run.status.usage, completion.usage),
         "llm": None,
         "error": None,
@@ -110,7 +138,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
 
 
 def _call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:
-    """How long the model call took, and which attempt it was: what people look for first in a slow run's log."""
+    """Attempt and duration of the model call, for the log."""
     claim = run.status.llm
     if claim is None:
         return {}
@@ -133,7 +161,7 @@ def _final(run: TaskRun, message: Message, recorded: dict[str, Any], now: dateti
 
 
 def _interjected(run: TaskRun, recorded: dict[str, Any]) -> Settled:
-    """Somebody spoke while the model was answering: the agent hears that before it is done."""
+    """Messages were added to the spec while the model was answering: another turn reads them before the run ends."""
     status = recorded | {
         "phase": TaskRunPhase.READY_FOR_LLM,
         "ready": True,
@@ -167,7 +195,7 @@ def _pending(idx: int, call: ToolCall) -> PendingToolCall:
 
 
 def _with_unique_ids(turn: int, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-    """Every answer must find its call: missing and doubled ids are replaced by ones of our own."""
+    """Missing and doubled ids are replaced, so that each result refers to one call."""
     seen: set[str] = set()
     unique: list[ToolCall] = []
     for idx, call in enumerate(calls):
@@ -177,7 +205,7 @@ def _with_unique_ids(turn: int, calls: Sequence[ToolCall]) -> tuple[ToolCall, ..
 
 
 def add_usage(before: Usage | None, more: Usage) -> Usage:
-    """What the run has cost so far."""
+    """The sum of two usages."""
     if before is None:
         return more
     return Usage(
@@ -189,29 +217,27 @@ def add_usage(before: Usage | None, more: Usage) -> Usage:
 
 
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
-    """W5: all answers of the turn at once, and on to the next turn."""
-    window = (*run.status.context_window, *step.messages)
+    """W5: the results of all tool calls are appended at once, and the next turn begins."""
     plan = {} if step.plan is None else {"plan": step.plan}
     return Settled(
-        plan
+        Transcript.of(run).appended(*step.messages).status()
+        | plan
         | {
             "phase": TaskRunPhase.READY_FOR_LLM,
             "ready": True,
             "status": StatusType.READY,
             "status_detail": "Ready to send to LLM",
-            "context_window": window,
-            "message_count": len(window),
             "pending_turn": (),
             "turn": run.status.turn + 1,
         }
     )
 
 
-def deferred(run: TaskRun, outcome: Deferred, *, wait_seconds: float, now: datetime) -> Settled:
-    """The model call failed in a way that may pass: the run keeps its conversation and tries again."""
+def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: datetime) -> Settled:
+    """The model call failed in a way that may pass: the run keeps its conversation and retries."""
     claim = run.status.llm
     attempt = claim.attempt + 1 if claim else 1
-    text = cut(outcome.message)
+    text = cut(result.message, ERROR_MAX_CHARACTERS)
     status: dict[str, Any] = {
         "phase": TaskRunPhase.ERROR_BACKOFF,
         "ready": False,
@@ -220,15 +246,15 @@ def deferred(run: TaskRun, outcome: Deferred, *, wait_seconds: float, now: datet
         "error": text,
         "next_attempt_at": now + timedelta(seconds=wait_seconds),
     }
-    if claim is not None and outcome.is_invalid_answer:
+    if claim is not None and result.is_invalid_answer:
         status["llm"] = claim.with_changes(invalid_answers=(claim.invalid_answers or 0) + 1)
     events = (warning(reasons.LLM_REQUEST_FAILED, text),) if run.status.error != text else ()
     return Settled(status, events, requeue_after_seconds=wait_seconds, facts=_call_facts(run, now))
 
 
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
-    """The run is over without an answer; everything said so far stays."""
-    text = cut(step.message)
+    """The run is over without an answer; the conversation stays."""
+    text = cut(step.message, ERROR_MAX_CHARACTERS)
     status = {
         "phase": TaskRunPhase.FAILED,
         "ready": False,
@@ -244,7 +270,7 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
 
 
 def cancelled(run: TaskRun, now: datetime) -> Settled:
-    """A person stopped the run."""
+    """The run was cancelled by its spec."""
     text = "Cancelled by spec.cancel"
     status = {
         "phase": TaskRunPhase.CANCELLED,
@@ -259,11 +285,6 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
     return Settled(status, (normal(reasons.CANCELLED, text),))
 
 
-def cut(text: str) -> str:
-    """`text` in the room that a status has for an error."""
-    return text if len(text) <= ERROR_MAX_CHARACTERS else text[: ERROR_MAX_CHARACTERS - 1] + "…"
-
-
 def _finished(run: TaskRun, *, is_success: bool, reason: str, message: str, now: datetime) -> Any:
     return conditions.with_condition(
         run.status.conditions,
@@ -273,11 +294,4 @@ def _finished(run: TaskRun, *, is_success: bool, reason: str, message: str, now:
         message=message,
         now=now,
         observed_generation=run.metadata.generation,
-    )
-
-
-def agent_gone(name: str) -> Event:
-    """A person should know that a run goes on without the Agent that it was started with."""
-    return warning(
-        reasons.AGENT_DELETED, f'Agent "{name}" was deleted; the run goes on with what it pinned when it began'
     )

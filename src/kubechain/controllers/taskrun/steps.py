@@ -1,4 +1,4 @@
-"""What can be done about a TaskRun: one frozen value for each, named by its verb."""
+"""What a TaskRun does next: one frozen value for each step."""
 
 from __future__ import annotations
 
@@ -6,58 +6,57 @@ from dataclasses import dataclass
 
 from kubechain.api.message import Message
 from kubechain.api.taskrun import PendingToolCall, Pinned, PlanStep
-from kubechain.controllers.offers import Offer
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Nothing to do: the run is over, or its next moment is known.
-
-    Attributes:
-        requeue_after_seconds: None waits for a watch event.
-    """
-
-    requeue_after_seconds: float | None = None
+from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.toolkinds.model import Offer
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something that the run needs is not there; a watch brings the run back."""
+    """Something that the run needs is missing; a watch event brings the run back.
+
+    Attributes:
+        requeue_after_seconds: When to look without one; None for never.
+    """
 
     detail: str
+    requeue_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """W1: pin what the run means, and start the conversation."""
+    """W1: pin Agent, LLM and tools, and start the conversation."""
 
     pinned: Pinned
-    context_window: tuple[Message, ...]
+    transcript: Transcript
 
 
 @dataclass(frozen=True, slots=True)
 class SendToLLM:
-    """W2: claim the model call of this turn, then make it."""
+    """W2: claim the model call of this turn, then make it; W3: record its answer.
+
+    Attributes:
+        attempt: How many times the turn's call was started before.
+        offers: What the model may call.
+    """
 
     turn: int
     attempt: int
     offers: tuple[Offer, ...] = ()
-    """What the model may call."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateToolCalls:
-    """W4: make the objects of the turn's tool calls that are not there yet."""
+    """W4: create the objects of the turn's tool calls that do not exist yet."""
 
     missing: tuple[PendingToolCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerToolCalls:
-    """W5: the answers to all tool calls of the turn, in order.
+    """W5: append the results of all tool calls of the turn, in order.
 
     Attributes:
-        plan: The agent's newest plan; None when it did not touch it in this turn.
+        plan: The Agent's newest plan; None when this turn did not change it.
     """
 
     messages: tuple[Message, ...]
@@ -66,7 +65,7 @@ class AnswerToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The run ends without an answer, with the reason recorded."""
+    """The run ends without an answer, for a recorded reason."""
 
     reason: str
     message: str
@@ -74,12 +73,12 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """A person stopped the run."""
+    """The run is cancelled by its spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The finished run has outlived its time."""
+    """Delete a finished run whose time to live is over."""
 
 
-Step = Rest | Wait | Begin | SendToLLM | CreateToolCalls | AnswerToolCalls | Fail | Cancel | Delete
+Step = Wait | Begin | SendToLLM | CreateToolCalls | AnswerToolCalls | Fail | Cancel | Delete

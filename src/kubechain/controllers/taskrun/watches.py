@@ -1,8 +1,8 @@
-"""Which runs a change elsewhere concerns: indexes and maps, so that no run ever polls for what it waits for."""
+"""Indexes of runs, and maps from a changed object to the runs that must be reconciled for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.controllers import resources
 from kubechain.runtime.keys import Request
+from kubechain.runtime.resource import Resource
 from kubechain.runtime.store import Lister
 
 UNBEGUN_BY_TASK = "unbegun-by-task"
@@ -35,9 +37,16 @@ def unbegun_by_agent(run: TaskRun) -> list[str]:
 
 
 def begun_by_llm(run: TaskRun) -> list[str]:
-    """Unfinished conversations by the LLM that they are pinned to."""
+    """Unfinished runs by the LLM that they are pinned to."""
     pinned = run.status.pinned
     return [key(run, pinned.llm_name)] if pinned and run.status.completion_time is None else []
+
+
+def begun_by_tool_source(run: TaskRun) -> list[str]:
+    """Unfinished runs by the objects that provide their tools, as `Kind/namespace/name`."""
+    if run.status.pinned is None or run.status.completion_time is not None:
+        return []
+    return [f"{tool.kind}/{run.metadata.namespace}/{tool.object}" for tool in run.status.pinned.tools if tool.object]
 
 
 def tasks_by_agent(task: Task) -> list[str]:
@@ -55,9 +64,19 @@ def key(obj: TaskRun | Task | Agent | LLM, name: str) -> str:
     return f"{obj.metadata.namespace}/{name}"
 
 
+INDEXES: Sequence[tuple[Resource[Any], str, Callable[[Any], list[str]]]] = (
+    (resources.TASK_RUNS, UNBEGUN_BY_TASK, unbegun_by_task),
+    (resources.TASK_RUNS, UNBEGUN_BY_AGENT, unbegun_by_agent),
+    (resources.TASK_RUNS, BEGUN_BY_LLM, begun_by_llm),
+    (resources.TASK_RUNS, BEGUN_BY_TOOL_SOURCE, begun_by_tool_source),
+    (resources.TASKS, TASKS_BY_AGENT, tasks_by_agent),
+    (resources.AGENTS, AGENTS_BY_LLM, agents_by_llm),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Wakers:
-    """From a changed object to the runs that may go on because of it."""
+    """From a changed object to the runs that may wait for it."""
 
     runs: Lister[TaskRun]
     tasks: Lister[Task]
@@ -75,24 +94,17 @@ class Wakers:
         return [*own, *(request for requests in through_tasks for request in requests)]
 
     def for_llm(self, llm: LLM) -> list[Request]:
-        """Conversations pinned to the LLM, and runs whose Agent thinks with it."""
+        """Runs that pinned the LLM, and runs that have not begun and whose Agent names it."""
         value = key(llm, llm.metadata.name)
         begun = _requests(self.runs.by_index(BEGUN_BY_LLM, value))
         waiting = [self.for_agent(agent) for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
         return [*begun, *(request for requests in waiting for request in requests)]
 
     def for_tool_source(self, source: StatusObject[Any, Any]) -> list[Request]:
-        """Conversations that may call something that this object provides."""
+        """Runs that may call a tool that this object provides."""
         value = f"{source.kind}/{source.metadata.namespace}/{source.metadata.name}"
         return _requests(self.runs.by_index(BEGUN_BY_TOOL_SOURCE, value))
 
 
 def _requests(runs: Iterable[TaskRun]) -> list[Request]:
     return [Request(run.metadata.namespace, run.metadata.name) for run in runs]
-
-
-def begun_by_tool_source(run: TaskRun) -> list[str]:
-    """Unfinished conversations by everything that stands behind their tools, as `Kind/namespace/name`."""
-    if run.status.pinned is None or run.status.completion_time is not None:
-        return []
-    return [f"{tool.kind}/{run.metadata.namespace}/{tool.object}" for tool in run.status.pinned.tools if tool.object]

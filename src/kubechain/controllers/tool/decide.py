@@ -7,12 +7,12 @@ from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 
 UNSUPPORTED_APPROVAL = "approval by a person is required, and this release cannot ask for it; remove the requirement"
-"""Never run unapproved what somebody wants approved."""
+"""A call that needs approval is refused, not carried out without it."""
 
 
 def decide(observed: Observed) -> Step:
     """The next step for one Tool."""
-    if _needs_approval(observed):
+    if observed.wants_approval:
         return Refuse(UNSUPPORTED_APPROVAL)
     if observed.trouble:
         return Refuse(observed.trouble)
@@ -26,9 +26,3 @@ def decide(observed: Observed) -> Step:
     if observed.agent.status.status != StatusType.READY:
         return Wait(f'Waiting for Agent "{reference.name}" to become ready')
     return Accept()
-
-
-def _needs_approval(observed: Observed) -> bool:
-    spec = observed.tool.spec
-    api = spec.execute.external_api if spec.execute else None
-    return spec.approval_contact_channel is not None or (api is not None and bool(api.requires_approval))

@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from kubechain.api.agent import Agent
 from kubechain.api.tool import Tool
+from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers.toolkinds.model import NOT_KNOWN
+from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.runtime.store import Lister
+from kubechain.tools.arguments import check_schema
+from kubechain.tools.model import NotExecuted
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is known about a Tool.
+    """All that a decision about a Tool depends on.
 
     Attributes:
-        agent: That it delegates to, if it does and the Agent exists.
-        missing_secrets: Names of Secrets that it refers to and that are not there.
-        trouble: Why it cannot be carried out as it is specified or equipped; empty when it can.
+        agent: The Agent that it delegates to, if it does and the Agent exists.
+        wants_approval: Whether a person must approve each call.
+        missing_secrets: Names of Secrets that it refers to and that do not exist.
+        trouble: Why it cannot be carried out by this process; empty when it can.
     """
 
     tool: Tool
     agent: Agent | None = None
+    wants_approval: bool = False
     missing_secrets: tuple[str, ...] = ()
     trouble: str = ""
 
 
-Check = Callable[[Tool], Awaitable[str]]
-"""Says why a Tool cannot be carried out here, empty when it can; calls nothing that the Tool names."""
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Reads what a decision about a Tool needs; calls nothing that the Tool names."""
 
+    kinds: ToolKinds
+    agents: Lister[Agent]
+    secrets: SecretReader
 
-def secret_names(tool: Tool) -> list[str]:
-    """The Secrets that a Tool refers to."""
-    execute = tool.spec.execute
-    if execute is None:
-        return []
-    names: list[str] = []
-    if execute.external_api is not None:
-        api = execute.external_api
-        names += [api.credentials_from.name] if api.credentials_from else []
-        names += [entry.value_from.secret_key_ref.name for entry in api.headers if entry.value_from]
-    if execute.container is not None:
-        names += [entry.value_from.secret_key_ref.name for entry in execute.container.env if entry.value_from]
-    return names
+    async def observe(self, tool: Tool) -> Observed:
+        """Read everything, change nothing."""
+        namespace, reference = tool.metadata.namespace, tool.spec.agent_ref
+        handler = self.kinds.handler(tool)
+        missing = (one for one in self.kinds.secret_names(tool) if self.secrets.version(namespace, one) is None)
+        return Observed(
+            tool=tool,
+            agent=self.agents.get(namespace, reference.name) if reference else None,
+            wants_approval=tool.spec.approval_contact_channel is not None
+            or (handler is not None and handler.wants_approval(tool)),
+            missing_secrets=tuple(missing),
+            trouble=await self._trouble(tool),
+        )
+
+    async def _trouble(self, tool: Tool) -> str:
+        handler = self.kinds.handler(tool)
+        if handler is None:
+            return f"what the Tool does is {NOT_KNOWN}"
+        try:
+            check_schema(tool.input_schema)
+            await handler.check(tool)
+        except NotExecuted as error:
+            return str(error)
+        return ""

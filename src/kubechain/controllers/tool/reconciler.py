@@ -2,87 +2,50 @@
 
 from __future__ import annotations
 
-from kubechain.api.agent import Agent
+from dataclasses import dataclass
+from typing import ClassVar
+
 from kubechain.api.tool import Tool
-from kubechain.controllers.frame import StatusWriter
-from kubechain.controllers.resources import TOOLS
-from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers import frame
+from kubechain.controllers.frame import Done, StatusWriter
 from kubechain.controllers.tool.decide import decide
-from kubechain.controllers.tool.observe import Check, Observed, secret_names
+from kubechain.controllers.tool.observe import Observed, Observer
 from kubechain.controllers.tool.settle import settle
+from kubechain.controllers.validation import Step
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metadata import Metadata
 from kubechain.runtime.store import Lister
 
-EQUIPMENT_RECHECK_SECONDS = 300.0
-"""What a Tool lacks on this machine (a container engine, say) may come without any watch telling."""
 
-
+@dataclass(frozen=True, slots=True)
 class ToolReconciler:
-    """Keeps every Tool's status true; it calls none."""
+    """Keeps the status of every Tool up to date; it calls none."""
 
-    def __init__(
-        self,
-        *,
-        tools: Lister[Tool],
-        agents: Lister[Agent],
-        secrets: SecretReader,
-        check: Check,
-        writer: StatusWriter,
-        clock: Clock,
-    ) -> None:
-        self._tools = tools
-        self._agents = agents
-        self._secrets = secrets
-        self._check = check
-        self._writer = writer
-        self._clock = clock
+    tools: Lister[Tool]
+    observer: Observer
+    writer: StatusWriter[Tool]
+    clock: Clock
+
+    finalizer: ClassVar[str | None] = None
+    live_steps: ClassVar[tuple[type, ...]] = ()
 
     async def reconcile(self, request: Request) -> Result:
-        """Bring one Tool's status up to date."""
-        tool = self._tools.get(request.namespace, request.name)
-        if tool is None or tool.metadata.deletion_timestamp is not None:
-            return Result()
-        observed = await self._observe(tool)
-        await self._writer.write(TOOLS, tool, settle(tool, decide(observed), self._clock.now()))
-        return Result(EQUIPMENT_RECHECK_SECONDS if observed.trouble else None)
+        """Bring the status of one Tool up to date."""
+        return await frame.reconcile(self, self.tools, request)
 
-    async def _observe(self, tool: Tool) -> Observed:
-        namespace, reference = tool.metadata.namespace, tool.spec.agent_ref
-        missing = (name for name in secret_names(tool) if self._secrets.version(namespace, name) is None)
-        return Observed(
-            tool=tool,
-            agent=self._agents.get(namespace, reference.name) if reference else None,
-            missing_secrets=tuple(missing),
-            trouble=await self._check(tool),
-        )
+    async def observe(self, obj: Tool) -> Observed:
+        """Read what the Tool refers to, and whether it can be carried out here."""
+        return await self.observer.observe(obj)
 
+    def decide(self, observed: Observed) -> Step:
+        """Whether the Tool can be used."""
+        return decide(observed)
 
-BY_KEY_SOURCE = "key-source"
-BY_AGENT = "agent"
+    async def carry_out(self, observed: Observed, step: Step) -> Done:
+        """Write what was decided."""
+        return await self.writer.finish(observed.tool, settle(observed, step, self.clock.now()))
 
-
-def secret_index(tool: Tool) -> list[str]:
-    """Index of Tools by the Secrets that they refer to."""
-    return [f"{tool.metadata.namespace}/{name}" for name in secret_names(tool)]
-
-
-def agent_index(tool: Tool) -> list[str]:
-    """Index of Tools by the Agent that they delegate to."""
-    return [f"{tool.metadata.namespace}/{tool.spec.agent_ref.name}"] if tool.spec.agent_ref else []
-
-
-def tool_requests_for_secret(tools: Lister[Tool], secret: Metadata) -> list[Request]:
-    """The Tools that a change of a Secret concerns."""
-    return _requests(tools.by_index(BY_KEY_SOURCE, f"{secret.namespace}/{secret.name}"))
-
-
-def tool_requests_for_agent(tools: Lister[Tool], agent: Agent) -> list[Request]:
-    """The Tools that delegate to an Agent."""
-    return _requests(tools.by_index(BY_AGENT, f"{agent.metadata.namespace}/{agent.metadata.name}"))
-
-
-def _requests(tools: list[Tool]) -> list[Request]:
-    return [Request(tool.metadata.namespace, tool.metadata.name) for tool in tools]
+    async def forget(self, request: Request) -> None:
+        """Nothing: this process holds nothing for a Tool."""
+        del request

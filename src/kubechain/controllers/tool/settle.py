@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from kubechain.api import reasons
-from kubechain.api.tool import Tool
 from kubechain.controllers.frame import Settled, readiness
+from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Step, verdict
 
+TROUBLE_RECHECK_SECONDS = 300.0
+"""What a Tool lacks on this machine, such as a container engine, may come without a watch event."""
 
-def settle(tool: Tool, step: Step, now: datetime) -> Settled:
+
+def settle(observed: Observed, step: Step, now: datetime) -> Settled:
     """The status that `step` leads to, with what is new about it as events."""
+    tool = observed.tool
     status, event = verdict(step, accepted=reasons.TOOL_VALIDATED)
     changes = readiness(tool, status, reason=event.reason, message=event.message, now=now)
-    return Settled(changes, () if tool.status.status_detail == event.message else (event,))
+    events = () if tool.status.status_detail == event.message else (event,)
+    return Settled(changes, events, TROUBLE_RECHECK_SECONDS if observed.trouble else None)

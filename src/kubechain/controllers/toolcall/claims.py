@@ -38,3 +38,14 @@ def holds(call: TaskRunToolCall, execution: Execution) -> bool:
         and current is not None
         and (current.token, current.holder) == (execution.token, execution.holder)
     )
+
+
+def was_given_up(call: TaskRunToolCall, execution: Execution) -> bool:
+    """Whether another process ended the call as unknown while this attempt went on, and no late result is kept yet."""
+    current = call.status.execution
+    return (
+        call.status.phase == ToolCallPhase.OUTCOME_UNKNOWN
+        and call.status.late_result is None
+        and current is not None
+        and current.token == execution.token
+    )

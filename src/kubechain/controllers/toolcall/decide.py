@@ -5,48 +5,41 @@ from __future__ import annotations
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.tool import ToolSemantics
-from kubechain.controllers.offers import Missing, Offer, Source, Withdrawn
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.steps import (
     Cancel,
-    Delegate,
-    Execute,
+    Done,
     Fail,
     LookForChild,
     Release,
     ReportUnknown,
-    Rest,
     Step,
     TakeAnswer,
     Wait,
 )
+from kubechain.controllers.toolkinds.model import Missing, Offer, Withdrawn
 from kubechain.tools import arguments as tool_arguments
 from kubechain.tools.model import InvalidArguments, InvalidSchema
 
 ATTEMPTS_MAX = 3
-"""For calls that are safe to repeat: a call that kills the manager must not do so for ever."""
-
-DEPTH_MAX = 8
-"""Agents that delegate to agents: deeper than this nobody has planned it."""
+"""Attempts of a call that is safe to repeat. Without a limit, a call that kills the manager would do so for ever."""
 
 INTERRUPTED = "cancelled while it was carried out; it may have taken effect"
-"""Said of every call that was claimed, by whichever process finds that nobody wants it any more."""
-
-BUILTIN_TIMEOUT_SECONDS = 10.0
-API_TIMEOUT_SECONDS = 60.0
-CONTAINER_TIMEOUT_SECONDS = 600.0
-MCP_TIMEOUT_SECONDS = 120.0
-"""Where the Tool sets none: long enough for honest work, short enough that a run does not hang for a day unseen."""
+"""The error of a claimed call whose run is cancelled, deleted or over."""
 
 
-def decide(observed: Observed) -> Step:
+def decide(observed: Observed) -> Step | Done:
     """The next step for one call."""
-    phase = observed.call.status.phase
-    is_deleted = observed.call.metadata.deletion_timestamp is not None
+    call, phase = observed.call, observed.call.status.phase
     if phase is not None and phase.is_terminal:
-        return Release() if is_deleted and not observed.is_awaited else Rest()
+        is_deleted = call.metadata.deletion_timestamp is not None
+        return Release() if is_deleted and not observed.is_awaited else Done()
     if reason := _unwanted(observed):
         return Cancel(INTERRUPTED if phase == ToolCallPhase.RUNNING else reason)
+    return _advance(observed, phase)
+
+
+def _advance(observed: Observed, phase: ToolCallPhase | None) -> Step | Done:
     match phase:
         case None | ToolCallPhase.PENDING:
             return _start(observed)
@@ -54,8 +47,23 @@ def decide(observed: Observed) -> Step:
             return _take_over(observed)
         case ToolCallPhase.AWAITING_SUB_AGENT:
             return _follow_child(observed)
-        case _:
-            return Rest()
+        case (
+            ToolCallPhase.AWAITING_HUMAN_INPUT
+            | ToolCallPhase.AWAITING_HUMAN_APPROVAL
+            | ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL
+            | ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL
+            | ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT
+        ):
+            # Written by a release that asks people: the call waits for one.
+            return Done()
+        case (
+            ToolCallPhase.SUCCEEDED
+            | ToolCallPhase.FAILED
+            | ToolCallPhase.TOOL_CALL_REJECTED
+            | ToolCallPhase.OUTCOME_UNKNOWN
+            | ToolCallPhase.CANCELLED
+        ):
+            return Done()
 
 
 def _unwanted(observed: Observed) -> str | None:
@@ -71,7 +79,7 @@ def _unwanted(observed: Observed) -> str | None:
     return None
 
 
-def _start(observed: Observed) -> Step:
+def _start(observed: Observed) -> Step | Done:
     match observed.found:
         case None:
             return Fail(_unknown_tool(observed))
@@ -95,57 +103,16 @@ def _begin(observed: Observed, offer: Offer, *, attempt: int) -> Step:
         arguments = tool_arguments.parse(observed.call.spec.arguments, offer.parameters)
     except (InvalidArguments, InvalidSchema) as error:
         return Fail(str(error))
-    if offer.source == Source.MCP_SERVER and not observed.is_connected:
-        return Wait(f'Waiting for MCPServer "{offer.object}" to be connected')
-    delegate = offer.object if offer.source == Source.AGENT else _delegate_of(observed)
-    if delegate:
-        if observed.depth >= DEPTH_MAX:
-            return Fail(f"agents delegate to agents at most {DEPTH_MAX} levels deep")
-        return Delegate(agent=delegate, message=str(arguments["message"]))
-    return Execute(
-        offer=offer,
-        arguments=arguments,
-        semantics=semantics_of(observed, offer),
-        attempt=attempt,
-        timeout_seconds=_timeout_seconds(observed, offer),
-    )
+    if observed.obstacle:
+        return Wait(observed.obstacle)
+    assert observed.planner is not None, "observed together with the offer"
+    return observed.planner.plan(offer, arguments, attempt=attempt, depth=observed.depth)
 
 
-def _delegate_of(observed: Observed) -> str:
-    agent_ref = observed.tool.spec.agent_ref if observed.tool else None
-    return agent_ref.name if agent_ref else ""
-
-
-def semantics_of(observed: Observed, offer: Offer) -> ToolSemantics:
-    """Whether an interrupted call may be repeated: only where a person, or a function of our own, says so."""
-    tool, server = observed.tool, observed.server
-    if offer.source == Source.BUILTIN:
-        return ToolSemantics.IDEMPOTENT
-    if tool is not None:
-        is_builtin = tool.spec.execute is not None and tool.spec.execute.builtin is not None
-        return tool.spec.semantics or (ToolSemantics.IDEMPOTENT if is_builtin else ToolSemantics.AT_MOST_ONCE)
-    if server is not None and server.spec.trust_annotations:
-        said = next((known for known in server.status.tools if known.name == offer.tool), None)
-        if said is not None and said.repeatable:
-            return ToolSemantics.IDEMPOTENT
-    return ToolSemantics.AT_MOST_ONCE
-
-
-def _timeout_seconds(observed: Observed, offer: Offer) -> float:
-    if offer.source == Source.MCP_SERVER:
-        return MCP_TIMEOUT_SECONDS
-    execute = observed.tool.spec.execute if observed.tool else None
-    if execute is not None and execute.container is not None:
-        return float(execute.container.timeout_seconds or CONTAINER_TIMEOUT_SECONDS)
-    if execute is not None and execute.external_api is not None:
-        return float(execute.external_api.timeout_seconds or API_TIMEOUT_SECONDS)
-    return BUILTIN_TIMEOUT_SECONDS
-
-
-def _take_over(observed: Observed) -> Step:
-    """T6: claimed, and nobody in this process works on it."""
+def _take_over(observed: Observed) -> Step | Done:
+    """T6: the call is claimed, and no worker of this process carries it out."""
     if observed.holder_gone_in_seconds > 0:
-        return Rest(observed.holder_gone_in_seconds)
+        return Done(observed.holder_gone_in_seconds)
     execution = observed.call.status.execution
     if execution is None or execution.semantics != ToolSemantics.IDEMPOTENT:
         return ReportUnknown("the call was interrupted")
@@ -156,11 +123,11 @@ def _take_over(observed: Observed) -> Step:
             return _begin(observed, offer, attempt=execution.attempt + 1)
         case Missing(detail):
             return Wait(detail)
-        case _:
+        case Withdrawn() | None:
             return ReportUnknown("the call was interrupted, and the tool is no longer offered")
 
 
-def _follow_child(observed: Observed) -> Step:
+def _follow_child(observed: Observed) -> Step | Done:
     child = observed.child
     if child is None:
         return LookForChild()
@@ -171,5 +138,14 @@ def _follow_child(observed: Observed) -> Step:
             return Fail(
                 f'the agent\'s run "{child.metadata.name}" ended without an answer: {child.status.status_detail}'
             )
-        case _:
-            return Rest()
+        case (
+            None
+            | TaskRunPhase.INITIALIZING
+            | TaskRunPhase.PENDING
+            | TaskRunPhase.READY_FOR_LLM
+            | TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM
+            | TaskRunPhase.TOOL_CALLS_PENDING
+            | TaskRunPhase.CHECKING_TOOL_CALLS
+            | TaskRunPhase.ERROR_BACKOFF
+        ):
+            return Done()

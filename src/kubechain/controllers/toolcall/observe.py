@@ -5,46 +5,138 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubechain.api.mcpserver import MCPServer
+from kubechain.api import names
+from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import PinnedTool, TaskRun
-from kubechain.api.taskruntoolcall import TaskRunToolCall
-from kubechain.api.tool import Tool
-from kubechain.controllers.offers import Found
+from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers.replica import Replica
+from kubechain.controllers.resources import TASK_RUNS
+from kubechain.controllers.toolcall.watches import is_run_over
+from kubechain.controllers.toolkinds.model import Found, Offer, Planner
+from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import NotFound
+from kubechain.runtime.store import Lister
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is known about a call before anything is decided.
+    """All that a decision about a call depends on.
 
     Attributes:
         run: None when it is gone, or when another one has its name.
-        pinned: What the name stood for when the run began; None when it was never offered.
-        found: What it stands for now; None when it was never offered.
-        tool: The Tool behind it, where there is one.
-        server: The MCPServer behind it, where there is one.
-        is_connected: Whether this process has a working connection to the server.
-        child: The run that another agent does for this call, once it exists.
+        found: What the name of the tool stands for now; None when it was never offered.
+        planner: Of an offer that was found; None where there is none.
+        obstacle: What this process still lacks for a call of the offer; empty for nothing.
+        child: The run that another Agent does for this call, once it exists.
         depth: How many runs delegated down to the call's own run; 0 for a run that a person or a Task started.
-        holder_gone_in_seconds: For a claim found in the status: 0 when nobody works on it any more, else how long to
-            wait before asking again.
+        holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
+            asking again.
     """
 
     call: TaskRunToolCall
     run: TaskRun | None
     now: datetime
-    pinned: PinnedTool | None = None
     found: Found | None = None
-    tool: Tool | None = None
-    server: MCPServer | None = None
-    is_connected: bool = False
+    planner: Planner | None = None
+    obstacle: str = ""
     child: TaskRun | None = None
     depth: int = 0
     holder_gone_in_seconds: float = 0.0
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the run has not been answered yet: until then the call's object must stay."""
+        """Whether the run has yet to take the result: until then the call's object must stay."""
         run = self.run
         if run is None or run.metadata.deletion_timestamp is not None or run.status.completion_time is not None:
             return False
-        return any(pending.tool_call_id == self.call.spec.tool_call_id for pending in run.status.pending_turn)
+        return is_pending(run, self.call)
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Reads what a decision about a call needs: from the caches, and from the server where they may be behind."""
+
+    calls: Lister[TaskRunToolCall]
+    runs: Lister[TaskRun]
+    kinds: ToolKinds
+    client: Client
+    replica: Replica
+    clock: Clock
+
+    async def observe(self, call: TaskRunToolCall) -> Observed:
+        """Read everything, change nothing."""
+        namespace = call.metadata.namespace
+        run = self.run_of(call)
+        if not _is_settled(call) and not _knows(run, call):
+            run = await self._live_run_of(call)
+        pinned = _pinned(run, call.spec.tool_ref.name)
+        found = self.kinds.find(namespace, pinned) if pinned else None
+        planner = self.kinds.planner(found) if isinstance(found, Offer) else None
+        return Observed(
+            call=call,
+            run=run,
+            now=self.clock.now(),
+            found=found,
+            planner=planner,
+            obstacle=planner.obstacle(found) if planner and isinstance(found, Offer) else "",
+            child=self.runs.get(namespace, names.sub_agent_run_name(call.metadata.name)),
+            depth=self._depth(run),
+            holder_gone_in_seconds=await self._holder_gone_in_seconds(call),
+        )
+
+    def run_of(self, call: TaskRunToolCall) -> TaskRun | None:
+        """The run that owns the call, as the cache has it."""
+        run = self.runs.get(call.metadata.namespace, call.spec.task_run_ref.name)
+        return run if run is not None and is_owned_by(call, run) else None
+
+    def is_unwanted(self, call: TaskRunToolCall) -> bool:
+        """Whether no run waits for the call any more, as the caches have it."""
+        latest, run = self.calls.get(call.metadata.namespace, call.metadata.name), self.run_of(call)
+        is_deleted = latest is None or latest.metadata.deletion_timestamp is not None
+        return is_deleted or (run is not None and is_run_over(run))
+
+    async def _live_run_of(self, call: TaskRunToolCall) -> TaskRun | None:
+        """Read the run from the server where the cache has none, or one that does not wait for this call.
+
+        A cache that is behind must neither end a call nor release it: it would be created and carried out again.
+        """
+        try:
+            run = await self.client.get(TASK_RUNS, call.metadata.namespace, call.spec.task_run_ref.name)
+        except NotFound:
+            return None
+        return run if is_owned_by(call, run) else None
+
+    def _depth(self, run: TaskRun | None) -> int:
+        depth = 0
+        while run is not None and run.spec.task_run_tool_call_ref is not None:
+            depth += 1
+            parent = self.calls.get(run.metadata.namespace, run.spec.task_run_tool_call_ref.name)
+            run = self.run_of(parent) if parent is not None else None
+        return depth
+
+    async def _holder_gone_in_seconds(self, call: TaskRunToolCall) -> float:
+        execution = call.status.execution
+        if call.status.phase != ToolCallPhase.RUNNING or execution is None:
+            return 0.0
+        return await self.replica.gone_in_seconds(execution.holder)
+
+
+def is_pending(run: TaskRun, call: TaskRunToolCall) -> bool:
+    """Whether the run's open turn contains the call."""
+    return any(pending.tool_call_id == call.spec.tool_call_id for pending in run.status.pending_turn)
+
+
+def _is_settled(call: TaskRunToolCall) -> bool:
+    return call.status.completion_time is not None and call.metadata.deletion_timestamp is None
+
+
+def _knows(run: TaskRun | None, call: TaskRunToolCall) -> bool:
+    """Whether a run, as the cache has it, waits for the call, or is over and waits for nothing."""
+    return run is not None and (run.status.completion_time is not None or is_pending(run, call))
+
+
+def _pinned(run: TaskRun | None, name: str) -> PinnedTool | None:
+    tools = run.status.pinned.tools if run is not None and run.status.pinned is not None else ()
+    return next((tool for tool in tools if tool.name == name), None)

@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from kubechain.controllers.inflight import Interrupted
+from kubechain.controllers.toolkinds.model import Answered, CallOutcome, NotDone, Unclear
 
+__all__ = ["Answered", "Interrupted", "NotDone", "Outcome", "Unclear"]
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The tool answered, be it with an error of its own."""
-
-    content: str = field(repr=False)
-    is_error: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NotDone:
-    """Certainly nothing happened.
-
-    Attributes:
-        may_pass: Whether the same call may work later.
-    """
-
-    message: str
-    may_pass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """It may have happened: time-out, or the connection broke after the call was sent."""
-
-    message: str
-
-
-Outcome = Answered | NotDone | Unclear | Interrupted
+Outcome = CallOutcome | Interrupted

@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kubechain.api import reasons
+from kubechain.api import names, reasons
 from kubechain.api.taskrun import SpanContext, TaskRun
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase, ToolCallStatusType
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.frame import Settled, normal, warning
-from kubechain.controllers.inflight import Interrupted
 from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED
-from kubechain.controllers.toolcall.outcomes import Answered, NotDone, Outcome, Unclear
+from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, NotDone, Outcome, Unclear
+from kubechain.net.foreign import cut, cut_bytes
 
 RESULT_MAX_BYTES = 900_000
-"""etcd refuses objects over 1.5 MiB, and arguments may be large too; a longer result keeps its head and says so."""
+"""Limit of `result`: etcd refuses objects over 1.5 MiB, and the arguments are in the same object."""
 
 SCARCE_RESULT_BYTES = 64 * 1024
-"""What is kept where the server refused even that: JSON makes six bytes of a control character."""
+"""Limit of a result that the server refused: in JSON a control character takes six bytes."""
 
 ERROR_MAX_CHARACTERS = 1_024
 
 
-def waiting(call: TaskRunToolCall, detail: str) -> Settled:
-    """The call says what it waits for."""
+def waiting(call: TaskRunToolCall, detail: str, requeue_after_seconds: float | None = None) -> Settled:
+    """The call waits; its status says for what."""
     events = () if call.status.status_detail == detail else (normal(reasons.WAITING, detail),)
     status = {
         "phase": ToolCallPhase.PENDING,
@@ -32,11 +32,11 @@ def waiting(call: TaskRunToolCall, detail: str) -> Settled:
         "status": ToolCallStatusType.PENDING,
         "status_detail": detail,
     }
-    return Settled(status, events)
+    return Settled(status, events, requeue_after_seconds)
 
 
 def claimed(call: TaskRunToolCall, run: TaskRun | None, execution: Execution) -> Settled:
-    """T4."""
+    """T4: this process carries the call out."""
     return Settled(
         {
             "phase": ToolCallPhase.RUNNING,
@@ -58,8 +58,9 @@ def _span(call: TaskRunToolCall, run: TaskRun | None) -> SpanContext | None:
     return SpanContext(trace_id=run.status.span_context.trace_id, span_id=call.metadata.uid.replace("-", "")[:16])
 
 
-def delegated(call: TaskRunToolCall, run: TaskRun | None, child: str, now: datetime) -> Settled:
-    """Another agent is at work."""
+def delegated(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Settled:
+    """A run of another Agent answers the call."""
+    child = names.sub_agent_run_name(call.metadata.name)
     text = f'Waiting for the agent\'s run "{child}"'
     return Settled(
         {
@@ -76,7 +77,7 @@ def delegated(call: TaskRunToolCall, run: TaskRun | None, child: str, now: datet
 
 
 def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime) -> Settled:
-    """T5: the end of a call, or its way back to another attempt."""
+    """T5: the end of a call, or another attempt."""
     match outcome:
         case Answered(content, is_error=False):
             return succeeded(call, content, now)
@@ -103,7 +104,7 @@ def _is_repeatable(call: TaskRunToolCall) -> bool:
 
 
 def succeeded(call: TaskRunToolCall, content: str, now: datetime) -> Settled:
-    """The tool answered."""
+    """The tool answered with a result."""
     text = "Tool executed successfully"
     status = _over(ToolCallPhase.SUCCEEDED, ToolCallStatusType.SUCCEEDED, text, now)
     status |= {"ready": True, "result": stored(content), "error": None}
@@ -111,32 +112,37 @@ def succeeded(call: TaskRunToolCall, content: str, now: datetime) -> Settled:
 
 
 def failed(call: TaskRunToolCall, message: str, now: datetime, *, is_answer: bool = False) -> Settled:
-    """The tool, or the way to it, said no. What it said goes to the model too.
+    """The call failed. The error goes to the model as the result of the call.
 
     Args:
-        is_answer: The message is the tool's own, of any length: people find it whole in `result`.
+        is_answer: The message is the tool's own, of any length; `result` has the whole of it.
     """
-    text = "The tool answered with an error" if is_answer else cut(message)
+    text = "The tool answered with an error" if is_answer else _cut(message)
     status = _over(ToolCallPhase.FAILED, ToolCallStatusType.ERROR, text, now)
-    status |= {"error": cut(message)} | ({"result": stored(message)} if is_answer else {})
+    status |= {"error": _cut(message)} | ({"result": stored(message)} if is_answer else {})
     return Settled(status, (warning(reasons.TOOL_CALL_FAILED, text),), facts=_facts(call, now))
 
 
+def child_deleted(call: TaskRunToolCall, now: datetime) -> Settled:
+    """The run of the other Agent was deleted before it had answered; it is not created again."""
+    return unknown(call, f'the agent\'s run "{names.sub_agent_run_name(call.metadata.name)}" was deleted', now)
+
+
 def unknown(call: TaskRunToolCall, message: str, now: datetime) -> Settled:
-    """Nobody can say whether the call took effect."""
-    text = cut(f"{message}: it may or may not have taken effect")
-    status = _over(ToolCallPhase.OUTCOME_UNKNOWN, ToolCallStatusType.ERROR, text, now) | {"error": cut(message)}
+    """It is not known whether the call took effect."""
+    text = _cut(f"{message}: it may or may not have taken effect")
+    status = _over(ToolCallPhase.OUTCOME_UNKNOWN, ToolCallStatusType.ERROR, text, now) | {"error": _cut(message)}
     return Settled(status, (warning(reasons.OUTCOME_UNKNOWN, text),), facts=_facts(call, now))
 
 
 def cancelled(call: TaskRunToolCall, message: str, now: datetime) -> Settled:
-    """Nobody waits for the call any more."""
+    """No run waits for the call any more."""
     status = _over(ToolCallPhase.CANCELLED, ToolCallStatusType.ERROR, message, now) | {"error": message}
     return Settled(status, (normal(reasons.CANCELLED, message),), facts=_facts(call, now))
 
 
 def late(content: str) -> Settled:
-    """An answer that came after the call was given up: kept for people, without effect."""
+    """A result that came after another process had ended the call as unknown: it is kept, and has no effect."""
     return Settled({"late_result": stored(content)}, (warning(reasons.LATE_RESULT, "An answer came too late"),))
 
 
@@ -157,14 +163,9 @@ def _facts(call: TaskRunToolCall, now: datetime) -> dict[str, Any]:
 
 
 def stored(content: str, limit_bytes: int = RESULT_MAX_BYTES) -> str:
-    """A result as it is kept: whole where the object has room for it."""
-    encoded = content.encode()
-    if len(encoded) <= limit_bytes:
-        return content
-    head = encoded[:limit_bytes].decode(errors="ignore")
-    return f"{head}\n[{len(encoded) - limit_bytes} bytes left out: the result is over the limit]"
+    """A result as it is stored: truncated where it is over the limit, with a note."""
+    return cut_bytes(content, limit_bytes, note=lambda left: f"\n[{left} bytes left out: the result is over the limit]")
 
 
-def cut(text: str) -> str:
-    """`text` in the room that a status has for an error."""
-    return text if len(text) <= ERROR_MAX_CHARACTERS else text[: ERROR_MAX_CHARACTERS - 1] + "…"
+def _cut(text: str) -> str:
+    return cut(text, ERROR_MAX_CHARACTERS)

@@ -1,83 +1,59 @@
-"""What can be done about a tool call: one frozen value for each, named by its verb."""
+"""What a tool call does next: one frozen value for each step.
+
+`Execute`, `Delegate`, `Wait` and `Fail` are planned by the sort of the tool (`kubechain.controllers.toolkinds`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from kubechain.api.tool import ToolSemantics
-from kubechain.controllers.offers import Offer
+from kubechain.controllers.frame import Done
+from kubechain.controllers.toolkinds.model import Delegate, Execute, Fail, Plan, Wait
 
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Nothing to do until a watch, or the time, brings news."""
-
-    requeue_after_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Something that the call needs is not there."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Execute:
-    """T4, the call, T5."""
-
-    offer: Offer
-    arguments: dict[str, Any] = field(repr=False)
-    semantics: ToolSemantics
-    attempt: int
-    timeout_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Delegate:
-    """Have another agent do it, in a run of its own."""
-
-    agent: str
-    message: str = field(repr=False)
+__all__ = [
+    "Cancel",
+    "Delegate",
+    "Done",
+    "Execute",
+    "Fail",
+    "LookForChild",
+    "Release",
+    "ReportUnknown",
+    "Step",
+    "TakeAnswer",
+    "Wait",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class LookForChild:
-    """The other agent's run was made and is not in the cache: it was deleted, or the cache is behind."""
+    """Read the other Agent's run from the server: it was created and is not in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeAnswer:
-    """The other agent's run has ended with an answer."""
+    """The other Agent's run has ended with an answer."""
 
     output: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Fail:
-    """The call ends without having been carried out, or with the tool's own error."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReportUnknown:
-    """T6: interrupted, and not safe to repeat."""
+    """T6: the call was interrupted and is not safe to repeat."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Nobody waits for the call any more."""
+    """No run waits for the call any more."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The object was deleted and nobody needs it: let it go."""
+    """The object was deleted and its run needs it no longer: drop the finalizer."""
 
 
-Step = Rest | Wait | Execute | Delegate | LookForChild | TakeAnswer | Fail | ReportUnknown | Cancel | Release
+Step = Plan | LookForChild | TakeAnswer | ReportUnknown | Cancel | Release

@@ -1,14 +1,11 @@
-"""Which calls a change elsewhere concerns: indexes and maps, so that no call polls for what it waits for."""
+"""Indexes of tool calls, and maps from a changed object to the calls that must be reconciled for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubechain.api.agent import Agent
-from kubechain.api.mcpserver import MCPServer
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
-from kubechain.api.tool import Tool
 from kubechain.controllers.inflight import InFlight
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Change, Lister
@@ -17,7 +14,7 @@ CALLS_BY_RUN = "calls-by-run"
 AWAITED_CALLS_BY_RUN = "awaited-calls-by-run"
 
 OPEN_CALLS = "open-calls"
-"""All calls that are not over, by namespace: few, and they wait for tools, servers and agents."""
+"""All calls that are not over, by namespace: any of them may wait for a Tool, an MCPServer or an Agent."""
 
 
 def calls_by_run(call: TaskRunToolCall) -> list[str]:
@@ -26,7 +23,7 @@ def calls_by_run(call: TaskRunToolCall) -> list[str]:
 
 
 def awaited_calls_by_run(call: TaskRunToolCall) -> list[str]:
-    """Tool calls that a change of their run concerns, by that run: open ones, and those that wait to be let go.
+    """Tool calls by their run, those only that depend on it: open ones, and deleted ones that wait for their release.
 
     A run of days has thousands of others, which must not be read at each of its changes.
     """
@@ -35,7 +32,7 @@ def awaited_calls_by_run(call: TaskRunToolCall) -> list[str]:
 
 
 def call_requests_for_run(calls: Lister[TaskRunToolCall], run: TaskRun) -> list[Request]:
-    """The calls that a change of their run concerns."""
+    """The calls that depend on their run."""
     awaited = calls.by_index(AWAITED_CALLS_BY_RUN, f"{run.metadata.namespace}/{run.metadata.name}")
     return [Request(call.metadata.namespace, call.metadata.name) for call in awaited]
 
@@ -51,11 +48,6 @@ def open_calls(call: TaskRunToolCall) -> list[str]:
     return [] if call.status.completion_time is not None else [call.metadata.namespace]
 
 
-def call_requests_for_source(calls: Lister[TaskRunToolCall], source: Tool | MCPServer | Agent) -> list[Request]:
-    """The calls that may wait for a tool, a server or another agent."""
-    return open_call_requests(calls, source.metadata.namespace)
-
-
 def open_call_requests(calls: Lister[TaskRunToolCall], namespace: str) -> list[Request]:
     """The calls of a namespace that are not over."""
     waiting = calls.by_index(OPEN_CALLS, namespace)
@@ -63,13 +55,13 @@ def open_call_requests(calls: Lister[TaskRunToolCall], namespace: str) -> list[R
 
 
 def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Callable[[Change[TaskRun]], None]:
-    """A watch handler that stops the calls of a run that was cancelled or deleted, or that is over without them."""
+    """A watch handler that cancels the calls in flight of a run that is cancelled, deleted or finished."""
 
     def on_change(change: Change[TaskRun]) -> None:
         if not len(in_flight):
             return
         run = change.current()
-        if run is not None and not is_unwanted(run):
+        if run is not None and not is_run_over(run):
             return
         for call in calls.by_index(AWAITED_CALLS_BY_RUN, f"{change.key.namespace}/{change.key.name}"):
             in_flight.interrupt(call.metadata.uid)
@@ -77,6 +69,6 @@ def run_interrupter(in_flight: InFlight, calls: Lister[TaskRunToolCall]) -> Call
     return on_change
 
 
-def is_unwanted(run: TaskRun) -> bool:
-    """Whether nobody waits for the calls of a run any more."""
+def is_run_over(run: TaskRun) -> bool:
+    """Whether the run is cancelled, deleted or finished, so that it waits for none of its calls."""
     return run.spec.cancel or run.metadata.deletion_timestamp is not None or run.status.completion_time is not None

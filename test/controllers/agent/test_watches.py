@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubechain.controllers.agent.reconciler import dependency_index
+from kubechain.controllers.agent.watches import dependency_index
 from test.controllers.agent.builders import DELEGATING
 
 

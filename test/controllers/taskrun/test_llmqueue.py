@@ -1,4 +1,4 @@
-"""Who may call an LLM now, and who stands in line; and that a full LLM holds up nobody else's runs."""
+"""Which runs may call an LLM now and which are queued; and that a full LLM holds up no runs of another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.setup import Settings
-from kubechain.controllers.taskrun.slots import Slots
+from kubechain.controllers.taskrun.llmqueue import LLMQueue
 from kubechain.llm.client import Completion, Target, ToolDefinition
 from kubechain.llm.fake import FakeLLMClient, answer
 from kubechain.runtime.clock import SystemClock
@@ -30,16 +30,16 @@ def an_llm(limit: int, name: str = "gpt-4o") -> LLM:
 RUNS = [Request("default", f"run-{number}") for number in range(6)]
 
 
-class Lines(RuleBasedStateMachine):
+class Queues(RuleBasedStateMachine):
     """Reconciles of six runs that begin and end in any order, against what first come, first served means."""
 
     @initialize(limit=st.integers(1, 3))
     def begin(self, limit: int) -> None:
         self.woken: list[Request] = []
-        self.slots = Slots(self.woken.append, SystemClock())
+        self.queue = LLMQueue(self.woken.append, SystemClock())
         self.limit = limit
         self.calling: dict[Request, ExitStack] = {}
-        self.line: list[Request] = []
+        self.queued: list[Request] = []
 
     def idle(self) -> list[Request]:
         return [run for run in RUNS if run not in self.calling]
@@ -47,19 +47,19 @@ class Lines(RuleBasedStateMachine):
     @rule(data=st.data())
     @precondition(lambda self: self.idle())
     def ask(self, data: st.DataObject) -> None:
-        """A reconcile that wants to call: it does, or it stands in line."""
+        """A reconcile that wants to call: it does, or it is queued."""
         run = data.draw(st.sampled_from(self.idle()))
-        was_kept = run in self.woken
-        is_free = not self.line and len(self.calling) + len(self.woken) < self.limit
+        was_reserved = run in self.woken
+        is_free = not self.queued and len(self.calling) + len(self.woken) < self.limit
         with ExitStack() as stack:
-            stack.enter_context(self.slots.chance(run))
-            is_taken = stack.enter_context(self.slots.take(an_llm(self.limit), run))
-            assert is_taken == (was_kept or is_free)
-            if is_taken:
+            stack.enter_context(self.queue.reconciling(run))
+            is_reserved = stack.enter_context(self.queue.reserve(an_llm(self.limit), run))
+            assert is_reserved == (was_reserved or is_free)
+            if is_reserved:
                 self.calling[run] = stack.pop_all()
-            elif run not in self.line:
-                self.line.append(run)
-        if was_kept:
+            elif run not in self.queued:
+                self.queued.append(run)
+        if was_reserved:
             self.woken.remove(run)
         self.expect_woken()
 
@@ -75,35 +75,35 @@ class Lines(RuleBasedStateMachine):
     def want_no_longer(self, data: st.DataObject) -> None:
         """A run whose turn has come was cancelled meanwhile: its reconcile does not call."""
         run = data.draw(st.sampled_from(self.woken))
-        with self.slots.chance(run):
+        with self.queue.reconciling(run):
             pass
         self.woken.remove(run)
         self.expect_woken()
 
     @rule(limit=st.integers(1, 4))
     def edit(self, limit: int) -> None:
-        """The LLM changes, which brings its runs back: the one that is first in line notices."""
+        """The LLM changes, which brings its runs back: the first of the queue notices."""
         self.limit = limit
-        if self.line:
-            with self.slots.take(an_llm(limit), self.line[0]) as is_taken:
-                assert not is_taken
+        if self.queued:
+            with self.queue.reserve(an_llm(limit), self.queued[0]) as is_reserved:
+                assert not is_reserved
             self.expect_woken()
 
     def expect_woken(self) -> None:
-        """Of those in line the first were woken, in their order."""
-        moved_up = [run for run in self.line if run in self.woken]
-        assert moved_up == self.line[: len(moved_up)]
-        self.line = self.line[len(moved_up) :]
+        """The first runs of the queue were woken, in their order."""
+        moved_up = [run for run in self.queued if run in self.woken]
+        assert moved_up == self.queued[: len(moved_up)]
+        self.queued = self.queued[len(moved_up) :]
 
     @invariant()
     def nobody_waits_for_nothing(self) -> None:
-        if self.line:
+        if self.queued:
             assert len(self.calling) + len(self.woken) >= self.limit
-        if not (self.calling or self.woken or self.line):
-            assert len(self.slots) == 0
+        if not (self.calling or self.woken or self.queued):
+            assert len(self.queue) == 0
 
 
-TestLines = Lines.TestCase
+TestQueues = Queues.TestCase
 
 
 class Gate(FakeLLMClient):
@@ -178,7 +178,7 @@ async def test_a_short_wait_costs_no_write() -> None:
         assert writes == ["PUT", "PUT", "PUT"]
 
 
-async def test_who_stands_in_line_can_be_cancelled_and_the_next_moves_up() -> None:
+async def test_a_queued_run_can_be_cancelled_and_the_next_one_calls() -> None:
     model = Gate()
     async with a_world() as world:
         world.replica(model)
@@ -191,7 +191,7 @@ async def test_who_stands_in_line_can_be_cancelled_and_the_next_moves_up() -> No
         assert len(model.calls) == 2
 
 
-async def test_who_stands_in_line_until_its_deadline_fails_then() -> None:
+async def test_a_run_that_is_queued_until_its_deadline_fails_then() -> None:
     async with a_world() as world:
         world.replica(Gate())
         await arranged(world, runs=1)

@@ -1,24 +1,23 @@
-"""What runs a call's container: a Job where the API server has Jobs, else an engine of this machine.
+"""Runs a call's container as a Job.
 
-The Job has a deterministic name and belongs to the call: a second attempt finds the first one's Job and waits for it,
-so that a container never runs twice for one call. What must not go here: what a Job looks like (`kubechain.tools`).
+The Job has a deterministic name and is owned by the call: a second attempt finds the Job of the first one and waits for
+it, so that a container never runs twice for one call. What must not go here: what a Job looks like
+(`kubechain.tools.container`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import orjson
-from pydantic import SecretStr
 
 from kubechain.api.meta import ObjectMeta
 from kubechain.api.tool import ContainerTool
-from kubechain.controllers.secrets import SecretReader
-from kubechain.controllers.toolcall.executors import Prepared
+from kubechain.controllers.toolkinds.model import Invocation
+from kubechain.net.backoff import Backoff
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
@@ -32,113 +31,36 @@ from kubechain.runtime.errors import (
     TransportError,
 )
 from kubechain.tools import container
-from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.model import InvalidTool, NotExecuted, Output, Uncertain
-from kubechain.tools.redaction import redacted
 
-POLL_SECONDS = 0.5
-POLL_MAX_SECONDS = 5.0
-"""A Job is looked at, not watched: one watch for each call in flight would cost more than these reads."""
+POLL = Backoff(initial_seconds=0.5, max_seconds=5.0, factor=1.5)
+"""A Job is polled, not watched: one watch for each call in flight would cost more than these reads."""
 
 LOG_RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Between tries to read what a container wrote: it is the whole answer of the call, and nobody will ask again."""
+"""Between tries to read the log of a container: it is the whole result of the call, and it is read once."""
 
 NO_VERDICT = (TransportError, InternalError, ServerTimeout, ServiceUnavailable, TooManyRequests)
-"""The way to the API server fails, or the server itself: a write may have been applied, a read may work soon."""
+"""The connection or the server fails: a write may have been applied, a read may work soon."""
 
 JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 
 
-def _call_of(prepared: Prepared) -> container.Call:
-    return container.Call(
-        namespace=prepared.namespace, name=prepared.name, uid=prepared.uid, idempotency_key=prepared.key
-    )
-
-
-class Containers:
-    """Runs containers, wherever that is possible here."""
-
-    def __init__(self, client: Client, clock: Clock, engine: ContainerEngine, secrets: SecretReader) -> None:
-        self._client = client
-        self._cluster = ClusterContainers(client, clock)
-        self._local = LocalContainers(engine)
-        self._engine = engine
-        self._secrets = secrets
-        self._has_jobs: bool | None = None
-
-    async def run(self, call: Prepared) -> Output:
-        """Run a call's container and return what it wrote, without the secrets that it was given."""
-        spec = call.tool.spec.execute.container if call.tool and call.tool.spec.execute else None
-        if spec is None:
-            raise InvalidTool(f'Tool "{call.offer.object}" says nothing about what a call does')
-        try:
-            place = self._cluster if await self.has_jobs() else self._local
-            from_secrets = [entry for entry in spec.env if entry.value_from]
-            hidden = await self._secrets.named_values(call.namespace, from_secrets)
-        except (ApiError, TransportError) as error:
-            raise NotExecuted(f"the API server does not answer: {error}"[:256]) from error
-        output = await place.run(call, spec, hidden)
-        return replace(output, content=redacted(output.content, hidden.values()))
-
-    async def check(self) -> None:
-        """See whether containers can be run here.
-
-        Raises:
-            EngineMissing: There are neither Jobs nor an engine; the message says what is missing.
-            ApiError: The API server does not say.
-            TransportError: The API server does not say.
-        """
-        if not await self.has_jobs():
-            await self._engine.check()
-
-    async def has_jobs(self) -> bool:
-        """Whether the API server has Jobs; asked once, since that does not change under a running manager."""
-        if self._has_jobs is None:
-            try:
-                await self._client.request("GET", "/apis/batch/v1")
-                self._has_jobs = True
-            except NotFound:
-                self._has_jobs = False
-        return self._has_jobs
+def call_of(call: Invocation) -> container.Call:
+    """The call as `kubechain.tools.container` knows it."""
+    return container.Call(namespace=call.namespace, name=call.name, uid=call.uid, idempotency_key=call.key)
 
 
 @dataclass(frozen=True, slots=True)
-class LocalContainers:
-    """Containers on the machine of the embedded control plane."""
-
-    engine: ContainerEngine
-
-    async def run(self, call: Prepared, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
-        """Run a call's container, and leave nothing of it behind."""
-        try:
-            return await self.engine.run(
-                _call_of(call),
-                spec,
-                call.arguments,
-                declared=declared_names(call),
-                secrets=hidden,
-                timeout_seconds=call.timeout_seconds,
-            )
-        finally:
-            await asyncio.shield(self.engine.forget(_call_of(call)))
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterContainers:
-    """Containers as Jobs of the cluster."""
+class Jobs:
+    """Jobs of the cluster, one for each call."""
 
     client: Client
     clock: Clock
 
-    async def run(self, call: Prepared, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
-        """Make the call's Job, or find the one of an earlier attempt, and wait for its end.
-
-        Args:
-            hidden: Not used: the kubelet reads the Secrets.
-        """
-        del hidden
+    async def run(self, call: Invocation, spec: ContainerTool) -> Output:
+        """Create the call's Job, or find the one of an earlier attempt, and wait for its end."""
         job = container.job(
-            _call_of(call),
+            call_of(call),
             spec,
             call.arguments,
             declared=declared_names(call),
@@ -147,20 +69,20 @@ class ClusterContainers:
         name = job["metadata"]["name"]
         await self._create(call, job)
         try:
-            async with asyncio.timeout(call.timeout_seconds + POLL_MAX_SECONDS):
+            async with asyncio.timeout(call.timeout_seconds + POLL.max_seconds):
                 return await self._awaited(call.namespace, name)
         except TimeoutError:
             raise Uncertain("timed out: the container was stopped") from None
         except NotExecuted:
-            # It might start yet: gone first, then reported.
+            # It might start later: delete it first, then report.
             await self._delete(call.namespace, name)
             raise
         except asyncio.CancelledError:
             await asyncio.shield(self._delete(call.namespace, name))
             raise
 
-    async def _create(self, call: Prepared, job: dict[str, Any]) -> None:
-        """Make the Job, or take over the one that an earlier attempt, or a request without an answer, made.
+    async def _create(self, call: Invocation, job: dict[str, Any]) -> None:
+        """Create the Job, or adopt the one that an earlier attempt, or a request without an answer, created.
 
         Raises:
             NotExecuted: There is no Job of this call.
@@ -175,8 +97,8 @@ class ClusterContainers:
         except ApiError as error:
             raise NotExecuted(f"the Job was refused: {error}") from error
 
-    async def _adopt(self, call: Prepared, path: str, failure: Exception) -> None:
-        """See that a Job is there and is this very call's: another one's answer must not be taken for it."""
+    async def _adopt(self, call: Invocation, path: str, failure: Exception) -> None:
+        """See that the Job exists and is owned by this call: the log of another call's Job is not its result."""
         try:
             job = orjson.loads(await self.client.request("GET", path))
         except NotFound:
@@ -187,8 +109,8 @@ class ClusterContainers:
             raise NotExecuted(f'Job "{job["metadata"]["name"]}" exists already and does not belong to this call')
 
     async def _awaited(self, namespace: str, name: str) -> Output:
-        """Look until it is over. The Job goes on whether or not it can be looked at, so a failed look ends nothing."""
-        wait = POLL_SECONDS
+        """Poll until the Job is over. It goes on whether or not it can be read, so a failed read ends nothing."""
+        polls = 0
         while True:
             try:
                 output = await self._look(namespace, name)
@@ -198,8 +120,8 @@ class ClusterContainers:
                 raise Uncertain(f"container: its Job cannot be read: {error}") from error
             if output is not None:
                 return output
-            await self.clock.sleep(wait)
-            wait = min(wait * 1.5, POLL_MAX_SECONDS)
+            await self.clock.sleep(POLL.seconds(polls))
+            polls += 1
 
     async def _look(self, namespace: str, name: str) -> Output | None:
         job = await self._get(f"{JOBS.format(namespace=namespace)}/{name}")
@@ -238,7 +160,7 @@ class ClusterContainers:
         try:
             await self.client.request("DELETE", f"{JOBS.format(namespace=namespace)}/{name}", body=body)
         except (ApiError, TransportError):
-            # The Job belongs to the call and has a deadline: it ends without us.
+            # The Job is owned by the call and has a deadline: it ends without this request.
             return
 
 
@@ -247,6 +169,6 @@ def _is_over(job: dict[str, Any]) -> bool:
     return any(one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions)
 
 
-def declared_names(call: Prepared) -> list[str]:
+def declared_names(call: Invocation) -> list[str]:
     """Names of all arguments that the tool's schema knows."""
     return list(call.offer.parameters.get("properties", {}))

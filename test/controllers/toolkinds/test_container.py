@@ -12,9 +12,8 @@ from pydantic import SecretStr
 
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
-from kubechain.controllers.offers import Offer, Source
-from kubechain.controllers.toolcall.containers import Containers
-from kubechain.controllers.toolcall.executors import Prepared
+from kubechain.controllers.toolkinds.container import Containers
+from kubechain.controllers.toolkinds.model import Invocation, tool_offer
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import AlreadyExists, Forbidden, NotFound, ServiceUnavailable, TransportError
 from kubechain.tools.engine import ContainerEngine
@@ -69,24 +68,16 @@ class Secrets:
         return {"TOKEN": SecretStr(SECRET)}
 
 
-def a_call() -> Prepared:
-    tool = Tool(metadata=meta("look"), spec=ToolSpec(execute=ToolExecute(container=ContainerTool(image="busybox"))))
-    offer = Offer(
-        name="look",
-        source=Source.TOOL,
-        object="look",
-        tool="",
-        description="",
-        parameters={},
-        call_type=ToolCallType.CONTAINER,
-    )
-    return Prepared(
+SPEC = ContainerTool(image="busybox")
+
+
+def a_call() -> Invocation:
+    tool = Tool(metadata=meta("look"), spec=ToolSpec(execute=ToolExecute(container=SPEC)))
+    return Invocation(
         namespace="default",
         name="hello-1-t0-c0",
         uid=UID,
-        offer=offer,
-        tool=tool,
-        server=None,
+        offer=tool_offer(tool, "look", ToolCallType.CONTAINER),
         arguments={},
         key="key",
         timeout_seconds=60,
@@ -100,7 +91,7 @@ def containers(cluster: Cluster) -> Containers:
 
 
 async def test_what_a_container_says_comes_back_without_the_secrets_it_was_given() -> None:
-    assert await containers(Cluster()).run(a_call()) == Output("it said [redacted]")
+    assert await containers(Cluster()).run(a_call(), SPEC) == Output("it said [redacted]")
 
 
 @pytest.mark.parametrize(
@@ -113,26 +104,26 @@ async def test_what_a_container_says_comes_back_without_the_secrets_it_was_given
 )
 async def test_a_job_that_is_there_is_waited_for(post: Exception) -> None:
     cluster = Cluster(post=[post])
-    assert (await containers(cluster).run(a_call())).content == "it said [redacted]"
+    assert (await containers(cluster).run(a_call(), SPEC)).content == "it said [redacted]"
     assert cluster.requests.count(POST) == 1
 
 
 async def test_a_job_that_was_not_made_is_no_job() -> None:
     cluster = Cluster(post=[TransportError("reset")], get=[NotFound(404, "NotFound", "no")])
     with pytest.raises(NotExecuted, match="could not be created"):
-        await containers(cluster).run(a_call())
+        await containers(cluster).run(a_call(), SPEC)
 
 
 async def test_the_job_of_an_earlier_call_of_the_same_name_is_neither_taken_nor_deleted() -> None:
     cluster = Cluster(post=[AlreadyExists(409, "AlreadyExists", "taken")], get=[a_job("Complete", uid="another")])
     with pytest.raises(NotExecuted, match="does not belong to this call"):
-        await containers(cluster).run(a_call())
+        await containers(cluster).run(a_call(), SPEC)
     assert f"DELETE {JOB}" not in cluster.requests
 
 
 async def test_looks_that_fail_end_nothing() -> None:
     hiccups: list[Answer] = [TransportError("reset"), ServiceUnavailable(503, "", "busy"), a_job(), a_job("Complete")]
-    assert (await containers(Cluster(get=hiccups)).run(a_call())).content == "it said [redacted]"
+    assert (await containers(Cluster(get=hiccups)).run(a_call(), SPEC)).content == "it said [redacted]"
 
 
 @pytest.mark.parametrize(
@@ -144,12 +135,12 @@ async def test_looks_that_fail_end_nothing() -> None:
 )
 async def test_a_job_whose_end_cannot_be_seen_is_uncertain(gone: Callable[[], Exception]) -> None:
     with pytest.raises(Uncertain):
-        await containers(Cluster(get=[a_job(), gone()])).run(a_call())
+        await containers(Cluster(get=[a_job(), gone()])).run(a_call(), SPEC)
 
 
 async def test_a_cancelled_call_takes_its_job_with_it() -> None:
     cluster = Cluster(get=[a_job()])
-    running = asyncio.create_task(containers(cluster).run(a_call()))
+    running = asyncio.create_task(containers(cluster).run(a_call(), SPEC))
     await cluster.job_was_read.wait()
     running.cancel()
     await asyncio.wait({running})

@@ -1,0 +1,22 @@
+"""The index of LLMs by their Secret, and the map from a changed Secret to its LLMs."""
+
+from __future__ import annotations
+
+from kubechain.api.llm import LLM
+from kubechain.runtime.keys import Request
+from kubechain.runtime.metadata import Metadata
+from kubechain.runtime.store import Lister
+
+BY_KEY_SOURCE = "llms-by-key-source"
+
+
+def secret_index(llm: LLM) -> list[str]:
+    """The Secret that holds the key of an LLM."""
+    source = llm.spec.api_key_from
+    return [f"{llm.metadata.namespace}/{source.secret_key_ref.name}"] if source else []
+
+
+def llm_requests_for_secret(llms: Lister[LLM], secret: Metadata) -> list[Request]:
+    """The LLMs whose key is in a Secret."""
+    key = f"{secret.namespace}/{secret.name}"
+    return [Request(llm.metadata.namespace, llm.metadata.name) for llm in llms.by_index(BY_KEY_SOURCE, key)]

@@ -1,0 +1,34 @@
+"""What an MCPServer does to the world: its connection is opened, replaced or closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kubechain.mcp.manager import ConnectionManager
+from kubechain.mcp.model import ServerKey, ServerSpec, ServerState
+from kubechain.runtime.keys import Request
+
+
+@dataclass(slots=True)
+class Connector:
+    """The connections of this process, by the name of their MCPServer."""
+
+    connections: ConnectionManager
+    _keys: dict[Request, ServerKey] = field(default_factory=dict[Request, ServerKey], init=False)
+
+    def state(self, key: ServerKey, spec: ServerSpec) -> ServerState | None:
+        """How the connection stands; None when there is none with this key and spec."""
+        return self.connections.state(key) if self.connections.is_specified(key, spec) else None
+
+    async def connect(self, request: Request, key: ServerKey, spec: ServerSpec) -> None:
+        """Connect, or connect anew when the spec or the object behind the name is another."""
+        if self._keys.get(request, key) != key:
+            await self.disconnect(request)
+        self._keys[request] = key
+        self.connections.ensure(key, spec)
+
+    async def disconnect(self, request: Request) -> None:
+        """Close the connection of a server that is gone, was replaced or cannot work; idempotent."""
+        key = self._keys.pop(request, None)
+        if key is not None:
+            await self.connections.remove(key)

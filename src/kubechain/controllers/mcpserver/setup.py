@@ -1,0 +1,39 @@
+"""Registers the control loop of MCPServers."""
+
+from __future__ import annotations
+
+from kubechain.api import reasons
+from kubechain.controllers import resources
+from kubechain.controllers.mcpserver import watches
+from kubechain.controllers.mcpserver.effects import Connector
+from kubechain.controllers.mcpserver.observe import Observer
+from kubechain.controllers.mcpserver.reconciler import MCPServerReconciler
+from kubechain.controllers.parts import Parts
+from kubechain.controllers.secrets import SECRETS
+from kubechain.runtime.controller import controller
+from kubechain.runtime.manager import Manager
+from kubechain.runtime.resource import metadata_only
+
+
+def setup(manager: Manager, parts: Parts) -> None:
+    """Follow MCPServers, their Secrets, and the connections of this process, which the manager runs."""
+    servers = manager.lister(resources.MCP_SERVERS)
+    manager.add_index(resources.MCP_SERVERS, watches.BY_KEY_SOURCE, watches.secret_index)
+    connector = Connector(parts.connections)
+    reconciler = MCPServerReconciler(
+        servers=servers,
+        observer=Observer(parts.secrets, connector),
+        connector=connector,
+        writer=parts.writer(resources.MCP_SERVERS, reasons.MCP_CONTROLLER),
+        clock=manager.clock,
+    )
+    (
+        controller(manager, "mcpserver")
+        .for_(resources.MCP_SERVERS)
+        .watches(
+            metadata_only(SECRETS), map=lambda secret: watches.server_requests_for_secret(servers, secret.metadata)
+        )
+        .triggered_by(parts.connection_changed)
+        .complete(reconciler)
+    )
+    manager.add_runnable(parts.connections)

@@ -1,0 +1,43 @@
+"""What an MCPServer's control loop does next: one frozen value for each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubechain.mcp.model import ServerSpec, ToolInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Disconnect: the spec cannot work until it or a Secret changes."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Have the server connected in the way that its spec wants."""
+
+    spec: ServerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ReportUnconnected:
+    """The connection is not usable now.
+
+    Attributes:
+        is_broken: Whether it failed, so that somebody may have to act.
+    """
+
+    detail: str
+    is_broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTools:
+    """The server is connected and offers these tools."""
+
+    tools: tuple[ToolInfo, ...]
+
+
+Step = Refuse | Connect | ReportUnconnected | ReportTools

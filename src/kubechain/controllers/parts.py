@@ -1,0 +1,112 @@
+"""What the control loops share. Built once, before any of them, and handed to the `setup` of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kubechain.api.meta import StatusObject
+from kubechain.controllers import resources
+from kubechain.controllers.checks import LLMChecks
+from kubechain.controllers.frame import StatusWriter
+from kubechain.controllers.replica import Replica
+from kubechain.controllers.secrets import SECRETS, SecretReader
+from kubechain.controllers.toolkinds import agent, builtin, container, http, mcp
+from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.llm.client import LLMClient
+from kubechain.mcp.manager import ConnectionManager
+from kubechain.mcp.model import ServerKey
+from kubechain.runtime.keys import Request
+from kubechain.runtime.manager import Manager
+from kubechain.runtime.resource import Resource, metadata_only
+from kubechain.runtime.sources import Trigger
+from kubechain.tools.engine import ContainerEngine
+from kubechain.tools.external_api import ExternalAPIClient
+
+T = TypeVar("T", bound="StatusObject[Any, Any]")
+
+DEFAULT_MAX_CONCURRENT_RUNS = 1_000
+"""A run that waits for its model costs a few kilobytes; the limits of the providers are lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the loops work.
+
+    Attributes:
+        max_concurrent_runs: Runs that may wait for a model at the same time.
+        drain_seconds: How long model calls in flight may go on after the manager was told to stop.
+    """
+
+    max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
+    drain_seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients of the loops; closed by whoever made them.
+
+    Attributes:
+        make_connections: Makes the manager of MCP connections, given who is told about changes.
+        engine: Runs containers where the API server has no Jobs.
+    """
+
+    llm: LLMClient
+    make_connections: Callable[[Callable[[ServerKey], None]], ConnectionManager]
+    http: ExternalAPIClient
+    engine: ContainerEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the control loops share.
+
+    Attributes:
+        llm_checks: Also triggers the loop of LLMs.
+        connection_changed: Enqueues an MCPServer whose connection has another state.
+    """
+
+    manager: Manager
+    settings: Settings
+    llm: LLMClient
+    llm_checks: LLMChecks
+    secrets: SecretReader
+    connections: ConnectionManager
+    connection_changed: Trigger
+    tool_kinds: ToolKinds
+    replica: Replica
+
+    def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
+        """The writer of one kind's status; its events come from `component`."""
+        return StatusWriter(resource, self.manager.client, self.manager.recorder(component))
+
+
+def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
+    """Make the parts for the loops of one manager."""
+    secrets = SecretReader(manager.client, manager.lister(metadata_only(SECRETS)))
+    connection_changed = Trigger()
+    connections = clients.make_connections(lambda key: connection_changed.enqueue(Request(key.namespace, key.name)))
+    return Parts(
+        manager=manager,
+        settings=settings,
+        llm=clients.llm,
+        llm_checks=LLMChecks(Trigger()),
+        secrets=secrets,
+        connections=connections,
+        connection_changed=connection_changed,
+        tool_kinds=_tool_kinds(manager, clients, secrets, connections),
+        replica=Replica(manager.identity, manager.liveness),
+    )
+
+
+def _tool_kinds(manager: Manager, clients: Clients, secrets: SecretReader, connections: ConnectionManager) -> ToolKinds:
+    """The table of all sorts of tools, in the order in which a model is offered what they provide."""
+    rows = (
+        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections),
+        agent.tool_kind(manager.lister(resources.AGENTS)),
+        http.tool_kind(clients.http, secrets),
+        container.tool_kind(container.Containers(manager.client, manager.clock, clients.engine, secrets)),
+        builtin.tool_kind(manager.clock),
+    )
+    return ToolKinds(manager.lister(resources.TOOLS), rows)

@@ -1,0 +1,75 @@
+"""Registers the control loop of TaskRuns."""
+
+from __future__ import annotations
+
+from kubechain.api import reasons
+from kubechain.api.agent import Agent
+from kubechain.controllers import resources
+from kubechain.controllers.inflight import InFlight, interrupter
+from kubechain.controllers.outcomewriter import OutcomeWriter
+from kubechain.controllers.parts import Parts
+from kubechain.controllers.taskrun import watches
+from kubechain.controllers.taskrun.effects import ModelCaller, Turn
+from kubechain.controllers.taskrun.llmqueue import LLMQueue
+from kubechain.controllers.taskrun.observe import Observer
+from kubechain.controllers.taskrun.reconciler import TaskRunReconciler
+from kubechain.runtime.controller import controller
+from kubechain.runtime.keys import Request
+from kubechain.runtime.manager import Manager
+from kubechain.runtime.sources import Trigger
+
+
+def setup(manager: Manager, parts: Parts) -> None:
+    """Follow runs, their tool calls, and everything that a run may wait for."""
+    runs = manager.lister(resources.TASK_RUNS)
+    observer = Observer(
+        runs=runs,
+        tasks=manager.lister(resources.TASKS),
+        agents=manager.lister(resources.AGENTS),
+        llms=manager.lister(resources.LLMS),
+        tool_calls=manager.lister(resources.TOOL_CALLS),
+        kinds=parts.tool_kinds,
+        replica=parts.replica,
+        clock=manager.clock,
+    )
+    for resource, name, index in watches.INDEXES:
+        manager.add_index(resource, name, index)
+    in_flight = InFlight()
+    manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
+    writer = parts.writer(resources.TASK_RUNS, reasons.TASK_RUN_CONTROLLER)
+    slot_reserved = Trigger()
+    reconciler = TaskRunReconciler(
+        runs=runs,
+        observer=observer,
+        turn=Turn(
+            caller=ModelCaller(parts.llm, parts.secrets, manager.telemetry),
+            observer=observer,
+            in_flight=in_flight,
+            writer=writer,
+            outcomes=OutcomeWriter(writer, manager.clock),
+            checks=parts.llm_checks,
+            replica=parts.replica,
+            clock=manager.clock,
+        ),
+        queue=LLMQueue(slot_reserved.enqueue, manager.clock),
+        writer=writer,
+        clock=manager.clock,
+    )
+    wakers = watches.Wakers(runs=runs, tasks=observer.tasks, agents=observer.agents)
+
+    def for_agent(agent: Agent) -> list[Request]:
+        return [*wakers.for_agent(agent), *wakers.for_tool_source(agent)]
+
+    (
+        controller(manager, "taskrun")
+        .for_(resources.TASK_RUNS)
+        .owns(resources.TOOL_CALLS)
+        .watches(resources.TASKS, map=wakers.for_task)
+        .watches(resources.AGENTS, map=for_agent)
+        .watches(resources.LLMS, map=wakers.for_llm)
+        .watches(resources.TOOLS, map=wakers.for_tool_source)
+        .watches(resources.MCP_SERVERS, map=wakers.for_tool_source)
+        .triggered_by(slot_reserved)
+        .with_(workers=parts.settings.max_concurrent_runs, drain_seconds=parts.settings.drain_seconds)
+        .complete(reconciler)
+    )

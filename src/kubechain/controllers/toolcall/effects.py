@@ -1,0 +1,184 @@
+"""What a tool call does to the world: it is claimed and carried out, or delegated to a run of another Agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from kubechain.api import names
+from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.taskrun import TaskRun, TaskRunSpec
+from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall
+from kubechain.controllers.frame import Settled, StatusWriter
+from kubechain.controllers.inflight import InFlight
+from kubechain.controllers.outcomewriter import REFUSALS, ClaimedWrite, OutcomeWriter
+from kubechain.controllers.replica import Replica
+from kubechain.controllers.resources import TASK_RUNS
+from kubechain.controllers.toolcall import settle
+from kubechain.controllers.toolcall.claims import execution_for, holds, was_given_up
+from kubechain.controllers.toolcall.observe import Observed
+from kubechain.controllers.toolcall.outcomes import Answered, Outcome
+from kubechain.controllers.toolcall.steps import Delegate, Execute
+from kubechain.controllers.toolcall.watches import CALLS_BY_RUN
+from kubechain.controllers.toolkinds.model import Invocation
+from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
+from kubechain.runtime.store import Lister
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCaller:
+    """Carries calls out: T4 (claim), the call, T5 (result)."""
+
+    kinds: ToolKinds
+    calls: Lister[TaskRunToolCall]
+    in_flight: InFlight
+    writer: StatusWriter[TaskRunToolCall]
+    outcomes: OutcomeWriter[TaskRunToolCall]
+    replica: Replica
+    clock: Clock
+
+    async def execute(
+        self, observed: Observed, step: Execute, *, is_unwanted: Callable[[], bool]
+    ) -> TaskRunToolCall | None:
+        """Claim the call, carry it out, record its result.
+
+        Args:
+            is_unwanted: See `InFlight.run`.
+
+        Returns:
+            The call as it is now; None when it is gone.
+        """
+        call = observed.call
+        execution = execution_for(
+            call,
+            attempt=step.attempt,
+            holder=self.replica.identity,
+            semantics=step.semantics,
+            now=observed.now,
+            timeout_seconds=step.timeout_seconds,
+        )
+        claimed = await self._claim(call, settle.claimed(call, observed.run, execution), execution)
+        if claimed is None:
+            return None
+        effect = self.kinds.execute(self._invocation(observed, step))
+        outcome = await self.in_flight.run(call.metadata.uid, effect, is_unwanted=is_unwanted)
+        written = await self.outcomes.write(claimed, self._result(execution, outcome))
+        if written is not None and isinstance(outcome, Answered) and was_given_up(written, execution):
+            await self.writer.write(written, settle.late(outcome.content))
+        return written
+
+    async def _claim(self, call: TaskRunToolCall, settled: Settled, execution: Execution) -> TaskRunToolCall | None:
+        """Write the claim; where the reply is lost, read it back: ours counts, any other is left alone."""
+        try:
+            return await self.writer.write(call, settled)
+        except (ApiError, TransportError):
+            found = await self.outcomes.read(call)
+            if found is None or not holds(found, execution):
+                raise
+            self.writer.announce(call, found, settled)
+            return found
+
+    def _result(self, execution: Execution, outcome: Outcome) -> ClaimedWrite[TaskRunToolCall]:
+        def refused(call: TaskRunToolCall, error: ApiError) -> Settled:
+            now = self.clock.now()
+            if isinstance(error, TooLarge) and isinstance(outcome, Answered):
+                content = settle.stored(outcome.content, settle.SCARCE_RESULT_BYTES)
+                return settle.concluded(call, replace(outcome, content=content), now)
+            return settle.failed(call, f"the tool was called, but its result was lost: refused: {error}", now)
+
+        return ClaimedWrite(
+            holds=lambda call: holds(call, execution),
+            settle=lambda call: settle.concluded(call, outcome, self.clock.now()),
+            refused=refused,
+        )
+
+    def _invocation(self, observed: Observed, step: Execute) -> Invocation:
+        metadata = observed.call.metadata
+        return Invocation(
+            namespace=metadata.namespace,
+            name=metadata.name,
+            uid=metadata.uid,
+            offer=step.offer,
+            arguments=step.arguments,
+            key=observed.call.spec.idempotency_key or metadata.uid,
+            timeout_seconds=step.timeout_seconds,
+            results=lambda: self._earlier_results(observed.call),
+            trace=_trace(observed.run),
+        )
+
+    def _earlier_results(self, call: TaskRunToolCall) -> Mapping[str, str]:
+        key = f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"
+        earlier = self.calls.by_index(CALLS_BY_RUN, key)
+        return {one.spec.tool_call_id: one.status.result for one in earlier if one.status.result is not None}
+
+
+def _trace(run: TaskRun | None) -> dict[str, str]:
+    """Trace context of the run, as W3C defines it."""
+    if run is None or run.status.span_context is None:
+        return {}
+    return {"traceparent": f"00-{run.status.span_context.trace_id}-{run.status.span_context.span_id}-01"}
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Creates, looks for and cancels the runs that answer delegated calls."""
+
+    client: Client
+    runs: Lister[TaskRun]
+
+    async def create(self, call: TaskRunToolCall, step: Delegate) -> str:
+        """Create the run under its deterministic name, or adopt it when an earlier try created it.
+
+        Returns:
+            Why neither is possible; empty when the run exists and is owned by the call.
+        """
+        child = child_run(call, step)
+        try:
+            await self.client.create(TASK_RUNS, child)
+        except AlreadyExists:
+            found = await self.client.get(TASK_RUNS, call.metadata.namespace, child.metadata.name)
+            if not is_owned_by(found, call):
+                return f'TaskRun "{child.metadata.name}" exists already and does not belong to this call'
+        except REFUSALS as error:
+            return f"the API server refused the agent's run: {error}"
+        return ""
+
+    async def exists(self, call: TaskRunToolCall) -> bool:
+        """Whether the server has the run, whatever the cache says."""
+        try:
+            await self.client.get(TASK_RUNS, call.metadata.namespace, names.sub_agent_run_name(call.metadata.name))
+        except NotFound:
+            return False
+        return True
+
+    async def cancel(self, call: TaskRunToolCall) -> None:
+        """Cancel the run of a call that is cancelled, and with it the tree below."""
+        namespace, name = call.metadata.namespace, names.sub_agent_run_name(call.metadata.name)
+        child = self.runs.get(namespace, name)
+        if child is None or child.spec.cancel or child.status.completion_time is not None:
+            return
+        try:
+            await self.client.patch(TASK_RUNS, namespace, name, {"spec": {"cancel": True}})
+        except NotFound:
+            return
+
+
+def child_run(call: TaskRunToolCall, step: Delegate) -> TaskRun:
+    """The other Agent's run: a conversation of its own, owned by the call."""
+    return TaskRun(
+        metadata=ObjectMeta(
+            name=names.sub_agent_run_name(call.metadata.name),
+            namespace=call.metadata.namespace,
+            labels={names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name)},
+            owner_references=(owner_reference(call),),
+        ),
+        spec=TaskRunSpec(
+            agent_ref=LocalObjectReference(name=step.agent),
+            user_message=step.message,
+            task_run_tool_call_ref=LocalObjectReference(name=call.metadata.name),
+        ),
+    )

@@ -1,0 +1,183 @@
+"""Containers that a Tool names: a Job where the API server has Jobs, else a container engine of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from kubechain.api.taskrun import ToolCallType
+from kubechain.api.tool import ContainerTool, Tool, ToolSemantics
+from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers.toolkinds.jobs import Jobs, call_of, declared_names
+from kubechain.controllers.toolkinds.model import (
+    CallOutcome,
+    Execute,
+    Invocation,
+    Offer,
+    Plan,
+    ToolKind,
+    tool_of,
+    tool_offer,
+)
+from kubechain.controllers.toolkinds.outcomes import outcome_of
+from kubechain.net.foreign import cut
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import ApiError, NotFound, TransportError
+from kubechain.tools import container
+from kubechain.tools.engine import ContainerEngine
+from kubechain.tools.model import InvalidTool, NotExecuted, Output
+from kubechain.tools.redaction import redacted
+
+TIMEOUT_SECONDS = 600.0
+"""How long one container may run where the Tool does not say."""
+
+
+class ContainerRunner(Protocol):
+    """Runs containers here: in the cluster, or with an engine of this machine."""
+
+    async def check(self) -> None:
+        """See whether containers can be run here; raises `NotExecuted`, `ApiError` or `TransportError`."""
+        ...
+
+    async def run(self, call: Invocation, spec: ContainerTool) -> Output:
+        """Run the container of one call to its end."""
+        ...
+
+
+def tool_kind(containers: ContainerRunner) -> ToolKind:
+    """The row of this sort."""
+    tools = ContainerTools(containers)
+    return ToolKind(ToolCallType.CONTAINER, planner=tools, executor=tools, handler=tools)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerTools:
+    """Tools with `execute.container`."""
+
+    containers: ContainerRunner
+
+    def serves(self, tool: Tool) -> bool:
+        """Whether the Tool names an image."""
+        return _spec(tool) is not None
+
+    def offer(self, tool: Tool, name: str) -> Offer:
+        """The Tool as its author describes it."""
+        return tool_offer(tool, name, ToolCallType.CONTAINER)
+
+    def secret_names(self, tool: Tool) -> Sequence[str]:
+        """The Secrets of the environment variables."""
+        spec = _spec(tool)
+        return [entry.value_from.secret_key_ref.name for entry in spec.env if entry.value_from] if spec else ()
+
+    def wants_approval(self, tool: Tool) -> bool:
+        """No: `execute.container` has no such field."""
+        del tool
+        return False
+
+    async def check(self, tool: Tool) -> None:
+        """See that the spec is valid and that containers can be run here."""
+        if (spec := _spec(tool)) is not None:
+            container.invocation(spec, {})
+            await self.containers.check()
+
+    def obstacle(self, offer: Offer) -> str:
+        """Nothing that could be known before the call."""
+        del offer
+        return ""
+
+    def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
+        """Run the container."""
+        del depth
+        tool = tool_of(offer)
+        spec = _spec(tool)
+        return Execute(
+            offer=offer,
+            arguments=arguments,
+            semantics=tool.spec.semantics or ToolSemantics.AT_MOST_ONCE,
+            attempt=attempt,
+            timeout_seconds=float((spec and spec.timeout_seconds) or TIMEOUT_SECONDS),
+        )
+
+    async def execute(self, invocation: Invocation) -> CallOutcome:
+        """Run the container once."""
+        return await outcome_of(self._output(invocation))
+
+    async def _output(self, invocation: Invocation) -> Output:
+        spec = _spec(tool_of(invocation.offer))
+        if spec is None:
+            raise InvalidTool(f'Tool "{invocation.offer.object}" names no container any more')
+        return await self.containers.run(invocation, spec)
+
+
+def _spec(tool: Tool) -> ContainerTool | None:
+    return tool.spec.execute.container if tool.spec.execute else None
+
+
+@dataclass(slots=True)
+class Containers:
+    """Runs containers as Jobs, or with an engine of this machine where the API server has no Jobs."""
+
+    client: Client
+    clock: Clock
+    engine: ContainerEngine
+    secrets: SecretReader
+    _has_jobs: bool | None = field(default=None, init=False)
+
+    async def run(self, call: Invocation, spec: ContainerTool) -> Output:
+        """Run a call's container and return what it wrote, with the secrets that it was given redacted.
+
+        Raises:
+            ToolFailure: The container was not run, or its outcome is not known.
+            SecretUnavailable: One of its secrets is missing.
+        """
+        try:
+            has_jobs = await self.has_jobs()
+            from_secrets = [entry for entry in spec.env if entry.value_from]
+            hidden = await self.secrets.named_values(call.namespace, from_secrets)
+        except (ApiError, TransportError) as error:
+            raise NotExecuted(cut(f"the API server does not answer: {error}")) from error
+        if has_jobs:
+            output = await Jobs(self.client, self.clock).run(call, spec)
+        else:
+            output = await self._run_here(call, spec, hidden)
+        return replace(output, content=redacted(output.content, hidden.values()))
+
+    async def _run_here(self, call: Invocation, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
+        """Run the container with the engine, and leave nothing of it behind."""
+        try:
+            return await self.engine.run(
+                call_of(call),
+                spec,
+                call.arguments,
+                declared=declared_names(call),
+                secrets=hidden,
+                timeout_seconds=call.timeout_seconds,
+            )
+        finally:
+            await asyncio.shield(self.engine.forget(call_of(call)))
+
+    async def check(self) -> None:
+        """See whether containers can be run here.
+
+        Raises:
+            EngineMissing: There are neither Jobs nor an engine; the message says what is missing.
+            ApiError: The API server does not say.
+            TransportError: The API server does not say.
+        """
+        if not await self.has_jobs():
+            await self.engine.check()
+
+    async def has_jobs(self) -> bool:
+        """Whether the API server has Jobs; asked once, since that does not change under a running manager."""
+        if self._has_jobs is None:
+            try:
+                await self.client.request("GET", "/apis/batch/v1")
+                self._has_jobs = True
+            except NotFound:
+                self._has_jobs = False
+        return self._has_jobs

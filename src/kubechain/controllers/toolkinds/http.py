@@ -1,0 +1,153 @@
+"""HTTP endpoints that a Tool names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from kubechain.api.taskrun import ToolCallType
+from kubechain.api.tool import ExternalAPI, Tool, ToolSemantics
+from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers.toolkinds.model import (
+    CallOutcome,
+    Execute,
+    Invocation,
+    Offer,
+    Plan,
+    ToolKind,
+    tool_of,
+    tool_offer,
+)
+from kubechain.controllers.toolkinds.outcomes import outcome_of
+from kubechain.net.foreign import cut
+from kubechain.runtime.errors import ApiError, TransportError
+from kubechain.tools.external_api import ApiRequest
+from kubechain.tools.model import InvalidTool, NotExecuted, Output
+
+TIMEOUT_SECONDS = 60.0
+"""How long one call may take where the Tool does not say."""
+
+
+class HttpCaller(Protocol):
+    """The client of HTTP endpoints."""
+
+    def check(self, request: ApiRequest) -> None:
+        """See whether the request can be made; raises `NotExecuted`."""
+        ...
+
+    async def call(self, request: ApiRequest, arguments: Mapping[str, Any], *, timeout_seconds: float) -> Output:
+        """Make the request once."""
+        ...
+
+
+def tool_kind(http: HttpCaller, secrets: SecretReader) -> ToolKind:
+    """The row of this sort."""
+    endpoints = HttpTools(http, secrets)
+    return ToolKind(ToolCallType.EXTERNAL_API, planner=endpoints, executor=endpoints, handler=endpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTools:
+    """Tools with `execute.externalAPI`."""
+
+    http: HttpCaller
+    secrets: SecretReader
+
+    def serves(self, tool: Tool) -> bool:
+        """Whether the Tool names an endpoint."""
+        return _spec(tool) is not None
+
+    def offer(self, tool: Tool, name: str) -> Offer:
+        """The Tool as its author describes it."""
+        return tool_offer(tool, name, ToolCallType.EXTERNAL_API)
+
+    def secret_names(self, tool: Tool) -> Sequence[str]:
+        """The Secrets of the credentials and of the headers."""
+        spec = _spec(tool)
+        if spec is None:
+            return ()
+        credentials = [spec.credentials_from.name] if spec.credentials_from else []
+        headers = [entry.value_from.secret_key_ref.name for entry in spec.headers if entry.value_from]
+        return [*credentials, *headers]
+
+    def wants_approval(self, tool: Tool) -> bool:
+        """Whether `requiresApproval` is set."""
+        spec = _spec(tool)
+        return spec is not None and bool(spec.requires_approval)
+
+    async def check(self, tool: Tool) -> None:
+        """See that URL and method can be used."""
+        if (spec := _spec(tool)) is not None:
+            self.http.check(ApiRequest(url=spec.url, method=spec.method))
+
+    def obstacle(self, offer: Offer) -> str:
+        """Nothing: a connection is made for each call."""
+        del offer
+        return ""
+
+    def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
+        """Make the request."""
+        del depth
+        tool = tool_of(offer)
+        spec = _spec(tool)
+        return Execute(
+            offer=offer,
+            arguments=arguments,
+            semantics=tool.spec.semantics or ToolSemantics.AT_MOST_ONCE,
+            attempt=attempt,
+            timeout_seconds=float((spec and spec.timeout_seconds) or TIMEOUT_SECONDS),
+        )
+
+    async def execute(self, invocation: Invocation) -> CallOutcome:
+        """Make the request once."""
+        return await outcome_of(self._output(invocation))
+
+    async def _output(self, invocation: Invocation) -> Output:
+        spec = _spec(tool_of(invocation.offer))
+        if spec is None:
+            raise InvalidTool(f'Tool "{invocation.offer.object}" names no HTTP endpoint any more')
+        request = await self._request(spec, invocation)
+        return await self.http.call(request, invocation.arguments, timeout_seconds=invocation.timeout_seconds)
+
+    async def _request(self, spec: ExternalAPI, invocation: Invocation) -> ApiRequest:
+        """The request with its secrets; while they cannot be read, nothing was sent."""
+        try:
+            return await api_request(spec, invocation.namespace, invocation.key, self.secrets)
+        except (ApiError, TransportError) as error:
+            raise NotExecuted(cut(f"cannot read the secrets of the tool: {error}")) from error
+
+
+async def api_request(spec: ExternalAPI, namespace: str, key: str, secrets: SecretReader) -> ApiRequest:
+    """An endpoint with its secrets resolved.
+
+    Args:
+        key: Idempotency key.
+
+    Raises:
+        SecretUnavailable: One of the secrets is missing.
+    """
+    credentials = None
+    if spec.credentials_from is not None:
+        reference = spec.credentials_from
+        credentials = SecretStr(await secrets.value(namespace, reference.name, reference.key))
+    request = ApiRequest(
+        url=spec.url,
+        method=spec.method,
+        headers=await secrets.named_values(namespace, spec.headers),
+        body=spec.body,
+        credentials=credentials,
+        idempotency_key=key,
+    )
+    changes: dict[str, Any] = {
+        "credentials_header": spec.credentials_header,
+        "idempotency_header": spec.idempotency_header,
+        "max_response_bytes": spec.max_response_bytes,
+    }
+    return replace(request, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _spec(tool: Tool) -> ExternalAPI | None:
+    return tool.spec.execute.external_api if tool.spec.execute else None

@@ -1,0 +1,162 @@
+"""Tools of MCP servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kubechain.api import names
+from kubechain.api.agent import Agent
+from kubechain.api.mcpserver import MCPServer, MCPTool
+from kubechain.api.meta import StatusType
+from kubechain.api.taskrun import PinnedTool, ToolCallType
+from kubechain.api.tool import ToolSemantics
+from kubechain.controllers.toolkinds.model import (
+    Answered,
+    CallOutcome,
+    Execute,
+    Found,
+    Invocation,
+    NotDone,
+    Offer,
+    Plan,
+    ToolKind,
+    ToolOrigin,
+    Unclear,
+    Withdrawn,
+    not_ready,
+)
+from kubechain.mcp import errors
+from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerState
+
+TIMEOUT_SECONDS = 120.0
+"""How long one call may take; MCPServers have no field for it."""
+
+KEY_META = "kubechain.humanlayer.dev/idempotency-key"
+"""Where MCP servers find the idempotency key of a call, in `_meta`."""
+
+
+class ServerReader(Protocol):
+    """Looks MCPServers up."""
+
+    def get(self, namespace: str, name: str) -> MCPServer | None:
+        """The server; None when there is none."""
+        ...
+
+
+class Connections(Protocol):
+    """The MCP connections of this process."""
+
+    def state(self, key: ServerKey) -> ServerState | None:
+        """How the connection to a server stands; None when there is none."""
+        ...
+
+    async def call(
+        self,
+        key: ServerKey,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout_seconds: float,
+        meta: Mapping[str, Any],
+    ) -> CallResult:
+        """Call a tool once."""
+        ...
+
+
+def server_key(server: MCPServer) -> ServerKey:
+    """The key of a server's connection: another object of the same name gets another connection."""
+    return ServerKey(server.metadata.namespace, server.metadata.uid, server.metadata.name)
+
+
+def tool_kind(servers: ServerReader, connections: Connections) -> ToolKind:
+    """The row of this sort."""
+    mcp = MCPTools(servers, connections)
+    return ToolKind(ToolCallType.MCP, planner=mcp, executor=mcp, provider=(ToolOrigin.MCP_SERVER, mcp))
+
+
+@dataclass(frozen=True, slots=True)
+class MCPTools:
+    """Tools that MCPServers list in their status."""
+
+    servers: ServerReader
+    connections: Connections
+
+    def offers(self, agent: Agent) -> Iterable[Offer]:
+        """All tools of the Agent's servers."""
+        found = (self.servers.get(agent.metadata.namespace, reference.name) for reference in agent.spec.mcp_servers)
+        return [_offer(server, tool) for server in found if server is not None for tool in server.status.tools]
+
+    def find(self, namespace: str, pinned: PinnedTool) -> Found:
+        """The tool, once its server is ready."""
+        server = self.servers.get(namespace, pinned.object)
+        if server is None or server.status.status != StatusType.READY:
+            return not_ready("MCPServer", pinned.object, exists=server is not None)
+        tool = _tool(server, pinned.tool)
+        if tool is None:
+            return Withdrawn(f'MCPServer "{pinned.object}" no longer offers the tool "{pinned.tool}"')
+        return _offer(server, tool)
+
+    def obstacle(self, offer: Offer) -> str:
+        """The connection of this process: the server's status may be that of another process."""
+        state = self.connections.state(server_key(_server(offer)))
+        if state is not None and state.phase == Phase.READY:
+            return ""
+        return f'Waiting for MCPServer "{offer.object}" to be connected'
+
+    def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
+        """Call the server."""
+        del depth
+        return Execute(
+            offer=offer,
+            arguments=arguments,
+            semantics=_semantics(offer),
+            attempt=attempt,
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+
+    async def execute(self, invocation: Invocation) -> CallOutcome:
+        """Call the server once, with the idempotency key and the trace context."""
+        try:
+            result = await self.connections.call(
+                server_key(_server(invocation.offer)),
+                invocation.offer.tool,
+                invocation.arguments,
+                timeout_seconds=invocation.timeout_seconds,
+                meta={KEY_META: invocation.key, **invocation.trace},
+            )
+        except errors.NotSent as error:
+            return NotDone(str(error), may_pass=True)
+        except errors.Uncertain as error:
+            return Unclear(str(error))
+        return Answered(result.content, is_error=result.is_error)
+
+
+def _offer(server: MCPServer, tool: MCPTool) -> Offer:
+    return Offer(
+        name=names.mcp_tool_name(server.metadata.name, tool.name),
+        origin=ToolOrigin.MCP_SERVER,
+        object=server.metadata.name,
+        tool=tool.name,
+        description=tool.description or "",
+        parameters=tool.input_schema or {"type": "object", "properties": {}},
+        call_type=ToolCallType.MCP,
+        provider=server,
+    )
+
+
+def _tool(server: MCPServer, name: str) -> MCPTool | None:
+    return next((tool for tool in server.status.tools if tool.name == name), None)
+
+
+def _server(offer: Offer) -> MCPServer:
+    assert isinstance(offer.provider, MCPServer), "offers of this sort carry their server"
+    return offer.provider
+
+
+def _semantics(offer: Offer) -> ToolSemantics:
+    """Annotations come from the server: they count only where the MCPServer says that they are trusted."""
+    server = _server(offer)
+    tool = _tool(server, offer.tool) if server.spec.trust_annotations else None
+    return ToolSemantics.IDEMPOTENT if tool is not None and tool.repeatable else ToolSemantics.AT_MOST_ONCE

@@ -1,0 +1,306 @@
+"""What all sorts of tools share: offers, plans, invocations, outcomes, and the protocols that a sort implements."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import orjson
+
+from kubechain.api.agent import Agent
+from kubechain.api.mcpserver import MCPServer
+from kubechain.api.schema import JsonObject
+from kubechain.api.taskrun import PinnedTool, ToolCallType
+from kubechain.api.tool import Tool, ToolSemantics
+
+NOT_KNOWN = "not known to this release"
+"""Said of a pinned tool that another release of the manager knows how to carry out."""
+
+
+class ToolOrigin(StrEnum):
+    """The sort of object that provides an offered name; the values of `PinnedTool.kind`."""
+
+    TOOL = "Tool"
+    MCP_SERVER = "MCPServer"
+    AGENT = "Agent"
+    BUILTIN = "Builtin"
+
+
+# --- what is offered
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One tool as it is offered to the model.
+
+    Attributes:
+        object: Name of the object that provides it; empty for a builtin.
+        tool: Its own name there, where one object provides several.
+        call_type: The sort of tool that carries its calls out.
+        delegate: Name of the Agent that its calls are delegated to; empty for none.
+        provider: The object that provides it, as it was read with the offer; None for a builtin or an Agent.
+    """
+
+    name: str
+    origin: ToolOrigin
+    object: str
+    tool: str
+    description: str
+    parameters: JsonObject
+    call_type: ToolCallType
+    delegate: str = ""
+    provider: Tool | MCPServer | None = field(default=None, repr=False, compare=False)
+
+    def pin(self) -> PinnedTool:
+        """The offer as it is kept in the status of a run."""
+        digest = hashlib.sha256(orjson.dumps(self.parameters, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return PinnedTool(
+            name=self.name,
+            kind=self.origin,
+            object=self.object,
+            tool=self.tool,
+            type=self.call_type,
+            schema_hash=digest,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A pinned tool cannot be used now; `detail` says what a run or call waits for."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A pinned tool is not offered any more: waiting would not help."""
+
+    detail: str
+
+
+Found = Offer | Missing | Withdrawn
+
+
+# --- how a call is planned
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """T4 (claim the call), the call, T5 (record its result)."""
+
+    offer: Offer
+    arguments: dict[str, Any] = field(repr=False)
+    semantics: ToolSemantics
+    attempt: int
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """Create a run of another Agent that answers the call."""
+
+    agent: str
+    message: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that the call needs is missing."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The call ends without having been carried out, or with the tool's own error."""
+
+    message: str
+
+
+Plan = Execute | Delegate | Wait | Fail
+
+
+# --- how it is carried out
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One claimed call with everything that carrying it out needs.
+
+    Attributes:
+        name: Of the call's object. It is deterministic, so that what was started under it is found again.
+        key: Idempotency key, the same for every attempt.
+        results: Looks up the results of earlier calls of the same run, by tool call id.
+        trace: W3C trace context.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    offer: Offer
+    arguments: Mapping[str, Any] = field(repr=False)
+    key: str
+    timeout_seconds: float
+    results: Callable[[], Mapping[str, str]] = field(repr=False)
+    trace: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The tool answered, with a result or with an error of its own."""
+
+    content: str = field(repr=False)
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """The call was certainly not executed.
+
+    Attributes:
+        may_pass: Whether the same call may work later.
+    """
+
+    message: str
+    may_pass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The call may have been executed: it timed out, or the connection broke after it was sent."""
+
+    message: str
+
+
+CallOutcome = Answered | NotDone | Unclear
+
+
+# --- what a sort of tool implements
+
+
+class Planner(Protocol):
+    """Decides how a call is carried out."""
+
+    def obstacle(self, offer: Offer) -> str:
+        """What this process still lacks for a call of the offer, such as a connection; empty for nothing."""
+        ...
+
+    def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
+        """Plan a call whose arguments fit the offer's schema: pure.
+
+        Args:
+            attempt: How many times the call was started before.
+            depth: How many runs delegated down to the run that wants the call.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Carries a claimed call out."""
+
+    async def execute(self, invocation: Invocation) -> CallOutcome:
+        """Carry the call out once; failures come back as values."""
+        ...
+
+
+class Provider(Protocol):
+    """Offers tools that are not objects of kind Tool."""
+
+    def offers(self, agent: Agent) -> Iterable[Offer]:
+        """What an Agent's model may call, in the order of its spec; what does not exist is left out."""
+        ...
+
+    def find(self, namespace: str, pinned: PinnedTool) -> Found:
+        """What a pinned name stands for now."""
+        ...
+
+
+class ToolHandler(Protocol):
+    """Handles objects of kind Tool."""
+
+    def serves(self, tool: Tool) -> bool:
+        """Whether the Tool is of this sort."""
+        ...
+
+    def offer(self, tool: Tool, name: str) -> Offer:
+        """A Tool of this sort, offered under a name."""
+        ...
+
+    def secret_names(self, tool: Tool) -> Sequence[str]:
+        """The Secrets that a Tool of this sort refers to."""
+        ...
+
+    def wants_approval(self, tool: Tool) -> bool:
+        """Whether the part of the spec that belongs to this sort wants a person to approve each call."""
+        ...
+
+    async def check(self, tool: Tool) -> None:
+        """See whether a Tool of this sort can be carried out here; calls nothing that the Tool names.
+
+        Raises:
+            NotExecuted: It cannot; the message says why.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolKind:
+    """One sort of tool: a row of the registry.
+
+    Attributes:
+        call_type: Its name on the wire.
+        executor: None for a sort whose calls are runs of another Agent.
+        provider: With the origin of the names that it provides; None for a sort that comes as Tools only.
+        handler: None for a sort that no Tool is of.
+    """
+
+    call_type: ToolCallType
+    planner: Planner
+    executor: Executor | None = None
+    provider: tuple[ToolOrigin, Provider] | None = None
+    handler: ToolHandler | None = None
+
+
+# --- words that several sorts use
+
+
+def not_ready(kind: str, name: str, *, exists: bool) -> Missing:
+    """The object that provides a pinned tool does not exist or is not ready."""
+    return Missing(f'Waiting for {kind} "{name}" to {"become ready" if exists else "exist"}')
+
+
+def tool_offer(
+    tool: Tool,
+    name: str,
+    call_type: ToolCallType,
+    *,
+    description: str | None = None,
+    parameters: JsonObject | None = None,
+    delegate: str = "",
+) -> Offer:
+    """A Tool, offered under a name.
+
+    Args:
+        description: Where the Tool has none of its own.
+        parameters: In place of the Tool's schema.
+    """
+    return Offer(
+        name=name,
+        origin=ToolOrigin.TOOL,
+        object=tool.metadata.name,
+        tool="",
+        description=tool.spec.description or description or "",
+        parameters=tool.input_schema if parameters is None else parameters,
+        call_type=call_type,
+        delegate=delegate,
+        provider=tool,
+    )
+
+
+def tool_of(offer: Offer) -> Tool:
+    """The Tool behind an offer that a handler made."""
+    assert isinstance(offer.provider, Tool), "offers of a handler carry their Tool"
+    return offer.provider

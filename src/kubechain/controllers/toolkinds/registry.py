@@ -1,0 +1,109 @@
+"""The registry of all sorts of tools, by the object that provides a name and by who carries its calls out.
+
+A new sort is a module beside this one and a row in `kubechain.controllers.parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from kubechain.api import names
+from kubechain.api.agent import Agent
+from kubechain.api.meta import StatusType
+from kubechain.api.taskrun import PinnedTool
+from kubechain.api.tool import Tool
+from kubechain.controllers.toolkinds.model import (
+    NOT_KNOWN,
+    CallOutcome,
+    Found,
+    Invocation,
+    Offer,
+    Planner,
+    Provider,
+    ToolHandler,
+    ToolKind,
+    ToolOrigin,
+    Withdrawn,
+    not_ready,
+)
+
+
+class ToolReader(Protocol):
+    """Looks Tools up."""
+
+    def get(self, namespace: str, name: str) -> Tool | None:
+        """The Tool; None when there is none."""
+        ...
+
+
+class ToolKinds:
+    """All sorts of tools of this release."""
+
+    def __init__(self, tools: ToolReader, rows: Sequence[ToolKind]) -> None:
+        """Index the rows.
+
+        Args:
+            rows: In the order in which the sorts that provide names are offered to a model, after the Tools.
+
+        Raises:
+            ValueError: Two rows have the same type or the same origin.
+        """
+        self._tools = tools
+        self._by_type = {str(row.call_type): row for row in rows}
+        self._providers: dict[str, Provider] = dict(row.provider for row in rows if row.provider)
+        self._handlers: list[ToolHandler] = [row.handler for row in rows if row.handler]
+        provided = sum(row.provider is not None for row in rows)
+        if (len(self._by_type), len(self._providers)) != (len(rows), provided):
+            raise ValueError("two sorts of tools share a type or an origin")
+
+    def offers_of(self, agent: Agent) -> tuple[Offer, ...]:
+        """All that an Agent's model may call: its Tools in the order of its spec, then what each sort provides."""
+        return tuple(self._offers_of(agent))
+
+    def find(self, namespace: str, pinned: PinnedTool) -> Found:
+        """What a pinned name stands for now."""
+        if pinned.kind == ToolOrigin.TOOL:
+            return self._find_tool(namespace, pinned)
+        provider = self._providers.get(pinned.kind)
+        return provider.find(namespace, pinned) if provider else Withdrawn(f'"{pinned.name}": {NOT_KNOWN}')
+
+    def handler(self, tool: Tool) -> ToolHandler | None:
+        """Who handles a Tool; None where its spec asks for nothing that this release knows."""
+        return next((handler for handler in self._handlers if handler.serves(tool)), None)
+
+    def planner(self, offer: Offer) -> Planner:
+        """Who plans the calls of an offer that came from here."""
+        return self._by_type[offer.call_type].planner
+
+    async def execute(self, invocation: Invocation) -> CallOutcome:
+        """Carry out a call that its planner wants executed."""
+        executor = self._by_type[invocation.offer.call_type].executor
+        assert executor is not None, "a sort that plans to execute has an executor"
+        return await executor.execute(invocation)
+
+    def secret_names(self, tool: Tool) -> Sequence[str]:
+        """The Secrets that a Tool refers to."""
+        handler = self.handler(tool)
+        return handler.secret_names(tool) if handler else ()
+
+    def _offers_of(self, agent: Agent) -> Iterable[Offer]:
+        for reference in agent.spec.tools:
+            tool = self._tools.get(agent.metadata.namespace, reference.name)
+            if tool is not None and (handler := self.handler(tool)) is not None:
+                yield handler.offer(tool, names.offered_tool_name(tool.offered_name))
+        for provider in self._providers.values():
+            yield from provider.offers(agent)
+
+    def _find_tool(self, namespace: str, pinned: PinnedTool) -> Found:
+        tool = self._tools.get(namespace, pinned.object)
+        if tool is None or tool.status.status != StatusType.READY:
+            return not_ready("Tool", pinned.object, exists=tool is not None)
+        handler = self.handler(tool)
+        return handler.offer(tool, pinned.name) if handler else Withdrawn(f'Tool "{pinned.object}": {NOT_KNOWN}')
+
+
+def doubled_names(offers: Iterable[Offer]) -> list[str]:
+    """Names that two offers share: a call of such a name would be ambiguous."""
+    seen: set[str] = set()
+    return [offer.name for offer in offers if offer.name in seen or seen.add(offer.name)]
