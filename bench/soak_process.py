@@ -21,9 +21,9 @@ import uvloop
 from bench.runtime.probe import Channel, rss_mib
 from kubechain import logs
 from kubechain.api.crd import custom_resource_definitions
-from kubechain.embedded import expiry, faults_file
-from kubechain.embedded.controlplane import ControlPlane
 from kubechain.manager import ManagerOptions, run_manager
+from kubechain_apiserver import ControlPlane, read_faults
+from kubechain_apiserver.engine import expiry
 
 EVENT_TTL_SECONDS = 60
 GAUGE_SECONDS = 5.0
@@ -33,7 +33,7 @@ Gauges = dict[str, float]
 
 async def plane(options: argparse.Namespace, channel: Channel, stop: asyncio.Event) -> None:
     """The API server."""
-    faults = faults_file.read(options.faults)
+    faults = read_faults(options.faults)
     with mock.patch.object(expiry, "TTL_SECONDS", EVENT_TTL_SECONDS):
         async with ControlPlane(kubeconfig_path=options.kubeconfig, faults=faults) as made:
             for definition in custom_resource_definitions():

@@ -20,7 +20,6 @@ from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import resources
 from kubechain.controllers.setup import Clients, Settings, add_controllers
-from kubechain.embedded.controlplane import ControlPlane
 from kubechain.llm.client import LLMClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.client import Client
@@ -31,6 +30,7 @@ from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
+from kubechain_apiserver import ControlPlane
 
 T = TypeVar("T", bound="StatusObject[Any, Any]")
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from kubechain.embedded.controlplane import ControlPlane
 from kubechain.runtime import errors, kubeconfig
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import SystemClock
@@ -22,6 +21,7 @@ from kubechain.runtime.leases import LEASES
 from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.runtime.resource import Resource, metadata_only
 from kubechain.runtime.transport import Exchange
+from kubechain_apiserver import ControlPlane
 from test.e2e.controlplane import RealControlPlane
 from test.runtime.widgets import WIDGETS, Widget, widget
 

@@ -15,15 +15,13 @@ from unittest import mock
 
 from kubechain.api import kinds
 from kubechain.api.crd import custom_resource_definitions
-from kubechain.embedded.authn import Tokens
-from kubechain.embedded.builtin import crds
-from kubechain.embedded.engine import Engine
-from kubechain.embedded.environment import SeededEnvironment
-from kubechain.embedded.history import Change, History
-from kubechain.embedded.inprocess import InProcessExchange
-from kubechain.embedded.registry import ResourceInfo
-from kubechain.embedded.server import ApiServer
-from kubechain.embedded.storage import MemoryStorage
+from kubechain_apiserver import Change, Engine, InProcessExchange, SeededEnvironment
+from kubechain_apiserver.kinds.builtin import crds
+from kubechain_apiserver.requests.handler import ApiServer
+from kubechain_apiserver.store.history import History
+from kubechain_apiserver.store.storage import MemoryStorage
+from kubechain_apiserver.wire.authn import Tokens
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 NAMESPACE = "default"
 EPOCH = 1_767_225_600.0

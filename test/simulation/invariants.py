@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubechain.api.message import Message
-from kubechain.embedded.history import Change
+from kubechain_apiserver import Change
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
 
 JsonObject = dict[str, Any]

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from kubechain.embedded.history import Change
 from kubechain.runtime.transport import Exchange, Reply, WholeReply
 from kubechain.tools.container import ANNOTATION_IDEMPOTENCY_KEY
+from kubechain_apiserver import Change
 from test.simulation.fakes import ATTENDED_SECONDS, BROKEN, Answer
 from test.simulation.invariants import Watchman
 from test.simulation.outside import Outside

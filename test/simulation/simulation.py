@@ -20,7 +20,6 @@ from unittest import mock
 import structlog
 
 from kubechain.controllers.setup import Clients, add_controllers
-from kubechain.embedded.history import Change
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import SyncTimeout
@@ -28,6 +27,7 @@ from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
+from kubechain_apiserver import Change
 from test.simulation import oracles
 from test.simulation.cluster import NAMESPACE, Cluster, phase_of
 from test.simulation.fakes import Model, Network, Surroundings, connector

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from kubechain.embedded.certificates import ensure
 from kubechain.tools.addresses import AddressPolicy
 from kubechain.tools.external_api import MAX_REDIRECTS, ApiRequest, ExternalAPIClient
 from kubechain.tools.http import HttpExchanger
 from kubechain.tools.model import AddressRefused, InvalidArguments, InvalidTool, NotExecuted, Output, Uncertain
+from kubechain_apiserver.http.certificates import ensure
 from test.tools.endpoint import HANG, Received, an_endpoint, reply
 
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8"])

@@ -19,17 +19,19 @@ from kubechain.cli import guide
 from kubechain.cli.flags import Address
 from kubechain.cli.manager import text_of
 from kubechain.cli.terminal import STARTED_AT, Failure, show
-from kubechain.embedded import faults_file
-from kubechain.embedded import kubeconfig as kubeconfig_file
-from kubechain.embedded.controlplane import ControlPlane
-from kubechain.embedded.faults import Faults
-from kubechain.embedded.faults_file import FaultsFileError
-from kubechain.embedded.http import PortInUseError
-from kubechain.embedded.sqlite import StorageInUseError
 from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
 from kubechain.llm.embedded.modelfile import MODEL_NAME
 from kubechain.manager import ManagerOptions, run_manager
 from kubechain.runtime.errors import TransportError
+from kubechain_apiserver import (
+    KUBECONFIG_CONTEXT,
+    ControlPlane,
+    Faults,
+    FaultsFileError,
+    PortInUseError,
+    StorageInUseError,
+    read_faults,
+)
 
 GRACE_SECONDS = 1.0
 """A person waits for the end. Nothing is lost: what is cut off is resumed at the next start, if there is one."""
@@ -106,7 +108,7 @@ class DevServer:
     def _read_faults(self, stack: AsyncExitStack) -> Faults | None:
         if self._options.faults is None:
             return None
-        faults = faults_file.read(self._options.faults)
+        faults = read_faults(self._options.faults)
         stack.callback(lambda: show(guide.suffered([faults.suffered[rule] for rule in faults.rules])))
         return faults
 
@@ -168,7 +170,7 @@ def require_ours(kubeconfig: Path) -> None:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         content = None
     match content:
-        case {"contexts": [{"name": kubeconfig_file.CONTEXT}]}:
+        case {"contexts": [{"name": str(name)}]} if name == KUBECONFIG_CONTEXT:
             return
         case _:
             raise Failure(f'kubeconfig: not written by kubechain dev, and not overwritten: "{kubeconfig}"')

@@ -1,0 +1,84 @@
+"""The parts that the steps of reading, writing and deleting share: the store, the registry, the strategies, the
+environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from kubechain_apiserver.kinds.strategy import Strategy
+from kubechain_apiserver.store.environment import Environment
+from kubechain_apiserver.store.storage import Key, Record
+from kubechain_apiserver.store.store import Store
+from kubechain_apiserver.wire import errors
+from kubechain_apiserver.wire.registry import GroupResource, Registry, ResourceInfo
+
+JsonObject = dict[str, Any]
+FieldValidation = Literal["Ignore", "Warn", "Strict"]
+Warn = Callable[[str], None]
+
+
+def ignore_warning(text: str) -> None:
+    """For callers that do not show warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a write is to be made.
+
+    Attributes:
+        dry_run: do everything but keep the result.
+        field_manager: who writes, for `metadata.managedFields`; "" tracks the write as "unknown".
+        field_validation: what unknown fields lead to.
+        warn: called with each text for a `Warning` header.
+        complaints: what strict reading finds in the text of the body: fields that stand twice.
+    """
+
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: FieldValidation = "Warn"
+    warn: Warn = ignore_warning
+    complaints: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Core:
+    """What every step works on."""
+
+    store: Store
+    registry: Registry
+    environment: Environment
+    strategies: dict[GroupResource, Strategy] = field(default_factory=dict[GroupResource, Strategy])
+
+    def strategy(self, info: ResourceInfo) -> Strategy:
+        """The rules of a resource.
+
+        Raises:
+            StatusError: the resource is not served any more (404).
+        """
+        strategy = self.strategies.get(info.storage_key)
+        if strategy is None:
+            raise errors.no_such_resource()
+        return strategy
+
+    def key(self, info: ResourceInfo, namespace: str, name: str) -> Key:
+        return Key(info.storage_key, namespace if info.namespaced else "", name)
+
+    def record(self, info: ResourceInfo, namespace: str, name: str) -> Record:
+        """An object.
+
+        Raises:
+            StatusError: there is none (404).
+        """
+        record = self.store.get(self.key(info, namespace, name))
+        if record is None:
+            raise errors.not_found(info.group, info.plural, name)
+        return record
+
+
+def copied(obj: Any) -> Any:
+    """A deep copy of a JSON value."""
+    return orjson.loads(orjson.dumps(obj))

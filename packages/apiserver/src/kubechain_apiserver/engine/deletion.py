@@ -1,0 +1,115 @@
+"""Deleting: at once, or by marking an object that finalizers still hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kubechain_apiserver.engine import admission
+from kubechain_apiserver.engine.context import Core, copied
+from kubechain_apiserver.kinds import metadata
+from kubechain_apiserver.store.storage import Record
+from kubechain_apiserver.wire import errors
+from kubechain_apiserver.wire.registry import ResourceInfo
+
+JsonObject = dict[str, Any]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+_BY_GARBAGE_COLLECTOR = (metadata.ORPHAN, metadata.FOREGROUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Preconditions:
+    """What must hold of the object for a delete to happen; "" asks for nothing."""
+
+    uid: str = ""
+    resource_version: str = ""
+
+
+ANY = Preconditions()
+"""No condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """How to delete. `grace_period_seconds` is accepted and, as for all kinds here, has no effect."""
+
+    preconditions: Preconditions = ANY
+    propagation: Propagation | None = None
+    grace_period_seconds: int | None = None
+    dry_run: bool = False
+
+
+class Deleter:
+    """Deletes."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def delete(self, info: ResourceInfo, namespace: str, name: str, options: DeleteOptions) -> tuple[JsonObject, bool]:
+        """Delete, or begin to.
+
+        Returns:
+            the object in its last or its present state, and whether it is gone.
+        """
+        strategy = self._core.strategy(info)
+        admission.check_delete(info, name)
+        record = self._core.record(info, namespace, name)
+        _check_preconditions(info, record, options.preconditions)
+        finalizers = _finalizers(record.object["metadata"], options.propagation)
+        held = finalizers or strategy.holds_deletion(record.object)
+        if not held:
+            if options.dry_run:
+                return record.object, True
+            return self._core.store.delete(record.key).object, True
+        return self._mark(record, finalizers, options), False
+
+    def _mark(self, record: Record, finalizers: list[str], options: DeleteOptions) -> JsonObject:
+        """Set the deletion timestamp: whoever owns the finalizers does the rest."""
+        strategy = self._core.strategies[record.key.resource]
+        new = copied(record.object)
+        meta = new["metadata"]
+        if "deletionTimestamp" not in meta:
+            meta["deletionTimestamp"] = metadata.timestamp(self._core.environment.now())
+            if meta.get("generation", 0) > 0:
+                meta["generation"] += 1
+        meta["deletionGracePeriodSeconds"] = 0
+        if finalizers:
+            meta["finalizers"] = finalizers
+        else:
+            meta.pop("finalizers", None)
+        strategy.mark_deleting(new)
+        if new == record.object:
+            return record.object
+        return new if options.dry_run else self._core.store.put(record.key, new).object
+
+
+def _check_preconditions(info: ResourceInfo, record: Record, wanted: Preconditions) -> None:
+    meta = record.object["metadata"]
+    if wanted.uid and wanted.uid != meta["uid"]:
+        why = (
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({meta['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise errors.conflict(info.group, info.kind, record.key.name, why=why)
+    if wanted.resource_version and wanted.resource_version != str(record.revision):
+        why = (
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the "
+            f"ResourceVersion in record ({record.revision}). The object might have been modified"
+        )
+        raise errors.conflict(info.group, info.kind, record.key.name, why=why)
+
+
+def _finalizers(meta: JsonObject, propagation: Propagation | None) -> list[str]:
+    """The finalizers with which the deletion begins: the garbage collector's follow from the policy."""
+    present: list[str] = meta.get("finalizers", [])
+    if propagation is None:
+        return list(present)
+    kept = [name for name in present if name not in _BY_GARBAGE_COLLECTOR]
+    match propagation:
+        case "Orphan":
+            return [*kept, metadata.ORPHAN]
+        case "Foreground":
+            return [*kept, metadata.FOREGROUND]
+        case "Background":
+            return kept

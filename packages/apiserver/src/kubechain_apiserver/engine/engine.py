@@ -1,0 +1,296 @@
+"""The engine: what a Kubernetes API server does with objects, without sockets, sleeping or clocks of its own.
+
+The two faces (HTTP and in-process) call it; it is synchronous and deterministic. It only says what happens in which
+order: each step lives in a module of its own. HTTP, content negotiation, discovery and authentication do not belong
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kubechain_apiserver.engine.context import Core, FieldValidation, Warn, WriteOptions, ignore_warning
+from kubechain_apiserver.engine.definitions import Definitions
+from kubechain_apiserver.engine.deletion import ANY, DeleteOptions, Deleter, Preconditions, Propagation
+from kubechain_apiserver.engine.expiry import EventExpiry
+from kubechain_apiserver.engine.gc import GarbageCollector
+from kubechain_apiserver.engine.lifecycle import NamespaceLifecycle
+from kubechain_apiserver.engine.patching import Patcher, PatchType
+from kubechain_apiserver.engine.reads import ListOptions, ListPage, Reader, WatchOptions
+from kubechain_apiserver.engine.writes import Writer
+from kubechain_apiserver.kinds import builtin
+from kubechain_apiserver.store.environment import Environment, SystemEnvironment
+from kubechain_apiserver.store.history import History
+from kubechain_apiserver.store.storage import MemoryStorage, Storage
+from kubechain_apiserver.store.store import Store
+from kubechain_apiserver.store.watch import Subscription, Watchers, WatchEvent
+from kubechain_apiserver.wire import errors
+from kubechain_apiserver.wire.field_errors import causes, invalid
+from kubechain_apiserver.wire.registry import Registry, ResourceInfo
+
+JsonObject = dict[str, Any]
+
+__all__ = ["Engine", "ListPage", "PatchType", "Preconditions", "Propagation", "Subscription", "WatchEvent"]
+
+
+class Engine:
+    """Every object of the server.
+
+    All returned objects are shared with the engine (treat them as read-only); objects handed in are copied.
+
+    Args:
+        storage: where objects are kept; memory by default.
+        environment: time and randomness; the machine's by default.
+        history: how much of the past watches can resume from.
+    """
+
+    def __init__(
+        self,
+        storage: Storage | None = None,
+        *,
+        environment: Environment | None = None,
+        history: History | None = None,
+    ) -> None:
+        store = Store(storage or MemoryStorage(), history)
+        self.registry = Registry(builtin.infos())
+        self._core = Core(store, self.registry, environment or SystemEnvironment())
+        self._core.strategies.update({strategy.resource: strategy for strategy in builtin.strategies()})
+        self._watchers = Watchers()
+        store.subscribe(self._watchers.publish)
+        self._definitions = Definitions(self._core, self._watchers)
+        self._writer = Writer(self._core)
+        self._deleter = Deleter(self._core)
+        self._reader = Reader(self._core, self._watchers)
+        self._patcher = Patcher(self._core, self._writer)
+        self._collector = GarbageCollector(self._core)
+        self._lifecycle = NamespaceLifecycle(self._core, self._writer, self._deleter)
+        self._expiry = EventExpiry(self._core)
+        self._collector.scan()
+        self._lifecycle.make_initial()
+        self._settle()
+
+    @property
+    def resource_version(self) -> str:
+        """The revision of the last write."""
+        return str(self._core.store.revision)
+
+    def get(self, info: ResourceInfo, namespace: str, name: str) -> JsonObject:
+        """One object. `namespace` is "" for cluster-wide kinds."""
+        return self._reader.get(info, namespace, name)
+
+    def get_encoded(self, info: ResourceInfo, namespace: str, name: str) -> bytes:
+        """The same as JSON bytes, without parsing anything."""
+        return self._reader.get_encoded(info, namespace, name)
+
+    def list(
+        self,
+        info: ResourceInfo,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 0,
+        continue_: str = "",
+        resource_version: str = "",
+        resource_version_match: str = "",
+    ) -> ListPage:
+        """Objects in order of namespace and name. `namespace` None: of all namespaces."""
+        options = ListOptions(
+            label_selector, field_selector, limit, continue_, resource_version, resource_version_match
+        )
+        return self._reader.list(info, namespace, options)
+
+    def create(
+        self,
+        info: ResourceInfo,
+        namespace: str,
+        obj: JsonObject,
+        *,
+        dry_run: bool = False,
+        field_manager: str = "",
+        field_validation: FieldValidation = "Warn",
+        warn: Warn | None = None,
+        complaints: Sequence[str] = (),
+    ) -> JsonObject:
+        """Make an object.
+
+        Args:
+            warn: called with each text for a `Warning` header.
+            complaints: what strict reading found in the text of the body; as serious as unknown fields.
+        """
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
+        return self._finish(info, self._writer.create(info, namespace, obj, options))
+
+    def update_makes(self, info: ResourceInfo, namespace: str, name: str) -> bool:
+        """Whether an update of that object would make it: of some kinds it does, when there is none."""
+        missing = self._core.store.get(self._core.key(info, namespace, name)) is None
+        return missing and self._core.strategy(info).create_on_update
+
+    def update(
+        self,
+        info: ResourceInfo,
+        namespace: str,
+        name: str,
+        obj: JsonObject,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        field_manager: str = "",
+        field_validation: FieldValidation = "Warn",
+        warn: Warn | None = None,
+        complaints: Sequence[str] = (),
+    ) -> JsonObject:
+        """Replace an object (PUT), or one subresource of it."""
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
+        _check_subresource(info, subresource)
+        new = self._writer.update(info, namespace, name, obj, subresource=subresource, options=options)
+        return self._finish(info, new)
+
+    def patch(
+        self,
+        info: ResourceInfo,
+        namespace: str,
+        name: str,
+        patch_type: PatchType,
+        patch: Any,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        field_manager: str = "",
+        field_validation: FieldValidation = "Warn",
+        force: bool = False,
+        warn: Warn | None = None,
+        complaints: Sequence[str] = (),
+    ) -> tuple[JsonObject, bool]:
+        """Change parts of an object; `apply` makes it when it is absent.
+
+        Args:
+            patch: the parsed body.
+            force: `apply` takes fields over from other managers.
+
+        Returns:
+            the object, and whether it was created (201 instead of 200).
+        """
+        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
+        _check_subresource(info, subresource)
+        new, created = self._patcher.patch(
+            info, namespace, name, patch_type, patch, subresource=subresource, force=force, options=options
+        )
+        return self._finish(info, new), created
+
+    def delete(
+        self,
+        info: ResourceInfo,
+        namespace: str,
+        name: str,
+        *,
+        preconditions: Preconditions = ANY,
+        propagation: Propagation | None = None,
+        grace_period_seconds: int | None = None,
+        orphan_dependents: bool | None = None,
+        dry_run: bool = False,
+    ) -> JsonObject:
+        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it).
+
+        Args:
+            orphan_dependents: the older way to say `propagation`; only one of them may be given.
+        """
+        policy = _policy(propagation, orphan_dependents)
+        options = DeleteOptions(preconditions, policy, grace_period_seconds, dry_run)
+        obj, gone = self._deleter.delete(info, namespace, name, options)
+        if gone and not self._core.strategy(info).returns_deleted:
+            self._settle()
+            return _deleted_status(info, obj)
+        return self._finish(info, obj)
+
+    def delete_collection(
+        self,
+        info: ResourceInfo,
+        namespace: str | None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        propagation: Propagation | None = None,
+        grace_period_seconds: int | None = None,
+        orphan_dependents: bool | None = None,
+        dry_run: bool = False,
+    ) -> ListPage:
+        """Delete all that match; the page holds what was deleted, or begun to be."""
+        page = self.list(info, namespace, label_selector=label_selector, field_selector=field_selector)
+        policy = _policy(propagation, orphan_dependents)
+        options = DeleteOptions(ANY, policy, grace_period_seconds, dry_run)
+        for record in page.records:
+            try:
+                self._deleter.delete(info, record.key.namespace, record.key.name, options)
+            except errors.StatusError as error:
+                if error.code != 404:
+                    raise
+        self._settle()
+        return page
+
+    def watch(
+        self,
+        info: ResourceInfo,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
+        allow_bookmarks: bool = False,
+        send_initial_events: bool | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Subscription:
+        """Follow changes. A revision that is not kept any more gives one ERROR event (410) and the end."""
+        options = WatchOptions(
+            label_selector, field_selector, resource_version, allow_bookmarks, send_initial_events, timeout_seconds
+        )
+        return self._reader.watch(info, namespace, options)
+
+    def statistics(self) -> JsonObject:
+        """Counts for people and tests: objects, revision, watchers, history."""
+        return {**self._core.store.statistics(), "watchers": self._watchers.count()}
+
+    def close(self) -> None:
+        """End all watches and close the storage."""
+        self._watchers.close()
+        self._core.store.close()
+
+    def _finish(self, info: ResourceInfo, obj: JsonObject) -> JsonObject:
+        """Let what follows from a write happen, and show its result in the version asked for."""
+        self._settle()
+        strategy = self._core.strategies.get(info.storage_key)
+        view = strategy.view(info) if strategy else None
+        return view(obj) if view else obj
+
+    def _settle(self) -> None:
+        self._expiry.collect()
+        self._collector.collect()
+        while self._lifecycle.collect():
+            self._collector.collect()
+
+
+def _policy(propagation: Propagation | None, orphan_dependents: bool | None) -> Propagation | None:
+    if propagation is not None and orphan_dependents is not None:
+        wrong = invalid("propagationPolicy", propagation, "orphanDependents and deletionPropagation cannot be both set")
+        raise errors.invalid("meta.k8s.io", "DeleteOptions", "", causes=causes([wrong]))
+    if orphan_dependents is None:
+        return propagation
+    return "Orphan" if orphan_dependents else "Background"
+
+
+def _check_subresource(info: ResourceInfo, subresource: str) -> None:
+    if subresource and subresource not in info.subresources:
+        raise errors.no_such_resource()
+
+
+def _deleted_status(info: ResourceInfo, obj: JsonObject) -> JsonObject:
+    meta = obj["metadata"]
+    details = {"name": meta["name"], "group": info.group, "kind": info.plural, "uid": meta["uid"]}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {name: value for name, value in details.items() if value},
+    }

@@ -1,0 +1,127 @@
+"""Namespace: its phase, and the finalizer that keeps it until it is empty."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from kubechain_apiserver.kinds.builtin import shapes
+from kubechain_apiserver.kinds.strategy import Strategy, keep_only
+from kubechain_apiserver.store.selectors import read_path
+from kubechain_apiserver.wire import names
+from kubechain_apiserver.wire.field_errors import FieldError, invalid
+from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
+
+JsonObject = dict[str, Any]
+
+FINALIZER = "kubernetes"
+NAME_LABEL = "kubernetes.io/metadata.name"
+AT_START = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+INFO = ResourceInfo(
+    group="",
+    version="v1",
+    kind="Namespace",
+    list_kind="NamespaceList",
+    plural="namespaces",
+    singular="namespace",
+    short_names=("ns",),
+    namespaced=False,
+    has_status=True,
+    subresources=("finalize", "status"),
+    # Nobody can delete all namespaces at once.
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    selectable_fields=("status.phase", "name"),
+    columns=(
+        PrinterColumn("Status", "string", ".status.phase", "The status of the namespace"),
+        PrinterColumn("Age", "date", ".metadata.creationTimestamp"),
+    ),
+    schema=shapes.resource(
+        "Namespace provides a scope for Names. Use of multiple namespaces is optional.",
+        spec=shapes.fields(
+            "Spec defines the behavior of the Namespace.",
+            finalizers=shapes.array(shapes.text(), "Values that must be empty to permanently remove it."),
+        ),
+        status=shapes.fields(
+            "Status describes the current status of a Namespace.",
+            conditions=shapes.array(
+                shapes.fields(
+                    "",
+                    lastTransitionTime=shapes.time(),
+                    message=shapes.text(),
+                    reason=shapes.text(),
+                    status=shapes.text(),
+                    type=shapes.text(),
+                ),
+                "Represents the latest available observations of a namespace's current state.",
+                **{
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["type"],
+                    "x-kubernetes-patch-strategy": "merge",
+                    "x-kubernetes-patch-merge-key": "type",
+                },
+            ),
+            phase=shapes.text("Phase is the current lifecycle phase of the namespace."),
+        ),
+    ),
+)
+
+
+class NamespaceStrategy(Strategy):
+    """Active until deleted; then Terminating until `spec.finalizers` is empty."""
+
+    name_rule = staticmethod(names.label_name)
+    returns_deleted = True
+    untracked: ClassVar[tuple[str, ...]] = ("spec", "status")
+
+    def read_field(self, obj: JsonObject, path: str) -> str:
+        return read_path(obj, "metadata.name" if path == "name" else path)
+
+    def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
+        unknown = super().decode(obj, info)
+        name = obj["metadata"].get("name", "")
+        if name:
+            labels: JsonObject = obj["metadata"].setdefault("labels", {})
+            labels[NAME_LABEL] = name
+        return unknown
+
+    def prepare_create(self, new: JsonObject) -> None:
+        new["metadata"].setdefault("labels", {})[NAME_LABEL] = new["metadata"].get("name", "")
+        spec: JsonObject = new.get("spec") or {}
+        finalizers: list[str] = spec.get("finalizers") or []
+        new["spec"] = {"finalizers": [*finalizers] if FINALIZER in finalizers else [*finalizers, FINALIZER]}
+        new["status"] = {"phase": "Active"}
+
+    def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
+        match subresource:
+            case "status":
+                keep_only(new, old, "status")
+                _complete(new.setdefault("status", {}))
+            case "finalize":
+                keep_only(new, old, "spec")
+            case _:
+                new["spec"] = old["spec"]
+                new["status"] = old["status"]
+
+    def validate_update(
+        self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
+    ) -> list[FieldError]:
+        going = "deletionTimestamp" in new["metadata"]
+        phase, right = new["status"]["phase"], "Terminating" if going else "Active"
+        if phase == right:
+            return []
+        why = f"may only be '{right}' if `deletionTimestamp` is {'not ' if going else ''}empty"
+        return [invalid("status.Phase", phase, why)]
+
+    def holds_deletion(self, obj: JsonObject) -> bool:
+        return bool(obj["spec"].get("finalizers"))
+
+    def mark_deleting(self, new: JsonObject) -> None:
+        new["status"] = {**new["status"], "phase": "Terminating"}
+        new["metadata"].pop("deletionGracePeriodSeconds", None)
+
+
+def _complete(status: JsonObject) -> None:
+    status["phase"] = status.get("phase") or "Active"
+    for condition in status.get("conditions", ()):
+        # Go writes this time even where there is none.
+        condition.setdefault("lastTransitionTime", None)

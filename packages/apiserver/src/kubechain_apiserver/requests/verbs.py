@@ -1,0 +1,299 @@
+"""The verbs of Kubernetes on a resource, as HTTP: options and body in, engine called, response in the form negotiated.
+
+Called by `server` with a path that was parsed and a resource that exists. One method per verb; semantics of objects are
+the engine's, so nothing here looks into a spec. The hot path (get and list in JSON) passes the engine's bytes through.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from kubechain_apiserver.engine.engine import Engine, ListPage
+from kubechain_apiserver.requests import bodies, negotiation
+from kubechain_apiserver.requests.negotiation import Form
+from kubechain_apiserver.requests.query import Query, check_list_options, check_version, delete_options, write_options
+from kubechain_apiserver.requests.routes import ResourcePath, Verb
+from kubechain_apiserver.requests.watchstream import WatchStream, render
+from kubechain_apiserver.tables.builtin import printer
+from kubechain_apiserver.tables.tables import IncludeObject, list_metadata, partial_list, partial_object
+from kubechain_apiserver.wire.http_types import JSON, HttpRequest, HttpResponse
+from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+
+WATCH_SECONDS: Final = 1800.0
+"""Shortest life of a watch that asks for none: kube-apiserver's `--min-request-timeout`. The longest is twice that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on a resource, with everything parsed that more than one verb needs."""
+
+    request: HttpRequest
+    path: ResourcePath
+    info: ResourceInfo
+    query: Query
+    warnings: list[str] = field(default_factory=list[str])
+
+    @property
+    def form(self) -> Form:
+        """In which form objects are wanted."""
+        return negotiation.form(self.request.headers.get("accept", ""))
+
+    @property
+    def content_type(self) -> str:
+        """How the body is encoded."""
+        return self.request.headers.get("content-type", "")
+
+    @property
+    def scope(self) -> str | None:
+        """The namespace of a collection; None for all of them."""
+        return self.path.namespace or None
+
+    def writing(self, kind: str) -> dict[str, Any]:
+        """Return the options that create, update and patch have in common, in the engine's words.
+
+        Args:
+            kind: Such as `CreateOptions`, for the message of a refusal.
+        """
+        options = write_options(self.query, kind=kind, user_agent=self.request.headers.get("user-agent", ""))
+        return {
+            "dry_run": options.dry_run,
+            "field_manager": options.field_manager,
+            "field_validation": options.field_validation,
+            "warn": self.warnings.append,
+        }
+
+    @property
+    def label_selector(self) -> str:
+        """Which objects of a collection are meant, by label."""
+        return self.query.text("labelSelector")
+
+    @property
+    def field_selector(self) -> str:
+        """Which objects of a collection are meant, by field."""
+        return self.query.text("fieldSelector")
+
+
+class Verbs:
+    """Carries out calls on the engine.
+
+    Args:
+        now: Seconds since the epoch, for ages in Tables.
+        draw: A random number from 0 to 1, which spreads the ends of watches.
+    """
+
+    def __init__(self, engine: Engine, *, now: Callable[[], float], draw: Callable[[], float] = random.random) -> None:
+        self._engine = engine
+        self._now = now
+        self._draw = draw
+
+    def run(self, verb: Verb, call: Call) -> HttpResponse:
+        """Carry out a call.
+
+        Raises:
+            StatusError: It is refused.
+        """
+        match verb:
+            case "get":
+                response = self._get(call)
+            case "list":
+                response = self._list(call)
+            case "watch":
+                response = self._watch(call)
+            case "create":
+                response = self._create(call)
+            case "update":
+                response = self._update(call)
+            case "patch":
+                response = self._patch(call)
+            case "delete":
+                response = self._delete(call)
+            case "deletecollection":
+                response = self._delete_collection(call)
+        return response
+
+    def _get(self, call: Call) -> HttpResponse:
+        path = call.path
+        check_version(call.query.text("resourceVersion"))
+        if call.form is Form.OBJECT:
+            return reply(200, self._engine.get_encoded(call.info, path.namespace, path.name), call)
+        return self._object(200, self._engine.get(call.info, path.namespace, path.name), call)
+
+    def _list(self, call: Call) -> HttpResponse:
+        query = call.query
+        check_list_options(query, watch=False)
+        page = self._engine.list(
+            call.info,
+            call.scope,
+            label_selector=call.label_selector,
+            field_selector=call.field_selector,
+            limit=query.number("limit", 0) or 0,
+            continue_=query.text("continue"),
+            resource_version=query.text("resourceVersion"),
+            resource_version_match=query.text("resourceVersionMatch"),
+        )
+        return self._page(page, call)
+
+    def _watch(self, call: Call) -> HttpResponse:
+        query = call.query
+        check_list_options(query, watch=True)
+        how = render(call.form, printer(call.info), query.include_object, now=self._now)
+        subscription = self._engine.watch(
+            call.info,
+            call.scope,
+            label_selector=call.label_selector,
+            field_selector=call.field_selector,
+            resource_version=query.text("resourceVersion"),
+            allow_bookmarks=query.flag("allowWatchBookmarks"),
+            send_initial_events=query.optional_flag("sendInitialEvents"),
+            timeout_seconds=query.number("timeoutSeconds") or WATCH_SECONDS * (1 + self._draw()),
+        )
+        return HttpResponse(200, headers(call), WatchStream(subscription, how))
+
+    def _create(self, call: Call) -> HttpResponse:
+        options = call.writing("CreateOptions")
+        obj, complaints = _body(call)
+        made = self._engine.create(call.info, call.path.namespace, obj, complaints=complaints, **options)
+        return self._object(201, made, call)
+
+    def _update(self, call: Call) -> HttpResponse:
+        path = call.path
+        options = call.writing("UpdateOptions")
+        obj, complaints = _body(call)
+        makes = self._engine.update_makes(call.info, path.namespace, path.name)
+        updated = self._engine.update(
+            call.info, path.namespace, path.name, obj, subresource=path.subresource, complaints=complaints, **options
+        )
+        return self._object(201 if makes else 200, updated, call)
+
+    def _patch(self, call: Call) -> HttpResponse:
+        path = call.path
+        kind = bodies.patch_type(call.content_type, custom=call.info.custom)
+        options = call.writing("PatchOptions")
+        if kind == "apply":
+            options["field_manager"] = call.query.text("fieldManager")
+        body = call.request.body
+        patch = bodies.decode_patch(body, kind)
+        patched, created = self._engine.patch(
+            call.info,
+            path.namespace,
+            path.name,
+            kind,
+            patch,
+            subresource=path.subresource,
+            force=call.query.flag("force"),
+            complaints=bodies.patch_complaints(body, kind, patch),
+            **options,
+        )
+        return self._object(201 if created else 200, patched, call)
+
+    def _delete(self, call: Call) -> HttpResponse:
+        options = delete_options(call.query, self._options_body(call))
+        deleted = self._engine.delete(
+            call.info,
+            call.path.namespace,
+            call.path.name,
+            preconditions=options.preconditions,
+            propagation=options.propagation,
+            grace_period_seconds=options.grace_period_seconds,
+            orphan_dependents=options.orphan_dependents,
+            dry_run=options.dry_run,
+        )
+        if deleted.get("kind") == "Status":
+            return reply(200, orjson.dumps(deleted), call)
+        return self._object(200, deleted, call)
+
+    def _delete_collection(self, call: Call) -> HttpResponse:
+        options = delete_options(call.query, self._options_body(call))
+        page = self._engine.delete_collection(
+            call.info,
+            call.scope,
+            label_selector=call.label_selector,
+            field_selector=call.field_selector,
+            propagation=options.propagation,
+            grace_period_seconds=options.grace_period_seconds,
+            orphan_dependents=options.orphan_dependents,
+            dry_run=options.dry_run,
+        )
+        return self._page(page, call)
+
+    def _options_body(self, call: Call) -> JsonObject:
+        body = call.request.body
+        return bodies.decode_options(body, call.content_type) if body else {}
+
+    def _object(self, status: int, obj: JsonObject, call: Call) -> HttpResponse:
+        match call.form:
+            case Form.OBJECT:
+                body = obj
+            case Form.PARTIAL:
+                body = partial_object(obj)
+            case Form.PARTIAL_LIST:
+                raise negotiation.not_a_list(call.info)
+            case Form.TABLE:
+                metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+                body = self._table([obj], metadata, call.info, include=call.query.include_object)
+        return reply(status, orjson.dumps(body), call)
+
+    def _page(self, page: ListPage, call: Call) -> HttpResponse:
+        metadata = list_metadata(page.resource_version, page.continue_, page.remaining)
+        match call.form:
+            case Form.OBJECT:
+                body = encoded_list(call.info, metadata, page.encoded)
+            case Form.PARTIAL:
+                raise negotiation.is_a_list(call.info)
+            case Form.PARTIAL_LIST:
+                body = orjson.dumps(partial_list(page.items, metadata))
+            case Form.TABLE:
+                body = orjson.dumps(self._table(page.items, metadata, call.info, include=call.query.include_object))
+        return reply(200, body, call)
+
+    def _table(
+        self, items: Sequence[JsonObject], metadata: JsonObject, info: ResourceInfo, *, include: IncludeObject
+    ) -> JsonObject:
+        return printer(info).table(items, metadata, now=self._now(), include=include, headers=True)
+
+
+def _body(call: Call) -> tuple[JsonObject, list[str]]:
+    """The object of a request, and what strict reading finds in its text."""
+    body, media = call.request.body, call.content_type
+    obj = bodies.decode_object(body, media, expected=call.info.kind, named=call.info.custom)
+    complaints = bodies.complaints(body, media, obj)
+    if complaints and not call.info.custom:
+        obj = bodies.decode_doubled(body, media)
+    return obj, complaints
+
+
+def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes]) -> bytes:
+    """Return a list as JSON, put together from objects that are JSON already."""
+    if info.custom:  # of these lists kube-apiserver does not leave it out
+        metadata = {"continue": "", **metadata}
+    head = orjson.dumps({"kind": info.list_kind, "apiVersion": info.api_version, "metadata": metadata})
+    return b'%b,"items":[%b]}' % (head[:-1], b",".join(items))
+
+
+def reply(status: int, body: bytes, call: Call) -> HttpResponse:
+    """Return a response of JSON, with the warnings that came up."""
+    if call.query.flag("pretty"):
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+    return HttpResponse(status, headers(call), body + b"\n")
+
+
+_PLAIN_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON, "cache-control": "no-cache, private"}
+
+
+def headers(call: Call) -> Mapping[str, str]:
+    """Return the headers of a response, with the warnings that came up."""
+    deprecation = call.info.deprecation_warning
+    warnings = [deprecation, *call.warnings] if deprecation else call.warnings
+    return {**_PLAIN_HEADERS, "warning": ", ".join(map(_warning, warnings))} if warnings else _PLAIN_HEADERS
+
+
+def _warning(text: str) -> str:
+    """Return a value of the Warning header: code 299, no agent, the text as a quoted string."""
+    line = " ".join(text.split())
+    escaped = line.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'

@@ -1,0 +1,1 @@
+"""CEL: the validation rules of CustomResourceDefinitions, type-checked and evaluated."""

@@ -1,0 +1,1 @@
+"""Tables, as kubectl prints them, and the metadata-only forms of objects and lists."""

@@ -1,0 +1,160 @@
+"""Errors about one field, worded as kube-apiserver's field package words them.
+
+Validation of metadata, schemas and built-in kinds returns lists of these; `errors.invalid` makes the reply of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from kubechain_apiserver.wire.errors import Cause
+
+
+class Omitted(Enum):
+    """The type of `OMITTED`."""
+
+    OMITTED = "omitted"
+
+
+OMITTED = Omitted.OMITTED
+"""A bad value that is not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A bad value that is written already, as it shall be shown."""
+
+    text: str
+
+
+_TITLES = {
+    "FieldValueNotFound": "Not found",
+    "FieldValueRequired": "Required value",
+    "FieldValueDuplicate": "Duplicate value",
+    "FieldValueInvalid": "Invalid value",
+    "FieldValueNotSupported": "Unsupported value",
+    "FieldValueForbidden": "Forbidden",
+    "FieldValueTooLong": "Too long",
+    "FieldValueTooMany": "Too many",
+    "FieldValueTypeInvalid": "Invalid value",
+}
+
+_BLOCKING = {
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with the value at one path."""
+
+    type: str
+    field: str
+    value: Any
+    detail: str = ""
+
+    @property
+    def message(self) -> str:
+        title = _TITLES[self.type]
+        shown = title if self.value is OMITTED else f"{title}: {render(self.value)}"
+        return f"{shown}: {self.detail}" if self.detail else shown
+
+    @property
+    def blocks_rules(self) -> bool:
+        """Whether validation rules (CEL) are not run because of it."""
+        return self.type in _BLOCKING
+
+    def cause(self) -> Cause:
+        return Cause(self.type, self.message, self.field)
+
+
+def causes(found: Iterable[FieldError]) -> list[Cause]:
+    """As `errors.invalid` takes them."""
+    return [error.cause() for error in found]
+
+
+def quote(text: str) -> str:
+    """Go's %q."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def render(value: Any) -> str:
+    """A value as it appears in a message."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, Verbatim):
+        return value.text
+    if isinstance(value, float):
+        return number(value)
+    return go_json(value)
+
+
+def number(value: float) -> str:
+    """Go's %v of a number."""
+    if isinstance(value, int):
+        return str(value)
+    if not value or 1e-4 <= abs(value) < 1e21:
+        return str(int(value)) if value.is_integer() else repr(value)
+    return _exponent(value)
+
+
+def _exponent(value: float) -> str:
+    mantissa, _, power = f"{value!r}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{power}" if power else f"{value:e}"
+
+
+def go_json(value: Any) -> str:
+    """JSON as Go's encoder writes it: sorted keys, no spaces, HTML characters escaped."""
+    return go_escaped(json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
+
+
+def go_escaped(text: str) -> str:
+    """JSON with those characters escaped that mean something in HTML."""
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def required(field: str, detail: str = "") -> FieldError:
+    return FieldError("FieldValueRequired", field, OMITTED, detail)
+
+
+def invalid(field: str, value: Any, detail: str) -> FieldError:
+    return FieldError("FieldValueInvalid", field, value, detail)
+
+
+def type_invalid(field: str, value: Any, detail: str) -> FieldError:
+    return FieldError("FieldValueTypeInvalid", field, value, detail)
+
+
+def not_supported(field: str, value: Any, allowed: Iterable[str]) -> FieldError:
+    listed = ", ".join(quote(item) for item in allowed)
+    return FieldError("FieldValueNotSupported", field, value, f"supported values: {listed}" if listed else "")
+
+
+def forbidden(field: str, detail: str) -> FieldError:
+    return FieldError("FieldValueForbidden", field, OMITTED, detail)
+
+
+def duplicate(field: str, value: Any) -> FieldError:
+    return FieldError("FieldValueDuplicate", field, value)
+
+
+def too_long(field: str, limit: int, *, unit: str = "bytes") -> FieldError:
+    return FieldError("FieldValueTooLong", field, OMITTED, f"may not be more than {limit} {unit}" if limit >= 0 else "")
+
+
+def too_many(field: str, actual: int, limit: int) -> FieldError:
+    noun = "item" if limit == 1 else "items"
+    return FieldError("FieldValueTooMany", field, actual, f"must have at most {limit} {noun}")
+
+
+def child(path: str, name: str) -> str:
+    """`path.name`."""
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,83 @@
+"""What is still there after a restart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubechain_apiserver.store.sqlite import SqliteStorage, StorageInUseError
+from packages.apiserver.test.objects import Plane, a_widget, an_owner
+
+_WRITE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from kubechain_apiserver.engine.engine import Engine
+from kubechain_apiserver.store.sqlite import SqliteStorage
+engine = Engine(SqliteStorage(Path(sys.argv[1])))
+maps = engine.registry.find("", "v1", "configmaps")
+for index in range(50):
+    engine.create(maps, "default", {"metadata": {"name": f"c{index}"}})
+print(engine.resource_version, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_objects_and_revisions_survive_a_restart(tmp_path: Path) -> None:
+    before = Plane(SqliteStorage(tmp_path))
+    made = before.create(a_widget())
+    before.create(a_widget("gone"))
+    before.engine.delete(before.widgets, "default", "gone")
+    revision = int(before.engine.resource_version)
+    before.engine.close()
+    after = Plane(SqliteStorage(tmp_path))
+    assert after.get("w") == made
+    assert not after.exists("gone")
+    assert int(after.engine.resource_version) >= revision
+    assert int(after.create(a_widget("later"))["metadata"]["resourceVersion"]) > revision
+    after.engine.close()
+
+
+def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", _WRITE_AND_DIE, str(tmp_path)], capture_output=True, check=False, env=dict(os.environ)
+    )
+    assert process.returncode == -signal.SIGKILL
+    plane = Plane(SqliteStorage(tmp_path))
+    assert len(plane.engine.list(plane.config_maps, "default").items) == 50
+    assert int(plane.engine.resource_version) >= int(process.stdout)
+    plane.engine.close()
+
+
+def test_one_process_at_a_time_has_the_folder(tmp_path: Path) -> None:
+    first = SqliteStorage(tmp_path)
+    with pytest.raises(StorageInUseError, match=r"in use by another process"):
+        SqliteStorage(tmp_path)
+    first.close()
+
+
+def test_a_watch_from_before_the_restart_expires(tmp_path: Path) -> None:
+    before = Plane(SqliteStorage(tmp_path))
+    old = before.engine.resource_version
+    before.create(a_widget())
+    last = before.engine.resource_version
+    before.engine.close()
+    after = Plane(SqliteStorage(tmp_path))
+    assert [e.type for e in after.engine.watch(after.widgets, resource_version=old).poll()] == ["ERROR"]
+    assert after.engine.watch(after.widgets, resource_version=last).poll() == []
+    after.engine.close()
+
+
+def test_owners_are_remembered(tmp_path: Path) -> None:
+    before = Plane(SqliteStorage(tmp_path))
+    owner = before.create(a_widget("owner"))
+    before.create(a_widget("child", ownerReferences=[an_owner(owner)]))
+    before.engine.close()
+    after = Plane(SqliteStorage(tmp_path))
+    after.engine.delete(after.widgets, "default", "owner")
+    assert after.names() == []
+    after.engine.close()
