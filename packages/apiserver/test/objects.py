@@ -8,9 +8,8 @@ from kubechain_apiserver.engine.engine import Engine
 from kubechain_apiserver.store.environment import SeededEnvironment
 from kubechain_apiserver.store.history import History
 from kubechain_apiserver.store.storage import Storage
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 GROUP = "example.com"
 API_VERSION = f"{GROUP}/v1"

@@ -13,9 +13,8 @@ from kubechain_apiserver.requests.handler import ApiServer
 from kubechain_apiserver.store.environment import SeededEnvironment
 from kubechain_apiserver.wire.authn import Tokens
 from kubechain_apiserver.wire.http_types import HttpRequest
+from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import API_VERSION, a_crd
-
-JsonObject = dict[str, Any]
 
 CORE: Final = "/api/v1/namespaces/default"
 WIDGETS: Final = "/apis/example.com/v1/namespaces/default/widgets"

@@ -30,7 +30,8 @@ from kubechain_apiserver.store.storage import MemoryStorage
 from kubechain_apiserver.wire import authn
 from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.http_types import Handler
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 _CRD: Final = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 _INSTALLER: Final = "kubechain"

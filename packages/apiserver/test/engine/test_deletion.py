@@ -8,9 +8,8 @@ import pytest
 
 from kubechain_apiserver.engine.engine import Preconditions
 from kubechain_apiserver.wire.errors import StatusError
+from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import Plane, a_widget, an_owner
-
-JsonObject = dict[str, Any]
 
 
 def delete(plane: Plane, name: str, **options: Any) -> JsonObject:

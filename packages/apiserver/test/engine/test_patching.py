@@ -8,9 +8,8 @@ import pytest
 
 from kubechain_apiserver.engine.engine import PatchType
 from kubechain_apiserver.wire.errors import StatusError
+from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import API_VERSION, Plane, a_widget
-
-JsonObject = dict[str, Any]
 
 
 def patch(plane: Plane, type_: PatchType, body: Any, **options: Any) -> JsonObject:

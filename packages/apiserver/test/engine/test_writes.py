@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from kubechain_apiserver.wire.errors import StatusError
+from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import Plane, a_widget
-
-JsonObject = dict[str, Any]
 
 SKIPPED = (
     "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import pytest
 
 from kubechain_apiserver.kinds.builtin.events import TTL_SECONDS
 from kubechain_apiserver.wire.errors import StatusError
+from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import SPEC_SCHEMA, Plane, a_crd, a_widget
-
-JsonObject = dict[str, Any]
 
 
 def a_core_event(name: str = "e") -> JsonObject:

@@ -13,9 +13,8 @@ from kubechain_apiserver.schema import patterns
 from kubechain_apiserver.schema.field_paths import BadFieldPath, find
 from kubechain_apiserver.schema.structural import compile_pattern
 from kubechain_apiserver.wire.errors import StatusError
+from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import Plane, a_crd
-
-JsonObject = dict[str, Any]
 
 
 def a_schema(**spec: Any) -> JsonObject:

@@ -16,7 +16,6 @@ from kubechain_apiserver.store.store import Store
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.registry import GroupResource, Registry, ResourceInfo
 
-JsonObject = dict[str, Any]
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 Warn = Callable[[str], None]
 

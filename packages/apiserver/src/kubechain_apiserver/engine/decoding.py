@@ -6,7 +6,7 @@ Called by `writes` for bodies, by `patching` for what patches made. What a kind 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from kubechain_apiserver.engine.context import Core, WriteOptions
 from kubechain_apiserver.kinds import metadata
@@ -14,9 +14,8 @@ from kubechain_apiserver.kinds.strategy import Strategy
 from kubechain_apiserver.schema.structural import META_FIELDS
 from kubechain_apiserver.wire import errors, gojson, goyaml
 from kubechain_apiserver.wire.field_errors import causes, go_json, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 
 def decode(

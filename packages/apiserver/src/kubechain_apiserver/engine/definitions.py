@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain_apiserver.engine.context import Core, copied
 from kubechain_apiserver.kinds.builtin import crds
 from kubechain_apiserver.merge import managed_fields
@@ -11,9 +9,8 @@ from kubechain_apiserver.schema import fieldsets
 from kubechain_apiserver.schema.structural import compile_schema
 from kubechain_apiserver.store.history import Change
 from kubechain_apiserver.store.watch import Watchers
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource
-
-JsonObject = dict[str, Any]
 
 
 class Definitions:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from kubechain_apiserver.engine import admission
 from kubechain_apiserver.engine.context import Core, copied
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.store.storage import Record
 from kubechain_apiserver.wire import errors
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
-JsonObject = dict[str, Any]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 _BY_GARBAGE_COLLECTOR = (metadata.ORPHAN, metadata.FOREGROUND)

@@ -27,9 +27,8 @@ from kubechain_apiserver.store.store import Store
 from kubechain_apiserver.store.watch import Subscription, Watchers, WatchEvent
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.field_errors import causes, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import Registry, ResourceInfo
-
-JsonObject = dict[str, Any]
 
 __all__ = ["Engine", "ListPage", "PatchType", "Preconditions", "Propagation", "Subscription", "WatchEvent"]
 

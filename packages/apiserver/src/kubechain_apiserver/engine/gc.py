@@ -14,8 +14,7 @@ from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.merge import managed_fields
 from kubechain_apiserver.store.history import Change
 from kubechain_apiserver.store.storage import Key, Record
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 MANAGER = "kube-controller-manager"
 

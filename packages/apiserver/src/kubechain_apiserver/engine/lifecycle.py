@@ -5,8 +5,6 @@ What kube-controller-manager's namespace controller does; runs after the request
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain_apiserver.engine.admission import NAMESPACES
 from kubechain_apiserver.engine.context import Core, WriteOptions, copied
 from kubechain_apiserver.engine.deletion import DeleteOptions, Deleter
@@ -15,8 +13,6 @@ from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.kinds.builtin import namespaces
 from kubechain_apiserver.store.history import Change
 from kubechain_apiserver.store.storage import Key
-
-JsonObject = dict[str, Any]
 
 
 class NamespaceLifecycle:

@@ -16,9 +16,9 @@ from kubechain_apiserver.store.storage import Record
 from kubechain_apiserver.wire import errors, gotext
 from kubechain_apiserver.wire.errors import StatusError, UndecodableError
 from kubechain_apiserver.wire.field_errors import causes, go_json, invalid, required
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
-JsonObject = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic", "apply"]
 
 MEDIA_TYPES: dict[PatchType, str] = {

@@ -6,7 +6,7 @@ import base64
 import binascii
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import orjson
 
@@ -18,9 +18,8 @@ from kubechain_apiserver.store.storage import Record
 from kubechain_apiserver.store.watch import Subscription, View, Watchers
 from kubechain_apiserver.wire import errors, gojson
 from kubechain_apiserver.wire.field_errors import FieldError, causes, forbidden, not_supported
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 _CONTINUE_EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "

@@ -5,8 +5,6 @@ Each kind's own rules come from its strategy. Patches end here as well, once the
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain_apiserver.engine import admission
 from kubechain_apiserver.engine.context import Core, WriteOptions, copied
 from kubechain_apiserver.engine.decoding import decode
@@ -16,9 +14,8 @@ from kubechain_apiserver.merge import managed_fields
 from kubechain_apiserver.store.storage import Record
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.field_errors import causes, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 NAME_ATTEMPTS = 8
 """Names tried for `generateName` before a collision is reported: as in kube-apiserver."""

@@ -12,7 +12,7 @@ from typing import Final
 import yaml
 
 from kubechain_apiserver.http.private_files import write_private
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 CONTEXT: Final = "kubechain"
 """Name of the context, the cluster and the user."""

@@ -15,9 +15,8 @@ from kubechain_apiserver.schema.validation import NO_FIELD, validate
 from kubechain_apiserver.schema.verdict import is_valid_for
 from kubechain_apiserver.store.watch import View
 from kubechain_apiserver.wire.field_errors import FieldError, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 _RULES_SKIPPED = (
     "some validation rules were not checked because the object was invalid; "

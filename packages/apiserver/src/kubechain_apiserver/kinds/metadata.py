@@ -13,9 +13,8 @@ from kubechain_apiserver.wire import gotext, names
 from kubechain_apiserver.wire.errors import cannot_be_handled
 from kubechain_apiserver.wire.field_errors import FieldError, Verbatim, forbidden, invalid, required, too_long
 from kubechain_apiserver.wire.gojson import json_type
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"

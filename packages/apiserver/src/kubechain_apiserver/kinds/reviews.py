@@ -13,7 +13,8 @@ from typing import Any, Final
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.authn import Tokens, User
 from kubechain_apiserver.wire.field_errors import FieldError
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 TOKEN_SECONDS: Final = 3600
 """How long a token lives when the request does not say: kube-apiserver's default."""

@@ -7,7 +7,7 @@ Strategies see objects only: no storage, no requests.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kubechain_apiserver.schema import typecheck
 from kubechain_apiserver.schema.normalize import drop_nulls, prune, set_defaults
@@ -16,9 +16,8 @@ from kubechain_apiserver.store.selectors import read_path
 from kubechain_apiserver.store.watch import View
 from kubechain_apiserver.wire import names
 from kubechain_apiserver.wire.field_errors import FieldError
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource, ResourceInfo
-
-JsonObject = dict[str, Any]
 
 
 class Strategy:

@@ -14,8 +14,7 @@ from kubechain_apiserver.schema.fieldsets import FieldSet
 from kubechain_apiserver.schema.structural import Node
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.errors import Cause
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

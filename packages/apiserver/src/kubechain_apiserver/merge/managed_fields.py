@@ -6,13 +6,10 @@ it is in `apply`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain_apiserver.schema import fieldsets
 from kubechain_apiserver.schema.fieldsets import FieldSet
 from kubechain_apiserver.schema.structural import Node
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 UNTRACKED = {
     "f:name",

@@ -11,8 +11,7 @@ import jsonpatch
 import jsonpointer
 
 from kubechain_apiserver.wire import errors
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 OPERATIONS_LIMIT = 10_000
 """Most operations in one JSON patch: kube-apiserver's `maxJSONPatchOperations`."""

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from kubechain_apiserver.wire import errors
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _METADATA: JsonObject = {
     "properties": {

@@ -10,9 +10,7 @@ from typing import Any, cast
 from kubechain_apiserver.schema import fieldsets
 from kubechain_apiserver.schema.structural import Node
 from kubechain_apiserver.wire.gotext import plain, syntax, type_of
-
-JsonObject = dict[str, Any]
-
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _SCALARS: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from kubechain_apiserver.openapi import unstored
 from kubechain_apiserver.openapi.versions import by_priority
-from kubechain_apiserver.wire.registry import JsonObject, Registry, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import Registry, ResourceInfo
 
 _STATUS_VERBS: Final = ("get", "patch", "update")
 _CUSTOM_VERBS: Final = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")

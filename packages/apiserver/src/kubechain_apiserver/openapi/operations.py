@@ -15,7 +15,8 @@ import orjson
 
 from kubechain_apiserver.openapi import unstored
 from kubechain_apiserver.openapi.discovery import subresource_verbs, subresources
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 MEDIA: Final = ("application/json", "application/yaml")
 STATUS: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Status"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _VARINT: Final = 0
 _DOUBLE: Final = 1

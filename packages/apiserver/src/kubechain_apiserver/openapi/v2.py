@@ -16,7 +16,8 @@ from kubechain_apiserver.openapi import v3 as openapi
 from kubechain_apiserver.openapi.discovery import Discovery
 from kubechain_apiserver.openapi.operations import ANSWERS, MEDIA, Operation, Parameter, Path
 from kubechain_apiserver.openapi.versions import GIT_VERSION
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 REFERENCE: Final = "#/definitions/"
 _UNKNOWN_TO_V2: Final = frozenset({"allOf", "oneOf", "anyOf", "not", "nullable", "default"})

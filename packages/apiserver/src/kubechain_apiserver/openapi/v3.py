@@ -17,7 +17,8 @@ from kubechain_apiserver.openapi import operations, unstored
 from kubechain_apiserver.openapi.discovery import Discovery, subresources
 from kubechain_apiserver.openapi.operations import ANSWERS, DELETE_OPTIONS, MEDIA, PATCH, STATUS, Operation, Parameter
 from kubechain_apiserver.openapi.versions import GIT_VERSION
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 REFERENCE: Final = "#/components/schemas/"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 KUBERNETES_MAJOR: Final = "1"
 KUBERNETES_MINOR: Final = "37"

@@ -18,7 +18,7 @@ from kubechain_apiserver.schema import typecheck
 from kubechain_apiserver.schema.structural import compile_schema
 from kubechain_apiserver.wire import errors, gojson, goyaml, protobuf
 from kubechain_apiserver.wire.errors import StatusError
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 YAML_BODIES: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 """What people and tools call YAML."""

@@ -16,7 +16,8 @@ import orjson
 from kubechain_apiserver.openapi.discovery import Discovery
 from kubechain_apiserver.requests import negotiation
 from kubechain_apiserver.wire.http_types import JSON
-from kubechain_apiserver.wire.registry import JsonObject, Registry
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import Registry
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 

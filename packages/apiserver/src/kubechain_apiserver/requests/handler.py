@@ -24,7 +24,8 @@ from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.authn import ADMINISTRATOR, Tokens, User
 from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.http_types import JSON, HttpRequest, HttpResponse
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 _ROOT_PATHS: Final = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from kubechain_apiserver.engine.engine import Preconditions, Propagation
 from kubechain_apiserver.tables.tables import IncludeObject
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.field_errors import OMITTED, FieldError, causes
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _FIELD_VALIDATION: Final = ("Ignore", "Strict", "Warn")
 _PROPAGATION: Final = ("Foreground", "Background", "Orphan")

@@ -22,7 +22,8 @@ from kubechain_apiserver.requests.watchstream import WatchStream, render
 from kubechain_apiserver.tables.builtin import printer
 from kubechain_apiserver.tables.tables import IncludeObject, list_metadata, partial_list, partial_object
 from kubechain_apiserver.wire.http_types import JSON, HttpRequest, HttpResponse
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 WATCH_SECONDS: Final = 1800.0
 """Shortest life of a watch that asks for none: kube-apiserver's `--min-request-timeout`. The longest is twice that."""

@@ -14,7 +14,7 @@ import orjson
 from kubechain_apiserver.engine.engine import Subscription, WatchEvent
 from kubechain_apiserver.requests.negotiation import Form
 from kubechain_apiserver.tables.tables import IncludeObject, Printer, partial_object
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 Render = Callable[[WatchEvent], bytes]
 """Turns an event into a line, newline included."""

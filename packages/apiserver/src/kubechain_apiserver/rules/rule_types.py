@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from kubechain_apiserver.rules import cel_tree
 from kubechain_apiserver.rules.cel_names import unescape_name
 from kubechain_apiserver.schema.structural_rules import below, properties
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _NAMES: Final[JsonObject] = {
     "type": "object",

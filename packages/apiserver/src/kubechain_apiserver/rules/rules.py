@@ -15,8 +15,8 @@ from kubechain_apiserver.rules.cel import CompilationError
 from kubechain_apiserver.rules.cel_names import escape_name
 from kubechain_apiserver.schema.structural import Node
 from kubechain_apiserver.wire.field_errors import OMITTED, FieldError, forbidden, invalid, required
+from kubechain_apiserver.wire.json_types import JsonObject
 
-JsonObject = dict[str, Any]
 Trim = Callable[[Any], Any]
 
 

@@ -15,8 +15,8 @@ from kubechain_apiserver.schema.structural import Node, compile_schema
 from kubechain_apiserver.schema.structural_rules import below, properties
 from kubechain_apiserver.schema.validation import NO_FIELD, validate
 from kubechain_apiserver.wire.field_errors import FieldError, invalid, required
+from kubechain_apiserver.wire.json_types import JsonObject
 
-JsonObject = dict[str, Any]
 Rules = Callable[[Node, Any], list[FieldError]]
 """Complaints of a schema's validation rules about a value."""
 

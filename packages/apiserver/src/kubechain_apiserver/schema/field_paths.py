@@ -6,11 +6,10 @@ Called by `builtin.crd_schema` (where a rule reports) and `builtin.crd_spec` (fi
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from kubechain_apiserver.schema.structural_rules import below, properties
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _TOKEN: Final = re.compile(r"'(?:\\.|[^'\\])*'|[.\[\]]|[^.\[\]]+")
 

@@ -13,8 +13,8 @@ from typing import Any, cast
 import orjson
 
 from kubechain_apiserver.schema.structural import MISSING, Node, compile_schema
+from kubechain_apiserver.wire.json_types import JsonObject
 
-JsonObject = dict[str, Any]
 FieldSet = dict[str, Any]
 
 MEMBER = "."

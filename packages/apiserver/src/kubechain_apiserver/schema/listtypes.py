@@ -6,8 +6,7 @@ from typing import Any, cast
 
 from kubechain_apiserver.schema.structural import Node
 from kubechain_apiserver.wire.field_errors import FieldError, duplicate, go_json
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 
 def check(value: Any, node: Node, path: str = "") -> list[FieldError]:

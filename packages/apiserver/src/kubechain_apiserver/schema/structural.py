@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 META_FIELDS = ("apiVersion", "kind", "metadata")
 """Fields of every resource, which its schema need not name."""

@@ -7,12 +7,12 @@ it. Called by `definition_rules` for the schema of each version of a definition.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 from kubechain_apiserver.schema.patterns import complaint
 from kubechain_apiserver.wire.field_errors import FieldError, forbidden, invalid, required
+from kubechain_apiserver.wire.json_types import JsonObject
 
-JsonObject = dict[str, Any]
 Level = Literal["root", "item", "field"]
 
 LOGIC: Final = ("allOf", "anyOf", "oneOf")

@@ -12,9 +12,8 @@ from kubechain_apiserver.schema.structural import Node
 from kubechain_apiserver.wire import gotext
 from kubechain_apiserver.wire.errors import cannot_be_handled
 from kubechain_apiserver.wire.gojson import json_type
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 _PYTHON_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list}
 _STRUCTS = {

@@ -22,8 +22,7 @@ from kubechain_apiserver.wire.field_errors import (
     too_many,
     type_invalid,
 )
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _INT_BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 NO_FIELD = "<nil>"

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _SAME = (
     "required",

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast
 from kubechain_apiserver.wire import errors, names
 from kubechain_apiserver.wire.field_errors import invalid
 from kubechain_apiserver.wire.field_errors import render as render_value
+from kubechain_apiserver.wire.json_types import JsonObject
 
-JsonObject = dict[str, Any]
 Operator = Literal["=", "==", "!=", "in", "notin", "exists", "!", ">", "<"]
 FieldReader = Callable[[JsonObject, str], str]
 """Reads the value of a field label from an object."""

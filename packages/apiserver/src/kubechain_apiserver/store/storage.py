@@ -6,13 +6,12 @@ Neither knows what an object means.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource
-
-JsonObject = dict[str, Any]
 
 
 class Key(NamedTuple):

@@ -15,9 +15,9 @@ import orjson
 from kubechain_apiserver.store.history import Change, History
 from kubechain_apiserver.store.storage import Key, Record, Storage
 from kubechain_apiserver.wire import errors
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource
 
-JsonObject = dict[str, Any]
 Listener = Callable[[Change], None]
 
 OBJECT_LIMIT_BYTES = int(1.5 * 1024 * 1024)

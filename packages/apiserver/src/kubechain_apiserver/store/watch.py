@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import orjson
 
 from kubechain_apiserver.store.history import Change
 from kubechain_apiserver.store.selectors import Selection
 from kubechain_apiserver.store.storage import Record
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource, ResourceInfo
 
-JsonObject = dict[str, Any]
 View = Callable[[JsonObject], JsonObject]
 """Turns a stored object into the version that a reader asked for; None where that is the stored one."""
 

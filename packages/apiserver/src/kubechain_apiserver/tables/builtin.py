@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kubechain_apiserver.tables.tables import AGE_DESCRIPTION, NAME, Column, Printer, age, created, custom_printer
-from kubechain_apiserver.wire.registry import JsonObject, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import ResourceInfo
 
 AGE: Final = Column("Age", description=AGE_DESCRIPTION)
 

@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, cast
 import orjson
 
 from kubechain_apiserver.tables.jsonpath import BadPath, Path, compile_path
-from kubechain_apiserver.wire.registry import JsonObject, PrinterColumn, ResourceInfo
+from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
 
 IncludeObject = Literal["None", "Metadata", "Object"]
 Cells = Callable[[JsonObject, float], list[Any]]

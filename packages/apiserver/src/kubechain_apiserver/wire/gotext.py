@@ -9,8 +9,7 @@ import json
 from typing import Any, Final, cast
 
 from kubechain_apiserver.wire.field_errors import go_escaped, number, quote
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _OWNER: Final = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 _MANAGER: Final = ("manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource")

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import orjson
 
-from kubechain_apiserver.wire.registry import JsonObject
+from kubechain_apiserver.wire.json_types import JsonObject
 
 MAGIC: Final = b"k8s\x00"
 _META: Final = "k8s.io.apimachinery.pkg.apis.meta.v1."

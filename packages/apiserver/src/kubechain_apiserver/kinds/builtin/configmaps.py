@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain_apiserver.kinds.builtin import shapes
 from kubechain_apiserver.kinds.strategy import Strategy
 from kubechain_apiserver.wire import names
 from kubechain_apiserver.wire.field_errors import FieldError, forbidden, invalid, too_long
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 SIZE_LIMIT_BYTES = 1024 * 1024
 

@@ -6,13 +6,12 @@ Called by `crd_spec`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from kubechain_apiserver.wire import names
 from kubechain_apiserver.wire.field_errors import FieldError, forbidden, invalid, not_supported, required
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _STRATEGIES: Final = ("None", "Webhook")
 

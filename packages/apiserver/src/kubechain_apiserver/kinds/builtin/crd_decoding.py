@@ -11,8 +11,7 @@ from typing import Any, Final, cast
 from kubechain_apiserver.kinds.builtin.crd_internal import RULE, SCHEMA
 from kubechain_apiserver.schema.structural import Node
 from kubechain_apiserver.wire.gojson import json_type
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _PYTHON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,),

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from kubechain_apiserver.wire.field_errors import Verbatim, go_json
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _HOISTED: Final[Mapping[str, str]] = {
     "schema": "validation",

@@ -6,12 +6,11 @@ Called by `crd_schema` for each place of a schema. What these lists then mean fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from kubechain_apiserver.schema.structural_rules import below, properties
 from kubechain_apiserver.wire.field_errors import FieldError, forbidden, invalid, not_supported, required
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _KEY_NEEDS: Final = "this property is in x-kubernetes-list-map-keys, so it"
 

@@ -19,8 +19,7 @@ from kubechain_apiserver.schema.field_paths import BadFieldPath, find
 from kubechain_apiserver.schema.structural import META_FIELDS, Node
 from kubechain_apiserver.schema.structural_rules import LOGIC, below, has_additional, properties
 from kubechain_apiserver.wire.field_errors import FieldError, forbidden, invalid, not_supported, required
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED: Final = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")

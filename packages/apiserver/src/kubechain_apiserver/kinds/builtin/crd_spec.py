@@ -21,8 +21,7 @@ from kubechain_apiserver.wire.field_errors import (
     required,
     too_many,
 )
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _SCOPES: Final = ("Cluster", "Namespaced")
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")

@@ -6,13 +6,11 @@ Called by `crds` once a definition is found valid.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from kubechain_apiserver.kinds.builtin.crd_internal import hoisted
 from kubechain_apiserver.kinds.builtin.crd_schema import children
 from kubechain_apiserver.schema import formats
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 
 def found(crd: JsonObject) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kubechain_apiserver.kinds.builtin import crd_spec, crd_warnings, shapes
 from kubechain_apiserver.kinds.builtin.crd_decoding import Decoder, WrongType, fill_lists
@@ -10,9 +10,8 @@ from kubechain_apiserver.kinds.custom import CustomStrategy
 from kubechain_apiserver.kinds.strategy import Strategy, keep_only
 from kubechain_apiserver.wire.errors import cannot_be_handled
 from kubechain_apiserver.wire.field_errors import FieldError, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
-
-JsonObject = dict[str, Any]
 
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 

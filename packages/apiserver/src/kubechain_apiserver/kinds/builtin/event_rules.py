@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain_apiserver.kinds.metadata import IMMUTABLE
 from kubechain_apiserver.wire import names
 from kubechain_apiserver.wire.field_errors import FieldError, invalid, required
-
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 _LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
 _UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")

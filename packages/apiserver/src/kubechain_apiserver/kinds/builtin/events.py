@@ -5,7 +5,7 @@ Objects are kept as core/v1.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kubechain_apiserver.kinds.builtin import event_rules, shapes
 from kubechain_apiserver.kinds.strategy import Strategy
@@ -13,9 +13,8 @@ from kubechain_apiserver.schema.structural import Node, compile_schema
 from kubechain_apiserver.store.selectors import read_path
 from kubechain_apiserver.store.watch import View
 from kubechain_apiserver.wire.field_errors import FieldError
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource, PrinterColumn, ResourceInfo
-
-JsonObject = dict[str, Any]
 
 TTL_SECONDS = 3600.0
 """How long an Event lives after its last write: kube-apiserver's default (`--event-ttl`)."""

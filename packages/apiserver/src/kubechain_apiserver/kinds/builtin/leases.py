@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kubechain_apiserver.kinds.builtin import shapes
 from kubechain_apiserver.kinds.strategy import Strategy
 from kubechain_apiserver.wire.field_errors import FieldError, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
-
-JsonObject = dict[str, Any]
 
 INFO = ResourceInfo(
     group="coordination.k8s.io",

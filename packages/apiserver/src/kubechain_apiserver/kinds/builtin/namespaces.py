@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kubechain_apiserver.kinds.builtin import shapes
 from kubechain_apiserver.kinds.strategy import Strategy, keep_only
 from kubechain_apiserver.store.selectors import read_path
 from kubechain_apiserver.wire import names
 from kubechain_apiserver.wire.field_errors import FieldError, invalid
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
-
-JsonObject = dict[str, Any]
 
 FINALIZER = "kubernetes"
 NAME_LABEL = "kubernetes.io/metadata.name"

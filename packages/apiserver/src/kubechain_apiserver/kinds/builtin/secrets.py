@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from kubechain_apiserver.kinds.builtin import shapes
 from kubechain_apiserver.kinds.builtin.configmaps import check_immutable, check_keys
@@ -13,9 +12,8 @@ from kubechain_apiserver.schema.formats import holds
 from kubechain_apiserver.wire import gojson
 from kubechain_apiserver.wire.errors import cannot_be_handled
 from kubechain_apiserver.wire.field_errors import FieldError, invalid, required, too_long
+from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
-
-JsonObject = dict[str, Any]
 
 SIZE_LIMIT_BYTES = 1024 * 1024
 _BASIC = "kubernetes.io/basic-auth"

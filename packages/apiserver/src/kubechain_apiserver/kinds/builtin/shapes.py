@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-JsonObject = dict[str, Any]
+from kubechain_apiserver.wire.json_types import JsonObject
 
 TIME: JsonObject = {"type": "string", "format": "date-time"}
 

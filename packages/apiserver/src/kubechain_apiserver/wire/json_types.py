@@ -1,0 +1,7 @@
+"""The type of JSON objects that are handled as they came: Kubernetes objects, schemas, patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JsonObject = dict[str, Any]
