@@ -17,7 +17,6 @@ OMISSIONS: Mapping[str, Mapping[str, str]] = {
         "a rule that costs too much": "definitions",
         "a loop with two variables": "definitions",
         "a format by its name": "definitions",
-        "a pattern with a Unicode class": "definitions",
     },
 }
 """Area, case, and the name of the omission in docs/api-server.md."""

@@ -146,6 +146,19 @@ _STRUCTURE = [
     _field("a pattern with a back-reference", {"type": "string", "pattern": r"(a)\1"}),
     _field("a pattern that repeats nothing", {"type": "string", "pattern": "*a"}),
     _field("a pattern with a stray bracket", {"type": "string", "pattern": "a)"}),
+    _field("a pattern with a look-behind", {"type": "string", "pattern": "(?<!x)y"}),
+    _field("a pattern with an open look-behind and a bracket", {"type": "string", "pattern": "(?<=x>y)"}),
+    _field("a pattern with an atomic group", {"type": "string", "pattern": "(?>x)"}),
+    _field("a pattern that repeats too often", {"type": "string", "pattern": "a{1001}"}),
+    _field("a pattern that repeats a repetition", {"type": "string", "pattern": "a**"}),
+    _field("a pattern with a range that runs backwards", {"type": "string", "pattern": "[b-a]"}),
+    _field("a pattern that ends in a backslash", {"type": "string", "pattern": "a\\"}),
+    _field("a pattern with an unknown class", {"type": "string", "pattern": r"\p{Foo}"}),
+    _field("a pattern that names a byte", {"type": "string", "pattern": r"\C"}),
+    _field("a pattern with a bad name of a group", {"type": "string", "pattern": "(?P<n-1>a)"}),
+    _field("a pattern with an unknown flag", {"type": "string", "pattern": "(?z)a"}),
+    _field("a pattern with a Unicode class", {"type": "string", "pattern": r"^\p{L}+$"}, taken=True),
+    _field("a pattern with a quotation", {"type": "string", "pattern": r"\Qa.b\E"}, taken=True),
     _field("a format that is not known", {"type": "string", "format": "phone"}, taken=True),
     _field(
         "formats that are known",
@@ -380,7 +393,6 @@ _BEYOND = [
     ),
     _rule("a loop with two variables", "self.labels.all(k, v, k == v)", taken=True),
     _rule("a format by its name", "!format.named('uuid').value().validate(self.name).hasValue()", taken=True),
-    _field("a pattern with a Unicode class", {"type": "string", "pattern": r"^\p{L}+$"}, taken=True),
 ]
 """What the embedded server leaves out."""
 
@@ -451,6 +463,77 @@ _LIBRARY = [
         delete(_PATH, quiet=True),
     ),
 ]
+_PATTERNS = {
+    "letters": r"^\p{L}+$",
+    "digits": r"^\d+$",
+    "space": r"^\s$",
+    "edge": r"a\b",
+    "nested": "^(a+)+$",
+    "quoted": r"^\Qa.b\E$",
+    "end": "^a$",
+    "folded": "(?i)^straße$",
+}
+_MATCHING = case(
+    "values of patterns",
+    post(
+        DEFINITIONS,
+        _thing(
+            version(
+                "v1",
+                {
+                    "type": "object",
+                    "properties": {
+                        "spec": {
+                            "type": "object",
+                            "properties": {
+                                **{name: {"type": "string", "pattern": text} for name, text in _PATTERNS.items()},
+                                **{name: {"type": "string", "format": name} for name in ("hostname", "uuid")},
+                                "found": {
+                                    "type": "string",
+                                    "maxLength": 40,
+                                    _RULES: [{"rule": r"self.find('\\p{L}+') == self.findAll('\\p{L}+', 1)[0]"}],
+                                },
+                            },
+                        }
+                    },
+                },
+            )
+        ),
+        pick=("kind",),
+    ),
+    post(
+        _THINGS,
+        _object({"letters": "éß", "digits": "12", "edge": "aé", "nested": "aaa", "folded": "STRAßE"}, name="a"),
+        until=201,
+        pick=("kind",),
+    ),
+    *(
+        post(_THINGS, _object({field: value}, name=f"x{index}"), pick=("message",))
+        for index, (field, value) in enumerate(
+            (
+                ("letters", "a1"),
+                ("digits", "\u0663"),
+                ("space", "\u00a0"),
+                ("space", "\t"),
+                ("edge", "ab"),
+                ("nested", "a" * 40 + "b"),
+                ("quoted", "axb"),
+                ("end", "a\n"),
+                ("hostname", "a"),
+                ("hostname", "example.com"),
+                ("hostname", "пример.рф"),
+                ("hostname", "example.com."),
+                ("hostname", "a_b.com"),
+                ("hostname", f"{'a' * 64}.com"),
+                ("uuid", "0123456789ABCDEF0123456789abcdef"),
+                ("uuid", "0123"),
+                ("found", "1 élan 2"),
+                ("space", "\x00\u200b\U000e0001"),
+            )
+        )
+    ),
+    delete(_PATH, quiet=True),
+)
 _PUBLISHED: Json = {
     "type": "object",
     "description": "A thing.",
@@ -653,6 +736,7 @@ CASES = [
     *_RULES_CASES,
     *_BEYOND,
     *_LIBRARY,
+    _MATCHING,
     *_OPENAPI,
     *_PARTS,
     *_CHANGES,

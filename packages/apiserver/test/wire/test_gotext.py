@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kubechain_apiserver.wire import gotext
+from kubechain_apiserver.wire.field_errors import quote
 
 VALUES: list[tuple[Any, str, str]] = [
     (None, "<nil>", "interface {}(nil)"),
@@ -37,3 +38,17 @@ def test_what_a_patch_did_not_touch_is_in_the_order_of_its_struct() -> None:
     assert untouched == ('{"b":1,"data":{"z":"1","a":"1"},"metadata":{"name":"n","labels":{"b":"1","a":"1"}}}')
     touched = gotext.patched({**before, "metadata": {**before["metadata"], "uid": "u"}}, before)
     assert list(json.loads(touched)["metadata"]) == ["labels", "name", "uid"]
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("é 文", '"é 文"'),
+        ('a"\\', '"a\\"\\\\"'),
+        ("\t\n\v\x00\x7f", '"\\t\\n\\v\\x00\\x7f"'),
+        ("\u00a0\u200b", '"\\u00a0\\u200b"'),
+        ("\U000e0001", '"\\U000e0001"'),
+    ],
+)
+def test_a_text_is_quoted_as_go_quotes_it(text: str, quoted: str) -> None:
+    assert quote(text) == quoted

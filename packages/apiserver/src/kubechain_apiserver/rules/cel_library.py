@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from cel_expr_python import cel
 
+from kubechain_apiserver.wire import goregexp
+
 _ANY, _LIST, _TEXT = cel.Type.DYN, cel.Type.List(cel.Type.DYN), cel.Type.STRING
 _TRUTH, _NUMBER, _FLOAT = cel.Type.BOOL, cel.Type.INT, cel.Type.DOUBLE
 _QUERY: Final = cel.Type.Map(_TEXT, cel.Type.List(_TEXT))
@@ -194,12 +196,12 @@ def _equivalent(one: list[Any], other: list[Any]) -> bool:
 
 
 def _find(text: str, pattern: str) -> str:
-    found = re.search(pattern, text)
-    return found[0] if found else ""
+    found = goregexp.compiled(pattern).search(text)
+    return (found[0] or "") if found else ""
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [one[0] for one in re.finditer(pattern, text)]
+    found = [one[0] or "" for one in goregexp.compiled(pattern).finditer(text)]
     return found if limit < 0 else found[:limit]
 
 

@@ -10,14 +10,22 @@ from collections.abc import Callable
 from datetime import date
 from urllib.parse import urlsplit
 
+from kubechain_apiserver.wire import goregexp
+
 _DATE_TIME = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<h>\d{2}):(?P<m>\d{2}):(?P<s>\d{2})(\.\d+)?([zZ]|[+-]\d{2}:?\d{2})?", re.ASCII
 )
 _DURATION = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)\s*(ns|us|µs|ms|s|m|h|d|w|[a-z]+)(.*)", re.IGNORECASE | re.DOTALL)
-_UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-_HOSTNAME = re.compile(
-    r"([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\.?"
+_UUID = r"(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$"
+_HOSTNAME = (
+    r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)"
+    r"|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}"
+    r"([a-zA-Z\p{L}]){2,63})$"
 )
+"""Both as in the package strfmt of kube-openapi."""
+
+_HOSTNAME_BYTES = 255
+_LABEL_BYTES = 63
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
 
@@ -71,6 +79,16 @@ def _is_uri(value: str) -> bool:
     return bool(parts.scheme) or value.startswith("/")
 
 
+def _is_hostname(value: str) -> bool:
+    if goregexp.compiled(_HOSTNAME).search(value) is None or len(value.encode()) > _HOSTNAME_BYTES:
+        return False
+    return all(len(label.encode()) <= _LABEL_BYTES for label in value.split("."))
+
+
+def _is_uuid(value: str) -> bool:
+    return goregexp.compiled(_UUID).search(value) is not None
+
+
 def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda value: pattern.fullmatch(value) is not None
 
@@ -82,12 +100,12 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "datetime": _is_date_time,
     "duration": _matches(_DURATION),
     "email": _matches(_EMAIL),
-    "hostname": _matches(_HOSTNAME),
+    "hostname": _is_hostname,
     "ipv4": _is_address(4),
     "ipv6": _is_address(6),
     "mac": _matches(_MAC),
     "uri": _is_uri,
-    "uuid": _matches(_UUID),
+    "uuid": _is_uuid,
 }
 
 

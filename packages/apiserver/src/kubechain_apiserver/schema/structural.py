@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubechain_apiserver.wire import goregexp
 from kubechain_apiserver.wire.json_types import JsonObject
 
 META_FIELDS = ("apiVersion", "kind", "metadata")
@@ -21,22 +21,6 @@ class Missing:
 
 MISSING = Missing()
 """No default."""
-
-_POSIX_CLASSES = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": r"\t ",
-    "digit": "0-9",
-    "lower": "a-z",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\s",
-    "upper": "A-Z",
-    "word": r"\w",
-    "xdigit": "0-9a-fA-F",
-}
-_POSIX_CLASS = re.compile(rf"\[:({'|'.join(_POSIX_CLASSES)}):\]")
-_FLAGS_IN_THE_MIDDLE = re.compile(r"([^(\\\[]+)\(\?([ims]+)\)")
-"""Flags that hold for the rest of an expression, which Python takes at its very beginning only."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +47,7 @@ class Node:
     list_type: str = "atomic"
     map_keys: tuple[str, ...] = ()
     map_type: str = "granular"
-    pattern: re.Pattern[str] | None = None
+    pattern: goregexp.Pattern | None = None
     has_defaults: bool = False
     has_rules: bool = False
     has_sets: bool = False
@@ -106,18 +90,10 @@ def _compile(raw: JsonObject) -> Node:
         list_type=raw.get("x-kubernetes-list-type", "atomic"),
         map_keys=tuple(raw.get("x-kubernetes-list-map-keys", ())),
         map_type=raw.get("x-kubernetes-map-type", "granular"),
-        pattern=compile_pattern(raw["pattern"]) if raw.get("pattern") else None,
+        pattern=goregexp.compiled(raw["pattern"]) if raw.get("pattern") else None,
     )
     below = node.children()
     node.has_defaults = node.default is not MISSING or any(child.has_defaults for child in below)
     node.has_rules = bool(raw.get("x-kubernetes-validations")) or any(child.has_rules for child in below)
     node.has_sets = node.list_type != "atomic" or any(child.has_sets for child in below)
     return node
-
-
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    r"""A Go regular expression as a Python one: `\z`, POSIX classes and flags differ, `$` is the very end."""
-    text = _POSIX_CLASS.sub(lambda found: _POSIX_CLASSES[found[1]], pattern.replace(r"\z", r"\Z"))
-    if flags := _FLAGS_IN_THE_MIDDLE.match(text):
-        text = f"{flags[1]}(?{flags[2]}:{text[flags.end() :]})"
-    return re.compile(re.sub(r"(?<!\\)\$(?=\)?$)", r"\\Z", text))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal, cast
 
-from kubechain_apiserver.schema.patterns import complaint
+from kubechain_apiserver.wire import goregexp
 from kubechain_apiserver.wire.field_errors import FieldError, forbidden, invalid, required
 from kubechain_apiserver.wire.json_types import JsonObject
 
@@ -145,8 +145,14 @@ def _narrowing(
     negated = below(schema, "not")
     if negated is not None:
         yield from _narrower(negated, f"{path}.not")
-    if schema.get("pattern") and (text := complaint(schema["pattern"])):
-        yield invalid(f"{path}.pattern", schema["pattern"], f"must be a valid regular expression, but isn't: {text}")
+    yield from _pattern(schema.get("pattern") or "", f"{path}.pattern")
+
+
+def _pattern(pattern: str, path: str) -> Iterator[FieldError]:
+    try:
+        goregexp.compiled(pattern)
+    except goregexp.PatternError as error:
+        yield invalid(path, pattern, f"must be a valid regular expression, but isn't: {error}")
 
 
 def _narrower(schema: JsonObject, path: str, *, any_of_types: bool = False) -> Iterator[FieldError]:

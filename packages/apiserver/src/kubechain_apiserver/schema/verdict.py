@@ -1,4 +1,4 @@
-"""Is an object valid? Answered fast by a JSON schema library; `validation` words the complaints when it is not.
+"""Is an object valid? Answered fast by a JSON schema library; `validation` words the errors when it is not.
 
 The library speaks plain JSON Schema, so what is special to Kubernetes (nullable, int-or-string, formats) is spelled
 out.
@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 
+from kubechain_apiserver.wire import goregexp
 from kubechain_apiserver.wire.json_types import JsonObject
 
 _SAME = (
@@ -18,7 +19,6 @@ _SAME = (
     "enum",
     "minLength",
     "maxLength",
-    "pattern",
     "minItems",
     "maxItems",
     "uniqueItems",
@@ -26,24 +26,28 @@ _SAME = (
     "maxProperties",
     "multipleOf",
 )
+Formats = dict[str, Callable[[str], bool]]
+
 _BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _FORMATS = {"date-time", "uuid", "ipv4", "ipv6", "email", "uri", "date", "hostname", "duration", "byte"}
 
 
 def is_valid_for(schema: JsonObject) -> Callable[[Any], bool]:
     """A function that tells whether an object is valid. It may say no too often, never yes wrongly."""
-    translated = translate(schema)
+    formats: Formats = {}
+    translated = translate(schema, formats)
     try:
-        validator = cast("Any", jsonschema_rs.validator_for(translated, pattern_options=jsonschema_rs.RegexOptions()))
+        validator = cast("Any", jsonschema_rs.validator_for(translated, formats=formats, validate_formats=True))
     except ValueError:
         # What CRDs may say and JSON Schema may not, such as a length below zero, is left to the slow path alone.
         return lambda obj: False
     return cast("Callable[[Any], bool]", validator.is_valid)
 
 
-def translate(schema: JsonObject) -> JsonObject:
-    """A CRD's schema as JSON Schema 2020-12."""
+def translate(schema: JsonObject, formats: Formats) -> JsonObject:
+    """A CRD's schema as JSON Schema 2020-12; patterns become formats, which are added to `formats`."""
     found: JsonObject = {name: schema[name] for name in _SAME if name in schema}
+    _translate_pattern(schema, found, formats)
     _translate_type(schema, found)
     _translate_bounds(schema, found)
     if schema.get("format") in _FORMATS:
@@ -51,15 +55,24 @@ def translate(schema: JsonObject) -> JsonObject:
         found["not"] = {"type": "string"}
     for name in ("allOf", "anyOf", "oneOf"):
         if name in schema:
-            found[name] = [translate(branch) for branch in schema[name]]
+            found[name] = [translate(branch, formats) for branch in schema[name]]
     if "not" in schema:
-        found.setdefault("allOf", []).append({"not": translate(schema["not"])})
+        found.setdefault("allOf", []).append({"not": translate(schema["not"], formats)})
     if "properties" in schema:
-        found["properties"] = {name: translate(below) for name, below in schema["properties"].items()}
+        found["properties"] = {name: translate(below, formats) for name, below in schema["properties"].items()}
     for name in ("additionalProperties", "items"):
         if name in schema:
-            found[name] = translate(schema[name]) if isinstance(schema[name], dict) else schema[name]
+            found[name] = translate(schema[name], formats) if isinstance(schema[name], dict) else schema[name]
     return {"anyOf": [{"type": "null"}, found]} if schema.get("nullable") else found
+
+
+def _translate_pattern(schema: JsonObject, found: JsonObject, formats: Formats) -> None:
+    """The library's own `pattern` is not Go's: `\\s` and `\\b` know more of Unicode there."""
+    pattern = schema.get("pattern")
+    if pattern:
+        search = goregexp.compiled(pattern).search
+        found["format"] = f"matches {pattern}"
+        formats[found["format"]] = lambda text: search(text) is not None
 
 
 def _translate_type(schema: JsonObject, found: JsonObject) -> None:

@@ -25,7 +25,7 @@ _MERGE: Final = f"{_TAG}merge"
 _INT64: Final = range(-(2**63), 2**64)
 
 DOUBLED: Final = "yaml: unmarshal errors:"
-"""What the complaint about doubled keys begins with; a line for each of them follows."""
+"""What the error about doubled keys begins with; a line for each of them follows."""
 
 
 def load(body: bytes) -> Any:
@@ -39,7 +39,7 @@ def load(body: bytes) -> Any:
 
 
 def doubled_keys(body: bytes) -> str:
-    """Return the complaint about keys that stand twice in a mapping; "" when there are none."""
+    """Return the error about keys that stand twice in a mapping; "" when there are none."""
     loader = _Loader(body)
     doubled: list[str] = []
     if loader.check_node() and (node := loader.get_node()):

@@ -1,4 +1,4 @@
-"""Formats of names, label keys and label values, with the complaints that kube-apiserver makes.
+"""Formats of names, label keys and label values, with the errors that kube-apiserver makes.
 
 Each function returns what is wrong with a value; an empty list means nothing is.
 """
@@ -40,7 +40,7 @@ _CONFIG_KEY_TEXT = "a valid config key must consist of alphanumeric characters, 
 _KEY_EXAMPLES = ("MyName", "my.name", "123-abc")
 
 
-def _pattern_complaint(text: str, pattern: str, *examples: str) -> str:
+def _pattern_error(text: str, pattern: str, *examples: str) -> str:
     shown = " or ".join(f"'{example}', " for example in examples)
     return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
 
@@ -57,7 +57,7 @@ def dns_label(value: str) -> list[str]:
     """Names of namespaces and the like."""
     found = [_too_long(63, "characters")] if _size(value) > 63 else []
     if not _is_label(value):
-        found.append(_pattern_complaint(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
+        found.append(_pattern_error(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
     return found
 
 
@@ -65,7 +65,7 @@ def resource_label(value: str) -> list[str]:
     """Names of resources and versions, which are parts of URLs and of Go's identifiers."""
     found = [_too_long(63, "characters")] if _size(value) > 63 else []
     if not _is_resource(value):
-        found.append(_pattern_complaint(_RESOURCE_TEXT, _RESOURCE, "my-name", "abc-123"))
+        found.append(_pattern_error(_RESOURCE_TEXT, _RESOURCE, "my-name", "abc-123"))
     return found
 
 
@@ -73,7 +73,7 @@ def dns_subdomain(value: str, unit: str = "characters") -> list[str]:
     """Names of nearly all objects. `unit` is how lengths are called: kube-apiserver has two ways."""
     found = [_too_long(253, unit)] if _size(value) > 253 else []
     if not _is_subdomain(value):
-        found.append(_pattern_complaint(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+        found.append(_pattern_error(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
     return found
 
 
@@ -81,19 +81,19 @@ def label_key(value: str) -> list[str]:
     """Keys of labels, and finalizers."""
     prefix, slash, name = value.rpartition("/")
     if "/" in prefix:
-        text = _pattern_complaint(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)
+        text = _pattern_error(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)
         return [f"a valid label key {text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     if slash and not prefix:
         found.append("prefix part must be non-empty")
     elif slash:
-        found += [f"prefix part {complaint}" for complaint in dns_subdomain(prefix, "bytes")]
+        found += [f"prefix part {error}" for error in dns_subdomain(prefix, "bytes")]
     if not name:
         found.append("name part must be non-empty")
     elif _size(name) > 63:
         found.append(f"name part {_too_long(63)}")
     if not _is_key(name):
-        found.append(f"name part {_pattern_complaint(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)}")
+        found.append(f"name part {_pattern_error(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)}")
     return found
 
 
@@ -101,7 +101,7 @@ def label_value(value: str) -> list[str]:
     """Values of labels."""
     found = [_too_long(63)] if _size(value) > 63 else []
     if not _is_value(value):
-        found.append(_pattern_complaint(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
+        found.append(_pattern_error(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
     return found
 
 
@@ -109,7 +109,7 @@ def config_key(value: str) -> list[str]:
     """Keys of Secrets and ConfigMaps."""
     found = [_too_long(253, "characters")] if _size(value) > 253 else []
     if not _is_config_key(value):
-        found.append(_pattern_complaint(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+        found.append(_pattern_error(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     elif value == ".":
         found.append("must not be '.'")
     elif value == "..":
@@ -122,10 +122,10 @@ def config_key(value: str) -> list[str]:
 def _for_prefix(rule: Callable[[str], list[str]]) -> NameRule:
     """A rule that lets a prefix end with a dash, because characters follow it."""
 
-    def complaints(name: str, prefix: bool) -> list[str]:
+    def errors(name: str, prefix: bool) -> list[str]:
         return rule(f"{name[:-2]}a" if prefix and len(name) > 1 and name.endswith("-") else name)
 
-    return complaints
+    return errors
 
 
 subdomain_name = _for_prefix(dns_subdomain)
