@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubechain_apiserver.engine.engine import Engine
+from kubechain_apiserver.engine.options import ListOptions, WriteOptions
 from kubechain_apiserver.store.environment import SeededEnvironment
 from kubechain_apiserver.store.history import History
 from kubechain_apiserver.store.storage import Storage
@@ -128,14 +129,14 @@ class Plane:
 
     def create(self, obj: JsonObject, **options: Any) -> JsonObject:
         """Make a Widget in the default namespace."""
-        return self.engine.create(self.widgets, "default", obj, **options)
+        return self.engine.create(self.widgets, "default", obj, WriteOptions(**options))
 
     def get(self, name: str) -> JsonObject:
         return self.engine.get(self.widgets, "default", name)
 
     def names(self, **options: Any) -> list[str]:
         """Names of the Widgets."""
-        page = self.engine.list(self.widgets, "default", **options)
+        page = self.engine.list(self.widgets, "default", ListOptions(**options))
         return [item["metadata"]["name"] for item in page.items]
 
     def exists(self, name: str) -> bool:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from kubechain_apiserver.engine.engine import Engine
+from kubechain_apiserver.engine.options import WriteOptions
 from kubechain_apiserver.http import certificates, kubeconfig
 from kubechain_apiserver.http.faults import Faults
 from kubechain_apiserver.http.inprocess import InProcessExchange, Lost
@@ -34,7 +35,7 @@ from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
 _CRD: Final = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
-_INSTALLER: Final = "kubechain"
+_AS_INSTALLER: Final = WriteOptions(field_manager="kubechain")
 """Field manager of the CRDs that we install."""
 
 
@@ -127,9 +128,9 @@ class ControlPlane:
         except StatusError as error:
             if error.code != HTTPStatus.NOT_FOUND:
                 raise
-            return self.engine.create(info, "", crd, field_manager=_INSTALLER)
+            return self.engine.create(info, "", crd, _AS_INSTALLER)
         metadata = {**crd["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}
-        return self.engine.update(info, "", name, {**crd, "metadata": metadata}, field_manager=_INSTALLER)
+        return self.engine.update(info, "", name, {**crd, "metadata": metadata}, options=_AS_INSTALLER)
 
     def _crd_info(self) -> ResourceInfo:
         info = self.engine.registry.find(*_CRD)

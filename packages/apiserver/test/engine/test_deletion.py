@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from kubechain_apiserver.engine.engine import Preconditions
+from kubechain_apiserver.engine.options import DeleteOptions, ListOptions, Preconditions, WatchOptions
 from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import Plane, a_widget, an_owner
 
 
 def delete(plane: Plane, name: str, **options: Any) -> JsonObject:
-    return plane.engine.delete(plane.widgets, "default", name, **options)
+    return plane.engine.delete(plane.widgets, "default", name, DeleteOptions(**options))
 
 
 def test_a_deletion_is_answered_by_a_status(plane: Plane) -> None:
@@ -56,12 +56,12 @@ PRECONDITIONS = {
 }
 
 
-@pytest.mark.parametrize(("preconditions", "complaint"), PRECONDITIONS.values(), ids=PRECONDITIONS.keys())
+@pytest.mark.parametrize(("preconditions", "error"), PRECONDITIONS.values(), ids=PRECONDITIONS.keys())
 def test_a_deletion_whose_precondition_fails_is_a_conflict(
-    plane: Plane, preconditions: Preconditions, complaint: str
+    plane: Plane, preconditions: Preconditions, error: str
 ) -> None:
     plane.create(a_widget())
-    with pytest.raises(StatusError, match=complaint) as refusal:
+    with pytest.raises(StatusError, match=error) as refusal:
         delete(plane, "w", preconditions=preconditions)
     assert refusal.value.code == 409
 
@@ -131,7 +131,7 @@ def test_the_default_namespace_stays(plane: Plane) -> None:
 def test_a_collection_is_deleted_by_selector(plane: Plane) -> None:
     for index in range(4):
         plane.create(a_widget(f"w{index}", labels={"even": str(index % 2 == 0)}))
-    page = plane.engine.delete_collection(plane.widgets, "default", label_selector="even=True")
+    page = plane.engine.delete_collection(plane.widgets, "default", selected=ListOptions(label_selector="even=True"))
     assert len(page.items) == 2
     assert plane.names() == ["w1", "w3"]
 
@@ -139,7 +139,7 @@ def test_a_collection_is_deleted_by_selector(plane: Plane) -> None:
 def test_objects_go_with_their_definition(plane: Plane) -> None:
     widgets = plane.widgets
     plane.create(a_widget())
-    watch = plane.engine.watch(widgets, "default", resource_version=plane.engine.resource_version)
+    watch = plane.engine.watch(widgets, "default", WatchOptions(resource_version=plane.engine.resource_version))
     plane.engine.delete(plane.definitions, "", "widgets.example.com")
     assert plane.engine.registry.find("example.com", "v1", "widgets") is None
     assert [event.type for event in watch.poll()] == ["DELETED"]

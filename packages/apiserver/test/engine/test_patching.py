@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from kubechain_apiserver.engine.engine import PatchType
+from kubechain_apiserver.engine.options import WriteOptions
 from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import API_VERSION, Plane, a_widget
 
 
 def patch(plane: Plane, type_: PatchType, body: Any, **options: Any) -> JsonObject:
-    return plane.engine.patch(plane.widgets, "default", "w", type_, body, **options)[0]
+    return plane.engine.patch(plane.widgets, "default", "w", type_, body, options=WriteOptions(**options))[0]
 
 
 def applied(spec: JsonObject, **metadata: Any) -> JsonObject:
@@ -139,7 +140,12 @@ def test_updates_record_who_changed_what(plane: Plane) -> None:
 
 def test_apply_creates_and_claims_what_it_says(plane: Plane) -> None:
     made, created = plane.engine.patch(
-        plane.widgets, "default", "w", "apply", applied({"message": "x", "tags": ["t"]}), field_manager="one"
+        plane.widgets,
+        "default",
+        "w",
+        "apply",
+        applied({"message": "x", "tags": ["t"]}),
+        options=WriteOptions(field_manager="one"),
     )
     assert created
     assert made["spec"]["color"] == "red"
@@ -242,8 +248,8 @@ def test_a_configuration_that_cannot_be_merged_is_refused_before_it_is(plane: Pl
 def test_doubled_fields_are_as_serious_as_unknown_ones(plane: Plane) -> None:
     plane.create(a_widget())
     warnings: list[str] = []
-    patch(plane, "merge", {"spec": {"zzz": 1}}, complaints=["twice"], warn=warnings.append)
+    patch(plane, "merge", {"spec": {"zzz": 1}}, strict_errors=["twice"], warn=warnings.append)
     assert warnings == ["twice", 'unknown field "spec.zzz"']
     with pytest.raises(StatusError, match=r"strict decoding error: twice, unknown field") as refused:
-        patch(plane, "merge", {"spec": {"zzz": 1}}, complaints=["twice"], field_validation="Strict")
+        patch(plane, "merge", {"spec": {"zzz": 1}}, strict_errors=["twice"], field_validation="Strict")
     assert refused.value.code == 422

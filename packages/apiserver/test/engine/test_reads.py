@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kubechain_apiserver.engine.options import ListOptions
 from kubechain_apiserver.store.history import History
 from kubechain_apiserver.wire.errors import StatusError
 from packages.apiserver.test.objects import Plane, a_widget
@@ -47,12 +48,12 @@ INVALID_SELECTORS = {
 }
 
 
-@pytest.mark.parametrize(("selector", "complaint"), INVALID_SELECTORS.items(), ids=INVALID_SELECTORS.keys())
-def test_a_label_selector_that_is_none_is_a_bad_request(many: Plane, selector: str, complaint: str) -> None:
+@pytest.mark.parametrize(("selector", "error"), INVALID_SELECTORS.items(), ids=INVALID_SELECTORS.keys())
+def test_a_label_selector_that_is_none_is_a_bad_request(many: Plane, selector: str, error: str) -> None:
     with pytest.raises(StatusError) as refusal:
         many.names(label_selector=selector)
     assert refusal.value.code == 400
-    assert complaint in refusal.value.message
+    assert error in refusal.value.message
 
 
 FIELD_SELECTORS = {
@@ -74,12 +75,12 @@ def test_a_field_that_is_not_selectable_is_a_bad_request(many: Plane) -> None:
 
 
 def test_pages_show_one_moment_whatever_happens_in_between(many: Plane) -> None:
-    first = many.engine.list(many.widgets, "default", limit=2)
+    first = many.engine.list(many.widgets, "default", ListOptions(limit=2))
     assert first.remaining == 3
     many.engine.delete(many.widgets, "default", "w3")
     many.create(a_widget("w22"))
-    second = many.engine.list(many.widgets, "default", limit=2, continue_=first.continue_)
-    third = many.engine.list(many.widgets, "default", limit=2, continue_=second.continue_)
+    second = many.engine.list(many.widgets, "default", ListOptions(limit=2, continue_=first.continue_))
+    third = many.engine.list(many.widgets, "default", ListOptions(limit=2, continue_=second.continue_))
     names = [item["metadata"]["name"] for page in (first, second, third) for item in page.items]
     assert names == ["w0", "w1", "w2", "w3", "w4"]
     assert {page.resource_version for page in (first, second, third)} == {first.resource_version}
@@ -90,11 +91,11 @@ def test_a_token_that_is_too_old_expires_and_offers_another_one() -> None:
     plane = Plane(history=History(1, max_count=3))
     for index in range(6):
         plane.create(a_widget(f"w{index}"))
-    first = plane.engine.list(plane.widgets, "default", limit=2)
+    first = plane.engine.list(plane.widgets, "default", ListOptions(limit=2))
     for index in range(6, 12):
         plane.create(a_widget(f"w{index:02}"))
     with pytest.raises(StatusError) as refusal:
-        plane.engine.list(plane.widgets, "default", limit=2, continue_=first.continue_)
+        plane.engine.list(plane.widgets, "default", ListOptions(limit=2, continue_=first.continue_))
     assert (refusal.value.code, refusal.value.reason) == (410, "Expired")
     assert refusal.value.message.startswith("The provided continue parameter is too old")
     rest = plane.names(continue_=refusal.value.continue_token)

@@ -89,14 +89,12 @@ INVALID_SPECS: dict[str, tuple[JsonObject, str]] = {
 }
 
 
-@pytest.mark.parametrize(("spec", "complaint"), INVALID_SPECS.values(), ids=INVALID_SPECS.keys())
-def test_an_invalid_spec_is_refused_in_the_words_of_kube_apiserver(
-    plane: Plane, spec: JsonObject, complaint: str
-) -> None:
+@pytest.mark.parametrize(("spec", "error"), INVALID_SPECS.values(), ids=INVALID_SPECS.keys())
+def test_an_invalid_spec_is_refused_in_the_words_of_kube_apiserver(plane: Plane, spec: JsonObject, error: str) -> None:
     with pytest.raises(StatusError) as refusal:
         plane.create(a_widget("bad", spec=spec))
     assert refusal.value.code == 422
-    assert refusal.value.message == f'Widget.example.com "bad" is invalid: {complaint}'
+    assert refusal.value.message == f'Widget.example.com "bad" is invalid: {error}'
 
 
 VALID_SPECS: dict[str, JsonObject] = {
@@ -136,12 +134,12 @@ INVALID_METADATA: dict[str, tuple[JsonObject, str]] = {
 }
 
 
-@pytest.mark.parametrize(("metadata", "complaint"), INVALID_METADATA.values(), ids=INVALID_METADATA.keys())
-def test_invalid_metadata_is_refused(plane: Plane, metadata: JsonObject, complaint: str) -> None:
+@pytest.mark.parametrize(("metadata", "error"), INVALID_METADATA.values(), ids=INVALID_METADATA.keys())
+def test_invalid_metadata_is_refused(plane: Plane, metadata: JsonObject, error: str) -> None:
     with pytest.raises(StatusError) as refusal:
         plane.create(a_widget(**metadata))
     assert refusal.value.code == 422
-    assert complaint in refusal.value.message
+    assert error in refusal.value.message
 
 
 def test_labels_that_are_no_strings_are_a_bad_request(plane: Plane) -> None:

@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from kubechain_apiserver.engine.options import ListOptions, WatchOptions
 from kubechain_apiserver.kinds.builtin.events import TTL_SECONDS
 from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.json_types import JsonObject
@@ -40,12 +41,12 @@ INVALID_SECRETS: dict[str, tuple[JsonObject, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("fields", "code", "complaint"), INVALID_SECRETS.values(), ids=INVALID_SECRETS.keys())
-def test_an_invalid_secret_is_refused(plane: Plane, fields: JsonObject, code: int, complaint: str) -> None:
+@pytest.mark.parametrize(("fields", "code", "error"), INVALID_SECRETS.values(), ids=INVALID_SECRETS.keys())
+def test_an_invalid_secret_is_refused(plane: Plane, fields: JsonObject, code: int, error: str) -> None:
     with pytest.raises(StatusError) as refusal:
         plane.engine.create(plane.secrets, "default", {"metadata": {"name": "s"}, **fields})
     assert refusal.value.code == code
-    assert complaint in refusal.value.message
+    assert error in refusal.value.message
 
 
 def test_an_immutable_secret_stays(plane: Plane) -> None:
@@ -62,7 +63,7 @@ def test_a_built_in_kind_is_updated_without_a_resource_version(plane: Plane) -> 
 
 def test_an_event_is_the_same_object_in_both_of_its_apis(plane: Plane) -> None:
     core, new = plane.info("", "v1", "events"), plane.info("events.k8s.io", "v1", "events")
-    watch = plane.engine.watch(new, "default", resource_version=plane.engine.resource_version)
+    watch = plane.engine.watch(new, "default", WatchOptions(resource_version=plane.engine.resource_version))
     plane.engine.create(core, "default", a_core_event())
     shown = plane.engine.get(new, "default", "e")
     assert shown["apiVersion"] == "events.k8s.io/v1"
@@ -115,7 +116,7 @@ EVENT_SELECTORS = {
 def test_events_are_selected_by_what_they_are_about(plane: Plane, selector: str, count: int) -> None:
     events = plane.info("", "v1", "events")
     plane.engine.create(events, "default", a_core_event())
-    assert len(plane.engine.list(events, "default", field_selector=selector).items) == count
+    assert len(plane.engine.list(events, "default", ListOptions(field_selector=selector)).items) == count
 
 
 def test_an_event_belongs_to_the_namespace_of_its_object(plane: Plane) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain_apiserver.engine.engine import Preconditions
-from kubechain_apiserver.requests.query import (
+from kubechain_apiserver.engine.options import (
     DeleteOptions,
-    Query,
+    ListOptions,
+    Preconditions,
+    WatchOptions,
     WriteOptions,
-    check_list_options,
-    delete_options,
-    write_options,
+    ignore_warning,
 )
+from kubechain_apiserver.requests.query import Query, delete_options, list_options, watch_options, write_options
 from kubechain_apiserver.wire.errors import StatusError
 
 
@@ -48,16 +48,18 @@ def test_a_number_must_be_one(raw: str) -> None:
 )
 def test_options_of_writes_that_are_refused(raw: str, message: str) -> None:
     with pytest.raises(StatusError) as refused:
-        write_options(Query(raw), kind="CreateOptions", user_agent="")
+        write_options(Query(raw), kind="CreateOptions", user_agent="", warn=ignore_warning)
     assert refused.value.code == 422
     assert refused.value.message.startswith('CreateOptions.meta.k8s.io "" is invalid: ')
     assert message in refused.value.message
 
 
 def test_options_of_writes() -> None:
-    assert write_options(Query(""), kind="", user_agent="kubectl/v1 (linux)") == WriteOptions(False, "kubectl", "Warn")
-    given = Query("fieldManager=me&dryRun=All&fieldValidation=Strict")
-    assert write_options(given, kind="", user_agent="") == WriteOptions(True, "me", "Strict")
+    by_default = write_options(Query(""), kind="", user_agent="kubectl/v1 (linux)", warn=ignore_warning)
+    assert by_default == WriteOptions(field_manager="kubectl")
+    given = Query("fieldManager=me&dryRun=All&fieldValidation=Strict&force=true")
+    read = write_options(given, kind="", user_agent="", warn=ignore_warning)
+    assert read == WriteOptions(dry_run=True, field_manager="me", field_validation="Strict", force=True)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +77,16 @@ def test_options_of_writes() -> None:
 )
 def test_options_of_reads_that_are_refused(raw: str, watch: bool, message: str) -> None:
     with pytest.raises(StatusError) as refused:
-        check_list_options(Query(raw), watch=watch)
+        watch_options(Query(raw), default_seconds=1.0) if watch else list_options(Query(raw))
     assert refused.value.code == 422
     assert message in refused.value.message
 
 
 def test_options_of_reads() -> None:
-    check_list_options(Query("resourceVersionMatch=NotOlderThan&resourceVersion=1&limit=5"), watch=False)
-    check_list_options(Query("resourceVersionMatch=NotOlderThan&sendInitialEvents=true"), watch=True)
+    listed = list_options(Query("resourceVersionMatch=NotOlderThan&resourceVersion=1&limit=5&labelSelector=a"))
+    assert listed == ListOptions("a", limit=5, resource_version="1", resource_version_match="NotOlderThan")
+    watched = watch_options(Query("resourceVersionMatch=NotOlderThan&sendInitialEvents=true"), default_seconds=9.0)
+    assert watched == WatchOptions(send_initial_events=True, timeout_seconds=9.0)
 
 
 def test_delete_options_come_from_query_and_body_and_the_body_wins() -> None:
@@ -91,9 +95,21 @@ def test_delete_options_come_from_query_and_body_and_the_body_wins() -> None:
         preconditions=Preconditions("u", ""),
         propagation="Foreground",
         grace_period_seconds=0,
-        orphan_dependents=None,
         dry_run=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("raw", "body", "propagation"),
+    [("orphanDependents=true", {}, "Orphan"), ("orphanDependents=true", {"orphanDependents": False}, "Background")],
+)
+def test_the_older_way_to_say_the_propagation_policy(raw: str, body: dict[str, bool], propagation: str) -> None:
+    assert delete_options(Query(raw), body).propagation == propagation
+
+
+def test_both_ways_to_say_the_propagation_policy_are_refused() -> None:
+    with pytest.raises(StatusError, match="orphanDependents and deletionPropagation cannot be both set"):
+        delete_options(Query("orphanDependents=true&propagationPolicy=Orphan"), {})
 
 
 def test_an_unknown_propagation_policy_is_refused() -> None:

@@ -70,11 +70,11 @@ def test_what_is_right_is_not_complained_of(rule: str) -> None:
     assert rules.compiled({"rule": rule}, SCHEMA, resource=True).wrong_rule == ""
 
 
-@pytest.mark.parametrize(("rule", "complaint"), WRONG.items(), ids=WRONG.keys())
-def test_what_is_wrong_is_found_where_it_stands(rule: str, complaint: str) -> None:
+@pytest.mark.parametrize(("rule", "error"), WRONG.items(), ids=WRONG.keys())
+def test_what_is_wrong_is_found_where_it_stands(rule: str, error: str) -> None:
     said = rules.compiled({"rule": rule}, SCHEMA, resource=True).wrong_rule
-    assert complaint in said
-    assert said.count("ERROR") == len(re.findall(r"\d+:\d+", complaint))
+    assert error in said
+    assert said.count("ERROR") == len(re.findall(r"\d+:\d+", error))
 
 
 def test_only_resources_have_metadata() -> None:

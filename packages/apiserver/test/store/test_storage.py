@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kubechain_apiserver.engine.options import WatchOptions
 from kubechain_apiserver.store.sqlite import SqliteStorage, StorageInUseError
 from packages.apiserver.test.objects import Plane, a_widget, an_owner
 
@@ -67,8 +68,9 @@ def test_a_watch_from_before_the_restart_expires(tmp_path: Path) -> None:
     last = before.engine.resource_version
     before.engine.close()
     after = Plane(SqliteStorage(tmp_path))
-    assert [e.type for e in after.engine.watch(after.widgets, resource_version=old).poll()] == ["ERROR"]
-    assert after.engine.watch(after.widgets, resource_version=last).poll() == []
+    expired = after.engine.watch(after.widgets, options=WatchOptions(resource_version=old))
+    assert [event.type for event in expired.poll()] == ["ERROR"]
+    assert after.engine.watch(after.widgets, options=WatchOptions(resource_version=last)).poll() == []
     after.engine.close()
 
 

@@ -3,9 +3,8 @@ environment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -15,32 +14,6 @@ from kubechain_apiserver.store.storage import Key, Record
 from kubechain_apiserver.store.store import Store
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.registry import GroupResource, Registry, ResourceInfo
-
-FieldValidation = Literal["Ignore", "Warn", "Strict"]
-Warn = Callable[[str], None]
-
-
-def ignore_warning(text: str) -> None:
-    """For callers that do not show warnings."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
-    """How a write is to be made.
-
-    Attributes:
-        dry_run: do everything but keep the result.
-        field_manager: who writes, for `metadata.managedFields`; "" tracks the write as "unknown".
-        field_validation: what unknown fields lead to.
-        warn: called with each text for a `Warning` header.
-        complaints: what strict reading finds in the text of the body: fields that stand twice.
-    """
-
-    dry_run: bool = False
-    field_manager: str = ""
-    field_validation: FieldValidation = "Warn"
-    warn: Warn = ignore_warning
-    complaints: Sequence[str] = ()
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from kubechain_apiserver.engine.context import Core, WriteOptions
+from kubechain_apiserver.engine.context import Core
+from kubechain_apiserver.engine.options import WriteOptions
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.kinds.strategy import Strategy
 from kubechain_apiserver.schema.structural import META_FIELDS
@@ -42,7 +43,7 @@ def decode(
     if len(unknown) > 1 and not info.custom:
         unknown.sort(key=lambda path: order.index(_first_field(path)))
     if not applied:
-        report(info, [*options.complaints, *_unknown(unknown)], options)
+        report(info, [*options.strict_errors, *_unknown(unknown)], options)
         strategy.drop_nulls(obj, info)
     return strategy.to_storage(obj, info)
 
@@ -78,7 +79,7 @@ def _refuse_type(
     version, kind = obj.get("apiVersion") or "", obj["kind"]
     if kind == info.kind and version.rpartition("/")[0] == info.group:
         fields = sorted(obj.keys() - set(META_FIELDS))
-        report(info, [*options.complaints, *_unknown(fields)], options)
+        report(info, [*options.strict_errors, *_unknown(fields)], options)
     if version != info.api_version and not patched:
         text = f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
         raise errors.bad_request(text)
@@ -107,22 +108,22 @@ def _other_kind(info: ResourceInfo, version: str, kind: str, *, known: bool) -> 
     return errors.UndecodableError(kind, short, wanted=info.kind, why=why)
 
 
-def report(info: ResourceInfo, complaints: Sequence[str], options: WriteOptions) -> None:
+def report(info: ResourceInfo, found: Sequence[str], options: WriteOptions) -> None:
     """Refuse, or warn of, fields that the kind does not have or that stand twice.
 
     Raises:
         UndecodableError: validation is strict.
     """
-    if not complaints or options.field_validation == "Ignore":
+    if not found or options.field_validation == "Ignore":
         return
     if options.field_validation == "Strict":
-        raise errors.cannot_be_handled(info, f"strict decoding error: {', '.join(complaints)}")
-    for text in complaints:
+        raise errors.cannot_be_handled(info, f"strict decoding error: {', '.join(found)}")
+    for text in found:
         warn_of(text, options)
 
 
-def warn_of(complaint: str, options: WriteOptions) -> None:
-    """Send a warning for a complaint, or one for each of the doubled keys that a complaint about YAML lists."""
-    for line in complaint.partition(goyaml.DOUBLED)[2].splitlines() or [complaint]:
+def warn_of(error: str, options: WriteOptions) -> None:
+    """Send an error as a warning; an error of YAML that lists several duplicate keys becomes a warning for each."""
+    for line in error.partition(goyaml.DOUBLED)[2].splitlines() or [error]:
         if line:
             options.warn(line.strip())

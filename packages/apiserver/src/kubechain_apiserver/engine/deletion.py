@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from kubechain_apiserver.engine import admission
 from kubechain_apiserver.engine.context import Core, copied
+from kubechain_apiserver.engine.options import DeleteOptions, Preconditions, Propagation
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.store.storage import Record
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
-Propagation = Literal["Background", "Foreground", "Orphan"]
-
 _BY_GARBAGE_COLLECTOR = (metadata.ORPHAN, metadata.FOREGROUND)
-
-
-@dataclass(frozen=True, slots=True)
-class Preconditions:
-    """What must hold of the object for a delete to happen; "" asks for nothing."""
-
-    uid: str = ""
-    resource_version: str = ""
-
-
-ANY = Preconditions()
-"""No condition."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
-    """How to delete. `grace_period_seconds` is accepted and, as for all kinds here, has no effect."""
-
-    preconditions: Preconditions = ANY
-    propagation: Propagation | None = None
-    grace_period_seconds: int | None = None
-    dry_run: bool = False
 
 
 class Deleter:

@@ -7,17 +7,17 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from kubechain_apiserver.engine.context import Core, FieldValidation, Warn, WriteOptions, ignore_warning
+from kubechain_apiserver.engine.context import Core
 from kubechain_apiserver.engine.definitions import Definitions
-from kubechain_apiserver.engine.deletion import ANY, DeleteOptions, Deleter, Preconditions, Propagation
+from kubechain_apiserver.engine.deletion import Deleter
 from kubechain_apiserver.engine.expiry import EventExpiry
 from kubechain_apiserver.engine.gc import GarbageCollector
 from kubechain_apiserver.engine.lifecycle import NamespaceLifecycle
+from kubechain_apiserver.engine.options import DeleteOptions, ListOptions, WatchOptions, WriteOptions
 from kubechain_apiserver.engine.patching import Patcher, PatchType
-from kubechain_apiserver.engine.reads import ListOptions, ListPage, Reader, WatchOptions
+from kubechain_apiserver.engine.reads import ListPage, Reader
 from kubechain_apiserver.engine.writes import Writer
 from kubechain_apiserver.kinds import builtin
 from kubechain_apiserver.store.environment import Environment, SystemEnvironment
@@ -26,11 +26,15 @@ from kubechain_apiserver.store.storage import MemoryStorage, Storage
 from kubechain_apiserver.store.store import Store
 from kubechain_apiserver.store.watch import Subscription, Watchers, WatchEvent
 from kubechain_apiserver.wire import errors
-from kubechain_apiserver.wire.field_errors import causes, invalid
 from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import Registry, ResourceInfo
 
-__all__ = ["Engine", "ListPage", "PatchType", "Preconditions", "Propagation", "Subscription", "WatchEvent"]
+__all__ = ["Engine", "ListPage", "PatchType", "Subscription", "WatchEvent"]
+
+WRITE: Final = WriteOptions()
+DELETE: Final = DeleteOptions()
+ALL: Final = ListOptions()
+FROM_NOW: Final = WatchOptions()
 
 
 class Engine:
@@ -86,18 +90,9 @@ class Engine:
         self,
         info: ResourceInfo,
         namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = 0,
-        continue_: str = "",
-        resource_version: str = "",
-        resource_version_match: str = "",
+        options: ListOptions = ALL,
     ) -> ListPage:
         """Objects in order of namespace and name. `namespace` None: of all namespaces."""
-        options = ListOptions(
-            label_selector, field_selector, limit, continue_, resource_version, resource_version_match
-        )
         return self._reader.list(info, namespace, options)
 
     def create(
@@ -105,20 +100,9 @@ class Engine:
         info: ResourceInfo,
         namespace: str,
         obj: JsonObject,
-        *,
-        dry_run: bool = False,
-        field_manager: str = "",
-        field_validation: FieldValidation = "Warn",
-        warn: Warn | None = None,
-        complaints: Sequence[str] = (),
+        options: WriteOptions = WRITE,
     ) -> JsonObject:
-        """Make an object.
-
-        Args:
-            warn: called with each text for a `Warning` header.
-            complaints: what strict reading found in the text of the body; as serious as unknown fields.
-        """
-        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
+        """Make an object."""
         return self._finish(info, self._writer.create(info, namespace, obj, options))
 
     def update_makes(self, info: ResourceInfo, namespace: str, name: str) -> bool:
@@ -134,14 +118,9 @@ class Engine:
         obj: JsonObject,
         *,
         subresource: str = "",
-        dry_run: bool = False,
-        field_manager: str = "",
-        field_validation: FieldValidation = "Warn",
-        warn: Warn | None = None,
-        complaints: Sequence[str] = (),
+        options: WriteOptions = WRITE,
     ) -> JsonObject:
         """Replace an object (PUT), or one subresource of it."""
-        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
         _check_subresource(info, subresource)
         new = self._writer.update(info, namespace, name, obj, subresource=subresource, options=options)
         return self._finish(info, new)
@@ -155,26 +134,19 @@ class Engine:
         patch: Any,
         *,
         subresource: str = "",
-        dry_run: bool = False,
-        field_manager: str = "",
-        field_validation: FieldValidation = "Warn",
-        force: bool = False,
-        warn: Warn | None = None,
-        complaints: Sequence[str] = (),
+        options: WriteOptions = WRITE,
     ) -> tuple[JsonObject, bool]:
         """Change parts of an object; `apply` makes it when it is absent.
 
         Args:
             patch: the parsed body.
-            force: `apply` takes fields over from other managers.
 
         Returns:
             the object, and whether it was created (201 instead of 200).
         """
-        options = WriteOptions(dry_run, field_manager, field_validation, warn or ignore_warning, complaints)
         _check_subresource(info, subresource)
         new, created = self._patcher.patch(
-            info, namespace, name, patch_type, patch, subresource=subresource, force=force, options=options
+            info, namespace, name, patch_type, patch, subresource=subresource, options=options
         )
         return self._finish(info, new), created
 
@@ -183,20 +155,9 @@ class Engine:
         info: ResourceInfo,
         namespace: str,
         name: str,
-        *,
-        preconditions: Preconditions = ANY,
-        propagation: Propagation | None = None,
-        grace_period_seconds: int | None = None,
-        orphan_dependents: bool | None = None,
-        dry_run: bool = False,
+        options: DeleteOptions = DELETE,
     ) -> JsonObject:
-        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it).
-
-        Args:
-            orphan_dependents: the older way to say `propagation`; only one of them may be given.
-        """
-        policy = _policy(propagation, orphan_dependents)
-        options = DeleteOptions(preconditions, policy, grace_period_seconds, dry_run)
+        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it)."""
         obj, gone = self._deleter.delete(info, namespace, name, options)
         if gone and not self._core.strategy(info).returns_deleted:
             self._settle()
@@ -207,18 +168,11 @@ class Engine:
         self,
         info: ResourceInfo,
         namespace: str | None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        propagation: Propagation | None = None,
-        grace_period_seconds: int | None = None,
-        orphan_dependents: bool | None = None,
-        dry_run: bool = False,
+        selected: ListOptions = ALL,
+        options: DeleteOptions = DELETE,
     ) -> ListPage:
         """Delete all that match; the page holds what was deleted, or begun to be."""
-        page = self.list(info, namespace, label_selector=label_selector, field_selector=field_selector)
-        policy = _policy(propagation, orphan_dependents)
-        options = DeleteOptions(ANY, policy, grace_period_seconds, dry_run)
+        page = self.list(info, namespace, selected)
         for record in page.records:
             try:
                 self._deleter.delete(info, record.key.namespace, record.key.name, options)
@@ -232,18 +186,9 @@ class Engine:
         self,
         info: ResourceInfo,
         namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        resource_version: str = "",
-        allow_bookmarks: bool = False,
-        send_initial_events: bool | None = None,
-        timeout_seconds: float | None = None,
+        options: WatchOptions = FROM_NOW,
     ) -> Subscription:
         """Follow changes. A revision that is not kept any more gives one ERROR event (410) and the end."""
-        options = WatchOptions(
-            label_selector, field_selector, resource_version, allow_bookmarks, send_initial_events, timeout_seconds
-        )
         return self._reader.watch(info, namespace, options)
 
     def statistics(self) -> JsonObject:
@@ -267,15 +212,6 @@ class Engine:
         self._collector.collect()
         while self._lifecycle.collect():
             self._collector.collect()
-
-
-def _policy(propagation: Propagation | None, orphan_dependents: bool | None) -> Propagation | None:
-    if propagation is not None and orphan_dependents is not None:
-        wrong = invalid("propagationPolicy", propagation, "orphanDependents and deletionPropagation cannot be both set")
-        raise errors.invalid("meta.k8s.io", "DeleteOptions", "", causes=causes([wrong]))
-    if orphan_dependents is None:
-        return propagation
-    return "Orphan" if orphan_dependents else "Background"
 
 
 def _check_subresource(info: ResourceInfo, subresource: str) -> None:

@@ -6,8 +6,9 @@ What kube-controller-manager's namespace controller does; runs after the request
 from __future__ import annotations
 
 from kubechain_apiserver.engine.admission import NAMESPACES
-from kubechain_apiserver.engine.context import Core, WriteOptions, copied
-from kubechain_apiserver.engine.deletion import DeleteOptions, Deleter
+from kubechain_apiserver.engine.context import Core, copied
+from kubechain_apiserver.engine.deletion import Deleter
+from kubechain_apiserver.engine.options import DeleteOptions, WriteOptions
 from kubechain_apiserver.engine.writes import Writer
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.kinds.builtin import namespaces

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from kubechain_apiserver.engine.context import Core, WriteOptions, copied
+from kubechain_apiserver.engine.context import Core, copied
 from kubechain_apiserver.engine.decoding import begin_with_type, decode, warn_of
+from kubechain_apiserver.engine.options import WriteOptions
 from kubechain_apiserver.engine.writes import Writer, match_url
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.merge import apply, patches, strategic, typed
@@ -45,7 +46,6 @@ class Patcher:
         patch: Any,
         *,
         subresource: str,
-        force: bool,
         options: WriteOptions,
     ) -> tuple[JsonObject, bool]:
         """The object after the patch, in storage form, and whether it was created."""
@@ -54,9 +54,7 @@ class Patcher:
             accepted = [MEDIA_TYPES[kind] for kind in ("json", "merge", "apply")]
             raise errors.unsupported_media_type(accepted)
         if patch_type == "apply":
-            return self._server_side_apply(
-                info, namespace, name, patch, subresource=subresource, force=force, options=options
-            )
+            return self._server_side_apply(info, namespace, name, patch, subresource=subresource, options=options)
         record = self._core.record(info, namespace, name)
         patched = self._apply(info, patch_type, self._current(info, record), patch)
         try:
@@ -101,7 +99,6 @@ class Patcher:
         patch: Any,
         *,
         subresource: str,
-        force: bool,
         options: WriteOptions,
     ) -> tuple[JsonObject, bool]:
         config = self._applied_config(info, patch, namespace, name, options.field_manager)
@@ -111,7 +108,7 @@ class Patcher:
         record = self._core.store.get(self._core.key(info, namespace, name))
         live: JsonObject = record.object if record else {"metadata": {}}
         node = strategy.node(strategy.info)
-        merged = copied(apply.apply(live, config, node=node, manager=manager, force=force, now=now))
+        merged = copied(apply.apply(live, config, node=node, manager=manager, force=options.force, now=now))
         _report_text(options)
         new = decode(self._core, strategy.info, merged, options, applied=True)
         if record is None:
@@ -166,7 +163,7 @@ class Patcher:
 
 def _report_text(options: WriteOptions) -> None:
     """Refuse, or warn of, keys that stand twice in the text of a configuration."""
-    for text in options.complaints:
+    for text in options.strict_errors:
         if options.field_validation == "Strict":
             raise errors.bad_request(f"error strict decoding patch: {text}")
         if options.field_validation == "Warn":

@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 
 from kubechain_apiserver.engine.context import Core
+from kubechain_apiserver.engine.options import ListOptions, WatchOptions
 from kubechain_apiserver.store import selectors
 from kubechain_apiserver.store.history import ExpiredError
 from kubechain_apiserver.store.selectors import Selection
@@ -64,30 +65,6 @@ class ListPage:
         start = self.shared_start
         viewed = [orjson.dumps(self.view(record.object)) for record in self.records]
         return [b"{%b" % data[start:] for data in viewed] if start else viewed
-
-
-@dataclass(frozen=True, slots=True)
-class ListOptions:
-    """What is to be listed."""
-
-    label_selector: str = ""
-    field_selector: str = ""
-    limit: int = 0
-    continue_: str = ""
-    resource_version: str = ""
-    resource_version_match: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
-    """What is to be watched."""
-
-    label_selector: str = ""
-    field_selector: str = ""
-    resource_version: str = ""
-    allow_bookmarks: bool = False
-    send_initial_events: bool | None = None
-    timeout_seconds: float | None = None
 
 
 class Reader:

@@ -6,8 +6,9 @@ Each kind's own rules come from its strategy. Patches end here as well, once the
 from __future__ import annotations
 
 from kubechain_apiserver.engine import admission
-from kubechain_apiserver.engine.context import Core, WriteOptions, copied
+from kubechain_apiserver.engine.context import Core, copied
 from kubechain_apiserver.engine.decoding import decode
+from kubechain_apiserver.engine.options import WriteOptions
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.kinds.strategy import Strategy
 from kubechain_apiserver.merge import managed_fields

@@ -181,7 +181,7 @@ def check_update(new: JsonObject, old: JsonObject, *, declarative: bool) -> list
     """Complaints about how metadata changed.
 
     Args:
-        declarative: the kind has rules that are declared, as built-in ones have: each complaint comes once. Of other
+        declarative: the kind has rules that are declared, as built-in ones have: each error comes once. Of other
             kinds kube-apiserver looks at the state once, and at the change twice.
     """
     state = _check_common(new)

@@ -154,7 +154,7 @@ def decode_options(body: bytes, content_type: str) -> JsonObject:
     return found
 
 
-def complaints(body: bytes, content_type: str, obj: JsonObject) -> list[str]:
+def strict_errors(body: bytes, content_type: str, obj: JsonObject) -> list[str]:
     """Return what strict reading finds in a body that was read as `obj`: the fields that stand twice."""
     decode = _decoder(content_type)
     if decode is goyaml.load:
@@ -175,7 +175,7 @@ def decode_doubled(body: bytes, content_type: str) -> JsonObject:
     return gojson.merged(body) if decode is orjson.loads else cast("JsonObject", decode(body))
 
 
-def patch_complaints(body: bytes, kind: PatchType, patch: Any) -> list[str]:
+def strict_errors_of_patch(body: bytes, kind: PatchType, patch: Any) -> list[str]:
     """Return what strict reading finds in a patch that can be read, and was read as `patch`."""
     if kind == "json":
         return [f"json patch {text}" for text in (*_duplicates(body, patch), *_unknown_of_operations(patch))]

@@ -6,15 +6,22 @@ Called by `verbs`. Nothing else in this package may look into a query string.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
-from kubechain_apiserver.engine.context import FieldValidation
-from kubechain_apiserver.engine.engine import Preconditions, Propagation
+from kubechain_apiserver.engine.options import (
+    DeleteOptions,
+    FieldValidation,
+    ListOptions,
+    Preconditions,
+    Propagation,
+    Warn,
+    WatchOptions,
+    WriteOptions,
+)
 from kubechain_apiserver.tables.tables import IncludeObject
 from kubechain_apiserver.wire import errors
-from kubechain_apiserver.wire.field_errors import OMITTED, FieldError, causes
+from kubechain_apiserver.wire.field_errors import OMITTED, FieldError, causes, invalid
 from kubechain_apiserver.wire.json_types import JsonObject
 
 _FIELD_VALIDATION: Final = ("Ignore", "Strict", "Warn")
@@ -78,32 +85,13 @@ class Query:
         return cast("IncludeObject", value)
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
-    """How to delete; None is the default of the kind."""
-
-    preconditions: Preconditions
-    propagation: Propagation | None
-    grace_period_seconds: int | None
-    orphan_dependents: bool | None
-    dry_run: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
-    """What create, update and patch have in common."""
-
-    dry_run: bool
-    field_manager: str
-    field_validation: FieldValidation
-
-
-def write_options(query: Query, *, kind: str, user_agent: str) -> WriteOptions:
+def write_options(query: Query, *, kind: str, user_agent: str, warn: Warn) -> WriteOptions:
     """Return the options of a write.
 
     Args:
         kind: Such as `CreateOptions`, for the message of a refusal.
         user_agent: Its first word is the field manager when none is given.
+        warn: Called with each text for a `Warning` header.
 
     Raises:
         StatusError: 422, for values that do not exist.
@@ -117,8 +105,13 @@ def write_options(query: Query, *, kind: str, user_agent: str) -> WriteOptions:
     if validation and validation not in _FIELD_VALIDATION:
         found.append(_unsupported("fieldValidation", validation, ("", *_FIELD_VALIDATION)))
     _refuse(kind, found)
-    manager = manager or user_agent.partition("/")[0][:_FIELD_MANAGER_LENGTH] or "unknown"
-    return WriteOptions(bool(dry_run), manager, cast("FieldValidation", validation or "Warn"))
+    return WriteOptions(
+        dry_run=bool(dry_run),
+        field_manager=manager or user_agent.partition("/")[0][:_FIELD_MANAGER_LENGTH] or "unknown",
+        field_validation=cast("FieldValidation", validation or "Warn"),
+        force=query.flag("force"),
+        warn=warn,
+    )
 
 
 def check_version(version: str) -> None:
@@ -132,13 +125,46 @@ def check_version(version: str) -> None:
         raise errors.StatusError(500, "", message=text)
 
 
-def check_list_options(query: Query, *, watch: bool) -> None:
-    """Refuse combinations of options of a list or watch that mean nothing.
+def list_options(query: Query) -> ListOptions:
+    """Return the options of a list.
 
     Raises:
-        StatusError: 422.
+        StatusError: 422 for combinations that mean nothing, 400 for a limit that is no number.
     """
-    _refuse("ListOptions", _watch_errors(query) if watch else _list_errors(query))
+    _refuse("ListOptions", _list_errors(query))
+    return ListOptions(
+        label_selector=query.text("labelSelector"),
+        field_selector=query.text("fieldSelector"),
+        limit=query.number("limit", 0) or 0,
+        continue_=query.text("continue"),
+        resource_version=query.text("resourceVersion"),
+        resource_version_match=query.text(_MATCH),
+    )
+
+
+def selectors(query: Query) -> ListOptions:
+    """Return which objects a deletion of a collection means: it looks at no other options of a list."""
+    return ListOptions(label_selector=query.text("labelSelector"), field_selector=query.text("fieldSelector"))
+
+
+def watch_options(query: Query, *, default_seconds: float) -> WatchOptions:
+    """Return the options of a watch.
+
+    Args:
+        default_seconds: How long it lasts when the query does not say.
+
+    Raises:
+        StatusError: 422 for combinations that mean nothing, 400 for a time that is no number.
+    """
+    _refuse("ListOptions", _watch_errors(query))
+    return WatchOptions(
+        label_selector=query.text("labelSelector"),
+        field_selector=query.text("fieldSelector"),
+        resource_version=query.text("resourceVersion"),
+        allow_bookmarks=query.flag("allowWatchBookmarks"),
+        send_initial_events=query.optional_flag(_INITIAL),
+        timeout_seconds=query.number("timeoutSeconds") or default_seconds,
+    )
 
 
 def _list_errors(query: Query) -> list[FieldError]:
@@ -177,7 +203,8 @@ def delete_options(query: Query, body: JsonObject) -> DeleteOptions:
     """Merge the two places in which options of a delete may stand; the body wins, as in kube-apiserver.
 
     Raises:
-        StatusError: 422, for a value that does not exist.
+        StatusError: 422, for a value that does not exist, or where both `propagationPolicy` and the older
+            `orphanDependents` are given.
     """
     preconditions: Mapping[str, Any] = body.get("preconditions") or {}
     propagation = body.get("propagationPolicy") or query.text("propagationPolicy") or None
@@ -186,14 +213,25 @@ def delete_options(query: Query, body: JsonObject) -> DeleteOptions:
     if propagation is not None and propagation not in _PROPAGATION:
         found.insert(0, _unsupported("propagationPolicy", propagation, (*_PROPAGATION, "nil")))
     _refuse("DeleteOptions", found)
-    grace, orphan = body.get("gracePeriodSeconds"), body.get("orphanDependents")
+    grace = body.get("gracePeriodSeconds")
     return DeleteOptions(
         preconditions=Preconditions(preconditions.get("uid") or "", preconditions.get("resourceVersion") or ""),
-        propagation=cast("Propagation | None", propagation),
+        propagation=_propagation(propagation, query, body),
         grace_period_seconds=grace if grace is not None else query.number("gracePeriodSeconds"),
-        orphan_dependents=orphan if orphan is not None else query.optional_flag("orphanDependents"),
         dry_run=bool(dry_run),
     )
+
+
+def _propagation(policy: str | None, query: Query, body: JsonObject) -> Propagation | None:
+    orphan = body.get("orphanDependents")
+    if orphan is None:
+        orphan = query.optional_flag("orphanDependents")
+    if orphan is None:
+        return cast("Propagation | None", policy)
+    if policy is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        _refuse("DeleteOptions", [invalid("propagationPolicy", policy, text)])
+    return "Orphan" if orphan else "Background"
 
 
 def _all(query: Query, key: str) -> list[str]:

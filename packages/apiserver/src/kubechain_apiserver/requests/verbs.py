@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import orjson
 
 from kubechain_apiserver.engine.engine import Engine, ListPage
+from kubechain_apiserver.engine.options import WriteOptions
 from kubechain_apiserver.requests import bodies, negotiation
 from kubechain_apiserver.requests.negotiation import Form
-from kubechain_apiserver.requests.query import Query, check_list_options, check_version, delete_options, write_options
+from kubechain_apiserver.requests.query import (
+    Query,
+    check_version,
+    delete_options,
+    list_options,
+    selectors,
+    watch_options,
+    write_options,
+)
 from kubechain_apiserver.requests.routes import ResourcePath, Verb
 from kubechain_apiserver.requests.watchstream import WatchStream, render
 from kubechain_apiserver.tables.builtin import printer
@@ -54,29 +63,14 @@ class Call:
         """The namespace of a collection; None for all of them."""
         return self.path.namespace or None
 
-    def writing(self, kind: str) -> dict[str, Any]:
-        """Return the options that create, update and patch have in common, in the engine's words.
+    def write_options(self, kind: str) -> WriteOptions:
+        """Return the options that create, update and patch have in common.
 
         Args:
             kind: Such as `CreateOptions`, for the message of a refusal.
         """
-        options = write_options(self.query, kind=kind, user_agent=self.request.headers.get("user-agent", ""))
-        return {
-            "dry_run": options.dry_run,
-            "field_manager": options.field_manager,
-            "field_validation": options.field_validation,
-            "warn": self.warnings.append,
-        }
-
-    @property
-    def label_selector(self) -> str:
-        """Which objects of a collection are meant, by label."""
-        return self.query.text("labelSelector")
-
-    @property
-    def field_selector(self) -> str:
-        """Which objects of a collection are meant, by field."""
-        return self.query.text("fieldSelector")
+        agent = self.request.headers.get("user-agent", "")
+        return write_options(self.query, kind=kind, user_agent=agent, warn=self.warnings.append)
 
 
 class Verbs:
@@ -125,101 +119,55 @@ class Verbs:
         return self._object(200, self._engine.get(call.info, path.namespace, path.name), call)
 
     def _list(self, call: Call) -> HttpResponse:
-        query = call.query
-        check_list_options(query, watch=False)
-        page = self._engine.list(
-            call.info,
-            call.scope,
-            label_selector=call.label_selector,
-            field_selector=call.field_selector,
-            limit=query.number("limit", 0) or 0,
-            continue_=query.text("continue"),
-            resource_version=query.text("resourceVersion"),
-            resource_version_match=query.text("resourceVersionMatch"),
-        )
-        return self._page(page, call)
+        return self._page(self._engine.list(call.info, call.scope, list_options(call.query)), call)
 
     def _watch(self, call: Call) -> HttpResponse:
-        query = call.query
-        check_list_options(query, watch=True)
-        how = render(call.form, printer(call.info), query.include_object, now=self._now)
-        subscription = self._engine.watch(
-            call.info,
-            call.scope,
-            label_selector=call.label_selector,
-            field_selector=call.field_selector,
-            resource_version=query.text("resourceVersion"),
-            allow_bookmarks=query.flag("allowWatchBookmarks"),
-            send_initial_events=query.optional_flag("sendInitialEvents"),
-            timeout_seconds=query.number("timeoutSeconds") or WATCH_SECONDS * (1 + self._draw()),
-        )
+        options = watch_options(call.query, default_seconds=WATCH_SECONDS * (1 + self._draw()))
+        how = render(call.form, printer(call.info), call.query.include_object, now=self._now)
+        subscription = self._engine.watch(call.info, call.scope, options)
         return HttpResponse(200, headers(call), WatchStream(subscription, how))
 
     def _create(self, call: Call) -> HttpResponse:
-        options = call.writing("CreateOptions")
-        obj, complaints = _body(call)
-        made = self._engine.create(call.info, call.path.namespace, obj, complaints=complaints, **options)
-        return self._object(201, made, call)
+        options = call.write_options("CreateOptions")
+        obj, strict_errors = _body(call)
+        options = replace(options, strict_errors=strict_errors)
+        return self._object(201, self._engine.create(call.info, call.path.namespace, obj, options), call)
 
     def _update(self, call: Call) -> HttpResponse:
         path = call.path
-        options = call.writing("UpdateOptions")
-        obj, complaints = _body(call)
+        options = call.write_options("UpdateOptions")
+        obj, strict_errors = _body(call)
+        options = replace(options, strict_errors=strict_errors)
         makes = self._engine.update_makes(call.info, path.namespace, path.name)
         updated = self._engine.update(
-            call.info, path.namespace, path.name, obj, subresource=path.subresource, complaints=complaints, **options
+            call.info, path.namespace, path.name, obj, subresource=path.subresource, options=options
         )
         return self._object(201 if makes else 200, updated, call)
 
     def _patch(self, call: Call) -> HttpResponse:
         path = call.path
         kind = bodies.patch_type(call.content_type, custom=call.info.custom)
-        options = call.writing("PatchOptions")
+        options = call.write_options("PatchOptions")
         if kind == "apply":
-            options["field_manager"] = call.query.text("fieldManager")
+            options = replace(options, field_manager=call.query.text("fieldManager"))
         body = call.request.body
         patch = bodies.decode_patch(body, kind)
+        options = replace(options, strict_errors=bodies.strict_errors_of_patch(body, kind, patch))
         patched, created = self._engine.patch(
-            call.info,
-            path.namespace,
-            path.name,
-            kind,
-            patch,
-            subresource=path.subresource,
-            force=call.query.flag("force"),
-            complaints=bodies.patch_complaints(body, kind, patch),
-            **options,
+            call.info, path.namespace, path.name, kind, patch, subresource=path.subresource, options=options
         )
         return self._object(201 if created else 200, patched, call)
 
     def _delete(self, call: Call) -> HttpResponse:
         options = delete_options(call.query, self._options_body(call))
-        deleted = self._engine.delete(
-            call.info,
-            call.path.namespace,
-            call.path.name,
-            preconditions=options.preconditions,
-            propagation=options.propagation,
-            grace_period_seconds=options.grace_period_seconds,
-            orphan_dependents=options.orphan_dependents,
-            dry_run=options.dry_run,
-        )
+        deleted = self._engine.delete(call.info, call.path.namespace, call.path.name, options)
         if deleted.get("kind") == "Status":
             return reply(200, orjson.dumps(deleted), call)
         return self._object(200, deleted, call)
 
     def _delete_collection(self, call: Call) -> HttpResponse:
         options = delete_options(call.query, self._options_body(call))
-        page = self._engine.delete_collection(
-            call.info,
-            call.scope,
-            label_selector=call.label_selector,
-            field_selector=call.field_selector,
-            propagation=options.propagation,
-            grace_period_seconds=options.grace_period_seconds,
-            orphan_dependents=options.orphan_dependents,
-            dry_run=options.dry_run,
-        )
+        page = self._engine.delete_collection(call.info, call.scope, selectors(call.query), options)
         return self._page(page, call)
 
     def _options_body(self, call: Call) -> JsonObject:
@@ -262,10 +210,10 @@ def _body(call: Call) -> tuple[JsonObject, list[str]]:
     """The object of a request, and what strict reading finds in its text."""
     body, media = call.request.body, call.content_type
     obj = bodies.decode_object(body, media, expected=call.info.kind, named=call.info.custom)
-    complaints = bodies.complaints(body, media, obj)
-    if complaints and not call.info.custom:
+    found = bodies.strict_errors(body, media, obj)
+    if found and not call.info.custom:
         obj = bodies.decode_doubled(body, media)
-    return obj, complaints
+    return obj, found
 
 
 def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes]) -> bytes:

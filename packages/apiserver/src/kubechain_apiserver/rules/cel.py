@@ -64,10 +64,10 @@ def serialized(text: str) -> tuple[bytes, str]:
     try:
         return _compiled(text).serialize(), ""
     except CompilationError as error:
-        return _environment().compile(text, disable_check=True).serialize(), complaint(error)
+        return _environment().compile(text, disable_check=True).serialize(), message(error)
 
 
-def complaint(error: CompilationError) -> str:
+def message(error: CompilationError) -> str:
     """What the compiler says, without what the library puts around it."""
     return str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
 
@@ -78,7 +78,7 @@ def bind(value: Any, old: Any, *, has_old: bool) -> cel.Activation:
 
 
 def _reason(text: str) -> str:
-    """The complaint as cel-go, which kube-apiserver uses, words it."""
+    """The error as cel-go, which kube-apiserver uses, words it."""
     if found := re.search(r'Key not found in map : "(.*)"', text):
         return f"no such key: {found[1]}"
     if found := re.search(r"Index error: index=(-?\d+)", text):

@@ -98,9 +98,9 @@ class Rules:
         if not rule.program.uses_old and old is not None and new == old:
             # What was wrong before and was not touched does not stop an update (ratcheting).
             return []
-        return [self._complaint(rule, values, new, path)]
+        return [self._violation(rule, values, new, path)]
 
-    def _complaint(self, rule: _Rule, values: Any, new: Any, path: str) -> FieldError:
+    def _violation(self, rule: _Rule, values: Any, new: Any, path: str) -> FieldError:
         below: str = rule.raw.get("fieldPath", "")
         place = f"{path}{below}" if path else below.removeprefix(".")
         value = OMITTED if self._node.type in {"object", "array"} else new
@@ -204,7 +204,7 @@ def _checked(text: str, schema: JsonObject, *, resource: bool, optional_old: boo
     try:
         serialized, said = cel.serialized(text)
     except CompilationError as error:
-        return cel.complaint(error), rule_types.DYN
+        return cel.message(error), rule_types.DYN
     tree = cel_tree.read(serialized)
     self_ = rule_types.type_of(schema, resource=resource) or rule_types.DYN
     checker = rule_types.Checker({"self": self_, "oldSelf": rule_types.DYN if optional_old else self_})

@@ -1,4 +1,4 @@
-"""Label and field selectors: parsing, with kube-apiserver's complaints, and matching.
+"""Label and field selectors: parsing, with kube-apiserver's errors, and matching.
 
 `Selection` puts the two and the namespace together; lists, watches and deletions of collections use it.
 """
@@ -97,8 +97,8 @@ class _Parser:
         key = self._take()
         if not _is_word(key):
             raise _refusal(f"unable to parse requirement: found '{key}', expected: identifier")
-        if complaints := names.label_key(key):
-            raise _refusal(f"unable to parse requirement: <nil>: {invalid('', key, '; '.join(complaints)).message}")
+        if found := names.label_key(key):
+            raise _refusal(f"unable to parse requirement: <nil>: {invalid('', key, '; '.join(found)).message}")
         if absent:
             return Requirement(key, "!")
         if self._next in {"", ","}:
@@ -123,8 +123,8 @@ class _Parser:
         if operator in "<>" and not re.fullmatch(r"[-+]?\d+", value):
             text = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise _refusal(f"unable to parse requirement: values[0]: {invalid('', value, text).message}")
-        if complaints := names.label_value(value):
-            text = invalid("", value, "; ".join(complaints)).message
+        if found := names.label_value(value):
+            text = invalid("", value, "; ".join(found)).message
             raise _refusal(f"unable to parse requirement: values[0][{key}]: {text}")
 
     def _value(self) -> str:

@@ -17,7 +17,7 @@ _STRATEGIES: Final = ("None", "Webhook")
 
 
 def check(conversion: JsonObject, path: str) -> Iterator[FieldError]:
-    """Yield complaints about `spec.conversion`."""
+    """Yield errors about `spec.conversion`."""
     strategy: str = conversion.get("strategy") or ""
     webhook: JsonObject | None = conversion.get("webhook")
     if not strategy:

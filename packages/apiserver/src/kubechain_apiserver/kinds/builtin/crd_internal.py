@@ -1,6 +1,6 @@
 """A definition as kube-apiserver sees it inside: what all versions have alike stands once, above them.
 
-The complaints of `crd_spec` and `crd_schema` name paths of this form, and quote parts of it with Go's field names, so
+The errors of `crd_spec` and `crd_schema` name paths of this form, and quote parts of it with Go's field names, so
 users read `spec.validation.openAPIV3Schema` of a definition with one version.
 """
 
@@ -138,17 +138,17 @@ def go_name(name: str) -> str:
 
 
 def shown_versions(versions: Sequence[JsonObject]) -> Verbatim:
-    """Return versions as a complaint quotes them."""
+    """Return versions as a error quotes them."""
     return Verbatim(f"[{','.join(_fields(version, _VERSION) for version in versions)}]")
 
 
 def shown_rule(rule: JsonObject) -> Verbatim:
-    """Return an entry of `x-kubernetes-validations` as a complaint quotes it."""
+    """Return an entry of `x-kubernetes-validations` as a error quotes it."""
     return Verbatim(_fields(rule, RULE))
 
 
 def shown_schema(schema: JsonObject) -> Verbatim:
-    """Return a schema as a complaint quotes it."""
+    """Return a schema as a error quotes it."""
     return Verbatim(_fields(schema, SCHEMA))
 
 

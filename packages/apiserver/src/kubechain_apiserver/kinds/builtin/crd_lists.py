@@ -16,7 +16,7 @@ _KEY_NEEDS: Final = "this property is in x-kubernetes-list-map-keys, so it"
 
 
 def check(schema: JsonObject, path: str) -> Iterator[FieldError]:
-    """Yield complaints about one place."""
+    """Yield errors about one place."""
     for rule in (_extensions, _list_of_maps, _keys_and_items):
         yield from rule(schema, path)
 
