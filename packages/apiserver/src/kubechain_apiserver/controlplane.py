@@ -23,7 +23,7 @@ from kubechain_apiserver.http import certificates, kubeconfig
 from kubechain_apiserver.http.faults import Faults
 from kubechain_apiserver.http.inprocess import InProcessExchange, Lost
 from kubechain_apiserver.http.private_files import write_private
-from kubechain_apiserver.http.server import HttpFace
+from kubechain_apiserver.http.server import HttpServer
 from kubechain_apiserver.requests.handler import ApiServer
 from kubechain_apiserver.store.environment import Environment, SystemEnvironment
 from kubechain_apiserver.store.sqlite import SqliteStorage
@@ -74,12 +74,12 @@ class ControlPlane:
         server = ApiServer(self.engine, tokens=tokens, now=self._environment.now)
         self.server: Handler = faults.around(server) if faults else server
         self._certificates = certificates.ensure(self.folder / "tls", now=datetime.now(UTC))
-        self._face = HttpFace(self.server, tokens=tokens, context=self._certificates.context(), host=host, port=port)
+        self._http = HttpServer(self.server, tokens=tokens, context=self._certificates.context(), host=host, port=port)
 
     @property
     def url(self) -> str:
         """Where the API server is reached; known once it was started."""
-        return self._face.url
+        return self._http.url
 
     async def start(self) -> Self:
         """Listen, and write the kubeconfig.
@@ -87,14 +87,14 @@ class ControlPlane:
         Raises:
             PortInUseError: Another program has the port.
         """
-        await self._face.start()
+        await self._http.start()
         authority = self._certificates.authority.read_bytes()
         kubeconfig.write(self.kubeconfig_path, kubeconfig.document(self.url, authority=authority, token=self._token))
         return self
 
     async def stop(self) -> None:
         """End every watch, stop listening, and close the storage. May be called again."""
-        await self._face.stop()
+        await self._http.stop()
         self.engine.close()
         if self._temporary is not None:
             self._temporary.cleanup()

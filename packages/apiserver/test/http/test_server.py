@@ -16,7 +16,7 @@ import yaml
 
 from kubechain_apiserver.controlplane import ControlPlane
 from kubechain_apiserver.http.certificates import ensure
-from kubechain_apiserver.http.server import HttpFace, NotLoopbackError, PortInUseError
+from kubechain_apiserver.http.server import HttpServer, NotLoopbackError, PortInUseError
 from kubechain_apiserver.wire.authn import Tokens
 from kubechain_apiserver.wire.errors import REQUEST_LIMIT_BYTES
 
@@ -130,4 +130,4 @@ async def test_a_port_that_is_taken_is_said(plane: ControlPlane, tmp_path: Path)
 def test_only_loopback_is_served(plane: ControlPlane, tmp_path: Path, host: str) -> None:
     context = ensure(tmp_path, now=NOW).context()
     with pytest.raises(NotLoopbackError, match="is not a loopback address"):
-        HttpFace(plane.server, tokens=Tokens("t"), context=context, host=host)
+        HttpServer(plane.server, tokens=Tokens("t"), context=context, host=host)

@@ -37,7 +37,7 @@ class NotLoopbackError(ValueError):
     """Raised for an address that other machines could reach: this server is for development only."""
 
 
-class HttpFace:
+class HttpServer:
     """Serves an API server on a port of this machine.
 
     Args:

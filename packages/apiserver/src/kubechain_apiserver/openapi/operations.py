@@ -110,7 +110,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class PathItem:
     """All methods of one path."""
 
     path: str
@@ -132,7 +132,7 @@ class Schemas:
     other: Mapping[str, str]
 
 
-def paths(info: ResourceInfo, names: Schemas) -> Iterator[Path]:
+def paths(info: ResourceInfo, names: Schemas) -> Iterator[PathItem]:
     """Yield the paths of a resource and what can be done there, sorted."""
     root = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
     everywhere = f"{root}/{info.plural}"
@@ -140,13 +140,13 @@ def paths(info: ResourceInfo, names: Schemas) -> Iterator[Path]:
     verbs = set(info.verbs)
     make = _Maker(info, names)
     if info.namespaced and "list" in verbs:
-        yield Path(everywhere, (make.operation("list", everywhere),))
+        yield PathItem(everywhere, (make.operation("list", everywhere),))
     for path, of in ((collection, ("list", "create", "deletecollection")), (f"{collection}/{{name}}", _OF_OBJECTS)):
         if made := tuple(make.operation(verb, path) for verb in of if verb in verbs):
-            yield Path(path, made)
+            yield PathItem(path, made)
     for name in subresources(info):
         path = f"{collection}/{{name}}/{name}"
-        yield Path(path, tuple(make.operation(verb, path, name) for verb in subresource_verbs(info, name)))
+        yield PathItem(path, tuple(make.operation(verb, path, name) for verb in subresource_verbs(info, name)))
 
 
 _OF_OBJECTS: Final = ("get", "update", "delete", "patch")

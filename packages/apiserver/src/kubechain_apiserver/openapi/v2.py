@@ -14,7 +14,7 @@ import orjson
 
 from kubechain_apiserver.openapi import v3 as openapi
 from kubechain_apiserver.openapi.discovery import Discovery
-from kubechain_apiserver.openapi.operations import ANSWERS, MEDIA, Operation, Parameter, Path
+from kubechain_apiserver.openapi.operations import ANSWERS, MEDIA, Operation, Parameter, PathItem
 from kubechain_apiserver.openapi.versions import GIT_VERSION
 from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
@@ -64,7 +64,7 @@ def _all(discovery: Discovery) -> list[ResourceInfo]:
     return [info for group, version in discovery.group_versions() for info in discovery.resources(group, version)]
 
 
-def _path_item(path: Path, shared: JsonObject) -> JsonObject:
+def _path_item(path: PathItem, shared: JsonObject) -> JsonObject:
     common = path.shared
     item: JsonObject = {one.method: _operation(one, common, shared) for one in path.operations}
     return {**item, "parameters": [_parameter(one, shared) for one in common]}

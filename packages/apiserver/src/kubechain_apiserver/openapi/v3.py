@@ -212,14 +212,14 @@ def _extensions(info: ResourceInfo, kind: str) -> JsonObject:
     return made
 
 
-def paths(info: ResourceInfo) -> Iterator[operations.Path]:
+def paths(info: ResourceInfo) -> Iterator[operations.PathItem]:
     """Yield the paths of a resource."""
     list_name = schema_name(info, kind=info.list_kind)
     names = operations.Schemas(schema_name(info), list_name, _of_subresources(info))
     return operations.paths(info, names)
 
 
-def _path_item(path: operations.Path) -> JsonObject:
+def _path_item(path: operations.PathItem) -> JsonObject:
     shared = path.shared
     item: JsonObject = {one.method: _operation(one, shared) for one in path.operations}
     return {**item, "parameters": [_parameter(one) for one in shared]}

@@ -19,7 +19,7 @@ from kubechain_apiserver.requests import authorization, bodies, routes
 from kubechain_apiserver.requests.documents import Document, Documents
 from kubechain_apiserver.requests.query import Query
 from kubechain_apiserver.requests.routes import HEALTH_PATHS, ResourcePath
-from kubechain_apiserver.requests.verbs import Call, Verbs, reply
+from kubechain_apiserver.requests.verbs import ResourceRequest, Verbs, reply
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.authn import ADMINISTRATOR, Tokens, User
 from kubechain_apiserver.wire.errors import StatusError
@@ -102,7 +102,7 @@ class ApiServer:
             raise _no_delete(info)
         if verb is None or verb not in info.verbs:
             raise _method_not_allowed()
-        call = Call(request, path, info, query)
+        call = ResourceRequest(request, path, info, query)
         try:
             return self._verbs.run(verb, call)
         except StatusError as error:

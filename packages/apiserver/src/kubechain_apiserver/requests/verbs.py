@@ -39,7 +39,7 @@ WATCH_SECONDS: Final = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ResourceRequest:
     """One request on a resource, with everything parsed that more than one verb needs."""
 
     request: HttpRequest
@@ -86,7 +86,7 @@ class Verbs:
         self._now = now
         self._draw = draw
 
-    def run(self, verb: Verb, call: Call) -> HttpResponse:
+    def run(self, verb: Verb, call: ResourceRequest) -> HttpResponse:
         """Carry out a call.
 
         Raises:
@@ -111,29 +111,29 @@ class Verbs:
                 response = self._delete_collection(call)
         return response
 
-    def _get(self, call: Call) -> HttpResponse:
+    def _get(self, call: ResourceRequest) -> HttpResponse:
         path = call.path
         check_version(call.query.text("resourceVersion"))
         if call.form is Form.OBJECT:
             return reply(200, self._engine.get_encoded(call.info, path.namespace, path.name), call)
         return self._object(200, self._engine.get(call.info, path.namespace, path.name), call)
 
-    def _list(self, call: Call) -> HttpResponse:
+    def _list(self, call: ResourceRequest) -> HttpResponse:
         return self._page(self._engine.list(call.info, call.scope, list_options(call.query)), call)
 
-    def _watch(self, call: Call) -> HttpResponse:
+    def _watch(self, call: ResourceRequest) -> HttpResponse:
         options = watch_options(call.query, default_seconds=WATCH_SECONDS * (1 + self._draw()))
         how = render(call.form, printer(call.info), call.query.include_object, now=self._now)
         subscription = self._engine.watch(call.info, call.scope, options)
         return HttpResponse(200, headers(call), WatchStream(subscription, how))
 
-    def _create(self, call: Call) -> HttpResponse:
+    def _create(self, call: ResourceRequest) -> HttpResponse:
         options = call.write_options("CreateOptions")
         obj, strict_errors = _body(call)
         options = replace(options, strict_errors=strict_errors)
         return self._object(201, self._engine.create(call.info, call.path.namespace, obj, options), call)
 
-    def _update(self, call: Call) -> HttpResponse:
+    def _update(self, call: ResourceRequest) -> HttpResponse:
         path = call.path
         options = call.write_options("UpdateOptions")
         obj, strict_errors = _body(call)
@@ -144,7 +144,7 @@ class Verbs:
         )
         return self._object(201 if makes else 200, updated, call)
 
-    def _patch(self, call: Call) -> HttpResponse:
+    def _patch(self, call: ResourceRequest) -> HttpResponse:
         path = call.path
         kind = bodies.patch_type(call.content_type, custom=call.info.custom)
         options = call.write_options("PatchOptions")
@@ -158,23 +158,23 @@ class Verbs:
         )
         return self._object(201 if created else 200, patched, call)
 
-    def _delete(self, call: Call) -> HttpResponse:
+    def _delete(self, call: ResourceRequest) -> HttpResponse:
         options = delete_options(call.query, self._options_body(call))
         deleted = self._engine.delete(call.info, call.path.namespace, call.path.name, options)
         if deleted.get("kind") == "Status":
             return reply(200, orjson.dumps(deleted), call)
         return self._object(200, deleted, call)
 
-    def _delete_collection(self, call: Call) -> HttpResponse:
+    def _delete_collection(self, call: ResourceRequest) -> HttpResponse:
         options = delete_options(call.query, self._options_body(call))
         page = self._engine.delete_collection(call.info, call.scope, selectors(call.query), options)
         return self._page(page, call)
 
-    def _options_body(self, call: Call) -> JsonObject:
+    def _options_body(self, call: ResourceRequest) -> JsonObject:
         body = call.request.body
         return bodies.decode_options(body, call.content_type) if body else {}
 
-    def _object(self, status: int, obj: JsonObject, call: Call) -> HttpResponse:
+    def _object(self, status: int, obj: JsonObject, call: ResourceRequest) -> HttpResponse:
         match call.form:
             case Form.OBJECT:
                 body = obj
@@ -187,7 +187,7 @@ class Verbs:
                 body = self._table([obj], metadata, call.info, include=call.query.include_object)
         return reply(status, orjson.dumps(body), call)
 
-    def _page(self, page: ListPage, call: Call) -> HttpResponse:
+    def _page(self, page: ListPage, call: ResourceRequest) -> HttpResponse:
         metadata = list_metadata(page.resource_version, page.continue_, page.remaining)
         match call.form:
             case Form.OBJECT:
@@ -206,7 +206,7 @@ class Verbs:
         return printer(info).table(items, metadata, now=self._now(), include=include, headers=True)
 
 
-def _body(call: Call) -> tuple[JsonObject, list[str]]:
+def _body(call: ResourceRequest) -> tuple[JsonObject, list[str]]:
     """The object of a request, and what strict reading finds in its text."""
     body, media = call.request.body, call.content_type
     obj = bodies.decode_object(body, media, expected=call.info.kind, named=call.info.custom)
@@ -224,7 +224,7 @@ def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes
     return b'%b,"items":[%b]}' % (head[:-1], b",".join(items))
 
 
-def reply(status: int, body: bytes, call: Call) -> HttpResponse:
+def reply(status: int, body: bytes, call: ResourceRequest) -> HttpResponse:
     """Return a response of JSON, with the warnings that came up."""
     if call.query.flag("pretty"):
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
@@ -234,7 +234,7 @@ def reply(status: int, body: bytes, call: Call) -> HttpResponse:
 _PLAIN_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON, "cache-control": "no-cache, private"}
 
 
-def headers(call: Call) -> Mapping[str, str]:
+def headers(call: ResourceRequest) -> Mapping[str, str]:
     """Return the headers of a response, with the warnings that came up."""
     deprecation = call.info.deprecation_warning
     warnings = [deprecation, *call.warnings] if deprecation else call.warnings

@@ -83,7 +83,7 @@ class _All:
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    path: Path
+    path: JsonPath
     compare: Callable[[Any, Any], bool] | None
     operand: Any
 
@@ -100,7 +100,7 @@ class _Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class JsonPath:
     """A compiled path."""
 
     steps: tuple[Step, ...]
@@ -117,7 +117,7 @@ class Path:
         return next(self.select(value), default)
 
 
-def compile_path(text: str) -> Path:
+def compile_path(text: str) -> JsonPath:
     """Compile a column's `jsonPath`; a leading dot may be missing, braces may be there.
 
     Raises:
@@ -134,7 +134,7 @@ def compile_path(text: str) -> Path:
             raise BadPath(f'unrecognized column definition "{text}"')
         steps.append(_step(token))
         position = token.end()
-    return Path(tuple(steps))
+    return JsonPath(tuple(steps))
 
 
 def _step(token: re.Match[str]) -> Step:

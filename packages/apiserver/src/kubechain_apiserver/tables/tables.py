@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, cast
 
 import orjson
 
-from kubechain_apiserver.tables.jsonpath import BadPath, Path, compile_path
+from kubechain_apiserver.tables.jsonpath import BadPath, JsonPath, compile_path
 from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
 
@@ -123,14 +123,14 @@ def _definition(column: PrinterColumn) -> Column:
     return Column(column.name, column.type, column.format, described, column.priority)
 
 
-def _path(column: PrinterColumn) -> Path | None:
+def _path(column: PrinterColumn) -> JsonPath | None:
     try:
         return compile_path(column.json_path)
     except BadPath:  # such a CRD is refused at the door; one that got in anyway prints empty cells
         return None
 
 
-def _cell(kind: str, path: Path | None, item: JsonObject, now: float) -> Any:
+def _cell(kind: str, path: JsonPath | None, item: JsonObject, now: float) -> Any:
     value = path.first(item) if path is not None else None
     if value is None:
         return None
