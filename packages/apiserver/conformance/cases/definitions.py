@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from packages.apiserver.conformance.cases.kinds import DEFINITIONS, definition, version
-from packages.apiserver.conformance.steps import MERGE, Case, Json, case, delete, get, patch, post
+from packages.apiserver.conformance.steps import APPLY, MERGE, Case, Json, Kubectl, case, delete, get, patch, post
 
 _GROUP = "$ns.example.com"
 _THING = definition("Thing", [version("v1")], group=_GROUP)
@@ -13,6 +13,11 @@ _PATH = f"{DEFINITIONS}/things.{_GROUP}"
 _SERVED = get(f"/apis/{_GROUP}/v1/things", until=200, quiet=True)
 _BODY = {"apiVersion": f"{_GROUP}/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": {"size": 1}}
 _THINGS = f"/apis/{_GROUP}/v1/namespaces/$ns/things"
+_HELD = {**_BODY, "metadata": {"name": "t", "finalizers": ["example.com/hold"]}}
+
+
+def _wait(path: str, value: str) -> str:
+    return f"wait crd/things.{_GROUP} --for=jsonpath='{path}'={value} --timeout=30s"
 
 
 def _refused(title: str, spec: dict[str, Any], /, **metadata: Json) -> Case:
@@ -41,6 +46,43 @@ CASES = [
         delete(_PATH, quiet=True),
         get(_PATH, until=404, quiet=True),
         get(_THINGS, until=404),
+    ),
+    case(
+        "one whose objects have finalizers waits for them",
+        post(DEFINITIONS, _THING, quiet=True),
+        _SERVED,
+        post(_THINGS, _HELD, until=201, quiet=True),
+        delete(_PATH, pick=("metadata", "finalizers")),
+        Kubectl(_wait("{.status.conditions[2].reason}", "InstanceDeletionInProgress"), quiet=True),
+        get(_PATH, pick=("status", "conditions")),
+        get(_PATH, pick=("metadata", "generation")),
+        get(f"{_THINGS}/t", pick=("metadata", "finalizers")),
+        delete(_PATH, pick=("metadata", "finalizers")),
+        get(f"{_THINGS}/t", pick=("kind",)),
+        patch(f"{_THINGS}/t", MERGE, {"metadata": {"labels": {"a": "b"}}}, pick=("metadata", "labels")),
+        patch(f"{_THINGS}/t", MERGE, {"metadata": {"finalizers": None}}, quiet=True),
+        get(_PATH, until=404, quiet=True),
+        get(_THINGS, until=404),
+    ),
+    case(
+        "nothing new of one that is being deleted",
+        post(DEFINITIONS, _THING, quiet=True),
+        _SERVED,
+        post(_THINGS, _HELD, until=201, quiet=True),
+        delete(_PATH, pick=("status", "conditions", "type=Terminating")),
+        post(_THINGS, {**_BODY, "metadata": {"name": "u"}}, until=403),
+        patch(f"{_THINGS}/v?fieldManager=m", APPLY, {**_BODY, "metadata": {"name": "v"}}),
+        get(f"/apis/{_GROUP}/v1", pick=("resources", "name=things", "verbs")),
+        patch(f"{_THINGS}/t", MERGE, {"metadata": {"finalizers": None}}, quiet=True),
+        get(_PATH, until=404, quiet=True),
+    ),
+    case(
+        "a deletion that is a dry run marks nothing",
+        post(DEFINITIONS, _THING, quiet=True),
+        _SERVED,
+        delete(f"{_PATH}?dryRun=All", pick=("status", "conditions", "type=Terminating", "reason")),
+        get(_PATH, pick=("metadata", "finalizers")),
+        delete(_PATH, quiet=True),
     ),
     case(
         "a new schema holds at once for new objects",

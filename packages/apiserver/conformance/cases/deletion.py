@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from packages.apiserver.conformance.cases.kinds import CONFIG_MAPS, CORE, GROUP, SECRETS, WIDGETS, config_map, widget
-from packages.apiserver.conformance.steps import MERGE, Case, case, delete, edited, get, patch, post, put
+from packages.apiserver.conformance.steps import MERGE, Case, Kubectl, case, delete, edited, get, patch, post, put
 
 _MADE = post(WIDGETS, widget("p"), save="made", quiet=True)
 _HELD = post(WIDGETS, widget("f", finalizers=["a.b/c"]), save="made", quiet=True)
@@ -197,6 +197,20 @@ CASES = [
         delete(CORE, pick=("metadata", "deletionTimestamp")),
         get(CORE, until=404),
         get(WIDGETS, pick=("items",)),
+    ),
+    case(
+        "a namespace with content that has finalizers says so",
+        _HELD,
+        post(CONFIG_MAPS, {**config_map("a"), "metadata": {"name": "a", "finalizers": ["example.com/b"]}}, quiet=True),
+        delete(CORE, pick=("status", "phase")),
+        Kubectl(
+            "wait ns/$ns --for=jsonpath='{.status.conditions[4].reason}'=SomeFinalizersRemain --timeout=30s",
+            quiet=True,
+        ),
+        get(CORE, pick=("status", "conditions")),
+        patch(f"{CONFIG_MAPS}/a", MERGE, {"metadata": {"finalizers": None}}, quiet=True),
+        _FREE_QUIETLY,
+        get(CORE, until=404, quiet=True),
     ),
     case(
         "nothing new in a namespace that goes",

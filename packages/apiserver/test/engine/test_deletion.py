@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubechain_apiserver.engine.options import DeleteOptions, ListOptions, Preconditions, WatchOptions
+from kubechain_apiserver.store.sqlite import SqliteStorage
 from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.json_types import JsonObject
 from packages.apiserver.test.objects import Plane, a_widget, an_owner
@@ -118,6 +120,11 @@ def test_a_namespace_goes_with_all_that_is_in_it(plane: Plane) -> None:
     with pytest.raises(StatusError, match=r"because it is being terminated") as refusal:
         plane.engine.create(plane.widgets, "team", a_widget("late"))
     assert refusal.value.code == 403
+    conditions = plane.engine.get(plane.namespaces, "", "team")["status"]["conditions"]
+    assert [each["message"] for each in conditions if each["status"] == "True"] == [
+        "Some resources are remaining: widgets.example.com has 1 resource instances",
+        "Some content in the namespace has finalizers remaining: x.io/hold in 1 resource instances",
+    ]
     plane.engine.patch(plane.widgets, "team", "w", "merge", {"metadata": {"finalizers": None}})
     with pytest.raises(StatusError, match=r'^namespaces "team" not found$'):
         plane.engine.get(plane.namespaces, "", "team")
@@ -145,6 +152,59 @@ def test_objects_go_with_their_definition(plane: Plane) -> None:
     assert [event.type for event in watch.poll()] == ["DELETED"]
     with pytest.raises(StatusError, match=r"could not find the requested resource"):
         plane.engine.list(widgets)
+
+
+def test_a_status_written_while_a_namespace_ends_does_not_end_it(plane: Plane) -> None:
+    plane.engine.create(plane.namespaces, "", {"metadata": {"name": "team"}})
+    plane.engine.create(plane.widgets, "team", a_widget(finalizers=["x.io/hold"]))
+    plane.engine.delete(plane.namespaces, "", "team")
+    now = plane.engine.get(plane.namespaces, "", "team")
+    plane.engine.update(plane.namespaces, "", "team", {**now, "status": {"phase": "Terminating"}}, subresource="status")
+    assert len(plane.engine.get(plane.namespaces, "", "team")["status"]["conditions"]) == 5
+
+
+def terminating(plane: Plane) -> tuple[str, str]:
+    crd = plane.engine.get(plane.definitions, "", "widgets.example.com")
+    [condition] = [each for each in crd["status"]["conditions"] if each["type"] == "Terminating"]
+    return condition["status"], condition["reason"]
+
+
+def test_a_definition_waits_for_the_last_of_its_objects(plane: Plane) -> None:
+    plane.create(a_widget("held", finalizers=["x.io/hold"]))
+    plane.create(a_widget("free"))
+    begun = plane.engine.delete(plane.definitions, "", "widgets.example.com")
+    assert begun["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+    assert terminating(plane) == ("True", "InstanceDeletionInProgress")
+    assert plane.names() == ["held"]
+    with pytest.raises(StatusError, match="create not allowed while custom resource definition is terminating"):
+        plane.create(a_widget("late"))
+    plane.engine.patch(plane.widgets, "default", "held", "merge", {"metadata": {"finalizers": None}})
+    assert plane.engine.registry.find("example.com", "v1", "widgets") is None
+    with pytest.raises(StatusError, match="not found"):
+        plane.engine.get(plane.definitions, "", "widgets.example.com")
+
+
+def test_a_definition_with_a_finalizer_of_its_own_stays_without_objects(plane: Plane) -> None:
+    finalizers = {"metadata": {"finalizers": ["x.io/hold"]}}
+    plane.engine.patch(plane.definitions, "", "widgets.example.com", "merge", finalizers)
+    plane.create(a_widget())
+    plane.engine.delete(plane.definitions, "", "widgets.example.com")
+    assert plane.names() == []
+    assert terminating(plane) == ("False", "InstanceDeletionCompleted")
+    plane.engine.patch(plane.definitions, "", "widgets.example.com", "merge", {"metadata": {"finalizers": None}})
+    assert plane.engine.registry.find("example.com", "v1", "widgets") is None
+
+
+def test_a_definition_that_was_ending_goes_on_ending_after_a_restart(tmp_path: Path) -> None:
+    before = Plane(SqliteStorage(tmp_path))
+    before.create(a_widget("held", finalizers=["x.io/hold"]))
+    before.engine.delete(before.definitions, "", "widgets.example.com")
+    before.engine.close()
+    after = Plane(SqliteStorage(tmp_path))
+    assert after.widgets.terminating
+    after.engine.patch(after.widgets, "default", "held", "merge", {"metadata": {"finalizers": None}})
+    assert after.engine.registry.find("example.com", "v1", "widgets") is None
+    after.engine.close()
 
 
 def test_nobody_manages_the_owner_that_the_collector_took_away(plane: Plane) -> None:

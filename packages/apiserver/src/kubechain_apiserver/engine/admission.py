@@ -29,6 +29,17 @@ def check_namespace(core: Core, info: ResourceInfo, namespace: str, name: str) -
         raise errors.forbidden(info.group, info.plural, name, why=why, causes=[cause])
 
 
+def check_definition(info: ResourceInfo, name: str) -> None:
+    """Objects are created only while their CustomResourceDefinition stays.
+
+    Raises:
+        StatusError: the definition is being deleted (403).
+    """
+    if info.terminating:
+        why = "create not allowed while custom resource definition is terminating"
+        raise errors.forbidden(info.group, info.plural, name, why=why)
+
+
 def check_delete(info: ResourceInfo, name: str) -> None:
     """Some namespaces may not be deleted.
 

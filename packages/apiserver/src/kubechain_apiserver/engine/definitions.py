@@ -37,6 +37,10 @@ class Definitions:
                 self._core.store.history.serve(resource, change.revision)
                 self._core.store.rewrite(change.record, _with_status_managed(change.record.object))
 
+        elif _is_terminating(change.record.object) and not _is_terminating(change.previous.object):
+            crd = change.record.object
+            self._core.registry.replace(_resource(crd), crds.served_infos(crd))
+
     def _establish(self, crd: JsonObject) -> None:
         strategy, served = crds.custom_strategy(crd)
         self._core.strategies[strategy.resource] = strategy
@@ -87,6 +91,10 @@ _STATUS = compile_schema(
     },
     root=False,
 )
+
+
+def _is_terminating(crd: JsonObject) -> bool:
+    return "deletionTimestamp" in crd["metadata"]
 
 
 def _resource(crd: JsonObject) -> GroupResource:

@@ -30,6 +30,9 @@ class Deleter:
         admission.check_delete(info, name)
         record = self._core.record(info, namespace, name)
         _check_preconditions(info, record, options.preconditions)
+        begun = strategy.begin_deletion(record.object, metadata.timestamp(self._core.environment.now()))
+        if begun is not None:
+            return begun if options.dry_run else self._core.store.put(record.key, begun).object, False
         finalizers = _finalizers(record.object["metadata"], options.propagation)
         held = finalizers or strategy.holds_deletion(record.object)
         if not held:

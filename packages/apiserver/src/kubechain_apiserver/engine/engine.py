@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from kubechain_apiserver.engine.cleanup import DefinitionCleanup
 from kubechain_apiserver.engine.context import Core
 from kubechain_apiserver.engine.definitions import Definitions
 from kubechain_apiserver.engine.deletion import Deleter
@@ -68,6 +69,7 @@ class Engine:
         self._patcher = Patcher(self._core, self._writer)
         self._collector = GarbageCollector(self._core)
         self._lifecycle = NamespaceLifecycle(self._core, self._writer, self._deleter)
+        self._cleanup = DefinitionCleanup(self._core, self._writer, self._deleter)
         self._expiry = EventExpiry(self._core)
         self._collector.scan()
         self._lifecycle.make_initial()
@@ -210,7 +212,7 @@ class Engine:
     def _settle(self) -> None:
         self._expiry.collect()
         self._collector.collect()
-        while self._lifecycle.collect():
+        while self._lifecycle.collect() or self._cleanup.collect():
             self._collector.collect()
 
 

@@ -13,7 +13,9 @@ from kubechain_apiserver.engine.writes import Writer
 from kubechain_apiserver.kinds import metadata
 from kubechain_apiserver.kinds.builtin import namespaces
 from kubechain_apiserver.store.history import Change
-from kubechain_apiserver.store.storage import Key
+from kubechain_apiserver.store.storage import Key, Record
+
+_AS_CONTROLLER = WriteOptions(field_manager="kube-controller-manager")
 
 
 class NamespaceLifecycle:
@@ -53,7 +55,10 @@ class NamespaceLifecycle:
             return False
         self._dirty = False
         for name in sorted(self._terminating):
-            self._empty(name)
+            record = self._core.store.get(Key(NAMESPACES, "", name))
+            if record is not None and record.object["spec"].get("finalizers"):
+                self._empty(name)
+                self._say_what_remains(name)
             self._finalize(name)
         return True
 
@@ -64,6 +69,20 @@ class NamespaceLifecycle:
             for record in self._core.store.scan(info.storage_key, namespace):
                 if "deletionTimestamp" not in record.object["metadata"]:
                     self._deleter.delete(info, namespace, record.key.name, DeleteOptions(propagation="Background"))
+
+    def _say_what_remains(self, name: str) -> None:
+        """Write the conditions that tell why a namespace that is being deleted is still there."""
+        record = self._core.record(namespaces.INFO, "", name)
+        remaining = {
+            str(resource): [_finalizers(one) for one in found]
+            for resource in {info.storage_key for info in self._core.registry.all() if info.namespaced}
+            if (found := self._core.store.scan(resource, name))
+        }
+        now = metadata.timestamp(self._core.environment.now())
+        status = namespaces.with_conditions(record.object["status"], remaining, now)
+        if status != record.object["status"]:
+            new = {**record.object, "status": status}
+            self._writer.update(namespaces.INFO, "", name, new, subresource="status", options=_AS_CONTROLLER)
 
     def _finalize(self, name: str) -> None:
         resources = [info for info in self._core.registry.all() if info.namespaced]
@@ -79,3 +98,7 @@ class NamespaceLifecycle:
                 self._core.store.put(record.key, new)
         else:
             self._core.store.delete(record.key)
+
+
+def _finalizers(record: Record) -> list[str]:
+    return record.object["metadata"].get("finalizers") or []

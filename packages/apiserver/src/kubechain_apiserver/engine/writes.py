@@ -45,6 +45,7 @@ class Writer:
         meta = new["metadata"]
         _settle_namespace(meta, namespace if info.namespaced else "")
         metadata.wipe_system_fields(meta)
+        admission.check_definition(info, meta.get("name", ""))
         admission.check_namespace(self._core, info, namespace, meta.get("name", ""))
         if "resourceVersion" in meta:
             raise errors.StatusError(500, "", message="resourceVersion should not be set on objects to be created")
@@ -173,7 +174,8 @@ class Writer:
             return old
         if options.dry_run:
             return new
-        if "deletionTimestamp" in meta and not meta.get("finalizers"):
+        held = meta.get("finalizers") or self._core.strategies[record.key.resource].holds_deletion(new)
+        if "deletionTimestamp" in meta and not held:
             # The last finalizer went: the object goes with it; the reply is the object as written.
             self._core.store.delete(record.key)
             return new

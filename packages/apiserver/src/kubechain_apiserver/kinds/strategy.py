@@ -115,6 +115,10 @@ class Strategy:
         """Texts for `Warning` headers."""
         return []
 
+    def begin_deletion(self, obj: JsonObject, now: str) -> JsonObject | None:
+        """The object at the beginning of its deletion, where a kind has a beginning of its own; None for all others."""
+        return None
+
     def holds_deletion(self, obj: JsonObject) -> bool:
         """Whether something besides `metadata.finalizers` keeps the object from going."""
         return False

@@ -17,6 +17,7 @@ from kubechain_apiserver.wire.registry import Registry, ResourceInfo
 
 _STATUS_VERBS: Final = ("get", "patch", "update")
 _CUSTOM_VERBS: Final = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+_TERMINATING_VERBS: Final = ("delete", "deletecollection", "get", "list", "watch")
 _ADDRESSES: Final = [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]
 _SUBRESOURCE_VERBS: Final = {"finalize": ("update",)}
 
@@ -174,6 +175,8 @@ def _verbs(info: ResourceInfo) -> list[str]:
     """The verbs of a resource, those of custom kinds in kube-apiserver's order, which is not of the alphabet."""
     if not info.custom:
         return list(info.verbs)
+    if info.terminating:
+        return list(_TERMINATING_VERBS)
     return sorted(info.verbs, key=_CUSTOM_VERBS.index)
 
 

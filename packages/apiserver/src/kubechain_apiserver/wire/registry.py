@@ -52,6 +52,7 @@ class ResourceInfo:
         stored_as: the resource that keeps the objects; differs from the own one where two APIs share a store (Events).
         storage_version: the version in which objects are kept, where it is another one; "" where it is this.
         custom: a CRD defines it.
+        terminating: that CRD is being deleted: objects are read and deleted, and no new ones are made.
         deprecation_warning: sent with each reply of a deprecated version; "" for none.
     """
 
@@ -73,6 +74,7 @@ class ResourceInfo:
     stored_as: GroupResource = _ITSELF
     storage_version: str = ""
     custom: bool = False
+    terminating: bool = False
     deprecation_warning: str = ""
 
     @property

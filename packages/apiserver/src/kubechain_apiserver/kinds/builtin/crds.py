@@ -14,6 +14,10 @@ from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
 
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+"""Keeps a definition that is being deleted until the last of its objects is gone."""
+
+TERMINATING = "Terminating"
+"""The type of the condition that says how far that is."""
 
 _NAMES = shapes.fields(
     "names specify the resource and kind names for the custom resource.",
@@ -137,7 +141,19 @@ class CustomResourceDefinitionStrategy(Strategy):
         if new["spec"] != old["spec"]:
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         since = old["status"]["conditions"][0]["lastTransitionTime"]
-        new["status"] = _status(new, old["status"].get("storedVersions", []), since)
+        status = _status(new, old["status"].get("storedVersions", []), since)
+        kept = [one for one in old["status"]["conditions"] if one["type"] == TERMINATING]
+        new["status"] = {**status, "conditions": [*status["conditions"], *kept]}
+
+    def begin_deletion(self, obj: JsonObject, now: str) -> JsonObject | None:
+        meta: JsonObject = obj["metadata"]
+        if "deletionTimestamp" in meta:
+            return None
+        finalizers = [name for name in meta.get("finalizers") or () if name != CLEANUP_FINALIZER]
+        meta = {**meta, "deletionTimestamp": now, "finalizers": [*finalizers, CLEANUP_FINALIZER]}
+        text = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+        status = with_condition(obj["status"], "True", "InstanceDeletionPending", text, now)
+        return {**obj, "metadata": meta, "status": status}
 
     def validate(self, new: JsonObject) -> list[FieldError]:
         return crd_spec.check(new)
@@ -195,12 +211,22 @@ def _status(new: JsonObject, stored: list[str], since: str) -> JsonObject:
     }
 
 
+def with_condition(status: JsonObject, value: str, reason: str, message: str, now: str) -> JsonObject:
+    """Return a status with its condition `Terminating` set."""
+    present = next((one for one in status["conditions"] if one["type"] == TERMINATING), None)
+    since = present["lastTransitionTime"] if present and present["status"] == value else now
+    condition = {"type": TERMINATING, "status": value, "lastTransitionTime": since, "reason": reason}
+    others = [one for one in status["conditions"] if one["type"] != TERMINATING]
+    return {**status, "conditions": [*others, {**condition, "message": message}]}
+
+
 def custom_infos(crd: JsonObject) -> list[ResourceInfo]:
     """The resources that a definition makes: all versions, served or not, the preferred one first."""
-    return [_info(crd["spec"], version) for version in crd["spec"]["versions"]]
+    terminating = "deletionTimestamp" in crd["metadata"]
+    return [_info(crd["spec"], version, terminating=terminating) for version in crd["spec"]["versions"]]
 
 
-def _info(spec: JsonObject, version: JsonObject) -> ResourceInfo:
+def _info(spec: JsonObject, version: JsonObject, *, terminating: bool) -> ResourceInfo:
     names: JsonObject = spec["names"]
     subresources: JsonObject = version.get("subresources") or {}
     return ResourceInfo(
@@ -220,6 +246,7 @@ def _info(spec: JsonObject, version: JsonObject) -> ResourceInfo:
         selectable_fields=tuple(f["jsonPath"].removeprefix(".") for f in version.get("selectableFields") or ()),
         storage_version=_storage_version(spec),
         custom=True,
+        terminating=terminating,
         deprecation_warning=_deprecation(spec, version),
     )
 
@@ -254,6 +281,11 @@ def _deprecation(spec: JsonObject, version: JsonObject) -> str:
 def custom_strategy(crd: JsonObject) -> tuple[CustomStrategy, list[ResourceInfo]]:
     """The rules of the objects that a definition allows, and the resources that are served."""
     infos = custom_infos(crd)
-    served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
     storage = next(info for info in infos if info.version == info.storage_version)
-    return CustomStrategy(infos, storage), [info for info in infos if info.version in served]
+    return CustomStrategy(infos, storage), served_infos(crd)
+
+
+def served_infos(crd: JsonObject) -> list[ResourceInfo]:
+    """The versions of a definition that are served."""
+    served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
+    return [info for info in custom_infos(crd) if info.version in served]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import ClassVar, Final
 
 from kubechain_apiserver.kinds.builtin import shapes
 from kubechain_apiserver.kinds.strategy import Strategy, keep_only
@@ -65,6 +68,22 @@ INFO = ResourceInfo(
 )
 
 
+_FULFILLED: Final = {
+    "NamespaceDeletionDiscoveryFailure": ("ResourcesDiscovered", "All resources successfully discovered"),
+    "NamespaceDeletionGroupVersionParsingFailure": (
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    "NamespaceDeletionContentFailure": (
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+    "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
+    "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
+}
+"""The conditions of a namespace that is being deleted, with reason and message where nothing is in the way."""
+
+
 class NamespaceStrategy(Strategy):
     """Active until deleted; then Terminating until `spec.finalizers` is empty."""
 
@@ -124,3 +143,40 @@ def _complete(status: JsonObject) -> None:
     for condition in status.get("conditions", ()):
         # Go writes this time even where there is none.
         condition.setdefault("lastTransitionTime", None)
+
+
+def with_conditions(status: JsonObject, remaining: Mapping[str, Sequence[Sequence[str]]], now: str) -> JsonObject:
+    """Return the status of a namespace that is being deleted, which says what is still in it.
+
+    Args:
+        remaining: The finalizers of each object that is left, by resource.
+    """
+    hindrances = _hindrances(remaining)
+    present = {one["type"]: one for one in status.get("conditions", ())}
+    for type_, fulfilled in _FULFILLED.items():
+        value = "True" if type_ in hindrances else "False"
+        reason, message = hindrances.get(type_, fulfilled)
+        old = present.get(type_)
+        since = old["lastTransitionTime"] if old and old["status"] == value else now
+        condition = {"type": type_, "status": value, "lastTransitionTime": since}
+        present[type_] = {**condition, "reason": reason, "message": message}
+    return {**status, "conditions": list(present.values())}
+
+
+def _hindrances(remaining: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    if remaining:
+        counts = sorted(f"{_dotted(name)} has {len(objects)} resource instances" for name, objects in remaining.items())
+        text = f"Some resources are remaining: {', '.join(counts)}"
+        found["NamespaceContentRemaining"] = ("SomeResourcesRemain", text)
+    finalizers = Counter(chain.from_iterable(chain.from_iterable(remaining.values())))
+    if finalizers:
+        counts = sorted(f"{name} in {count} resource instances" for name, count in finalizers.items())
+        text = f"Some content in the namespace has finalizers remaining: {', '.join(counts)}"
+        found["NamespaceFinalizersRemaining"] = ("SomeFinalizersRemain", text)
+    return found
+
+
+def _dotted(resource: str) -> str:
+    """Return a resource as kube-controller-manager names it: with a dot, even without a group."""
+    return resource if "." in resource else f"{resource}."
