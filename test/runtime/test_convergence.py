@@ -269,7 +269,7 @@ async def _fill(way: str, objects: list[tuple[str, str]], meanwhile: list[tuple[
     await asyncio.sleep(1)
     kept = {Request(held.metadata.namespace, held.metadata.name): held.raw for held in informer.store.scan()}
     truth = {
-        Request(namespace, name): informer.store.cut(json.dumps(obj).encode()).raw
+        Request(namespace, name): informer.store.stored(json.dumps(obj).encode()).raw
         for (_, namespace, name), obj in server.objects.items()
     }
     assert kept == truth

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import structlog
 
-from kubechain.runtime.endpoints import Answer, Call, Endpoint, EndpointServer, Limits
+from kubechain.runtime.endpoints import EndpointLimits, EndpointServer, InboundEndpoint, InboundReply, InboundRequest
 from kubechain.runtime.manager import Election, Manager, Options
 from test.runtime.fake_apiserver import FakeApiServer
 
@@ -20,7 +20,7 @@ REAL_TIME = True
 
 @asynccontextmanager
 async def serving(
-    *endpoints: Endpoint, leads: Callable[[], bool] = lambda: True, limits: Limits | None = None
+    *endpoints: InboundEndpoint, leads: Callable[[], bool] = lambda: True, limits: EndpointLimits | None = None
 ) -> AsyncGenerator[EndpointServer]:
     """Serve endpoints on a free port."""
     server = EndpointServer("127.0.0.1:0", endpoints, leads=leads, limits=limits)
@@ -49,30 +49,33 @@ async def raw_exchange(port: int, sent: bytes) -> bytes:
         await writer.wait_closed()
 
 
-async def answer_ok(call: Call) -> Answer:
-    return Answer(body="ok")
+async def answer_ok(inbound: InboundRequest) -> InboundReply:
+    return InboundReply(body="ok")
 
 
 async def test_a_handler_sees_the_request_and_its_answer_is_sent_as_it_is() -> None:
-    seen: list[Call] = []
+    seen: list[InboundRequest] = []
 
-    async def handler(call: Call) -> Answer:
-        seen.append(call)
-        return Answer(status=201, body='{"a":1}', content_type="application/json", headers={"X-Own": "yes"})
+    async def handler(inbound: InboundRequest) -> InboundReply:
+        seen.append(inbound)
+        return InboundReply(status=201, body='{"a":1}', content_type="application/json", headers={"X-Own": "yes"})
 
-    async with serving(Endpoint(path="/approvals/{id}", handler=handler)) as server:
+    async with serving(InboundEndpoint(path="/approvals/{id}", handler=handler)) as server:
         url = f"http://127.0.0.1:{server.port}/approvals/a-1?choice=yes"
-        async with aiohttp.ClientSession() as session, session.post(url, data=b"body", headers={"X-Sig": "s"}) as got:
-            status, headers, text = got.status, got.headers, await got.text()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=b"body", headers={"X-Sig": "s"}) as answer,
+        ):
+            status, headers, text = answer.status, answer.headers, await answer.text()
     assert (status, text, headers["Content-Type"], headers["X-Own"]) == (201, '{"a":1}', "application/json", "yes")
-    (call,) = seen
-    assert (call.method, call.path, call.parts) == ("POST", "/approvals/a-1", {"id": "a-1"})
-    assert (call.query, call.headers["x-sig"], call.body) == ({"choice": "yes"}, "s", b"body")
-    assert call.remote == "127.0.0.1"
+    (got,) = seen
+    assert (got.method, got.path, got.parts) == ("POST", "/approvals/a-1", {"id": "a-1"})
+    assert (got.query, got.headers["x-sig"], got.body) == ({"choice": "yes"}, "s", b"body")
+    assert got.remote == "127.0.0.1"
 
 
 async def test_other_paths_and_methods_are_refused() -> None:
-    async with serving(Endpoint(path="/in", handler=answer_ok, methods=("POST",))) as server:
+    async with serving(InboundEndpoint(path="/in", handler=answer_ok, methods=("POST",))) as server:
         url = f"http://127.0.0.1:{server.port}"
         assert (await request("POST", f"{url}/in"))[:2] == (200, "ok")
         assert (await request("GET", f"{url}/in"))[0] == 405
@@ -81,18 +84,18 @@ async def test_other_paths_and_methods_are_refused() -> None:
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["its length is announced", "it comes in chunks"])
 async def test_a_body_over_the_limit_is_refused_before_the_handler(chunked: bool) -> None:
-    called: list[Call] = []
+    called: list[InboundRequest] = []
 
-    async def handler(call: Call) -> Answer:
-        called.append(call)
-        return Answer()
+    async def handler(inbound: InboundRequest) -> InboundReply:
+        called.append(inbound)
+        return InboundReply()
 
     head = b"POST /in HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
     body = b"x" * 101
     sent = head + b"Content-Length: 101\r\n\r\n" + body
     if chunked:
         sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    async with serving(Endpoint(path="/in", handler=handler), limits=Limits(body_bytes=100)) as server:
+    async with serving(InboundEndpoint(path="/in", handler=handler), limits=EndpointLimits(body_bytes=100)) as server:
         reply = await raw_exchange(server.port, sent)
         assert reply.startswith(b"HTTP/1.1 413 ")
         assert called == []
@@ -101,31 +104,35 @@ async def test_a_body_over_the_limit_is_refused_before_the_handler(chunked: bool
 
 async def test_a_body_that_does_not_come_is_answered_408() -> None:
     sent = b"POST /in HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf"
-    async with serving(Endpoint(path="/in", handler=answer_ok), limits=Limits(timeout_seconds=0.05)) as server:
+    async with serving(
+        InboundEndpoint(path="/in", handler=answer_ok), limits=EndpointLimits(timeout_seconds=0.05)
+    ) as server:
         assert (await raw_exchange(server.port, sent)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_handler_over_its_time_is_cancelled_and_answered_503() -> None:
     cancelled = asyncio.Event()
 
-    async def hang(call: Call) -> Answer:
+    async def hang(inbound: InboundRequest) -> InboundReply:
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
-        return Answer()
+        return InboundReply()
 
-    async with serving(Endpoint(path="/in", handler=hang), limits=Limits(timeout_seconds=0.05)) as server:
+    async with serving(
+        InboundEndpoint(path="/in", handler=hang), limits=EndpointLimits(timeout_seconds=0.05)
+    ) as server:
         assert await request("GET", f"http://127.0.0.1:{server.port}/in") == (503, "the answer took too long", "5")
     assert cancelled.is_set()
 
 
 async def test_a_handler_that_fails_is_answered_500_without_its_text_and_logged() -> None:
-    async def fail(call: Call) -> Answer:
+    async def fail(inbound: InboundRequest) -> InboundReply:
         raise RuntimeError("the inside")
 
     with structlog.testing.capture_logs() as logs:
-        async with serving(Endpoint(path="/in", handler=fail)) as server:
+        async with serving(InboundEndpoint(path="/in", handler=fail)) as server:
             assert (await request("GET", f"http://127.0.0.1:{server.port}/in"))[:2] == (500, "internal error")
     assert [(entry["event"], entry["path"]) for entry in logs] == [("endpoint failed", "/in")]
 
@@ -133,12 +140,12 @@ async def test_a_handler_that_fails_is_answered_500_without_its_text_and_logged(
 async def test_more_requests_than_allowed_are_answered_503() -> None:
     began, go_on = asyncio.Event(), asyncio.Event()
 
-    async def wait(call: Call) -> Answer:
+    async def wait(inbound: InboundRequest) -> InboundReply:
         began.set()
         await go_on.wait()
-        return Answer(body="ok")
+        return InboundReply(body="ok")
 
-    async with serving(Endpoint(path="/in", handler=wait), limits=Limits(requests=1)) as server:
+    async with serving(InboundEndpoint(path="/in", handler=wait), limits=EndpointLimits(requests=1)) as server:
         url = f"http://127.0.0.1:{server.port}/in"
         first = asyncio.create_task(request("GET", url))
         await began.wait()

@@ -9,7 +9,7 @@ import pytest
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.leases import Lease, LeaseMetadata, Observer
+from kubechain.runtime.leases import Lease, LeaseMetadata, LeaseObserver
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica, lease_name
 from test.runtime.fake_apiserver import FakeApiServer, failure
 
@@ -92,7 +92,7 @@ async def test_a_start_is_tried_again_until_the_lease_is_there(code: int) -> Non
 
 
 def test_of_leases_that_are_gone_nothing_is_remembered() -> None:
-    observer, lease = Observer(), Lease(metadata=LeaseMetadata(name="a", namespace="ns"))
+    observer, lease = LeaseObserver(), Lease(metadata=LeaseMetadata(name="a", namespace="ns"))
     observer.unchanged_seconds(lease, now=0.0)
     observer.keep({"a"})
     assert observer.unchanged_seconds(lease, now=7.0) == 7.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metadata import Cut
+from kubechain.runtime.metadata import Stored
 from kubechain.runtime.resource import metadata_only
 from kubechain.runtime.store import Change, Lister, Store, Undecodable
 from test.runtime.widgets import PARTS, WIDGETS, Widget, a_widget
@@ -38,10 +38,10 @@ class Told:
         return held.metadata.version if held else None
 
 
-def seen(version: int, uid: str = "a", **more: Any) -> Cut:
+def seen(version: int, uid: str = "a", **more: Any) -> Stored:
     """Return the object as some answer of the server shows it."""
     raw = a_widget("w", metadata={"uid": uid, "resourceVersion": str(version)}, **more)
-    return Store(WIDGETS).cut(json.dumps(raw).encode())
+    return Store(WIDGETS).stored(json.dumps(raw).encode())
 
 
 def test_an_older_event_changes_nothing_and_an_echo_tells_nobody() -> None:
@@ -242,13 +242,13 @@ def test_an_object_that_does_not_fit_its_model_cannot_be_read_alone() -> None:
 def test_unknown_fields_and_numbers_survive_byte_for_byte() -> None:
     spec = b'{"n":1.50,"big":12345678901234567890,"x-new":"\\u00e9"}'
     raw = b'{"metadata":{"name":"w","resourceVersion":"1","managedFields":[{}]},"spec":' + spec + b"}"
-    held = Store(WIDGETS).cut(raw).raw
+    held = Store(WIDGETS).stored(raw).raw
     assert spec in held
     assert b"managedFields" not in held
 
 
 def test_a_cache_of_metadata_keeps_nothing_else() -> None:
-    held = Store(metadata_only(PARTS)).cut(b'{"kind":"Secret","metadata":{"name":"w"},"data":{"k":"aHVudGVyMg=="}}')
+    held = Store(metadata_only(PARTS)).stored(b'{"kind":"Secret","metadata":{"name":"w"},"data":{"k":"aHVudGVyMg=="}}')
     assert held.raw == b'{"apiVersion":"example.com/v1","kind":"Part","metadata":{"name":"w"}}'
 
 
@@ -276,6 +276,6 @@ def test_a_cut_object_takes_no_more_room_than_its_bytes() -> None:
     tracemalloc.stop()
 
 
-def _numbered(number: int, *, version: int) -> Cut:
+def _numbered(number: int, *, version: int) -> Stored:
     raw = a_widget(f"w{number}", metadata={"uid": f"u{number}", "resourceVersion": str(version)})
-    return Store(WIDGETS).cut(json.dumps(raw).encode())
+    return Store(WIDGETS).stored(json.dumps(raw).encode())

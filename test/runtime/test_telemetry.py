@@ -12,7 +12,7 @@ from kubechain.runtime.controller import Result, controller
 from kubechain.runtime.errors import TerminalError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
-from kubechain.runtime.telemetry import NO_ATTRIBUTES, NO_TELEMETRY, Attribute, SpanContext
+from kubechain.runtime.telemetry import NO_ATTRIBUTES, NO_TELEMETRY, Attribute, ParentSpan, TraceContext
 from test.runtime.fake_apiserver import FakeApiServer
 from test.runtime.test_controller import Recorded, running
 from test.runtime.widgets import WIDGETS, WIDGETS_PATH, a_widget
@@ -22,7 +22,7 @@ from test.runtime.widgets import WIDGETS, WIDGETS_PATH, a_widget
 class RecordedSpan:
     name: str
     attributes: dict[str, Attribute]
-    context: SpanContext | None = None
+    context: TraceContext | None = None
     ended: bool = False
 
     def set(self, name: str, value: Attribute) -> None:
@@ -37,9 +37,9 @@ class RecordingTelemetry:
 
     @contextmanager
     def span(
-        self, name: str, parent: SpanContext | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
+        self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
     ) -> Generator[RecordedSpan]:
-        made = RecordedSpan(name, dict(attributes), SpanContext("a" * 32, f"{len(self.spans):016x}"))
+        made = RecordedSpan(name, dict(attributes), TraceContext("a" * 32, f"{len(self.spans):016x}"))
         self.spans.append(made)
         try:
             yield made
@@ -71,11 +71,11 @@ async def test_each_reconcile_is_a_span_with_its_key_and_result() -> None:
 
 
 def test_without_telemetry_every_span_is_the_same_object_and_has_no_identity() -> None:
-    with NO_TELEMETRY.span("a") as outer, NO_TELEMETRY.span("b", SpanContext("1" * 32, "2" * 16), {"n": 1}) as inner:
+    with NO_TELEMETRY.span("a") as outer, NO_TELEMETRY.span("b", TraceContext("1" * 32, "2" * 16), {"n": 1}) as inner:
         inner.set("tokens", 3)
     assert outer is inner
     assert inner.context is None
 
 
 def test_a_context_is_written_as_the_header_wants_it() -> None:
-    assert SpanContext("1" * 32, "2" * 16).traceparent == f"00-{'1' * 32}-{'2' * 16}-01"
+    assert TraceContext("1" * 32, "2" * 16).traceparent == f"00-{'1' * 32}-{'2' * 16}-01"

@@ -36,7 +36,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class InboundRequest:
     """A request as a handler sees it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class InboundReply:
     """What a handler answers."""
 
     status: int = 200
@@ -64,12 +64,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+InboundHandler = Callable[[InboundRequest], Awaitable[InboundReply]]
 """Answers one request; cancelled when its time is over. An exception is logged and answered 500 without its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class InboundEndpoint:
     """A path and who answers there.
 
     Attributes:
@@ -78,13 +78,13 @@ class Endpoint:
     """
 
     path: str
-    handler: Handler
+    handler: InboundHandler
     methods: Sequence[str] = METHODS
     needs_leader: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class EndpointLimits:
     """What a caller may cost."""
 
     body_bytes: int = MAX_BODY_BYTES
@@ -97,7 +97,12 @@ class EndpointServer:
     """Serves the endpoints of a manager."""
 
     def __init__(
-        self, address: str, endpoints: Sequence[Endpoint], *, leads: Callable[[], bool], limits: Limits | None = None
+        self,
+        address: str,
+        endpoints: Sequence[InboundEndpoint],
+        *,
+        leads: Callable[[], bool],
+        limits: EndpointLimits | None = None,
     ) -> None:
         """Create a server.
 
@@ -110,7 +115,7 @@ class EndpointServer:
         self.host, self.port = split_address(address)
         self._endpoints = endpoints
         self._leads = leads
-        self._limits = limits or Limits()
+        self._limits = limits or EndpointLimits()
         self._in_flight = 0
         self._runner: web.AppRunner | None = None
 
@@ -139,7 +144,7 @@ class EndpointServer:
             await self._runner.cleanup()
             self._runner = None
 
-    def _handler_of(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _handler_of(self, endpoint: InboundEndpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             if endpoint.needs_leader and not self._leads():
                 return _unavailable("this replica does not lead")
@@ -153,12 +158,12 @@ class EndpointServer:
 
         return handle
 
-    async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
+    async def _answer(self, endpoint: InboundEndpoint, request: web.Request) -> web.Response:
         body: bytes | None = None
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
                 body = await request.read()
-                return _response(await endpoint.handler(_call(request, body)))
+                return _response(await endpoint.handler(_inbound(request, body)))
         except TimeoutError:
             if body is None:
                 return web.Response(status=408, text="the request took too long", headers={"Connection": "close"})
@@ -171,8 +176,8 @@ class EndpointServer:
             return web.Response(status=500, text="internal error")
 
 
-def _call(request: web.Request, body: bytes) -> Call:
-    return Call(
+def _inbound(request: web.Request, body: bytes) -> InboundRequest:
+    return InboundRequest(
         method=request.method,
         path=request.path,
         parts=dict(request.match_info),
@@ -183,7 +188,7 @@ def _call(request: web.Request, body: bytes) -> Call:
     )
 
 
-def _response(answer: Answer) -> web.Response:
+def _response(answer: InboundReply) -> web.Response:
     body = answer.body.encode() if isinstance(answer.body, str) else answer.body
     return web.Response(
         status=answer.status, body=body, headers={"Content-Type": answer.content_type, **answer.headers}

@@ -96,7 +96,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class EventStatistics:
     """Counts since the start."""
 
     written: int
@@ -201,10 +201,10 @@ class EventSink:
                 self._enqueue(entry)
         await self._empty.wait()
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> EventStatistics:
         """Return counts, for metrics and debugging."""
         counts = self._counts
-        return Statistics(counts.written, counts.aggregated, counts.filtered, counts.dropped, len(self._pending))
+        return EventStatistics(counts.written, counts.aggregated, counts.filtered, counts.dropped, len(self._pending))
 
     def _begin(self, key: _Key, obj: KubernetesObject, now: float) -> None:
         at = self._clock.now()

@@ -115,7 +115,7 @@ class Informers:
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
         """Lay our own write over every cache of its kind; what lies outside of its namespaces is not its business."""
         for store in self._stores_of(resource):
-            written = store.cut(raw)
+            written = store.stored(raw)
             if not resource.namespaced or not self._namespaces or written.metadata.namespace in self._namespaces:
                 store.wrote(written, base_version=base_version)
 

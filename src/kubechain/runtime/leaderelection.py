@@ -25,7 +25,7 @@ import structlog
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
-from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time
+from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseObserver, LeaseSpec, micro_time
 from kubechain.runtime.tasks import finish
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -81,7 +81,7 @@ class LeaderElector:
         self._identity, self._namespace, self._name = identity, namespace, name
         self._timing = timing or Timing()
         self._on_change, self._exit_now = on_change, exit_now
-        self._observer = Observer()
+        self._observer = LeaseObserver()
         self._held: Lease | None = None
         self._leads_until = float("-inf")
         self._free_in_seconds = float("inf")

@@ -75,7 +75,7 @@ class Observation:
     since: float
 
 
-class Observer:
+class LeaseObserver:
     """Judges whether leases are alive by watching them change."""
 
     def __init__(self) -> None:

@@ -30,7 +30,15 @@ from kubechain.runtime.errors import (
     TooManyRequests,
     TransportError,
 )
-from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, Observer, micro_time, parse_micro_time
+from kubechain.runtime.leases import (
+    LEASES,
+    Lease,
+    LeaseMetadata,
+    LeaseObserver,
+    LeaseSpec,
+    micro_time,
+    parse_micro_time,
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -93,7 +101,7 @@ class LeaseLiveness:
         self._identity = identity
         self._pod = _pod_of(identity)
         self._namespace = namespace
-        self._observer = Observer()
+        self._observer = LeaseObserver()
         self._swept_at = clock.monotonic()
 
     async def start(self) -> None:

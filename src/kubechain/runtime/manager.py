@@ -24,7 +24,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.controller import Controller
-from kubechain.runtime.endpoints import METHODS, Endpoint, EndpointServer, Handler
+from kubechain.runtime.endpoints import METHODS, EndpointServer, InboundEndpoint, InboundHandler
 from kubechain.runtime.events import EventRecorder, EventSink
 from kubechain.runtime.health import Checks, HttpServer, LoopWatch, Page, checks_page
 from kubechain.runtime.informer import Informer, Informers
@@ -148,7 +148,7 @@ class Manager:
         self._loop_watch = LoopWatch(clock=self.clock, on_lag=self.metrics.loop_lag.set)
         self._everywhere: list[Runnable] = []
         self._leader_only: list[Runnable] = []
-        self._endpoints: list[Endpoint] = []
+        self._endpoints: list[InboundEndpoint] = []
         self._stop = asyncio.Event()
         self._started = self._began_to_lead = self._leads = False
         self._add_checks()
@@ -193,7 +193,7 @@ class Manager:
         (self._leader_only if needs_leader else self._everywhere).append(runnable)
 
     def add_endpoint(
-        self, path: str, handler: Handler, *, needs_leader: bool = False, methods: Sequence[str] = METHODS
+        self, path: str, handler: InboundHandler, *, needs_leader: bool = False, methods: Sequence[str] = METHODS
     ) -> None:
         """Answer inbound HTTP requests at `Options.endpoint_address`; before the start only.
 
@@ -205,7 +205,7 @@ class Manager:
         """
         if self._started:
             raise RuntimeError("manager: endpoints are added before the start")
-        self._endpoints.append(Endpoint(path=path, handler=handler, needs_leader=needs_leader, methods=methods))
+        self._endpoints.append(InboundEndpoint(path=path, handler=handler, needs_leader=needs_leader, methods=methods))
 
     @property
     def leads(self) -> bool:

@@ -70,7 +70,7 @@ class PartialObject(msgspec.Struct, frozen=True, rename="camel"):
     kind: str = ""
 
 
-class Cut(msgspec.Struct, frozen=True, gc=False):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A raw object as the store keeps it, and what is decoded of its metadata."""
 
     raw: bytes
@@ -129,7 +129,7 @@ def decode_partial(raw: bytes) -> PartialObject:
     return _PARTIAL.decode(raw)
 
 
-def cut(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only: bool = False) -> Cut:
+def stored(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only: bool = False) -> Stored:
     """Drop what nobody here reads from a raw object and decode its metadata.
 
     `metadata.managedFields` goes (often half of an object); apiVersion and kind are set, because items of a list lack
@@ -156,7 +156,7 @@ def cut(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only:
     _ENCODER.encode_into(kept, _BUFFER)
     identity = _IDENTITY.decode(encoded)
     msgspec.structs.force_setattr(identity, "namespace", intern(identity.namespace))  # one text for all that live there
-    return Cut(raw=bytes(_BUFFER), metadata=identity)
+    return Stored(raw=bytes(_BUFFER), metadata=identity)
 
 
 @cache

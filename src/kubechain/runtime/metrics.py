@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 
-from kubechain.runtime.workqueue import Statistics
+from kubechain.runtime.workqueue import QueueStatistics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -120,7 +120,7 @@ class Metrics:
         """Return what one controller counts with."""
         return ControllerMetrics(self, name, workers=workers)
 
-    def follow_queue(self, name: str, statistics: Callable[[], Statistics]) -> None:
+    def follow_queue(self, name: str, statistics: Callable[[], QueueStatistics]) -> None:
         """Show a queue's counts at each scrape."""
         self.queues.sources[name] = statistics
 
@@ -145,7 +145,7 @@ class _Queues:
     """Reads the queues when somebody scrapes."""
 
     def __init__(self) -> None:
-        self.sources: dict[str, Callable[[], Statistics]] = {}
+        self.sources: dict[str, Callable[[], QueueStatistics]] = {}
 
     def collect(self) -> Iterator[Metric]:
         labels = ["name", "controller"]

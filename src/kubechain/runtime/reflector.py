@@ -34,7 +34,7 @@ from kubechain.runtime.errors import (
     TransportError,
     error_from_status,
 )
-from kubechain.runtime.metadata import Cut, decoded, version_number
+from kubechain.runtime.metadata import Stored, decoded, version_number
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, StreamReply
 
@@ -86,13 +86,13 @@ class Phase(enum.StrEnum):
 class Sink(Protocol):
     """What a reflector fills: a store."""
 
-    def cut(self, raw: bytes | msgspec.Raw) -> Cut: ...
+    def stored(self, raw: bytes | msgspec.Raw) -> Stored: ...
     def begin_replace(self, *, namespace: str | None = None) -> None: ...
     def replacing(
-        self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False
+        self, items: Iterable[Stored], version: int, *, namespace: str | None = None, exact: bool = False
     ) -> Iterable[None]: ...
-    def apply(self, received: Cut) -> None: ...
-    def remove(self, received: Cut) -> None: ...
+    def apply(self, received: Stored) -> None: ...
+    def remove(self, received: Stored) -> None: ...
 
 
 class _Event(msgspec.Struct):
@@ -153,7 +153,7 @@ class Reflector:
         self._version = ""
         self._must_list = True
         self._must_be_exact = False
-        self._initial: list[Cut] | None = None
+        self._initial: list[Stored] | None = None
         self._initial_version = ""  # of the initial events, once all are here
         self.phase = Phase.LISTING
         self.verb = "watch" if watch_list else "list"
@@ -184,12 +184,12 @@ class Reflector:
     async def _list(self) -> None:
         self.phase, self.verb = Phase.LISTING, "list"
         self._sink.begin_replace(namespace=self._namespace)
-        cuts: list[Cut] = []
+        items: list[Stored] = []
         version = ""
         async for page in self._pages():
-            cuts += await self._cut_all(page)
+            items += await self._stored_all(page)
             version = page.resource_version
-        await self._adopt(cuts, version)
+        await self._adopt(items, version)
 
     def _pages(self) -> AsyncIterator[RawPage]:
         """List from the server's cache in one piece, five times as fast as pages, unless it must be exact."""
@@ -198,16 +198,16 @@ class Reflector:
         query = {"resourceVersion": self._version or "0"}
         return self._client.pages(self._resource, self._namespace, query, limit=None)
 
-    async def _cut_all(self, page: RawPage) -> list[Cut]:
-        cuts: list[Cut] = []
+    async def _stored_all(self, page: RawPage) -> list[Stored]:
+        items: list[Stored] = []
         for number, item in enumerate(page.items, start=1):
-            cuts.append(self._sink.cut(item))
+            items.append(self._sink.stored(item))
             if number % CHUNK == 0:
                 await asyncio.sleep(0)
-        return cuts
+        return items
 
-    async def _adopt(self, cuts: list[Cut], version: str) -> None:
-        for _ in self._sink.replacing(cuts, int(version), namespace=self._namespace, exact=self._must_be_exact):
+    async def _adopt(self, items: list[Stored], version: str) -> None:
+        for _ in self._sink.replacing(items, int(version), namespace=self._namespace, exact=self._must_be_exact):
             await asyncio.sleep(0)
         self._version = version
         self._initial = None
@@ -280,7 +280,7 @@ class Reflector:
         self.event_count += 1
         if event.type == "ERROR":
             raise _error_of(event.object)
-        received = self._sink.cut(event.object)
+        received = self._sink.stored(event.object)
         if self._initial is None and received.metadata.version < version_number(self._version):
             return  # told again, by a replica that is behind: what was deleted since must not come back
         match event.type:
@@ -295,7 +295,7 @@ class Reflector:
         if self._initial is None:
             self._version = received.metadata.resource_version
 
-    def _take_bookmark(self, raw: msgspec.Raw, received: Cut) -> None:
+    def _take_bookmark(self, raw: msgspec.Raw, received: Stored) -> None:
         if self._initial is not None and INITIAL_END in bytes(raw):
             self._must_be_exact = self._must_be_exact or not self._version  # no version asked: a consistent read
             self._initial_version = received.metadata.resource_version

@@ -19,7 +19,7 @@ import structlog
 
 from kubechain.runtime.errors import TerminalError
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metadata import Cut, Identity, cut
+from kubechain.runtime.metadata import Identity, Stored, stored
 from kubechain.runtime.resource import KubernetesObject, Resource
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -41,7 +41,13 @@ class Change(Generic[T]):
     __slots__ = ("_decoded", "_resource", "at_start", "key", "new", "old", "own")
 
     def __init__(
-        self, resource: Resource[T], old: Cut | None, new: Cut | None, *, own: bool = False, at_start: bool = False
+        self,
+        resource: Resource[T],
+        old: Stored | None,
+        new: Stored | None,
+        *,
+        own: bool = False,
+        at_start: bool = False,
     ) -> None:
         """Create a change; one of `old` and `new` is there.
 
@@ -71,7 +77,7 @@ class Change(Generic[T]):
             if obj is not None:
                 yield obj
 
-    def _decode(self, held: Cut | None) -> T | None:
+    def _decode(self, held: Stored | None) -> T | None:
         if held is None:
             return None
         is_new = held is self.new
@@ -84,7 +90,7 @@ Handler = Callable[[Change[Any]], None]
 """Is told about each change, synchronously, right after the store has it; must not fail and must not wait."""
 
 
-def decoded_or_none(resource: Resource[T], held: Cut) -> T | None:
+def decoded_or_none(resource: Resource[T], held: Stored) -> T | None:
     """Decode an object; one that does not fit its model is logged and left out, so that it harms no other."""
     try:
         return resource.decode(held.raw)
@@ -152,7 +158,7 @@ class Store(Generic[T]):
         """
         self.resource = resource
         self._own_writes = own_writes
-        self._namespaces: dict[str, dict[str, Cut]] = {}
+        self._namespaces: dict[str, dict[str, Stored]] = {}
         self._tombstones: dict[Request, _Tombstone] = {}
         self._indexes: dict[str, Index[T]] = {}
         self._handlers: list[Handler] = []
@@ -165,11 +171,11 @@ class Store(Generic[T]):
         """Return how many objects there are."""
         return self._count
 
-    def get(self, key: Request) -> Cut | None:
+    def get(self, key: Request) -> Stored | None:
         """Return one object, still encoded."""
         return self._namespaces.get(key.namespace, {}).get(key.name)
 
-    def scan(self, namespace: str | None = None) -> Iterator[Cut]:
+    def scan(self, namespace: str | None = None) -> Iterator[Stored]:
         """Yield all objects, of one namespace or of all; the store must not change meanwhile."""
         if namespace is not None:
             yield from self._namespaces.get(namespace, {}).values()
@@ -177,7 +183,7 @@ class Store(Generic[T]):
         for held in self._namespaces.values():
             yield from held.values()
 
-    def by_index(self, name: str, value: str) -> list[Cut]:
+    def by_index(self, name: str, value: str) -> list[Stored]:
         """Return the objects that have a value in an index.
 
         Raises:
@@ -197,16 +203,16 @@ class Store(Generic[T]):
         for held in list(self.scan()):
             handler(Change(self.resource, None, held, at_start=True))
 
-    def cut(self, raw: bytes | msgspec.Raw) -> Cut:
-        """Cut a received object down to what is kept.
+    def stored(self, raw: bytes | msgspec.Raw) -> Stored:
+        """Reduce a received object to what is kept.
 
         Raises:
             msgspec.MsgspecError: it is not a Kubernetes object.
         """
         resource = self.resource
-        return cut(raw, api_version=resource.api_version, kind=resource.kind, metadata_only=resource.metadata_only)
+        return stored(raw, api_version=resource.api_version, kind=resource.kind, metadata_only=resource.metadata_only)
 
-    def apply(self, received: Cut) -> None:
+    def apply(self, received: Stored) -> None:
         """Take an object from the watch: added or modified, the difference does not matter."""
         key = _key(received)
         if key in self._in_flight:
@@ -214,7 +220,7 @@ class Store(Generic[T]):
         elif self._is_news(key, received):
             self._put(key, received)
 
-    def remove(self, received: Cut) -> None:
+    def remove(self, received: Stored) -> None:
         """Take a deletion from the watch."""
         key = _key(received)
         if key in self._in_flight:
@@ -233,13 +239,15 @@ class Store(Generic[T]):
         """Start to remember our own writes: the list that is being asked for may not know them."""
         self._fresh[namespace] = set()
 
-    def replace(self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False) -> None:
+    def replace(
+        self, items: Iterable[Stored], version: int, *, namespace: str | None = None, exact: bool = False
+    ) -> None:
         """Take a whole list at once; see `replacing`."""
         for _ in self.replacing(items, version, namespace=namespace, exact=exact):
             pass
 
     def replacing(
-        self, items: Iterable[Cut], version: int, *, namespace: str | None = None, exact: bool = False
+        self, items: Iterable[Stored], version: int, *, namespace: str | None = None, exact: bool = False
     ) -> Iterator[None]:
         """Take a whole list: what it lacks is gone, with one deletion each.
 
@@ -293,7 +301,7 @@ class Store(Generic[T]):
                 for take in self._held_back.pop(key, ()):
                     take()
 
-    def wrote(self, received: Cut, *, base_version: str | None) -> None:
+    def wrote(self, received: Stored, *, base_version: str | None) -> None:
         """Lay our own write over the store.
 
         Args:
@@ -322,11 +330,11 @@ class Store(Generic[T]):
         held_bytes = sum(len(held.raw) for held in self.scan())
         return {"objects": len(self), "bytes": held_bytes, "tombstones": len(self._tombstones)}
 
-    def _is_buried(self, key: Request, received: Cut) -> bool:
+    def _is_buried(self, key: Request, received: Stored) -> bool:
         tombstone = self._tombstones.get(key)
         return tombstone is not None and tombstone.uid == received.metadata.uid
 
-    def _is_news(self, key: Request, received: Cut) -> bool:
+    def _is_news(self, key: Request, received: Stored) -> bool:
         tombstone, held = self._tombstones.get(key), self.get(key)
         if tombstone is not None and (
             tombstone.uid == received.metadata.uid or received.metadata.version < tombstone.version
@@ -334,7 +342,7 @@ class Store(Generic[T]):
             return False
         return held is None or held.metadata.version < received.metadata.version
 
-    def _put(self, key: Request, received: Cut, *, own: bool = False, at_start: bool = False) -> None:
+    def _put(self, key: Request, received: Stored, *, own: bool = False, at_start: bool = False) -> None:
         held = self.get(key)
         if held is not None and held.metadata.uid != received.metadata.uid:
             self._drop(key, held, at_start=at_start)  # another object under the same name: the old one died unseen
@@ -345,7 +353,7 @@ class Store(Generic[T]):
         self._count += held is None
         self._changed(Change(self.resource, held, received, own=own, at_start=at_start))
 
-    def _drop(self, key: Request, held: Cut, *, own: bool = False, at_start: bool = False) -> None:
+    def _drop(self, key: Request, held: Stored, *, own: bool = False, at_start: bool = False) -> None:
         names = self._namespaces[key.namespace]
         del names[key.name]
         self._count -= 1
@@ -369,7 +377,7 @@ class Store(Generic[T]):
                 del self._tombstones[key]
 
 
-def _key(held: Cut) -> Request:
+def _key(held: Stored) -> Request:
     return Request(held.metadata.namespace, held.metadata.name)
 
 
@@ -411,6 +419,6 @@ class Lister(Generic[T]):
         held = self._store.get(Request(namespace, name))
         return held.metadata if held is not None else None
 
-    def _decoded(self, cuts: Iterable[Cut]) -> list[T]:
+    def _decoded(self, items: Iterable[Stored]) -> list[T]:
         resource = self._store.resource
-        return [obj for held in cuts if (obj := decoded_or_none(resource, held)) is not None]
+        return [obj for held in items if (obj := decoded_or_none(resource, held)) is not None]

@@ -19,7 +19,7 @@ NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class SpanContext:
+class TraceContext:
     """Which span of which trace, as W3C Trace Context writes it: lowercase hex, 32 and 16 digits."""
 
     trace_id: str
@@ -31,11 +31,20 @@ class SpanContext:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
+class ParentSpan(Protocol):
+    """What identifies a span whose identity was stored, in an object's status for instance; see `TraceContext`."""
+
+    @property
+    def trace_id(self) -> str: ...
+    @property
+    def span_id(self) -> str: ...
+
+
 class Span(Protocol):
     """A span that has begun; it ends with its `with` block, as failed when an exception leaves the block."""
 
     @property
-    def context(self) -> SpanContext | None:
+    def context(self) -> TraceContext | None:
         """Return its identity for children and for the wire; None when it is not recorded."""
         ...
 
@@ -48,7 +57,7 @@ class Telemetry(Protocol):
     """Where spans go."""
 
     def span(
-        self, name: str, parent: SpanContext | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
+        self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
     ) -> AbstractContextManager[Span]:
         """Begin a span.
 
@@ -64,7 +73,7 @@ class _NoSpan:
     """The span of `NoTelemetry`; one object serves all, since it holds nothing."""
 
     __slots__ = ()
-    context: SpanContext | None = None
+    context: TraceContext | None = None
 
     def set(self, name: str, value: Attribute) -> None:
         pass
@@ -87,7 +96,7 @@ class NoTelemetry:
     __slots__ = ()
 
     def span(
-        self, name: str, parent: SpanContext | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
+        self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
     ) -> AbstractContextManager[Span]:
         """Return a span that is not recorded."""
         return _NO_SPAN

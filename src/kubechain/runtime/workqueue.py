@@ -45,7 +45,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class QueueStatistics:
     """Counts since the start, and what is here now."""
 
     ready: int
@@ -232,13 +232,13 @@ class Queue:
         """Return how many keys are ready."""
         return len(self._ready)
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> QueueStatistics:
         """Return counts, for metrics and debugging."""
         now = self._clock.monotonic()
         levels = [level for level in self._levels.values() if level.namespaces]
         oldest = now - min(level.oldest() for level in levels) if levels else 0.0
         processing = [now - since for since in self._processing.values()]
-        return Statistics(
+        return QueueStatistics(
             ready=len(self._ready), delayed=len(self._due), processing=len(self._processing),
             failing=len(self._failures), added_total=self._added_total, retried_total=self._retried_total,
             oldest_ready_seconds=oldest, unfinished_seconds=sum(processing),
