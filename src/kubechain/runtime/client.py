@@ -8,11 +8,9 @@ whether to look, to write again or to leave it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
-from urllib.parse import urlencode
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,7 +23,8 @@ from kubechain.runtime.errors import (
     TransportError,
     error_from_status,
 )
-from kubechain.runtime.metadata import decoded
+from kubechain.runtime.observers import NoObserver, WriteObserver
+from kubechain.runtime.pages import PAGE_LIMIT, RawPage, page_of, target, type_setter
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.transport import Exchange, Reply
 
@@ -41,9 +40,6 @@ RETRY_BASE_SECONDS = 0.2
 RETRY_MAX_SECONDS = 8.0
 """Bounds of our own backoff, and of what is waited for inside a request when the server names a time."""
 
-PAGE_LIMIT = 500
-"""Items in a page of a consistent list, client-go's number."""
-
 ACCEPT_JSON = {"accept": "application/json"}
 ACCEPT_METADATA = {
     "accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
@@ -51,62 +47,6 @@ ACCEPT_METADATA = {
 ACCEPT_METADATA_LIST = {
     "accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
 }
-
-
-class WriteObserver(Protocol):
-    """Who is told about our own successful writes, before the caller sees the answer."""
-
-    def writing(self, resource: Resource[Any], namespace: str, name: str) -> AbstractContextManager[None]:
-        """Surround one write to an object, until its reply is taken or it failed."""
-        ...
-
-    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Take the object as the server answered it.
-
-        Args:
-            resource: the kind.
-            raw: the object after the write.
-            base_version: the resourceVersion that the write was conditional on; empty for a create, None when the
-                write was unconditional and may have swallowed changes that nobody here has seen.
-        """
-        ...
-
-    def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
-        """Take note that the object is gone for good."""
-        ...
-
-
-class NoObserver:
-    """For clients without caches."""
-
-    def writing(self, resource: Resource[Any], namespace: str, name: str) -> AbstractContextManager[None]:
-        """Do nothing around it."""
-        return nullcontext()
-
-    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Ignore it."""
-
-    def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
-        """Ignore it."""
-
-
-class _ListMeta(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    continue_: str | None = msgspec.field(default=None, name="continue")
-
-
-class _ListBody(msgspec.Struct):
-    items: list[msgspec.Raw] | None = None
-    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
-
-
-@dataclass(frozen=True, slots=True)
-class RawPage:
-    """One page of a list, items still encoded; they are views into the page and keep it alive."""
-
-    items: list[msgspec.Raw]
-    resource_version: str
-    continue_token: str
 
 
 class Client:
@@ -147,7 +87,7 @@ class Client:
             field_selector: as kubectl's `--field-selector`.
         """
         query = {"labelSelector": label_selector, "fieldSelector": field_selector}
-        decode, set_type = resource.decode, _type_setter(resource)
+        decode, set_type = resource.decode, type_setter(resource)
         pages = self.pages(resource, namespace, query)
         with _answer_of(resource):
             return [decode(set_type(item)) async for page in pages for item in page.items]
@@ -182,8 +122,7 @@ class Client:
     async def _page(self, resource: Resource[Any], namespace: str | None, query: Mapping[str, str]) -> RawPage:
         headers = ACCEPT_METADATA_LIST if resource.metadata_only else ACCEPT_JSON
         body = await self.request("GET", target(resource.path(namespace), query), headers=headers)
-        parsed = _decoded(body)
-        return RawPage(parsed.items or [], parsed.metadata.resource_version, parsed.metadata.continue_ or "")
+        return page_of(body)
 
     async def create(self, resource: Resource[T], obj: T) -> T:
         """Create an object.
@@ -361,13 +300,6 @@ class _Deleted(msgspec.Struct):
 
 
 _DELETED = msgspec.json.Decoder(_Deleted)
-_LIST = msgspec.json.Decoder(_ListBody)
-
-
-def target(path: str, query: Mapping[str, str]) -> str:
-    """Return path and query as one request target; parameters without a value are left out."""
-    encoded = urlencode({key: value for key, value in query.items() if value})
-    return f"{path}?{encoded}" if encoded else path
 
 
 def _success(reply: Reply) -> bytes:
@@ -380,23 +312,3 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of a `Retry-After` header; its date form is not used by API servers and is ignored."""
     value = headers.get("retry-after", "")
     return float(value) if value.isdecimal() else None
-
-
-def _decoded(body: bytes) -> _ListBody:
-    try:
-        return decoded(_LIST, body)
-    except msgspec.MsgspecError as error:
-        raise TransportError(f"the answer is not a list: {error}") from error
-
-
-def _type_setter(resource: Resource[Any]) -> Callable[[msgspec.Raw], bytes]:
-    """Return what makes an item of a list an object of its own: items of built-in kinds lack apiVersion and kind."""
-    types = {
-        "apiVersion": msgspec.Raw(msgspec.json.encode(resource.api_version)),
-        "kind": msgspec.Raw(msgspec.json.encode(resource.kind)),
-    }
-
-    def set_type(item: msgspec.Raw) -> bytes:
-        return msgspec.json.encode(types | msgspec.json.decode(item, type=dict[str, msgspec.Raw]))
-
-    return set_type

@@ -1,72 +1,38 @@
-"""Turns changes of objects into reconciles: which key, when, how many at once, and what happens with the result.
+"""Describes a controller: which kinds and triggers give it keys, how many reconciles may run, which keys are its own.
 
     controller(manager, name="taskrun").for_(RUN).owns(CALL).watches(AGENT, map=...).with_(workers=1000).complete(it)
 
-One reconcile is: a key from the queue, a task of its own, the reconciler, and `_settle`, the only place where a result
-or an error becomes a requeue, a log line and a metric. A worker is a task made on demand, so that thousands of them
-cost nothing while there is nothing to do.
-
-A reconciler's own writes do not wake the same key again: the write is in the cache before the call returns, so there
-is nothing in it that the reconcile does not know. One that wants another turn asks for it
-(`Result(requeue_after_seconds=0)`). Writes of others, and own writes seen through another key, wake as usual.
+What the controller then does with its keys is in `loop`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
-import structlog
-from structlog.contextvars import bound_contextvars
-
-from kubechain.runtime import workqueue
+from kubechain.runtime.changes import Change
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import ApiError, Conflict, RetryableError, TerminalError, TransportError
 from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
-from kubechain.runtime.metrics import ControllerMetrics, Metrics
+from kubechain.runtime.loop import (
+    DEFAULT_WORKERS,
+    DRAIN_SECONDS,
+    SYNC_TIMEOUT_SECONDS,
+    Controller,
+    ControllerOptions,
+    Inputs,
+    Reconciler,
+    Result,
+    SyncTimeout,
+)
+from kubechain.runtime.metrics import Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.sources import KeyMap, Source, Trigger, TriggerSource, owner_keys
-from kubechain.runtime.store import Change
 from kubechain.runtime.telemetry import Telemetry
 
+__all__ = ["Builder", "Controller", "Host", "Reconciler", "Result", "SyncTimeout", "Trigger", "controller"]
+
 T = TypeVar("T", bound=KubernetesObject)
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-DEFAULT_WORKERS = 10
-"""For reconciles that compute and write; those that wait for others (models, tools) want hundreds."""
-
-SYNC_TIMEOUT_SECONDS = 120.0
-"""How long a controller waits for its caches before it gives up, controller-runtime's number."""
-
-DRAIN_SECONDS = 20.0
-"""How long reconciles in flight may go on at a stop; then they are cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a reconcile that did not fail asks for."""
-
-    requeue_after_seconds: float | None = None
-    """When to run again without a change; 0 for at once, None for not at all."""
-
-
-class Reconciler(Protocol):
-    """Brings one object closer to what its spec says."""
-
-    async def reconcile(self, request: Request) -> Result:
-        """Look at everything anew (level-based), do what is missing (idempotent)."""
-        ...
-
-
-class SyncTimeout(Exception):
-    """The caches that a controller needs did not fill in time."""
 
 
 class Host(Protocol):
@@ -83,246 +49,6 @@ class Host(Protocol):
     def add_runnable(self, runnable: Controller, *, needs_leader: bool = True) -> None: ...
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """The reconcile that is running in the current context."""
-
-    controller: Controller
-    key: Request
-    running: bool = True
-
-
-_turn: ContextVar[_Turn | None] = ContextVar("kubechain_reconcile", default=None)
-
-
-@dataclass(slots=True)
-class Options:
-    """How a controller works; see `Builder.with_`."""
-
-    workers: int = DEFAULT_WORKERS
-    reconcile_timeout_seconds: float | None = None
-    sync_timeout_seconds: float = SYNC_TIMEOUT_SECONDS
-    drain_seconds: float = DRAIN_SECONDS
-    needs_leader: bool = True
-
-
-@dataclass(slots=True)
-class Inputs:
-    """What a controller listens to; filled by the builder.
-
-    Attributes:
-        primary: the kind that it reconciles.
-        owns: which keys are this controller's; None for all.
-    """
-
-    primary: Informer[Any]
-    sources: list[Source]
-    triggers: list[TriggerSource]
-    owns: Callable[[Request], bool] | None = None
-
-
-class Controller:
-    """Reconciles one kind; made by the builder, run by the manager."""
-
-    def __init__(
-        self, name: str, reconciler: Reconciler, inputs: Inputs, *, clock: Clock, metrics: ControllerMetrics,
-        telemetry: Telemetry, options: Options, caches: Callable[[], Iterable[Informer[Any]]],
-    ) -> None:  # fmt: skip
-        """Create a controller and start to listen; work begins with `run`.
-
-        Args:
-            caches: all that must be filled before: a reconciler reads more than it listens to, and a cache that is
-                still empty says of everything that it does not exist.
-        """
-        self.name = name
-        self.options = options
-        self.queue = workqueue.Queue(name, clock=clock, owns=inputs.owns)
-        self._reconciler = reconciler
-        self._inputs = inputs
-        self._clock = clock
-        self._metrics = metrics
-        self._telemetry = telemetry
-        self._caches = caches
-        self._slots = asyncio.Semaphore(options.workers)
-        self._stopping = False
-        self._active = 0
-        for source in inputs.sources:
-            source.informer.add_handler(self._handler_of(source))
-        for source in inputs.triggers:
-            source.trigger.feed(self._sink_of(source))
-
-    async def run(self) -> None:
-        """Reconcile until cancelled or drained.
-
-        Raises:
-            SyncTimeout: a cache did not fill in time.
-        """
-        for source in self._inputs.triggers:
-            source.trigger.seal()
-        try:
-            await self._wait_synced()
-            async with asyncio.TaskGroup() as workers:
-                with suppress(workqueue.ShutDown):
-                    await self._dispatch(workers)
-        finally:
-            self._stopping = True
-            self.queue.shut_down()
-
-    async def drain(self) -> None:
-        """Start no more reconciles, and return when those in flight are done or their time is over."""
-        self._stopping = True
-        self.queue.shut_down()
-        if len(self.queue):
-            log.info("keys left to whoever comes next", controller=self.name, ready=len(self.queue))
-        try:
-            async with asyncio.timeout(self.options.drain_seconds):
-                await self.queue.wait_idle()
-        except TimeoutError:
-            log.warning("reconciles cut off at the stop", controller=self.name, active=self._active)
-
-    def resync(self) -> None:
-        """Enqueue every object of the kind at low priority; for keys that a changed filter lets in."""
-        for held in self._inputs.primary.store.scan():
-            self.queue.add(Request(held.metadata.namespace, held.metadata.name), priority=workqueue.LOW)
-
-    @property
-    def active(self) -> int:
-        """Return how many reconciles are running."""
-        return self._active
-
-    async def _wait_synced(self) -> None:
-        informers = list(self._caches())
-        try:
-            async with asyncio.timeout(self.options.sync_timeout_seconds):
-                for informer in informers:
-                    await informer.wait_synced()
-        except TimeoutError as error:
-            stuck = "; ".join(informer.describe() for informer in informers if not informer.synced)
-            limit = self.options.sync_timeout_seconds
-            raise SyncTimeout(f'controller "{self.name}": caches not filled within {limit:g} s: {stuck}') from error
-
-    async def _dispatch(self, workers: asyncio.TaskGroup) -> None:
-        """Give each ready key a task of its own, as long as there is a slot."""
-        while True:
-            await self._slots.acquire()
-            try:
-                item = await self.queue.get()
-            except BaseException:
-                self._slots.release()
-                raise
-            self._active += 1
-            self._metrics.started(waited_seconds=item.waited_seconds, active=self._active)
-            started_at = self._clock.monotonic()
-            # A callback and not a `finally`: what is cancelled before its first step runs none of its own code.
-            workers.create_task(self._work(item)).add_done_callback(partial(self._give_back, item, started_at))
-
-    def _give_back(self, item: workqueue.Item, started_at: float, worker: asyncio.Task[None]) -> None:
-        """Give key and slot back, however the reconcile ended; work that was cut off inside is asked for again."""
-        self._active -= 1
-        self._slots.release()
-        self._metrics.ended(duration_seconds=self._clock.monotonic() - started_at, active=self._active)
-        if worker.cancelled() and not self._stopping:
-            self.queue.add_rate_limited(item.key, priority=item.priority)
-        self.queue.done(item.key)
-
-    async def _work(self, item: workqueue.Item) -> None:
-        """Run one reconcile."""
-        key, turn = item.key, _Turn(self, item.key)
-        _turn.set(turn)  # this task's own context: nothing to reset
-        reconcile_id = f"{self._clock.random.getrandbits(64):016x}"
-        try:
-            with bound_contextvars(
-                controller=self.name, namespace=key.namespace, name=key.name, reconcile_id=reconcile_id
-            ):
-                outcome = await self._traced(item)
-        finally:
-            turn.running = False
-        self._metrics.reconciled(outcome)
-
-    async def _traced(self, item: workqueue.Item) -> str:
-        key = item.key
-        attributes = {"controller": self.name, "k8s.namespace.name": key.namespace, "name": key.name}
-        with self._telemetry.span("reconcile", None, attributes) as span:
-            outcome = await self._reconcile(item)
-            span.set("result", outcome)
-        return outcome
-
-    async def _reconcile(self, item: workqueue.Item) -> str:
-        try:
-            async with asyncio.timeout(self.options.reconcile_timeout_seconds):
-                result = await self._reconciler.reconcile(item.key)
-        except Exception as error:  # noqa: BLE001  the worker loop: one reconcile hurts no other
-            return self._settle_error(item, error)
-        return self._settle_result(item, result)
-
-    def _settle_result(self, item: workqueue.Item, result: Result) -> str:
-        self.queue.forget(item.key)
-        if result.requeue_after_seconds is None:
-            return "success"
-        self.queue.add_after(item.key, result.requeue_after_seconds, priority=item.priority)
-        return "requeue_after"
-
-    def _settle_error(self, item: workqueue.Item, error: Exception) -> str:
-        match error:
-            case TerminalError():
-                self.queue.forget(item.key)
-                log.error("reconcile failed for good", error=_text(error))
-                return "terminal"
-            case RetryableError():
-                self.queue.add_after(item.key, error.retry_after_seconds, priority=item.priority)
-                log.info(
-                    "reconcile will be tried again",
-                    error=_text(error), requeue_after_seconds=round(error.retry_after_seconds, 3),
-                )  # fmt: skip
-                return "requeue_after"
-            case _:
-                seconds = self.queue.add_rate_limited(item.key, priority=item.priority)
-                return self._log_failure(item.key, error, seconds)
-
-    def _log_failure(self, key: Request, error: Exception, seconds: float) -> str:
-        facts = {
-            "error": _text(error),
-            "requeue_after_seconds": round(seconds, 3),
-            "attempt": self.queue.failures(key),
-        }
-        match error:
-            case Conflict():  # expected where several write; the next try sees the newer object
-                log.info("reconcile lost a race", **facts)
-            case ApiError() | TransportError():
-                log.warning("reconcile failed", **facts)
-            case TimeoutError():
-                log.error("reconcile took too long", **facts, exc_info=error)
-            case _:
-                log.error("reconcile failed unexpectedly", **facts, exc_info=error)
-                return "panic"
-        return "error"
-
-    def _handler_of(self, source: Source) -> Callable[[Change[Any]], None]:
-        def handle(change: Change[Any]) -> None:
-            priority = workqueue.LOW if change.at_start else workqueue.NORMAL
-            for key in source.keys(change):
-                if not (change.own and self._knows(key)):
-                    self.queue.add(key, priority=priority)
-
-        return handle
-
-    def _sink_of(self, source: TriggerSource) -> Callable[[Request], None]:
-        def enqueue(request: Request) -> None:
-            for key in source.keys(request):
-                self.queue.add(key)
-
-        return enqueue
-
-    def _knows(self, key: Request) -> bool:
-        """Tell whether the reconcile that runs right here is this controller's for this key."""
-        turn = _turn.get()
-        return turn is not None and turn.running and turn.controller is self and turn.key == key
-
-
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:256]
-
-
 class Builder:
     """Describes a controller step by step; `complete` makes it."""
 
@@ -330,7 +56,7 @@ class Builder:
         """Start a description; use `controller`."""
         self._host = host
         self._name = name
-        self._options = Options()
+        self._options = ControllerOptions()
         self._sources: list[Source] = []
         self._triggers: list[TriggerSource] = []
         self._primary: Resource[Any] | None = None
@@ -392,7 +118,9 @@ class Builder:
             drain_seconds: how long reconciles in flight may go on at a stop.
             needs_leader: run only on the leading replica.
         """
-        self._options = Options(workers, reconcile_timeout_seconds, sync_timeout_seconds, drain_seconds, needs_leader)
+        self._options = ControllerOptions(
+            workers, reconcile_timeout_seconds, sync_timeout_seconds, drain_seconds, needs_leader
+        )
         return self
 
     def complete(self, reconciler: Reconciler) -> Controller:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, TypeVar, cast
 
+from kubechain.runtime.changes import Handler
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
 from kubechain.runtime.reflector import Reflector
 from kubechain.runtime.resource import KubernetesObject, Resource
-from kubechain.runtime.store import Handler, Lister, Store
+from kubechain.runtime.store import Lister, Store
 from kubechain.runtime.transport import Exchange
 
 T = TypeVar("T", bound=KubernetesObject)

@@ -10,30 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import structlog
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock, SystemClock
-from kubechain.runtime.controller import Controller
 from kubechain.runtime.endpoints import METHODS, EndpointServer, InboundEndpoint, InboundHandler
 from kubechain.runtime.events import EventRecorder, EventSink
 from kubechain.runtime.health import Checks, HttpServer, LoopWatch, Page, checks_page
 from kubechain.runtime.informer import Informer, Informers
+from kubechain.runtime.inspection import Inspection
 from kubechain.runtime.leaderelection import LeaderElector, Timing
 from kubechain.runtime.liveness import LeaseLiveness, Liveness, SoleReplica
+from kubechain.runtime.loop import Controller
 from kubechain.runtime.metadata import PartialObject
 from kubechain.runtime.metered import MeteredExchange
-from kubechain.runtime.metrics import CONTENT_TYPE, Metrics
+from kubechain.runtime.metrics import Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
+from kubechain.runtime.runnables import Runnable, cancel, drain, spawn
 from kubechain.runtime.store import Lister
 from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 from kubechain.runtime.transport import Exchange
@@ -47,24 +47,6 @@ GRACE_SECONDS = 30.0
 
 EVENTS_SECONDS = 3.0
 """How long a stop waits for the last events."""
-
-
-@runtime_checkable
-class Runnable(Protocol):
-    """Something that runs as long as the manager does."""
-
-    async def run(self) -> None:
-        """Run until cancelled, or until there is nothing more to do; an exception ends the manager."""
-        ...
-
-
-@runtime_checkable
-class Drainable(Protocol):
-    """A runnable that can finish what it began before it is cancelled."""
-
-    async def drain(self) -> None:
-        """Begin nothing new; return when what was begun is finished or its time is over."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +133,10 @@ class Manager:
         self._endpoints: list[InboundEndpoint] = []
         self._stop = asyncio.Event()
         self._started = self._began_to_lead = self._leads = False
+        self._inspection = Inspection(
+            identity=self.identity, clock=self.clock, informers=self._informers, controllers=self._controllers,
+            events=self.events, metrics=self.metrics,
+        )  # fmt: skip
         self._add_checks()
 
     # --- what the composition root builds with
@@ -245,12 +231,12 @@ class Manager:
             await informer.wait_synced()
 
     async def _run_stages(self, group: asyncio.TaskGroup) -> None:
-        base = _spawn(group, [*self._informers, self._loop_watch])
-        events = _spawn(group, [self.events])
+        base = spawn(group, [*self._informers, self._loop_watch])
+        events = spawn(group, [self.events])
         base += [group.create_task(self._freeze(), name="gc")]
         if isinstance(self.liveness, LeaseLiveness):
-            base += _spawn(group, [self.liveness])
-        everywhere = _spawn(group, self._everywhere)
+            base += spawn(group, [self.liveness])
+        everywhere = spawn(group, self._everywhere)
         leading = group.create_task(self._follow_and_lead(), name="leader-only")
         await self._stop.wait()
         log.info("stopping", active=sum(one.active for one in self._controllers()))
@@ -259,12 +245,12 @@ class Manager:
                 if not self._began_to_lead:
                     leading.cancel()
                 await asyncio.wait((leading,))
-                await _drain(self._everywhere)
-                await _cancel(everywhere)
+                await drain(self._everywhere)
+                await cancel(everywhere)
                 await self._drain_events()
         except TimeoutError:
             log.error("stop took too long, cut off", grace_seconds=self.options.grace_seconds)
-        await _cancel([leading, *everywhere, *events, *base])
+        await cancel([leading, *everywhere, *events, *base])
 
     async def _follow_and_lead(self) -> None:
         if isinstance(self.liveness, LeaseLiveness):
@@ -277,9 +263,9 @@ class Manager:
         self._began_to_lead = self._leads = True
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = _spawn(group, self._leader_only)
+                tasks = spawn(group, self._leader_only)
                 await self._stop.wait()
-                await _drain(self._leader_only)
+                await drain(self._leader_only)
                 for task in tasks:
                     task.cancel()
         finally:
@@ -316,24 +302,9 @@ class Manager:
     # --- what others see
 
     def _add_checks(self) -> None:
-        self.readiness.add("caches", self._caches_problem)
+        self.readiness.add("caches", lambda: self._inspection.caches_error() if self._started else "not started")
         self.readiness.add("event-loop", self._loop_watch.check)
-        self.metrics.follow(self._cache_metrics)
-
-    def _caches_problem(self) -> str:
-        if not self._started:
-            return "not started"
-        return "; ".join(informer.describe() for informer in self._informers if not informer.synced)
-
-    def _cache_metrics(self) -> Iterator[Metric]:
-        labels = ["kind"]
-        age = GaugeMetricFamily("kubechain_informer_age_seconds", "Since the server last said anything.", labels=labels)
-        size = GaugeMetricFamily("kubechain_informer_objects", "Objects in the cache.", labels=labels)
-        now = self.clock.monotonic()
-        for informer in self._informers:
-            age.add_metric([informer.resource.kind], now - informer.heard_at)
-            size.add_metric([informer.resource.kind], len(informer.store))
-        yield from (age, size)
+        self.metrics.follow(self._inspection.cache_metrics)
 
     def _controllers(self) -> list[Controller]:
         return [one for one in [*self._everywhere, *self._leader_only] if isinstance(one, Controller)]
@@ -346,55 +317,10 @@ class Manager:
             probes["/healthz"] = checks_page("healthz", self.health)
             probes["/readyz"] = checks_page("readyz", self.readiness)
         if self.options.metrics_address:
-            open_pages = pages.setdefault(self.options.metrics_address, {})
-            open_pages["/metrics"] = self._metrics_page
-            if self.options.debug:
-                open_pages["/debug"] = self._debug_page
+            pages.setdefault(self.options.metrics_address, {}).update(self._inspection.pages(debug=self.options.debug))
         servers: list[HttpServer | EndpointServer] = [
             HttpServer(address, its_pages) for address, its_pages in pages.items()
         ]
         if self.options.endpoint_address and self._endpoints:
             servers.append(EndpointServer(self.options.endpoint_address, self._endpoints, leads=lambda: self.leads))
         return servers
-
-    async def _metrics_page(self, query: Mapping[str, str]) -> tuple[int, str, str]:
-        del query
-        return 200, CONTENT_TYPE, self.metrics.exposition().decode()
-
-    async def _debug_page(self, query: Mapping[str, str]) -> tuple[int, str, str]:
-        """Show tasks, queues and caches; no object and no secret."""
-        del query
-        facts = {
-            "identity": self.identity,
-            "tasks": len(asyncio.all_tasks()),
-            "controllers": {
-                one.name: {"active": one.active, **asdict(one.queue.statistics())} for one in self._controllers()
-            },
-            "caches": {
-                informer.resource.plural: {**informer.store.statistics(), "error": informer.last_error}
-                for informer in self._informers
-            },
-            "events": asdict(self.events.statistics()),
-        }
-        return 200, "application/json", json.dumps(facts, indent=2)
-
-
-def _spawn(group: asyncio.TaskGroup, runnables: Iterable[Runnable]) -> list[asyncio.Task[None]]:
-    return [group.create_task(_run(one), name=type(one).__name__) for one in runnables]
-
-
-async def _run(runnable: Runnable) -> None:
-    await runnable.run()
-
-
-async def _drain(runnables: Iterable[Runnable]) -> None:
-    """Drain all at once: together they have one grace period."""
-    drains: list[Awaitable[None]] = [one.drain() for one in runnables if isinstance(one, Drainable)]
-    await asyncio.gather(*drains)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from kubechain.runtime.client import ACCEPT_JSON, ACCEPT_METADATA, PAGE_LIMIT, Client, RawPage, target
+from kubechain.runtime.client import ACCEPT_JSON, ACCEPT_METADATA, Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
     ApiError,
@@ -35,6 +35,7 @@ from kubechain.runtime.errors import (
     error_from_status,
 )
 from kubechain.runtime.metadata import Stored, decoded, version_number
+from kubechain.runtime.pages import PAGE_LIMIT, RawPage, target
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, StreamReply
 

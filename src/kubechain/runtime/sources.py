@@ -11,11 +11,11 @@ from typing import Any
 
 import structlog
 
+from kubechain.runtime.changes import Change
 from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import Identity
 from kubechain.runtime.resource import Resource
-from kubechain.runtime.store import Change
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -12,20 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
-import structlog
 
+from kubechain.runtime.changes import Change, Handler, decoded_or_none
 from kubechain.runtime.errors import TerminalError
+from kubechain.runtime.indexes import Index
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import Identity, Stored, stored
 from kubechain.runtime.resource import KubernetesObject, Resource
 
 T = TypeVar("T", bound=KubernetesObject)
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
 
 CHUNK = 250
 """Objects of a list taken in between two pauses: about 2 ms."""
@@ -33,109 +31,6 @@ CHUNK = 250
 
 class Undecodable(TerminalError):
     """A cached object does not fit its model; it must change before anything can be done with it."""
-
-
-class Change(Generic[T]):
-    """One transition of one object in a store: created (no old), updated, or deleted (no new)."""
-
-    __slots__ = ("_decoded", "_resource", "at_start", "key", "new", "old", "own")
-
-    def __init__(
-        self,
-        resource: Resource[T],
-        old: Stored | None,
-        new: Stored | None,
-        *,
-        own: bool = False,
-        at_start: bool = False,
-    ) -> None:
-        """Create a change; one of `old` and `new` is there.
-
-        Args:
-            resource: the kind.
-            old: as it was.
-            new: as it is.
-            own: this is our own write and nothing else: no change of others hides in it.
-            at_start: part of a list, where it has less urgency than an event.
-        """
-        present = new or old
-        assert present is not None
-        self._resource = resource
-        self._decoded: dict[bool, T | None] = {}
-        self.key = Request(present.metadata.namespace, present.metadata.name)
-        self.old, self.new = old, new
-        self.own, self.at_start = own, at_start
-
-    def current(self) -> T | None:
-        """Return the object as it is, None when it is gone or does not fit its model; decoded once for all readers."""
-        return self._decode(self.new)
-
-    def objects(self) -> Iterator[T]:
-        """Yield the object as it is and as it was, as far as they exist and can be decoded."""
-        for held in (self.new, self.old):
-            obj = self._decode(held)
-            if obj is not None:
-                yield obj
-
-    def _decode(self, held: Stored | None) -> T | None:
-        if held is None:
-            return None
-        is_new = held is self.new
-        if is_new not in self._decoded:
-            self._decoded[is_new] = decoded_or_none(self._resource, held)
-        return self._decoded[is_new]
-
-
-Handler = Callable[[Change[Any]], None]
-"""Is told about each change, synchronously, right after the store has it; must not fail and must not wait."""
-
-
-def decoded_or_none(resource: Resource[T], held: Stored) -> T | None:
-    """Decode an object; one that does not fit its model is logged and left out, so that it harms no other."""
-    try:
-        return resource.decode(held.raw)
-    except (ValueError, TypeError) as error:
-        metadata = held.metadata
-        # The error's text is left out: it quotes the object.
-        log.warning(
-            "object does not fit its model",
-            kind=resource.kind, namespace=metadata.namespace, name=metadata.name, error=type(error).__name__,
-        )  # fmt: skip
-        return None
-
-
-class Index(Generic[T]):
-    """Keys by the values that a function finds in each object."""
-
-    def __init__(self, values_of: Callable[[T], Iterable[str]]) -> None:
-        """Create an empty index over what `values_of` returns."""
-        self._values_of = values_of
-        self._keys: dict[str, dict[Request, None]] = {}
-        self._values: dict[Request, tuple[str, ...]] = {}
-
-    def put(self, key: Request, obj: T | None) -> None:
-        """Set the values of one object; None removes it."""
-        values = self._values_in(obj) if obj is not None else ()
-        for value in self._values.pop(key, ()):
-            keys = self._keys[value]
-            del keys[key]
-            if not keys:
-                del self._keys[value]
-        for value in values:
-            self._keys.setdefault(value, {})[key] = None
-        if values:
-            self._values[key] = values
-
-    def _values_in(self, obj: T) -> tuple[str, ...]:
-        try:
-            return tuple(dict.fromkeys(self._values_of(obj)))
-        except Exception:  # an index function of a controller: its defect must not stop the cache
-            log.exception("index function failed", kind=obj.kind, namespace=obj.metadata.namespace)
-            return ()
-
-    def keys(self, value: str) -> Iterable[Request]:
-        """Return the keys of the objects that have this value."""
-        return self._keys.get(value, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
+from kubechain.runtime.levels import Level
 
 LOW, NORMAL, HIGH = -100, 0, 100
 """Priorities: start-up and resync are low, events normal. controller-runtime's numbers for the same."""
@@ -60,42 +61,6 @@ class QueueStatistics:
     longest_processing_seconds: float
 
 
-class _Level:
-    """The ready keys of one priority: first in, first out within a namespace, namespaces in turn."""
-
-    __slots__ = ("namespaces",)
-
-    def __init__(self) -> None:
-        self.namespaces: OrderedDict[str, OrderedDict[Request, float]] = OrderedDict()
-
-    def put(self, key: Request, added_at: float) -> None:
-        keys = self.namespaces.get(key.namespace)
-        if keys is None:
-            keys = self.namespaces[key.namespace] = OrderedDict()
-        keys[key] = added_at
-
-    def take(self, key: Request) -> float:
-        keys = self.namespaces[key.namespace]
-        added_at = keys.pop(key)
-        if not keys:
-            del self.namespaces[key.namespace]
-        return added_at
-
-    def take_next(self) -> tuple[Request, float]:
-        namespaces = self.namespaces
-        namespace = next(iter(namespaces))
-        keys = namespaces[namespace]
-        taken = keys.popitem(last=False)
-        if not keys:
-            del namespaces[namespace]
-        elif len(namespaces) > 1:
-            namespaces.move_to_end(namespace)
-        return taken
-
-    def oldest(self) -> float:
-        return min(next(iter(keys.values())) for keys in self.namespaces.values())
-
-
 class Queue:
     """The work queue of one controller."""
 
@@ -110,7 +75,7 @@ class Queue:
         self.name = name
         self._clock = clock
         self._owns = owns
-        self._levels: dict[int, _Level] = {}
+        self._levels: dict[int, Level] = {}
         self._order: list[int] = []  # priorities that have a level, highest first
         self._ready: dict[Request, int] = {}  # key -> its priority
         self._processing: dict[Request, float] = {}  # key -> when it was handed out
@@ -320,7 +285,7 @@ class Queue:
     def _make_ready(self, key: Request, priority: int, added_at: float) -> None:
         level = self._levels.get(priority)
         if level is None:
-            level = self._levels[priority] = _Level()
+            level = self._levels[priority] = Level()
             self._order = sorted(self._levels, reverse=True)
         level.put(key, added_at)
         self._ready[key] = priority
