@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 import uvloop
-from hypothesis import given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -290,16 +290,40 @@ async def _wish(plan: list[tuple[Request, float, float]]) -> None:
         wished[key] = min(wished.get(key, float("inf")), loop.time() + seconds)
         q.add_after(key, seconds)
         await asyncio.sleep(pause)
+        await asyncio.sleep(0)  # the worker takes what is due at this very moment before the next wish is made
     await asyncio.sleep(500)
     assert (wished, worker.done()) == ({}, False), worker
     worker.cancel()
 
 
 @given(wishes)
-@settings(max_examples=100, deadline=None)
+@example([(KEYS[0], 1.0, 0.0), (KEYS[1], 3.0, 3.0), (KEYS[1], 2.0, 0.0)])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_delayed_key_is_early_or_late(plan: list[tuple[Request, float, float]]) -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(_wish(plan))
+
+
+async def test_a_wish_in_the_moment_in_which_the_key_comes_due_is_kept_beside_it() -> None:
+    q, loop, key = queue(), asyncio.get_running_loop(), Request("", "x")
+    taken_at: list[float] = []
+
+    async def work() -> None:
+        while True:
+            item = await q.get()
+            taken_at.append(loop.time())
+            q.done(item.key)
+
+    worker = asyncio.create_task(work())
+    wish = asyncio.Event()
+    loop.call_at(3, wish.set)  # first, so that this task goes on before the worker does
+    q.add_after(key, 3)
+    await wish.wait()
+    assert len(q) == 1, "released, but not yet taken"
+    q.add_after(key, 2)
+    await asyncio.sleep(100)
+    worker.cancel()
+    assert taken_at == [pytest.approx(3), pytest.approx(5)]
 
 
 async def test_backoff_grows_within_its_bounds_and_forget_resets_it() -> None:
