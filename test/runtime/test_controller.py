@@ -244,6 +244,63 @@ async def test_an_own_write_wakes_other_keys_at_once() -> None:
     assert (widgets.keys, parts.keys) == (["default/w"], ["default/p"])
 
 
+async def test_an_own_write_to_another_object_of_the_same_kind_wakes_that_object() -> None:
+    server = FakeApiServer()
+    server.put(WIDGETS_PATH, a_widget("w"))
+    manager = a_manager(server)
+
+    async def make_another(request: Request) -> Result:
+        if manager.lister(WIDGETS).get("default", "v") is None:
+            await manager.client.create(WIDGETS, msgspec.convert(a_widget("v"), Widget))
+        return Result()
+
+    reconciler = Recorded(make_another)
+    controller(manager, "widget").for_(WIDGETS).complete(reconciler)
+    async with running(manager):
+        await asyncio.sleep(1)
+    assert reconciler.keys == ["default/w", "default/v"]
+
+
+async def test_an_own_write_wakes_another_controller_for_an_object_of_the_same_name() -> None:
+    server = FakeApiServer()
+    server.put(WIDGETS_PATH, a_widget("w"))
+    manager = a_manager(server)
+
+    async def make_part(request: Request) -> Result:
+        if manager.lister(PARTS).get("default", "w") is None:
+            await manager.client.create(PARTS, msgspec.convert(a_widget("w", kind="Part"), Widget))
+        return Result()
+
+    widgets, parts = Recorded(make_part), Recorded()
+    controller(manager, "widget").for_(WIDGETS).complete(widgets)
+    controller(manager, "part").for_(PARTS).complete(parts)
+    async with running(manager):
+        await asyncio.sleep(1)
+    assert (widgets.keys, parts.keys) == (["default/w"], ["default/w"])
+
+
+async def test_an_own_write_after_the_reconcile_that_began_it_wakes_its_key() -> None:
+    server, tasks = FakeApiServer(), set[asyncio.Task[None]]()
+    server.put(WIDGETS_PATH, a_widget("w"))
+    manager = a_manager(server)
+
+    async def patch_later() -> None:
+        await asyncio.sleep(5)
+        await manager.client.patch(WIDGETS, "default", "w", {"spec": {"late": True}}, resource_version="101")
+
+    async def leave_a_task(request: Request) -> Result:
+        if not tasks:
+            tasks.add(asyncio.create_task(patch_later()))
+        return Result()
+
+    reconciler = Recorded(leave_a_task)
+    controller(manager, "widget").for_(WIDGETS).complete(reconciler)
+    async with running(manager):
+        await asyncio.sleep(10)
+        assert [task.exception() for task in tasks] == [None]
+    assert reconciler.keys == ["default/w"] * 2
+
+
 async def test_no_reconcile_before_every_cache_is_filled() -> None:
     server, reconciler = FakeApiServer(), Recorded()
     server.put(WIDGETS_PATH, a_widget("w"))

@@ -61,6 +61,16 @@ async def test_a_replica_that_crashed_long_ago_is_watched_for_a_moment_and_then_
     assert await me.is_gone("pod-b_2") is True
 
 
+async def test_a_replica_whose_lease_names_another_holder_is_gone_however_fresh_the_lease_is() -> None:
+    server = FakeApiServer()
+    me, other = replica(server, "pod-a_1"), replica(server, "pod-b_2")
+    await other.start()
+    ((_, _, name),) = server.objects
+    held = server.objects[PATH, "ns", name]
+    server.put(PATH, {**held, "spec": {**held["spec"], "holderIdentity": "pod-c_3"}})
+    assert await me.is_gone("pod-b_2") is True
+
+
 async def test_the_predecessor_in_the_same_pod_is_gone_without_a_question() -> None:
     server = FakeApiServer()
     me = replica(server, "pod_x_1")
