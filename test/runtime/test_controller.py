@@ -360,7 +360,7 @@ async def test_a_stop_says_how_much_it_leaves_to_whoever_comes_next() -> None:
     with structlog.testing.capture_logs() as logs:
         async with running(manager):
             pass
-    (left,) = [entry for entry in logs if entry["event"] == "keys left to whoever comes next"]
+    (left,) = [entry for entry in logs if entry["event"] == "stopped with keys in the queue"]
     assert (left["controller"], left["ready"], len(reconciler.keys)) == ("widget", 6, 4)
 
 

@@ -1,7 +1,8 @@
-"""Credentials from exec plugins and auth providers, by kubernetes-asyncio, which does them well.
+"""Credentials from exec plugins and auth providers of a kubeconfig, read by kubernetes-asyncio.
 
-Loaded only where a kubeconfig names one of the two: importing `kubernetes_asyncio.config` takes two seconds and
-110 MB, and a manager in a pod, or with a token or a certificate, must not pay for it. No other module imports it.
+This module is imported only when a kubeconfig names one of the two, and is the only one that imports
+`kubernetes_asyncio`: importing `kubernetes_asyncio.config` takes two seconds and 110 MB, which a manager with a service
+account, a token or a certificate does not need.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.credentials import ConfigError, Tokens
 
 EARLY = timedelta(seconds=60)
-"""How long before it expires a credential is fetched anew."""
+"""How long before its expiry a credential is fetched again."""
 
 WITHOUT_EXPIRY = timedelta(minutes=10)
-"""How long a credential that names no end is believed."""
+"""How long a credential without an expiry is used before it is fetched again."""
 
 
 class PluginTokens:
-    """Tokens that a plugin makes, kept until shortly before they expire; one call at a time."""
+    """Tokens of a plugin, cached until shortly before they expire; at most one call of the plugin runs at a time."""
 
     def __init__(self, user: dict[str, Any], cluster: dict[str, Any], *, clock: Clock) -> None:
-        """Create it for a user of a kubeconfig; nothing is called yet."""
+        """Create it for a user of a kubeconfig; the plugin is called by `token`."""
         self._user, self._cluster, self._clock = user, cluster, clock
         self._lock = asyncio.Lock()
         self._token: str | None = None
         self._expires_at: datetime | None = None
 
     async def token(self) -> str | None:
-        """Return a token that is still good.
+        """Return a token that has not expired.
 
         Raises:
             ConfigError: the plugin failed.
@@ -79,5 +80,5 @@ class PluginTokens:
 
 def plugin_tokens(user: dict[str, Any], cluster: dict[str, Any], context: ssl.SSLContext, *, clock: Clock) -> Tokens:
     """Return the tokens of a kubeconfig user with a plugin."""
-    del context  # certificates from plugins would go there
+    del context  # would take client certificates from plugins
     return PluginTokens(user, cluster, clock=clock)

@@ -1,6 +1,6 @@
-"""What a store tells its listeners: one transition of one object.
+"""A change of one object in a store, as its listeners get it.
 
-Objects are decoded on the first ask and once for all listeners. No storing here, and no queues.
+Objects are decoded at the first access, once for all listeners.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Change(Generic[T]):
-    """One transition of one object in a store: created (no old), updated, or deleted (no new)."""
+    """One change of one object in a store: created (no old), updated, or deleted (no new)."""
 
     __slots__ = ("_decoded", "_resource", "at_start", "key", "new", "old", "own")
 
@@ -33,14 +33,14 @@ class Change(Generic[T]):
         own: bool = False,
         at_start: bool = False,
     ) -> None:
-        """Create a change; one of `old` and `new` is there.
+        """Create a change with `old`, `new` or both.
 
         Args:
             resource: the kind.
-            old: as it was.
-            new: as it is.
-            own: this is our own write and nothing else: no change of others hides in it.
-            at_start: part of a list, where it has less urgency than an event.
+            old: the object before.
+            new: the object after.
+            own: the change is our own write and contains no change of others.
+            at_start: from a list, which has a lower priority than an event.
         """
         present = new or old
         assert present is not None
@@ -51,11 +51,11 @@ class Change(Generic[T]):
         self.own, self.at_start = own, at_start
 
     def current(self) -> T | None:
-        """Return the object as it is, None when it is gone or does not fit its model; decoded once for all readers."""
+        """Return the object after the change; None when it was deleted or cannot be decoded."""
         return self._decode(self.new)
 
     def objects(self) -> Iterator[T]:
-        """Yield the object as it is and as it was, as far as they exist and can be decoded."""
+        """Yield the object after and before the change, as far as it exists and can be decoded."""
         for held in (self.new, self.old):
             obj = self._decode(held)
             if obj is not None:
@@ -71,16 +71,16 @@ class Change(Generic[T]):
 
 
 Handler = Callable[[Change[Any]], None]
-"""Is told about each change, synchronously, right after the store has it; must not fail and must not wait."""
+"""Called for each change, synchronously, after the store has it; must not raise and must not block."""
 
 
 def decoded_or_none(resource: Resource[T], held: Stored) -> T | None:
-    """Decode an object; one that does not fit its model is logged and left out, so that it harms no other."""
+    """Decode an object; one that cannot be decoded is logged and None, so that others are still processed."""
     try:
         return resource.decode(held.raw)
     except (ValueError, TypeError) as error:
         metadata = held.metadata
-        # The error's text is left out: it quotes the object.
+        # Without the error's message, which quotes the object.
         log.warning(
             "object does not fit its model",
             kind=resource.kind, namespace=metadata.namespace, name=metadata.name, error=type(error).__name__,

@@ -1,9 +1,8 @@
-"""Live access to the API server, typed both ways: models in and out, failures as the errors of `errors`.
+"""A typed client of the API server: models in and out, failures as the exceptions of `errors`.
 
-Used by reconcilers for everything that must not come from a cache, and by the runtime's own parts (events, leases).
-Every successful write is told to an observer, so that caches never show an object older than what we wrote. Reads are
-retried; of writes only those that the server says it did not do (429): after a lost reply only the caller knows
-whether to look, to write again or to leave it.
+An observer is notified of every successful write, so that caches never show an object older than our own write. Reads
+are retried. Writes are retried only when the server says that it did not execute them (429): after a lost response,
+the caller must decide whether to read, to repeat the write or to do nothing.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from kubechain.runtime.transport import Exchange, Reply
 T = TypeVar("T", bound=KubernetesObject)
 
 REQUEST_TIMEOUT_SECONDS = 30.0
-"""Limit for one request. kube-apiserver itself gives up after 60 s; nothing that we send takes a tenth of this."""
+"""Limit for one request. kube-apiserver's own limit is 60 s; our requests take less than a tenth of this."""
 
 ATTEMPTS = 5
-"""Tries of one request in all; the fifth failure goes to the caller, whose work queue has the patience."""
+"""Attempts of one request; the fifth failure is raised, and the work queue retries later."""
 
 RETRY_BASE_SECONDS = 0.2
 RETRY_MAX_SECONDS = 8.0
-"""Bounds of our own backoff, and of what is waited for inside a request when the server names a time."""
+"""Bounds of the backoff between attempts; a longer Retry-After is not waited for here but raised."""
 
 ACCEPT_JSON = {"accept": "application/json"}
 ACCEPT_METADATA = {
@@ -56,9 +55,9 @@ class Client:
         """Create a client.
 
         Args:
-            exchange: how requests reach the server; closed by whoever made it.
-            clock: for waits between tries.
-            observer: is told about every successful write; None for nobody.
+            exchange: sends the requests; closed by its owner.
+            clock: for waits between attempts.
+            observer: is notified of every successful write; None for no observer.
         """
         self._exchange = exchange
         self._clock = clock
@@ -105,16 +104,16 @@ class Client:
         Args:
             resource: the kind.
             namespace: None for all.
-            query: selectors, or a resourceVersion to accept a list from the server's cache.
-            limit: items in a page; None leaves it to the server, which then answers in one piece if it can.
+            query: selectors, or a resourceVersion that allows a list from the server's cache.
+            limit: items of a page; None requests the whole list at once.
 
         Raises:
-            Expired: the list took longer than the server remembers; start again.
+            Expired: the continue token is older than the server's history; start again.
         """
         size = {"limit": str(limit)} if limit else {}
         page = await self._page(resource, namespace, {**query, **size})
         yield page
-        while page.continue_token:  # a continued list keeps the version of its first page: none may be given
+        while page.continue_token:  # a continued list keeps the version of its first page and may not name one
             rest = {key: value for key, value in query.items() if key != "resourceVersion"}
             page = await self._page(resource, namespace, {**rest, **size, "continue": page.continue_token})
             yield page
@@ -136,18 +135,18 @@ class Client:
             return self._written(resource, raw, base_version="")
 
     async def update(self, resource: Resource[T], obj: T) -> T:
-        """Replace an object, but for its status; conditional when it carries a resourceVersion.
+        """Replace an object except its status; conditional when the object has a resourceVersion.
 
         Raises:
-            Conflict: it has changed since it was read.
+            Conflict: the object has changed since it was read.
         """
         return await self._put(resource, obj, subresource="")
 
     async def update_status(self, resource: Resource[T], obj: T) -> T:
-        """Replace the status of an object; conditional when it carries a resourceVersion.
+        """Replace the status of an object; conditional when the object has a resourceVersion.
 
         Raises:
-            Conflict: it has changed since it was read.
+            Conflict: the object has changed since it was read.
         """
         return await self._put(resource, obj, subresource="status")
 
@@ -167,12 +166,12 @@ class Client:
             resource: the kind.
             namespace: empty for cluster-scoped kinds.
             name: of the object.
-            patch: the difference; null removes.
+            patch: the changes; null removes a field.
             subresource: such as `status`.
             resource_version: makes the patch conditional.
 
         Raises:
-            Conflict: conditional, and it has changed.
+            Conflict: the patch is conditional and the object has changed.
         """
         if resource_version is not None:
             patch = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
@@ -192,19 +191,19 @@ class Client:
         resource_version: str | None = None,
         propagation_policy: str | None = None,
     ) -> None:
-        """Delete an object; with finalizers it stays until they are gone.
+        """Delete an object; one with finalizers is only marked as deleted.
 
         Args:
             resource: the kind.
             namespace: empty for cluster-scoped kinds.
             name: of the object.
-            uid: only if it still is this one.
-            resource_version: only if it is unchanged.
+            uid: delete only an object with this uid.
+            resource_version: delete only an object with this version.
             propagation_policy: `Background`, `Foreground` or `Orphan`; None for the server's default.
 
         Raises:
             NotFound: there is none.
-            Conflict: a precondition does not hold.
+            Conflict: a precondition fails.
         """
         wanted = {"uid": uid, "resourceVersion": resource_version}
         preconditions = {key: value for key, value in wanted.items() if value is not None}
@@ -226,11 +225,11 @@ class Client:
         body: bytes | None = None,
         timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
     ) -> bytes:
-        """Send one request with the retries that are safe for its verb, and return the body of a success.
+        """Send one request, with the retries that are safe for its verb, and return the body of the response.
 
         Raises:
-            ApiError: the server refused or failed it.
-            TransportError: no whole answer; never for a read before several tries.
+            ApiError: the server answered with a failure.
+            TransportError: no complete response was received; for a read, after several attempts.
         """
         if body is not None and "content-type" not in headers:
             headers = {**headers, "content-type": "application/json"}
@@ -248,7 +247,7 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     def _pause_seconds(self, method: str, error: ApiError | TransportError, attempt: int) -> float | None:
-        """Return how long to wait before the next try, or None when there must be none."""
+        """Return how long to wait before the next attempt, or None when the request must not be repeated."""
         safe = isinstance(error, TooManyRequests) or (
             method == "GET" and isinstance(error, ServiceUnavailable | ServerTimeout | TransportError)
         )
@@ -271,7 +270,7 @@ class Client:
             return resource.decode(raw)
 
     def _was_deleted(self, resource: Resource[Any], namespace: str, name: str, raw: bytes) -> None:
-        """Tell whether the object is gone (the server answers with a Status) or waits for its finalizers."""
+        """Notify the observer: the object is deleted (the response is a Status) or waits for its finalizers."""
         with _answer_of(resource):
             answer = _DELETED.decode(raw)
             if answer.kind != "Status":
@@ -282,11 +281,11 @@ class Client:
 
 @contextmanager
 def _answer_of(resource: Resource[Any]) -> Generator[None]:
-    """Turn an answer that is no object of the kind into the error that means "no answer": a write may be applied."""
+    """Map a response that is no object of the kind to `TransportError`: a write may have been applied."""
     try:
         yield
     except (ValueError, TypeError, KeyError, RecursionError) as error:  # pydantic's and msgspec's are ValueErrors
-        # The text is left out: it may quote the object.
+        # Without the error's message, which may quote the object.
         raise TransportError(f"the answer is no {resource.kind}: {type(error).__name__}") from error
 
 

@@ -1,7 +1,7 @@
-"""All time and all randomness of the runtime, so that a test or a simulation can drive both.
+"""Time and random numbers of the runtime, so that tests and simulations can control both.
 
-Monotonic time is the event loop's own time: a virtual-time loop then drives sleeps, time-outs, timers and deadlines
-alike. No other module of the runtime may ask the operating system for the time or for a random number.
+Monotonic time is the event loop's time: a virtual-time loop then controls sleeps, time-outs, timers and deadlines. No
+other module of the runtime reads the time or a random number from the operating system.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where now, waiting and chance come from."""
+    """A source of time, waiting and random numbers."""
 
     random: random.Random
 
@@ -23,7 +23,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that only go forward; comparable with the event loop's timers."""
+        """Return seconds that never decrease; comparable with the event loop's timers."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -38,7 +38,7 @@ class SystemClock:
         """Create a clock.
 
         Args:
-            seed: fixes every jitter; None takes it from the operating system.
+            seed: makes every jitter reproducible; None takes a seed from the operating system.
         """
         self.random = random.Random(seed)  # noqa: S311  jitter, not secrets
 
@@ -47,7 +47,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return the event loop's time; its default source where no loop runs yet (objects are built before it)."""
+        """Return the event loop's time, or `time.monotonic()` where no loop is running yet."""
         try:
             return asyncio.get_running_loop().time()
         except RuntimeError:
@@ -59,10 +59,10 @@ class SystemClock:
 
 
 class LoopClock(SystemClock):
-    """A wall clock that advances with the event loop, for virtual-time loops: one source drives everything."""
+    """A clock whose wall time advances with the event loop; for virtual-time loops."""
 
     def __init__(self, *, epoch: datetime = datetime(2026, 1, 1, tzinfo=UTC), seed: int = 0) -> None:
-        """Create a clock whose wall time is `epoch` where the loop's time is zero."""
+        """Create a clock whose wall time is `epoch` when the loop's time is zero."""
         super().__init__(seed=seed)
         self._epoch = epoch
 

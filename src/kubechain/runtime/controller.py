@@ -1,8 +1,8 @@
-"""Describes a controller: which kinds and triggers give it keys, how many reconciles may run, which keys are its own.
+"""Builds a controller: the kinds and triggers that enqueue keys, the number of workers, the filter of keys.
 
     controller(manager, name="taskrun").for_(RUN).owns(CALL).watches(AGENT, map=...).with_(workers=1000).complete(it)
 
-What the controller then does with its keys is in `loop`.
+The controller itself is in `loop`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T", bound=KubernetesObject)
 
 
 class Host(Protocol):
-    """What a controller needs of the manager."""
+    """The part of the manager that a controller needs."""
 
     @property
     def clock(self) -> Clock: ...
@@ -50,10 +50,10 @@ class Host(Protocol):
 
 
 class Builder:
-    """Describes a controller step by step; `complete` makes it."""
+    """Collects the settings of a controller; `complete` creates it."""
 
     def __init__(self, host: Host, name: str) -> None:
-        """Start a description; use `controller`."""
+        """Create a builder; use `controller`."""
         self._host = host
         self._name = name
         self._options = ControllerOptions()
@@ -63,39 +63,40 @@ class Builder:
         self._owns: Callable[[Request], bool] | None = None
 
     def for_(self, resource: Resource[Any]) -> Self:
-        """Reconcile objects of this kind: each change enqueues the object itself."""
+        """Reconcile objects of this kind: each change enqueues the key of the object."""
         self._primary = resource
         return self._listen(resource, lambda change: (change.key,))
 
     def owns(self, resource: Resource[Any]) -> Self:
-        """Also wake the controlling owner of each changed object of this kind, the old owner and the new one."""
+        """Enqueue the controlling owner of each changed object of this kind, before and after the change."""
         primary = self._primary
         if primary is None:
             raise ValueError(f'controller "{self._name}": for_ comes before owns')
         return self._listen(resource, lambda change: owner_keys(change, primary))
 
     def watches(self, resource: Resource[T], *, map: Callable[[T], Iterable[Request]]) -> Self:
-        """Also wake the keys that `map` names for an object of this kind, as it was and as it is."""
+        """Enqueue the keys that `map` returns for each changed object of this kind, before and after the change."""
         return self._listen(resource, lambda change: [key for obj in change.objects() for key in map(obj)])
 
     def triggered_by(self, trigger: Trigger, *, map: KeyMap | None = None) -> Self:
-        """Also reconcile the keys that a trigger enqueues.
+        """Enqueue the keys of a trigger.
 
         Args:
             trigger: may feed several controllers.
-            map: names the keys for a key of the trigger; None takes it as it is.
+            map: returns the keys to enqueue for a key of the trigger; None enqueues that key.
         """
         self._triggers.append(TriggerSource(trigger, map))
         return self
 
     def only(self, owns: Callable[[Request], bool]) -> Self:
-        """Neither queue nor reconcile keys that `owns` refuses; without it, all keys are taken.
+        """Neither queue nor reconcile keys for which `owns` returns False. By default, all keys are reconciled.
 
-        The answer may change while the controller runs: a key that is lost is dropped before its next reconcile, and
-        `Controller.resync` enqueues the keys that came in. A reconcile in flight is not cancelled.
+        The result of `owns` may change while the controller runs: keys that are no longer owned are dropped before
+        their next reconcile, and `Controller.resync` enqueues the keys that are owned now. A reconcile in flight is not
+        cancelled.
 
         Args:
-            owns: cheap and without I/O; it is asked at each add and once more when a key is handed out.
+            owns: cheap and without I/O; called at each add and again when a key is handed out.
         """
         self._owns = owns
         return self
@@ -109,13 +110,13 @@ class Builder:
         drain_seconds: float = DRAIN_SECONDS,
         needs_leader: bool = True,
     ) -> Self:
-        """Set how it works.
+        """Set options.
 
         Args:
-            workers: how many reconciles may run at once; idle ones cost nothing.
+            workers: reconciles that may run at the same time; idle workers cost nothing.
             reconcile_timeout_seconds: limit for one reconcile; None for none.
             sync_timeout_seconds: how long to wait for the caches.
-            drain_seconds: how long reconciles in flight may go on at a stop.
+            drain_seconds: how long reconciles in flight may continue at a stop.
             needs_leader: run only on the leading replica.
         """
         self._options = ControllerOptions(
@@ -124,7 +125,7 @@ class Builder:
         return self
 
     def complete(self, reconciler: Reconciler) -> Controller:
-        """Make the controller and hand it to the manager."""
+        """Create the controller and add it to the manager."""
         host, options = self._host, self._options
         if self._primary is None:
             raise ValueError(f'controller "{self._name}": for_ is missing')
@@ -144,7 +145,7 @@ class Builder:
 
 
 def controller(host: Host, name: str) -> Builder:
-    """Begin to describe a controller.
+    """Return a builder for a controller.
 
     Args:
         host: the manager.

@@ -1,8 +1,7 @@
-"""Where the API server is and who we are to it: the in-cluster config, and what a kubeconfig comes down to.
+"""Address and credentials of an API server: the in-cluster config, and the types that a kubeconfig is read into.
 
-Deliberately without kubernetes-asyncio: importing its config package costs two seconds and 110 MB, more than the whole
-manager may take. What it is good at, exec plugins and old auth providers, is in `authplugins` and loaded only where a
-kubeconfig asks for it. What must not go here: requests.
+It does not use kubernetes-asyncio, because importing its config package costs two seconds and 110 MB. Exec plugins and
+auth providers, which do need it, are in `authplugins`. No requests here.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts a pod's token, CA and namespace."""
 
 TOKEN_REREAD_SECONDS = 60.0
-"""Projected tokens rotate every hour or so and stay valid for a while after: client-go's number."""
+"""How often a token file is read again, as in client-go; projected tokens rotate about hourly and overlap."""
 
 
 class ConfigError(Exception):
-    """The configuration that should lead to an API server is missing or makes no sense; the text says where."""
+    """The configuration of the API server is missing or invalid; the message names file and field."""
 
 
 class Tokens(Protocol):
-    """Where bearer tokens come from."""
+    """A source of bearer tokens."""
 
     async def token(self) -> str | None:
         """Return the token to send now, None for none."""
@@ -47,10 +46,10 @@ class StaticToken:
 
 
 class FileToken:
-    """A token in a file that somebody else rotates."""
+    """A token in a file that is rotated by another process, such as the kubelet."""
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
-        """Read `path`, now and then again.
+        """Read `path` now, and again when the token is asked for and older than a minute.
 
         Raises:
             ConfigError: it cannot be read.
@@ -60,31 +59,31 @@ class FileToken:
         self._read_at = clock.monotonic()
 
     async def token(self) -> str | None:
-        """Return what the file had a minute ago at most; a file that vanished keeps the last token in use."""
+        """Return the content of the file, at most a minute old; while the file cannot be read, the last token."""
         now = self._clock.monotonic()
         if now - self._read_at >= TOKEN_REREAD_SECONDS:
             self._read_at = now
             try:
                 self._value = _read(self._path).strip() or self._value
             except ConfigError:
-                return self._value  # being rotated right now: the next look finds it
+                return self._value  # the file is being replaced: the next read finds it
         return self._value
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One API server and our way to it; satisfies `http.Server`."""
+    """One API server and how to reach it; satisfies `http.Server`."""
 
     url: str
     ssl: ssl.SSLContext | None
     tokens: Tokens = field(default_factory=StaticToken)
     namespace: str = "default"
-    """Of the context: what commands use when they are given none."""
+    """The default namespace of the context."""
     proxy_url: str | None = None
     tls_server_name: str | None = None
-    """The name to find in the server's certificate instead of the URL's host."""
+    """The name to verify in the server's certificate instead of the URL's host."""
     source: str = ""
-    """Where this came from, for logs: a file and context, or `in-cluster`."""
+    """Origin of the configuration, for logs: a file and context, or `in-cluster`."""
 
     async def authorization(self) -> str | None:
         """Return the value of the `Authorization` header, None for none."""
@@ -93,12 +92,12 @@ class Cluster:
 
 
 def in_cluster(*, clock: Clock, environment: Mapping[str, str] = os.environ, folder: Path = SERVICE_ACCOUNT) -> Cluster:
-    """Return the way of a pod to its cluster.
+    """Return the cluster that this pod runs in.
 
     Args:
-        clock: for reading the token again.
-        environment: where the kubelet names the server.
-        folder: where the kubelet puts token and CA.
+        clock: decides when the token is read again.
+        environment: has the server's address, set by the kubelet.
+        folder: has token and CA, written by the kubelet.
 
     Raises:
         ConfigError: this is no pod, or it has no service account token.
@@ -130,7 +129,7 @@ def client_context(*, ca_file: Path | None = None, ca_data: str | None = None, v
     Args:
         ca_file: certificates that are trusted.
         ca_data: the same as PEM text.
-        verify: False accepts any certificate; only ever on a user's explicit wish.
+        verify: False accepts any certificate; for `insecure-skip-tls-verify` only.
 
     Raises:
         ConfigError: the CA cannot be read.

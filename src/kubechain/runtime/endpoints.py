@@ -1,7 +1,7 @@
-"""Inbound HTTP for people and services outside of the cluster, such as callbacks: an address of its own, with limits.
+"""An HTTP server for requests from outside of the cluster, such as callbacks, with limits of size, number and time.
 
-Handlers are added with `Manager.add_endpoint`; without one nothing listens. Probes and metrics are in `health`: what is
-open to the world shares no port with them. Handlers see plain values, never the HTTP library.
+It has a port of its own, shared neither with probes nor with metrics. Handlers get and return plain values, not types
+of the HTTP library. Without TLS: an Ingress or a Gateway in front of it terminates TLS and limits connections.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 METHODS = ("GET", "POST")
 
 MAX_BODY_BYTES = 256 * 1024
-"""A callback of Slack or of a mail service has a few kilobytes."""
+"""Callbacks of Slack or of mail services have a few kilobytes."""
 
 MAX_REQUESTS = 64
-"""Requests in flight; more are answered 503, so that a flood costs neither memory nor the reconciles their turn."""
+"""Requests in flight; further requests get a 503, so that a flood does not exhaust memory or delay reconciles."""
 
 REQUEST_TIMEOUT_SECONDS = 10.0
-"""For reading the body and for the handler together; Slack gives up after 3 s, browsers and webhooks after 30 s."""
+"""For body and handler together. Slack times out after 3 s, most webhook senders after 10 to 30 s."""
 
 IDLE_SECONDS = 15.0
-"""How long a connection may stay open without a request."""
+"""How long a connection stays open after its last request."""
 
 RETRY_AFTER_SECONDS = 5
-"""What 503 asks for: about the time in which another replica takes over from one that stops."""
+"""Retry-After of a 503: about the time in which another replica takes over from one that stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundRequest:
-    """A request as a handler sees it.
+    """A request to an endpoint.
 
     Attributes:
-        parts: what stands for the `{names}` of the path.
-        headers: by name in lower case.
-        remote: the peer's address; a proxy's, where there is one.
+        parts: the values of the path's variables.
+        headers: names in lower case.
+        remote: the address of the peer, which may be a proxy.
     """
 
     method: str
@@ -56,7 +56,7 @@ class InboundRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundReply:
-    """What a handler answers."""
+    """The response of a handler."""
 
     status: int = 200
     body: str | bytes = b""
@@ -65,15 +65,15 @@ class InboundReply:
 
 
 InboundHandler = Callable[[InboundRequest], Awaitable[InboundReply]]
-"""Answers one request; cancelled when its time is over. An exception is logged and answered 500 without its text."""
+"""Answers one request; cancelled at the time-out. An exception is logged and becomes a 500 without its message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundEndpoint:
-    """A path and who answers there.
+    """A path and its handler.
 
     Attributes:
-        path: may have parts in braces, as in `/approvals/{id}`.
+        path: may have variables, as in `/approvals/{id}`.
         needs_leader: answer 503 while this replica does not lead.
     """
 
@@ -85,7 +85,7 @@ class InboundEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointLimits:
-    """What a caller may cost."""
+    """Limits for requests to endpoints."""
 
     body_bytes: int = MAX_BODY_BYTES
     requests: int = MAX_REQUESTS
@@ -108,8 +108,8 @@ class EndpointServer:
 
         Args:
             address: `:8443`, `127.0.0.1:8443` or `[::1]:8443`.
-            endpoints: what it serves; every other path is 404.
-            leads: whether this replica leads at the moment.
+            endpoints: other paths get a 404.
+            leads: tells whether this replica leads now.
             limits: None for the defaults.
         """
         self.host, self.port = split_address(address)
@@ -123,7 +123,7 @@ class EndpointServer:
         """Listen.
 
         Raises:
-            OSError: the address is taken, or not ours.
+            OSError: the address is in use, or not of this machine.
         """
         limits = self._limits
         app = web.Application(client_max_size=limits.body_bytes)
@@ -139,7 +139,7 @@ class EndpointServer:
         self.port = bound_port(self._runner) or self.port
 
     async def stop(self) -> None:
-        """Stop listening; requests in flight may finish within their time."""
+        """Stop listening; requests in flight may finish within their time-out."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -171,7 +171,7 @@ class EndpointServer:
             return _unavailable("the answer took too long")
         except web.HTTPException:  # of the library itself: the body is too large
             raise
-        except Exception:  # one request hurts no other, and its caller learns nothing about the inside
+        except Exception:  # must neither end the server nor be shown to the caller
             log.exception("endpoint failed", path=endpoint.path)
             return web.Response(status=500, text="internal error")
 

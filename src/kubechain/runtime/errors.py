@@ -1,4 +1,4 @@
-"""What can go wrong between us and an API server, as types.
+"""Exceptions for requests to an API server and for reconcilers.
 
     Exception
     ├── ApiError                  the server answered with a failure (metav1.Status)
@@ -16,12 +16,11 @@
     │   ├── InternalError         500
     │   ├── ServiceUnavailable    503
     │   └── ServerTimeout         504
-    ├── TransportError            no whole answer came: a write may have been applied
-    ├── RetryableError            a reconciler asks for another try, and says when
-    └── TerminalError             a reconciler says that no retry can help
+    ├── TransportError            no complete response: a write may have been applied
+    ├── RetryableError            the reconcile is retried at a known time
+    └── TerminalError             the reconcile is not retried until the object changes
 
-Raised by the client and by reconcilers, caught by reconcilers and by the worker loop. Foreign errors are mapped where
-they occur (transport), never further up.
+Exceptions of libraries are mapped to these by the transport, never further up.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from typing import Any, cast
 import msgspec
 
 MESSAGE_LIMIT = 1024
-"""Characters kept of a server's message: it may quote a whole object back."""
+"""Characters kept of a server's message, which may quote a whole object."""
 
 
 class ApiError(Exception):
-    """The API server refused or failed a request, and said so."""
+    """The API server answered a request with a failure."""
 
     def __init__(
         self,
@@ -47,14 +46,14 @@ class ApiError(Exception):
         *,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Keep what metav1.Status said.
+        """Keep the fields of metav1.Status.
 
         Args:
             status: HTTP status code.
             reason: machine-readable word such as `NotFound`; empty when the server gave none.
-            message: the server's text for people.
+            message: the server's human-readable message.
             details: `Status.details`: name, kind, uid, causes.
-            retry_after_seconds: when the server asked to be left alone for a while.
+            retry_after_seconds: how long the server asks to wait before the next request.
         """
         super().__init__(message or reason or f"HTTP status {status}")
         self.status = status
@@ -74,19 +73,19 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    """400: the request makes no sense to the server."""
+    """400: the request is malformed."""
 
 
 class Unauthorized(ApiError):
-    """401: the server does not know who we are."""
+    """401: authentication failed."""
 
 
 class Forbidden(ApiError):
-    """403: we may not do this, or a quota or admission rule forbids it."""
+    """403: authorization, a quota or an admission rule forbids the request."""
 
 
 class NotFound(ApiError):
-    """404: no such object, or no such kind."""
+    """404: there is no such object or kind."""
 
 
 class MethodNotAllowed(ApiError):
@@ -102,7 +101,7 @@ class Conflict(ApiError):
 
 
 class Expired(ApiError):
-    """410: the resourceVersion or continue token is older than what the server remembers."""
+    """410: the resourceVersion or continue token is older than the server's history."""
 
 
 class TooLarge(ApiError):
@@ -114,7 +113,7 @@ class Invalid(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """429: the server is shedding load; nothing was done."""
+    """429: the server is overloaded; the request was not executed."""
 
 
 class InternalError(ApiError):
@@ -126,22 +125,22 @@ class ServiceUnavailable(ApiError):
 
 
 class ServerTimeout(ApiError):
-    """504: the server gave up; a write may have been applied."""
+    """504: the server timed out; a write may have been applied."""
 
 
 class TransportError(Exception):
-    """No whole answer came (connect, reset, time-out): a write may have been applied."""
+    """No complete response was received (connect, reset, time-out): a write may have been applied."""
 
 
 class TerminalError(Exception):
-    """The object cannot be reconciled until its spec changes: no retry."""
+    """The object cannot be reconciled until its spec changes: it is not retried."""
 
 
 class RetryableError(Exception):
-    """The reconcile failed in an expected way and wants another try at a time that it knows."""
+    """The reconcile failed in an expected way and is retried after a known time."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
-        """Keep when the next try makes sense."""
+        """Keep when to retry."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
@@ -167,7 +166,7 @@ _TOO_LARGE_TEXTS = (
     "trying to send message larger than max",
     "Request entity too large",
 )
-"""How an over-size object shows where the server has no status code of its own for it (500, and 400 from proxies)."""
+"""Messages for objects that are too large, where the status is not 413 (500 from etcd, 400 from proxies)."""
 
 
 class _Status(msgspec.Struct):
@@ -178,11 +177,11 @@ class _Status(msgspec.Struct):
 
 
 def error_from_status(status: int, body: bytes, *, retry_after_seconds: float | None = None) -> ApiError:
-    """Turn an answer that is not a success into the error that names it.
+    """Return the exception for a response that is not a success.
 
     Args:
         status: HTTP status code.
-        body: usually a metav1.Status, but anything that a proxy may send is accepted.
+        body: usually a metav1.Status; anything else, as a proxy may send it, becomes the message.
         retry_after_seconds: value of the `Retry-After` header, which wins over the body's.
     """
     try:

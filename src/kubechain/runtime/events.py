@@ -1,9 +1,8 @@
-"""Records what happens to objects, as events.k8s.io/v1 Events that `kubectl describe` shows.
+"""Records events.k8s.io/v1 Events, which `kubectl describe` shows.
 
 Recording is synchronous and never fails: an event goes into a bounded queue, and one task writes the queue to the
-server. The same event again becomes a series on the first one (a count, written at most every ten seconds); an object
-that causes too many different ones is cut short by a token bucket of its own. What must not go here: what the
-events are about.
+server. A repeated event becomes a series of the first one (a count, written at most every ten seconds). A token bucket
+for each object limits the number of different events. Reasons and messages must not go here.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from kubechain.runtime.resource import KubernetesObject
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 QUEUE_LIMIT = 4096
-"""Events that wait to be written; about 4 MB. More are dropped, oldest last: events are best effort by contract."""
+"""Events in the queue; about 4 MB. Further events are dropped: events are best effort by contract."""
 
 SERIES_SECONDS = 360.0
-"""The same event after a longer silence is a new one, client-go's number."""
+"""The same event after a longer time is a new one, as in client-go."""
 
 SERIES_FLUSH_SECONDS = 10.0
 """How often the count of a running series is written."""
 
 SERIES_LIMIT = 4096
-"""Events that are remembered for series, and objects for their buckets; the least recent are forgotten."""
+"""Limit for the events kept for series, and for the objects kept with their buckets; least recently used go first."""
 
 BURST = 25
 REFILL_SECONDS = 300.0
@@ -52,7 +51,7 @@ REFILL_SECONDS = 300.0
 
 ATTEMPTS = 4
 RETRY_SECONDS = 2.0
-"""Tries of one write, and the wait between them, before the event is given up."""
+"""Attempts of one write, and the wait between them, before the event is dropped."""
 
 NOTE_LIMIT = 1024
 REASON_LIMIT = 128
@@ -76,7 +75,7 @@ class _Key:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """One Event object, its series, and whether the server knows."""
+    """One Event object, its series, and how much of it is written."""
 
     key: _Key
     name: str
@@ -116,7 +115,7 @@ class _Counts:
 
 @dataclass(slots=True)
 class _Memory:
-    """What is remembered to recognise repetition; bounded."""
+    """The recent series and token buckets; bounded."""
 
     series: OrderedDict[_Key, _Entry] = field(default_factory=OrderedDict[_Key, _Entry])
     buckets: OrderedDict[tuple[str, str], _Bucket] = field(default_factory=OrderedDict[tuple[str, str], _Bucket])
@@ -128,7 +127,7 @@ class _Memory:
 
 
 class EventRecorder:
-    """Records events in the name of one component."""
+    """Records events of one component."""
 
     def __init__(self, sink: EventSink, component: str) -> None:
         """Create a recorder; use `Manager.recorder`."""
@@ -136,19 +135,19 @@ class EventRecorder:
         self._component = component
 
     def event(self, obj: KubernetesObject, event_type: str, reason: str, message: str) -> None:
-        """Record that something happened to an object; never waits and never fails.
+        """Record an event about an object; never blocks and never raises.
 
         Args:
             obj: what the event is about.
             event_type: `Normal` or `Warning`.
             reason: one word in upper camel case.
-            message: one sentence for people; no secret, no prompt.
+            message: one human-readable sentence without secrets and prompts.
         """
         self._sink.record(self._component, obj, event_type, reason, message)
 
 
 class EventSink:
-    """Takes events of all recorders and writes them in order."""
+    """Writes the events of all recorders in order."""
 
     def __init__(self, client: Client, *, clock: Clock, instance: str) -> None:
         """Create a sink; nothing is written before `run`.
@@ -156,7 +155,7 @@ class EventSink:
         Args:
             client: for the writes.
             clock: for times.
-            instance: which replica says so; `reportingInstance`.
+            instance: identity of this replica, for `reportingInstance`.
         """
         self._client = client
         self._clock = clock
@@ -170,7 +169,7 @@ class EventSink:
         self._last_stamp = 0
 
     def record(self, component: str, obj: KubernetesObject, event_type: str, reason: str, message: str) -> None:
-        """Take an event; see `EventRecorder.event`."""
+        """Record an event; see `EventRecorder.event`."""
         key = _key(component, obj, event_type, reason, message)
         entry = self._memory.series.get(key)
         now = self._clock.monotonic()
@@ -184,7 +183,7 @@ class EventSink:
             self._begin(key, obj, now)
 
     async def run(self) -> None:
-        """Write what was recorded until cancelled."""
+        """Write recorded events until cancelled."""
         while True:
             await self._wake.wait()
             while self._pending:
@@ -195,7 +194,7 @@ class EventSink:
             self._empty.set()
 
     async def drain(self) -> None:
-        """Return when everything that was recorded is written or given up; open series are written as they stand."""
+        """Return when every recorded event is written or dropped; the current counts of series are written."""
         for entry in self._memory.series.values():
             if entry.count > entry.written_count and entry not in self._pending:
                 self._enqueue(entry)
@@ -244,18 +243,18 @@ class EventSink:
         return True
 
     def _name(self, object_name: str, at: datetime) -> str:
-        """Return a name that sorts as time does: kubectl orders what has the same second by name."""
+        """Return a name that sorts by time: kubectl orders events of the same second by name."""
         self._last_stamp = max(self._last_stamp + 1, int(at.timestamp() * 1_000_000))
         stamp = f"{self._last_stamp:016x}"
         head = object_name[: NAME_LIMIT - len(stamp) - 1]
         return f"{re.sub('[^a-z0-9]+$', '', head)}.{stamp}"
 
     async def _write(self, entry: _Entry) -> None:
-        """Write one event or the state of its series; gives up after some tries, quietly towards the caller."""
+        """Write one event or the state of its series; after several failed attempts the event is dropped."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._send(entry)
-            except AlreadyExists:  # the reply to an earlier try was lost
+            except AlreadyExists:  # the response to an earlier attempt was lost
                 entry.written_count = max(1, entry.written_count)
             except (TransportError, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout) as error:
                 if attempt < ATTEMPTS:
@@ -265,7 +264,7 @@ class EventSink:
             except ApiError as error:
                 self._give_up(entry, error)
             else:
-                if entry.count > entry.written_count:  # repeated while it was on its way
+                if entry.count > entry.written_count:  # repeated during the write
                     self._flush_later(entry)
             return
 
@@ -279,7 +278,7 @@ class EventSink:
             headers = {"accept": "application/json", "content-type": "application/merge-patch+json"}
             try:
                 await self._client.request("PATCH", f"{path}/{entry.name}", headers=headers, body=patch)
-            except NotFound:  # expired on the server: the series goes on in a new object
+            except NotFound:  # expired on the server: continue the series in a new object
                 entry.name = self._name(entry.key.name, self._clock.now())
                 entry.written_count = 0
         if not entry.written_count:
@@ -309,7 +308,7 @@ class EventSink:
     def _give_up(self, entry: _Entry, error: Exception) -> None:
         self._counts.dropped += 1
         if not entry.written_count and self._memory.series.get(entry.key) is entry:
-            del self._memory.series[entry.key]  # the next one is a first one: it is not added to what nobody can see
+            del self._memory.series[entry.key]  # the next one must not join a series that was never written
         log.warning(
             "event not written",
             kind=entry.key.kind, namespace=entry.key.namespace, name=entry.key.name, reason=entry.key.reason,
@@ -322,7 +321,7 @@ def _key(component: str, obj: KubernetesObject, event_type: str, reason: str, me
     return _Key(
         component=component, kind=obj.kind, namespace=metadata.namespace or "", name=metadata.name or "",
         uid=metadata.uid or "", type="Warning" if event_type == "Warning" else "Normal", reason=reason[:REASON_LIMIT],
-        # Texts of others may hold halves of surrogate pairs, which nothing encodes.
+        # Foreign text may contain lone surrogates, which cannot be encoded.
         note=message.encode("utf-8", "replace")[:NOTE_LIMIT].decode("utf-8", "ignore"),
     )  # fmt: skip
 

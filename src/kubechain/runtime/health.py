@@ -1,7 +1,6 @@
-"""Named checks behind /healthz and /readyz, the metrics endpoint, and the watch on the event loop itself.
+"""Health checks for /healthz and /readyz, the HTTP server for probes and metrics, and the event loop's lag.
 
-The paths, `?verbose` and the texts are those of kube-apiserver and controller-runtime, so that probes and people find
-what they know. What must not go here: what is checked.
+Paths, `?verbose` and texts are those of kube-apiserver and controller-runtime. The checks themselves must not go here.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from kubechain.runtime.clock import Clock
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Check = Callable[[], str]
-"""Returns what is wrong, empty when nothing is; never waits."""
+"""Returns an error message, empty when the check passes; must not block."""
 
 LAG_INTERVAL_SECONDS = 1.0
-"""How often the loop is measured; one timer a second costs 0.01 % of a core."""
+"""How often the lag is measured; one timer a second costs 0.01 % of a core."""
 
 LAG_LIMIT_SECONDS = 2.0
-"""A loop that stood still longer than this within the last half minute is not ready for work."""
+"""A loop with a longer lag within the last half minute makes the replica unready."""
 
 LAG_WINDOW = 30
 
@@ -32,7 +31,7 @@ class Checks:
     """The checks of one endpoint."""
 
     def __init__(self) -> None:
-        """Start without checks: healthy."""
+        """Create a set of checks that passes."""
         self._checks: dict[str, Check] = {"ping": lambda: ""}
 
     def add(self, name: str, check: Check) -> None:
@@ -40,15 +39,15 @@ class Checks:
         self._checks[name] = check
 
     def failures(self) -> dict[str, str]:
-        """Return what is wrong, by name."""
+        """Return the error messages of the checks that fail, by name."""
         return {name: problem for name, problem in self.results().items() if problem}
 
     def results(self) -> dict[str, str]:
-        """Return the result of each check, empty for good."""
+        """Return the error message of each check, empty where it passes."""
         return {name: check() for name, check in self._checks.items()}
 
     def render(self, path: str, *, verbose: bool) -> tuple[int, str]:
-        """Return status and text as kube-apiserver writes them."""
+        """Return status and text in kube-apiserver's form."""
         results = self.results()
         good = not any(results.values())
         if good and not verbose:
@@ -58,14 +57,14 @@ class Checks:
 
 
 class LoopWatch:
-    """Measures how late the event loop runs what is due."""
+    """Measures the lag of the event loop: how late it runs a timer."""
 
     def __init__(self, *, clock: Clock, on_lag: Callable[[float], None]) -> None:
-        """Create it; measures while `run` runs.
+        """Create it; `run` measures.
 
         Args:
             clock: for times.
-            on_lag: is told each measurement in seconds.
+            on_lag: called with each measurement in seconds.
         """
         self._clock = clock
         self._on_lag = on_lag
@@ -81,17 +80,17 @@ class LoopWatch:
             self._on_lag(lag)
 
     def check(self) -> str:
-        """Say whether the loop stood still lately."""
+        """Return an error message when the lag was too long within the last half minute."""
         worst = max(self._recent, default=0.0)
         return f"event loop stood still for {worst:.1f} s" if worst > LAG_LIMIT_SECONDS else ""
 
 
 Page = Callable[[Mapping[str, str]], Awaitable[tuple[int, str, str]]]
-"""Takes the query, returns status, content type and text."""
+"""Maps the query to status, content type and text."""
 
 
 class HttpServer:
-    """A tiny read-only HTTP server for probes, metrics and debugging."""
+    """A read-only HTTP server for probes, metrics and debugging."""
 
     def __init__(self, address: str, pages: Mapping[str, Page]) -> None:
         """Create a server.
@@ -108,7 +107,7 @@ class HttpServer:
         """Listen.
 
         Raises:
-            OSError: the address is taken, or not ours.
+            OSError: the address is in use, or not of this machine.
         """
         app = web.Application()
         for path, page in self._pages.items():
@@ -137,7 +136,7 @@ def checks_page(path: str, checks: Checks) -> Page:
 
 
 def split_address(address: str) -> tuple[str | None, int]:
-    """Take apart `host:port`; an empty host means every interface.
+    """Split `host:port`; an empty host means every interface.
 
     Raises:
         ValueError: it has another form.

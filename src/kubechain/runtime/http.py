@@ -1,9 +1,9 @@
-"""The exchange with a real API server, over aiohttp.
+"""Sends requests to an API server over HTTP, with aiohttp.
 
-Requests and watches have separate connection pools: a thousand open watches must not keep a write waiting. Requests
-are bounded in flight instead of per second, so that the server's own fairness decides. Bodies come unencoded: gzip
-costs half a second on a list of 30 MB. Proxies of the environment are ignored (looking for them doubles the cost of a
-request). What must not go here: retries and the meaning of answers.
+Requests and watches have separate connection pools, so that open watches do not delay writes. The number of requests in
+flight is limited, not their rate: the server's priority and fairness does the rest. Responses are not compressed: gzip
+costs half a second on a list of 30 MB. Proxies of the environment are ignored (looking them up doubles the cost of a
+request). No retries and no interpretation of responses here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kubechain.runtime.errors import TransportError
 from kubechain.runtime.transport import Reply, StreamReply, WholeReply
 
 IN_FLIGHT = 100
-"""Requests at once. kube-apiserver's own default limit for all its clients together is 600."""
+"""Requests in flight. kube-apiserver's default limit for all clients together is 600."""
 
 CONNECT_SECONDS = 10.0
 """Limit for a TCP and TLS handshake."""
@@ -31,11 +31,11 @@ KEEPALIVE_SECONDS = 60.0
 """How long an unused connection stays open."""
 
 LINE_LIMIT = 16 * 1024 * 1024
-"""Longest line of a watch; etcd's objects end at 1.5 MiB, as JSON with escapes they may be some times that."""
+"""Longest line of a watch. etcd limits objects to 1.5 MiB; JSON escapes can multiply that."""
 
 
 class Server(Protocol):
-    """Where the server is and who we are to it; see `credentials`."""
+    """Address and credentials of a server; see `credentials.Cluster`."""
 
     @property
     def url(self) -> str:
@@ -44,17 +44,17 @@ class Server(Protocol):
 
     @property
     def ssl(self) -> ssl.SSLContext | None:
-        """How TLS is checked and spoken; None for plain HTTP."""
+        """TLS settings; None for plain HTTP."""
         ...
 
     @property
     def proxy_url(self) -> str | None:
-        """The proxy that the kubeconfig names."""
+        """The proxy of the kubeconfig."""
         ...
 
     @property
     def tls_server_name(self) -> str | None:
-        """The name to find in the certificate instead of the URL's host."""
+        """The name to verify in the certificate instead of the URL's host."""
         ...
 
     async def authorization(self) -> str | None:
@@ -63,7 +63,7 @@ class Server(Protocol):
 
 
 class HttpExchange:
-    """Moves bytes to and from one API server."""
+    """Sends requests to one API server; see `transport.Exchange`."""
 
     def __init__(self, server: Server, *, user_agent: str, in_flight: int = IN_FLIGHT) -> None:
         """Create an exchange; connections are made on demand. Must be called on the event loop.
@@ -71,7 +71,7 @@ class HttpExchange:
         Args:
             server: address and credentials.
             user_agent: shown in the server's audit log and metrics.
-            in_flight: requests at once; watches do not count.
+            in_flight: requests at the same time; watches do not count.
         """
         self._server = server
         self._root = server.url.rstrip("/")
@@ -87,7 +87,7 @@ class HttpExchange:
     async def send(
         self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
     ) -> Reply:
-        """Send one request and return the whole answer; see `transport.Exchange`."""
+        """Send one request and return the whole response; see `transport.Exchange`."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 async with self._requests.request(
@@ -115,7 +115,7 @@ class HttpExchange:
         try:
             yield _HttpStream(response, idle_timeout_seconds, describe)
         finally:
-            response.close()  # not release: what is left of a watch is never read
+            response.close()  # not release(): the rest of a watch is not read
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -144,13 +144,13 @@ class HttpExchange:
     async def _all_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         try:
             authorization = await self._server.authorization()
-        except ConfigError as error:  # a plugin or a file that may work at the next try
+        except ConfigError as error:  # of a plugin or a file: may succeed at the next attempt
             raise TransportError(str(error)) from error
         return {**headers, "Authorization": authorization} if authorization else headers
 
 
 class _HttpStream:
-    """The lines of one answer."""
+    """The lines of one response."""
 
     def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float, describe: _Describe) -> None:
         self._response = response
@@ -177,7 +177,7 @@ class _HttpStream:
             raise TransportError(self._describe(error)) from error
 
     async def _lines(self) -> AsyncIterator[bytes]:
-        """Split chunks into lines ourselves: aiohttp's own reader refuses lines longer than its buffer."""
+        """Split chunks into lines; aiohttp's `readline` refuses lines longer than its buffer."""
         rest = bytearray()
         content = self._response.content
         while True:
@@ -204,7 +204,7 @@ class _HttpStream:
 
 
 class _Describe:
-    """Puts verb and path before what aiohttp says; the query may hold a token of a list and is left out."""
+    """Prefixes an error of aiohttp with verb and path. The query is left out: it may hold a continue token."""
 
     def __init__(self, method: str, target: str) -> None:
         self.subject = f"{method} {target.partition('?')[0]}"

@@ -1,4 +1,4 @@
-"""Looks up the keys of a store's objects by values that a function finds in them."""
+"""Indexes over the objects of a store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Index(Generic[T]):
-    """Keys by the values that a function finds in each object."""
+    """Maps values that a function computes for each object to the keys of the objects."""
 
     def __init__(self, values_of: Callable[[T], Iterable[str]]) -> None:
-        """Create an empty index over what `values_of` returns."""
+        """Create an empty index of the values that `values_of` returns."""
         self._values_of = values_of
         self._keys: dict[str, dict[Request, None]] = {}
         self._values: dict[Request, tuple[str, ...]] = {}
@@ -40,10 +40,10 @@ class Index(Generic[T]):
     def _values_in(self, obj: T) -> tuple[str, ...]:
         try:
             return tuple(dict.fromkeys(self._values_of(obj)))
-        except Exception:  # an index function of a controller: its defect must not stop the cache
+        except Exception:  # a defect of a controller's index function must not stop the cache
             log.exception("index function failed", kind=obj.kind, namespace=obj.metadata.namespace)
             return ()
 
     def keys(self, value: str) -> Iterable[Request]:
-        """Return the keys of the objects that have this value."""
+        """Return the keys of the objects with this value."""
         return self._keys.get(value, ())

@@ -1,7 +1,6 @@
-"""One shared cache per kind: the store, the reflectors that fill it, and who is told about changes.
+"""One shared cache per kind: a store, the reflectors that fill it, and its handlers.
 
-Made by the manager on the first ask for a kind; several controllers and listers share it. What must not go here:
-work, which handlers only put into queues.
+The manager creates it on the first request for a kind; controllers and listers share it. Handlers only enqueue keys.
 """
 
 from __future__ import annotations
@@ -27,44 +26,44 @@ class Informer(Generic[T]):
     """The cache of one kind, in the namespaces that the manager works in."""
 
     def __init__(self, resource: Resource[T], reflectors: Callable[[Store[T]], Sequence[Reflector]]) -> None:
-        """Create an informer whose store is filled by what `reflectors` makes for it."""
+        """Create an informer; `reflectors` makes the reflectors that fill its store."""
         self.resource = resource
         self.store = Store(resource)
         self.lister = Lister(self.store)
         self.reflectors = reflectors(self.store)
 
     def add_handler(self, handler: Handler) -> None:
-        """Tell `handler` about every change, and about what is already here."""
+        """Call `handler` for every change, and first for the objects that are already stored."""
         self.store.add_handler(handler)
 
     async def run(self) -> None:
-        """Follow the server until cancelled."""
+        """List and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors:
                 group.create_task(reflector.run())
 
     async def wait_synced(self) -> None:
-        """Return when the first list is in the store."""
+        """Return when the first list is stored."""
         for reflector in self.reflectors:
             await reflector.synced.wait()
 
     @property
     def synced(self) -> bool:
-        """Tell whether the first list is in the store."""
+        """Tell whether the first list is stored."""
         return all(reflector.synced.is_set() for reflector in self.reflectors)
 
     @property
     def heard_at(self) -> float:
-        """Return when the server last said anything, in the clock's monotonic seconds; the oldest of all scopes."""
+        """Return when data was last received, in the clock's monotonic seconds; the oldest of all namespaces."""
         return min(reflector.last_heard_at for reflector in self.reflectors)
 
     @property
     def last_error(self) -> str:
-        """Return what keeps the cache from following, empty when nothing does."""
+        """Return the error of the last list or watch; empty when it succeeded."""
         return next((reflector.last_error for reflector in self.reflectors if reflector.last_error), "")
 
     def describe(self) -> str:
-        """Say in one line what it is doing and what stands in its way; for time-outs and readiness."""
+        """Return kind, verb and last error in one line, for time-outs and readiness."""
         resource = self.resource
         verbs = dict.fromkeys(reflector.verb for reflector in self.reflectors if not reflector.synced.is_set())
         name = f"{resource.plural}.{resource.group}".rstrip(".")
@@ -72,7 +71,7 @@ class Informer(Generic[T]):
 
 
 class Informers:
-    """All caches of a manager; told by the client about our own writes."""
+    """All caches of a manager; the client notifies them of our own writes."""
 
     def __init__(
         self, *, exchange: Exchange, clock: Clock, namespaces: Sequence[str] = (), watch_list: bool = True
@@ -82,7 +81,7 @@ class Informers:
         Args:
             exchange: for watches and lists.
             clock: for waits and jitter.
-            namespaces: where to look; none means everywhere.
+            namespaces: to list and watch; none means all.
             watch_list: try WatchList first.
         """
         self._exchange, self._clock = exchange, clock
@@ -92,11 +91,11 @@ class Informers:
         self._informers: dict[tuple[str, str, str, bool], Informer[Any]] = {}
 
     def __iter__(self) -> Iterator[Informer[Any]]:
-        """Iterate over all informers, in the order in which they were asked for."""
+        """Iterate over all informers, in the order of their creation."""
         return iter(self._informers.values())
 
     def of(self, resource: Resource[T]) -> Informer[T]:
-        """Return the informer of a kind, made on the first ask."""
+        """Return the informer of a kind; the first call creates it."""
         if resource.identity not in self._informers:
             self._informers[resource.identity] = Informer(resource, lambda store: self._reflectors(resource, store))
         return cast("Informer[T]", self._informers[resource.identity])
@@ -107,21 +106,21 @@ class Informers:
 
     @contextmanager
     def writing(self, resource: Resource[Any], namespace: str, name: str) -> Generator[None]:
-        """Hold back what watches say about an object while a write of ours to it is in flight."""
+        """Delay watch events of an object while our own write to it is in flight."""
         with ExitStack() as stack:
             for store in self._stores_of(resource):
                 stack.enter_context(store.writing(Request(namespace if resource.namespaced else "", name)))
             yield
 
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Lay our own write over every cache of its kind; what lies outside of its namespaces is not its business."""
+        """Store our own write in every cache of its kind, unless it is outside of the watched namespaces."""
         for store in self._stores_of(resource):
             written = store.stored(raw)
             if not resource.namespaced or not self._namespaces or written.metadata.namespace in self._namespaces:
                 store.wrote(written, base_version=base_version)
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
-        """Lay our own deletion over every cache of its kind."""
+        """Remove an object that we deleted from every cache of its kind."""
         for store in self._stores_of(resource):
             store.deleted(Request(namespace, name), uid=uid)
 

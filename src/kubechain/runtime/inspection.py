@@ -1,6 +1,6 @@
-"""The state of a manager for readiness, metrics and debugging: caches, queues, tasks and events.
+"""Reports the state of a manager for readiness, metrics and debugging: caches, queues, tasks, events.
 
-It reads and changes nothing, and shows no object and no secret.
+It changes nothing and exposes no object and no secret.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from kubechain.runtime.metrics import CONTENT_TYPE, Metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What is looked at.
+    """The parts of a manager that are reported.
 
     Attributes:
-        controllers: asked at each look, since controllers are added later.
+        controllers: called for each report, since controllers are added later.
     """
 
     identity: str
@@ -37,13 +37,13 @@ class Inspection:
     metrics: Metrics
 
     def caches_error(self) -> str:
-        """Name the caches that have no list yet; empty when all have."""
+        """Describe the caches that are not filled yet; empty when all are."""
         return "; ".join(informer.describe() for informer in self.informers if not informer.synced)
 
     def cache_metrics(self) -> Iterator[Metric]:
         """Yield age and size of each cache."""
         labels = ["kind"]
-        age = GaugeMetricFamily("kubechain_informer_age_seconds", "Since the server last said anything.", labels=labels)
+        age = GaugeMetricFamily("kubechain_informer_age_seconds", "Since data was last received.", labels=labels)
         size = GaugeMetricFamily("kubechain_informer_objects", "Objects in the cache.", labels=labels)
         now = self.clock.monotonic()
         for informer in self.informers:

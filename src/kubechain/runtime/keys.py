@@ -1,4 +1,4 @@
-"""The name of a piece of work: which object to reconcile. Used by queue, store and reconcilers; no I/O here."""
+"""The key of an object: what queues, stores and reconcilers identify it by."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """Namespace and name of the object to reconcile; the namespace of a cluster-scoped object is empty.
+    """Namespace and name of an object to reconcile; the namespace of a cluster-scoped object is empty.
 
-    A tuple rather than a dataclass: each pass through the queue hashes it some ten times, which a dataclass does in
-    Python and a tuple in C. That alone doubles the queue's throughput.
+    A tuple instead of a dataclass: a key is hashed about ten times on its way through the queue, which is done in C for
+    tuples and in Python for dataclasses. This doubles the throughput of the queue.
     """
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        """Return the form that people know from kubectl and logs: `namespace/name`."""
+        """Return `namespace/name`, as kubectl writes it."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -1,7 +1,7 @@
-"""Reads kubeconfig files as kubectl does: the list in $KUBECONFIG merged, one context chosen, files found relative.
+"""Reads kubeconfig files as kubectl does: merges the files of $KUBECONFIG, selects a context, resolves relative paths.
 
-Covers what clusters really hand out: tokens, token files, client certificates, CAs, server names, insecure, proxies.
-Exec plugins and auth providers are passed on to `authplugins`. Used by the composition root and the CLI.
+Supported are tokens, token files, client certificates, CAs, server names, insecure TLS and proxies. Exec plugins and
+auth providers are handled by `authplugins`.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ Entry = dict[str, Any]
 def load(
     *, clock: Clock, path: str | None = None, context: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> Cluster:
-    """Return the way to the cluster as kubectl would find it, or in a pod as client-go would.
+    """Return the cluster that kubectl would use, or in a pod the one that client-go would use.
 
     Args:
-        clock: for tokens that are read again.
-        path: a kubeconfig that was named explicitly; None for $KUBECONFIG, ~/.kube/config, then in-cluster.
+        clock: decides when token files are read again.
+        path: an explicit kubeconfig; None for $KUBECONFIG, ~/.kube/config, then in-cluster.
         context: None for the current one.
         environment: of the process.
 
     Raises:
-        ConfigError: nothing usable was found; says what and where.
+        ConfigError: no usable configuration was found; the message names file and field.
     """
     paths = _paths(path, environment)
     if not path and not any(one.exists() for one in paths) and "KUBERNETES_SERVICE_HOST" in environment:
@@ -54,10 +54,10 @@ def load(
 
 
 class Kubeconfig:
-    """One or more kubeconfig files, merged: of each name and of the current context the first one counts."""
+    """One or more kubeconfig files, merged: for each name and for the current context, the first file wins."""
 
     def __init__(self) -> None:
-        """Start empty; use `read`."""
+        """Create an empty one; use `read`."""
         self.current_context = ""
         self.clusters: dict[str, Entry] = {}
         self.users: dict[str, Entry] = {}
@@ -81,7 +81,7 @@ class Kubeconfig:
         return config
 
     def cluster(self, context: str | None, *, clock: Clock) -> Cluster:
-        """Return what one context leads to.
+        """Return the cluster of one context.
 
         Raises:
             ConfigError: a part is missing or not supported.
@@ -148,7 +148,7 @@ def _entries(document: Entry, plural: str, path: Path) -> list[Entry]:
 
 
 def _with_absolute_paths(body: Entry, folder: Path) -> Entry:
-    """Make file names absolute: they are relative to the file that they stand in."""
+    """Make file names absolute: they are relative to the kubeconfig's folder."""
     names = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
     return body | {name: str(folder / str(body[name])) for name in names if body.get(name)}
 
@@ -182,10 +182,10 @@ def _load_client_certificate(context: ssl.SSLContext, user: Entry) -> None:
 
 
 def load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Load a client certificate from memory: OpenSSL reads files only, so it passes through a private one.
+    """Load a client certificate from memory, through a private temporary file: OpenSSL reads files only.
 
     Raises:
-        ConfigError: they do not fit.
+        ConfigError: certificate and key are invalid or do not match.
     """
     with tempfile.NamedTemporaryFile(prefix="kubechain-", suffix=".pem") as file:  # created with mode 0600
         file.write(certificate + b"\n" + key)
@@ -215,7 +215,7 @@ def _decoded(value: object, name: str) -> bytes:
 
 
 def _tokens(user: Entry, cluster: Entry, context: ssl.SSLContext, clock: Clock) -> Tokens:
-    """Return where tokens come from, in kubectl's order of preference."""
+    """Return the source of tokens, in kubectl's order of preference."""
     if user.get("tokenFile"):
         return FileToken(Path(user["tokenFile"]), clock=clock)
     if user.get("token"):

@@ -1,14 +1,14 @@
-"""At most one replica works: a Lease that the leader renews, and everything that must happen when it cannot.
+"""Leader election with a Lease: one replica works at a time, and stops before another one may take over.
 
-client-go's numbers (15, 10, 2 seconds) and its rule: who leads stops its work when it could not renew for 10 s, five
-seconds before anybody else may take the lease. All deadlines are on the own monotonic clock and count from before a
-call was sent; each call has a time-out; nothing is inferred from the clocks of others.
+Durations are client-go's (15, 10, 2 seconds): a leader stops its work when it could not renew for 10 s, five seconds
+before another replica may take the lease. All deadlines are on the replica's own monotonic clock and start before the
+request is sent; each request has a time-out; clocks of others are not compared.
 
     follow ──(lease free, released or expired)──► lead ──(work ends)──► release
                                                     └──(not renewed for 10 s, or taken)──► LeadershipLost, process ends
 
-Leases reduce waste; they fence nothing. Safety comes from conditional writes. The client given here should have a
-connection of its own, so that a flood of our own requests cannot starve a renewal.
+A lease avoids duplicate work but does not fence writes: safety comes from conditional writes. The client should have
+a connection of its own, so that other requests cannot delay a renewal.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The three durations of an election; each must leave room for the next."""
+    """The durations of an election: retry < renew deadline < lease."""
 
     lease_seconds: int = 15
-    """How long others wait after the last renewal that they saw."""
+    """How long other replicas wait after the last renewal that they observed."""
     renew_deadline_seconds: float = 10.0
-    """How long the leader works on after its last renewal."""
+    """How long the leader continues to work after its last renewal."""
     retry_seconds: float = 2.0
-    """Between two renewals, or two looks at somebody else's lease."""
+    """Between two renewals, or two reads of a lease that another replica holds."""
     call_seconds: float = 4.0
-    """Limit for one call."""
+    """Limit for one request."""
 
     def __post_init__(self) -> None:
-        """Refuse durations that would let two lead."""
+        """Refuse durations with which two replicas could lead."""
         if not self.retry_seconds < self.renew_deadline_seconds < self.lease_seconds:
             raise ValueError("leader election: retry < renew deadline < lease duration must hold")
 
 
 class LeadershipLost(Exception):
-    """This replica no longer leads; its work is stopped and the process should end, not zero."""
+    """This replica no longer leads; its work is stopped, and the process should exit non-zero."""
 
 
 def _exit() -> None:
@@ -59,7 +59,7 @@ def _exit() -> None:
 
 
 class LeaderElector:
-    """Waits for leadership, works while it lasts."""
+    """Waits for leadership, and runs the work while it leads."""
 
     def __init__(
         self, client: Client, *, clock: Clock, identity: str, namespace: str, name: str, timing: Timing | None = None,
@@ -68,14 +68,14 @@ class LeaderElector:
         """Create an elector.
 
         Args:
-            client: should not share its connections.
+            client: should have connections of its own.
             clock: for deadlines.
             identity: of this process; unique.
             namespace: of the lease.
             name: of the lease.
             timing: durations; None for client-go's.
-            on_change: is told when leadership begins and ends.
-            exit_now: ends the process when the work does not stop in time after the leadership was lost.
+            on_change: called with True when leadership begins and with False when it ends.
+            exit_now: ends the process if the work does not stop in time after the leadership was lost.
         """
         self._client, self._clock = client, clock
         self._identity, self._namespace, self._name = identity, namespace, name
@@ -89,7 +89,7 @@ class LeaderElector:
 
     @property
     def is_leader(self) -> bool:
-        """Tell whether this replica may work now; turns False by itself when renewals stop."""
+        """Tell whether this replica leads now; becomes False without a call when renewals stop."""
         return self._clock.monotonic() < self._leads_until
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -107,7 +107,7 @@ class LeaderElector:
         finally:
             self._on_change(False)
             self._leads_until = float("-inf")
-            if not lost:  # the work is gone, however it ended
+            if not lost:  # the work has ended, whatever its result
                 await self._release()
         if lost:
             raise LeadershipLost(f"lease {self._namespace}/{self._name} was not renewed in time or was taken")
@@ -115,11 +115,11 @@ class LeaderElector:
     async def _follow(self) -> None:
         while not await self._try():
             jitter = self._clock.random.uniform(1.0, 1.2)
-            # Looking when the lease runs out, not up to a whole pause later, takes a second off each fail-over.
+            # Looking when the lease expires, not up to a whole pause later, makes each failover a second faster.
             await self._clock.sleep(min(self._timing.retry_seconds * jitter, self._free_in_seconds + jitter - 1.0))
 
     async def _lead(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Work and renew; return whether the lease was lost. The work is gone at the end, however that comes."""
+        """Work and renew; return whether the lease was lost. The work has ended when this returns or raises."""
         working = asyncio.ensure_future(work())
         renewing = asyncio.ensure_future(self._renew_on())
         renewing.add_done_callback(lambda _: self._cut_off(working))
@@ -134,7 +134,7 @@ class LeaderElector:
         return lost
 
     def _cut_off(self, working: asyncio.Future[None]) -> None:
-        """Stop the work, or the process if it would still run when others can take the lease."""
+        """Cancel the work; exit the process if it would still run when another replica can take the lease."""
         if working.done():
             return
         working.cancel()
@@ -143,7 +143,7 @@ class LeaderElector:
         working.add_done_callback(lambda _: overrun.cancel())
 
     async def _renew_on(self) -> None:
-        """Renew as long as it works; return when the lease is lost, or could be soon."""
+        """Renew until the lease is lost or could not be renewed before the deadline."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._leads_until) as deadline:
                 while self.holder == self._identity:
@@ -153,14 +153,14 @@ class LeaderElector:
         log.error("leadership lost", lease=self._name, holder=self.holder)
 
     async def _try(self) -> bool:
-        """Take or renew the lease once; failures are logged, what they mean is up to the deadline."""
+        """Try once to take or renew the lease; failures are logged and count only through the deadline."""
         started_at = self._clock.monotonic()
         self._free_in_seconds = float("inf")
         try:
             async with asyncio.timeout(self._timing.call_seconds):
                 ours = await self._take()
         except (ApiError, TransportError, TimeoutError) as error:
-            self._held = None  # the write may have been applied: look again
+            self._held = None  # the write may have been applied: read again
             log.warning("lease not reached", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])
             return False
         if ours:
@@ -175,7 +175,7 @@ class LeaderElector:
         if self.holder != self._identity and not self._is_free(held):
             return False
         if self.holder != self._identity and self._leads_until > self._clock.monotonic():
-            return False  # taken from us: never take it back within one life
+            return False  # taken by another replica: this process never takes it back
         try:
             self._held = await self._client.update(LEASES, self._renewed(held))
         except Conflict:
@@ -222,7 +222,7 @@ class LeaderElector:
         return msgspec.structs.replace(held, spec=renewed)
 
     async def _release(self) -> None:
-        """Give the lease back, so that the next leader need not wait for it to expire."""
+        """Release the lease, so that the next leader need not wait for its expiry."""
         try:
             async with asyncio.timeout(self._timing.call_seconds):
                 held = await self._read()

@@ -1,4 +1,4 @@
-"""coordination.k8s.io/v1 Leases, as leader election and replica liveness use them."""
+"""coordination.k8s.io/v1 Leases for leader election and replica liveness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kubechain.runtime.resource import Resource
 
 
 class LeaseMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Metadata of a lease: no more than the two uses need; leases are theirs alone."""
+    """The metadata that we read and write; updates drop any other, since nobody else writes these leases."""
 
     name: str
     namespace: str
@@ -26,7 +26,7 @@ class LeaseMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class LeaseSpec(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Who holds it, since when, and for how long after the last renewal."""
+    """Holder, times and duration of a lease."""
 
     holder_identity: str | None = None
     lease_duration_seconds: int | None = None
@@ -60,7 +60,7 @@ def micro_time(at: datetime) -> str:
 
 
 def parse_micro_time(text: str | None) -> datetime | None:
-    """Read metav1.MicroTime; None for nothing, or for what is none."""
+    """Parse metav1.MicroTime; None when it is missing or invalid."""
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -69,21 +69,21 @@ def parse_micro_time(text: str | None) -> datetime | None:
 
 @dataclass(slots=True)
 class Observation:
-    """How long a lease has looked the same to us, on our own monotonic clock: clocks of others are not compared."""
+    """Since when a lease has had the same renewal, on our own monotonic clock: clocks of others are not compared."""
 
     renewal: str
     since: float
 
 
 class LeaseObserver:
-    """Judges whether leases are alive by watching them change."""
+    """Measures how long leases have not been renewed."""
 
     def __init__(self) -> None:
-        """Start without having seen any."""
+        """Create an observer that has seen no lease."""
         self._seen: dict[str, Observation] = {}
 
     def unchanged_seconds(self, lease: Lease, now: float) -> float:
-        """Return for how long this lease has shown the same renewal; 0 on the first look."""
+        """Return for how long this lease has had the same renewal; 0 at the first look."""
         renewal = f"{lease.metadata.uid} {lease.spec.holder_identity} {lease.spec.renew_time}"
         seen = self._seen.get(lease.metadata.name)
         if seen is None or seen.renewal != renewal:
@@ -91,6 +91,6 @@ class LeaseObserver:
         return now - seen.since
 
     def keep(self, names: Set[str]) -> None:
-        """Forget all leases but these: replicas come and go for as long as we live."""
+        """Forget all leases except these, so that memory is bounded while replicas come and go."""
         for name in self._seen.keys() - names:
             del self._seen[name]

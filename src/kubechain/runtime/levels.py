@@ -1,4 +1,4 @@
-"""The order of keys of one priority in a work queue: a fair turn for each namespace."""
+"""The order of the keys of one priority in a work queue: namespaces take turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kubechain.runtime.keys import Request
 
 
 class Level:
-    """The ready keys of one priority: first in, first out within a namespace, namespaces in turn."""
+    """The ready keys of one priority: first in, first out within a namespace; namespaces take turns."""
 
     __slots__ = ("namespaces",)
 
@@ -17,14 +17,14 @@ class Level:
         self.namespaces: OrderedDict[str, OrderedDict[Request, float]] = OrderedDict()
 
     def put(self, key: Request, added_at: float) -> None:
-        """Add a key behind those of its namespace."""
+        """Add a key as the last one of its namespace."""
         keys = self.namespaces.get(key.namespace)
         if keys is None:
             keys = self.namespaces[key.namespace] = OrderedDict()
         keys[key] = added_at
 
     def take(self, key: Request) -> float:
-        """Remove a key, and return when it was added."""
+        """Remove a key and return the time at which it was added."""
         keys = self.namespaces[key.namespace]
         added_at = keys.pop(key)
         if not keys:
@@ -32,7 +32,7 @@ class Level:
         return added_at
 
     def take_next(self) -> tuple[Request, float]:
-        """Remove the first key of the next namespace, and return it with when it was added."""
+        """Remove the first key of the next namespace; return it and the time at which it was added."""
         namespaces = self.namespaces
         namespace = next(iter(namespaces))
         keys = namespaces[namespace]
@@ -44,5 +44,5 @@ class Level:
         return taken
 
     def oldest(self) -> float:
-        """Return when the key that has waited longest was added."""
+        """Return the time at which the oldest key was added."""
         return min(next(iter(keys.values())) for keys in self.namespaces.values())

@@ -1,11 +1,9 @@
-"""Which replicas of the manager are alive: the question whether an interrupted piece of work is an orphan.
+"""Which replicas of the manager are alive, so that work claimed by a dead replica can be taken over.
 
-A holder is `<pod>_<uuid of the process>`. Each replica keeps one Lease that says that it lives; a replica whose lease
-is missing, or has not been renewed for its duration as seen on our own clock, is gone. A process with our pod's name
-and another uuid is our predecessor: gone at once. A wrong verdict costs a repeated claim, never safety: claims are
-compare-and-swap.
-
-Used by reconcilers through the `Liveness` protocol. What must not go here: what is done about orphans.
+A holder is `<pod>_<uuid of the process>`. Each replica renews a Lease of its own; a replica is gone when its lease is
+missing, names another holder, or has not been renewed for its duration as measured on our own clock. A holder with our
+pod's name and another uuid is a previous process of this pod and gone at once. A wrong result costs a repeated claim,
+never safety: claims are compare-and-swap. The take-over itself must not go here.
 """
 
 from __future__ import annotations
@@ -44,28 +42,28 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 DURATION_SECONDS = 30
 RENEW_SECONDS = 10.0
-"""Three renewals may fail before others think that we are gone."""
+"""Three renewals may fail before other replicas consider this one gone."""
 
 PASSING = (TransportError, Conflict, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout)
-"""Failures of a create that say nothing about us; a resource quota, for one, answers 409 when others create too."""
+"""Temporary failures of a create; 409 among them, because a resource quota answers it under concurrency."""
 
 START_SECONDS = 2.0
-"""Between two tries to announce this replica while the server cannot be reached."""
+"""Between two attempts to create our lease while the server cannot be reached."""
 
 OWN_LOOK_SECONDS = 12.0
-"""How long we watch a lease ourselves, however old it claims to be: clocks differ, and a living replica renews at least
-once in this time. The rest of its duration may have passed before we looked."""
+"""How long we observe a lease before we call its holder gone, whatever renewTime it has: clocks differ, and a living
+replica renews at least once in this time."""
 
 ROLE_LABEL = "app.kubernetes.io/component"
 ROLE = "replica-liveness"
 
 SWEEP_SECONDS = 300.0
 ABANDONED_SECONDS = 600.0
-"""Leases of replicas that crashed are deleted by the others after this long without renewal."""
+"""Leases of crashed replicas are deleted by the others after this long without renewal."""
 
 
 class Liveness(Protocol):
-    """Says whether the holder of a claim is gone."""
+    """Tells whether the holder of a claim is gone."""
 
     async def is_gone(self, holder: str) -> bool | float:
         """Return True when the holder is gone, False when it is this process, else the seconds until the next look."""
@@ -73,19 +71,19 @@ class Liveness(Protocol):
 
 
 class SoleReplica:
-    """For planes where this is the only manager: every other holder is a process of the past. Costs no requests."""
+    """Liveness where this is the only manager: every other holder is a previous process. Needs no requests."""
 
     def __init__(self, identity: str) -> None:
         """Create it for this process's identity."""
         self._identity = identity
 
     async def is_gone(self, holder: str) -> bool | float:
-        """Return whether it is not us."""
+        """Return whether the holder is another process."""
         return holder != self._identity
 
 
 class LeaseLiveness:
-    """Says that we live, and knows who else does, by Leases."""
+    """Liveness by Leases: renews our own and looks at those of others."""
 
     def __init__(self, client: Client, *, clock: Clock, identity: str, namespace: str) -> None:
         """Create it; the own lease is made by `start`.
@@ -105,7 +103,7 @@ class LeaseLiveness:
         self._swept_at = clock.monotonic()
 
     async def start(self) -> None:
-        """Make the own lease, however long that takes; awaited before anything is claimed under this identity.
+        """Create our lease, and retry until it succeeds; awaited before anything is claimed under this identity.
 
         Raises:
             ApiError: the server refuses it.
@@ -113,7 +111,7 @@ class LeaseLiveness:
         while True:
             try:
                 await self._client.create(LEASES, self._lease())
-            except AlreadyExists:  # the reply to an earlier try was lost
+            except AlreadyExists:  # the response to an earlier attempt was lost
                 return
             except PASSING as error:
                 log.warning("liveness not announced yet", error=f"{type(error).__name__}: {error}"[:256])
@@ -131,7 +129,7 @@ class LeaseLiveness:
             await self._depart()
 
     async def is_gone(self, holder: str) -> bool | float:
-        """Judge a holder; see `Liveness`."""
+        """Tell whether a holder is gone; see `Liveness`."""
         if holder == self._identity:
             return False
         if _pod_of(holder) == self._pod:
@@ -148,7 +146,7 @@ class LeaseLiveness:
         return True if unchanged >= duration else duration - unchanged
 
     def _age_seconds(self, lease: Lease) -> float:
-        """How old the last renewal says it is; worth as much as two clocks agree."""
+        """Return the age of the last renewal by its own timestamp; as accurate as the two clocks agree."""
         renewed_at = parse_micro_time(lease.spec.renew_time)
         return 0.0 if renewed_at is None else (self._clock.now() - renewed_at).total_seconds()
 
@@ -166,11 +164,11 @@ class LeaseLiveness:
         patch = {"spec": {"renewTime": micro_time(self._clock.now()), "holderIdentity": self._identity}}
         try:
             await self._client.patch(LEASES, self._namespace, lease_name(self._identity), patch)
-        except NotFound:  # swept by a replica that could not see us renew
+        except NotFound:  # deleted by a replica to which we seemed gone
             await self._client.create(LEASES, self._lease())
 
     async def _sweep(self) -> None:
-        """Delete what crashed replicas left behind."""
+        """Delete the leases of crashed replicas."""
         now = self._clock.monotonic()
         leases = await self._client.list(LEASES, self._namespace, label_selector=f"{ROLE_LABEL}={ROLE}")
         self._observer.keep({lease.metadata.name for lease in leases})
@@ -204,7 +202,7 @@ class LeaseLiveness:
 
 
 def lease_name(identity: str) -> str:
-    """Return the name of the lease that says that a replica lives."""
+    """Return the name of the lease of a replica."""
     return f"kubechain-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 

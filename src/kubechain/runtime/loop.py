@@ -1,12 +1,12 @@
-"""Turns changes of objects into reconciles: which key, when, how many at once, and what happens with the result.
+"""The control loop of one kind: takes keys from the queue, runs the reconciler, and requeues by its result.
 
-One reconcile is: a key from the queue, a task of its own, the reconciler, and `_settle`, the only place where a result
-or an error becomes a requeue, a log line and a metric. A worker is a task made on demand, so that thousands of them
-cost nothing while there is nothing to do.
+Each reconcile is a task of its own, created on demand, so that a limit of thousands of workers costs nothing while the
+queue is empty. `_settle_result` and `_settle_error` are the only places where a result or an error becomes a requeue
+and a log line.
 
-A reconciler's own writes do not wake the same key again: the write is in the cache before the call returns, so there
-is nothing in it that the reconcile does not know. One that wants another turn asks for it
-(`Result(requeue_after_seconds=0)`). Writes of others, and own writes seen through another key, wake as usual.
+A write of a reconciler does not enqueue the key that is being reconciled: the write is in the cache before the call
+returns, so the reconcile already knows it. A reconciler that needs another run returns
+`Result(requeue_after_seconds=0)`. Writes of others, and own writes that map to another key, enqueue as usual.
 """
 
 from __future__ import annotations
@@ -35,45 +35,45 @@ from kubechain.runtime.telemetry import Telemetry
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 DEFAULT_WORKERS = 10
-"""For reconciles that compute and write; those that wait for others (models, tools) want hundreds."""
+"""For reconciles that compute and write; those that wait for models or tools need hundreds."""
 
 SYNC_TIMEOUT_SECONDS = 120.0
-"""How long a controller waits for its caches before it gives up, controller-runtime's number."""
+"""How long a controller waits for its caches before it fails, as in controller-runtime."""
 
 DRAIN_SECONDS = 20.0
-"""How long reconciles in flight may go on at a stop; then they are cancelled."""
+"""How long reconciles in flight may continue at a stop before they are cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a reconcile that did not fail asks for."""
+    """What to do after a reconcile that did not fail."""
 
     requeue_after_seconds: float | None = None
-    """When to run again without a change; 0 for at once, None for not at all."""
+    """Requeue after this time; 0 for at once, None for no requeue."""
 
 
 class Reconciler(Protocol):
-    """Brings one object closer to what its spec says."""
+    """Brings the state of one object closer to its spec."""
 
     async def reconcile(self, request: Request) -> Result:
-        """Look at everything anew (level-based), do what is missing (idempotent)."""
+        """Read the current state (level-based) and do what is missing (idempotent)."""
         ...
 
 
 class SyncTimeout(Exception):
-    """The caches that a controller needs did not fill in time."""
+    """The caches were not filled in time."""
 
 
 @dataclass(slots=True, eq=False)
-class _Turn:
-    """The reconcile that is running in the current context."""
+class _Current:
+    """The reconcile of the current task."""
 
     controller: Controller
     key: Request
     running: bool = True
 
 
-_turn: ContextVar[_Turn | None] = ContextVar("kubechain_reconcile", default=None)
+_current: ContextVar[_Current | None] = ContextVar("kubechain_reconcile", default=None)
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class ControllerOptions:
 
 @dataclass(slots=True)
 class Inputs:
-    """What a controller listens to; filled by the builder.
+    """The sources of a controller's keys.
 
     Attributes:
         primary: the kind that it reconciles.
@@ -109,11 +109,11 @@ class Controller:
         self, name: str, reconciler: Reconciler, inputs: Inputs, *, clock: Clock, metrics: ControllerMetrics,
         telemetry: Telemetry, options: ControllerOptions, caches: Callable[[], Iterable[Informer[Any]]],
     ) -> None:  # fmt: skip
-        """Create a controller and start to listen; work begins with `run`.
+        """Create a controller and add its handlers; `run` reconciles.
 
         Args:
-            caches: all that must be filled before: a reconciler reads more than it listens to, and a cache that is
-                still empty says of everything that it does not exist.
+            caches: must be filled before the first reconcile. All caches of the manager, not only the sources: a
+                reconciler reads other kinds too, and in an empty cache every object seems to be missing.
         """
         self.name = name
         self.options = options
@@ -150,19 +150,19 @@ class Controller:
             self.queue.shut_down()
 
     async def drain(self) -> None:
-        """Start no more reconciles, and return when those in flight are done or their time is over."""
+        """Start no more reconciles; return when those in flight are done or `drain_seconds` have passed."""
         self._stopping = True
         self.queue.shut_down()
         if len(self.queue):
-            log.info("keys left to whoever comes next", controller=self.name, ready=len(self.queue))
+            log.info("stopped with keys in the queue", controller=self.name, ready=len(self.queue))
         try:
             async with asyncio.timeout(self.options.drain_seconds):
                 await self.queue.wait_idle()
         except TimeoutError:
-            log.warning("reconciles cut off at the stop", controller=self.name, active=self._active)
+            log.warning("reconciles cancelled at the stop", controller=self.name, active=self._active)
 
     def resync(self) -> None:
-        """Enqueue every object of the kind at low priority; for keys that a changed filter lets in."""
+        """Enqueue every object of the kind at low priority; needed when the filter of keys has changed."""
         for held in self._inputs.primary.store.scan():
             self.queue.add(Request(held.metadata.namespace, held.metadata.name), priority=workqueue.LOW)
 
@@ -183,7 +183,7 @@ class Controller:
             raise SyncTimeout(f'controller "{self.name}": caches not filled within {limit:g} s: {stuck}') from error
 
     async def _dispatch(self, workers: asyncio.TaskGroup) -> None:
-        """Give each ready key a task of its own, as long as there is a slot."""
+        """Start a task for each ready key, as long as a worker is free."""
         while True:
             await self._slots.acquire()
             try:
@@ -194,11 +194,11 @@ class Controller:
             self._active += 1
             self._metrics.started(waited_seconds=item.waited_seconds, active=self._active)
             started_at = self._clock.monotonic()
-            # A callback and not a `finally`: what is cancelled before its first step runs none of its own code.
+            # A callback instead of `finally`: a task that is cancelled before its first step runs no code of its own.
             workers.create_task(self._work(item)).add_done_callback(partial(self._give_back, item, started_at))
 
     def _give_back(self, item: workqueue.Item, started_at: float, worker: asyncio.Task[None]) -> None:
-        """Give key and slot back, however the reconcile ended; work that was cut off inside is asked for again."""
+        """Release key and worker after a reconcile; requeue the key if the reconcile cancelled itself."""
         self._active -= 1
         self._slots.release()
         self._metrics.ended(duration_seconds=self._clock.monotonic() - started_at, active=self._active)
@@ -208,8 +208,8 @@ class Controller:
 
     async def _work(self, item: workqueue.Item) -> None:
         """Run one reconcile."""
-        key, turn = item.key, _Turn(self, item.key)
-        _turn.set(turn)  # this task's own context: nothing to reset
+        key, current = item.key, _Current(self, item.key)
+        _current.set(current)  # in the context of this task: no reset needed
         reconcile_id = f"{self._clock.random.getrandbits(64):016x}"
         try:
             with bound_contextvars(
@@ -217,7 +217,7 @@ class Controller:
             ):
                 outcome = await self._traced(item)
         finally:
-            turn.running = False
+            current.running = False
         self._metrics.reconciled(outcome)
 
     async def _traced(self, item: workqueue.Item) -> str:
@@ -232,7 +232,7 @@ class Controller:
         try:
             async with asyncio.timeout(self.options.reconcile_timeout_seconds):
                 result = await self._reconciler.reconcile(item.key)
-        except Exception as error:  # noqa: BLE001  the worker loop: one reconcile hurts no other
+        except Exception as error:  # noqa: BLE001  the worker loop: a failure must not affect other reconciles
             return self._settle_error(item, error)
         return self._settle_result(item, result)
 
@@ -267,7 +267,7 @@ class Controller:
             "attempt": self.queue.failures(key),
         }
         match error:
-            case Conflict():  # expected where several write; the next try sees the newer object
+            case Conflict():  # expected with several writers; the retry reads the newer object
                 log.info("reconcile lost a race", **facts)
             case ApiError() | TransportError():
                 log.warning("reconcile failed", **facts)
@@ -295,9 +295,9 @@ class Controller:
         return enqueue
 
     def _knows(self, key: Request) -> bool:
-        """Tell whether the reconcile that runs right here is this controller's for this key."""
-        turn = _turn.get()
-        return turn is not None and turn.running and turn.controller is self and turn.key == key
+        """Tell whether the current task is this controller's reconcile of this key."""
+        current = _current.get()
+        return current is not None and current.running and current.controller is self and current.key == key
 
 
 def _text(error: Exception) -> str:

@@ -1,9 +1,8 @@
-"""Runs everything: caches, controllers, leader election, servers for probes and metrics; starts and stops in order.
+"""The manager: creates caches, clients and recorders for controllers, and starts and stops everything in order.
 
-Built once by the composition root, which makes controllers on it and then awaits `run`. Start: HTTP servers, caches,
-what runs on every replica, and last what needs leadership. Stop: the other way round, so that a reconcile in flight
-still has its caches, its events are written, and the lease is released only when nobody works any more. What must not
-go here: anything that one of the parts could do itself.
+Start order: HTTP servers, caches, runnables for every replica, runnables that need leadership. Stop order: the reverse,
+so that reconciles in flight still have their caches, their events are written, and the lease is released only when no
+reconcile runs. What must not go here: work that one of the parts can do itself.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ T = TypeVar("T", bound=KubernetesObject)
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 30.0
-"""A pod's default terminationGracePeriodSeconds: after that the kubelet kills anyway."""
+"""The default terminationGracePeriodSeconds of a pod, after which the kubelet kills it."""
 
 EVENTS_SECONDS = 3.0
-"""How long a stop waits for the last events."""
+"""How long a stop waits until the last events are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Election:
-    """Where replicas compete."""
+    """Namespace, name and timing of the leader election's lease."""
 
     namespace: str
     name: str = "kubechain-manager"
@@ -60,19 +59,19 @@ class Election:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a manager works.
+    """Options of a manager.
 
     Attributes:
-        namespaces: where to look; none means everywhere.
-        election: None works at once and believes to be the only replica.
+        namespaces: to watch; none means all.
+        election: None starts without election and assumes that there is only one replica.
         probe_address: `host:port` of /healthz and /readyz; None for none.
-        metrics_address: `host:port` of /metrics; None for none, the same address shares the server.
-        debug: also serve /debug beside the metrics.
-        endpoint_address: `host:port` of the inbound endpoints, a port of its own; None for none.
-        watch_list: get the initial state by a watch where it is served.
+        metrics_address: `host:port` of /metrics; None for none. May be the same as `probe_address`.
+        debug: serve /debug at `metrics_address`.
+        endpoint_address: `host:port` of the inbound endpoints, which share no port with the others; None for none.
+        watch_list: read the initial state by a watch where the server supports it.
         grace_seconds: limit for an ordered stop.
-        gc_threshold: for `gc.set_threshold`; None leaves it. Caches hold few objects that could form cycles.
-        gc_freeze: take what exists after the first sync out of the collector's sight.
+        gc_threshold: for `gc.set_threshold`; None for no change. Few objects of a cache can form cycles.
+        gc_freeze: exclude the objects that exist after the first sync from garbage collection.
     """
 
     namespaces: Sequence[str] = ()
@@ -88,30 +87,30 @@ class Options:
 
 
 def new_identity(clock: Clock, *, pod: str | None = None) -> str:
-    """Return the name of this process: `<pod>_<uuid>`, the uuid being new for each process."""
+    """Return a new identity for this process: `<pod>_<uuid>`."""
     name = pod or os.environ.get("POD_NAME") or socket.gethostname()
     return f"{name}_{uuid.UUID(int=clock.random.getrandbits(128), version=4)}"
 
 
 class Manager:
-    """One replica of an operator."""
+    """Runs one replica of an operator."""
 
     def __init__(
         self, exchange: Exchange, *, clock: Clock | None = None, identity: str | None = None,
         options: Options | None = None, lease_exchange: Exchange | None = None, liveness: Liveness | None = None,
         host: str = "kubernetes", telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:  # fmt: skip
-        """Create a manager; nothing happens before `run`.
+        """Create a manager; `run` starts it.
 
         Args:
-            exchange: to the API server; closed by whoever made it.
+            exchange: to the API server; closed by its owner.
             clock: None for the real time.
-            identity: `<pod>_<uuid of the process>`; None makes one.
+            identity: `<pod>_<uuid of the process>`; None creates one.
             options: None for the defaults.
-            lease_exchange: a connection of its own for leader election and liveness; None shares `exchange`.
-            liveness: who judges other replicas; None follows from whether there is an election.
+            lease_exchange: a separate connection for leader election and liveness; None shares `exchange`.
+            liveness: of other replicas; None for leases with an election, and for `SoleReplica` without.
             host: of the API server, for metrics.
-            telemetry: where spans go; recorded by the controllers, and for whoever calls models and tools.
+            telemetry: receives a span for each reconcile, and the spans of the reconcilers.
         """
         self.options = options or Options()
         self.clock: Clock = clock or SystemClock()
@@ -139,16 +138,16 @@ class Manager:
         )  # fmt: skip
         self._add_checks()
 
-    # --- what the composition root builds with
+    # --- building
 
     def informer(self, resource: Resource[T]) -> Informer[T]:
-        """Return the shared cache of a kind, made on the first ask; before the start only."""
+        """Return the shared cache of a kind; the first call creates it and must come before the start."""
         if self._started and not self._informers.has(resource):
             raise RuntimeError(f"manager: caches are made before the start: {resource.kind}")
         return self._informers.of(resource)
 
     def informers(self) -> Iterable[Informer[Any]]:
-        """Return every cache that there is."""
+        """Return all caches."""
         return self._informers
 
     def lister(self, resource: Resource[T]) -> Lister[T]:
@@ -156,23 +155,23 @@ class Manager:
         return self.informer(resource).lister
 
     def metadata_lister(self, resource: Resource[Any]) -> Lister[PartialObject]:
-        """Return the reader of a cache that never holds more than metadata; for Secrets."""
+        """Return the reader of a kind's cache of metadata; for Secrets, whose data is not cached."""
         return self.lister(metadata_only(resource))
 
     def add_index(self, resource: Resource[T], name: str, fn: Callable[[T], Iterable[str]]) -> None:
-        """Index a kind's cache by what `fn` returns for each object."""
+        """Index a kind's cache by the values that `fn` returns for each object."""
         self.informer(resource).store.add_index(name, fn)
 
     def recorder(self, component: str) -> EventRecorder:
-        """Return a recorder that speaks for one component."""
+        """Return a recorder of events of one component."""
         return EventRecorder(self.events, component)
 
     def add_runnable(self, runnable: Runnable, *, needs_leader: bool = True) -> None:
-        """Run something with the manager; before the start only.
+        """Add a runnable; before the start only.
 
         Args:
-            runnable: what to run; its `drain`, if it has one, is awaited at a stop.
-            needs_leader: run it only while this replica leads.
+            runnable: its `drain`, if it has one, is awaited at a stop.
+            needs_leader: run only while this replica leads.
         """
         if self._started:
             raise RuntimeError("manager: runnables are added before the start")
@@ -181,13 +180,13 @@ class Manager:
     def add_endpoint(
         self, path: str, handler: InboundHandler, *, needs_leader: bool = False, methods: Sequence[str] = METHODS
     ) -> None:
-        """Answer inbound HTTP requests at `Options.endpoint_address`; before the start only.
+        """Add an inbound HTTP endpoint at `Options.endpoint_address`; before the start only.
 
         Args:
-            path: may have parts in braces, as in `/approvals/{id}`.
-            handler: answers a request; size, number and time of requests are limited before it.
-            needs_leader: answer 503 while this replica does not lead, or is stopping.
-            methods: others are answered 405.
+            path: may have variables, as in `/approvals/{id}`.
+            handler: answers requests, which are limited in size, number and time.
+            needs_leader: answer 503 while this replica does not lead or is stopping.
+            methods: other methods get a 405.
         """
         if self._started:
             raise RuntimeError("manager: endpoints are added before the start")
@@ -195,22 +194,22 @@ class Manager:
 
     @property
     def leads(self) -> bool:
-        """Tell whether what needs leadership runs here and no stop has begun; true without an election."""
+        """Tell whether this replica leads and is not stopping; without an election, whether it is running."""
         return self._leads and not self._stop.is_set()
 
     # --- running
 
     async def run(self) -> None:
-        """Run until `stop`, or until something fails.
+        """Run until `stop` is called or a part fails.
 
         Raises:
-            ExceptionGroup: of what failed: SyncTimeout, LeadershipLost, or an exception of a runnable.
+            ExceptionGroup: with SyncTimeout, LeadershipLost, or the exceptions of runnables.
         """
         self._started = True
         if self.options.gc_threshold is not None:
             gc.set_threshold(*self.options.gc_threshold)
         if self.options.gc_freeze:
-            gc.collect()  # what the start left over; here it keeps nobody waiting, after the sync it would
+            gc.collect()  # here, where it delays nothing; after the sync it would
         servers = self._servers()
         try:
             for server in servers:
@@ -222,11 +221,11 @@ class Manager:
                 await server.stop()
 
     def stop(self) -> None:
-        """Begin an ordered stop; `run` returns when it is done."""
+        """Start an ordered stop; `run` returns when it is done."""
         self._stop.set()
 
     async def wait_synced(self) -> None:
-        """Return when every cache has its first list."""
+        """Return when every cache is filled."""
         for informer in self._informers:
             await informer.wait_synced()
 
@@ -249,17 +248,17 @@ class Manager:
                 await cancel(everywhere)
                 await self._drain_events()
         except TimeoutError:
-            log.error("stop took too long, cut off", grace_seconds=self.options.grace_seconds)
+            log.error("stop took too long, cancelled", grace_seconds=self.options.grace_seconds)
         await cancel([leading, *everywhere, *events, *base])
 
     async def _follow_and_lead(self) -> None:
         if isinstance(self.liveness, LeaseLiveness):
-            await self.liveness.start()  # before anything is claimed under our identity
+            await self.liveness.start()  # before a claim is made under our identity
         elector = self._elector()
         await (elector.run(self._lead) if elector else self._lead())
 
     async def _lead(self) -> None:
-        """Run what only the leader runs, until the stop; then let it finish."""
+        """Run the runnables that need leadership until the stop, then drain them."""
         self._began_to_lead = self._leads = True
         try:
             async with asyncio.TaskGroup() as group:
@@ -299,7 +298,7 @@ class Manager:
             self._lease_client, clock=self.clock, identity=self.identity, namespace=self.options.election.namespace
         )
 
-    # --- what others see
+    # --- health, metrics and servers
 
     def _add_checks(self) -> None:
         self.readiness.add("caches", lambda: self._inspection.caches_error() if self._started else "not started")
@@ -310,7 +309,7 @@ class Manager:
         return [one for one in [*self._everywhere, *self._leader_only] if isinstance(one, Controller)]
 
     def _servers(self) -> list[HttpServer | EndpointServer]:
-        """Return the servers to start; pages with the same address share one, endpoints have their own."""
+        """Return the servers to start; pages with the same address share one, endpoints do not."""
         pages: dict[str, dict[str, Page]] = {}
         if self.options.probe_address:
             probes = pages.setdefault(self.options.probe_address, {})

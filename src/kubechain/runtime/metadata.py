@@ -1,8 +1,7 @@
-"""The small decoded part of every cached object, and the cutting of raw objects down to what is worth keeping.
+"""The decoded metadata of cached objects, and the reduction of received objects to what is stored.
 
-The store holds raw bytes, because they cost a third of decoded objects in memory and nothing in garbage collection;
-whatever the runtime itself must know without decoding the whole (names, versions, owners) is here. What must not go
-here: anything of spec or status.
+The store holds encoded objects: they need a third of the memory of decoded ones and no garbage collection. The fields
+that the runtime itself reads (names, versions, owners) are decoded here. Nothing of spec or status here.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import msgspec
 T = TypeVar("T")
 
 DEPTH_LIMIT = 400
-"""How deep an object may be nested here. kube-apiserver takes ten thousand levels wherever a schema allows any JSON;
-our decoders follow a thousand, and the models' own two hundred."""
+"""Deepest nesting that is kept. kube-apiserver accepts ten thousand levels where a schema allows any JSON; our decoders
+accept a thousand, and those of the models two hundred."""
 
 
 class OwnerReference(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -34,9 +33,9 @@ class OwnerReference(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What the runtime itself reads of an object, and so what each cached object costs beside its bytes.
+    """The metadata that the runtime itself reads; decoded for each cached object.
 
-    `gc=False` keeps ten thousand of these out of the cyclic collector's way: nothing in them can form a cycle.
+    `gc=False`: they cannot form reference cycles, and the collector need not visit them.
     """
 
     name: str = ""
@@ -47,12 +46,12 @@ class Identity(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     @property
     def version(self) -> int:
-        """Return the resourceVersion as the number that it is: versions of one kind are ordered (KEP-5504)."""
+        """Return the resourceVersion as a number: versions of one kind are ordered (KEP-5504)."""
         return version_number(self.resource_version)
 
 
 class Metadata(Identity, frozen=True, gc=False, rename="camel"):
-    """All metadata of an object, as far as anybody here may want to read it."""
+    """All metadata of an object that controllers read."""
 
     generation: int = 0
     labels: dict[str, str] | None = None
@@ -63,7 +62,7 @@ class Metadata(Identity, frozen=True, gc=False, rename="camel"):
 
 
 class PartialObject(msgspec.Struct, frozen=True, rename="camel"):
-    """An object of which only the metadata is known: `meta.k8s.io/v1 PartialObjectMetadata`."""
+    """An object without spec and status: `meta.k8s.io/v1 PartialObjectMetadata`."""
 
     metadata: Metadata
     api_version: str = ""
@@ -71,7 +70,7 @@ class PartialObject(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """A raw object as the store keeps it, and what is decoded of its metadata."""
+    """An object as the store keeps it: encoded, with its decoded identity."""
 
     raw: bytes
     metadata: Identity
@@ -82,23 +81,23 @@ _IDENTITY = msgspec.json.Decoder(Identity)
 _PARTIAL = msgspec.json.Decoder(PartialObject)
 _ENCODER = msgspec.json.Encoder()
 _BUFFER = bytearray()
-"""Where objects are encoded before they are copied in their exact size; one event loop, no await between."""
+"""Objects are encoded into this buffer and then copied in their exact size; safe on one event loop."""
 
 
 _NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-"""Whole strings, so that brackets in them are passed over, and brackets."""
+"""Matches brackets, and whole strings, so that brackets within strings are skipped."""
 
 
 def version_number(resource_version: str) -> int:
-    """Return a resourceVersion as a number; 0 for the empty one, which means "any"."""
+    """Return a resourceVersion as a number; 0 for the empty one, which means any version."""
     return int(resource_version) if resource_version else 0
 
 
 def decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
-    """Decode; what is nested deeper than the decoder can follow is null, so that one object harms no other.
+    """Decode; values nested deeper than the decoder accepts become null, so that the rest of the object is decoded.
 
     Raises:
-        msgspec.MsgspecError: it is not what the decoder expects.
+        msgspec.MsgspecError: the bytes do not fit the decoder's type.
     """
     try:
         return decoder.decode(raw)
@@ -130,19 +129,19 @@ def decode_partial(raw: bytes) -> PartialObject:
 
 
 def stored(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_only: bool = False) -> Stored:
-    """Drop what nobody here reads from a raw object and decode its metadata.
+    """Reduce a received object to what is stored, and decode its identity.
 
-    `metadata.managedFields` goes (often half of an object); apiVersion and kind are set, because items of a list lack
-    them and partial objects carry those of the envelope.
+    `metadata.managedFields` is removed (often half of an object); apiVersion and kind are set, because list items have
+    none and partial objects have those of PartialObjectMetadata.
 
     Args:
-        raw: JSON as received; it may be a view into a larger buffer, the result never is.
-        api_version: of the kind that was asked for.
-        kind: the kind that was asked for.
-        metadata_only: also drop everything but the metadata.
+        raw: JSON as received; may be a view into a larger buffer, which the result is not.
+        api_version: of the requested kind.
+        kind: the requested kind.
+        metadata_only: keep only the metadata.
 
     Raises:
-        msgspec.MsgspecError: this is not a Kubernetes object.
+        msgspec.MsgspecError: the bytes are not a Kubernetes object.
     """
     members = decoded(_MEMBERS, raw)
     encoded = members["metadata"]
@@ -152,14 +151,14 @@ def stored(raw: bytes | msgspec.Raw, *, api_version: str, kind: str, metadata_on
     kept = {} if metadata_only else members
     kept |= _type_members(api_version, kind)
     kept["metadata"] = encoded
-    # Not encode(): what it returns keeps its spare room, half as much again as the object, for as long as it lives.
+    # Not encode(): the bytes that it returns keep spare capacity, half the size of the object.
     _ENCODER.encode_into(kept, _BUFFER)
     identity = _IDENTITY.decode(encoded)
-    msgspec.structs.force_setattr(identity, "namespace", intern(identity.namespace))  # one text for all that live there
+    msgspec.structs.force_setattr(identity, "namespace", intern(identity.namespace))  # one string for all objects
     return Stored(raw=bytes(_BUFFER), metadata=identity)
 
 
 @cache
 def _type_members(api_version: str, kind: str) -> Mapping[str, msgspec.Raw]:
-    """Return the two members that say what an object is, encoded once for all objects of a kind."""
+    """Return apiVersion and kind, encoded once for all objects of a kind."""
     return {"apiVersion": msgspec.Raw(_ENCODER.encode(api_version)), "kind": msgspec.Raw(_ENCODER.encode(kind))}

@@ -1,4 +1,4 @@
-"""Counts requests to the API server around any exchange, under client-go's metric name."""
+"""Counts requests to the API server, under client-go's metric name."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from kubechain.runtime.errors import TransportError
 from kubechain.runtime.transport import Exchange, Reply, StreamReply
 
 NO_ANSWER = "<error>"
-"""client-go's code for requests without an answer."""
+"""client-go's code for requests without a response."""
 
 
 class MeteredExchange:
-    """Passes everything on and counts it."""
+    """An exchange that forwards requests to another one and counts them."""
 
     def __init__(self, inner: Exchange, requests: Counter, *, host: str) -> None:
         """Wrap an exchange.
 
         Args:
-            inner: does the work.
+            inner: sends the requests.
             requests: counter with the labels code, method and host.
             host: of the server.
         """
@@ -60,7 +60,7 @@ class MeteredExchange:
             yield reply
 
     async def aclose(self) -> None:
-        """Close what was wrapped."""
+        """Close the wrapped exchange."""
         await self._inner.aclose()
 
     def _count(self, code: str, method: str) -> None:

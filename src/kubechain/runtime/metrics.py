@@ -1,7 +1,7 @@
 """Prometheus metrics under controller-runtime's names, so that dashboards made for Go operators work.
 
-Each manager has a registry of its own. Counters and histograms are written where things happen; gauges that can be
-read (queue depth, cache age) are read when somebody scrapes. What must not go here: metrics about our kinds.
+Each manager has its own registry. Counters and histograms are updated as events happen; gauges such as queue depth and
+cache age are read at each scrape. What must not go here: metrics about our kinds.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ RECONCILE_BUCKETS = (
 
 
 class ControllerMetrics:
-    """What one controller counts; its children are looked up once."""
+    """The metrics of one controller; label lookups are done once."""
 
     def __init__(self, metrics: Metrics, name: str, *, workers: int) -> None:
-        """Create the children of `name`."""
+        """Look up the metrics with the label `name`."""
         self._waited = metrics.queue_duration.labels(name, name)
         self._worked = metrics.work_duration.labels(name, name)
         self._duration = metrics.reconcile_time.labels(name)
@@ -48,16 +48,17 @@ class ControllerMetrics:
         self._active.set(active)
 
     def ended(self, *, duration_seconds: float, active: int) -> None:
-        """Count the end of a reconcile, however it ended."""
+        """Count the end of a reconcile, whatever its result."""
         self._worked.observe(duration_seconds)
         self._duration.observe(duration_seconds)
         self._active.set(active)
 
     def reconciled(self, outcome: str) -> None:
-        """Count how a reconcile ended: a result's name, or what kind of error more than others.
+        """Count the result of a reconcile.
 
         Args:
-            outcome: `terminal` is an error without retry, `panic` one that nobody foresaw: a defect.
+            outcome: `success`, `requeue_after`, `error`, `terminal` (an error without retry) or `panic` (an unexpected
+                exception, so a defect).
         """
         if outcome in ("terminal", "panic"):
             (self._terminal if outcome == "terminal" else self._panics).inc()
@@ -71,7 +72,7 @@ class Metrics:
     """The registry of one manager."""
 
     def __init__(self) -> None:
-        """Create the metrics, all without values."""
+        """Register the metrics."""
         self.registry = registry = CollectorRegistry()
         self.reconcile_total = Counter(
             "controller_runtime_reconcile", "Reconciles per controller.", ["controller", "result"], registry=registry
@@ -84,7 +85,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.reconcile_panics = Counter(
-            "controller_runtime_reconcile_panics", "Reconciles that ended with an exception that nobody foresaw.",
+            "controller_runtime_reconcile_panics", "Reconciles that ended with an unexpected exception.",
             ["controller"], registry=registry,
         )  # fmt: skip
         self.reconcile_time = Histogram(
@@ -117,15 +118,15 @@ class Metrics:
         registry.register(self.queues)
 
     def controller(self, name: str, *, workers: int) -> ControllerMetrics:
-        """Return what one controller counts with."""
+        """Return the metrics of one controller."""
         return ControllerMetrics(self, name, workers=workers)
 
     def follow_queue(self, name: str, statistics: Callable[[], QueueStatistics]) -> None:
-        """Show a queue's counts at each scrape."""
+        """Expose the statistics of a queue, read at each scrape."""
         self.queues.sources[name] = statistics
 
     def follow(self, source: Callable[[], Iterator[Metric]]) -> None:
-        """Show what `source` yields at each scrape."""
+        """Expose the metrics that `source` yields, read at each scrape."""
         self.registry.register(_Followed(source))
 
     def exposition(self) -> bytes:
@@ -142,7 +143,7 @@ class _Followed:
 
 
 class _Queues:
-    """Reads the queues when somebody scrapes."""
+    """Reads the statistics of the queues at each scrape."""
 
     def __init__(self) -> None:
         self.sources: dict[str, Callable[[], QueueStatistics]] = {}

@@ -1,4 +1,4 @@
-"""Who the client tells about our own successful writes, so that no cache shows an object older than what we wrote."""
+"""Observers of our own successful writes, through which caches learn of a write before its watch event."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from kubechain.runtime.resource import Resource
 
 
 class WriteObserver(Protocol):
-    """Who is told about our own successful writes, before the caller sees the answer."""
+    """Is notified of our own successful writes before the caller gets the response."""
 
     def writing(self, resource: Resource[Any], namespace: str, name: str) -> AbstractContextManager[None]:
-        """Surround one write to an object, until its reply is taken or it failed."""
+        """Return a context for one write to an object; it ends after `wrote` or `deleted`, or with a failure."""
         ...
 
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Take the object as the server answered it.
+        """Process the object in the response to a write.
 
         Args:
             resource: the kind.
             raw: the object after the write.
-            base_version: the resourceVersion that the write was conditional on; empty for a create, None when the
-                write was unconditional and may have swallowed changes that nobody here has seen.
+            base_version: the resourceVersion that the write was conditional on; empty for a create; None when the
+                write was unconditional, so that the object may contain changes of others that the cache has not seen.
         """
         ...
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
-        """Take note that the object is gone for good."""
+        """Process the deletion of an object that has no finalizers left."""
         ...
 
 
 class NoObserver:
-    """For clients without caches."""
+    """The observer of clients without caches."""
 
     def writing(self, resource: Resource[Any], namespace: str, name: str) -> AbstractContextManager[None]:
-        """Do nothing around it."""
+        """Return a context that does nothing."""
         return nullcontext()
 
     def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
-        """Ignore it."""
+        """Do nothing."""

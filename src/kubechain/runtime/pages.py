@@ -1,4 +1,4 @@
-"""Pages of lists as the API server sends them, their items still encoded; requests are the client's business."""
+"""Decodes pages of lists; the items stay encoded. No requests here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubechain.runtime.metadata import decoded
 from kubechain.runtime.resource import Resource
 
 PAGE_LIMIT = 500
-"""Items in a page of a consistent list, client-go's number."""
+"""Items of a page of a consistent list, as in client-go."""
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -29,7 +29,7 @@ class _ListBody(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page of a list, items still encoded; they are views into the page and keep it alive."""
+    """One page of a list. The items are encoded views into the page and keep its memory."""
 
     items: list[msgspec.Raw]
     resource_version: str
@@ -40,16 +40,16 @@ _LIST = msgspec.json.Decoder(_ListBody)
 
 
 def target(path: str, query: Mapping[str, str]) -> str:
-    """Return path and query as one request target; parameters without a value are left out."""
+    """Return path and query as a request target; parameters with an empty value are left out."""
     encoded = urlencode({key: value for key, value in query.items() if value})
     return f"{path}?{encoded}" if encoded else path
 
 
 def page_of(body: bytes) -> RawPage:
-    """Decode a page, but not its items.
+    """Decode a page without its items.
 
     Raises:
-        TransportError: it is no list.
+        TransportError: the body is not a list.
     """
     try:
         parsed = decoded(_LIST, body)
@@ -59,7 +59,7 @@ def page_of(body: bytes) -> RawPage:
 
 
 def type_setter(resource: Resource[Any]) -> Callable[[msgspec.Raw], bytes]:
-    """Return what makes an item of a list an object of its own: items of built-in kinds lack apiVersion and kind."""
+    """Return a function that adds apiVersion and kind to list items: those of built-in kinds have none."""
     types = {
         "apiVersion": msgspec.Raw(msgspec.json.encode(resource.api_version)),
         "kind": msgspec.Raw(msgspec.json.encode(resource.kind)),

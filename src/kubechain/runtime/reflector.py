@@ -1,15 +1,14 @@
-"""Keeps one store equal to what the server has: list, watch, back off, for ever.
+"""Keeps one store equal to the server's objects: lists, watches, and backs off on errors, until it is cancelled.
 
-A reflector is a state machine that never dies:
+A reflector is a state machine:
 
     listing ──► watching ──► (stream ends, idle, or breaks) ──► watching again from the last version
        ▲            │
-       └────────────┴── 410, "too large resource version", or an answer that makes no sense
+       └────────────┴── 410, "too large resource version", or an invalid response
 
 Listing means, in this order: a watch that sends the initial state (WatchList) where it is served, a list from the
 server's cache, a consistent paged list where the cache is behind or our version has expired. No error is fatal: the
-store keeps what it has, readiness says what is wrong, and the next try comes with client-go's backoff.
-Run by an informer. What must not go here: anything about reconcilers.
+store keeps its objects, readiness reports the error, and the reflector retries with client-go's backoff.
 """
 
 from __future__ import annotations
@@ -47,37 +46,37 @@ BACKOFF_MAX_SECONDS = 30.0
 
 CACHE_STARTS_TEXT = "storage is (re)initializing"
 CACHE_STARTS_BASE_SECONDS = 0.1
-"""How kube-apiserver refuses (429) to watch a kind whose cache it is making, and where the backoff begins then: it is
-ready in some tenths of a second, and a kind that was just installed must not cost a start of ours whole seconds."""
+"""The message of kube-apiserver's 429 while it initializes its cache of a kind, and the initial backoff for it: the
+cache is ready within tenths of a second after a definition was installed."""
 
 SERVER_TIMEOUT_SECONDS = (300.0, 600.0)
-"""How long one watch may last; drawn anew each time, so that ten thousand watches do not reconnect at once."""
+"""Range of the duration of one watch; drawn for each, so that watches do not reconnect at the same time."""
 
 IDLE_SECONDS = 75.0
-"""Silence after which a connection counts as dead. Bookmarks come at least once a minute."""
+"""Time without data after which a connection counts as broken. Bookmarks come about once a minute."""
 
 CONNECT_SECONDS = 30.0
-"""Limit for the head of a watch's answer; it waits for the server's cache to be as new as our version."""
+"""Limit for the response headers of a watch; the server waits until its cache has our version."""
 
 INITIAL_IDLE_SECONDS = 15.0
-"""Silence within the initial events after which WatchList counts as not served: old servers ignore the parameter."""
+"""Time without data within the initial events after which WatchList counts as unsupported."""
 
 HEALTHY_SECONDS = 5.0
-"""A watch that lived this long was no failure, however it ended."""
+"""A watch that lasted this long does not count as a failure, however it ended."""
 
 CHUNK = 250
-"""Objects handled between two turns of the event loop while a long list is taken in: about 2 ms."""
+"""Objects that are handled between two pauses for the event loop while a list is stored: about 2 ms."""
 
 INITIAL_END = b"k8s.io/initial-events-end"
 """Annotation of the bookmark that ends the initial events."""
 
 TOO_LARGE_VERSION = "ResourceVersionTooLarge"
 TOO_LARGE_TEXT = "Too large resource version"
-"""How a server says that its cache is behind our version."""
+"""Reason and message of a server whose cache is older than our version."""
 
 
 class Phase(enum.StrEnum):
-    """Where a reflector is; shown in readiness and in debugging."""
+    """The state of a reflector, for readiness and debugging."""
 
     LISTING = "listing"
     WATCHING = "watching"
@@ -85,7 +84,7 @@ class Phase(enum.StrEnum):
 
 
 class Sink(Protocol):
-    """What a reflector fills: a store."""
+    """A store, as a reflector fills it."""
 
     def stored(self, raw: bytes | msgspec.Raw) -> Stored: ...
     def begin_replace(self, *, namespace: str | None = None) -> None: ...
@@ -110,10 +109,10 @@ _STATUS_CODE = msgspec.json.Decoder(_StatusCode)
 
 
 class Backoff:
-    """client-go's reflector backoff: doubling with jitter, forgotten after a healthy stretch."""
+    """client-go's reflector backoff: doubled with jitter, and reset after a healthy watch."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start without failures."""
+        """Create a backoff without failures."""
         self._clock = clock
         self._failures = 0
 
@@ -129,7 +128,7 @@ class Backoff:
 
 
 class Reflector:
-    """Follows one kind in one namespace, or in all."""
+    """Lists and watches one kind in one namespace, or in all."""
 
     def __init__(
         self, resource: Resource[Any], sink: Sink, *, client: Client, exchange: Exchange, clock: Clock,
@@ -158,7 +157,7 @@ class Reflector:
         self._initial_version = ""  # of the initial events, once all are here
         self.phase = Phase.LISTING
         self.verb = "watch" if watch_list else "list"
-        """The last request's verb: what a missing right must be granted for."""
+        """The verb of the last request, for error messages about missing permissions."""
         self.synced = asyncio.Event()
         self.last_error = ""
         self.last_heard_at = clock.monotonic()
@@ -173,7 +172,7 @@ class Reflector:
                 if self._must_list and not self._watch_list:
                     await self._list()
                 await self._watch()
-            except Exception as error:  # noqa: BLE001  the owner task: a cache must not die of what one answer brings
+            except Exception as error:  # noqa: BLE001  the owner task: no response may end the cache
                 if self._changed_course(error):
                     continue
                 if isinstance(error, TooManyRequests) and CACHE_STARTS_TEXT in error.message:
@@ -193,7 +192,7 @@ class Reflector:
         await self._adopt(items, version)
 
     def _pages(self) -> AsyncIterator[RawPage]:
-        """List from the server's cache in one piece, five times as fast as pages, unless it must be exact."""
+        """List from the server's cache without pages, five times as fast, unless the list must be exact."""
         if self._must_be_exact:
             return self._client.pages(self._resource, self._namespace, {}, limit=PAGE_LIMIT)
         query = {"resourceVersion": self._version or "0"}
@@ -221,7 +220,7 @@ class Reflector:
     # --- watching
 
     async def _watch(self) -> None:
-        """Read one watch to its end; where a list is due, it begins with the initial state."""
+        """Read one watch to its end; when a list is needed, the watch begins with the initial state."""
         self.verb = "watch"
         self._initial, self._initial_version = [] if self._must_list else None, ""
         if self._must_list:
@@ -231,7 +230,7 @@ class Reflector:
             if stream.status != 200:
                 raise error_from_status(stream.status, await stream.read())
             self._heard()
-            lines = stream.lines  # asked for once: each asking begins anew, without what was already received
+            lines = stream.lines  # read once: a second iterator would lose buffered data
             if self._initial is not None:
                 await self._read_initial(lines)
             await self._read(lines)
@@ -253,10 +252,10 @@ class Reflector:
         )
 
     async def _read_initial(self, lines: AsyncIterator[bytes]) -> None:
-        """Collect the initial events up to the bookmark that ends them, and take them in.
+        """Collect the initial events up to the bookmark that ends them, and store them.
 
         Raises:
-            TimeoutError: they do not end; the server does not know the parameter.
+            TimeoutError: the bookmark does not come; the server does not support WatchList.
         """
         async with asyncio.timeout(INITIAL_IDLE_SECONDS) as idle:
             async for line in lines:
@@ -274,7 +273,7 @@ class Reflector:
         async for line in lines:
             self._take(decoded(_EVENT, line))
             self._heard()
-            if self.event_count % CHUNK == 0:  # many lines may be buffered: others want a turn
+            if self.event_count % CHUNK == 0:  # many lines may be buffered: let other tasks run
                 await asyncio.sleep(0)
 
     def _take(self, event: _Event) -> None:
@@ -283,7 +282,7 @@ class Reflector:
             raise _error_of(event.object)
         received = self._sink.stored(event.object)
         if self._initial is None and received.metadata.version < version_number(self._version):
-            return  # told again, by a replica that is behind: what was deleted since must not come back
+            return  # repeated by an API server that is behind: it must not restore objects that were deleted since
         match event.type:
             case "BOOKMARK":
                 self._take_bookmark(event.object, received)
@@ -298,10 +297,10 @@ class Reflector:
 
     def _take_bookmark(self, raw: msgspec.Raw, received: Stored) -> None:
         if self._initial is not None and INITIAL_END in bytes(raw):
-            self._must_be_exact = self._must_be_exact or not self._version  # no version asked: a consistent read
+            self._must_be_exact = self._must_be_exact or not self._version  # without a version: a consistent read
             self._initial_version = received.metadata.resource_version
 
-    # --- going on
+    # --- after a watch or a failure
 
     def _heard(self) -> None:
         self.last_heard_at = self._clock.monotonic()
@@ -309,13 +308,13 @@ class Reflector:
             self.last_error = ""
 
     def _changed_course(self, error: Exception) -> bool:
-        """Note a failure, decide where to go on, and return whether that may happen at once."""
+        """Record a failure, choose the next state, and return whether to continue without a pause."""
         was_listing, self._initial = self._must_list, None
         self.last_error = f"{type(error).__name__}: {error}"[:256]
         log.info("watch or list failed", kind=self._resource.kind, namespace=self._namespace, error=self.last_error)
         match error:
             case BadRequest() | Invalid() | TimeoutError() if was_listing and self._watch_list:
-                self._watch_list = False  # not served here: list instead
+                self._watch_list = False  # not supported: list instead
                 return True
             case Expired():
                 self._must_list, self._must_be_exact = True, was_listing
@@ -323,7 +322,7 @@ class Reflector:
                 self._must_list = self._must_be_exact = True
             case ApiError() | TransportError() | TimeoutError():
                 pass
-            case _:  # what came makes no sense: start from a fresh list
+            case _:  # an invalid response: list again
                 log.warning("answer not understood", kind=self._resource.kind, exc_info=error)
                 self._must_list = True
         return False
@@ -337,5 +336,5 @@ class Reflector:
 
 
 def _error_of(raw: msgspec.Raw) -> ApiError:
-    """Return the error that an ERROR event carries."""
+    """Return the error of an ERROR event."""
     return error_from_status(_STATUS_CODE.decode(raw).code, bytes(raw))

@@ -1,8 +1,4 @@
-"""What the runtime must know of a kind: its place in the API and how its objects are read and written.
-
-Built by whoever owns the kinds, from their models; passed to client, listers and controllers. What must not go here:
-models.
-"""
+"""Describes a kind to the runtime: its API path, and how its objects are decoded and encoded. No models here."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from kubechain.runtime.metadata import PartialObject, decode_partial
 
 
 class OwnerReferenceLike(Protocol):
-    """What is read of an entry of `metadata.ownerReferences`."""
+    """The fields of an owner reference that the runtime reads."""
 
     @property
     def api_version(self) -> str: ...
@@ -30,7 +26,7 @@ class OwnerReferenceLike(Protocol):
 
 
 class ObjectMetadata(Protocol):
-    """What is read of an object's metadata; pydantic models and `Metadata` both satisfy it."""
+    """The metadata fields that the runtime reads; pydantic models and `Metadata` satisfy it."""
 
     @property
     def name(self) -> str | None: ...
@@ -68,7 +64,7 @@ def _no_encoder(obj: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[T]):
-    """One kind at one version: its address, and the codec between bytes and models."""
+    """One kind at one version: its API path, and the codec between bytes and models."""
 
     group: str
     version: str
@@ -86,7 +82,7 @@ class Resource(Generic[T]):
 
     @property
     def identity(self) -> tuple[str, str, str, bool]:
-        """Return what tells two caches apart; the codec does not count."""
+        """Return the key of the cache of this resource; resources that differ in their codec only share a cache."""
         return (self.group, self.version, self.plural, self.metadata_only)
 
     def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
@@ -104,7 +100,7 @@ class Resource(Generic[T]):
 
 
 def metadata_only(resource: Resource[Any]) -> Resource[PartialObject]:
-    """Return the same kind seen through its metadata alone: what is watched of Secrets, so that no data is cached."""
+    """Return the resource that reads only the metadata of this kind; for Secrets, whose data must not be cached."""
     if resource.metadata_only:
         return resource
     return replace(resource, decode=decode_partial, encode=_no_encoder, metadata_only=True)

@@ -1,4 +1,4 @@
-"""What a manager runs, and how such tasks are started, drained and cancelled together."""
+"""Starts, drains and cancels the tasks of a manager."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Runnable(Protocol):
-    """Something that runs as long as the manager does."""
+    """A task of the manager."""
 
     async def run(self) -> None:
-        """Run until cancelled, or until there is nothing more to do; an exception ends the manager."""
+        """Run until cancelled or done; an exception ends the manager."""
         ...
 
 
 @runtime_checkable
 class Drainable(Protocol):
-    """A runnable that can finish what it began before it is cancelled."""
+    """A runnable that can finish its work in flight before it is cancelled."""
 
     async def drain(self) -> None:
-        """Begin nothing new; return when what was begun is finished or its time is over."""
+        """Start no new work; return when the work in flight is finished or its time is over."""
         ...
 
 
 def spawn(group: asyncio.TaskGroup, runnables: Iterable[Runnable]) -> list[asyncio.Task[None]]:
-    """Run each in a task of its own."""
+    """Start a task for each runnable."""
     return [group.create_task(_run(one), name=type(one).__name__) for one in runnables]
 
 
 async def drain(runnables: Iterable[Runnable]) -> None:
-    """Drain all at once: together they have one grace period."""
+    """Drain all concurrently, within one grace period."""
     drains: list[Awaitable[None]] = [one.drain() for one in runnables if isinstance(one, Drainable)]
     await asyncio.gather(*drains)
 

@@ -1,7 +1,4 @@
-"""Where a controller's keys come from: changes of objects that it listens to, and triggers of other parts.
-
-Used by the controller and its builder; triggers are made by the composition root. No reconciling here.
-"""
+"""The sources of a controller's keys: changes of cached objects, and triggers. No reconciling here."""
 
 from __future__ import annotations
 
@@ -20,75 +17,75 @@ from kubechain.runtime.resource import Resource
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 KeyMap = Callable[[Request], Iterable[Request]]
-"""Names the keys to reconcile for a key of another kind."""
+"""Returns the keys to enqueue for a key of a trigger."""
 
 
 @dataclass(slots=True)
 class Source:
-    """One kind that a controller listens to, and how its changes become keys."""
+    """One kind that a controller watches, and the function that maps its changes to keys."""
 
     informer: Informer[Any]
     keys_of: Callable[[Change[Any]], Iterable[Request]] = field(repr=False)
 
     def keys(self, change: Change[Any]) -> list[Request]:
-        """Return the keys that a change enqueues, each once; none when the map function fails."""
+        """Return the keys to enqueue for a change, without duplicates; none when the map function fails."""
         try:
             return list(dict.fromkeys(self.keys_of(change)))
-        except Exception:  # a map function of a controller: its defect must not stop the cache
+        except Exception:  # a defect of a controller's map function must not stop the cache
             log.exception("map function failed", kind=self.informer.resource.kind, key=str(change.key))
             return []
 
 
 class Trigger:
-    """Enqueues keys for reasons that are no change of an object; controller-runtime's `source.Channel`.
+    """Enqueues keys for events that are no change of a cached object; controller-runtime's `source.Channel`.
 
-    It is made before the controllers that it feeds, so whoever triggers can be built first. Each controller that named
-    it with `Builder.triggered_by` gets every key. Keys from before a controller was completed are kept for it.
+    It is created before the controllers that it feeds, so that the parts that enqueue keys can be built first. Each
+    controller that was built with `triggered_by` gets every key, including those enqueued before it was completed.
     """
 
     def __init__(self) -> None:
-        """Create a trigger that feeds no controller yet."""
+        """Create a trigger without controllers."""
         self._sinks: list[Callable[[Request], None]] = []
         self._early: dict[Request, None] | None = {}
 
     def enqueue(self, request: Request) -> None:
-        """Enqueue a key in each controller; does not block, and duplicates are merged as in any queue."""
+        """Enqueue a key in each controller; does not block. A key that is already queued is not queued twice."""
         if self._early is not None:
             self._early[request] = None
         for sink in self._sinks:
             sink(request)
 
     def feed(self, sink: Callable[[Request], None]) -> None:
-        """Give every key to `sink`, first those that were enqueued before."""
+        """Call `sink` for every key, first for those that were enqueued before."""
         self._sinks.append(sink)
         for request in self._early or ():
             sink(request)
 
     def seal(self) -> None:
-        """Stop keeping keys for later controllers: there are none once the first one runs."""
+        """Stop keeping keys for controllers that are not completed yet: all are, once the first one runs."""
         self._early = None
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerSource:
-    """A trigger that a controller listens to, and how its keys become keys of the controller."""
+    """A trigger of a controller, and the function that maps its keys to those of the controller."""
 
     trigger: Trigger
     map: KeyMap | None = None
 
     def keys(self, request: Request) -> list[Request]:
-        """Return the keys that a key of the trigger enqueues; none when the map function fails."""
+        """Return the keys to enqueue for a key of the trigger; none when the map function fails."""
         if self.map is None:
             return [request]
         try:
             return list(dict.fromkeys(self.map(request)))
-        except Exception:  # a map function of a controller: its defect must not reach whoever triggers
+        except Exception:  # a defect of a controller's map function must not reach the caller of `enqueue`
             log.exception("map function failed", key=str(request))
             return []
 
 
 def owner_keys(change: Change[Any], primary: Resource[Any]) -> Iterable[Request]:
-    """Yield the controlling owners of the given kind, of the object as it was and as it is."""
+    """Yield the controlling owners of the given kind, before and after a change."""
     for held in (change.old, change.new):
         if held is not None:
             yield from _owners_of(held.metadata, primary)

@@ -1,10 +1,10 @@
-"""The cache of one kind: raw objects with a little decoded metadata, indexes, and our own writes laid over it.
+"""The cache of one kind: encoded objects with their decoded identity, indexes, and our own writes.
 
-Filled by a reflector (what the server says) and by the client (what we wrote); read through `Lister`. One rule keeps
-it honest: an object never goes back in time. Versions of a kind are ordered numbers, so a watch event or a list item
-older than what is here, usually the echo of a foreign write that our own write already built upon, changes nothing.
+A reflector fills it with what the server sends, the client with what we wrote; `Lister` reads it. An object never goes
+back in time: resourceVersions of a kind are ordered numbers, and a watch event or list item that is older than the
+stored object is ignored. Usually it is the echo of a write that our own write was based on.
 
-Single loop, synchronous, no locks. What must not go here: requests.
+Synchronous, on one event loop, without locks. No requests here.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from kubechain.runtime.resource import KubernetesObject, Resource
 T = TypeVar("T", bound=KubernetesObject)
 
 CHUNK = 250
-"""Objects of a list taken in between two pauses: about 2 ms."""
+"""Objects of a list that are stored between two pauses: about 2 ms."""
 
 
 class Undecodable(TerminalError):
-    """A cached object does not fit its model; it must change before anything can be done with it."""
+    """A cached object cannot be decoded into its model; a retry cannot help before the object changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tombstone:
-    """What we deleted ourselves: this incarnation is not let in again by an event from before."""
+    """An object that we deleted: older events of the same uid must not restore it."""
 
     uid: str
     version: int
 
 
 class Store(Generic[T]):
-    """All known objects of one kind."""
+    """All cached objects of one kind."""
 
     def __init__(self, resource: Resource[T], *, own_writes: bool = True) -> None:
         """Create an empty store.
 
         Args:
             resource: the kind.
-            own_writes: lay our own writes over it; turned off only to prove that it matters.
+            own_writes: store our own writes at once; False only in tests that show what would be missing.
         """
         self.resource = resource
         self._own_writes = own_writes
@@ -57,7 +57,7 @@ class Store(Generic[T]):
         self._tombstones: dict[Request, _Tombstone] = {}
         self._indexes: dict[str, Index[T]] = {}
         self._handlers: list[Handler] = []
-        self._fresh: dict[str | None, set[Request]] = {}  # what we wrote since a list was asked for, by its scope
+        self._fresh: dict[str | None, set[Request]] = {}  # keys that we wrote since a list was requested, by its scope
         self._in_flight: dict[Request, int] = {}
         self._held_back: dict[Request, list[Callable[[], None]]] = {}
         self._count = 0
@@ -87,13 +87,13 @@ class Store(Generic[T]):
         return [held for key in self._indexes[name].keys(value) if (held := self.get(key)) is not None]
 
     def add_index(self, name: str, values_of: Callable[[T], Iterable[str]]) -> None:
-        """Add an index; the same name again replaces it."""
+        """Add an index; it replaces one of the same name."""
         index = self._indexes[name] = Index(values_of)
         for held in self.scan():
             index.put(_key(held), decoded_or_none(self.resource, held))
 
     def add_handler(self, handler: Handler) -> None:
-        """Add who is told about changes; it is told about what is already here first."""
+        """Add a handler of changes; it is called first for the objects that are already stored."""
         self._handlers.append(handler)
         for held in list(self.scan()):
             handler(Change(self.resource, None, held, at_start=True))
@@ -108,7 +108,7 @@ class Store(Generic[T]):
         return stored(raw, api_version=resource.api_version, kind=resource.kind, metadata_only=resource.metadata_only)
 
     def apply(self, received: Stored) -> None:
-        """Take an object from the watch: added or modified, the difference does not matter."""
+        """Store an object from the watch, whether it was added or modified."""
         key = _key(received)
         if key in self._in_flight:
             self._held_back.setdefault(key, []).append(lambda: self.apply(received))
@@ -116,7 +116,7 @@ class Store(Generic[T]):
             self._put(key, received)
 
     def remove(self, received: Stored) -> None:
-        """Take a deletion from the watch."""
+        """Remove an object that the watch reports as deleted."""
         key = _key(received)
         if key in self._in_flight:
             self._held_back.setdefault(key, []).append(lambda: self.remove(received))
@@ -131,30 +131,30 @@ class Store(Generic[T]):
             self._drop(key, held)
 
     def begin_replace(self, *, namespace: str | None = None) -> None:
-        """Start to remember our own writes: the list that is being asked for may not know them."""
+        """Start to record our own writes: a list that is requested now may not have them."""
         self._fresh[namespace] = set()
 
     def replace(
         self, items: Iterable[Stored], version: int, *, namespace: str | None = None, exact: bool = False
     ) -> None:
-        """Take a whole list at once; see `replacing`."""
+        """Store a whole list without pauses; see `replacing`."""
         for _ in self.replacing(items, version, namespace=namespace, exact=exact):
             pass
 
     def replacing(
         self, items: Iterable[Stored], version: int, *, namespace: str | None = None, exact: bool = False
     ) -> Iterator[None]:
-        """Take a whole list: what it lacks is gone, with one deletion each.
+        """Store a whole list and remove the objects that it lacks, with one change for each.
 
-        Pauses after each few hundred objects, so that the caller can give others a turn. Whoever reads meanwhile sees
-        newer and older objects side by side, as with a watch.
+        Yields after every few hundred objects, so that the caller can let the event loop run. Readers see newer and
+        older objects side by side meanwhile, as with a watch.
 
         Args:
             items: the list.
             version: its resourceVersion.
             namespace: what was listed; None for all.
-            exact: the list is a consistent read. It is believed even where it is older than what is here, which
-                happens when a cluster was restored from a backup; only writes of ours since the request stay.
+            exact: the list is a consistent read. It wins even over newer stored objects, which exist when the cluster
+                was restored from a backup; only our own writes since the request are kept.
         """
         fresh = self._fresh.setdefault(namespace, set())
         listed: dict[Request, str] = {}  # key -> uid
@@ -172,7 +172,7 @@ class Store(Generic[T]):
     def _drop_unlisted(
         self, listed: Collection[Request], version: int, namespace: str | None, fresh: set[Request] | None
     ) -> None:
-        """Drop what a list lacks and is not newer than it; of an exact list, all that we did not write since."""
+        """Remove objects that a list lacks, unless they are newer; for an exact list, unless we wrote them since."""
         for held in list(self.scan(namespace)):
             key = _key(held)
             if key in listed:
@@ -182,9 +182,9 @@ class Store(Generic[T]):
 
     @contextmanager
     def writing(self, key: Request) -> Generator[None]:
-        """Hold back what the watch says about an object while a write of ours to it is in flight.
+        """Delay watch events of an object while our own write to it is in flight.
 
-        The echo of a write may arrive before its reply; only the reply tells that it is an echo.
+        The event of a write may arrive before its response, and only the response tells that the event is an echo.
         """
         self._in_flight[key] = self._in_flight.get(key, 0) + 1
         try:
@@ -197,11 +197,11 @@ class Store(Generic[T]):
                     take()
 
     def wrote(self, received: Stored, *, base_version: str | None) -> None:
-        """Lay our own write over the store.
+        """Store the result of our own write.
 
         Args:
-            received: the object as the server answered it.
-            base_version: what the write was conditional on; see `client.WriteObserver`.
+            received: the object in the server's response.
+            base_version: the version that the write was conditional on; see `observers.WriteObserver`.
         """
         key = _key(received)
         if not self._own_writes or not self._is_news(key, received):
@@ -213,7 +213,7 @@ class Store(Generic[T]):
         self._put(key, received, own=base_version == known)
 
     def deleted(self, key: Request, *, uid: str) -> None:
-        """Lay our own deletion over the store."""
+        """Remove an object that we deleted."""
         held = self.get(key)
         if not self._own_writes or held is None or held.metadata.uid != uid:
             return
@@ -240,7 +240,7 @@ class Store(Generic[T]):
     def _put(self, key: Request, received: Stored, *, own: bool = False, at_start: bool = False) -> None:
         held = self.get(key)
         if held is not None and held.metadata.uid != received.metadata.uid:
-            self._drop(key, held, at_start=at_start)  # another object under the same name: the old one died unseen
+            self._drop(key, held, at_start=at_start)  # another object of this name: a deletion was missed
             held = None
         if held is not None and held.metadata.version == received.metadata.version:
             return
@@ -265,7 +265,7 @@ class Store(Generic[T]):
             handler(change)
 
     def _forget_tombstones(self, listed: Mapping[Request, str], version: int, namespace: str | None) -> None:
-        """Drop the tombstones of what a list, not older than the deletion's last sight, no longer has."""
+        """Drop the tombstones of objects that a list no longer has, if it is newer than the object's last version."""
         for key, stone in list(self._tombstones.items()):
             is_gone = listed[key] != stone.uid if key in listed else stone.version < version
             if is_gone and namespace in (None, key.namespace):
@@ -277,17 +277,17 @@ def _key(held: Stored) -> Request:
 
 
 class Lister(Generic[T]):
-    """Reads typed objects from a store. Each read decodes: what the caller gets is its own copy."""
+    """Reads typed objects from a store. Each read decodes the object, so the caller gets its own copy."""
 
     def __init__(self, store: Store[T]) -> None:
-        """Read from `store`."""
+        """Create a reader of `store`."""
         self._store = store
 
     def get(self, namespace: str, name: str) -> T | None:
         """Return one object, None when there is none.
 
         Raises:
-            Undecodable: it does not fit its model.
+            Undecodable: it cannot be decoded into its model.
         """
         held = self._store.get(Request(namespace, name))
         if held is None:
@@ -298,7 +298,7 @@ class Lister(Generic[T]):
             raise Undecodable(f"{self._store.resource.kind} does not fit its model: {namespace}/{name}") from error
 
     def list(self, namespace: str | None = None) -> list[T]:
-        """Return all objects of one namespace, or of all; those that do not fit their model are left out."""
+        """Return the objects of one namespace or of all, except those that cannot be decoded."""
         return self._decoded(self._store.scan(namespace))
 
     def by_index(self, index: str, value: str) -> list[T]:

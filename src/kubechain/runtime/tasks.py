@@ -1,4 +1,4 @@
-"""Tasks that their owner outlives. Used by whoever starts work that must be over before anything else goes on."""
+"""Waits for asyncio tasks that must be done before their owner goes on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 async def finish(task: asyncio.Future[Any]) -> None:
-    """Wait until a task is gone; a cancel is passed on to it, as often as it comes, and raised when it is gone."""
+    """Wait until a task is done; a cancellation of the caller is forwarded to the task and raised afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

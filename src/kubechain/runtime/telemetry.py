@@ -1,7 +1,7 @@
-"""Spans: one for each reconcile, each call of a model, each call of a tool, and each request of an MCP server.
+"""The interface to tracing: spans of reconciles, model calls, tool calls and requests of MCP servers.
 
-The interface is the part of OpenTelemetry that is needed, so that an exporter is an adapter of a few lines. The default
-records nothing. No I/O here, and no SDK.
+It is a subset of OpenTelemetry's, so that an exporter needs only a small adapter. The default records nothing. No I/O
+and no SDK here.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from types import MappingProxyType, TracebackType
 from typing import Protocol
 
 Attribute = str | int | float | bool
-"""The value of an attribute, as OpenTelemetry allows it."""
+"""A value of an attribute that OpenTelemetry allows."""
 
 NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """Which span of which trace, as W3C Trace Context writes it: lowercase hex, 32 and 16 digits."""
+    """The ids of a trace and a span, as in W3C Trace Context: lowercase hex, 32 and 16 digits."""
 
     trace_id: str
     span_id: str
@@ -32,7 +32,7 @@ class TraceContext:
 
 
 class ParentSpan(Protocol):
-    """What identifies a span whose identity was stored, in an object's status for instance; see `TraceContext`."""
+    """The ids of a parent span, such as those stored in an object's status; see `TraceContext`."""
 
     @property
     def trace_id(self) -> str: ...
@@ -41,36 +41,36 @@ class ParentSpan(Protocol):
 
 
 class Span(Protocol):
-    """A span that has begun; it ends with its `with` block, as failed when an exception leaves the block."""
+    """A started span; it ends with its `with` block, with an error status when the block raises."""
 
     @property
     def context(self) -> TraceContext | None:
-        """Return its identity for children and for the wire; None when it is not recorded."""
+        """Return the ids of this span, for children and for headers; None when it is not recorded."""
         ...
 
     def set(self, name: str, value: Attribute) -> None:
-        """Set an attribute that is known only later, such as a count of tokens."""
+        """Set an attribute that was not known at the start, such as a count of tokens."""
         ...
 
 
 class Telemetry(Protocol):
-    """Where spans go."""
+    """Records spans."""
 
     def span(
         self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
     ) -> AbstractContextManager[Span]:
-        """Begin a span.
+        """Start a span.
 
         Args:
-            name: constant for a place in the code, such as `reconcile`; what differs goes into the attributes.
-            parent: None takes the span that is open in the current context, or begins a trace.
-            attributes: never a prompt, an argument or a secret.
+            name: a constant such as `reconcile`; variable values belong in the attributes.
+            parent: None for the current span of this context, or a new trace if there is none.
+            attributes: without prompts, arguments and secrets.
         """
         ...
 
 
 class _NoSpan:
-    """The span of `NoTelemetry`; one object serves all, since it holds nothing."""
+    """The span of `NoTelemetry`; it has no state, so one object is shared."""
 
     __slots__ = ()
     context: TraceContext | None = None

@@ -1,8 +1,7 @@
-"""The seam between the runtime and an API server: one request, one stream.
+"""The interface between the runtime and an API server: one request, one stream of lines.
 
-`HttpExchange` (module `http`) speaks to a real server; the embedded API server has an in-process face of the same
-shape, and tests have fakes. An exchange knows nothing of kinds, of retries or of metav1.Status: it moves bytes, and
-maps every failure to move them to `TransportError`.
+`http.HttpExchange` implements it over HTTP; the embedded API server implements it in process, and tests have fakes. An
+exchange knows no kinds, retries or metav1.Status. It maps every failure to send or receive to `TransportError`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Protocol
 
 
 class Reply(Protocol):
-    """A whole answer."""
+    """A whole response."""
 
     @property
     def status(self) -> int:
@@ -28,7 +27,7 @@ class Reply(Protocol):
 
     @property
     def body(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         ...
 
 
@@ -42,11 +41,11 @@ class WholeReply:
 
 
 class StreamReply(Protocol):
-    """An answer that is read line by line."""
+    """A response that is read line by line."""
 
     @property
     def status(self) -> int:
-        """HTTP status code; only 200 has lines."""
+        """HTTP status code; only a 200 has lines."""
         ...
 
     @property
@@ -56,35 +55,35 @@ class StreamReply(Protocol):
 
     @property
     def lines(self) -> AsyncIterator[bytes]:
-        """Yield lines until the server closes the stream; to be asked for once, since what is buffered is lost with it.
+        """Yield lines until the server closes the stream; to be read once: a second iterator would lose buffered data.
 
         Raises:
-            TransportError: the connection broke, or nothing came for the idle time-out.
+            TransportError: the connection failed, or nothing was received for the idle time-out.
         """
         ...
 
     async def read(self) -> bytes:
-        """Return the whole body of an answer that is not a success."""
+        """Return the whole body of a response that is not a success."""
         ...
 
 
 class Exchange(Protocol):
-    """How requests reach an API server."""
+    """Sends requests to an API server."""
 
     async def send(
         self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
     ) -> Reply:
-        """Send one request and return the whole answer, whatever its status.
+        """Send one request and return the whole response, whatever its status.
 
         Args:
             method: HTTP verb.
             target: path and query, percent-encoded.
             headers: added to those of the exchange (authentication, User-Agent).
             body: None for none.
-            timeout_seconds: limit for all of it.
+            timeout_seconds: limit for the whole exchange.
 
         Raises:
-            TransportError: no whole answer came; a write may have been applied.
+            TransportError: no complete response was received; a write may have been applied.
         """
         ...
 
@@ -96,8 +95,8 @@ class Exchange(Protocol):
         Args:
             target: path and query, percent-encoded.
             headers: as for `send`.
-            connect_timeout_seconds: limit until the head of the answer is there.
-            idle_timeout_seconds: longest silence between two lines before the connection counts as dead.
+            connect_timeout_seconds: limit until the response headers are received.
+            idle_timeout_seconds: longest time without data before the connection counts as broken.
         """
         ...
 

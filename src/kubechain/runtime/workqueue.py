@@ -1,11 +1,11 @@
-"""The queue between what happens and who works on it: each key at most once, one worker a key, nothing lost.
+"""The work queue of a controller: each key at most once, at most one worker for a key, no key lost.
 
-client-go's work queue with what controller-runtime added (priorities) and what many tenants need (a fair turn for each
-namespace). A key is in any of these: ready (to be handed out), processing (handed out), dirty (added while processing:
-handed out once more when done), delayed (waiting for a time). Fed by informers' handlers and by the controller;
-drained by the controller.
+client-go's work queue, with the priorities of controller-runtime, and turns for namespaces, so that no tenant delays
+the others. A key can be ready (waiting for a worker), processing (handed out), dirty (added while processing: handed
+out again when done) and delayed (added after a time).
 
-The core is synchronous and knows no event loop; `get` and the timer are a thin shell around it. Single loop, no locks.
+The core is synchronous and needs no event loop; `get` and the timer are a thin layer over it. No locks: it is used on
+one event loop.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from kubechain.runtime.keys import Request
 from kubechain.runtime.levels import Level
 
 LOW, NORMAL, HIGH = -100, 0, 100
-"""Priorities: start-up and resync are low, events normal. controller-runtime's numbers for the same."""
+"""Priorities, as in controller-runtime: start-up and resync are low, events normal."""
 
 BACKOFF_BASE_SECONDS = 0.005
 BACKOFF_MAX_SECONDS = 300.0
 """Bounds of the backoff of a failing key; the wait is drawn evenly between 0 and the bound (full jitter)."""
 
 LOWEST_EVERY = 16
-"""Each time that many keys were handed out, the next comes from the lowest priority: nothing starves."""
+"""One in this many keys comes from the lowest priority, so that no key starves."""
 
 
 class ShutDown(Exception):
-    """Raised by `get` when the queue takes and hands out nothing more."""
+    """Raised by `get` when the queue was shut down."""
 
 
 class Item(NamedTuple):
-    """A key that was handed out; a tuple because one is made for each pass."""
+    """A key that was handed out; a tuple, because it is cheap to create."""
 
     key: Request
     priority: int
     waited_seconds: float
-    """From the first add to now."""
+    """From the first add to the hand-out."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
-    """Counts since the start, and what is here now."""
+    """Totals since the start, and the current state."""
 
     ready: int
     delayed: int
@@ -57,7 +57,7 @@ class QueueStatistics:
     retried_total: int
     oldest_ready_seconds: float
     unfinished_seconds: float
-    """Of all keys that are being processed together: since they were handed out."""
+    """Sum over the keys that are being processed: time since they were handed out."""
     longest_processing_seconds: float
 
 
@@ -96,7 +96,7 @@ class Queue:
     # --- the core: synchronous
 
     def add(self, key: Request, *, priority: int = NORMAL) -> None:
-        """Ask for work on a key; of several adds the highest priority counts."""
+        """Add a key; of several adds, the highest priority counts."""
         if self._shut_down or self._refuses(key):
             return
         if key in self._processing:
@@ -112,7 +112,7 @@ class Queue:
             self._make_ready(key, priority, self._levels[current].take(key))
 
     def add_after(self, key: Request, seconds: float, *, priority: int = NORMAL) -> None:
-        """Add a key in `seconds` from now; of several such asks the earliest wins, at the highest priority."""
+        """Add a key after `seconds`; of several such adds the earliest counts, with the highest priority."""
         if self._shut_down or self._refuses(key):
             return
         if seconds <= 0:
@@ -132,7 +132,7 @@ class Queue:
         self._set_timer()
 
     def add_rate_limited(self, key: Request, *, priority: int = NORMAL) -> float:
-        """Add a key that failed after its backoff, and return the seconds until then."""
+        """Add a key that failed, after its backoff; return the seconds until then."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self._retried_total += 1
@@ -146,11 +146,11 @@ class Queue:
         self._failures.pop(key, None)
 
     def failures(self, key: Request) -> int:
-        """Return how often a key has failed in a row."""
+        """Return the number of consecutive failures of a key."""
         return self._failures.get(key, 0)
 
     def get_nowait(self) -> Item | None:
-        """Hand out a key, None when none is ready; the taker must call `done` with it."""
+        """Hand out a key, or None when none is ready; the caller must call `done` with it."""
         while self._ready and not self._shut_down:
             priority = self._next_priority()
             key, added_at = self._levels[priority].take_next()
@@ -162,7 +162,7 @@ class Queue:
         return None
 
     def done(self, key: Request) -> None:
-        """Take a key back; if it was added meanwhile it is ready again."""
+        """End the processing of a key; if it was added meanwhile, it is ready again."""
         del self._processing[key]
         if key in self._dirty:
             dirty = self._dirty.pop(key)
@@ -174,7 +174,7 @@ class Queue:
                 waiter.set()
 
     def release_due(self) -> None:
-        """Add every delayed key whose time has come."""
+        """Add the delayed keys that are due."""
         now = self._clock.monotonic()
         while self._heap and self._heap[0][0] <= now:
             due_at, _, key = heapq.heappop(self._heap)
@@ -184,7 +184,7 @@ class Queue:
                 self.add(key, priority=waiting[1])
 
     def shut_down(self) -> None:
-        """Take and hand out nothing more; whoever waits in `get` gets `ShutDown`."""
+        """Refuse further adds and hand out no more keys; waiting calls of `get` raise `ShutDown`."""
         self._shut_down = True
         if self._timer is not None:
             self._timer.cancel()
@@ -213,7 +213,7 @@ class Queue:
     # --- the shell: awaiting
 
     async def get(self) -> Item:
-        """Wait for a key; cancelling the wait loses none.
+        """Wait for a key; no key is lost when the wait is cancelled.
 
         Raises:
             ShutDown: the queue is shut down.
@@ -240,7 +240,7 @@ class Queue:
             await idle.wait()
 
     def _pass_on(self, getter: asyncio.Future[None]) -> None:
-        """Remove a cancelled getter; if it was woken already, the wake-up belongs to the next one."""
+        """Remove a cancelled getter; if it was already woken, wake the next one."""
         if getter in self._getters:
             self._getters.remove(getter)
         elif self._ready:
@@ -254,7 +254,7 @@ class Queue:
                 return
 
     def _set_timer(self) -> None:
-        """Have one timer of the loop, for the earliest due key."""
+        """Set the only timer, for the earliest due key."""
         while self._heap and self._is_stale(self._heap[0]):
             heapq.heappop(self._heap)
         if not self._heap:
@@ -264,7 +264,7 @@ class Queue:
             if self._timer_due_at <= due_at:
                 return
             self._timer.cancel()
-        # Remembered here: what uvloop returns for a time that has all but come is a plain Handle, without `when`.
+        # Stored, because uvloop returns a plain Handle without `when` for a time that is nearly now.
         self._timer_due_at = due_at
         self._timer = asyncio.get_running_loop().call_at(due_at, self._on_timer)
 
@@ -276,7 +276,7 @@ class Queue:
     # --- inside
 
     def _refuses(self, key: Request) -> bool:
-        """Tell whether a key is another shard's; what is remembered of its failures goes with it."""
+        """Tell whether a key belongs to another shard; if so, forget its failures."""
         if self._owns is None or self._owns(key):
             return False
         self._failures.pop(key, None)
@@ -311,7 +311,7 @@ class Queue:
         return waiting is None or waiting[0] != entry[0]
 
     def _compact(self) -> None:
-        """Drop stale heap entries before they outnumber the live ones: memory is bounded by live keys."""
+        """Drop stale heap entries before they outnumber the live ones, so that memory is bounded by the live keys."""
         if len(self._heap) > 2 * len(self._due) + 64:
             self._heap = [entry for entry in self._heap if not self._is_stale(entry)]
             heapq.heapify(self._heap)
