@@ -153,7 +153,7 @@ def _nothing_is_held(made: Controller, reconciler: Busy) -> None:
     assert not reconciler.lock.locked()
     assert made._slots._value == WORKERS - 1  # pyright: ignore[reportPrivateUsage]  one waits for the next key
     store = reconciler.manager.informer(WIDGETS).store
-    assert (store._in_flight, store._held_back) == ({}, {})  # pyright: ignore[reportPrivateUsage]
+    assert (store._in_flight, store._delayed_events) == ({}, {})  # pyright: ignore[reportPrivateUsage]
     metrics = reconciler.manager.metrics.exposition().decode()
     assert 'controller_runtime_active_workers{controller="busy"} 0.0' in metrics
 

@@ -53,9 +53,9 @@ class Informer(Generic[T]):
         return all(reflector.synced.is_set() for reflector in self.reflectors)
 
     @property
-    def heard_at(self) -> float:
+    def received_at(self) -> float:
         """Return when data was last received, in the clock's monotonic seconds; the oldest of all namespaces."""
-        return min(reflector.last_heard_at for reflector in self.reflectors)
+        return min(reflector.last_received_at for reflector in self.reflectors)
 
     @property
     def last_error(self) -> str:

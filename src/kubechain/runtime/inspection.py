@@ -47,7 +47,7 @@ class Inspection:
         size = GaugeMetricFamily("kubechain_informer_objects", "Objects in the cache.", labels=labels)
         now = self.clock.monotonic()
         for informer in self.informers:
-            age.add_metric([informer.resource.kind], now - informer.heard_at)
+            age.add_metric([informer.resource.kind], now - informer.received_at)
             size.add_metric([informer.resource.kind], len(informer.store))
         yield from (age, size)
 

@@ -122,7 +122,7 @@ class LeaderElector:
         """Work and renew; return whether the lease was lost. The work has ended when this returns or raises."""
         working = asyncio.ensure_future(work())
         renewing = asyncio.ensure_future(self._renew_on())
-        renewing.add_done_callback(lambda _: self._cut_off(working))
+        renewing.add_done_callback(lambda _: self._cancel_work(working))
         try:
             await finish(working)
             lost = renewing.done()
@@ -133,7 +133,7 @@ class LeaderElector:
             working.result()
         return lost
 
-    def _cut_off(self, working: asyncio.Future[None]) -> None:
+    def _cancel_work(self, working: asyncio.Future[None]) -> None:
         """Cancel the work; exit the process if it would still run when another replica can take the lease."""
         if working.done():
             return

@@ -124,9 +124,9 @@ class LeaseLiveness:
         try:
             while True:
                 await self._clock.sleep(RENEW_SECONDS * self._clock.random.uniform(0.9, 1.0))
-                await self._tend()
+                await self._renew_and_sweep()
         finally:
-            await self._depart()
+            await self._delete_own_lease()
 
     async def is_gone(self, holder: str) -> bool | float:
         """Tell whether a holder is gone; see `Liveness`."""
@@ -150,7 +150,7 @@ class LeaseLiveness:
         renewed_at = parse_micro_time(lease.spec.renew_time)
         return 0.0 if renewed_at is None else (self._clock.now() - renewed_at).total_seconds()
 
-    async def _tend(self) -> None:
+    async def _renew_and_sweep(self) -> None:
         try:
             async with asyncio.timeout(RENEW_SECONDS):
                 await self._renew()
@@ -179,7 +179,7 @@ class LeaseLiveness:
             with suppress(NotFound, Conflict):
                 await self._client.delete(LEASES, self._namespace, name, resource_version=version)
 
-    async def _depart(self) -> None:
+    async def _delete_own_lease(self) -> None:
         try:
             async with asyncio.timeout(2.0):
                 await self._client.delete(LEASES, self._namespace, lease_name(self._identity))

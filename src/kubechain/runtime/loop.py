@@ -195,9 +195,9 @@ class Controller:
             self._metrics.started(waited_seconds=item.waited_seconds, active=self._active)
             started_at = self._clock.monotonic()
             # A callback instead of `finally`: a task that is cancelled before its first step runs no code of its own.
-            workers.create_task(self._work(item)).add_done_callback(partial(self._give_back, item, started_at))
+            workers.create_task(self._work(item)).add_done_callback(partial(self._finish, item, started_at))
 
-    def _give_back(self, item: workqueue.Item, started_at: float, worker: asyncio.Task[None]) -> None:
+    def _finish(self, item: workqueue.Item, started_at: float, worker: asyncio.Task[None]) -> None:
         """Release key and worker after a reconcile; requeue the key if the reconcile cancelled itself."""
         self._active -= 1
         self._slots.release()

@@ -160,7 +160,7 @@ class Reflector:
         """The verb of the last request, for error messages about missing permissions."""
         self.synced = asyncio.Event()
         self.last_error = ""
-        self.last_heard_at = clock.monotonic()
+        self.last_received_at = clock.monotonic()
         self.relist_count = 0
         self.event_count = 0
 
@@ -173,7 +173,7 @@ class Reflector:
                     await self._list()
                 await self._watch()
             except Exception as error:  # noqa: BLE001  the owner task: no response may end the cache
-                if self._changed_course(error):
+                if self._on_failure(error):
                     continue
                 if isinstance(error, TooManyRequests) and CACHE_STARTS_TEXT in error.message:
                     base_seconds = CACHE_STARTS_BASE_SECONDS
@@ -189,7 +189,7 @@ class Reflector:
         async for page in self._pages():
             items += await self._stored_all(page)
             version = page.resource_version
-        await self._adopt(items, version)
+        await self._store_list(items, version)
 
     def _pages(self) -> AsyncIterator[RawPage]:
         """List from the server's cache without pages, five times as fast, unless the list must be exact."""
@@ -206,7 +206,7 @@ class Reflector:
                 await asyncio.sleep(0)
         return items
 
-    async def _adopt(self, items: list[Stored], version: str) -> None:
+    async def _store_list(self, items: list[Stored], version: str) -> None:
         for _ in self._sink.replacing(items, int(version), namespace=self._namespace, exact=self._must_be_exact):
             await asyncio.sleep(0)
         self._version = version
@@ -214,7 +214,7 @@ class Reflector:
         self._must_list = self._must_be_exact = False
         self.phase = Phase.WATCHING
         self.relist_count += 1
-        self._heard()
+        self._on_data()
         self.synced.set()
 
     # --- watching
@@ -229,7 +229,7 @@ class Reflector:
         async with self._open() as stream:
             if stream.status != 200:
                 raise error_from_status(stream.status, await stream.read())
-            self._heard()
+            self._on_data()
             lines = stream.lines  # read once: a second iterator would lose buffered data
             if self._initial is not None:
                 await self._read_initial(lines)
@@ -267,12 +267,12 @@ class Reflector:
                     await asyncio.sleep(0)
         if self._initial is None or not self._initial_version:
             raise TransportError("the watch ended within the initial events")
-        await self._adopt(self._initial, self._initial_version)
+        await self._store_list(self._initial, self._initial_version)
 
     async def _read(self, lines: AsyncIterator[bytes]) -> None:
         async for line in lines:
             self._take(decoded(_EVENT, line))
-            self._heard()
+            self._on_data()
             if self.event_count % CHUNK == 0:  # many lines may be buffered: let other tasks run
                 await asyncio.sleep(0)
 
@@ -302,12 +302,12 @@ class Reflector:
 
     # --- after a watch or a failure
 
-    def _heard(self) -> None:
-        self.last_heard_at = self._clock.monotonic()
+    def _on_data(self) -> None:
+        self.last_received_at = self._clock.monotonic()
         if self._initial is None:
             self.last_error = ""
 
-    def _changed_course(self, error: Exception) -> bool:
+    def _on_failure(self, error: Exception) -> bool:
         """Record a failure, choose the next state, and return whether to continue without a pause."""
         was_listing, self._initial = self._must_list, None
         self.last_error = f"{type(error).__name__}: {error}"[:256]

@@ -57,9 +57,10 @@ class Store(Generic[T]):
         self._tombstones: dict[Request, _Tombstone] = {}
         self._indexes: dict[str, Index[T]] = {}
         self._handlers: list[Handler] = []
-        self._fresh: dict[str | None, set[Request]] = {}  # keys that we wrote since a list was requested, by its scope
+        # By namespace of a list, None for all: the keys that we wrote since it was requested.
+        self._written_since_list: dict[str | None, set[Request]] = {}
         self._in_flight: dict[Request, int] = {}
-        self._held_back: dict[Request, list[Callable[[], None]]] = {}
+        self._delayed_events: dict[Request, list[Callable[[], None]]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -111,15 +112,15 @@ class Store(Generic[T]):
         """Store an object from the watch, whether it was added or modified."""
         key = _key(received)
         if key in self._in_flight:
-            self._held_back.setdefault(key, []).append(lambda: self.apply(received))
-        elif self._is_news(key, received):
+            self._delayed_events.setdefault(key, []).append(lambda: self.apply(received))
+        elif self._is_newer(key, received):
             self._put(key, received)
 
     def remove(self, received: Stored) -> None:
         """Remove an object that the watch reports as deleted."""
         key = _key(received)
         if key in self._in_flight:
-            self._held_back.setdefault(key, []).append(lambda: self.remove(received))
+            self._delayed_events.setdefault(key, []).append(lambda: self.remove(received))
             return
         tombstone = self._tombstones.get(key)
         if tombstone is not None and tombstone.uid == received.metadata.uid:
@@ -132,7 +133,7 @@ class Store(Generic[T]):
 
     def begin_replace(self, *, namespace: str | None = None) -> None:
         """Start to record our own writes: a list that is requested now may not have them."""
-        self._fresh[namespace] = set()
+        self._written_since_list[namespace] = set()
 
     def replace(
         self, items: Iterable[Stored], version: int, *, namespace: str | None = None, exact: bool = False
@@ -156,18 +157,18 @@ class Store(Generic[T]):
             exact: the list is a consistent read. It wins even over newer stored objects, which exist when the cluster
                 was restored from a backup; only our own writes since the request are kept.
         """
-        fresh = self._fresh.setdefault(namespace, set())
+        fresh = self._written_since_list.setdefault(namespace, set())
         listed: dict[Request, str] = {}  # key -> uid
         for number, item in enumerate(items, start=1):
             key = _key(item)
             listed[key] = item.metadata.uid
-            if self._is_news(key, item) or (exact and key not in fresh and not self._is_buried(key, item)):
+            if self._is_newer(key, item) or (exact and key not in fresh and not self._was_deleted(key, item)):
                 self._put(key, item, at_start=True)
             if number % CHUNK == 0:
                 yield
         self._drop_unlisted(listed, version, namespace, fresh if exact else None)
         self._forget_tombstones(listed, version, namespace)
-        del self._fresh[namespace]
+        del self._written_since_list[namespace]
 
     def _drop_unlisted(
         self, listed: Collection[Request], version: int, namespace: str | None, fresh: set[Request] | None
@@ -193,7 +194,7 @@ class Store(Generic[T]):
             self._in_flight[key] -= 1
             if not self._in_flight[key]:
                 del self._in_flight[key]
-                for take in self._held_back.pop(key, ()):
+                for take in self._delayed_events.pop(key, ()):
                     take()
 
     def wrote(self, received: Stored, *, base_version: str | None) -> None:
@@ -204,11 +205,11 @@ class Store(Generic[T]):
             base_version: the version that the write was conditional on; see `observers.WriteObserver`.
         """
         key = _key(received)
-        if not self._own_writes or not self._is_news(key, received):
+        if not self._own_writes or not self._is_newer(key, received):
             return
         held = self.get(key)
         known = held.metadata.resource_version if held is not None else ""
-        for fresh in self._fresh.values():
+        for fresh in self._written_since_list.values():
             fresh.add(key)
         self._put(key, received, own=base_version == known)
 
@@ -225,11 +226,11 @@ class Store(Generic[T]):
         held_bytes = sum(len(held.raw) for held in self.scan())
         return {"objects": len(self), "bytes": held_bytes, "tombstones": len(self._tombstones)}
 
-    def _is_buried(self, key: Request, received: Stored) -> bool:
+    def _was_deleted(self, key: Request, received: Stored) -> bool:
         tombstone = self._tombstones.get(key)
         return tombstone is not None and tombstone.uid == received.metadata.uid
 
-    def _is_news(self, key: Request, received: Stored) -> bool:
+    def _is_newer(self, key: Request, received: Stored) -> bool:
         tombstone, held = self._tombstones.get(key), self.get(key)
         if tombstone is not None and (
             tombstone.uid == received.metadata.uid or received.metadata.version < tombstone.version
