@@ -26,7 +26,7 @@ class Watched:
         self.store = Store(metadata_only(SECRETS))
         self.reader = SecretReader(Client(self.server, clock=LoopClock()), Lister(self.store))
 
-    def put(self, *, seen: bool = True, **values: str) -> dict[str, Any]:
+    def put(self, values: dict[str, str], *, seen: bool = True) -> dict[str, Any]:
         """Set the Secret `s`, and let the watch see it or not yet."""
         data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
         secret = {"metadata": {"name": "s", "namespace": "ns"}, "data": data}
@@ -41,17 +41,17 @@ class Watched:
 
 async def test_a_secret_is_read_once_for_each_version_that_the_watch_saw() -> None:
     watched = Watched()
-    watched.put(key="first")
+    watched.put({"key": "first"})
     assert [await watched.value(), await watched.value()] == ["first", "first"]
     assert len(watched.server.sent) == 1
-    watched.put(key="second")
+    watched.put({"key": "second"})
     assert [await watched.value(), await watched.value()] == ["second", "second"]
     assert len(watched.server.sent) == 2
 
 
 async def test_a_secret_that_was_deleted_is_not_taken_from_the_cache() -> None:
     watched = Watched()
-    stored = watched.put(key="first")
+    stored = watched.put({"key": "first"})
     assert await watched.value() == "first"
     watched.store.remove(watched.store.stored(json.dumps(stored).encode()))
     with pytest.raises(SecretUnavailable, match='Secret "s" not found'):
@@ -60,8 +60,8 @@ async def test_a_secret_that_was_deleted_is_not_taken_from_the_cache() -> None:
 
 async def test_a_read_that_is_ahead_of_the_watch_is_repeated_until_the_watch_has_caught_up() -> None:
     watched = Watched()
-    watched.put(key="first")
-    watched.put(key="second", seen=False)
+    watched.put({"key": "first"})
+    watched.put({"key": "second"}, seen=False)
     assert [await watched.value(), await watched.value()] == ["second", "second"]
     assert len(watched.server.sent) == 2
 
@@ -75,6 +75,6 @@ async def test_a_read_that_is_ahead_of_the_watch_is_repeated_until_the_watch_has
 )
 async def test_what_cannot_be_used_is_named_without_a_value(values: dict[str, str], error: str) -> None:
     watched = Watched()
-    watched.put(**values)
+    watched.put(values)
     with pytest.raises(SecretUnavailable, match=f"^{error}$"):
         await watched.value()
