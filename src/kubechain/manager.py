@@ -1,7 +1,6 @@
 """The composition root: builds every object of a manager once, runs it, and closes it in order.
 
-Called by `kubechain manager` with the way to a cluster, and by `kubechain dev` with an in-process exchange. Nothing is
-decided here; flags are read in `cli`.
+No decisions here; flags are read in `cli`.
 """
 
 from __future__ import annotations
@@ -26,26 +25,26 @@ from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 
 GC_THRESHOLD = (50_000, 50, 100)
-"""Objects of a reconcile go by reference counting; the collector only has to find the rare cycle."""
+"""Objects of a reconcile are freed by reference counting; the collector is needed only for rare cycles."""
 
 USER_AGENT = f"kubechain/{__version__}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerOptions:
-    """How to run a manager.
+    """Options of a manager.
 
     Attributes:
-        kubeconfig: None finds the cluster as kubectl does, or as a pod does.
-        context: Of the kubeconfig; None takes the current one.
-        namespaces: Where to look; none means everywhere.
-        leader_elect: Whether to work only while no other replica does.
-        leader_election_namespace: Where the Lease is; None takes the pod's own, or the context's.
+        kubeconfig: None for kubectl's search order, or the in-cluster config.
+        context: Of the kubeconfig; None for the current one.
+        namespaces: To watch; none means all.
+        leader_elect: Whether to use leader election.
+        leader_election_namespace: Of the Lease; None for the pod's own, or the context's.
         leader_election_id: Name of the Lease.
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none.
-        debug: Whether to serve /debug beside /metrics.
-        endpoint_address: `host:port` of what answers the world outside, such as callbacks; None for none.
+        debug: Whether to serve /debug at `metrics_address`.
+        endpoint_address: `host:port` of the inbound endpoints, such as callbacks; None for none.
         grace_seconds: Limit for an ordered stop.
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
@@ -76,14 +75,14 @@ async def run_manager(
     """Run a manager until `stop` is set.
 
     Args:
-        options: How.
-        stop: Begins an ordered stop.
+        options: Of the manager.
+        stop: Starts an ordered stop.
         exchange: To the API server; None connects to the cluster of the options.
         on_ready: Called once, when every cache is filled.
 
     Raises:
-        ConfigError: There is no way to a cluster.
-        ExceptionGroup: Of what failed, such as LeadershipLost.
+        ConfigError: The configuration of the cluster is missing or invalid.
+        ExceptionGroup: With the failures, such as LeadershipLost.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -95,7 +94,7 @@ async def run_manager(
             http=ExternalAPIClient(_address_policy(options.allowed_addresses)),
             engine=ContainerEngine(),
         )
-        # Half of the grace period for answers that are on their way; the rest is for what follows them.
+        # Half of the grace period for calls in flight; the rest for processing and writing their results.
         drain_seconds = options.grace_seconds / 2
         settings = Settings(max_concurrent_runs=options.max_concurrent_runs, drain_seconds=drain_seconds)
         add_controllers(manager, clients=clients, settings=settings)
@@ -115,7 +114,7 @@ def _manager(
     lease_exchange, host = exchange, "embedded"
     if cluster is not None:
         connection = HttpExchange(cluster, user_agent=USER_AGENT)
-        # Renewals must not queue behind our own traffic.
+        # A separate connection, so that renewals do not wait for other requests.
         lease_exchange = HttpExchange(cluster, user_agent=f"{USER_AGENT} (leases)")
         stack.push_async_callback(connection.aclose)
         stack.push_async_callback(lease_exchange.aclose)

@@ -67,17 +67,17 @@ def test_the_second_signal_ends_it_at_once() -> None:
 def test_what_a_person_can_put_right_is_one_failure_however_deep_it_lies() -> None:
     group = ExceptionGroup("tasks", [ExceptionGroup("servers", [OSError("port 8080 is taken")])])
     with pytest.raises(Failure, match="port 8080 is taken"):
-        process.told(group)
+        process.exit_status(group)
 
 
 def test_the_loss_of_leadership_ends_with_1_and_is_not_told_again() -> None:
     with structlog.testing.capture_logs() as lines:
-        assert process.told(ExceptionGroup("tasks", [LeadershipLost("lease taken")])) == 1
+        assert process.exit_status(ExceptionGroup("tasks", [LeadershipLost("lease taken")])) == 1
     assert lines == []
 
 
 def test_a_defect_is_logged_with_its_traceback() -> None:
     with structlog.testing.capture_logs() as lines:
-        assert process.told(ExceptionGroup("tasks", [KeyError("x"), LeadershipLost("lease taken")])) == 1
+        assert process.exit_status(ExceptionGroup("tasks", [KeyError("x"), LeadershipLost("lease taken")])) == 1
     [line] = lines
     assert line["exc_info"]

@@ -1,8 +1,8 @@
-"""The `kubechain` command: thin commands over the packages below.
+"""The `kubechain` command.
 
-`main` is the entry point of the installed script. A command is a module with `add_arguments` and `run`; it imports what
-is heavy only when it runs, so that `kubechain version` answers at once. Logic that something else could use must not
-go here.
+`main` is the entry point of the installed script. A command is a module with `add_arguments` and `run`; heavy imports
+are inside of `run`, so that `kubechain version` starts fast. Only command-line handling belongs here; logic belongs in
+the packages below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`kubechain crds`: the definitions of the kinds, for installing them by hand."""
+"""`kubechain crds`: prints the CustomResourceDefinitions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line: there is nothing to choose."""
+    """Declare the command line: the command has no flags."""
 
 
 def run(_options: argparse.Namespace) -> int:

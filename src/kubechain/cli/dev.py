@@ -1,4 +1,4 @@
-"""`kubechain dev`: a control plane and the manager in one process, for a laptop."""
+"""`kubechain dev`: a control plane and the manager in one process, for development."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="0",
         type=_port,
         metavar="PORT",
-        has_variable=False,  # in a pod, KUBECHAIN_PORT is what Kubernetes says about a Service named kubechain
+        has_variable=False,  # in a pod, Kubernetes sets KUBECHAIN_PORT for a Service named kubechain
         help="port of the API server; 0: a free one",
     )
     flags.value(
         "--kubeconfig",
         default="",
         metavar="FILE",
-        has_variable=False,  # the variable that names the manager's cluster must never name a file to overwrite
+        has_variable=False,  # the manager reads KUBECHAIN_KUBECONFIG; it must not name a file to overwrite here
         help=f"where to write the kubeconfig; none: {DEFAULT_KUBECONFIG}, or in the data folder",
     )
     flags.switch("--model", default=False, help="serve the embedded model too, and write a manifest that uses it")

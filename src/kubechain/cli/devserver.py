@@ -1,6 +1,6 @@
-"""What `kubechain dev` runs: the embedded control plane, the manager, and, when asked for, the embedded model.
+"""The process of `kubechain dev`: the embedded control plane, the manager, and optionally the embedded model.
 
-One task group holds them: when one ends, the others end too. Parsing flags must not go here.
+They run in one task group: when one ends, the others end too.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from kubechain_apiserver import (
 )
 
 GRACE_SECONDS = 1.0
-"""A person waits for the end. Nothing is lost: what is cut off is resumed at the next start, if there is one."""
+"""Short, because the user waits for it. Work that is cancelled is resumed at the next start."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevOptions:
-    """What was asked for on the command line.
+    """The options of the command line.
 
     Attributes:
         data_folder: None keeps everything in memory.
-        port: Of the API server; 0 takes a free one.
+        port: Of the API server; 0 for any free port.
         kubeconfig: Where to write it; absolute.
         with_model: Whether to serve the embedded model.
-        model_port: 0 takes a free one.
+        model_port: 0 for any free port.
         with_manager: Whether to run the manager too.
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: That HTTP tools may reach although they are not public.
         health_address: Of the manager's probes; None for none.
         metrics_address: Of the manager's metrics; None for none.
-        faults: A file that says how the API server shall fail; None: not at all.
+        faults: A file of faults to inject into the API server; None for none.
     """
 
     data_folder: Path | None
@@ -69,7 +69,7 @@ class DevOptions:
 
 
 class DevServer:
-    """The whole of it, in one process."""
+    """Control plane, manager and model in one process."""
 
     def __init__(self, options: DevOptions) -> None:
         self._options = options
@@ -127,7 +127,7 @@ class DevServer:
         await run_manager(options, stop=stop, exchange=plane.exchange(lost=TransportError), on_ready=ready.set)
 
     async def _run_beside(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
-        """Start the model while the manager fills its caches, say when all is ready, and watch over the model."""
+        """Start the model while the manager fills its caches, print when all is ready, and wait for the model's end."""
         if not self._options.with_model:
             await ready.wait()
             self._announce(plane)
@@ -161,7 +161,7 @@ def require_ours(kubeconfig: Path) -> None:
     """Refuse to overwrite a kubeconfig that something else wrote.
 
     Raises:
-        Failure: The file is there and is not one of ours.
+        Failure: The file exists and was not written by `kubechain dev`.
     """
     if not kubeconfig.exists():
         return

@@ -1,7 +1,7 @@
-"""Flags as people who run Go operators expect them, each with an environment variable behind it.
+"""Command-line flags in the form of Go operators, each with an environment variable as its default.
 
 `--leader-elect` and `--leader-elect=false` both work, durations are written `30s` or `1m30s`, addresses `:8080`, and
-`0` turns a listener off. The command line wins over the environment.
+`0` turns a listener off. A flag on the command line wins over the environment.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _HIGHEST_PORT: Final = 65535
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen.
+    """An address to listen on.
 
     Attributes:
         host: Empty means every interface.
-        port: 0 means any free one.
+        port: 0 means any free port.
     """
 
     host: str
@@ -39,7 +39,7 @@ class Address:
 
 
 def boolean(text: str) -> bool:
-    """Parse what Go's flag package takes for a truth value."""
+    """Parse a boolean as Go's flag package does."""
     match text.lower():
         case "1" | "t" | "true" | "yes" | "on":
             return True
@@ -57,7 +57,7 @@ def seconds(text: str) -> float:
 
 
 def address(text: str) -> Address | None:
-    """Parse `:8080`, `127.0.0.1:8080` or `[::1]:8080`; `0` and the empty text mean: do not listen."""
+    """Parse `:8080`, `127.0.0.1:8080` or `[::1]:8080`; None, which means no listener, for `0` and the empty text."""
     if text in {"", "0"}:
         return None
     host, colon, port = text.rpartition(":")
@@ -74,25 +74,25 @@ def positive(text: str) -> int:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Parse a list separated by commas; the empty text is the empty list."""
+    """Parse a comma-separated list; empty for the empty text."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
 
 
 class Flags:
-    """Adds flags to a parser, their defaults taken from the environment."""
+    """Adds flags to a parser, with defaults from the environment."""
 
     def __init__(self, parser: argparse.ArgumentParser, environment: Mapping[str, str] | None = None) -> None:
-        """Prepare.
+        """Create it for a parser.
 
         Args:
-            parser: Gets the flags.
+            parser: To add flags to.
             environment: None means the process's own.
         """
         self._parser = parser
         self._environment = os.environ if environment is None else environment
 
     def switch(self, flag: str, *, default: bool, help: str) -> None:
-        """Add a flag that is on, off, or given a truth value."""
+        """Add a boolean flag, with or without a value."""
         self._parser.add_argument(
             flag,
             type=boolean,
@@ -119,13 +119,13 @@ class Flags:
 
         Args:
             flag: Such as `--log-level`.
-            default: As text; it goes through `type` too.
-            help: One or two sentences; default and variable are appended.
+            default: As text, before `type`.
+            help: One or two sentences; default value and variable are appended.
             type: Parses the text, raising `argparse.ArgumentTypeError`.
-            metavar: How the help calls the value.
-            aliases: Further environment variables, looked at after our own, such as `WATCH_NAMESPACE`.
-            choices: The only values that count.
-            has_variable: False for what must be said each time.
+            metavar: The name of the value in the help.
+            aliases: Further environment variables, read after our own, such as `WATCH_NAMESPACE`.
+            choices: The allowed values.
+            has_variable: False for a flag without an environment variable.
         """
         parse = type if choices is None else _one_of(choices)
         variables = [variable_of(flag), *aliases] if has_variable else []
@@ -155,7 +155,7 @@ def _help(text: str, default: str, variables: Sequence[str]) -> str:
 
 
 def variable_of(flag: str) -> str:
-    """The environment variable behind a flag: `KUBECHAIN_LOG_LEVEL` for `--log-level`."""
+    """The environment variable of a flag: `KUBECHAIN_LOG_LEVEL` for `--log-level`."""
     return ENVIRONMENT_PREFIX + flag.removeprefix("--").replace("-", "_").upper()
 
 

@@ -1,4 +1,4 @@
-"""What `kubechain dev` says when it is ready, and the manifest that it hands to a newcomer."""
+"""The text that `kubechain dev` prints when it is ready, and the example manifest that it writes."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What there is to tell.
+    """The facts that are printed.
 
     Attributes:
         seconds: From the start of the command.
         url: Of the API server.
-        kubeconfig: To be exported.
-        data_folder: None when the state is in memory.
+        kubeconfig: The file to export.
+        data_folder: None for state in memory.
         model_url: Of the embedded model; None without it.
-        manifest: The one written for the embedded model; None without it.
-        with_manager: Whether the manager runs here.
-        faults: The file that says how the API server fails; None when it does not.
+        manifest: The example for the embedded model; None without it.
+        with_manager: Whether the manager runs in this process.
+        faults: The file of the injected faults; None without faults.
     """
 
     seconds: float
@@ -68,7 +68,7 @@ class Ready:
 
 
 def text(ready: Ready, stream: TextIO) -> str:
-    """All of it, coloured as the stream allows."""
+    """The whole text, with colours if the stream shows them."""
     return "\n".join([*_facts(ready, stream), "", *_next(ready, stream), "", *_limits(ready, stream)])
 
 
@@ -85,7 +85,7 @@ def _facts(ready: Ready, stream: TextIO) -> list[str]:
 
 
 def suffered(counts: Sequence[int]) -> str:
-    """What the faults did, told at the end; `counts` has a number for each rule, in the file's order."""
+    """A summary of the injected faults; `counts` has the number for each rule, in the file's order."""
     each = ", ".join(f"{count} by rules[{index}]" for index, count in enumerate(counts))
     return f"Faults: {sum(counts)} ({each})." if counts else "Faults: the file has no rules."
 

@@ -1,4 +1,4 @@
-"""Finds the command that was asked for and runs it."""
+"""Parses the command line and runs a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS: dict[str, ModuleType] = {
     "crds": crds,
     "version": version,
 }
-"""In the order in which a newcomer needs them."""
+"""In the order of the help."""
 
 DESCRIPTION = """\
 Agents in YAML, worked with through kubectl, every step checkpointed in the API server.
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None means the process's own.
 
     Returns:
-        The exit status: 0 for success, 1 for failure, 2 for no command, 130 when interrupted. argparse exits with 2 by
-        itself when the command line is wrong.
+        The exit status: 0 for success, 1 for failure, 2 for no command, 130 when interrupted. argparse exits with 2
+        when the command line is invalid.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = _parser(given)
@@ -55,20 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except terminal.Failure as failure:
-        terminal.complain(str(failure))
+        terminal.print_error(str(failure))
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Python would complain again while it flushes at exit.
+        # The reader, such as `head`, closed the pipe. Closed here, because the flush at exit would fail too.
         sys.stderr.close()
         return 1
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    """Declare all commands, but the flags of no other than the one that is named.
+    """Declare all commands, and the flags of the command that is used.
 
-    A wrong environment variable of the manager must not keep anyone from asking for the version.
+    Flags of other commands are left out, so that an invalid environment variable of one command does not break others.
     """
     parser = argparse.ArgumentParser(
         prog="kubechain",

@@ -1,4 +1,4 @@
-"""`kubechain manager`: the operator, against any Kubernetes API server."""
+"""`kubechain manager`: runs the operator against a Kubernetes API server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_flags(flags: Flags) -> None:
-    """Declare how to log; `kubechain dev` has the same flags."""
+    """Declare the flags of logging, which `kubechain dev` has too."""
     flags.value(
         "--log-level", default="info", choices=LOG_LEVELS, metavar="LEVEL", help=_listed("what to log", LOG_LEVELS)
     )
@@ -78,7 +78,7 @@ def _add_cluster_flags(flags: Flags) -> None:
 
 
 def add_tool_flags(flags: Flags) -> None:
-    """Declare what tools may reach; `kubechain dev` has the same flag."""
+    """Declare the flag of the addresses that tools may reach, which `kubechain dev` has too."""
     flags.value(
         "--allow-addresses",
         default="",
@@ -140,7 +140,7 @@ def _add_serving_flags(flags: Flags) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run until a signal or the loss of the leadership."""
+    """Run until a signal, or until the leadership is lost."""
     from kubechain import logs
     from kubechain.cli import process
     from kubechain.cli.operator import Operator
@@ -168,5 +168,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 def text_of(where: Address | None) -> str | None:
-    """The address as the manager takes it."""
+    """The address as text; None for no listener."""
     return None if where is None else str(where)

@@ -1,4 +1,4 @@
-"""`kubechain model`: the embedded model, for demos and tests without a key or a network."""
+"""`kubechain model`: fetches or serves the embedded model, for demos and tests without a key or a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `kubechain manager` runs."""
+"""The process of `kubechain manager`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> int:
         """Run until the event is set; return the exit status."""
         log.info("starting", version=__version__, namespaces=list(self._options.namespaces) or "all")
-        await run_manager(self._options, stop=stop, on_ready=_tell_ready)
+        await run_manager(self._options, stop=stop, on_ready=_log_ready)
         log.info("stopped")
         return 0
 
 
-def _tell_ready() -> None:
+def _log_ready() -> None:
     log.info("ready", duration_seconds=round(time.monotonic() - STARTED_AT, 3))

@@ -1,7 +1,4 @@
-"""The life of a long-running command: its event loop, how signals end it, and what it says when it fails.
-
-Used by `manager` and `dev`. What they run must not go here.
-"""
+"""Runs a long-running command: its event loop, its signals, and its exit status when it fails."""
 
 from __future__ import annotations
 
@@ -22,37 +19,37 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
-"""Exit status of a process that Ctrl-C ended, by the shell's convention."""
+"""Exit status of a process that was ended by Ctrl-C, by the shell's convention."""
 
 EXPECTED: Final = (Failure, ConfigError, OSError)
-"""What a person can put right, such as a port that is taken: told in a line, without a traceback."""
+"""Failures that the user can correct, such as a port in use: printed in one line, without a traceback."""
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """Runs until the event is set, and returns the exit status."""
 
 
 def run(main: Main) -> int:
-    """Run a coroutine on the fastest loop there is, and return the exit status.
+    """Run a coroutine, on uvloop if it is installed, and return the exit status.
 
     The first SIGINT or SIGTERM sets the event; the second ends the process at once.
 
     Raises:
-        Failure: It could not do its work, and a person can put that right.
+        Failure: The command failed for a reason that the user can correct.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             return runner.run(_with_signals(main))
         except (*EXPECTED, ExceptionGroup) as error:
-            return told(error)
+            return exit_status(error)
 
 
-def told(error: Exception) -> int:
-    """Say why a command failed; not zero, so that a pod starts again.
+def exit_status(error: Exception) -> int:
+    """Log why a command failed, and return its exit status; not zero, so that a pod is restarted.
 
     Raises:
-        Failure: Every cause is one that a person can put right.
+        Failure: The user can correct every cause.
     """
-    # The loss of the leadership was logged where it happened.
+    # The loss of the leadership is already logged.
     causes = [cause for cause in leaves(error) if not isinstance(cause, LeadershipLost)]
     if causes and all(isinstance(cause, EXPECTED) for cause in causes):
         raise Failure("; ".join(str(cause) for cause in causes)) from error
@@ -62,7 +59,7 @@ def told(error: Exception) -> int:
 
 
 def leaves(error: Exception) -> Iterator[Exception]:
-    """The exceptions of a group, however nested; of a plain one, itself."""
+    """The exceptions of a group, at any depth; a plain exception itself."""
     if isinstance(error, ExceptionGroup):
         for inner in cast("ExceptionGroup[Exception]", error).exceptions:
             yield from leaves(inner)
@@ -80,7 +77,7 @@ async def _with_signals(main: Main) -> int:
 
 def _on_signal(stop: asyncio.Event) -> None:
     if stop.is_set():
-        # Somebody is in a hurry. Nothing is lost: all state is in the API server, and a claim outlives its holder.
+        # The second signal. Nothing is lost: all state is in the API server, and claims can be taken over.
         sys.stderr.flush()
         os._exit(INTERRUPTED)
     stop.set()
@@ -89,6 +86,6 @@ def _on_signal(stop: asyncio.Event) -> None:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
-    except ImportError:  # not made for every platform
+    except ImportError:  # not available on every platform
         return asyncio.new_event_loop
     return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""What people see: colour where somebody watches, plain text in a pipe, errors on standard error."""
+"""Output to the terminal: coloured on a terminal, plain in a pipe; errors go to standard error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ BOLD, CYAN, DIM, GREEN, RED, YELLOW = "\033[1m", "\033[36m", "\033[2m", "\033[32
 PLAIN = "\033[0m"
 
 STARTED_AT = time.monotonic()
-"""About when the command was started: this module is one of the first to be imported."""
+"""About when the process was started: this module is one of the first to be imported."""
 
 
 class Failure(Exception):
-    """Ends the command with status 1; raised for what the person at the keyboard can put right.
+    """Ends the command with status 1; raised for failures that the user can correct.
 
-    The message says what failed, about which input, and what to do, in one or a few lines without a traceback.
+    The message names what failed, the input and what to do, in one or a few lines without a traceback.
     """
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether to colour: on a terminal, unless https://no-color.org is honoured by the environment."""
+    """Whether to use colours: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -31,11 +31,11 @@ def paint(code: str, text: str, stream: TextIO) -> str:
     return f"{code}{text}{PLAIN}" if has_colour(stream) else text
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Write an error to standard error."""
     print(f"{paint(RED, 'error:', sys.stderr)} {text}", file=sys.stderr)
 
 
 def show(text: str = "") -> None:
-    """Write a line to standard output at once, in step with what is written to standard error."""
+    """Write a line to standard output and flush, so that it keeps its order with standard error."""
     print(text, flush=True)

@@ -1,4 +1,4 @@
-"""`kubechain version`: what is installed here."""
+"""`kubechain version`: prints the installed version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ examples:
 """
 
 API_VERSION = "kubechain.humanlayer.dev/v1alpha1"
-"""Repeated here, because importing the models takes longer than this command may."""
+"""A copy, because importing the models would make this command slow."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         "platform": f"{platform.system().lower()}/{platform.machine()}",
     }
     if options.output == "json":
-        import json  # only here: it is a tenth of the time that this command takes
+        import json  # here: the import takes a tenth of the time of this command
 
         print(json.dumps(facts, indent=2))
     else:
