@@ -75,7 +75,7 @@ TOO_LARGE_TEXT = "Too large resource version"
 """Reason and message of a server whose cache is older than our version."""
 
 
-class Phase(enum.StrEnum):
+class ReflectorPhase(enum.StrEnum):
     """The state of a reflector, for readiness and debugging."""
 
     LISTING = "listing"
@@ -155,7 +155,7 @@ class Reflector:
         self._must_be_exact = False
         self._initial: list[Stored] | None = None
         self._initial_version = ""  # of the initial events, once all are here
-        self.phase = Phase.LISTING
+        self.phase = ReflectorPhase.LISTING
         self.verb = "watch" if watch_list else "list"
         """The verb of the last request, for error messages about missing permissions."""
         self.synced = asyncio.Event()
@@ -182,7 +182,7 @@ class Reflector:
     # --- listing
 
     async def _list(self) -> None:
-        self.phase, self.verb = Phase.LISTING, "list"
+        self.phase, self.verb = ReflectorPhase.LISTING, "list"
         self._sink.begin_replace(namespace=self._namespace)
         items: list[Stored] = []
         version = ""
@@ -212,7 +212,7 @@ class Reflector:
         self._version = version
         self._initial = None
         self._must_list = self._must_be_exact = False
-        self.phase = Phase.WATCHING
+        self.phase = ReflectorPhase.WATCHING
         self.relist_count += 1
         self._on_data()
         self.synced.set()
@@ -224,7 +224,7 @@ class Reflector:
         self.verb = "watch"
         self._initial, self._initial_version = [] if self._must_list else None, ""
         if self._must_list:
-            self.phase = Phase.LISTING
+            self.phase = ReflectorPhase.LISTING
             self._sink.begin_replace(namespace=self._namespace)
         async with self._open() as stream:
             if stream.status != 200:
@@ -331,7 +331,7 @@ class Reflector:
         if healthy:
             self._backoff.reset()
             return
-        self.phase = Phase.BACKING_OFF
+        self.phase = ReflectorPhase.BACKING_OFF
         await self._clock.sleep(self._backoff.next_seconds(base_seconds))
 
 
