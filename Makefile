@@ -50,7 +50,7 @@ dev: setup model ## A control plane and the manager in one process, until Ctrl-C
 setup: $(INSTALLED) ## Install everything that development needs into .venv
 
 .PHONY: model
-model: setup ## Fetch the file of the embedded model into the user's cache folder (98 MB, once)
+model: setup ## Fetch the file of the local model into the user's cache folder (98 MB, once)
 	@$(BIN)/kubechain model fetch
 
 .PHONY: format

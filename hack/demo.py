@@ -1,6 +1,6 @@
 """The walk-through with the real kubectl, on the embedded control plane: what `make demo` runs.
 
-It shows each command and what it prints, ends by itself, and leaves no process and no file behind. The embedded model
+It shows each command and what it prints, ends by itself, and leaves no process and no file behind. The local model
 answers, unless OPENAI_API_KEY is set: then OpenAI does. Only the standard library, so that it can be read as a script.
 """
 
@@ -34,7 +34,7 @@ HAS_COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 BOLD, CYAN, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[36m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
 
 NO_KEY = "no-key-needed"
-"""What the Secret holds for the embedded model, which asks for none."""
+"""What the Secret holds for the local model, which asks for none."""
 
 
 class DemoError(Exception):
@@ -196,7 +196,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def llm_at(base_url: str) -> str:
-    """The LLM of the samples, at the embedded model."""
+    """The LLM of the samples, at the local model."""
     return f"{(SAMPLES / 'llm.yaml').read_text().rstrip()}\n  parameters:\n    baseUrl: {base_url}\n    maxTokens: 64\n"
 
 

@@ -83,7 +83,7 @@ def test_faults_are_announced_and_counted_by_their_place_in_the_file() -> None:
     assert guide.suffered([3, 0]) == "Faults: 3 (3 by rules[0], 0 by rules[1])."
 
 
-def test_with_the_embedded_model_one_manifest_is_enough() -> None:
+def test_with_the_local_model_one_manifest_is_enough() -> None:
     said = guide.text(ready(model_url="http://127.0.0.1:1/v1", manifest=Path("/tmp/hello.yaml")), io.StringIO())
     assert "kubectl apply -f /tmp/hello.yaml" in said
     assert "create secret" not in said

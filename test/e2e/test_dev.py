@@ -105,7 +105,7 @@ def test_a_port_that_is_taken_is_named(dev: Dev, tmp_path: Path) -> None:
         a_dev(tmp_path / "other", f"--port={port}").program.start()
 
 
-def test_the_embedded_model_answers_without_a_key(tmp_path: Path) -> None:
+def test_the_local_model_answers_without_a_key(tmp_path: Path) -> None:
     dev = a_dev(tmp_path, "--model")
     dev.program.start()
     try:

@@ -19,7 +19,7 @@ Ctrl-C ends it at once.
 EPILOG = """\
 examples:
   kubechain dev                       state in memory, gone at the end
-  kubechain dev --model               with the embedded model: no key, no network
+  kubechain dev --model               with the local model: no key, no network
   kubechain dev --data-dir ./state    state in a folder: a restart resumes every run
   kubechain dev --faults faults.yaml  an API server that fails as the file says
   kubechain dev --no-manager          the control plane alone; run `kubechain manager` beside it
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         has_variable=False,  # the manager reads KUBECHAIN_KUBECONFIG; it must not name a file to overwrite here
         help=f"where to write the kubeconfig; none: {DEFAULT_KUBECONFIG}, or in the data folder",
     )
-    flags.switch("--model", default=False, help="serve the embedded model too, and write a manifest that uses it")
+    flags.switch("--model", default=False, help="serve the local model too, and write a manifest that uses it")
     flags.value("--model-port", default="0", type=_port, metavar="PORT", help="port of the model; 0: a free one")
     flags.switch("--no-manager", default=False, help="start the control plane alone")
     flags.value("--faults", default="", metavar="FILE", help="faults of the API server, to see operators suffer")

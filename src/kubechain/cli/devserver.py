@@ -1,4 +1,4 @@
-"""The process of `kubechain dev`: the embedded control plane, the manager, and optionally the embedded model.
+"""The process of `kubechain dev`: the embedded control plane, the manager, and optionally the local model.
 
 They run in one task group: when one ends, the others end too.
 """
@@ -19,8 +19,8 @@ from kubechain.cli import guide
 from kubechain.cli.flags import Address
 from kubechain.cli.manager import text_of
 from kubechain.cli.terminal import STARTED_AT, Failure, show
-from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
-from kubechain.llm.embedded.modelfile import MODEL_NAME
+from kubechain.localmodel import LocalModel, LocalModelError
+from kubechain.localmodel.modelfile import MODEL_NAME
 from kubechain.manager import ManagerOptions, run_manager
 from kubechain.runtime.errors import TransportError
 from kubechain_apiserver import (
@@ -45,7 +45,7 @@ class DevOptions:
         data_folder: None keeps everything in memory.
         port: Of the API server; 0 for any free port.
         kubeconfig: Where to write it; absolute.
-        with_model: Whether to serve the embedded model.
+        with_model: Whether to serve the local model.
         model_port: 0 for any free port.
         with_manager: Whether to run the manager too.
         max_concurrent_runs: Runs that may wait for a model at the same time.
@@ -78,7 +78,7 @@ class DevServer:
         """Run until the event is set.
 
         Raises:
-            Failure: It cannot start, or the embedded model ended by itself.
+            Failure: It cannot start, or the local model ended by itself.
         """
         async with AsyncExitStack() as stack:
             plane = await self._start_plane(stack)
@@ -133,16 +133,16 @@ class DevServer:
             self._announce(plane)
             return
         try:
-            async with EmbeddedModel(port=self._options.model_port) as model:
+            async with LocalModel(port=self._options.model_port) as model:
                 await ready.wait()
                 self._announce(plane, model)
                 status = await model.wait()
-        except EmbeddedModelError as error:
+        except LocalModelError as error:
             raise Failure(str(error)) from error
         if not stop.is_set():
-            raise Failure(f"the embedded model ended by itself: exit status {status}")
+            raise Failure(f"the local model ended by itself: exit status {status}")
 
-    def _announce(self, plane: ControlPlane, model: EmbeddedModel | None = None) -> None:
+    def _announce(self, plane: ControlPlane, model: LocalModel | None = None) -> None:
         options = self._options
         facts = guide.Ready(
             seconds=time.monotonic() - STARTED_AT,
@@ -176,7 +176,7 @@ def require_ours(kubeconfig: Path) -> None:
             raise Failure(f'kubeconfig: not written by kubechain dev, and not overwritten: "{kubeconfig}"')
 
 
-def _write_manifest(folder: Path, model: EmbeddedModel) -> Path:
+def _write_manifest(folder: Path, model: LocalModel) -> Path:
     path = folder / "hello.yaml"
     path.write_text(guide.MODEL_MANIFEST.format(base_url=model.base_url, model=MODEL_NAME))
     return path

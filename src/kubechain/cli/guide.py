@@ -51,8 +51,8 @@ class Ready:
         url: Of the API server.
         kubeconfig: The file to export.
         data_folder: None for state in memory.
-        model_url: Of the embedded model; None without it.
-        manifest: The example for the embedded model; None without it.
+        model_url: Of the local model; None without it.
+        manifest: The example for the local model; None without it.
         with_manager: Whether the manager runs in this process.
         faults: The file of the injected faults; None without faults.
     """
@@ -109,5 +109,5 @@ def _next(ready: Ready, stream: TextIO) -> list[str]:
 def _limits(ready: Ready, stream: TextIO) -> list[str]:
     lines = ["This is for development, demos and tests; production is a cluster. Ctrl-C ends it."]
     if ready.model_url:
-        lines.insert(0, "The embedded model talks fluent nonsense: good for the plumbing, not for its answers.")
+        lines.insert(0, "The local model talks fluent nonsense: good for the plumbing, not for its answers.")
     return [paint(DIM, line, stream) for line in lines]

@@ -1,12 +1,12 @@
-"""`kubechain model`: fetches or serves the embedded model, for demos and tests without a key or a network."""
+"""`kubechain model`: fetches or serves the local model, for demos and tests without a key or a network."""
 
 from __future__ import annotations
 
 import argparse
 
-SUMMARY = "fetch or serve the embedded model"
+SUMMARY = "fetch or serve the local model"
 DESCRIPTION = """\
-Fetch or serve the embedded model: real inference on this machine, without a key or a network.
+Fetch or serve the local model: real inference on this machine, without a key or a network.
 
 It is a small model that talks fluent nonsense: good for trying out the plumbing, not for its answers.
 """
@@ -27,6 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fetch or serve."""
-    from kubechain.llm.embedded.__main__ import main
+    from kubechain.localmodel.__main__ import main
 
     return main([options.action, *(["--port", str(options.port)] if options.action == "serve" else [])])

