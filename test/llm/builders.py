@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from pydantic import SecretStr
 
+from kubechain.api.llm import LLM
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
-from kubechain.llm.client import OpenAIOptions, Parameters, Target
-from kubechain.llm.exchange import CompletionRequest, HttpReply
+from kubechain.llm.client import Target
+from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.exchange import HttpReply
+from kubechain.llm.targets import target_for
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -19,23 +21,18 @@ CANARY = "sk-canary-Qz7Wv9Kx3Lp5RtY2"
 """A key that must turn up nowhere but in the header that carries it."""
 
 
-def a_target(
-    model: str = "gpt-4o",
-    *,
-    provider: str = "openai",
-    base_url: str | None = None,
-    key: str | None = CANARY,
-    parameters: Parameters | None = None,
-    openai: OpenAIOptions | None = None,
-) -> Target:
-    return Target(
-        provider=provider,
-        model=model,
-        base_url=base_url,
-        api_key=SecretStr(key) if key else None,
-        parameters=parameters or Parameters(),
-        openai=openai or OpenAIOptions(),
-    )
+def an_llm(model: str | None = None, **spec: Any) -> LLM:
+    """An LLM of openai without parameters, changed by fields of its spec as they stand in a manifest."""
+    wire = {"provider": "openai"} | spec
+    if model is not None:
+        wire["parameters"] = {"model": model} | spec.get("parameters", {})
+    metadata = {"name": "gpt-4o", "namespace": "default", "uid": "uid-1"}
+    return LLM.from_wire({"kind": "LLM", "metadata": metadata, "spec": wire})
+
+
+def a_target(model: str = "gpt-4o", *, base_url: str | None = None, key: str | None = CANARY, **spec: Any) -> Target:
+    parameters = spec.pop("parameters", {}) | ({"baseUrl": base_url} if base_url else {})
+    return target_for(an_llm(model, parameters=parameters, **spec), api_key=key)
 
 
 def a_request(target: Target | None = None, *messages: Message) -> CompletionRequest:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from kubechain.api.llm import LLM
-from kubechain.llm.client import APIType, MistralOptions, OpenAIOptions, Parameters
+from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER, AuthScheme
+from kubechain.llm.client import Parameters
+from kubechain.llm.dialects.openai_chat.options import (
+    AZURE,
+    COMPATIBLE,
+    MISTRAL,
+    OLDER_AZURE,
+    OPENAI,
+    ChatOptions,
+    Flavour,
+)
+from kubechain.llm.endpoints import AzureDeployments, PathRule, PlainPaths
 from kubechain.llm.errors import InvalidTarget
 from kubechain.llm.targets import target_for
-from test.llm.builders import CANARY
+from test.llm.builders import CANARY, a_target, an_llm
 
-
-def an_llm(**spec: Any) -> LLM:
-    metadata = {"name": "gpt-4o", "namespace": "default", "uid": "uid-1"}
-    return LLM.from_wire({"kind": "LLM", "metadata": metadata, "spec": {"provider": "openai"} | spec})
+LOCAL = "http://127.0.0.1:1/v1"
 
 
 def test_a_plain_llm() -> None:
     target = target_for(an_llm(), api_key=CANARY)
-    assert (target.provider, target.model) == ("openai", "gpt-4o")
-    assert (target.base_url, target.parameters, target.openai) == (None, Parameters(), OpenAIOptions())
+    assert (target.provider, target.model, target.parameters) == ("openai", "gpt-4o", Parameters())
+    assert target.endpoint.base.url == "https://api.openai.com/v1"
     assert target.api_key is not None
     assert target.api_key.get_secret_value() == CANARY
     assert CANARY not in repr(target)
@@ -30,7 +35,7 @@ def test_a_plain_llm() -> None:
 def test_every_parameter_arrives() -> None:
     parameters = {
         "model": "big",
-        "baseUrl": "http://127.0.0.1:1/v1",
+        "baseUrl": LOCAL,
         "temperature": "0.5",
         "maxTokens": 64,
         "topP": "0.9",
@@ -39,21 +44,46 @@ def test_every_parameter_arrives() -> None:
         "presencePenalty": "1.5",
     }
     target = target_for(an_llm(parameters=parameters), api_key=None)
-    assert (target.model, target.base_url, target.api_key) == ("big", "http://127.0.0.1:1/v1", None)
+    assert (target.model, target.endpoint.base.url, target.api_key) == ("big", LOCAL, None)
     assert target.parameters == Parameters(0.5, 64, 0.9, 40, -1.0, 1.5)
 
 
-def test_azure() -> None:
-    options = {"apiType": "AZURE_AD", "apiVersion": "2024-10-21", "organization": "org"}
-    target = target_for(an_llm(openai=options), api_key=CANARY)
-    assert target.openai == OpenAIOptions("org", APIType.AZURE_AD, "2024-10-21")
-
-
-def test_mistral() -> None:
-    target = target_for(an_llm(provider="mistral", mistral={"randomSeed": 7}), api_key=CANARY)
-    assert (target.provider, target.mistral) == ("mistral", MistralOptions(random_seed=7))
+@pytest.mark.parametrize(
+    ("settings", "flavour", "auth", "paths"),
+    [
+        pytest.param({}, OPENAI, BEARER, PlainPaths(), id="OpenAI"),
+        pytest.param({"parameters": {"baseUrl": LOCAL}}, COMPATIBLE, OPTIONAL_BEARER, PlainPaths(), id="compatible"),
+        pytest.param({"provider": "mistral"}, MISTRAL, BEARER, PlainPaths(), id="Mistral"),
+        pytest.param(
+            {"openai": {"apiType": "AZURE", "apiVersion": "2024-10-21"}, "parameters": {"baseUrl": LOCAL}},
+            OLDER_AZURE,
+            AZURE_KEY,
+            AzureDeployments("2024-10-21"),
+            id="Azure with a key",
+        ),
+        pytest.param(
+            {"openai": {"apiType": "AZURE_AD", "apiVersion": "2025-01-01"}, "parameters": {"baseUrl": LOCAL}},
+            AZURE,
+            BEARER,
+            AzureDeployments("2025-01-01"),
+            id="Azure with a directory token",
+        ),
+    ],
+)
+def test_the_row_decides_flavour_authentication_and_paths(
+    settings: dict[str, object], flavour: Flavour, auth: AuthScheme, paths: PathRule
+) -> None:
+    target = target_for(an_llm(**settings), api_key=CANARY)
+    assert target.options == ChatOptions(flavour)
+    assert (target.endpoint.auth, target.endpoint.paths) == (auth, paths)
 
 
 def test_a_number_that_is_none_is_named() -> None:
     with pytest.raises(InvalidTarget, match=r'parameters\.topP: not a number: "high"'):
         target_for(an_llm(parameters={"topP": "high"}), api_key=CANARY)
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "google", "vertex"])
+def test_a_provider_of_a_later_release_is_refused_by_name(provider: str) -> None:
+    with pytest.raises(InvalidTarget, match=f'provider not supported by this release: "{provider}"'):
+        a_target(provider=provider)

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from kubechain.llm import errors
-from kubechain.llm.client import Parameters, Target
+from kubechain.llm.client import Target
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.localmodel import LocalModel, LocalModelError
 from kubechain.localmodel.modelfile import is_present
@@ -47,7 +47,7 @@ async def model() -> AsyncGenerator[LocalModel]:
 
 
 def small(model: LocalModel, name: str = "gpt-4o") -> Target:
-    return a_target(name, base_url=model.base_url, key=None, parameters=Parameters(max_tokens=8, top_k=10))
+    return a_target(name, base_url=model.base_url, key=None, parameters={"maxTokens": 8, "topK": 10})
 
 
 @needs_model

@@ -18,7 +18,7 @@ import httpx2
 
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
 from kubechain.controllers.toolkinds.mcp import KEY_META
-from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition
+from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Accepted, Completion, Target, ToolDefinition, Verdict
 from kubechain.llm.errors import AuthenticationFailed, Retryable, TimedOut
 from kubechain.llm.fake import answer, calls
 from kubechain.mcp import errors as mcp_errors
@@ -117,13 +117,14 @@ class Model:
             around.watchman.on_model_trouble(error.retry_after_seconds)
             raise
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
+    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
         """Free of charge and of consequences: no W point."""
         del timeout_seconds
         await self._around.take_time()
         if self._around.process.is_dead:
             await self._around.process.gone()
         self._around.check_key(target)
+        return Accepted()
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -1,6 +1,6 @@
 """The messages of a conversation, in the form that TaskRuns store and `kubectl` shows.
 
-Used by TaskRun and by the LLM clients, which translate to and from each provider's own form.
+The dialects in `llm` translate to and from each provider's own form.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kubechain.api.meta import KubeModel
-from kubechain.api.schema import Name, Schema
+from kubechain.api.schema import Json, Name, Schema
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -19,6 +19,9 @@ CONTENT_LIMIT = 1_048_576
 
 TOOL_CALLS_LIMIT = 256
 """Most calls in one message; a model that asks for more at once is not working, it is looping."""
+
+PROVIDER_DATA_LIMIT_BYTES = 256 * 1024
+"""Most JSON that is kept of one message's provider data: a fifth of what a conversation may take."""
 
 
 class ToolCallFunction(KubeModel):
@@ -46,6 +49,19 @@ class ToolCall(KubeModel):
         self._write_always("type")
 
 
+class ProviderData(KubeModel):
+    """What a provider sent with a message and needs back as it was; it is sent to the same provider and model only."""
+
+    provider: Annotated[str, Schema(max_length=63)] = Field(description="Provider that the message came from.")
+    model: Annotated[str, Schema(max_length=256)] = Field(description="Name of the model that was asked.")
+    parts: Annotated[tuple[Json, ...], Schema(max_items=2 * TOOL_CALLS_LIMIT)] = Field(
+        default=(), description="JSON of the provider, such as its reasoning and signatures; unchanged."
+    )
+    omitted: Annotated[str, Schema(max_length=256)] | None = Field(
+        default=None, description="Why the parts were not kept, where they were not."
+    )
+
+
 class Message(KubeModel):
     """One message of a conversation."""
 
@@ -59,4 +75,7 @@ class Message(KubeModel):
     )
     name: Annotated[str, Schema(max_length=256)] | None = Field(
         default=None, description="Name of the speaker, where there is more than one of a role."
+    )
+    provider_data: ProviderData | None = Field(
+        default=None, description="What the provider sent with the message and needs back."
     )

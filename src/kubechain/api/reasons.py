@@ -4,9 +4,11 @@ The literals are part of the API; changing one breaks somebody. Messages that ca
 controllers, one section for each; a reason that only one of several kinds uses stands in that kind's section.
 """
 
-# Components that events come from ("From" in kubectl describe).
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+# Components that events come from ("From" in kubectl describe).
 LLM_CONTROLLER = "llm-controller"
 AGENT_CONTROLLER = "agent-controller"
 TOOL_CONTROLLER = "tool-controller"
@@ -14,7 +16,6 @@ TASK_CONTROLLER = "task-controller"
 TASK_RUN_CONTROLLER = "taskrun-controller"
 TASK_RUN_TOOL_CALL_CONTROLLER = "taskruntoolcall-controller"
 MCP_CONTROLLER = "mcp-controller"
-CONTACT_CHANNEL_CONTROLLER = "contactchannel-controller"
 
 # All kinds.
 INITIALIZING = "Initializing"
@@ -28,27 +29,24 @@ WAITING = "Waiting"
 """Something that the object refers to is not there or not ready yet; it goes on by itself."""
 
 # LLM.
-SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 a reason, not a password
-"""The Secret, or the key in it, does not exist."""
-AUTHENTICATION_FAILED = "AuthenticationFailed"
-"""The provider refuses the API key."""
-MODEL_NOT_FOUND = "ModelNotFound"
-"""The provider has no model of this name."""
-PROVIDER_UNREACHABLE = "ProviderUnreachable"
-"""The provider could not be asked; the last known answer is kept."""
-
-_PROVIDER_NAMES = {
-    "openai": "OpenAI",
-    "anthropic": "Anthropic",
-    "mistral": "Mistral",
-    "google": "Google",
-    "vertex": "Vertex AI",
-}
+PARAMETERS_NOT_TAKEN = "ParametersNotTaken"
+"""Fields of the spec are not acted on; the message names them."""
+PARAMETERS_TAKEN = "ParametersTaken"
+"""Every field of the spec is acted on again."""
 
 
 def api_key_validated(provider: str) -> str:
-    """Return the detail of an LLM whose key the provider accepts."""
-    return f"{_PROVIDER_NAMES.get(provider, provider)} API key validated successfully"
+    """Return the detail of an LLM whose key the provider accepts.
+
+    Args:
+        provider: The provider's name as people write it, such as OpenAI.
+    """
+    return f"{provider} API key validated successfully"
+
+
+def parameters_not_taken(fields: Sequence[str]) -> str:
+    """Return the message of `PARAMETERS_NOT_TAKEN`."""
+    return f"not acted on by this release or this provider: {', '.join(fields)}"
 
 
 # Agent.

@@ -8,23 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
 from kubechain.api.message import Message
 from kubechain.api.taskrun import Usage
+from kubechain.llm.endpoints import ProviderEndpoint
 
 DEFAULT_CHECK_TIMEOUT_SECONDS = 10.0
-
-
-class APIType(StrEnum):
-    """How OpenAI's API is hosted; values as in an LLM's `spec.openai.apiType`."""
-
-    OPEN_AI = "OPEN_AI"
-    AZURE = "AZURE"
-    AZURE_AD = "AZURE_AD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +32,23 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIOptions:
-    """Settings of OpenAI itself and of Azure's hosting of it."""
-
-    organization: str | None = None
-    api_type: APIType = APIType.OPEN_AI
-    api_version: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MistralOptions:
-    """Settings that only Mistral has."""
-
-    random_seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
     """Where a call goes and with what: one LLM object with its Secret resolved.
 
     Attributes:
-        provider: `openai`, `mistral`, … as in the LLM's spec.
+        provider: As in the LLM's spec; finds the row of `providers.PROVIDERS`.
         model: The provider's name of the model (on Azure: of the deployment).
-        base_url: The LLM's `parameters.baseUrl`; None means the provider's own address.
-        api_key: None only where the server at `base_url` needs none. Its repr is hidden.
+        endpoint: Address and authentication, made by the provider's row.
+        api_key: None only where the endpoint needs none. Its repr is hidden.
+        options: Settings that the provider's dialect made for itself; nothing else looks into them.
     """
 
     provider: str
     model: str
-    base_url: str | None = None
+    endpoint: ProviderEndpoint
     api_key: SecretStr | None = None
     parameters: Parameters = field(default_factory=Parameters)
-    openai: OpenAIOptions = field(default_factory=OpenAIOptions)
-    mistral: MistralOptions = field(default_factory=MistralOptions)
+    options: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +77,28 @@ class Completion:
     model: str
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider proved that it takes the key and has the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """The provider answers, and has no free request that proves the key or the model.
+
+    Attributes:
+        detail: What was tried.
+    """
+
+    detail: str
+
+
+Verdict = Accepted | Unverified
+"""How a free check ends that does not refuse the LLM; a refusal is raised, as `Final`."""
+
+
 class LLMClient(Protocol):
-    """Talks to models. Makes each call once: when to try again is the controllers' decision."""
+    """Talks to models. Makes each call once: the controllers decide when it is made again."""
 
     async def complete(
         self,
@@ -126,12 +122,12 @@ class LLMClient(Protocol):
         """
         ...
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
-        """Find out by a request that costs nothing whether the key and the model are accepted.
+    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
+        """Find out by requests that cost nothing whether the key and the model are accepted.
 
         Args:
             target: Which model, and how to reach it.
-            timeout_seconds: Budget of each request; there are two where a server describes no single models.
+            timeout_seconds: Budget of each request; some providers need two.
 
         Raises:
             Retryable: Nothing was learned: keep the last verdict.

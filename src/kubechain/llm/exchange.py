@@ -1,26 +1,14 @@
-"""One HTTP exchange with a provider, as values: what a dialect builds and what it reads.
+"""One HTTP exchange with a provider, as values: what a dialect encodes and what it decodes.
 
-Dialects are pure functions from and to these; `http.HttpPool` is the only thing that performs them.
+`http.HttpPool` performs the calls. Nothing here knows conversations, models or providers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
-
-from kubechain.api.message import Message
-from kubechain.llm.client import Completion, Target, ToolDefinition
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
-    """A model call before it is put into a provider's words."""
-
-    target: Target
-    messages: Sequence[Message]
-    tools: Sequence[ToolDefinition] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +31,46 @@ class HttpReply:
     received_at: datetime
 
 
-class Dialect(Protocol):
-    """A provider's wire format. Pure: no I/O, no clock, no state."""
+class Reader(Protocol):
+    """Turns the chunks of a reply into the body that a dialect decodes.
 
-    def build(self, request: CompletionRequest) -> HttpCall:
-        """Put a model call into words.
+    A dialect that streams folds the events of the stream into the body of a whole reply; one that does not takes
+    `WholeBody`. A reader needs no limit of its own: the pool counts the bytes.
+    """
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next chunk, as it came from the connection."""
+        ...
+
+    def body(self) -> bytes:
+        """Return the body; called once, after the last chunk.
 
         Raises:
-            InvalidTarget: The target's settings cannot make a request.
+            InvalidAnswer: The reply ended before it was whole.
         """
         ...
 
-    def parse(self, request: CompletionRequest, reply: HttpReply) -> Completion:
-        """Read the answer.
 
-        Raises:
-            LLMError: The reply is a failure, or is no answer.
-        """
-        ...
+ReaderFactory = Callable[[int, Mapping[str, str]], Reader]
+"""Makes the reader of one reply from its status and its headers (names in lower case)."""
 
-    def check(self, target: Target) -> HttpCall:
-        """Make the free request that proves the key and the model."""
-        ...
 
-    def judge(self, target: Target, reply: HttpReply) -> HttpCall | None:
-        """Read the reply to `check`: None when all is well, or a second request when the first cannot tell.
+class WholeBody:
+    """The reader of replies that come whole: joins the chunks."""
 
-        Raises:
-            LLMError: As for `parse`.
-        """
-        ...
+    def __init__(self) -> None:
+        self._chunks = bytearray()
 
-    def judge_listing(self, target: Target, reply: HttpReply) -> None:
-        """Read the reply to the second request.
+    def feed(self, chunk: bytes) -> None:
+        """See `Reader.feed`."""
+        self._chunks += chunk
 
-        Raises:
-            LLMError: As for `parse`.
-        """
-        ...
+    def body(self) -> bytes:
+        """See `Reader.body`."""
+        return bytes(self._chunks)
+
+
+def whole_body(status: int, headers: Mapping[str, str]) -> Reader:
+    """The `ReaderFactory` for replies that come whole, whatever their status."""
+    del status, headers
+    return WholeBody()

@@ -17,7 +17,14 @@ import orjson
 
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
 from kubechain.api.taskrun import Usage
-from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition
+from kubechain.llm.client import (
+    DEFAULT_CHECK_TIMEOUT_SECONDS,
+    Accepted,
+    Completion,
+    Target,
+    ToolDefinition,
+    Verdict,
+)
 from kubechain.llm.errors import LLMError, TimedOut
 
 
@@ -104,12 +111,13 @@ class FakeLLMClient:
         await self._notify()
         return _result(step, received)
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
+    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
         """Record the target; raise `check_error` if there is one."""
         self.checks.append(target)
         await self._notify()
         if self.check_error is not None:
             raise self.check_error
+        return Accepted()
 
     def hold(self) -> None:
         """Keep calls in flight from now on."""

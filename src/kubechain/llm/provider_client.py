@@ -1,7 +1,6 @@
-"""The real `LLMClient`: a provider's dialect, one HTTP exchange.
+"""The real `LLMClient`: performs what a provider's dialect encodes, over the pool of connections.
 
-Built once by the composition root and shared by all controllers. Retries, backoff, fallbacks, records, and how many
-calls an LLM has at once are theirs.
+Retries, backoff, fallbacks, records and the number of calls in flight belong to the controllers.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ from collections.abc import Sequence
 from typing import Self
 
 from kubechain.api.message import Message
-from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition
-from kubechain.llm.dialects import DIALECTS, dialect_for
-from kubechain.llm.exchange import CompletionRequest
+from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition, Verdict
+from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.http import HttpPool
+from kubechain.llm.providers import row_for
 
 
 class ProviderClient:
-    """Talks to every provider that has a dialect."""
+    """Talks to every provider that has a row in `providers.PROVIDERS`."""
 
     def __init__(self, pool: HttpPool | None = None) -> None:
         """Make a client.
@@ -26,11 +25,6 @@ class ProviderClient:
             pool: What performs the exchanges; closed with the client. None makes one.
         """
         self._pool = pool or HttpPool()
-
-    @staticmethod
-    def supports(provider: str) -> bool:
-        """Whether this release speaks to a provider."""
-        return provider in DIALECTS
 
     async def complete(
         self,
@@ -41,18 +35,24 @@ class ProviderClient:
         timeout_seconds: float,
     ) -> Completion:
         """See `LLMClient.complete`."""
-        dialect = dialect_for(target.provider)
+        dialect = row_for(target.provider).dialect
         request = CompletionRequest(target, messages, tools)
-        call = dialect.build(request)
-        reply = await self._pool.send(call, timeout_seconds=timeout_seconds)
-        return dialect.parse(request, reply)
+        reply = await self._pool.send(
+            dialect.encode(request), timeout_seconds=timeout_seconds, make_reader=dialect.reader
+        )
+        return dialect.decode(request, reply)
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> None:
+    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
         """See `LLMClient.check`."""
-        dialect = dialect_for(target.provider)
-        reply = await self._pool.send(dialect.check(target), timeout_seconds=timeout_seconds)
-        if second := dialect.judge(target, reply):
-            dialect.judge_listing(target, await self._pool.send(second, timeout_seconds=timeout_seconds))
+        probe = row_for(target.provider).dialect.probe(target)
+        try:
+            call = next(probe)
+            while True:
+                call = probe.send(await self._pool.send(call, timeout_seconds=timeout_seconds))
+        except StopIteration as end:
+            return end.value
+        finally:
+            probe.close()
 
     async def aclose(self) -> None:
         """Close every connection."""

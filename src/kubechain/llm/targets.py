@@ -1,21 +1,13 @@
-"""An LLM object and its resolved key, as the `Target` of a call.
-
-Called by the controllers. The one place that knows both the LLM's spec and the clients' own types.
-"""
+"""An LLM object and its resolved key, as the `Target` of a call."""
 
 from __future__ import annotations
 
 from pydantic import SecretStr
 
-from kubechain.api.llm import LLM, LLMParameters, LLMSpec
-from kubechain.llm.client import (
-    APIType,
-    MistralOptions,
-    OpenAIOptions,
-    Parameters,
-    Target,
-)
+from kubechain.api.llm import LLM, LLMParameters
+from kubechain.llm.client import Parameters, Target
 from kubechain.llm.errors import InvalidTarget
+from kubechain.llm.providers import row_for
 
 
 def target_for(llm: LLM, *, api_key: str | None) -> Target:
@@ -26,17 +18,17 @@ def target_for(llm: LLM, *, api_key: str | None) -> Target:
         api_key: What its Secret holds; None where it names none.
 
     Raises:
-        InvalidTarget: A number in the spec is none (only an object that no schema has checked can have that).
+        InvalidTarget: This release does not serve the provider, the base URL must not be called, or a number in the
+            spec is none (only an object that no schema has checked can have that).
     """
-    spec = llm.spec
+    row = row_for(llm.spec.provider)
     return Target(
-        provider=str(spec.provider),
+        provider=str(llm.spec.provider),
         model=llm.model_name,
-        base_url=spec.parameters.base_url or None,
+        endpoint=row.endpoint(llm.spec),
         api_key=SecretStr(api_key) if api_key else None,
-        parameters=_parameters(spec.parameters),
-        openai=_openai(spec),
-        mistral=MistralOptions(random_seed=spec.mistral.random_seed if spec.mistral else None),
+        parameters=_parameters(llm.spec.parameters),
+        options=row.dialect.options(llm),
     )
 
 
@@ -58,13 +50,3 @@ def _number(name: str, text: str | None) -> float | None:
         return float(text)
     except ValueError:
         raise InvalidTarget(f'parameters.{name}: not a number: "{text[:32]}"') from None
-
-
-def _openai(spec: LLMSpec) -> OpenAIOptions:
-    if (given := spec.openai) is None:
-        return OpenAIOptions()
-    return OpenAIOptions(
-        organization=given.organization or None,
-        api_type=APIType(given.api_type),
-        api_version=given.api_version or None,
-    )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from kubechain.api import reasons
+from kubechain.api import conditions, reasons
 from kubechain.api.llm import LLM
-from kubechain.api.meta import StatusType
+from kubechain.api.meta import Condition, StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Verified
+from kubechain.llm import providers
 from kubechain.net.backoff import Backoff
+
+PARAMETERS_IGNORED = "ParametersIgnored"
+"""Condition of an LLM with fields in its spec that have no effect; the LLM can be used all the same."""
 
 REJECTED_RECHECK_SECONDS = 600.0
 """A rejected key may be unlocked at the provider, which cannot be watched."""
@@ -41,9 +46,27 @@ def refused(llm: LLM, detail: str, now: datetime, *, requeue_after_seconds: floa
 
 def _verified(llm: LLM, now: datetime) -> Settled:
     # Without a key nothing was validated but the endpoint: the status must not claim more.
-    detail = reasons.api_key_validated(llm.spec.provider) if llm.spec.api_key_from else "Model endpoint answered"
+    title = providers.title_of(llm.spec.provider)
+    detail = reasons.api_key_validated(title) if llm.spec.api_key_from else "Model endpoint answered"
     status = readiness(llm, StatusType.READY, reason=reasons.VALIDATION_SUCCEEDED, message=detail, now=now)
+    status["conditions"] = _with_ignored_parameters(llm, status["conditions"], now)
     return Settled(status, _news(llm, detail, normal(reasons.VALIDATION_SUCCEEDED, detail)))
+
+
+def _with_ignored_parameters(llm: LLM, known: Sequence[Condition], now: datetime) -> Sequence[Condition]:
+    """Say which fields of the spec have no effect; an LLM that never had any gets no such condition."""
+    ignored = providers.ignored_parameters(llm)
+    if not ignored and conditions.find_condition(known, PARAMETERS_IGNORED) is None:
+        return known
+    return conditions.with_condition(
+        known,
+        type=PARAMETERS_IGNORED,
+        status=bool(ignored),
+        reason=reasons.PARAMETERS_NOT_TAKEN if ignored else reasons.PARAMETERS_TAKEN,
+        message=reasons.parameters_not_taken(ignored) if ignored else "",
+        now=now,
+        observed_generation=llm.metadata.generation,
+    )
 
 
 def _unknown(llm: LLM, detail: str, wait_seconds: float, now: datetime) -> Settled:

@@ -10,22 +10,29 @@ import pytest
 
 from kubechain.api.message import Message, ToolCall
 from kubechain.llm import errors
-from kubechain.llm.client import APIType, MistralOptions, OpenAIOptions, Parameters, Target, ToolDefinition
-from kubechain.llm.exchange import CompletionRequest, HttpReply
-from kubechain.llm.openai import OpenAIChat, completion_body
+from kubechain.llm.client import Accepted, Target, ToolDefinition, Unverified, Verdict
+from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.dialects.openai_chat.encode import completion_body
+from kubechain.llm.exchange import HttpCall, HttpReply
+from kubechain.llm.providers import row_for
 from test.llm.builders import CANARY, a_completion_body, a_reply, a_request, a_target, a_tool_call, an_error_reply, user
 
-DIALECT = OpenAIChat()
+DIALECT = row_for("openai").dialect
 
-EVERYTHING = Parameters(
-    temperature=0.0, max_tokens=64, top_p=0.5, top_k=40, frequency_penalty=-1.5, presence_penalty=1.5
-)
+EVERYTHING: dict[str, object] = {
+    "temperature": "0",
+    "maxTokens": 64,
+    "topP": "0.5",
+    "topK": 40,
+    "frequencyPenalty": "-1.5",
+    "presencePenalty": "1.5",
+}
 LOCAL = "http://127.0.0.1:8080/v1"
 AZURE_URL = "https://mine.openai.azure.com"
 
 
-def azure(api_type: APIType = APIType.AZURE, version: str | None = None) -> Target:
-    options = OpenAIOptions(api_type=api_type, api_version=version, organization="ignored")
+def azure(api_type: str = "AZURE", version: str | None = None) -> Target:
+    options = {"apiType": api_type, "apiVersion": version, "organization": "ignored"}
     return a_target("my deployment", base_url=AZURE_URL, openai=options, parameters=EVERYTHING)
 
 
@@ -51,7 +58,7 @@ def azure(api_type: APIType = APIType.AZURE, version: str | None = None) -> Targ
     ],
 )
 def test_the_call_goes_to_the_right_address(target: Target, url: str) -> None:
-    call = DIALECT.build(a_request(target))
+    call = DIALECT.encode(a_request(target))
     assert (call.method, call.url) == ("POST", url)
 
 
@@ -61,19 +68,19 @@ def test_the_call_goes_to_the_right_address(target: Target, url: str) -> None:
         pytest.param(a_target(), {"authorization": f"Bearer {CANARY}"}, id="OpenAI"),
         pytest.param(a_target(key=f"{CANARY}\n"), {"authorization": f"Bearer {CANARY}"}, id="a key with a line end"),
         pytest.param(
-            a_target(openai=OpenAIOptions(organization="org-1")),
+            a_target(openai={"organization": "org-1"}),
             {"authorization": f"Bearer {CANARY}", "openai-organization": "org-1"},
             id="an organization",
         ),
         pytest.param(azure(), {"api-key": CANARY}, id="Azure with a key"),
-        pytest.param(azure(APIType.AZURE_AD), {"authorization": f"Bearer {CANARY}"}, id="Azure with a directory token"),
+        pytest.param(azure("AZURE_AD"), {"authorization": f"Bearer {CANARY}"}, id="Azure with a directory token"),
         pytest.param(a_target(base_url=LOCAL, key=None), {}, id="a server without keys"),
     ],
 )
 def test_credentials_are_in_the_right_header(target: Target, header: dict[str, str]) -> None:
-    headers = DIALECT.build(a_request(target)).headers
+    headers = DIALECT.encode(a_request(target)).headers
     assert {k: v for k, v in headers.items() if k not in {"accept", "content-type"}} == header
-    assert CANARY not in repr(DIALECT.build(a_request(target)))
+    assert CANARY not in repr(DIALECT.encode(a_request(target)))
 
 
 COMMON = {"temperature": 0.0, "top_p": 0.5, "frequency_penalty": -1.5, "presence_penalty": 1.5}
@@ -102,7 +109,7 @@ COMMON = {"temperature": 0.0, "top_p": 0.5, "frequency_penalty": -1.5, "presence
             azure(version="2025-01-01-preview"), COMMON | {"max_completion_tokens": 64}, id="newer versions of Azure"
         ),
         pytest.param(
-            Target("mistral", "m", "k", api_key=a_target().api_key, mistral=MistralOptions(random_seed=7)),
+            a_target(provider="mistral", mistral={"randomSeed": 7}),
             {"random_seed": 7},
             id="Mistral's seed",
         ),
@@ -167,25 +174,21 @@ def test_mistrals_own_ids_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "complaint"),
+    ("settings", "error"),
     [
-        pytest.param(a_target(key=None), "API key: required", id="OpenAI without a key"),
-        pytest.param(a_target(key=" \n"), "API key: required", id="a key of white space"),
-        pytest.param(a_target(provider="mistral", key=None), "API key: required", id="Mistral without a key"),
-        pytest.param(a_target(key="sk-\r\nX-Evil: 1"), "API key: holds characters", id="a key with a header in it"),
-        pytest.param(a_target(key="sk-ключ"), "API key: holds characters", id="a key that is not ASCII"),
-        pytest.param(
-            a_target(openai=OpenAIOptions(organization="a\nb")), "organization: holds", id="an organization likewise"
-        ),
-        pytest.param(
-            a_target(openai=OpenAIOptions(api_type=APIType.AZURE)), "baseUrl: required", id="Azure without an address"
-        ),
-        pytest.param(a_target(base_url="http://169.254.169.254"), "not allowed", id="a hostile address"),
+        pytest.param({"key": None}, "API key: required", id="OpenAI without a key"),
+        pytest.param({"key": " \n"}, "API key: required", id="a key of white space"),
+        pytest.param({"provider": "mistral", "key": None}, "API key: required", id="Mistral without a key"),
+        pytest.param({"key": "sk-\r\nX-Evil: 1"}, "API key: holds characters", id="a key with a header in it"),
+        pytest.param({"key": "sk-ключ"}, "API key: holds characters", id="a key that is not ASCII"),
+        pytest.param({"openai": {"organization": "a\nb"}}, "organization: holds", id="an organization likewise"),
+        pytest.param({"openai": {"apiType": "AZURE"}}, "baseUrl: required", id="Azure without an address"),
+        pytest.param({"base_url": "http://169.254.169.254"}, "not allowed", id="a hostile address"),
     ],
 )
-def test_what_cannot_be_sent_is_said_before(target: Target, complaint: str) -> None:
-    with pytest.raises(errors.InvalidTarget, match=complaint) as caught:
-        DIALECT.build(a_request(target))
+def test_what_cannot_be_sent_is_said_before(settings: dict[str, Any], error: str) -> None:
+    with pytest.raises(errors.InvalidTarget, match=error) as caught:
+        DIALECT.encode(a_request(a_target(**settings)))
     assert "sk-" not in str(caught.value)
 
 
@@ -193,7 +196,7 @@ def test_what_cannot_be_sent_is_said_before(target: Target, complaint: str) -> N
 
 
 def parse(body: object, target: Target | None = None) -> Any:
-    return DIALECT.parse(a_request(target), a_reply(200, body))
+    return DIALECT.decode(a_request(target), a_reply(200, body))
 
 
 def test_an_answer_in_text() -> None:
@@ -288,7 +291,7 @@ def test_a_filtered_answer_is_refused() -> None:
 
 def test_a_failure_is_raised() -> None:
     with pytest.raises(errors.RateLimited):
-        DIALECT.parse(a_request(), an_error_reply(429))
+        DIALECT.decode(a_request(), an_error_reply(429))
 
 
 @pytest.mark.parametrize(
@@ -306,12 +309,24 @@ def test_a_failure_inside_a_200_is_a_failure(error: object, kind: type[errors.LL
 
 def test_text_that_is_not_unicode_is_refused_here() -> None:
     with pytest.raises(errors.RequestRefused, match="cannot be sent as JSON"):
-        DIALECT.build(a_request(a_target(), Message.model_construct(role="user", content="\ud800", tool_calls=())))
+        DIALECT.encode(a_request(a_target(), Message.model_construct(role="user", content="\ud800", tool_calls=())))
 
 
 # --- the free check
 
 LISTING = {"data": [{"id": "gpt-4o"}, {"id": "other", "aliases": ["alias"]}]}
+
+
+def probe(target: Target, *replies: HttpReply) -> tuple[list[HttpCall], Verdict]:
+    """The requests of a free check that gets these replies, and its verdict."""
+    steps = DIALECT.probe(target)
+    calls = [next(steps)]
+    for reply in replies:
+        try:
+            calls.append(steps.send(reply))
+        except StopIteration as end:
+            return calls, end.value
+    raise AssertionError(f"a request more than there are replies: {calls[-1].url}")
 
 
 @pytest.mark.parametrize(
@@ -323,58 +338,60 @@ LISTING = {"data": [{"id": "gpt-4o"}, {"id": "other", "aliases": ["alias"]}]}
     ],
 )
 def test_the_check_asks_for_the_model(target: Target, url: str) -> None:
-    call = DIALECT.check(target)
+    (call,), verdict = probe(target, a_reply(200))
     assert (call.method, call.url, call.body) == ("GET", url, None)
-
-
-def test_a_described_model_is_fine() -> None:
-    assert DIALECT.judge(a_target(), a_reply(200)) is None
+    assert verdict == Accepted()
 
 
 def test_404_leads_to_the_list() -> None:
-    second = DIALECT.judge(a_target(base_url=LOCAL), an_error_reply(404))
-    assert second is not None
-    assert second.url == LOCAL + "/models"
+    calls, _ = probe(a_target(base_url=LOCAL), an_error_reply(404), a_reply(200, LISTING))
+    assert [call.url for call in calls] == [LOCAL + "/models/gpt-4o", LOCAL + "/models"]
 
 
 @pytest.mark.parametrize(
     ("model", "reply", "outcome"),
     [
-        pytest.param("gpt-4o", a_reply(200, LISTING), None, id="listed"),
-        pytest.param("alias", a_reply(200, LISTING), None, id="listed under another name"),
+        pytest.param("gpt-4o", a_reply(200, LISTING), Accepted, id="listed"),
+        pytest.param("alias", a_reply(200, LISTING), Accepted, id="listed under another name"),
         pytest.param("nope", a_reply(200, LISTING), errors.ModelNotFound, id="not listed"),
-        pytest.param("gpt-4o", an_error_reply(404), None, id="no list at all"),
-        pytest.param("gpt-4o", an_error_reply(405), None, id="no GET at all"),
+        pytest.param("gpt-4o", an_error_reply(404), Unverified, id="no list at all"),
+        pytest.param("gpt-4o", an_error_reply(405), Unverified, id="no GET at all"),
         pytest.param("gpt-4o", an_error_reply(401), errors.AuthenticationFailed, id="wrong key"),
         pytest.param("gpt-4o", an_error_reply(503), errors.ServerFailed, id="not now"),
         pytest.param("gpt-4o", a_reply(200, b"<html>"), errors.InvalidAnswer, id="a web page"),
     ],
 )
-def test_the_list_decides(model: str, reply: HttpReply, outcome: type[errors.LLMError] | None) -> None:
+def test_the_list_decides(model: str, reply: HttpReply, outcome: type[errors.LLMError | Accepted | Unverified]) -> None:
     target = a_target(model, base_url=LOCAL)
-    if outcome is None:
-        DIALECT.judge_listing(target, reply)
-    else:
+    if issubclass(outcome, errors.LLMError):
         with pytest.raises(outcome):
-            DIALECT.judge_listing(target, reply)
+            probe(target, an_error_reply(404), reply)
+    else:
+        assert isinstance(probe(target, an_error_reply(404), reply)[1], outcome)
 
 
 def test_openai_itself_always_has_a_list() -> None:
     with pytest.raises(errors.ModelNotFound):
-        DIALECT.judge_listing(a_target(), an_error_reply(404))
+        probe(a_target(), an_error_reply(404), an_error_reply(404))
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_a_verdict(status: int) -> None:
+def test_a_refused_key_is_known_at_once(status: int) -> None:
     with pytest.raises(errors.AuthenticationFailed):
-        DIALECT.judge(a_target(), an_error_reply(status))
+        probe(a_target(), an_error_reply(status))
 
 
 def test_azures_key_is_checked_by_the_list_alone() -> None:
-    assert DIALECT.judge(azure(), a_reply(200, {"data": []})) is None
+    assert probe(azure(), a_reply(200, {"data": []}))[1] == Accepted()
     with pytest.raises(errors.AuthenticationFailed):
-        DIALECT.judge(azure(), an_error_reply(401))
+        probe(azure(), an_error_reply(401))
+
+
+def test_a_check_that_is_given_up_ends_quietly() -> None:
+    steps = DIALECT.probe(a_target())
+    next(steps)
+    steps.close()
 
 
 def test_bodies_are_json() -> None:
-    assert orjson.loads(DIALECT.build(a_request()).body or b"")["model"] == "gpt-4o"
+    assert orjson.loads(DIALECT.encode(a_request()).body or b"")["model"] == "gpt-4o"

@@ -1,0 +1,75 @@
+"""What every dialect does, and what it is given. See the package's docstring for what must not be in one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kubechain.api.llm import LLM
+from kubechain.api.message import Message
+from kubechain.llm.client import Completion, Target, ToolDefinition, Verdict
+from kubechain.llm.exchange import HttpCall, HttpReply, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A model call before it is encoded."""
+
+    target: Target
+    messages: Sequence[Message]
+    tools: Sequence[ToolDefinition] = ()
+
+
+class Dialect(Protocol):
+    """A provider's wire format. Pure: no I/O, no clock, no state."""
+
+    def options(self, llm: LLM) -> object:
+        """Return the dialect's own settings for an LLM.
+
+        They come back in `Target.options`; the dialect alone looks into them.
+
+        Raises:
+            InvalidTarget: The LLM's settings cannot make a request.
+        """
+        ...
+
+    def takes(self, options: Any) -> frozenset[str]:
+        """Return the fields of an LLM's `spec` that the dialect sends, such as `parameters.topK`.
+
+        Args:
+            options: What `options` returned for the LLM.
+        """
+        ...
+
+    def encode(self, request: CompletionRequest) -> HttpCall:
+        """Encode a model call.
+
+        Raises:
+            InvalidTarget: The target's settings cannot make a request.
+            RequestRefused: The conversation or the tools cannot be sent.
+        """
+        ...
+
+    def decode(self, request: CompletionRequest, reply: HttpReply) -> Completion:
+        """Decode the reply to `encode`.
+
+        Raises:
+            LLMError: The reply is a failure, or is no answer.
+        """
+        ...
+
+    def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
+        """Return the reader of one reply to `encode`: a `ReaderFactory`."""
+        ...
+
+    def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
+        """Find out by requests that cost nothing whether the key and the model are accepted.
+
+        Yields each request, is sent its reply, and returns the verdict; the client performs the requests.
+
+        Raises:
+            Final: The provider refuses the key or has no such model.
+            Retryable: Nothing was learned.
+        """
+        ...

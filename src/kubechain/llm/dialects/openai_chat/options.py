@@ -1,0 +1,70 @@
+"""What differs between the families of servers that speak the openai-chat dialect, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubechain.llm.client import Target
+
+_SETTINGS = frozenset(
+    {
+        "parameters.temperature",
+        "parameters.maxTokens",
+        "parameters.topP",
+        "parameters.frequencyPenalty",
+        "parameters.presencePenalty",
+    }
+)
+"""Fields of an LLM's spec that every family takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """What a family of servers does in its own way.
+
+    Attributes:
+        token_limit_field: Name of the field that limits the answer's tokens.
+        knows_top_k: Whether `top_k` is sent. OpenAI's own API refuses it.
+        knows_random_seed: Whether `random_seed` is sent.
+        has_short_call_ids: Whether tool-call ids must be nine letters or digits (Mistral).
+        describes_models: Whether `GET models/{id}` proves a model. Azure has only a list, which proves the key.
+        always_lists_models: Whether `GET models` is there; a compatible server may have none.
+    """
+
+    token_limit_field: str
+    knows_top_k: bool = False
+    knows_random_seed: bool = False
+    has_short_call_ids: bool = False
+    describes_models: bool = True
+    always_lists_models: bool = True
+
+
+OPENAI = Flavour(token_limit_field="max_completion_tokens")  # noqa: S106 no password
+COMPATIBLE = Flavour(token_limit_field="max_tokens", knows_top_k=True, always_lists_models=False)  # noqa: S106
+MISTRAL = Flavour(token_limit_field="max_tokens", knows_random_seed=True, has_short_call_ids=True)  # noqa: S106
+AZURE = Flavour(token_limit_field="max_completion_tokens", describes_models=False)  # noqa: S106
+OLDER_AZURE = Flavour(token_limit_field="max_tokens", describes_models=False)  # noqa: S106
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """The dialect's settings for one LLM: what `Target.options` holds."""
+
+    flavour: Flavour
+    random_seed: int | None = None
+
+    def taken_settings(self) -> frozenset[str]:
+        """Return the fields of an LLM's spec that are sent."""
+        extra = {"parameters.topK": self.flavour.knows_top_k, "mistral.randomSeed": self.flavour.knows_random_seed}
+        return _SETTINGS | {name for name, is_taken in extra.items() if is_taken}
+
+
+def options_of(target: Target) -> ChatOptions:
+    """Return the options that this dialect made for a target.
+
+    Raises:
+        TypeError: Another dialect made them: the rows of providers are wired wrongly.
+    """
+    if not isinstance(target.options, ChatOptions):
+        raise TypeError(f"target of another dialect: {type(target.options).__name__}")
+    return target.options

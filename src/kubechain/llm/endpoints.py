@@ -1,0 +1,94 @@
+"""Where a provider's API is: base URL, rule for paths, scheme of authentication, further headers.
+
+A row of `providers.PROVIDERS` makes one for each LLM; a dialect asks it for calls and knows no host and no header of
+authentication. Which base URLs may be called at all is in `endpoint`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from kubechain.llm.auth import AuthScheme, sendable
+from kubechain.llm.endpoint import Endpoint
+from kubechain.llm.exchange import HttpCall
+
+CHAT_COMPLETIONS = "chat/completions"
+MODELS = "models"
+
+
+class PathRule(Protocol):
+    """How a path below the base URL is made."""
+
+    def path(self, operation: str, model: str) -> str:
+        """Return path and query of an operation.
+
+        Args:
+            operation: The dialect's own path of it, such as `chat/completions`; quoted where it must be.
+            model: The provider's name of the model, as it stands in the LLM.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPaths:
+    """The operation's own path."""
+
+    def path(self, operation: str, model: str) -> str:
+        """See `PathRule.path`."""
+        del model
+        return operation
+
+
+@dataclass(frozen=True, slots=True)
+class AzureDeployments:
+    """A deployment stands in the path, the version of the API in the query; the list of models has no deployment."""
+
+    api_version: str
+
+    def path(self, operation: str, model: str) -> str:
+        """See `PathRule.path`."""
+        middle = "openai" if operation == MODELS else f"openai/deployments/{quote(model, safe='')}"
+        return f"{middle}/{operation}?api-version={quote(self.api_version, safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraHeader:
+    """A header that a setting of the LLM adds.
+
+    Attributes:
+        setting: Name of the setting, for the error when the value cannot be sent.
+    """
+
+    name: str
+    value: str
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEndpoint:
+    """How calls to one provider are addressed and authenticated."""
+
+    base: Endpoint
+    auth: AuthScheme
+    paths: PathRule = PlainPaths()
+    headers: tuple[ExtraHeader, ...] = ()
+
+    def call(
+        self, method: str, operation: str, *, model: str, api_key: SecretStr | None, body: bytes | None = None
+    ) -> HttpCall:
+        """Make the call of an operation; a body is sent as JSON.
+
+        Raises:
+            InvalidTarget: The key or a header's value is missing or cannot be sent.
+        """
+        headers = {"accept": "application/json", **self.auth.headers(api_key)}
+        headers |= {header.name: sendable(header.setting, header.value) for header in self.headers}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        return HttpCall(
+            method=method, url=f"{self.base.url}/{self.paths.path(operation, model)}", headers=headers, body=body
+        )

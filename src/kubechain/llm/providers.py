@@ -1,0 +1,163 @@
+"""The table of providers: for each its dialect, its endpoint, and which settings of an LLM it takes.
+
+A new provider is a row here, and a dialect where it speaks a new one; no other module knows a provider by name. A
+provider without a row is one that this release does not serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from kubechain.api.llm import LLM, LLMProvider, LLMSpec, OpenAIConfig
+from kubechain.api.meta import KubeModel, wire_name
+from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER
+from kubechain.llm.dialects.dialect import Dialect
+from kubechain.llm.dialects.openai_chat import OpenAIChat
+from kubechain.llm.dialects.openai_chat.options import AZURE, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
+from kubechain.llm.endpoint import endpoint
+from kubechain.llm.endpoints import AzureDeployments, ExtraHeader, ProviderEndpoint
+from kubechain.llm.errors import InvalidTarget
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+MISTRAL_BASE_URL = "https://api.mistral.ai/v1"
+
+DEFAULT_AZURE_API_VERSION = "2024-10-21"
+"""Azure's newest version of the data plane that is generally available under the path with a deployment."""
+
+_AZURE_COMPLETION_TOKENS_SINCE = "2024-12-01"
+"""From this version of Azure's API on `max_completion_tokens` is known, which reasoning models insist on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """All that is particular to a provider.
+
+    Attributes:
+        title: The provider's name as people write it.
+        dialect: What it speaks.
+        endpoint: Makes address and authentication for an LLM; raises `InvalidTarget` where its settings allow none.
+        takes: Returns the fields of the provider's own block in `spec` that the endpoint acts on.
+    """
+
+    title: str
+    dialect: Dialect
+    endpoint: Callable[[LLMSpec], ProviderEndpoint]
+    takes: Callable[[LLMSpec], frozenset[str]] = lambda _: frozenset()
+
+
+def _openai_config(spec: LLMSpec) -> OpenAIConfig:
+    return spec.openai or OpenAIConfig()
+
+
+def _is_azure(spec: LLMSpec) -> bool:
+    return _openai_config(spec).api_type != "OPEN_AI"
+
+
+def _azure_version(spec: LLMSpec) -> str:
+    return _openai_config(spec).api_version or DEFAULT_AZURE_API_VERSION
+
+
+def _openai_flavour(spec: LLMSpec) -> Flavour:
+    if _is_azure(spec):
+        return AZURE if _azure_version(spec) >= _AZURE_COMPLETION_TOKENS_SINCE else OLDER_AZURE
+    base_url = spec.parameters.base_url
+    is_openai = not base_url or endpoint(base_url).host == endpoint(OPENAI_BASE_URL).host
+    return OPENAI if is_openai else COMPATIBLE
+
+
+def _openai_endpoint(spec: LLMSpec) -> ProviderEndpoint:
+    if _is_azure(spec):
+        return _azure_endpoint(spec)
+    organization = _openai_config(spec).organization
+    return ProviderEndpoint(
+        base=endpoint(spec.parameters.base_url or OPENAI_BASE_URL),
+        auth=BEARER if _openai_flavour(spec) is OPENAI else OPTIONAL_BEARER,
+        headers=(ExtraHeader("openai-organization", organization, "openai.organization"),) if organization else (),
+    )
+
+
+def _azure_endpoint(spec: LLMSpec) -> ProviderEndpoint:
+    if not spec.parameters.base_url:
+        raise InvalidTarget("baseUrl: required: Azure has an address for each resource")
+    return ProviderEndpoint(
+        base=endpoint(spec.parameters.base_url),
+        auth=AZURE_KEY if _openai_config(spec).api_type == "AZURE" else BEARER,
+        paths=AzureDeployments(_azure_version(spec)),
+    )
+
+
+def _openai_takes(spec: LLMSpec) -> frozenset[str]:
+    return frozenset({"openai.apiType", "openai.apiVersion" if _is_azure(spec) else "openai.organization"})
+
+
+def _mistral_endpoint(spec: LLMSpec) -> ProviderEndpoint:
+    return ProviderEndpoint(base=endpoint(spec.parameters.base_url or MISTRAL_BASE_URL), auth=BEARER)
+
+
+PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
+    {
+        LLMProvider.OPENAI: ProviderRow("OpenAI", OpenAIChat(_openai_flavour), _openai_endpoint, _openai_takes),
+        LLMProvider.MISTRAL: ProviderRow("Mistral", OpenAIChat(lambda _: MISTRAL), _mistral_endpoint),
+    }
+)
+
+
+def row_for(provider: str) -> ProviderRow:
+    """Find a provider's row.
+
+    Raises:
+        InvalidTarget: This release does not serve the provider.
+    """
+    if (row := PROVIDERS.get(provider)) is None:
+        raise InvalidTarget(f'provider not supported by this release: "{provider}"')
+    return row
+
+
+def title_of(provider: str) -> str:
+    """Return a provider's name as people write it."""
+    row = PROVIDERS.get(provider)
+    return row.title if row else str(provider)
+
+
+_TAKEN_BY_ALL = frozenset(
+    {
+        "provider",
+        "apiKeyFrom.secretKeyRef",
+        "parameters.model",
+        "parameters.baseUrl",
+        "timeoutSeconds",
+        "maxConcurrentRequests",
+    }
+)
+"""Fields of `spec` that have their effect whatever the provider."""
+
+
+def ignored_parameters(llm: LLM) -> tuple[str, ...]:
+    """Return the fields that are set in an LLM's `spec` and have no effect, such as `parameters.topK`.
+
+    A field that nobody claims counts as ignored, so that a new one cannot be dropped in silence.
+
+    Raises:
+        InvalidTarget: The LLM's settings cannot make a request at all.
+    """
+    row = row_for(llm.spec.provider)
+    taken = _TAKEN_BY_ALL | row.takes(llm.spec) | row.dialect.takes(row.dialect.options(llm))
+    return tuple(name for name in _set_fields(llm.spec) if name not in taken)
+
+
+def _set_fields(spec: LLMSpec) -> Iterator[str]:
+    for block, value in _values(spec):
+        if isinstance(value, KubeModel):
+            yield from (f"{block}.{name}" for name, _ in _values(value))
+        else:
+            yield block
+
+
+def _values(model: KubeModel) -> Iterator[tuple[str, object]]:
+    """The fields of a model that say something, by their names on the wire."""
+    for attribute in type(model).model_fields:
+        value = getattr(model, attribute)
+        if value is not None and value != ():
+            yield wire_name(attribute), value

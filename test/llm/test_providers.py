@@ -1,0 +1,144 @@
+"""The table of providers: what a row may be, and what of an LLM's spec a row does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+import httpx2
+import orjson
+import pytest
+
+from kubechain.api.llm import LLM
+from kubechain.api.message import Message
+from kubechain.api.taskrun import Usage
+from kubechain.llm import providers
+from kubechain.llm.auth import AuthScheme
+from kubechain.llm.client import Accepted, Completion, Target, Verdict
+from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.endpoint import endpoint
+from kubechain.llm.endpoints import ProviderEndpoint
+from kubechain.llm.errors import InvalidTarget
+from kubechain.llm.exchange import HttpCall, HttpReply, Reader
+from kubechain.llm.http import HttpPool
+from kubechain.llm.provider_client import ProviderClient
+from kubechain.llm.providers import ProviderRow, ignored_parameters, title_of
+from kubechain.llm.targets import target_for
+from test.llm.builders import CANARY, NOW, an_llm, user
+
+# --- a second dialect: one class and one row
+
+
+class Lines:
+    """The body of a reply that comes as lines, each a piece of the text: a stream, as far as a reader is concerned."""
+
+    def __init__(self) -> None:
+        self._received = b""
+
+    def feed(self, chunk: bytes) -> None:
+        self._received += chunk
+
+    def body(self) -> bytes:
+        return orjson.dumps({"said": self._received.decode().replace("\n", "")})
+
+
+class ParrotDialect:
+    """Sends the last message and reads lines of text."""
+
+    def options(self, llm: LLM) -> str:
+        return llm.metadata.name
+
+    def takes(self, options: str) -> frozenset[str]:
+        assert options == "gpt-4o"
+        return frozenset({"parameters.temperature"})
+
+    def encode(self, request: CompletionRequest) -> HttpCall:
+        target = request.target
+        body = orjson.dumps({"heard": request.messages[-1].content, "llm": target.options})
+        return target.endpoint.call("POST", "speak", model=target.model, api_key=target.api_key, body=body)
+
+    def decode(self, request: CompletionRequest, reply: HttpReply) -> Completion:
+        message = Message(role="assistant", content=orjson.loads(reply.body)["said"])
+        return Completion(message, Usage(), "stop", request.target.model)
+
+    def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
+        assert (status, headers["x-kind"]) == (200, "lines")
+        return Lines()
+
+    def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
+        for operation in ("first", "second", "third"):
+            yield target.endpoint.call("GET", operation, model=target.model, api_key=target.api_key)
+        return Accepted()
+
+
+PARROT = ProviderRow(
+    title="Parrot",
+    dialect=ParrotDialect(),
+    endpoint=lambda _: ProviderEndpoint(endpoint("https://parrot.test/v9"), AuthScheme("x-parrot-key")),
+)
+
+
+async def test_a_provider_with_a_dialect_of_its_own_is_one_class_and_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "PROVIDERS", {"anthropic": PARROT})
+    received: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        received.append(request)
+        return httpx2.Response(200, headers={"X-Kind": "lines"}, content=b"Moon\nville\n")
+
+    llm = an_llm(provider="anthropic", parameters={"temperature": "1", "topK": 3})
+    target = target_for(llm, api_key=CANARY)
+    async with ProviderClient(HttpPool(now=lambda: NOW, transport=httpx2.MockTransport(answer))) as client:
+        assert await client.check(target) == Accepted()
+        completion = await client.complete(target, [user("hello")], timeout_seconds=5)
+
+    assert completion.message.content == "Moonville"
+    assert [request.url.path for request in received] == ["/v9/first", "/v9/second", "/v9/third", "/v9/speak"]
+    assert {request.headers["x-parrot-key"] for request in received} == {CANARY}
+    assert orjson.loads(received[-1].content) == {"heard": "hello", "llm": "gpt-4o"}
+    assert (title_of("anthropic"), ignored_parameters(llm)) == ("Parrot", ("parameters.topK",))
+
+
+# --- what has no effect is named
+
+LOCAL = {"baseUrl": "http://127.0.0.1:1/v1"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "ignored"),
+    [
+        pytest.param({}, (), id="nothing set"),
+        pytest.param(
+            {"parameters": {"model": "m", "temperature": "1", "maxTokens": 9, "topP": "1"}, "timeoutSeconds": 5},
+            (),
+            id="all of it acted on",
+        ),
+        pytest.param({"parameters": {"topK": 3}}, ("parameters.topK",), id="top_k, which OpenAI refuses"),
+        pytest.param({"parameters": LOCAL | {"topK": 3}}, (), id="top_k, which compatible servers take"),
+        pytest.param({"openai": {"organization": "o"}}, (), id="an organization"),
+        pytest.param({"openai": {"apiVersion": "v"}}, ("openai.apiVersion",), id="an API version without Azure"),
+        pytest.param(
+            {"openai": {"apiType": "AZURE", "apiVersion": "v", "organization": "o"}, "parameters": LOCAL},
+            ("openai.organization",),
+            id="an organization on Azure",
+        ),
+        pytest.param(
+            {"provider": "mistral", "mistral": {"randomSeed": 7, "maxRetries": 2, "timeout": 9}},
+            ("mistral.maxRetries", "mistral.timeout"),
+            id="settings of Mistral",
+        ),
+        pytest.param(
+            {"rateLimit": {"requestsPerMinute": 1}, "fallbacks": [{"name": "other"}], "maxConcurrentRequests": 3},
+            ("rateLimit.requestsPerMinute", "fallbacks"),
+            id="what no release acts on yet",
+        ),
+    ],
+)
+def test_fields_without_effect_are_named(spec: dict[str, object], ignored: tuple[str, ...]) -> None:
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    assert ignored_parameters(an_llm(apiKeyFrom=secret, **spec)) == ignored
+
+
+def test_an_llm_without_a_row_has_no_parameters_to_speak_of() -> None:
+    with pytest.raises(InvalidTarget, match="not supported by this release"):
+        ignored_parameters(an_llm(provider="vertex"))
+    assert title_of("vertex") == "vertex"
