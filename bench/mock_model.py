@@ -24,6 +24,7 @@ The model's name chooses what happens; any other name answers after the latency:
     redirect              307 to another path
     tools                 calls the first tool offered, with the JSON object in the user's text; then answers in text
     tools-8               the same with 8 calls side by side
+    reasoning             like tools, with fields of its own in the message and in its call, as reasoning models send
 
 A key that starts with `wrong` gets 401 from everything.
 """
@@ -325,6 +326,13 @@ async def _many_tools(question: Question) -> web.Response:
     return _call_tools(question, int(question.argument))
 
 
+async def _reasoning(question: Question) -> web.Response:
+    message = _tool_call("add", '{"a": 1}') if question.body["messages"][-1]["role"] == "user" else {"content": ANSWER}
+    for call in message.get("tool_calls", ()):
+        call["extra_content"] = {"google": {"thought_signature": "c2lnbmVk"}}
+    return _completion(question, message={"role": "assistant", "reasoning_content": "Let me think.", **message})
+
+
 def _call_tools(question: Question, count: int) -> web.Response:
     messages: list[dict[str, Any]] = question.body["messages"]
     if question.body.get("tools") and messages[-1]["role"] == "user":
@@ -368,6 +376,7 @@ _EXACT: Mapping[str, Handler] = {
     "huge": _huge,
     "redirect": _redirect,
     "tools": _tools,
+    "reasoning": _reasoning,
 }
 
 _WITH_ARGUMENT: Mapping[str, Handler] = {

@@ -12,6 +12,7 @@ from socket import socket
 import pytest
 
 from bench.mock_model import ANSWER
+from kubechain.api.message import Message
 from kubechain.llm import errors
 from kubechain.llm.client import Accepted, ToolDefinition, Unverified
 from kubechain.llm.http import HttpPool
@@ -122,6 +123,24 @@ async def test_a_provider_of_a_later_release(client: ProviderClient) -> None:
         await client.complete(replace(a_target(), provider="anthropic"), QUESTION, timeout_seconds=5)
     with pytest.raises(errors.InvalidTarget):
         await client.check(replace(a_target(), provider="google"))
+
+
+async def test_what_a_provider_needs_back_returns_to_the_same_model_only(
+    client: ProviderClient, provider: Served
+) -> None:
+    target = a_target("reasoning", base_url=provider.base_url)
+    turn = await client.complete(target, QUESTION, timeout_seconds=5)
+    stored = Message.from_wire(turn.message.to_json())
+    result = Message(role="tool", tool_call_id="call_mock1", content="1")
+    for model in ("reasoning", "tools"):
+        await client.complete(replace(target, model=model), [*QUESTION, stored, result], timeout_seconds=5)
+
+    same, other = (body["messages"][1] for body in provider.mock.bodies[1:])
+    signature = {"google": {"thought_signature": "c2lnbmVk"}}
+    call = {"id": "call_mock1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    plain = {"role": "assistant", "content": None}
+    assert same == plain | {"reasoning_content": "Let me think.", "tool_calls": [call | {"extra_content": signature}]}
+    assert other == plain | {"tool_calls": [call]}
 
 
 async def test_more_calls_than_one_pool_takes(provider: Served) -> None:

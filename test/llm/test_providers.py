@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from typing import Any
 
 import httpx2
 import orjson
@@ -133,7 +134,7 @@ LOCAL = {"baseUrl": "http://127.0.0.1:1/v1"}
         ),
     ],
 )
-def test_fields_without_effect_are_named(spec: dict[str, object], ignored: tuple[str, ...]) -> None:
+def test_fields_without_effect_are_named(spec: dict[str, Any], ignored: tuple[str, ...]) -> None:
     secret = {"secretKeyRef": {"name": "s", "key": "k"}}
     assert ignored_parameters(an_llm(apiKeyFrom=secret, **spec)) == ignored
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER, AuthScheme
@@ -71,7 +73,7 @@ def test_every_parameter_arrives() -> None:
     ],
 )
 def test_the_row_decides_flavour_authentication_and_paths(
-    settings: dict[str, object], flavour: Flavour, auth: AuthScheme, paths: PathRule
+    settings: dict[str, Any], flavour: Flavour, auth: AuthScheme, paths: PathRule
 ) -> None:
     target = target_for(an_llm(**settings), api_key=CANARY)
     assert target.options == ChatOptions(flavour)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject
+from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, SecretKeySource
 from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
 
@@ -175,11 +175,6 @@ class LLMSpec(KubeModel):
 
 class LLMStatus(ReadinessStatus):
     """Whether the LLM can be used."""
-
-    checked_at: MicroTime | None = Field(default=None, description="When the key and the model were last checked.")
-    secret_resource_version: Annotated[str, Schema(max_length=64)] | None = Field(
-        default=None, description="Version of the Secret that was checked, so that a rotated key is noticed."
-    )
 
 
 class LLM(StatusObject[LLMSpec, LLMStatus]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from kubechain.api.conditions import find_condition, is_true
+from kubechain.api.llm import LLMParameters, RateLimit
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.llm.outcomes import Rejected, Unknown, Verified
-from kubechain.controllers.llm.settle import RECHECK, refused, settle
+from kubechain.controllers.llm.settle import PARAMETERS_IGNORED, RECHECK, refused, settle
 from test.controllers.builders import NOW, an_llm
 
 LLM = an_llm(status=None)
@@ -74,3 +76,28 @@ def test_a_missing_secret_is_told_once() -> None:
     assert [event.reason for event in settled.events] == ["ValidationFailed"]
     told = next_version(LLM, settled)
     assert next_version(told, refused(told, 'Secret "openai" not found', NOW)) is told
+
+
+# --- fields without effect
+
+FAST = an_llm(status=None, parameters=LLMParameters(top_k=3), rate_limit=RateLimit(requests_per_minute=60))
+
+
+def test_fields_without_effect_are_named_and_the_llm_is_ready_all_the_same() -> None:
+    settled = settle(FAST, Verified(), attempt=1, now=NOW)
+    ready = next_version(FAST, settled)
+    assert (ready.status.ready, ready.status.status_detail) == (True, "OpenAI API key validated successfully")
+    condition = find_condition(ready.status.conditions, PARAMETERS_IGNORED)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("True", "ParametersNotTaken")
+    assert condition.message.endswith(": parameters.topK, rateLimit.requestsPerMinute")
+    assert next_version(ready, settle(ready, Verified(), attempt=1, now=NOW)) is ready
+
+
+def test_the_condition_ends_with_the_fields_and_is_not_there_where_it_never_was() -> None:
+    ready = next_version(FAST, settle(FAST, Verified(), attempt=1, now=NOW))
+    edited = ready.model_copy(update={"spec": LLM.spec})
+    after = next_version(edited, settle(edited, Verified(), attempt=1, now=NOW))
+    assert not is_true(after.status.conditions, PARAMETERS_IGNORED)
+    never = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
+    assert find_condition(never.status.conditions, PARAMETERS_IGNORED) is None
