@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from bench.mock_model import MockModel
-from kubechain.llm.http import HttpPool
+from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
 
 

@@ -15,7 +15,7 @@ from bench.mock_model import ANSWER
 from kubechain.api.message import Message
 from kubechain.llm import errors
 from kubechain.llm.client import Accepted, ToolDefinition, Unverified
-from kubechain.llm.http import HttpPool
+from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
 from test.llm.builders import CANARY, a_target, user
 from test.llm.conftest import Served

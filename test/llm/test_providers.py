@@ -20,7 +20,7 @@ from kubechain.llm.endpoint import endpoint
 from kubechain.llm.endpoints import ProviderEndpoint
 from kubechain.llm.errors import InvalidTarget
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader
-from kubechain.llm.http import HttpPool
+from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.llm.providers import ProviderRow, ignored_parameters, title_of
 from kubechain.llm.targets import target_for

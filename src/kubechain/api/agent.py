@@ -1,4 +1,4 @@
-"""Agent: a system prompt, the LLM that speaks it, and what it may use."""
+"""Agent: a system prompt, an LLM, and the tools, agents and contact channels that it may use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _References = Annotated[tuple[LocalObjectReference, ...], Schema(max_items=256)]
 
 
 class AgentLimits(KubeModel):
-    """Caps on one run of the agent; a run that meets one fails and says which."""
+    """Limits of one run of the agent; a run that reaches one fails and names it."""
 
     max_turns: PositiveInt | None = Field(default=None, description="Most model calls in one run.")
     max_tokens: PositiveInt | None = Field(default=None, description="Most tokens, in and out, in one run.")
@@ -22,10 +22,10 @@ class AgentLimits(KubeModel):
 
 
 class AgentSpec(KubeModel):
-    """What the agent is told, and what it may use."""
+    """The agent's prompt, LLM, tools and limits."""
 
-    llm_ref: LocalObjectReference = Field(description="LLM that the agent thinks with.")
-    system: NonBlankText = Field(description="System prompt: who the agent is and how it shall work.")
+    llm_ref: LocalObjectReference = Field(description="LLM that the agent uses.")
+    system: NonBlankText = Field(description="System prompt: the role of the agent and how it works.")
     tools: _References = Field(default=(), description="Tools that the agent may call.")
     mcp_servers: _References = Field(default=(), description="MCPServers whose tools the agent may call.")
     sub_agents: _References = Field(default=(), description="Agents that this one may delegate to.")
@@ -33,9 +33,9 @@ class AgentSpec(KubeModel):
         default=(), description="ContactChannels through which the agent may ask people."
     )
     description: ShortText | None = Field(
-        default=None, description="What the agent is good at; other agents that may delegate to it read this."
+        default=None, description="What the agent can do; models of agents that may delegate to it read this."
     )
-    limits: AgentLimits | None = Field(default=None, description="Caps on one run of the agent.")
+    limits: AgentLimits | None = Field(default=None, description="Limits of one run of the agent.")
     planning: bool | None = Field(
         default=None, description="Whether the agent keeps a plan of its work in its run's status."
     )
@@ -71,7 +71,7 @@ class ResolvedSubAgent(KubeModel):
 
 
 class AgentStatus(ReadinessStatus):
-    """Whether the agent can be used, and what it was found to have."""
+    """Whether the agent can be used, and which of its references were found usable."""
 
     valid_tools: Annotated[tuple[ResolvedTool, ...], Schema(max_items=256)] = Field(
         default=(), description="Tools that were found usable."
@@ -88,7 +88,7 @@ class AgentStatus(ReadinessStatus):
 
 
 class Agent(StatusObject[AgentSpec, AgentStatus]):
-    """A system prompt, the LLM that speaks it, and what it may use."""
+    """A system prompt, an LLM, and the tools, agents and contact channels that it may use."""
 
     kind: str = "Agent"
     status: AgentStatus = Field(default_factory=AgentStatus)

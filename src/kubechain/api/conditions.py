@@ -1,7 +1,4 @@
-"""Conditions: how a status is said in the standard Kubernetes form.
-
-Pure functions on tuples of `Condition`, called where a controller settles the next status.
-"""
+"""Conditions: the state of an object in the standard Kubernetes form. Pure functions on tuples of `Condition`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ContactChannel: a way to reach people, for approvals and questions."""
+"""ContactChannel: a channel to people, for approvals and questions."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class EmailChannel(KubeModel):
 
 
 class WebhookChannel(KubeModel):
-    """An HTTP endpoint that puts the question to people in its own way."""
+    """An HTTP endpoint that receives the question and passes it on to people."""
 
     url: Url = Field(description="Address that the question is posted to.")
 
 
 class ContactChannelSpec(KubeModel):
-    """Whom to reach, and how."""
+    """Address of the people, and the credentials to reach them."""
 
     crd_rules = (
         Rule(

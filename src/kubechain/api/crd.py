@@ -1,8 +1,7 @@
 """CustomResourceDefinitions, generated from the models.
 
-Called by `hack/manifests.py` (which writes `config/crd/bases`) and by `kubechain dev` (which installs them into
-the embedded API server). This module knows Python types and OpenAPI, and no kind in particular: bounds, patterns and
-rules stand beside the fields that they are about.
+This module knows Python types and OpenAPI, and no kind in particular: bounds, patterns and rules stand beside the
+fields that they are about.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""The list of our kinds: what each is called in the API, what `kubectl get` shows of it, and its model.
+"""The list of our kinds: names in the API, columns of `kubectl get`, and models.
 
-Called from the composition root (to make clients and informers), from `api.crd` (to make the CRDs) and from tests.
 What a field means belongs into the kind's own module.
 """
 

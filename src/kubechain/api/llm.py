@@ -17,7 +17,7 @@ _MINUS_TWO_TO_TWO = r"^-?([01](\.[0-9]+)?|2(\.0+)?)$"
 
 
 class LLMProvider(StrEnum):
-    """Whose API the model is reached through."""
+    """The provider whose API is called."""
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
@@ -27,7 +27,7 @@ class LLMProvider(StrEnum):
 
 
 class LLMParameters(KubeModel):
-    """How to reach the model, and how it shall answer. Fractions are strings: Kubernetes APIs avoid floats."""
+    """Address and sampling settings of the model. Fractions are strings, because Kubernetes APIs avoid floats."""
 
     model: Annotated[str, Schema(min_length=1, max_length=256)] | None = Field(
         default=None, description="Name of the model at the provider. Defaults to the name of this LLM."
@@ -101,15 +101,19 @@ class VertexConfig(KubeModel):
 class MistralConfig(KubeModel):
     """Settings of provider mistral."""
 
-    max_retries: NonNegativeInt | None = Field(default=None, description="Most repeats of a request that failed.")
-    timeout: PositiveInt | None = Field(default=None, description="Seconds that a request may take.")
+    max_retries: NonNegativeInt | None = Field(
+        default=None, description="Most repeats of a request that failed. Not acted on yet."
+    )
+    timeout: PositiveInt | None = Field(
+        default=None, description="Seconds that a request may take. Not acted on yet: use timeoutSeconds."
+    )
     random_seed: Annotated[int, Schema(minimum=0)] | None = Field(
         default=None, description="Seed that makes answers repeatable."
     )
 
 
 class RateLimit(KubeModel):
-    """What the provider's plan allows; calls over it wait here instead of being refused there."""
+    """Limits of the provider's plan."""
 
     requests_per_minute: PositiveInt | None = Field(default=None, description="Most requests in a minute.")
     tokens_per_minute: PositiveInt | None = Field(default=None, description="Most tokens in a minute.")
@@ -144,13 +148,13 @@ class LLMSpec(KubeModel):
         ),
     )
 
-    provider: LLMProvider = Field(description="Whose API the model is reached through.")
+    provider: LLMProvider = Field(description="Provider whose API is called.")
     api_key_from: SecretKeySource | None = Field(
         default=None,
         description="Secret that holds the API key. May be left out where parameters.baseUrl needs no key.",
     )
     parameters: LLMParameters = Field(
-        default_factory=LLMParameters, description="How to reach the model, and how it shall answer."
+        default_factory=LLMParameters, description="Address and sampling settings of the model."
     )
     openai: OpenAIConfig | None = Field(default=None, description="Settings of provider openai.")
     anthropic: AnthropicConfig | None = Field(default=None, description="Settings of provider anthropic.")
@@ -162,11 +166,11 @@ class LLMSpec(KubeModel):
     )
     max_concurrent_requests: Annotated[int, Schema(minimum=1, maximum=100_000)] | None = Field(
         default=None,
-        description="Most model calls in flight at once through this LLM (default 100); further runs stand in line.",
+        description="Most model calls in flight at once through this LLM (default 100); further runs are queued.",
     )
     rate_limit: RateLimit | None = Field(
         default=None,
-        description="What the provider's plan allows. Not acted on yet: a 429 of the provider is waited for.",
+        description="Limits of the provider's plan. Not acted on yet: a run waits after a 429 of the provider.",
     )
     fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=8)] = Field(
         default=(), description="LLMs to use, in this order, when this one fails. Not acted on yet."

@@ -58,7 +58,7 @@ class MCPServerSpec(KubeModel):
         default=(), description="HTTP headers that go with each request, for http and sse."
     )
     resources: ResourceRequirements | None = Field(
-        default=None, description="Compute resources of the program, for stdio."
+        default=None, description="Compute resources of the program, for stdio. Not acted on yet."
     )
     approval_contact_channel: LocalObjectReference | None = Field(
         default=None,
@@ -66,7 +66,7 @@ class MCPServerSpec(KubeModel):
     )
     trust_annotations: bool | None = Field(
         default=None,
-        description="Whether the server's own word is taken for which tools are read-only or may be repeated.",
+        description="Whether the server's annotations decide which tools are read-only or may be repeated.",
     )
     tools: MCPToolFilter | None = Field(default=None, description="Which of the server's tools are offered.")
 
@@ -84,7 +84,7 @@ class MCPTool(KubeModel):
     input_schema: Json | None = Field(default=None, description="JSON schema of its arguments.")
     repeatable: bool | None = Field(
         default=None,
-        description="The server's own word that a call may be repeated; it counts where spec.trustAnnotations is true.",
+        description="Whether the server's annotations allow a repeat; they count where spec.trustAnnotations is true.",
     )
 
 

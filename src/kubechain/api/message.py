@@ -18,14 +18,14 @@ CONTENT_LIMIT = 1_048_576
 """Longest content of one message, in characters; etcd refuses objects over 1.5 MiB."""
 
 TOOL_CALLS_LIMIT = 256
-"""Most calls in one message; a model that asks for more at once is not working, it is looping."""
+"""Most calls in one message; a model that asks for more at once is in a loop."""
 
 PROVIDER_DATA_LIMIT_BYTES = 256 * 1024
 """Most JSON that is kept of one message's provider data: a fifth of what a conversation may take."""
 
 
 class ToolCallFunction(KubeModel):
-    """What the model wants to call."""
+    """Name and arguments of a tool call."""
 
     name: Annotated[str, Schema(max_length=256)] = Field(
         description="Name under which the tool was offered to the model."
@@ -36,13 +36,13 @@ class ToolCallFunction(KubeModel):
 
 
 class ToolCall(KubeModel):
-    """One call that the model asks for."""
+    """One tool call that the model asks for."""
 
     id: Name = Field(description="Id that the tool's answer refers to.")
     type: Annotated[Literal["function"], Schema(default="function")] = Field(
         default="function", description="Always function."
     )
-    function: ToolCallFunction = Field(description="What to call, and with what.")
+    function: ToolCallFunction = Field(description="Name and arguments of the call.")
 
     def model_post_init(self, context: Any, /) -> None:
         """Providers and readers expect the type to be spelled out."""
@@ -65,16 +65,16 @@ class ProviderData(KubeModel):
 class Message(KubeModel):
     """One message of a conversation."""
 
-    role: Role = Field(description="Who speaks: system, user, assistant or tool.")
-    content: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The text.")
+    role: Role = Field(description="Author of the message: system, user, assistant or tool.")
+    content: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="Text of the message.")
     tool_calls: Annotated[tuple[ToolCall, ...], Schema(max_items=TOOL_CALLS_LIMIT)] = Field(
-        default=(), description="Calls that the assistant asks for."
+        default=(), description="Tool calls that the assistant asks for."
     )
     tool_call_id: Annotated[str, Schema(max_length=253)] | None = Field(
         default=None, description="Call that this message, of role tool, answers."
     )
     name: Annotated[str, Schema(max_length=256)] | None = Field(
-        default=None, description="Name of the speaker, where there is more than one of a role."
+        default=None, description="Name of the author, where a role has several."
     )
     provider_data: ProviderData | None = Field(
         default=None, description="What the provider sent with the message and needs back."

@@ -1,7 +1,7 @@
 """The base of every wire model, and the parts of Kubernetes' own metadata that KubeChain reads.
 
-Called from the kind modules and from everything that handles objects. Wire forms (aliases, times, what is written
-back) are decided here once; nothing that knows a particular kind belongs here.
+Wire forms (aliases, times, what is written back) are decided here once; nothing that knows a particular kind belongs
+here.
 
 Reading is lenient and lossless: unknown fields are kept and written back. Writing is exact: a field that nobody set
 is not written, a field that was set is, even when it equals its default (`turn: 0`), and `None` removes it.

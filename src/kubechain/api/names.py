@@ -1,6 +1,6 @@
 """Names and labels that KubeChain derives for the objects it makes.
 
-Derived names are deterministic: whoever makes the object again after a crash arrives at the same name and finds it.
+Derived names are deterministic: a process that makes the object again after a crash derives the same name and finds it.
 A name that would be too long keeps its start and gets a hash of the whole, so that two long names never become one; a
 valid object never fails because of a name that was derived from it.
 """
@@ -30,7 +30,7 @@ MAX_TOOL_NAME_LENGTH = 64
 """What OpenAI takes; the others take more."""
 
 TOOL_CALL_FINALIZER = f"{GROUP}/tool-call"
-"""Keeps a deleted tool call until its run has been answered: a call that vanished would be made again."""
+"""Keeps a deleted tool call until its run has read the result; a run makes a call that is missing again."""
 
 PREVIEW_LENGTH = 50
 """Characters of the user's message that `kubectl get taskrun` shows."""

@@ -1,7 +1,7 @@
 """Reasons and messages of events and conditions: what users, dashboards and scripts match on.
 
-The literals are part of the API; changing one breaks somebody. Messages that carry a value are functions. Used by the
-controllers, one section for each; a reason that only one of several kinds uses stands in that kind's section.
+The literals are part of the API: a change breaks scripts. Messages that carry a value are functions. There is a section
+for each kind; a reason that only one of several kinds uses stands in that kind's section.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ STARTING_VALIDATION = "Starting validation"
 VALIDATION_SUCCEEDED = "ValidationSucceeded"
 """Everything that the object refers to is there and usable."""
 VALIDATION_FAILED = "ValidationFailed"
-"""Something that the object refers to, or the object itself, is wrong; somebody must change it."""
+"""The object, or something that it refers to, is wrong and must be changed."""
 WAITING = "Waiting"
-"""Something that the object refers to is not there or not ready yet; it goes on by itself."""
+"""Something that the object refers to is missing or not ready; the object continues when it is."""
 
 # LLM.
 PARAMETERS_NOT_TAKEN = "ParametersNotTaken"
@@ -74,25 +74,25 @@ LLM_FINAL_RESPONSE_DETAIL = "LLM final response received"
 TOOL_CALLS_PENDING = "ToolCallsPending"
 """The model asked for tool calls."""
 LLM_REQUEST_FAILED = "LLMRequestFailed"
-"""A model call failed; it is made again, or the run has failed: the message says which."""
+"""A model call failed; the message says whether it is retried or the run has failed."""
 CONTEXT_WINDOW_TOO_LARGE = "ContextWindowTooLarge"
 """The conversation no longer fits into the API server."""
 LIMIT_EXCEEDED = "LimitExceeded"
-"""A cap on turns, tokens or tool calls was met."""
+"""A limit of turns, tokens or tool calls was reached."""
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """The run took longer than its activeDeadlineSeconds."""
 CANCELLED = "Cancelled"
-"""Somebody stopped the run."""
+"""The run was cancelled."""
 STATUS_REFUSED = "StatusRefused"
-"""The API server does not take the run's status, for another reason than its size."""
+"""The API server refuses the run's status, for another reason than its size."""
 AGENT_DELETED = "AgentDeleted"
-"""The run's agent is gone; the run goes on with what it pinned when it began."""
+"""The run's agent was deleted; the run continues with what it pinned when it began."""
 TOOL_CALL_NAME_TAKEN = "ToolCallNameTaken"
 """The name of a tool call's object belongs to something else."""
 TOOL_CALL_REFUSED = "ToolCallRefused"
-"""The API server does not take a tool call's object, and would refuse it again."""
+"""The API server refuses a tool call's object, and would refuse it again."""
 LATE_RESULT = "LateResult"
-"""An answer came after its attempt had been given up; it changes nothing."""
+"""A result came after its attempt had timed out; it has no effect."""
 
 
 def waiting_for_task(name: str) -> str:
@@ -117,13 +117,13 @@ def waiting_for_slot(name: str) -> str:
 
 # MCPServer.
 TOOLS_DISCOVERED = "ToolsDiscovered"
-"""The server is connected and has said what it offers."""
+"""The server is connected and has listed its tools."""
 CONNECTING = "Connecting"
 """A connection is being made."""
 CONNECTED = "Connected"
-"""The connection is back, and the server offers what it offered before."""
+"""The connection was made again, and the server offers the same tools as before."""
 CONNECTION_LOST = "ConnectionLost"
-"""The connection broke; it is made again."""
+"""The connection was lost; it is made again."""
 TOOLS_CHANGED = "ToolsChanged"
 """The server offers other tools than before."""
 CONNECTION_FAILED = "ConnectionFailed"
@@ -137,13 +137,13 @@ def discovered_tools(count: int) -> str:
 
 # TaskRunToolCall.
 TOOL_CALL_SUCCEEDED = "ToolCallSucceeded"
-"""The tool answered."""
+"""The tool returned a result."""
 TOOL_CALL_FAILED = "ToolCallFailed"
-"""The tool answered with an error, or could not be called; the model reads why."""
+"""The tool returned an error, or could not be called; the model reads why."""
 OUTCOME_UNKNOWN = "OutcomeUnknown"
 """The call was interrupted and must not be repeated."""
 SUB_AGENT_STARTED = "SubAgentStarted"
-"""Another agent works on the call, in a run of its own."""
+"""A TaskRun of another agent was created for the call."""
 
 # Tool.
 TOOL_VALIDATED = "Tool validated successfully"

@@ -1,6 +1,6 @@
 """References between objects: by name within the namespace, and into Secrets.
 
-Used by the kind modules. A reference never crosses a namespace, which is what keeps tenants apart.
+A reference never crosses a namespace, so that tenants are separated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """What a field's CRD schema says beyond its type: bounds, patterns and validation rules.
 
-Used by the kind modules to annotate fields and by `api.crd` to write the schemas. The annotations bind the API
-server, which refuses a bad manifest with a message; they are deliberately not enforced when an object is read, because
-an object that was stored under an older, looser schema must still be readable. Nothing that knows a particular kind
-belongs here.
+The annotations bind the API server, which refuses a bad manifest with a message. They are not enforced when an object
+is read, because an object that was stored under an older, looser schema must still be readable. Nothing that knows a
+particular kind belongs here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Task: something to be done by an agent."""
+"""Task: a request to an agent; its first TaskRun is created from it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kubechain.api.schema import NonBlankText, NonNegativeInt, PositiveInt, Sche
 
 
 class TaskSpec(KubeModel):
-    """Who shall do what."""
+    """The agent, the request, and the limits of its runs."""
 
     agent_ref: LocalObjectReference = Field(description="Agent that does the task.")
     message: NonBlankText = Field(description="What the agent is asked, its first user message.")
-    goal: Text | None = Field(default=None, description="What is to be reached; added to the first user message.")
+    goal: Text | None = Field(default=None, description="Goal of the task; added to the first user message.")
     everything_that_happened_so_far: Annotated[tuple[Text, ...], Schema(max_items=256)] = Field(
-        default=(), description="What the agent should know about the past; added to the first user message."
+        default=(), description="Earlier events that the agent should know; added to the first user message."
     )
     ttl_seconds_after_finished: NonNegativeInt | None = Field(
         default=None, description="Seconds after which a finished run of this task is deleted. Not set: it is kept."
@@ -30,7 +30,7 @@ class TaskSpec(KubeModel):
 
 
 class TaskStatus(ReadinessStatus):
-    """Whether the task could be started, and what came out."""
+    """Whether the task was started, and the output of its last run."""
 
     output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
         default="", description="Output of the run that finished last."
@@ -38,7 +38,7 @@ class TaskStatus(ReadinessStatus):
 
 
 class Task(StatusObject[TaskSpec, TaskStatus]):
-    """Something to be done by an agent."""
+    """A request to an agent; its first TaskRun is created from it."""
 
     kind: str = "Task"
     status: TaskStatus = Field(default_factory=TaskStatus)

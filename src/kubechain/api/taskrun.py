@@ -14,7 +14,7 @@ from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt
 
 
 class TaskRunPhase(StrEnum):
-    """Where a run stands; the last three are final."""
+    """The phase of a run; the last three are final."""
 
     INITIALIZING = "Initializing"
     PENDING = "Pending"
@@ -29,7 +29,7 @@ class TaskRunPhase(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the run is over; the API server refuses to leave such a phase."""
+        """Whether the run has ended; the API server refuses a change of such a phase."""
         return self in TERMINAL_TASK_RUN_PHASES
 
 
@@ -50,13 +50,13 @@ def _unchanged(field: str) -> Rule:
 
 
 class SteeringMessage(KubeModel):
-    """What a person tells an agent in the middle of its work."""
+    """A message from a person to a running agent."""
 
-    content: NonBlankText = Field(description="The text, as if the user had said it.")
+    content: NonBlankText = Field(description="Text; it enters the conversation as a message of the user.")
 
 
 class TaskRunSpec(KubeModel):
-    """What the run is about. Immutable, except for cancel, messages and ttlSecondsAfterFinished."""
+    """What is run. Immutable, except for cancel, messages and ttlSecondsAfterFinished."""
 
     crd_rules = (
         Rule(
@@ -104,7 +104,7 @@ class TaskRunSpec(KubeModel):
         description="Messages to the running agent, added at the end at any time; each enters the conversation once, "
         "at the next turn.",
     )
-    cancel: bool = Field(default=False, description="Set to true to stop the run.")
+    cancel: bool = Field(default=False, description="Set to true to cancel the run.")
     ttl_seconds_after_finished: NonNegativeInt | None = Field(
         default=None,
         description="Seconds after which the finished run is deleted. Not set: as the Task says, else it is kept.",
@@ -115,21 +115,21 @@ class TaskRunSpec(KubeModel):
 
 
 class LLMClaim(KubeModel):
-    """Who is calling the model for this run, and for which turn; written before the call is made."""
+    """The claim of a process to the model call of a turn; written before the call is made."""
 
     turn: NonNegativeInt = Field(description="Turn that the call is for.")
     attempt: NonNegativeInt = Field(description="How many times the turn's call was started before this one.")
     invalid_answers: NonNegativeInt | None = Field(
-        default=None, description="How many times in this turn the model has answered with nothing usable."
+        default=None, description="How many answers of the model in this turn could not be used."
     )
     token: _Token = Field(description="Identity of this attempt; an answer counts only while the token is still here.")
     holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that makes the call.")
     started_at: MicroTime = Field(description="When the call was started.")
-    deadline: MicroTime = Field(description="When the call is given up.")
+    deadline: MicroTime = Field(description="When the call times out.")
 
 
 class PendingToolCall(KubeModel):
-    """A tool call that the model asked for and that is not answered yet."""
+    """A tool call of the current turn that has no result yet."""
 
     idx: NonNegativeInt = Field(description="Place of the call in the model's message, from 0.")
     tool_call_id: Name = Field(description="Id that the answer refers to.")
@@ -139,7 +139,7 @@ class PendingToolCall(KubeModel):
 
 
 class Usage(KubeModel):
-    """What the run has cost so far."""
+    """Tokens and model calls of a run so far."""
 
     input_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens sent to the model.")
     output_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens that the model wrote.")
@@ -150,7 +150,7 @@ class Usage(KubeModel):
 
 
 class ToolCallType(StrEnum):
-    """Who carries a tool call out."""
+    """What executes a tool call."""
 
     FUNCTION = "function"
     DELEGATE_TO_AGENT = "delegateToAgent"
@@ -161,7 +161,7 @@ class ToolCallType(StrEnum):
 
 
 class PinnedTool(KubeModel):
-    """A tool as it was offered when the run began: the name given to the model, and what it stands for."""
+    """A tool as it was offered when the run began: the name given to the model, and the object that provides it."""
 
     name: Annotated[str, Schema(max_length=256)] = Field(
         description="Name under which the tool is offered to the model."
@@ -175,17 +175,17 @@ class PinnedTool(KubeModel):
     tool: Annotated[str, Schema(max_length=256)] = Field(
         default="", description="The tool's own name there, where one object provides several."
     )
-    type: ToolCallType | None = Field(default=None, description="Who carries its calls out.")
+    type: ToolCallType | None = Field(default=None, description="What executes its calls.")
     schema_hash: _Sha = Field(default="", description="SHA-256 of its input schema.")
 
 
 class Pinned(KubeModel):
-    """What the run means: fixed when it begins, so that later edits never rewrite a conversation."""
+    """Agent, LLM and tools of the run, fixed when it begins, so that later edits do not change its conversation."""
 
     agent_name: Name = Field(description="Agent that does the work.")
     agent_uid: Annotated[str, Schema(max_length=64)] = Field(default="", description="Its uid.")
     agent_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
-    llm_name: Name = Field(description="LLM that it thinks with.")
+    llm_name: Name = Field(description="LLM that the agent uses.")
     llm_uid: Annotated[str, Schema(max_length=64)] = Field(default="", description="Its uid.")
     llm_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
     tools: Annotated[tuple[PinnedTool, ...], Schema(max_items=1024)] = Field(
@@ -197,8 +197,8 @@ class PlanStep(KubeModel):
     """One step of the plan that the agent keeps."""
 
     step: Annotated[str, Schema(max_length=4096)] = Field(description="What is to be done.")
-    status: Literal["Pending", "InProgress", "Completed"] = Field(description="How far it is.")
-    priority: Literal["High", "Medium", "Low"] | None = Field(default=None, description="How much it matters.")
+    status: Literal["Pending", "InProgress", "Completed"] = Field(description="Progress of the step.")
+    priority: Literal["High", "Medium", "Low"] | None = Field(default=None, description="Priority of the step.")
 
 
 class SpanContext(KubeModel):
@@ -209,13 +209,13 @@ class SpanContext(KubeModel):
 
 
 class TaskRunStatus(ReadinessStatus):
-    """The conversation, and where the run stands."""
+    """The conversation, and the phase of the run."""
 
     phase: TaskRunPhase | None = Field(
-        default=None, description="Where the run stands. FinalAnswer, Failed and Cancelled are final."
+        default=None, description="Phase of the run. FinalAnswer, Failed and Cancelled are final."
     )
     start_time: Time | None = Field(default=None, description="When the run began.")
-    completion_time: Time | None = Field(default=None, description="When the run was over.")
+    completion_time: Time | None = Field(default=None, description="When the run ended.")
     output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The final answer.")
     context_window: _ContextWindow = Field(default=(), description="The conversation so far.")
     message_count: NonNegativeInt = Field(default=0, description="Number of messages in the conversation.")
@@ -223,22 +223,22 @@ class TaskRunStatus(ReadinessStatus):
         default="", description="The first 50 characters of the user's message."
     )
     error: Annotated[str, Schema(max_length=4096)] | None = Field(
-        default=None, description="What went wrong, last or for good."
+        default=None, description="The last error; of a failed run the reason of the failure."
     )
     span_context: SpanContext | None = Field(default=None, description="Trace that the run is recorded under.")
     tool_call_request_id: Annotated[str, Schema(max_length=63)] | None = Field(
         default=None, description="Groups the tool calls of the current turn; they carry it as a label."
     )
-    turn: NonNegativeInt = Field(default=0, description="Model calls that were answered and acted upon.")
+    turn: NonNegativeInt = Field(default=0, description="Model calls whose answer was processed.")
     messages_read: NonNegativeInt = Field(
         default=0, description="How many of spec.messages have entered the conversation."
     )
     llm: LLMClaim | None = Field(default=None, description="The model call in flight.")
     pending_turn: Annotated[tuple[PendingToolCall, ...], Schema(max_items=TOOL_CALLS_LIMIT)] = Field(
-        default=(), description="Tool calls of the current turn that are to be answered."
+        default=(), description="Tool calls of the current turn that have no result yet."
     )
-    usage: Usage | None = Field(default=None, description="What the run has cost so far.")
-    pinned: Pinned | None = Field(default=None, description="What the run means, fixed when it began.")
+    usage: Usage | None = Field(default=None, description="Tokens and model calls of the run so far.")
+    pinned: Pinned | None = Field(default=None, description="Agent, LLM and tools of the run, fixed when it began.")
     plan: Annotated[tuple[PlanStep, ...], Schema(max_items=128)] = Field(
         default=(), description="The plan that the agent keeps, where its planning is on."
     )

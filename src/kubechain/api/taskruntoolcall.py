@@ -16,7 +16,7 @@ from kubechain.api.tool import ToolSemantics
 
 
 class ToolCallPhase(StrEnum):
-    """Where a call stands."""
+    """The phase of a call."""
 
     PENDING = "Pending"
     AWAITING_HUMAN_APPROVAL = "AwaitingHumanApproval"
@@ -34,7 +34,7 @@ class ToolCallPhase(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the call is over; the API server refuses to leave such a phase."""
+        """Whether the call has ended; the API server refuses a change of such a phase."""
         return self in TERMINAL_TOOL_CALL_PHASES
 
 
@@ -59,7 +59,7 @@ class ToolCallStatusType(StrEnum):
 
 
 class TaskRunToolCallSpec(KubeModel):
-    """What was asked for. Immutable."""
+    """The tool call that the model asked for. Immutable."""
 
     crd_rules = (Rule("self == oldSelf", "a tool call is immutable: it is what the model asked for"),)
 
@@ -69,34 +69,37 @@ class TaskRunToolCallSpec(KubeModel):
     arguments: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
         default="", description="Arguments as JSON text, byte for byte what the model sent."
     )
-    tool_type: ToolCallType | None = Field(default=None, description="Who carries the call out.")
+    tool_type: ToolCallType | None = Field(default=None, description="What executes the call.")
     args_sha: Annotated[str, Schema(max_length=64)] | None = Field(
         default=None, description="SHA-256 of tool name and arguments; approvals are bound to it."
     )
     idempotency_key: Annotated[str, Schema(max_length=64)] | None = Field(
-        default=None, description="Key that goes with every attempt of this call, so that the tool can tell a repeat."
+        default=None,
+        description="Key that is sent with every attempt of this call, so that the tool can detect a repeat.",
     )
 
 
 class Execution(KubeModel):
-    """Who carries the call out; written before anything is done."""
+    """The claim of a process to execute the call; written before it is executed."""
 
     attempt: NonNegativeInt = Field(description="How many attempts there were before this one.")
     token: Annotated[str, Schema(max_length=64)] = Field(description="Identity of this attempt.")
-    holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that carries the call out.")
+    holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that executes the call.")
     semantics: ToolSemantics = Field(description="Whether the call may be repeated when it is interrupted.")
     key: Annotated[str, Schema(max_length=64)] = Field(default="", description="Idempotency key that was sent.")
     started_at: MicroTime = Field(description="When the attempt was started.")
-    deadline: MicroTime = Field(description="When the attempt is given up.")
+    deadline: MicroTime = Field(description="When the attempt times out.")
 
 
 class Approval(KubeModel):
-    """The question put to a person, and the answer."""
+    """The question to a person, and the answer."""
 
-    call_id: Annotated[str, Schema(max_length=253)] = Field(description="Id under which the question was put.")
-    args_sha: Annotated[str, Schema(max_length=64)] = Field(description="What exactly the person was asked about.")
-    expires_at: MicroTime = Field(description="When silence becomes a rejection.")
-    sent_at: MicroTime | None = Field(default=None, description="When the question was put.")
+    call_id: Annotated[str, Schema(max_length=253)] = Field(description="Id of the question at the channel.")
+    args_sha: Annotated[str, Schema(max_length=64)] = Field(
+        description="SHA-256 of the tool name and arguments that the person was shown."
+    )
+    expires_at: MicroTime = Field(description="When the question expires, which counts as a rejection.")
+    sent_at: MicroTime | None = Field(default=None, description="When the question was sent.")
     decision: Literal["Approved", "Rejected"] | None = Field(
         default=None, description="The answer; the first one counts."
     )
@@ -109,25 +112,25 @@ class Approval(KubeModel):
 
 
 class TaskRunToolCallStatus(StatusBase):
-    """How far the call is, and what came out."""
+    """The phase of the call, and its result."""
 
     status: ToolCallStatusType | None = Field(default=None, description="Summary: Pending, Ready, Error or Succeeded.")
-    phase: ToolCallPhase | None = Field(default=None, description="Where the call stands.")
+    phase: ToolCallPhase | None = Field(default=None, description="Phase of the call.")
     external_call_id: Annotated[str, Schema(max_length=253)] | None = Field(
-        default=None, description="Id of the call at the service that carries it out."
+        default=None, description="Id of the call at the service that executes it."
     )
     result: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
-        default=None, description="What the tool answered."
+        default=None, description="Result of the tool."
     )
-    error: Annotated[str, Schema(max_length=4096)] | None = Field(default=None, description="What went wrong.")
+    error: Annotated[str, Schema(max_length=4096)] | None = Field(default=None, description="Error of the call.")
     late_result: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
-        default=None, description="An answer that came after the call was given up; it changes nothing."
+        default=None, description="A result that came after the call had timed out; it has no effect."
     )
     start_time: Time | None = Field(default=None, description="When the call was started.")
-    completion_time: Time | None = Field(default=None, description="When the call was over.")
+    completion_time: Time | None = Field(default=None, description="When the call ended.")
     span_context: SpanContext | None = Field(default=None, description="Trace that the call is recorded under.")
-    execution: Execution | None = Field(default=None, description="Who carries the call out.")
-    approval: Approval | None = Field(default=None, description="The question put to a person, and the answer.")
+    execution: Execution | None = Field(default=None, description="What executes the call.")
+    approval: Approval | None = Field(default=None, description="The question to a person, and the answer.")
 
 
 class TaskRunToolCall(StatusObject[TaskRunToolCallSpec, TaskRunToolCallStatus]):

@@ -13,7 +13,7 @@ from kubechain.api.schema import Json, JsonObject, Rule, Schema, Text, Url
 
 
 class ToolType(StrEnum):
-    """How a tool is carried out."""
+    """What executes a tool."""
 
     FUNCTION = "function"
     DELEGATE_TO_AGENT = "delegateToAgent"
@@ -29,7 +29,7 @@ class ToolSemantics(StrEnum):
 
 
 class BuiltinTool(KubeModel):
-    """A function that KubeChain brings along."""
+    """A function that is part of KubeChain."""
 
     name: Literal["add", "subtract", "multiply", "divide", "current_time", "json_query"] = Field(
         description="Which function."
@@ -106,7 +106,7 @@ class ToolExecute(KubeModel):
         ),
     )
 
-    builtin: BuiltinTool | None = Field(default=None, description="A function that KubeChain brings along.")
+    builtin: BuiltinTool | None = Field(default=None, description="A function that is part of KubeChain.")
     external_api: ExternalAPI | None = Field(default=None, description="An HTTP endpoint.")
     container: ContainerTool | None = Field(default=None, description="A container, run once for each call.")
 
@@ -151,7 +151,7 @@ class ToolSpec(KubeModel):
     )
     parameters: Json | None = Field(default=None, description="JSON schema of the arguments.")
     arguments: Json | None = Field(default=None, description="Older name of parameters.")
-    tool_type: ToolType | None = Field(default=None, description="How the tool is carried out.")
+    tool_type: ToolType | None = Field(default=None, description="What executes the tool.")
     execute: ToolExecute | None = Field(default=None, description="What a call does.")
     agent_ref: LocalObjectReference | None = Field(
         default=None, description="Agent to delegate to, for type delegateToAgent."

@@ -1,6 +1,5 @@
-"""Model providers: one client for all of them, one dialect module per wire format, the local model.
+"""Clients of model providers: `providers` is the table of them, `dialects` holds their wire formats.
 
-Used by the controllers, which hand in resolved values (a key, never a Secret's name) and get back a `Completion` or
-an `LLMError` that says whether trying again can help. Nothing here knows Kubernetes, retries by itself, or keeps state
-that a restart would miss.
+The controllers pass resolved values (a key, never a Secret's name) and get a `Completion`, or an `LLMError` that says
+whether a retry can help. Nothing here knows Kubernetes, retries by itself, or keeps state that a restart would miss.
 """

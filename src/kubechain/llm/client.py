@@ -1,7 +1,7 @@
-"""The seam between the controllers and every model provider: what goes in, what comes out, who does it.
+"""The interface between the controllers and every model provider.
 
-Controllers depend on `LLMClient` alone; `provider_client.ProviderClient` is the real one and `fake.FakeLLMClient` the
-one for tests. Nothing about a provider's wire format belongs here.
+Controllers depend on `LLMClient` alone; `provider_client.ProviderClient` implements it, and `fake.FakeLLMClient` for
+tests. Nothing about a provider's wire format belongs here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ToolDefinition:
-    """A tool as the model is told of it; `parameters` is a JSON schema of an object."""
+    """A tool as it is described to the model; `parameters` is a JSON schema of an object."""
 
     name: str
     description: str
@@ -67,7 +67,7 @@ class Completion:
     Attributes:
         message: The assistant's turn: text, tool calls or both; never neither.
         usage: Tokens as the provider counts them (0 where it does not say), with `model_calls` 1.
-        finish_reason: The provider's word: `stop`, `tool_calls`, `length` (cut at the token limit), `refusal`…
+        finish_reason: As the provider names it: `stop`, `tool_calls`, `length` (cut at the token limit), `refusal`…
         model: The model that answered, as the provider names it.
     """
 

@@ -14,16 +14,15 @@
         QuotaExhausted       402, or 429 that says the account has no credit left
         InvalidTarget        the LLM's own settings cannot make a request (baseUrl, key, provider, Azure version)
 
-Raised by everything in this package and caught by the controllers. Messages are short, the same for each try of the
-same failure (so that events and statuses are not rewritten), hold at most 256 characters of the provider's text and
-never the key; that is the work of `failures`, not of this module.
+Messages are short, the same for each retry of the same failure (so that events and statuses are not rewritten), hold
+at most 256 characters of the provider's text and never the key; `failures` makes them so.
 """
 
 from __future__ import annotations
 
 
 class LLMError(Exception):
-    """Base of everything that `LLMClient` raises.
+    """Base of the exceptions that `LLMClient` raises.
 
     Attributes:
         http_status: The provider's HTTP status; None when no reply came or the reply's status was not the problem.
@@ -49,7 +48,7 @@ class Retryable(LLMError):
 
 
 class RateLimited(Retryable):
-    """Too many requests or tokens for now."""
+    """The provider's limit of requests or tokens is reached for now."""
 
 
 class ServerFailed(Retryable):
@@ -69,7 +68,7 @@ class InvalidAnswer(Retryable):
 
 
 class Final(LLMError):
-    """Trying again is useless until somebody changes the LLM, its Secret, its account or the conversation."""
+    """A retry fails again until the LLM, its Secret, its account or the conversation is changed."""
 
 
 class AuthenticationFailed(Final):

@@ -1,6 +1,6 @@
 """One HTTP exchange with a provider, as values: what a dialect encodes and what it decodes.
 
-`http.HttpPool` performs the calls. Nothing here knows conversations, models or providers.
+`pool.HttpPool` performs the calls. Nothing here knows conversations, models or providers.
 """
 
 from __future__ import annotations

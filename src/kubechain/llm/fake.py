@@ -1,4 +1,4 @@
-"""A model without a model: scripted answers and a ledger of what was asked. Shipped, for everybody's tests.
+"""An `LLMClient` for tests: scripted answers, and a record of every call.
 
     model = FakeLLMClient(call("add", {"a": 1}), RateLimited("rate limited", retry_after_seconds=2), answer("2"))
 
@@ -30,7 +30,7 @@ from kubechain.llm.errors import LLMError, TimedOut
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as it came in."""
+    """One recorded call."""
 
     target: Target
     messages: tuple[Message, ...]
@@ -60,7 +60,7 @@ def calls(*tool_calls: ToolCall) -> Completion:
 
 
 class FakeLLMClient:
-    """Follows a script and keeps a ledger.
+    """Answers by a script and records the calls.
 
     Attributes:
         calls: Every call of `complete`, in order of arrival, answered or not.
@@ -76,7 +76,7 @@ class FakeLLMClient:
         Args:
             script: Steps, one a call; the last one repeats. Without any, every answer is "ok".
             latency_seconds: How long each call takes; longer than its timeout raises `TimedOut`.
-            sleep: The clock to spend it on.
+            sleep: Waits for the latency; tests pass a fake clock's.
         """
         self._script: tuple[Step, ...] = script or (answer("ok"),)
         self._latency_seconds = latency_seconds
@@ -138,7 +138,7 @@ class FakeLLMClient:
             await self._changed.wait_for(lambda: len(self.checks) >= count)
 
     async def aclose(self) -> None:
-        """Note it."""
+        """Record that the client was closed."""
         self.closed = True
 
     async def _notify(self) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 from kubechain.api.message import Message
 from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
-from kubechain.llm.http import HttpPool
+from kubechain.llm.pool import HttpPool
 from kubechain.llm.providers import row_for
 
 

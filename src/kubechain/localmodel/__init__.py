@@ -1,13 +1,13 @@
 """A small model on this machine: real inference without a key or a network, for demos and tests of the plumbing.
 
-It runs in a child process, so that it can neither stall the manager's event loop nor count into its memory. It speaks
-the openai-chat dialect: point an LLM's `parameters.baseUrl` at `LocalModel.base_url`. It says nonsense fluently:
-never build on what it says.
+It runs in a child process, so that it can neither block the manager's event loop nor use its memory. It speaks the
+openai-chat dialect: set an LLM's `parameters.baseUrl` to `LocalModel.base_url`. Its answers are fluent and mostly
+wrong: tests must not depend on them.
 
     python -m kubechain.localmodel fetch
     python -m kubechain.localmodel serve --port 8090
 
-Used by the CLI and by tests. The manager itself never needs it.
+The manager itself does not need it.
 """
 
 from __future__ import annotations

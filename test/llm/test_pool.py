@@ -9,9 +9,9 @@ import traceback
 import httpx2
 import pytest
 
-from kubechain.llm import errors, http
+from kubechain.llm import errors
 from kubechain.llm.exchange import HttpCall
-from kubechain.llm.http import HttpPool
+from kubechain.llm.pool import KEEP_ALIVE_SECONDS, HttpPool
 from test.llm.builders import CANARY, NOW
 from test.llm.conftest import Served
 
@@ -129,10 +129,10 @@ async def test_connections_to_where_nobody_calls_any_more_are_closed(monkeypatch
     monkeypatch.setattr(loop, "time", lambda: began + passed)
     async with a_pool(httpx2.Response(200)) as pool:
         await pool.send(CALL, timeout_seconds=5)
-        passed = http.KEEP_ALIVE_SECONDS - 1
+        passed = KEEP_ALIVE_SECONDS - 1
         await pool.send(ELSEWHERE, timeout_seconds=5)
         assert set(pool.statistics()) == {"https://host.test", "https://elsewhere.test"}
-        passed = http.KEEP_ALIVE_SECONDS + 1
+        passed = KEEP_ALIVE_SECONDS + 1
         await pool.send(ELSEWHERE, timeout_seconds=5)
         assert set(pool.statistics()) == {"https://elsewhere.test"}
 

@@ -1,13 +1,13 @@
-"""The only module that speaks HTTP to providers, and the only one that imports the HTTP library.
+"""HTTP to providers over pooled connections; the only module here that imports the HTTP library.
 
-Used by `provider_client`. It performs an `HttpCall` once and returns an `HttpReply` or raises an `LLMError`; it knows
-no provider, retries nothing, follows no redirect (the key would go along), keeps no cookies, and logs nothing.
+It performs an `HttpCall` once and returns an `HttpReply` or raises an `LLMError`. It knows no provider, retries
+nothing, follows no redirect (the key would be sent to another host), keeps no cookies, and logs nothing.
 
 Connections are shared per origin by small pools (shards): the library looks through all of a pool's connections on each
 request, so a pool's price per request grows with its size.
 
 Proxies: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` of the environment are honoured, since in many
-networks there is no other way out; for loopback addresses proxies are never used.
+networks they are the only way out; for loopback addresses proxies are never used.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ SHARD_CONNECTIONS = 25
 in one pool."""
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-"""Longer than any healthy connect with a lost packet or two; a dead address must not use up the whole budget."""
+"""Enough for a connect with two lost packets; an address that does not answer must not use up the whole budget."""
 
 KEEP_ALIVE_SECONDS = 30.0
 """How long an idle connection waits for the next call. Providers' load balancers close theirs after 60 s or more."""
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
-"""Far over the longest answer, far under what a hostile server needs to fill our memory."""
+"""Longer than any answer of a model, and small enough that a hostile server cannot fill the memory."""
 
 
 def utc_now() -> datetime:
@@ -143,7 +143,7 @@ class HttpPool:
 
     @asynccontextmanager
     async def _shard(self, origin: str) -> AsyncGenerator[httpx2.AsyncClient]:
-        """Lend a client that has a connection to spare."""
+        """Reserve a connection of a client for one call."""
         if self._closed:
             raise RuntimeError("HttpPool is closed")
         await self._sweep(asyncio.get_running_loop().time())
@@ -160,7 +160,7 @@ class HttpPool:
             shard.idle_since = asyncio.get_running_loop().time()
 
     async def _sweep(self, now: float) -> None:
-        """Close the clients that nobody has used for a while: an LLM may be gone for good, or have moved."""
+        """Close the clients that were idle for `KEEP_ALIVE_SECONDS`: their LLM may be deleted or have moved."""
         if now - self._swept_at < KEEP_ALIVE_SECONDS:
             return
         self._swept_at = now
@@ -217,7 +217,7 @@ class HttpPool:
 
 
 def _cause(error: httpx2.RequestError) -> str:
-    """The reason in a few words that are the same with every try; the library's own text may hold addresses."""
+    """The reason in words that are the same for every retry; the library's own text may hold addresses."""
     text = str(error).lower()
     if isinstance(error, httpx2.ConnectTimeout):
         return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
