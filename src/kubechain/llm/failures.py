@@ -1,6 +1,6 @@
 """A provider's error reply turned into the `LLMError` that says what follows from it.
 
-Called by the dialects. Shapes understood: OpenAI's and Azure's `{"error": {message, type, code}}`, Mistral's and
+Shapes understood: OpenAI's and Azure's `{"error": {message, type, code}}`, Mistral's and
 FastAPI's `{"message"|"detail": …}`, `{"error": "text"}`. Text that is not in such a shape is not repeated: it may be a
 page of some other server that the baseUrl happened to name.
 """
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import orjson
 
+from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Target
 from kubechain.llm.errors import (
     AuthenticationFailed,
@@ -46,11 +47,6 @@ class ProviderError:
 
     text: str = ""
     codes: frozenset[str] = frozenset()
-
-
-def secret_of(target: Target) -> str | None:
-    """The key in clear, for the two places that need it: sending it, and keeping it out of messages."""
-    return target.api_key.get_secret_value().strip() if target.api_key else None
 
 
 def failure(target: Target, reply: HttpReply) -> LLMError:
@@ -101,5 +97,5 @@ def _codes(fields: dict[str, Any]) -> frozenset[str]:
 
 def _describe(target: Target, reply: HttpReply, said: ProviderError) -> str:
     # A rate limit's text tells what was used and how long to wait: other numbers each time, the same failure.
-    text = foreign_text(said.text, secret=secret_of(target), mask_numbers=reply.status == 429)
+    text = foreign_text(said.text, secret=clear_key(target.api_key), mask_numbers=reply.status == 429)
     return f'HTTP {reply.status}: "{text}"' if text else f"HTTP {reply.status}"

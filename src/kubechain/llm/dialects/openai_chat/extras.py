@@ -71,11 +71,20 @@ def provider_data(target: Target, message: Mapping[str, Any]) -> ProviderData | 
     if not parts:
         return None
     kept = ProviderData(provider=target.provider, model=target.model)
-    if _is_deeper_than(parts, MAX_DEPTH):
-        return kept.with_changes(omitted=f"nested deeper than {MAX_DEPTH} levels")
-    if (size := len(orjson.dumps(parts))) > PROVIDER_DATA_LIMIT_BYTES:
-        return kept.with_changes(omitted=f"{size} bytes, the limit is {PROVIDER_DATA_LIMIT_BYTES}")
+    if problem := _why_not_kept(parts):
+        return kept.with_changes(omitted=problem)
     return kept.with_changes(parts=tuple(parts))
+
+
+def _why_not_kept(parts: list[dict[str, Any]]) -> str | None:
+    too_deep = f"nested deeper than {MAX_DEPTH} levels"
+    try:
+        size = len(orjson.dumps(parts))
+    except orjson.JSONEncodeError:  # more than 254 levels
+        return too_deep
+    if size > PROVIDER_DATA_LIMIT_BYTES:  # before the walk through all levels, which is slow for megabytes
+        return f"{size} bytes, the limit is {PROVIDER_DATA_LIMIT_BYTES}"
+    return too_deep if _is_deeper_than(parts, MAX_DEPTH) else None
 
 
 def to_echo(message: Message, target: Target) -> Extras:
