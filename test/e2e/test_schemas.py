@@ -280,6 +280,29 @@ def test_the_status_cannot_be_written_with_the_spec(make_namespace: Callable[[st
     assert space.get("task", "hello-world-task").get("status", {}).get("output") != "forged"
 
 
+def test_what_a_provider_needs_back_is_kept_as_it_is(make_namespace: Callable[[str], Namespace]) -> None:
+    space = make_namespace("provider-data")
+    parts: list[dict[str, Any]] = [
+        {"message": {"reasoning_content": "Let me think.", "deep": {"a": [1, 2.5, False, [{}], ""]}}},
+        {"toolCall": 0, "call": {"extra_content": {"google": {"thought_signature": "c2lnbmVk"}}}},
+    ]
+    data = {"provider": "openai", "model": "gpt-4o", "parts": parts}
+    window = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hi.", "providerData": data}]
+    space.apply(changed(sample("taskrun"), {"metadata.name": "fork", "spec.contextWindow": window}))
+    edit(space, "taskrun/fork", {"status.contextWindow": window}, status=True)
+    stored = space.get("taskrun", "fork")
+    assert stored["spec"]["contextWindow"][1]["providerData"] == data
+    assert stored["status"]["contextWindow"][1]["providerData"] == data
+    # The manager writes with PUT, which keeps nulls too; kubectl takes them out of what it applies.
+    parts[0]["message"]["nothing"] = None
+    stored["status"]["contextWindow"][1]["providerData"]["parts"] = parts
+    path = f"/apis/{API_VERSION}/namespaces/{space.name}/taskruns/fork/status"
+    space.kubectl("replace", "--raw", path, "-f", "-", stdin=json.dumps(stored))
+    assert space.get("taskrun", "fork")["status"]["contextWindow"][1]["providerData"]["parts"] == parts
+    other = [window[0], window[1] | {"providerData": data | {"model": "other"}}]
+    assert "contextWindow is immutable" in edit(space, "taskrun/fork", {"spec.contextWindow": other}, fails=True)
+
+
 def test_explain_describes_every_field(cluster: Cluster) -> None:
     shown = cluster.kubectl("explain", "taskrun", "--recursive").out
     for field in ("userMessage", "contextWindow", "userMsgPreview", "traceID", "toolCallRequestId"):
