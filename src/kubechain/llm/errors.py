@@ -29,6 +29,7 @@ class LLMError(Exception):
     """
 
     def __init__(self, message: str, *, http_status: int | None = None) -> None:
+        """See the attributes of the class."""
         super().__init__(message)
         self.http_status = http_status
 
@@ -43,6 +44,7 @@ class Retryable(LLMError):
     def __init__(
         self, message: str, *, http_status: int | None = None, retry_after_seconds: float | None = None
     ) -> None:
+        """See the attributes of the class."""
         super().__init__(message, http_status=http_status)
         self.retry_after_seconds = retry_after_seconds
 

@@ -59,6 +59,7 @@ class WholeBody:
     """The reader of replies that come whole: joins the chunks."""
 
     def __init__(self) -> None:
+        """Begin without a chunk."""
         self._chunks = bytearray()
 
     def feed(self, chunk: bytes) -> None:

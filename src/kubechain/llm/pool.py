@@ -206,18 +206,21 @@ class HttpPool:
             await shard.client.aclose()
 
     async def __aenter__(self) -> Self:
+        """Return the pool."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Close the pool."""
         await self.aclose()
 
     def __del__(self) -> None:
+        """Warn when the pool was dropped open."""
         if self._shards and not self._closed:
             warnings.warn("HttpPool was dropped while it was open", ResourceWarning, stacklevel=1)
 
 
 def _cause(error: httpx2.RequestError) -> str:
-    """The reason in words that are the same for every retry; the library's own text may hold addresses."""
+    """The reason in a few words that are the same with every try; the library's own text may hold addresses."""
     text = str(error).lower()
     if isinstance(error, httpx2.ConnectTimeout):
         return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"

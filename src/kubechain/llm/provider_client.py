@@ -59,7 +59,9 @@ class ProviderClient:
         await self._pool.aclose()
 
     async def __aenter__(self) -> Self:
+        """Return the client."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Close the client."""
         await self.aclose()

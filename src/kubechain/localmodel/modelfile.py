@@ -94,7 +94,7 @@ def _download(folder: Path) -> Path:
 
 
 def _pip() -> tuple[list[str], dict[str, str]]:
-    """pip of this environment, else the one that Python bundles for new environments, else any on the path."""
+    """Find pip of this environment, else the one that Python bundles for new environments, else any on the path."""
     environment = dict(os.environ)
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"], environment

@@ -94,10 +94,12 @@ class LocalModel:
             await process.wait()
 
     async def __aenter__(self) -> Self:
+        """Start the child."""
         await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Stop the child."""
         await self.stop()
 
     def _command(self) -> list[str]:
