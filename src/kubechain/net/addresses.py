@@ -1,0 +1,259 @@
+"""Where connections may go: one policy for all that opens connections for a tenant. Pure.
+
+    PUBLIC            public addresses, and what the policy's owner allows besides; for HTTP tools
+    NOT_METADATA      every address but those that only serve attacks; for model providers and MCP servers, which run
+                      on the same machine or in the same cluster as often as elsewhere
+
+Under `PUBLIC` a tenant, or a model, must not reach the node, the cloud's metadata service, the API server or another
+tenant's service through us. Odd spellings of addresses (octal, hexadecimal, one big number, a zone) are refused rather
+than understood: no honest URL has them, and each reader understands them differently. Under `NOT_METADATA` they are
+understood as the system's resolver understands them, and the address is judged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
+_ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)$")
+"""What URL readers take for an IPv4 address, in whatever spelling."""
+
+_INTERNAL_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".svc")
+_CLUSTER_SERVICE = re.compile(r"(?:^|\.)kubernetes(?:\.|$)|\.svc\.|\.(?:default|kube-system)$")
+
+_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
+_METADATA_ADDRESSES: tuple[Network, ...] = (
+    # Those outside the link-local range 169.254.0.0/16, which all clouds use.
+    ipaddress.IPv6Network("fd00:ec2::254/128"),  # AWS
+    ipaddress.IPv6Network("fd00:ec2::23/128"),  # AWS: credentials of pods
+    ipaddress.IPv6Network("fd20:ce::254/128"),  # Google Cloud
+    ipaddress.IPv4Network("100.100.100.200/32"),  # Alibaba Cloud
+    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure's host agent: hands out credentials, on a public address
+    ipaddress.IPv4Network("192.0.0.192/32"),  # Oracle Cloud
+)
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_TRANSLATED: tuple[Network, ...] = (
+    _IPV4_COMPATIBLE,
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network
+    ipaddress.IPv6Network("2001::/32"),  # Teredo
+)
+_NOT_PUBLIC: tuple[Network, ...] = (
+    # What Python's releases do not agree on, or take for public.
+    *_METADATA_ADDRESSES,
+    ipaddress.IPv4Network("192.0.0.0/24"),  # protocol assignments
+    ipaddress.IPv4Network("192.88.99.0/24"),  # relays from IPv4 into 6to4
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network
+    ipaddress.IPv6Network("2001::/23"),  # protocol assignments; Teredo
+    ipaddress.IPv6Network("2001:db8::/32"),  # documentation
+    ipaddress.IPv6Network("3fff::/20"),  # documentation
+    ipaddress.IPv6Network("5f00::/16"),  # segment routing
+    ipaddress.IPv6Network("fec0::/10"),  # site-local
+)
+
+_PRIVATE = "not a public address"
+
+
+class AddressNotAllowed(Exception):
+    """A connection may not go there; the message is short and the same for each attempt."""
+
+
+class Reach(StrEnum):
+    """What a policy allows in general."""
+
+    PUBLIC = "public addresses"
+    NOT_METADATA = "all addresses but metadata services"
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPolicy:
+    """What may be connected to.
+
+    Attributes:
+        reach: What is allowed in general.
+        allow: Networks that are allowed although they are not public.
+        allow_hosts: Names that are allowed although they are internal, and that may resolve to private addresses (to
+            loopback or link-local ones only where `allow` has them). `.example.svc` stands for all names below.
+        deny: Networks that are refused although they are public or allowed, such as a cluster's own public range.
+    """
+
+    reach: Reach = Reach.PUBLIC
+    allow: tuple[Network, ...] = ()
+    allow_hosts: frozenset[str] = frozenset()
+    deny: tuple[Network, ...] = ()
+
+    @classmethod
+    def parse(cls, allow: Iterable[str], *, deny: Iterable[str] = ()) -> Self:
+        """Read what a person wrote: networks, addresses and host names, allowed besides public addresses.
+
+        Raises:
+            ValueError: An entry is none of these.
+        """
+        networks: list[Network] = []
+        hosts: set[str] = set()
+        for entry in allow:
+            try:
+                networks.append(ipaddress.ip_network(entry))
+            except ValueError:
+                hosts.add(_host_entry(entry))
+        denied = tuple(ipaddress.ip_network(entry) for entry in deny)
+        return cls(allow=tuple(networks), allow_hosts=frozenset(hosts), deny=denied)
+
+    def check_host(self, host: str) -> Address | str:
+        """Check what stands in a URL: an address, or a name that is fit to be resolved.
+
+        Args:
+            host: In ASCII (IDNA), without brackets.
+
+        Returns:
+            The address, or the name in lower case and without a final dot.
+
+        Raises:
+            AddressNotAllowed: It may not be connected to.
+        """
+        name = host.lower()
+        address = address_of(name.removesuffix(".")) if self.reach is Reach.NOT_METADATA else _literal(name)
+        if address is not None:
+            self.check_address(address, shown=host)
+            return address
+        name = name.removesuffix(".")
+        if name in _METADATA_NAMES:
+            raise refused(host, "a metadata service")
+        if self.reach is Reach.NOT_METADATA:
+            return name
+        if not _HOST_NAME.fullmatch(name) or _ENDS_IN_NUMBER.search(name):
+            raise refused(host, "neither a host name nor an address as usually written")
+        if _is_internal(name) and not self.allows_name(name):
+            raise refused(host, "the name is internal to the cluster or the machine")
+        return name
+
+    def check_address(self, address: Address, *, shown: str, is_allowed_name: bool = False) -> None:
+        """Check one address.
+
+        Args:
+            address: Where a connection would go.
+            shown: What to call it in the message: for a resolved name the name, since the address tells about our DNS.
+            is_allowed_name: Whether the name it comes from is in `allow_hosts`.
+
+        Raises:
+            AddressNotAllowed: It may not be connected to.
+        """
+        real = _carried(address)
+        if _within(address, self.deny) or _within(real, self.deny):
+            raise refused(shown, "denied by the manager")
+        if _within(address, self.allow) or _within(unmapped(address), self.allow):
+            return
+        reason = _why_not_public(real) if self.reach is Reach.PUBLIC else _why_hostile(real)
+        if reason is not None and not (reason == _PRIVATE and is_allowed_name):
+            raise refused(shown, reason)
+
+    def allows_name(self, name: str) -> bool:
+        """Whether a name, in lower case and without a final dot, is in `allow_hosts`."""
+        parents = (name[match.start() :] for match in re.finditer(r"\.", name))
+        return name in self.allow_hosts or any(parent in self.allow_hosts for parent in parents)
+
+    def may_search(self, name: str) -> bool:
+        """Whether the resolver may complete a name by its search domains, such as those of the cluster's services."""
+        return self.reach is Reach.NOT_METADATA or self.allows_name(name)
+
+
+PUBLIC = AddressPolicy()
+NOT_METADATA = AddressPolicy(reach=Reach.NOT_METADATA)
+
+
+def refused(host: str, reason: str) -> AddressNotAllowed:
+    """Make the error for a host that may not be connected to."""
+    shown = "".join(c if c.isprintable() else "?" for c in host[:100])
+    return AddressNotAllowed(f"address refused: {shown}: {reason}")
+
+
+def _why_not_public(address: Address) -> str | None:
+    """Say why an address is not public; None when it is."""
+    if address.is_loopback:
+        return "a loopback address"
+    if address.is_link_local:
+        return "a link-local address"
+    if address.is_unspecified or address.is_multicast or _within(address, _NOT_PUBLIC):
+        return "a reserved address"
+    if isinstance(address, ipaddress.IPv6Address) and address in _IPV4_COMPATIBLE:
+        return "a reserved address"
+    return None if address.is_global else _PRIVATE
+
+
+def _why_hostile(address: Address) -> str | None:
+    """Say why nobody has an honest reason to connect to an address; None when somebody may have."""
+    if address.is_link_local or _within(address, _METADATA_ADDRESSES):
+        return "a metadata service or another link-local address"
+    if address.is_unspecified or address.is_multicast:
+        return "a reserved address"
+    if isinstance(address, ipaddress.IPv6Address) and not address.is_loopback and _within(address, _TRANSLATED):
+        # It is not known what the network makes of it: by the standards, the address that it ends with.
+        return _why_hostile(address.teredo[1] if address.teredo else _last_part(address))
+    return None
+
+
+def _carried(address: Address) -> Address:
+    """The address that packets to this one end at: that inside it, where IPv6 carries IPv4."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    inner = address.ipv4_mapped or address.sixtofour
+    if inner is None and address in _NAT64:
+        inner = _last_part(address)
+    return inner or address
+
+
+def _last_part(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def unmapped(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address maps; any other address as it is."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is in the usual spelling."""
+    if "%" in host:
+        raise refused(host, "an address with a zone")
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def address_of(host: str) -> Address | None:
+    """The address that a host spells, also in the short, octal and hexadecimal forms that resolvers accept."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
+
+
+def _is_internal(name: str) -> bool:
+    return "." not in name or name.endswith(_INTERNAL_SUFFIXES) or _CLUSTER_SERVICE.search(name) is not None
+
+
+def _within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _host_entry(entry: str) -> str:
+    name = entry.lower().removeprefix("*").removesuffix(".")
+    if not _HOST_NAME.fullmatch(name.removeprefix(".")) or _ENDS_IN_NUMBER.search(name):
+        raise ValueError(f'neither a network nor a host name: "{entry}"')
+    return name

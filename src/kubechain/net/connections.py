@@ -1,0 +1,129 @@
+"""Opens TCP connections under an address policy, for the HTTP libraries httpcore2 and httpx2.
+
+Host header and TLS keep the name of the URL; only the address that is connected to is chosen here.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import anyio
+import httpcore2
+import httpx2
+
+from kubechain.net.addresses import AddressPolicy
+from kubechain.net.resolution import Lookup, NameNotResolved, resolve, system_lookup
+
+NEXT_ADDRESS_SECONDS = 0.25
+"""After which the next address of a name is tried beside the one before (RFC 8305): IPv6 or IPv4 may be dead."""
+
+
+class CheckedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to what a policy allows; a network for httpcore2."""
+
+    def __init__(self, policy: AddressPolicy, *, lookup: Lookup = system_lookup) -> None:
+        """Take the policy.
+
+        Args:
+            policy: Where connections may go.
+            lookup: Resolver; the system's own by default.
+        """
+        self._policy = policy
+        self._lookup = lookup
+        # The library declares a stand-in of the same name, for when anyio is missing, that pyright takes for the class.
+        self._network = cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (the library's interface)
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Resolve, check and connect.
+
+        Raises:
+            AddressNotAllowed: The host, or one of its addresses, may not be connected to.
+            httpcore2.ConnectError: The name does not resolve, or no address answers.
+            httpcore2.ConnectTimeout: None of it in time.
+        """
+        try:
+            with anyio.fail_after(timeout):
+                addresses = await resolve(host, port, policy=self._policy, lookup=self._lookup)
+                return await self._first(addresses, port, socket_options)
+        except NameNotResolved as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout("no connection in time") from error
+
+    async def _first(
+        self, addresses: Sequence[str], port: int, socket_options: Iterable[Any] | None
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to whichever address answers first, in their order, each with a short start over the next."""
+        streams: list[httpcore2.AsyncNetworkStream] = []
+        failures: list[Exception] = []
+
+        async def attempt(address: str, ended: anyio.Event) -> None:
+            try:
+                stream = await self._network.connect_tcp(address, port, socket_options=socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failures.append(error)
+            else:
+                streams.append(stream)
+                attempts.cancel_scope.cancel()
+            finally:
+                ended.set()
+
+        try:
+            async with anyio.create_task_group() as attempts:
+                for address in addresses:
+                    ended = anyio.Event()
+                    attempts.start_soon(attempt, address, ended)
+                    with anyio.move_on_after(NEXT_ADDRESS_SECONDS):
+                        await ended.wait()
+        except BaseException:
+            await _close(streams)
+            raise
+        await _close(streams[1:])
+        if not streams:
+            raise failures[0]
+        return streams[0]
+
+
+async def _close(streams: Sequence[httpcore2.AsyncNetworkStream]) -> None:
+    with anyio.CancelScope(shield=True):
+        for stream in streams:
+            await stream.aclose()
+
+
+class CheckedTransport(httpx2.AsyncHTTPTransport):
+    """A transport of httpx2 whose connections go through a `CheckedNetwork`. It uses no proxy."""
+
+    def __init__(
+        self,
+        network: httpcore2.AsyncNetworkBackend,
+        *,
+        tls: ssl.SSLContext | None = None,
+        limits: httpx2.Limits | None = None,
+    ) -> None:
+        """Make a pool of connections.
+
+        Args:
+            network: Opens the connections.
+            tls: What certificates are trusted; those that the system trusts by default.
+            limits: Of the pool.
+        """
+        tls = tls or httpx2.create_ssl_context()
+        limits = limits or httpx2.Limits(max_connections=100, max_keepalive_connections=20)
+        # The library has no parameter for the network. Its own pool, without connections, is dropped.
+        super().__init__(verify=tls, limits=limits)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=network,
+        )

@@ -1,0 +1,87 @@
+"""Words for a connection that failed: the same for each attempt, without addresses, secrets or a library's own text.
+
+Libraries wrap each other's errors. So the chain of causes is searched for what the system said, and only then the text.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import cast
+
+REFUSED = "connection refused"
+UNKNOWN_NAME = "its name does not resolve"
+UNTRUSTED = "its TLS certificate is not trusted"
+NO_TLS = "no TLS connection"
+UNREACHABLE = "no route to it"
+TOO_SLOW = "no connection in time"
+BROKEN = "the connection broke"
+OTHER = "no connection"
+
+_BY_NUMBER = {
+    errno.ECONNREFUSED: REFUSED,
+    errno.EHOSTUNREACH: UNREACHABLE,
+    errno.ENETUNREACH: UNREACHABLE,
+    errno.ETIMEDOUT: TOO_SLOW,
+    errno.ECONNRESET: BROKEN,
+    errno.EPIPE: BROKEN,
+    errno.ECONNABORTED: BROKEN,
+}
+_BY_TEXT = (
+    ("certificate", UNTRUSTED),
+    ("ssl", NO_TLS),
+    ("tls", NO_TLS),
+    ("does not resolve", UNKNOWN_NAME),
+    ("name or service", UNKNOWN_NAME),
+    ("getaddrinfo", UNKNOWN_NAME),
+    ("name resolution", UNKNOWN_NAME),
+    ("nodename", UNKNOWN_NAME),
+    ("no address", UNKNOWN_NAME),
+    ("refused", REFUSED),
+    ("all connection attempts failed", REFUSED),
+)
+
+
+def cause(error: BaseException) -> str:
+    """Say in a few words why a connection could not be made, or broke."""
+    chain = list(_chain(error))
+    found = [words for read in (_by_type, _by_text) for link in chain if (words := read(link)) is not None]
+    return found[0] if found else OTHER
+
+
+def _by_type(error: BaseException) -> str | None:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return UNTRUSTED
+        case ssl.SSLError():
+            return NO_TLS
+        case socket.gaierror():
+            return UNKNOWN_NAME
+        case OSError(errno=number) if number is not None:
+            return _BY_NUMBER.get(number)
+        case TimeoutError():
+            return TOO_SLOW
+        case _:
+            return None
+
+
+def _by_text(error: BaseException) -> str | None:
+    text = str(error).lower()
+    return next((words for sign, words in _BY_TEXT if sign in text), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and its causes, those within groups included, from the outside in."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        link = pending.pop(0)
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            pending.extend(cast("BaseExceptionGroup[BaseException]", link).exceptions)
+        pending.append(link.__cause__ or link.__context__)
