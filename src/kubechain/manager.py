@@ -14,13 +14,13 @@ from kubechain import __version__
 from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings, add_controllers
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
+from kubechain.net.addresses import AddressPolicy
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.credentials import Cluster, ConfigError, own_namespace
 from kubechain.runtime.http import HttpExchange
 from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
 from kubechain.runtime.transport import Exchange
-from kubechain.tools.addresses import AddressPolicy
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import traceback
+from collections.abc import Sequence
 
 import httpx2
 import pytest
@@ -156,3 +157,26 @@ async def test_a_pool_that_is_dropped_open_says_so() -> None:
 def _drop(dropped: list[HttpPool]) -> None:
     dropped.clear()
     gc.collect()
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "0.0.0.0"])
+async def test_a_name_that_leads_to_a_metadata_service_is_not_called(address: str) -> None:
+    async def lookup(host: str, port: int) -> Sequence[str]:
+        return [address]
+
+    async with HttpPool(lookup=lookup) as pool:
+        with pytest.raises(errors.InvalidTarget, match=r"baseUrl: address refused: model\.test: ") as caught:
+            await pool.send(HttpCall("GET", "http://model.test/v1/models", {}), timeout_seconds=5)
+    assert address not in str(caught.value)
+
+
+async def test_a_redirect_to_a_metadata_service_is_an_answer_and_not_followed() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(307, headers={"location": "http://169.254.169.254/latest/"})
+
+    async with HttpPool(transport=httpx2.MockTransport(answer)) as pool:
+        assert (await pool.send(CALL, timeout_seconds=5)).status == 307
+    assert asked == [CALL.url]

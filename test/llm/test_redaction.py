@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from urllib.parse import quote
+
 import pytest
 
-from kubechain.llm.redaction import MAX_FOREIGN_CHARACTERS, foreign_text
+from kubechain.llm.redaction import foreign_text
+from kubechain.net.foreign import MESSAGE_CHARACTERS as MAX_FOREIGN_CHARACTERS
 from test.llm.builders import CANARY
 
 
@@ -18,6 +22,9 @@ from test.llm.builders import CANARY
         pytest.param(f"key ending in {CANARY[-8:]}", "key ending in [redacted]", id="the key's tail goes"),
         pytest.param("Bad key: abcd****wxyz.", "Bad key: [redacted].", id="a masked key goes"),
         pytest.param("Bad key: sk-proj-othertenants", "Bad key: [redacted]", id="somebody else's key goes"),
+        pytest.param(f"Bad key: {quote(CANARY + '/')[:-3]}", "Bad key: [redacted]", id="the key in a URL goes"),
+        pytest.param(b64encode(CANARY.encode()).decode(), "[redacted]", id="the key in base64 goes"),
+        pytest.param("key AIza0123456789abcdefghijkl", "key [redacted]", id="another provider's key goes"),
         pytest.param("failed (req_0123abcdef)", "failed (req_…)", id="request ids, new with each try, go"),
         pytest.param("id 0b6c5e5e-94c5-4cb4-b2c1-0f86e4d5a111", "id …", id="UUIDs go"),
         pytest.param("a\r\n\tb\x00c\x1b[31m", "a b c [31m", id="control characters become one space"),

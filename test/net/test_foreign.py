@@ -88,3 +88,17 @@ def test_what_stays_and_what_was_left_out_add_up(text: str, limit_bytes: int) ->
             assert kept + counts[0] == size
         else:
             assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("text", "mask_numbers", "shown"),
+    [
+        pytest.param("failed (req_0123abcdef)", False, "failed (req_…)", id="ids of requests"),
+        pytest.param("id 0b6c5e5e-94c5-4cb4-b2c1-0f86e4d5a111", False, "id …", id="UUIDs"),
+        pytest.param("gpt-4o: used 29001, wait 1.3s", True, "gpt-4o: used N, wait N", id="numbers, not those in names"),
+        pytest.param("wait 6m12s or 20ms", True, "wait N or N", id="durations"),
+        pytest.param("used 29001", False, "used 29001", id="numbers stay when they are not to be masked"),
+    ],
+)
+def test_what_differs_between_attempts_goes(text: str, mask_numbers: bool, shown: str) -> None:
+    assert foreign.stable(text, mask_numbers=mask_numbers) == shown

@@ -26,7 +26,7 @@ from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.link import Connector, Link, Observer, Page
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
 from kubechain.mcp.warden import Warden
-from kubechain.tools.addresses import AddressPolicy
+from kubechain.net.addresses import AddressPolicy
 from kubechain.tools.http import HttpExchanger, Reply, Request
 from kubechain.tools.model import Uncertain
 from test.simulation.invariants import Watchman

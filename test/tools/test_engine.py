@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from kubechain.api.tool import ContainerTool
+from kubechain.net.foreign import MESSAGE_CHARACTERS
 from kubechain.tools.container import Call
 from kubechain.tools.engine import VERDICT_SECONDS, ContainerEngine, container_name, quantity
 from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
@@ -173,6 +174,16 @@ async def test_a_secret_is_in_no_answer_and_no_error(fake: Path) -> None:
     assert CANARY not in str(caught.value) + repr(caught.value)
     with pytest.raises(NotExecuted, match="its Secret was not found"):
         await ran(fake, tool)
+
+
+async def test_a_secret_at_the_cut_of_an_error_leaves_no_part(fake: Path) -> None:
+    tool = a_tool(env=[{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}])
+    for offset in range(MESSAGE_CHARACTERS - 60, MESSAGE_CHARACTERS + 2, 5):
+        (fake / "refuse-create").write_text("-" * offset + CANARY + "\n")
+        with pytest.raises(NotExecuted) as caught:
+            await ran(fake, tool, secrets={"TOKEN": SecretStr(CANARY)})
+        assert CANARY[:5] not in str(caught.value)
+        assert len(str(caught.value)) <= MESSAGE_CHARACTERS
 
 
 async def test_a_value_of_several_lines_of_the_author_is_refused(fake: Path) -> None:

@@ -8,15 +8,17 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import SecretStr
 
-from kubechain.tools.addresses import AddressPolicy
+from kubechain.net.addresses import AddressPolicy
 from kubechain.tools.external_api import MAX_REDIRECTS, ApiRequest, ExternalAPIClient
 from kubechain.tools.http import HttpExchanger
 from kubechain.tools.model import AddressRefused, InvalidArguments, InvalidTool, NotExecuted, Output, Uncertain
@@ -25,6 +27,10 @@ from test.tools.endpoint import HANG, Received, an_endpoint, reply
 
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8"])
 CANARY = 'canary-7f3a9c/+="quoted" é'[:-2]
+
+
+def _basic(secret: str) -> str:
+    return b64encode(f"me:{secret}".encode()).decode()
 
 
 async def called(
@@ -400,6 +406,35 @@ class TestRedirects:
         async with an_endpoint(reply(302, Location=location)) as endpoint:
             assert (await called(ApiRequest(endpoint.url))).content == "HTTP 302 Found"
 
+    async def test_a_redirect_from_https_to_http_is_not_followed(self, tmp_path: Path) -> None:
+        certificates = ensure(tmp_path, now=datetime.now(UTC))
+        trusted = ssl.create_default_context(cafile=certificates.authority)
+        client = ExternalAPIClient(exchanger=HttpExchanger(LOOPBACK, tls=trusted))
+        async with (
+            an_endpoint(reply(200, b"in clear")) as plain,
+            an_endpoint(reply(307, Location=f"{plain.url}/x"), tls=certificates.context()) as endpoint,
+        ):
+            request = ApiRequest(f"https://127.0.0.1:{endpoint.port}/", credentials=SecretStr(CANARY))
+            output = await client.call(request, {}, timeout_seconds=5)
+            assert len(endpoint.received) == 1
+            assert plain.received == []
+        assert output == Output("HTTP 307: the redirect was not followed: it leads from https to http", is_error=True)
+
+    @pytest.mark.parametrize(
+        ("status", "keeps_key"), [(303, False), (302, False), (301, False), (307, True), (308, True)]
+    )
+    async def test_the_idempotency_key_goes_along_only_with_the_same_request(
+        self, status: int, keeps_key: bool
+    ) -> None:
+        def answer(request: Received) -> bytes:
+            return reply(status, Location="/end") if request.target == "/" else reply(200, b"end")
+
+        async with an_endpoint(answer) as endpoint:
+            await called(ApiRequest(endpoint.url + "/", idempotency_key="key-1", idempotency_header="X-Once"))
+            first, last = endpoint.received
+        assert first.headers["x-once"] == "key-1"
+        assert last.headers.get("x-once") == ("key-1" if keeps_key else None)
+
     async def test_a_circle_ends(self) -> None:
         async with an_endpoint(reply(302, Location="/")) as endpoint:
             output = await called(ApiRequest(endpoint.url))
@@ -426,6 +461,16 @@ class TestNoSecretLeaks:
             )
         assert "canary" not in output.content
         assert output.content.count("[redacted]") == 3
+
+    @pytest.mark.parametrize("secret", ["a b&c=d/e?f+g%h", 'pa"ss\\word', CANARY], ids=["URL", "JSON", "canary"])
+    @pytest.mark.parametrize("write", [quote, quote_plus, json.dumps, _basic])
+    async def test_an_encoded_secret_is_not_given_to_the_model(self, secret: str, write: Callable[[str], str]) -> None:
+        async with an_endpoint(reply(200, f"you sent {write(secret)}".encode(), Content_Type="text/plain")) as endpoint:
+            credentials = SecretStr(secret + "\n")
+            output = await called(ApiRequest(endpoint.url, credentials=credentials, credentials_header="X-Key"))
+        assert output.content.startswith("you sent ")
+        assert "[redacted]" in output.content
+        assert write(secret) not in output.content
 
     async def test_neither_errors_nor_reprs_nor_logs_have_it(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)

@@ -1,31 +1,20 @@
 """An LLM's `baseUrl`, checked before any request (and any key) goes there.
 
-Whoever may write LLM objects chooses where the operator sends requests from inside the cluster, so addresses that only
-serve attacks are refused: link-local ones (cloud metadata services), multicast, unspecified, in any spelling. Loopback
-and private addresses are allowed: models run there. A name that resolves to a refused address is not detected here;
-network policies are the place for that.
+Whoever may write LLM objects chooses where the operator sends requests from inside the cluster. So addresses that only
+serve attacks are refused (`net.addresses.NOT_METADATA`). Loopback and private addresses are allowed: models run there.
+What a name resolves to is checked when a connection is made, except through a proxy, which resolves names itself.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from kubechain.llm.errors import InvalidTarget
+from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed, address_of, unmapped
 
 MAX_URL_CHARACTERS = 2048
-
-_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
-_METADATA_ADDRESSES = frozenset(
-    {
-        ipaddress.ip_address("fd00:ec2::254"),  # AWS, outside the link-local range
-        ipaddress.ip_address("100.100.100.200"),  # Alibaba Cloud
-        ipaddress.ip_address("168.63.129.16"),  # Azure's wire server
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +57,10 @@ def endpoint(base_url: str) -> Endpoint:
     host = (parts.hostname or "").rstrip(".")
     if not host:
         raise InvalidTarget("baseUrl: has no host")
-    _refuse_hostile(host)
+    try:
+        NOT_METADATA.check_host(host)
+    except AddressNotAllowed as error:
+        raise InvalidTarget(f"baseUrl: {error}") from error
     return Endpoint(url=base_url.strip().rstrip("/"), host=host)
 
 
@@ -82,8 +74,8 @@ def is_loopback(host: str) -> bool:
     """Whether a host, name or address, is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    address = _address(host)
-    return address is not None and address.is_loopback
+    address = address_of(host)
+    return address is not None and unmapped(address).is_loopback
 
 
 def _split(base_url: str) -> SplitResult:
@@ -98,28 +90,3 @@ def _split(base_url: str) -> SplitResult:
     except ValueError as error:
         raise InvalidTarget("baseUrl: is not a URL") from error
     return parts
-
-
-def _refuse_hostile(host: str) -> None:
-    address = _address(host)
-    hostile = host in _METADATA_NAMES if address is None else _is_hostile(address)
-    if hostile:
-        raise InvalidTarget(f'baseUrl: host is not allowed: "{host}"')
-
-
-def _is_hostile(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA_ADDRESSES
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a host spells, also in the short, octal and hexadecimal forms that resolvers accept."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        try:
-            address = ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or address.sixtofour or address
-    return address

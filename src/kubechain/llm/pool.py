@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -29,6 +29,10 @@ import httpx2
 from kubechain.llm.endpoint import is_loopback, origin_of
 from kubechain.llm.errors import InvalidAnswer, InvalidTarget, TimedOut, Unreachable
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader, ReaderFactory, whole_body
+from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed
+from kubechain.net.connections import CheckedNetwork, CheckedTransport
+from kubechain.net.failures import cause
+from kubechain.net.resolution import Lookup, system_lookup
 
 SHARD_CONNECTIONS = 25
 """Connections per pool at most. At 1,000 calls in flight, each costs 1.2 ms of CPU with 25, 2.2 with 100, 10 with all
@@ -65,6 +69,7 @@ class HttpPool:
         now: Callable[[], datetime] = utc_now,
         shard_connections: int = SHARD_CONNECTIONS,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        lookup: Lookup = system_lookup,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Make an empty pool; clients come with the first calls.
@@ -73,11 +78,13 @@ class HttpPool:
             now: Wall clock that stamps replies.
             shard_connections: Calls in flight, so connections, per client at most.
             max_reply_bytes: Longer replies are refused.
+            lookup: Resolver; the system's own by default.
             transport: Takes the place of the network in tests.
         """
         self._now = now
         self._shard_connections = shard_connections
         self._max_reply_bytes = max_reply_bytes
+        self._network = CheckedNetwork(NOT_METADATA, lookup=lookup)
         self._transport = transport
         self._shards: defaultdict[str, list[_Shard]] = defaultdict(list)
         self._tls: ssl.SSLContext | None = None
@@ -109,6 +116,8 @@ class HttpPool:
             raise Unreachable(f"unreachable: {origin_of(call.url)}: {_cause(error)}") from error
         except httpx2.TimeoutException as error:
             raise TimedOut(f"timed out: no whole reply within {timeout_seconds:g} s") from error
+        except AddressNotAllowed as error:
+            raise InvalidTarget(f"baseUrl: {error}") from error
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError):
             # Not chained: the library repeats the header that it does not like, and one of them is the key.
             raise InvalidTarget("request cannot be sent: baseUrl or a header is malformed") from None
@@ -180,17 +189,18 @@ class HttpPool:
     def _client(self, origin: str) -> httpx2.AsyncClient:
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()  # 20 ms and some 500 kB each: one for all
-        return httpx2.AsyncClient(
+        limits = httpx2.Limits(
+            max_connections=None,
+            max_keepalive_connections=self._shard_connections,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+        )
+        return _Client(
+            self._transport or CheckedTransport(self._network, tls=self._tls, limits=limits),
             verify=self._tls,
-            transport=self._transport,
-            trust_env=not is_loopback(urlsplit(origin).hostname or ""),
+            trust_env=self._transport is None and not is_loopback(urlsplit(origin).hostname or ""),
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # two tenants may share an origin
-            limits=httpx2.Limits(
-                max_connections=None,
-                max_keepalive_connections=self._shard_connections,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
+            limits=limits,
         )
 
     def statistics(self) -> dict[str, int]:
@@ -219,25 +229,25 @@ class HttpPool:
             warnings.warn("HttpPool was dropped while it was open", ResourceWarning, stacklevel=1)
 
 
+class _Client(httpx2.AsyncClient):
+    """A client with a transport of ours for what goes without a proxy.
+
+    The library's parameter for a transport would switch off the proxies of the environment.
+    """
+
+    def __init__(self, direct: httpx2.AsyncBaseTransport, **options: Any) -> None:
+        self._direct = direct
+        super().__init__(**options)
+
+    def _init_transport(self, *_: Any, **__: Any) -> httpx2.AsyncBaseTransport:
+        return self._direct
+
+
 def _cause(error: httpx2.RequestError) -> str:
-    """The reason in a few words that are the same with every try; the library's own text may hold addresses."""
-    text = str(error).lower()
-    if isinstance(error, httpx2.ConnectTimeout):
-        return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
-    if isinstance(error, httpx2.ProxyError):
-        return "the proxy refused"
-    for sign, cause in (
-        ("certificate", "its TLS certificate is not trusted"),
-        ("ssl", "no TLS connection"),
-        ("tls", "no TLS connection"),
-        ("name or service", "its name does not resolve"),
-        ("getaddrinfo", "its name does not resolve"),
-        ("name resolution", "its name does not resolve"),
-        ("nodename", "its name does not resolve"),
-        ("no address", "its name does not resolve"),
-        ("refused", "connection refused"),
-        ("all connection attempts failed", "connection refused"),
-    ):
-        if sign in text:
-            return cause
-    return "no connection"
+    match error:
+        case httpx2.ConnectTimeout():
+            return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
+        case httpx2.ProxyError():
+            return "the proxy refused"
+        case _:
+            return cause(error)

@@ -5,6 +5,7 @@ Length only: secrets are taken out by `redaction`, before the text is cut, so th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 MESSAGE_CHARACTERS = 256
@@ -14,6 +15,14 @@ ELLIPSIS = "…"
 
 _LOOKED_AT_FACTOR = 16
 """How many times the limit of characters `one_line` reads: white space goes, so the result may need more than it."""
+
+_VARYING = (
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), ELLIPSIS),
+    (re.compile(r"\b(req|resp|chatcmpl|msg)[-_][A-Za-z0-9]{6,}\b"), rf"\1_{ELLIPSIS}"),
+)
+"""Ids that servers make anew for each request."""
+
+_QUANTITY = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?:ms|s|m\d+(?:\.\d+)?s)?(?![\w-])")
 
 
 def cut(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
@@ -29,6 +38,18 @@ def one_line(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
 def printable(text: str) -> str:
     """Replace each run of white space and control characters by one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def stable(text: str, *, mask_numbers: bool = False) -> str:
+    """Take out what differs between two attempts of the same failure: a status must not be rewritten for it.
+
+    Args:
+        text: An error message.
+        mask_numbers: Put `N` for numbers and durations, besides taking out the ids of requests.
+    """
+    for pattern, replacement in _VARYING:
+        text = pattern.sub(replacement, text)
+    return _QUANTITY.sub("N", text) if mask_numbers else text
 
 
 def error_text(error: BaseException, characters: int = MESSAGE_CHARACTERS) -> str:

@@ -26,9 +26,10 @@ from pydantic import SecretStr
 from kubechain.api.names import shortened
 from kubechain.api.references import NamedValue
 from kubechain.api.tool import ContainerTool
+from kubechain.net import foreign
+from kubechain.net.redaction import redacted
 from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation, exited, expanded, invocation
 from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
-from kubechain.tools.redaction import redacted
 
 PROGRAMS = ("docker", "podman")
 """Looked for on the PATH, in this order."""
@@ -47,6 +48,9 @@ _CLI_VARIABLES = re.compile(
     r"|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|XDG_DATA_HOME|(HTTPS?|NO)_PROXY|(https?|no)_proxy"
 )
 """What the engine's command line needs of our environment; the rest, such as API keys, is not its business."""
+
+_REASON_CHARACTERS = 4096
+"""Of an engine's error that are looked at; what is shown of it is cut after the secrets are taken out."""
 
 _NAME_TAKEN = re.compile(r"already in use|name .* is in use", re.IGNORECASE)
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|[KMGTPE]i?)?")
@@ -132,7 +136,7 @@ class ContainerEngine:
             raise
         except (NotExecuted, Uncertain) as error:
             # Engines repeat the words that they could not run, and those may hold a secret.
-            raise type(error)(redacted(str(error), (secrets or {}).values())) from None
+            raise type(error)(foreign.cut(redacted(str(error), (secrets or {}).values()))) from None
         return Output(redacted(output.content, (secrets or {}).values()), output.is_error)
 
     async def kill(self, call: Call) -> None:
@@ -328,4 +332,4 @@ async def _process(command: Sequence[str], stderr: int) -> AsyncGenerator[asynci
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "".join(c if c.isprintable() else " " for c in lines[-1][:256]) if lines else "no reason was given"
+    return foreign.printable(lines[-1][:_REASON_CHARACTERS]) if lines else "no reason was given"

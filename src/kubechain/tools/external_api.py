@@ -15,12 +15,12 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
+from kubechain.net.addresses import PUBLIC, AddressPolicy
+from kubechain.net.redaction import redacted
 from kubechain.tools import replies, templates
-from kubechain.tools.addresses import AddressPolicy
 from kubechain.tools.arguments import to_json
 from kubechain.tools.http import HttpExchanger, Reply, Request, check_headers
 from kubechain.tools.model import InvalidTool, NotExecuted, Output
-from kubechain.tools.redaction import redacted
 
 MAX_RESPONSE_BYTES = 256 * 1024
 """Of an answer that are read when the Tool does not say; far more than a model should be given."""
@@ -69,7 +69,7 @@ class ExternalAPIClient:
             policy: What may be connected to; None for public addresses alone.
             exchanger: Takes the place of the network, its policy included, in tests.
         """
-        self._http = exchanger or HttpExchanger(policy or AddressPolicy())
+        self._http = exchanger or HttpExchanger(policy or PUBLIC)
 
     def check(self, request: ApiRequest) -> None:
         """See whether a Tool can be called, so that it can say so before it is; opens no connection, resolves no name.

@@ -11,16 +11,19 @@ import asyncio
 import re
 import ssl
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import httpcore2
 import httpx2
 
-from kubechain.tools.addresses import AddressPolicy, Lookup, resolve, system_lookup
-from kubechain.tools.model import InvalidTool, NotExecuted, Uncertain
+from kubechain.net.addresses import AddressNotAllowed, AddressPolicy
+from kubechain.net.connections import CheckedNetwork
+from kubechain.net.failures import cause
+from kubechain.net.resolution import Lookup, system_lookup
+from kubechain.tools.model import AddressRefused, InvalidTool, NotExecuted, Uncertain
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 """Longer than any healthy connect with a lost packet or two; a dead address must not use up the whole budget."""
@@ -67,32 +70,6 @@ class _Progress:
             self.is_sending = True
 
 
-class _CheckedAddresses(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that were checked, whatever name the request carries; Host and SNI keep the name."""
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses = addresses
-        # The library declares a stand-in of the same name, for when anyio is missing, that pyright takes for the class.
-        self._network = cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (the library's interface)
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        failure: Exception = httpcore2.ConnectError("no address")
-        share = None if timeout is None else timeout / len(self._addresses)
-        for address in self._addresses:
-            try:
-                return await self._network.connect_tcp(address, port, timeout=share, socket_options=socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-
 class HttpExchanger:
     """Performs exchanges under an address policy."""
 
@@ -107,7 +84,7 @@ class HttpExchanger:
             tls: What certificates are trusted; those that the system trusts by default.
         """
         self._policy = policy
-        self._lookup = lookup
+        self._network = CheckedNetwork(policy, lookup=lookup)
         self._tls = tls
 
     def check_address(self, url: httpx2.URL) -> None:
@@ -116,7 +93,10 @@ class HttpExchanger:
         Raises:
             AddressRefused: It may not.
         """
-        self._policy.check_host(url.raw_host.decode())
+        try:
+            self._policy.check_host(url.raw_host.decode())
+        except AddressNotAllowed as error:
+            raise AddressRefused(str(error)) from error
 
     async def exchange(self, request: Request, *, max_bytes: int, deadline: float) -> Reply:
         """Perform one exchange.
@@ -139,22 +119,23 @@ class HttpExchanger:
             if progress.is_sending:
                 raise Uncertain(f"timed out: {where}: no whole answer in time") from error
             raise NotExecuted(f"unreachable: {where}: no connection in time") from error
+        except AddressNotAllowed as error:
+            raise AddressRefused(str(error)) from error
         except httpcore2.LocalProtocolError:
             # Not chained: the library repeats the header that it does not like, and it may be a secret.
             raise InvalidTool("request cannot be sent: a header is malformed") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             if progress.is_sending:
                 raise Uncertain(f"connection lost: {where}: before the answer was whole") from error
-            raise NotExecuted(f"unreachable: {where}: {_cause(error)}") from error
+            raise NotExecuted(f"unreachable: {where}: {cause(error)}") from error
 
     async def _perform(self, request: Request, max_bytes: int, progress: _Progress) -> Reply:
         url = request.url
         port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = await resolve(url.raw_host.decode(), port, policy=self._policy, lookup=self._lookup)
         connection = httpcore2.AsyncHTTPConnection(
             httpcore2.Origin(url.raw_scheme, url.raw_host, port),
             ssl_context=self._tls or _system_tls(),
-            network_backend=_CheckedAddresses(addresses),
+            network_backend=self._network,
         )
         async with (
             connection,
@@ -232,13 +213,3 @@ class _Inflation:
 def _where(url: httpx2.URL) -> str:
     """Scheme, host and port: never the path or the query, which hold arguments."""
     return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
-
-
-def _cause(error: Exception) -> str:
-    """The reason in a few words that are the same with every try; the library's own text may hold addresses."""
-    text = str(error).lower()
-    if "certificate" in text:
-        return "its TLS certificate is not trusted"
-    if "ssl" in text or "tls" in text:
-        return "no TLS connection"
-    return "no connection"

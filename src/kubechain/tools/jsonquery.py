@@ -14,6 +14,8 @@ import jmespath.exceptions
 import jmespath.parser
 import jmespath.visitor
 
+from kubechain.net import foreign
+
 MAX_QUERY_CHARACTERS = 2048
 """Far over any honest query; the library's parser is recursive."""
 
@@ -95,4 +97,4 @@ def _bounded(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:256] or type(error).__name__
+    return foreign.cut(str(error).partition("\n")[0]) or type(error).__name__

@@ -183,7 +183,7 @@ def test_mistrals_own_ids_stay() -> None:
         pytest.param({"key": "sk-ключ"}, "API key: holds characters", id="a key that is not ASCII"),
         pytest.param({"openai": {"organization": "a\nb"}}, "organization: holds", id="an organization likewise"),
         pytest.param({"openai": {"apiType": "AZURE"}}, "baseUrl: required", id="Azure without an address"),
-        pytest.param({"base_url": "http://169.254.169.254"}, "not allowed|address refused", id="a hostile address"),
+        pytest.param({"base_url": "http://169.254.169.254"}, "address refused", id="a hostile address"),
     ],
 )
 def test_what_cannot_be_sent_is_said_before(settings: dict[str, Any], error: str) -> None:

@@ -25,13 +25,13 @@ from kubechain.controllers.toolkinds.model import (
 )
 from kubechain.controllers.toolkinds.outcomes import outcome_of
 from kubechain.net.foreign import cut
+from kubechain.net.redaction import redacted
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import ApiError, NotFound, TransportError
 from kubechain.tools import container
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.model import InvalidTool, NotExecuted, Output
-from kubechain.tools.redaction import redacted
 
 TIMEOUT_SECONDS = 600.0
 """How long one container may run where the Tool does not say."""
