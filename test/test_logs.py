@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from kubechain import logs
+from kubechain.net.redaction import REDACTED, scrubbed
 
 
 class Terminal(io.StringIO):
@@ -113,7 +114,7 @@ def test_what_looks_like_a_secret_is_replaced(text: str, hidden: str) -> None:
         structlog.get_logger().exception("failed")
     assert len(lines(out)) == 3
     assert hidden not in out.getvalue()
-    assert out.getvalue().count(logs.REDACTED) == 4
+    assert out.getvalue().count(REDACTED) == 4
 
 
 @pytest.mark.parametrize("key", ["api_key", "Authorization", "password"])
@@ -133,7 +134,7 @@ def test_a_telling_key_hides_its_value(key: str) -> None:
     ],
 )
 def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert logs.scrub_text(text) == text
+    assert scrubbed(text) == text
 
 
 def test_a_transition_is_told_by_its_detail() -> None:

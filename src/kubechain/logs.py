@@ -9,7 +9,6 @@ The scrubber is the last defence, not the first: code must not log secrets to be
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from typing import Any, Final, Literal, TextIO, cast
 import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from kubechain.net.redaction import REDACTED, scrubbed
 
 Format = Literal["auto", "json", "console"]
 
@@ -42,8 +43,6 @@ KEY_ORDER: Final = (
 QUIET_LIBRARIES: Final = ("aiohttp.access", "asyncio", "httpcore2", "httpx2", "kubernetes_asyncio", "mcp")
 """Libraries that narrate each request at INFO; the operator's story would drown in it."""
 
-REDACTED: Final = "[redacted]"
-
 SECRET_KEYS: Final = frozenset(
     {
         "access_token",
@@ -60,18 +59,6 @@ SECRET_KEYS: Final = frozenset(
     }
 )
 """Keys whose value is never shown, whatever it looks like."""
-
-_SECRET_TEXT: Final = re.compile(
-    r"""(?x)
-    (?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}   # an Authorization header
-    | (?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)                    # a password in a URL
-    | \bsk-[A-Za-z0-9_-]{12,}                                 # OpenAI, Anthropic and those that copy them
-    | \bAIza[A-Za-z0-9_-]{20,}                                # Google
-    | \bxox[abeprs]-[A-Za-z0-9-]{10,}                         # Slack
-    | \bgh[opsu]_[A-Za-z0-9]{20,}                             # GitHub
-    | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*  # a JSON web token, such as a service account's
-    """
-)
 
 
 def configure(*, level: str = "info", format: Format = "auto", stream: TextIO | None = None) -> None:
@@ -169,7 +156,7 @@ def scrub(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 def _scrubbed(value: object) -> object:
     match value:
         case str():
-            return scrub_text(value)
+            return scrubbed(value)
         case dict():
             pairs = cast("Mapping[object, object]", value).items()
             return {k: REDACTED if str(k).lower() in SECRET_KEYS else _scrubbed(v) for k, v in pairs}
@@ -178,17 +165,7 @@ def _scrubbed(value: object) -> object:
         case None | bool() | int() | float():
             return value
         case _:
-            return scrub_text(str(value))
-
-
-def scrub_text(text: str) -> str:
-    """The text with each thing that looks like a key, token or password replaced."""
-    return _SECRET_TEXT.sub(_redaction, text)
-
-
-def _redaction(found: re.Match[str]) -> str:
-    kept: str = found["scheme"] or found["user"] or ""
-    return kept + REDACTED
+            return scrubbed(str(value))
 
 
 def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

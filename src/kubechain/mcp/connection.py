@@ -19,7 +19,7 @@ import structlog
 
 from kubechain.mcp import plan
 from kubechain.mcp.errors import NotSent, TimedOut
-from kubechain.mcp.failures import ConnectFailure, foreign
+from kubechain.mcp.failures import ConnectFailure, foreign_text
 from kubechain.mcp.link import Connector, Link
 from kubechain.mcp.model import CallResult, Limits, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
 from kubechain.mcp.warden import Warden
@@ -298,7 +298,7 @@ class Connection:
                 return max(reasons, key=lambda reason: (reason.is_permanent, not isinstance(reason, _Unexpected)))
             case _:
                 log.debug("mcp connection failed unexpectedly", mcp_server=str(self._key), exc_info=error)
-                return _Unexpected(foreign(f"{type(error).__name__}: {error}", self._spec.secrets()))
+                return _Unexpected(foreign_text(f"{type(error).__name__}: {error}", self._spec.secrets()))
 
     def _show(self, phase: Phase, **changes: Any) -> None:
         """Change the state, and tell if anybody would see it."""

@@ -1,15 +1,16 @@
-"""Turns what a tool answers into text for a model. Pure; takes the answer as JSON.
-
-Used by `sdk`.
-"""
+"""What a server says, made fit for a model: a tool's answer as text, a tool's description without secrets. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
-from kubechain.mcp.model import CallResult
+from pydantic import SecretStr
+
+from kubechain.mcp.model import CallResult, ToolInfo
+from kubechain.net.redaction import redacted
 
 
 def call_result(answer: Mapping[str, Any]) -> CallResult:
@@ -47,3 +48,30 @@ def _resource(resource: Mapping[str, Any]) -> str:
 def _bytes(base64_text: Any) -> int:
     """Return how many bytes a Base64 text stands for."""
     return len(base64_text.rstrip("=")) * 3 // 4 if isinstance(base64_text, str) else 0
+
+
+def redacted_tool(tool: ToolInfo, secrets: Iterable[SecretStr]) -> ToolInfo | None:
+    """Take secrets out of a tool's description and schema; None for a tool that has one in its name.
+
+    Such a tool cannot be offered: under another name it cannot be called.
+    """
+    secrets = tuple(secrets)
+    if not secrets:
+        return tool
+    if redacted(tool.name, secrets) != tool.name:
+        return None
+    schema = cast("dict[str, Any]", _redacted_json(tool.input_schema, secrets))
+    return replace(tool, description=redacted(tool.description, secrets), input_schema=schema)
+
+
+def _redacted_json(value: Any, secrets: Sequence[SecretStr]) -> Any:
+    match value:
+        case str():
+            return redacted(value, secrets)
+        case dict():
+            pairs = cast("dict[str, Any]", value).items()
+            return {redacted(key, secrets): _redacted_json(item, secrets) for key, item in pairs}
+        case list():
+            return [_redacted_json(item, secrets) for item in cast("list[Any]", value)]
+        case _:
+            return value

@@ -1,18 +1,20 @@
-"""Why a connection cannot be made or did not last, as one exception type; how secrets are kept out of its text.
+"""Why a connection cannot be made or did not last, as one exception type, and how a server's text gets into it.
 
-Raised by the transports and caught by the owner of the connection, which shows it in `ServerState.error`. What the
-callers of tools get is in `errors`.
+Raised by the transports; the owner of the connection shows it in `ServerState.error`. What callers of tools get is in
+`errors`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-FOREIGN_CHARACTERS = 256
-"""Of a server's own words, in any message of ours."""
+from pydantic import SecretStr
 
-_SHORTEST_SECRET = 4
-"""A shorter value would be found in every second word."""
+from kubechain.net import foreign
+from kubechain.net.redaction import redacted
+
+_LOOKED_AT_CHARACTERS = 64 * 1024
+"""Of a text that ends as one line; a server's error message may be as long as a message."""
 
 
 class ConnectFailure(Exception):
@@ -29,16 +31,6 @@ class ConnectFailure(Exception):
         self.is_permanent = is_permanent
 
 
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Take secrets out of what a server wrote; the rest stays as it is."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "[redacted]")
-    return text
-
-
-def foreign(text: str, secrets: Iterable[str]) -> str:
-    """Make what a server wrote fit for a status or a log: on one line, cut, without the secrets it was given."""
-    text = redacted(text, secrets)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[: FOREIGN_CHARACTERS * 16]).split())
-    return text if len(text) <= FOREIGN_CHARACTERS else text[: FOREIGN_CHARACTERS - 1] + "…"
+def foreign_text(text: str, secrets: Iterable[SecretStr]) -> str:
+    """Make what a server wrote fit for a status or a log: on one line, truncated, without the secrets it was given."""
+    return foreign.one_line(redacted(text[:_LOOKED_AT_CHARACTERS], secrets))

@@ -17,6 +17,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from kubechain.mcp.failures import ConnectFailure
+from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed
+from kubechain.net.connections import CheckedNetwork, CheckedTransport
+from kubechain.net.failures import BROKEN, cause
+from kubechain.net.resolution import Lookup, system_lookup
 
 NOT_SENT = -31101
 """The request certainly had no effect: no connection, or refused by the server before any work."""
@@ -52,7 +56,7 @@ def check_url(url: str) -> None:
     """Refuse what cannot be an address of a server.
 
     Raises:
-        ConnectFailure: permanent. The address is not shown, since it may hold what should not be in it.
+        ConnectFailure: permanent. Of the address at most the host is shown, since the rest may hold a secret.
     """
     try:
         parts = urlsplit(url)
@@ -65,6 +69,10 @@ def check_url(url: str) -> None:
         raise ConnectFailure("url: malformed", is_permanent=True)
     if parts.username is not None or parts.password is not None:
         raise ConnectFailure("url: credentials do not belong in it: use headers", is_permanent=True)
+    try:
+        NOT_METADATA.check_host(host)
+    except AddressNotAllowed as error:
+        raise ConnectFailure(f"url: {error}", is_permanent=True) from error
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -89,14 +97,16 @@ def http_client(
     message_bytes: int,
     answers_in_body: bool,
     on_failure: Callable[[str], None],
+    lookup: Lookup = system_lookup,
 ) -> httpx2.AsyncClient:
-    """Make the client of one connection.
+    """Make the client of one connection. It connects to what `NOT_METADATA` allows, and uses no proxy.
 
     Args:
         headers: From the spec, to go with each request.
         message_bytes: A longer body is cut off with an error; streams of events count per event, in the library.
         answers_in_body: A POST is answered in its own response (streamable HTTP), not elsewhere (the older SSE).
         on_failure: Told why a request failed on its way.
+        lookup: Resolver; the system's own by default.
     """
     return httpx2.AsyncClient(
         # Not compressed: a limit on what comes says nothing about what it unfolds to.
@@ -104,7 +114,7 @@ def http_client(
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, write=WRITE_SECONDS),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=FailuresAsAnswers(
-            httpx2.AsyncHTTPTransport(),
+            CheckedTransport(CheckedNetwork(NOT_METADATA, lookup=lookup)),
             message_bytes=message_bytes,
             answers_in_body=answers_in_body,
             on_failure=on_failure,
@@ -132,16 +142,22 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Called by the HTTP library."""
         if request.method != "POST":
-            return await _plain(await self._inner.handle_async_request(request))
+            return await self._performed(request)
         if (key := idempotency_key.get()) is not None:
             request.headers["Idempotency-Key"] = key
         try:
-            response = await _plain(await self._inner.handle_async_request(request))
+            response = await self._performed(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
             return self._failed(request, NOT_SENT, f"not reached: {reason(error)}")
         except httpx2.TransportError as error:
             return self._failed(request, LOST, f"no answer: {reason(error)}")
         return await self._judge(request, response) if self._answers_in_body else self._noted(response)
+
+    async def _performed(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await _plain(await self._inner.handle_async_request(request))
+        except AddressNotAllowed as error:
+            raise httpx2.ConnectError(str(error)) from error
 
     def _noted(self, response: httpx2.Response) -> httpx2.Response:
         if response.is_error:
@@ -269,15 +285,13 @@ def _object(body: bytes) -> dict[str, Any]:
 def reason(error: Exception) -> str:
     """Say what went wrong in words that do not vary and hold no address."""
     match error:
+        case httpx2.ConnectError(__cause__=AddressNotAllowed() as refusal):
+            return str(refusal)
         case httpx2.ConnectTimeout():
-            return "connecting took too long"
+            return f"no connection within {CONNECT_SECONDS:g} s"
         case httpx2.TimeoutException():
             return "it took too long"
-        case httpx2.ConnectError() if "CERTIFICATE" in str(error).upper():
-            return "its certificate is not valid"
-        case httpx2.ConnectError() if "name" in str(error).lower():
-            return "its name is not known"
         case httpx2.ConnectError():
-            return "connection refused"
+            return cause(error)
         case _:
-            return "the connection broke"
+            return BROKEN

@@ -76,9 +76,9 @@ class ServerSpec:
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def secrets(self) -> tuple[str, ...]:
-        """The values that must never be shown."""
-        return tuple(value.get_secret_value() for value in (*self.env.values(), *self.headers.values()))
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """The values that must never be shown in a status or a log, wherever they come from."""
+        return (*self.env.values(), *self.headers.values())
 
 
 @dataclass(frozen=True, slots=True)

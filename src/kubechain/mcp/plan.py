@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.model import Limits, Phase, ServerSpec, ToolInfo
+from kubechain.net.backoff import EQUAL_JITTER, Backoff
 
 RELIST_SECONDS = 0.2
 """Between two listings at least, however often a server says that its tools have changed."""
@@ -120,11 +121,13 @@ def after_failure(
     if served_seconds >= limits.retry_most_seconds:
         history = History()
     message = history.message if failure.kind == history.kind else str(failure)
-    seconds = limits.retry_first_seconds * 2 ** min(history.failure_count, 32)
-    bounded = limits.retry_failed_seconds if failure.is_permanent else min(seconds, limits.retry_most_seconds)
+    first, most = limits.retry_first_seconds, limits.retry_most_seconds
+    if failure.is_permanent:
+        first = most = limits.retry_failed_seconds
+    seconds = Backoff(first, most, jitter=EQUAL_JITTER).seconds(history.failure_count, chance)
     phase = Phase.FAILED if failure.is_permanent else Phase.BACKOFF
     next_history = History(history.failure_count + 1, failure.kind, message)
-    return next_history, Pause(phase, message, round(bounded * (0.5 + chance / 2), 3))
+    return next_history, Pause(phase, message, round(seconds, 3))
 
 
 # -- the tools -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import chain, repeat
+from itertools import count
 from typing import Any, cast
 
 import anyio
@@ -32,13 +32,15 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from kubechain.mcp import http
-from kubechain.mcp.content import call_result
+from kubechain.mcp.content import call_result, redacted_tool
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
-from kubechain.mcp.failures import ConnectFailure, foreign, redacted
+from kubechain.mcp.failures import ConnectFailure, foreign_text
 from kubechain.mcp.link import Observer, Page
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
 from kubechain.mcp.stdio import Codec, stdio_transport
 from kubechain.mcp.warden import Warden
+from kubechain.net.backoff import Backoff
+from kubechain.net.redaction import redacted
 
 for _noisy in ("mcp", "client"):
     # It logs whole messages, addresses and tracebacks of failures that we report ourselves.
@@ -47,7 +49,7 @@ for _noisy in ("mcp", "client"):
 IDEMPOTENCY_KEY = "kubechain.humanlayer.dev/idempotency-key"
 """In `_meta`."""
 
-_LISTEN_AGAIN_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+_LISTEN_AGAIN = Backoff(initial_seconds=1.0, max_seconds=30.0)
 
 _Answer: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(
     types.CallToolResult | types.InputRequiredResult
@@ -71,6 +73,7 @@ a tool's output invalid says "invalid params" after it: they are answers for the
 
 _LOST = frozenset((types.CONNECTION_CLOSED, types.PARSE_ERROR, http.LOST))
 _PERMANENT_HTTP = ("HTTP 401", "HTTP 403", "HTTP 404", "HTTP 405", "HTTP 410")
+_ADDRESS_REFUSED = "not reached: address refused: "
 
 
 @asynccontextmanager
@@ -126,7 +129,8 @@ class SdkLink:
             raise _connect_failure(error, self._spec) from error
         except (ValidationError, RuntimeError) as error:
             raise _connect_failure(error, self._spec) from error
-        return Page([_tool(tool) for tool in result.tools], result.next_cursor or None)
+        tools = [redacted_tool(_tool(tool), self._spec.confidential) for tool in result.tools]
+        return Page([tool for tool in tools if tool is not None], result.next_cursor or None)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
         """See `Link`."""
@@ -149,12 +153,11 @@ class SdkLink:
         if isinstance(answer, types.InputRequiredResult):
             return CallResult("The tool asks for more input from a person, which is not supported.", is_error=True)
         result = call_result(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
-        confidential = (value.get_secret_value() for value in self._spec.confidential)
-        return replace(result, content=redacted(result.content, confidential))
+        return replace(result, content=redacted(result.content, self._spec.confidential))
 
     def _judge(self, error: MCPError) -> CallResult:
         """Say what an error means for the call: an answer, or the exception that tells what is known."""
-        message = foreign(error.message, self._spec.secrets())
+        message = foreign_text(error.message, self._spec.secrets())
         if error.code == http.TOO_LARGE:
             return CallResult(message, is_error=True)
         if error.code in (types.CONNECTION_CLOSED, http.NOT_SENT, http.LOST, types.INVALID_REQUEST):
@@ -210,7 +213,7 @@ async def _on_message(observer: Observer, message: types.ServerNotification | Ex
 
 async def _listen(client: Client, observer: Observer) -> None:
     """Keep a subscription to changes of the tools open. What comes through it arrives at `_on_message` too."""
-    for pause_seconds in chain(_LISTEN_AGAIN_SECONDS, repeat(_LISTEN_AGAIN_SECONDS[-1])):
+    for attempt in count():
         try:
             async with client.listen(tools_list_changed=True) as subscription:
                 async for _ in subscription:
@@ -219,7 +222,7 @@ async def _listen(client: Client, observer: Observer) -> None:
             observer.suspect()
         except (MCPError, RuntimeError, TimeoutError):
             return  # it announces what it does not do: the regular look must be enough
-        await anyio.sleep(pause_seconds)
+        await anyio.sleep(_LISTEN_AGAIN.seconds(attempt))
         observer.tools_changed()  # nothing is replayed
 
 
@@ -330,14 +333,15 @@ def _first(error: Exception | BaseExceptionGroup[Exception], spec: ServerSpec) -
 def _connect_failure(error: Exception, spec: ServerSpec) -> ConnectFailure:
     match error:
         case MCPError():
-            message = foreign(error.message, spec.secrets()) or f"error {error.code}"
-            return ConnectFailure(message, is_permanent=message.startswith(_PERMANENT_HTTP))
+            message = foreign_text(error.message, spec.secrets()) or f"error {error.code}"
+            return ConnectFailure(message, is_permanent=message.startswith((*_PERMANENT_HTTP, _ADDRESS_REFUSED)))
         case httpx2.HTTPStatusError():
             status = f"HTTP {error.response.status_code}"
             return ConnectFailure(status, is_permanent=status in _PERMANENT_HTTP)
         case httpx2.HTTPError():
-            return ConnectFailure(f"not reached: {http.reason(error)}")
+            reason = f"not reached: {http.reason(error)}"
+            return ConnectFailure(reason, is_permanent=reason.startswith(_ADDRESS_REFUSED))
         case ValidationError():
             return ConnectFailure("the server's answer is not MCP")
         case _:
-            return ConnectFailure(foreign(str(error), spec.secrets()))
+            return ConnectFailure(foreign_text(str(error), spec.secrets()))

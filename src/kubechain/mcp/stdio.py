@@ -19,7 +19,7 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from kubechain.mcp.environment import child_environment, resolve
-from kubechain.mcp.failures import ConnectFailure, foreign
+from kubechain.mcp.failures import ConnectFailure, foreign_text
 from kubechain.mcp.lines import LineSplitter, TooLong
 from kubechain.mcp.model import Limits, ServerKey, ServerSpec
 from kubechain.mcp.process import ChildProcess
@@ -206,4 +206,4 @@ async def _log_stderr(child: _Child[Any]) -> None:
 
 def _words(line: bytes | TooLong, spec: ServerSpec) -> str:
     raw = line.head if isinstance(line, TooLong) else line
-    return foreign(raw.decode(errors="replace"), spec.secrets())
+    return foreign_text(raw.decode(errors="replace"), spec.secrets())
