@@ -104,6 +104,32 @@ async def test_a_failed_try_is_shown_and_repeated(fake: FakeWorld, failure: Exce
     assert [(state.phase, state.error) for state in fake.history[key]] == [(Phase.BACKOFF, error), (Phase.READY, "")]
 
 
+async def test_a_child_gives_its_place_back_whatever_its_end():
+    limits = Limits(children=1, retry_first_seconds=0.01, retry_most_seconds=0.02)
+    async with running(FakeWorld(limits)) as world:
+        world.server.failures = [ConnectFailure("no"), ValueError("odd"), ExceptionGroup("g", [ConnectFailure("no")])]
+        for name in ("first", "second"):
+            key = await world.ready(ServerSpec("stdio", command=name), name)
+            assert world.manager.statistics().children == 1
+            world.manager.ensure(key, ServerSpec("stdio", command=f"another {name}"))
+            await world.until(lambda key=key: world.state(key).connects == 2)
+            assert world.manager.statistics().children == 1
+            await world.manager.remove(key)
+            assert world.manager.statistics().children == 0
+
+
+async def test_a_child_without_a_place_waits_for_one():
+    limits = Limits(children=1, retry_first_seconds=0.01, retry_most_seconds=0.02)
+    async with running(FakeWorld(limits)) as world:
+        first = await world.ready(ServerSpec("stdio", command="first"), "first")
+        second = a_key("second")
+        world.manager.ensure(second, ServerSpec("stdio", command="second"))
+        await world.until_state(second, lambda state: state.error.startswith("limit: "))
+        assert world.manager.statistics().children == 1
+        await world.manager.remove(first)
+        await world.until(lambda: world.state(second).phase == Phase.READY)
+
+
 async def test_the_same_failure_again_is_no_news(fake: FakeWorld):
     fake.server.failures = [ConnectFailure("no") for _ in range(5)]
     key = await fake.ready(SPEC)

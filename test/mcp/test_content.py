@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from kubechain.mcp.content import call_result
-from kubechain.mcp.model import CallResult
+from kubechain.mcp.content import call_result, redacted_tool
+from kubechain.mcp.model import CallResult, ToolInfo
 
 TEXT = {"type": "text", "text": "hello"}
 
@@ -50,3 +52,26 @@ def test_answers(answer: dict[str, Any], content: str):
 
 def test_a_tool_that_failed_says_so():
     assert call_result({"content": [TEXT], "isError": True}) == CallResult("hello", is_error=True)
+
+
+SECRET = SecretStr('pa"ss-wörd')
+
+
+def test_a_tools_description_and_schema_are_without_secrets():
+    schema = {"properties": {"a": {"default": SECRET.get_secret_value(), "enum": [1, json.dumps('pa"ss-wörd')]}}}
+    tool = ToolInfo("t", 'uses pa"ss-wörd', schema, read_only=True)
+    assert redacted_tool(tool, [SECRET]) == ToolInfo(
+        "t",
+        "uses [redacted]",
+        {"properties": {"a": {"default": "[redacted]", "enum": [1, '"[redacted]"']}}},
+        read_only=True,
+    )
+
+
+def test_a_tool_with_a_secret_in_its_name_is_not_offered():
+    assert redacted_tool(ToolInfo('call-pa"ss-wörd', "", {}), [SECRET]) is None
+
+
+def test_without_secrets_a_tool_stays_as_it_is():
+    tool = ToolInfo("t", "d", {"type": "object"})
+    assert redacted_tool(tool, []) is tool

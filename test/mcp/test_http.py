@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import httpx2
 import pytest
@@ -37,6 +37,60 @@ def test_what_is_no_address_is_refused_without_showing_it(url: str):
         http.check_url(url)
     assert refusal.value.is_permanent
     assert "s3cr3t" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "0xA9FEA9FE",
+        "2852039166",
+        "0251.0376.0251.0376",
+        "[::ffff:a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "[fe80::1%25eth0]",
+        "100.100.100.200",
+        "metadata.google.internal",
+        "Metadata.Google.Internal.",
+    ],
+)
+def test_metadata_services_are_refused_for_good(host: str):
+    with pytest.raises(ConnectFailure, match="url: address refused: ") as refusal:
+        http.check_url(f"http://{host}/mcp")
+    assert refusal.value.is_permanent
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_name_that_leads_to_a_metadata_service_is_not_called(method: str):
+    async def lookup(host: str, port: int) -> Sequence[str]:
+        return ["10.0.0.7", "169.254.169.254"]
+
+    told: list[str] = []
+    client = http.http_client({}, message_bytes=1000, answers_in_body=True, on_failure=told.append, lookup=lookup)
+    refusal = "address refused: rebind.test: a metadata service or another link-local address"
+    async with client:
+        if method == "POST":
+            response = await client.post("http://rebind.test/mcp", content=CALL)
+            assert response.json()["error"] == {"code": http.NOT_SENT, "message": f"not reached: {refusal}"}
+            assert told == [f"not reached: {refusal}"]
+        else:
+            with pytest.raises(httpx2.ConnectError) as caught:
+                await client.get("http://rebind.test/sse")
+            assert http.reason(caught.value) == refusal
+
+
+async def test_a_redirect_is_not_followed():
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.host)
+        return httpx2.Response(307, headers={"location": "http://169.254.169.254/latest/"})
+
+    client = http.http_client({}, message_bytes=1000, answers_in_body=True, on_failure=lambda _: None)
+    client._transport = httpx2.MockTransport(answer)  # pyright: ignore[reportPrivateUsage]
+    async with client:
+        assert (await client.post("http://example.test/mcp", content=CALL)).status_code == 307
+    assert asked == ["example.test"]
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "https://[::1]:8443/mcp?x=1", "http://tools.default.svc/mcp"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from kubechain.mcp import http
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
 from kubechain.mcp.model import Phase, ServerSpec, Transport
 from test.mcp.conftest import SERVERS, World, a_key
@@ -146,6 +148,30 @@ async def test_a_server_that_is_not_there_is_said_to_be_so(world: World, transpo
     world.manager.ensure(key, ServerSpec(transport, url="http://127.0.0.1:9/mcp"))
     state = await world.until_state(key, lambda state: state.phase == Phase.BACKOFF)
     assert state.error == "not reached: connection refused"
+
+
+@TRANSPORTS
+async def test_a_metadata_service_is_no_server(world: World, transport: Transport):
+    key = a_key()
+    world.manager.ensure(key, ServerSpec(transport, url="http://169.254.169.254/latest/meta-data/"))
+    state = await world.until_state(key, lambda state: state.phase != Phase.CONNECTING)
+    assert state.phase == Phase.FAILED
+    assert state.error == ("url: address refused: 169.254.169.254: a metadata service or another link-local address")
+
+
+@TRANSPORTS
+async def test_a_name_that_leads_to_a_metadata_service_is_no_server(
+    world: World, transport: Transport, monkeypatch: pytest.MonkeyPatch
+):
+    async def lookup(host: str, port: int) -> list[str]:
+        return ["169.254.169.254"]
+
+    monkeypatch.setattr(http, "http_client", functools.partial(http.http_client, lookup=lookup))
+    key = a_key()
+    world.manager.ensure(key, ServerSpec(transport, url="http://rebind.test/mcp"))
+    state = await world.until_state(key, lambda state: state.phase != Phase.CONNECTING)
+    assert state.phase == Phase.FAILED
+    assert state.error.startswith("not reached: address refused: rebind.test: ")
 
 
 @TRANSPORTS

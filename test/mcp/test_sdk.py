@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import quote
 
 import mcp_types as types
 import pytest
@@ -85,3 +89,55 @@ async def test_a_tool_that_repeats_its_secrets_is_not_repeated_by_us() -> None:
     spec = ServerSpec("stdio", env={"TOKEN": token, "LOG_LEVEL": level}, confidential=(token,))
     telling = SdkLink(cast(Any, Telling("TOKEN=s3cr3t-canary LOG_LEVEL=info")), spec, Deaf())
     assert (await telling.call("env", {}, {})).content == "TOKEN=[redacted] LOG_LEVEL=info"
+
+
+SECRETS = [
+    pytest.param('pa"ss"word', id="a quote"),
+    pytest.param("pa\\ss\\word", id="a backslash"),
+    pytest.param(
+        "-----BEGIN KEY-----\nMIIEvgIBADANBgkqhkiG9w0BAQEF\nAASCBKgwggSkAgEAAoIB\n-----END KEY-----\n", id="a PEM key"
+    ),
+    pytest.param("pässwörd", id="a letter beyond ASCII"),
+]
+
+
+def basic(secret: str) -> str:
+    return base64.b64encode(f"me:{secret}".encode()).decode()
+
+
+def unicode_json(secret: str) -> str:
+    return json.dumps(secret, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("write", [json.dumps, unicode_json, quote, basic, repr, str])
+async def test_a_secret_is_not_repeated_in_another_form(secret: str, write: Callable[[str], str]) -> None:
+    written = write(secret.strip())
+    spec = ServerSpec("stdio", confidential=(SecretStr(secret),))
+    telling = SdkLink(cast(Any, Telling(f"env: {written}.")), spec, Deaf())
+    content = (await telling.call("env", {}, {})).content
+    assert "[redacted]" in content
+    assert written not in content
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_a_secret_is_not_repeated_in_structured_content(secret: str) -> None:
+    class Structured(Telling):
+        async def send_request(self, *_: object) -> types.CallToolResult:
+            return types.CallToolResult(content=[], structured_content={"key": secret})
+
+    spec = ServerSpec("stdio", confidential=(SecretStr(secret),))
+    content = (await SdkLink(cast(Any, Structured("")), spec, Deaf()).call("env", {}, {})).content
+    assert json.loads(content)["key"].strip() == "[redacted]"
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_an_error_does_not_repeat_a_secret(secret: str) -> None:
+    class Complaining(Refusing):
+        async def send_request(self, *_: object) -> Any:
+            raise MCPError(-32042, f"no: {json.dumps(secret)}")
+
+    spec = ServerSpec("stdio", env={"KEY": SecretStr(secret)})
+    content = (await SdkLink(cast(Any, Complaining(0)), spec, Deaf()).call("env", {}, {})).content
+    assert content.startswith('error -32042: no: "[redacted]')
+    assert json.dumps(secret)[1:12] not in content
