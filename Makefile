@@ -22,6 +22,10 @@ SEEDS ?= 1
 # Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
 PYTEST ?=
 
+# Processes that share the tests: one more than there are cores, or `make test WORKERS=0` for none beside pytest itself.
+WORKERS ?= auto
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 # Extra arguments for a bench, such as `make soak BENCH="--minutes 3"`.
 BENCH ?=
 
@@ -74,7 +78,7 @@ check: setup ## Lint, format, types, layers, generated files
 .PHONY: test
 test: check model ## Every check and test that needs no cluster
 	$(call say,pytest)
-	@$(BIN)/pytest -m 'not real' --durations=10 $(PYTEST)
+	@$(BIN)/pytest -m 'not real' $(PARALLEL) --durations=10 $(PYTEST)
 
 .PHONY: test-e2e
 test-e2e: setup model ## The end-to-end tests on the embedded control plane
@@ -97,7 +101,10 @@ test-conformance-api: setup ## The same API cases against the embedded server an
 	@$(BIN)/python -m packages.apiserver.conformance
 
 .PHONY: test-simulation
-test-simulation: setup ## The simulation at length: every fault at every write, thousands of plans
+test-simulation: setup ## At length: every fault at every write, thousands of plans; properties with all their examples
+	$(call say,properties)
+	@$(BIN)/pytest -m hypothesis --hypothesis-profile=long $(PARALLEL) --durations=10 $(PYTEST)
+	$(call say,simulation)
 	@$(BIN)/python -m test.simulation mutants
 	@$(BIN)/python -m test.simulation run --seeds $(SEEDS)
 

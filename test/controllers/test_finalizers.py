@@ -28,6 +28,7 @@ from kubechain.runtime.transport import Exchange, Reply, StreamReply
 from test.controllers.builders import a_call
 from test.controllers.test_tool_turns import ADD
 from test.controllers.world import NAMESPACE, World, a_world
+from test.examples import examples
 from test.runtime.fake_apiserver import failure
 from test.runtime.virtual_time import VirtualTimeLoop
 
@@ -257,7 +258,7 @@ def _tell(moments: list[Moment], delete_at: int | None) -> None:
 
 
 @given(st.lists(MOMENTS, min_size=15, max_size=40), st.none() | st.integers(0, 30))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 @example([], None)
 def test_finalizers_of_others_are_theirs(moments: list[Moment], delete_at: int | None) -> None:
     _tell(moments, delete_at)

@@ -16,6 +16,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Controller, Result, controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
+from test.examples import examples
 from test.runtime.fake_apiserver import FakeApiServer, failure
 from test.runtime.virtual_time import VirtualTimeLoop
 from test.runtime.widgets import WIDGETS, WIDGETS_PATH, a_widget
@@ -172,7 +173,7 @@ def test_a_worker_that_is_cut_off_at_any_await_leaves_nothing_behind() -> None:
 
 
 @given(st.dictionaries(st.integers(0, 12), st.integers(0, 12), max_size=10))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 def test_however_many_are_cut_off_the_work_is_done_in_the_end(plan: dict[int, int]) -> None:
     _tell(plan)
 

@@ -21,6 +21,7 @@ from kubechain.runtime.informer import Informers
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Change
 from kubechain.runtime.transport import Reply
+from test.examples import examples
 from test.runtime.fake_apiserver import FakeApiServer, Sent, failure
 from test.runtime.virtual_time import VirtualTimeLoop
 from test.runtime.widgets import WIDGETS, WIDGETS_PATH, Widget, a_widget, widget
@@ -205,7 +206,7 @@ async def _play(plan: Plan, *, watch_list: bool, namespaces: tuple[str, ...], se
 
 
 @given(plan=actions, watch_list=st.booleans(), namespaces=scopes, seed=st.integers(0, 1000))
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(600), suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens_the_store_ends_equal_to_the_server(
     plan: Plan, watch_list: bool, namespaces: tuple[str, ...], seed: int
 ) -> None:
@@ -281,7 +282,7 @@ async def _fill(way: str, objects: list[tuple[str, str]], meanwhile: list[tuple[
 
 @pytest.mark.parametrize("way", WAYS)
 @given(objects=objects, meanwhile=meanwhile)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 def test_each_way_to_the_first_state_ends_in_the_state_of_the_server(
     way: str, objects: list[tuple[str, str]], meanwhile: list[tuple[int, str, str]]
 ) -> None:

@@ -202,7 +202,7 @@ async def _happen(happenings: list[tuple[int, str, int]]) -> None:
 
 
 @given(_happenings())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_repeated_events_are_bounded_and_all_counted(happenings: list[tuple[int, str, int]]) -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(_happen(happenings))

@@ -20,12 +20,13 @@ from kubechain.runtime.errors import TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.transport import Reply, StreamReply
+from test.examples import examples
 from test.runtime.fake_apiserver import FakeApiServer, Sent, failure
 from test.runtime.test_leaderelection import Link, Replica
 from test.runtime.virtual_time import VirtualTimeLoop
 from test.runtime.widgets import PARTS, PARTS_PATH, WIDGETS, WIDGETS_PATH, a_widget, widget
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 
 TENTHS = st.integers(0, 250)
 """Tenths of seconds: up to well over the duration of a lease."""
@@ -106,7 +107,7 @@ async def _compete(blows: list[tuple[int, str, int]], stubborn_seconds: float) -
 
 
 @given(blows, stubborn)
-@settings(QUICK, max_examples=150)
+@settings(QUICK, max_examples=examples(150))
 def test_two_never_lead_at_once_whatever_befalls_them(
     blows: list[tuple[int, str, int]], stubborn_seconds: float
 ) -> None:
@@ -311,7 +312,7 @@ async def _echo(plan: list[tuple[str, int]], script: list[str], seed: int) -> No
 
 
 @given(plan=steps, script=writes, seed=st.integers(0, 1000))
-@settings(QUICK, max_examples=200)
+@settings(QUICK, max_examples=examples(200))
 def test_dropping_own_echoes_drops_no_change_of_others(
     plan: list[tuple[str, int]], script: list[str], seed: int
 ) -> None:

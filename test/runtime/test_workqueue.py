@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.keys import Request
 from kubechain.runtime.workqueue import BACKOFF_MAX_SECONDS, HIGH, LOW, LOWEST_EVERY, NORMAL, Item, Queue, ShutDown
+from test.examples import examples
 from test.runtime.virtual_time import VirtualTimeLoop
 
 KEYS = [Request(namespace, name) for namespace in ("a", "b") for name in ("x", "y", "z")]
@@ -212,7 +213,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestQueueMachine.settings = settings(max_examples=examples(150), stateful_step_count=60)
 
 
 def queue() -> Queue:
@@ -298,7 +299,7 @@ async def _wish(plan: list[tuple[Request, float, float]]) -> None:
 
 @given(wishes)
 @example([(KEYS[0], 1.0, 0.0), (KEYS[1], 3.0, 3.0), (KEYS[1], 2.0, 0.0)])
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_no_delayed_key_is_early_or_late(plan: list[tuple[Request, float, float]]) -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(_wish(plan))

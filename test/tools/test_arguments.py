@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kubechain.tools.arguments import MAX_CHARACTERS, MAX_DEPTH, check_schema, parse, to_json
 from kubechain.tools.model import InvalidArguments, InvalidSchema
+from test.examples import examples
 
 SCHEMA = {
     "type": "object",
@@ -130,7 +131,7 @@ def test_a_pattern_that_would_backtrack_for_ever_does_not() -> None:
 
 
 @given(st.text())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_no_text_raises_anything_else(text: str) -> None:
     with contextlib.suppress(InvalidArguments):
         parse(text, SCHEMA)
@@ -148,7 +149,7 @@ _JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(), _JSON))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 def test_every_honest_object_passes_unchanged(value: dict[str, Any]) -> None:
     for is_ascii in (True, False):
         assert parse(json.dumps(value, ensure_ascii=is_ascii), {"type": "object"}) == value
