@@ -1,5 +1,7 @@
-"""Finalizers of others, put on and taken off while we write, under conflicts and lost replies: none is lost, none comes
-back, and ours goes once."""
+"""Finalizers of others, put on and taken off while we write, under conflicts and lost replies.
+
+None is lost, none comes back, and ours goes once.
+"""
 
 from __future__ import annotations
 

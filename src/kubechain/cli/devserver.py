@@ -72,6 +72,7 @@ class DevServer:
     """Control plane, manager and model in one process."""
 
     def __init__(self, options: DevOptions) -> None:
+        """Create a server that does not run yet."""
         self._options = options
 
     async def run(self, stop: asyncio.Event) -> int:

@@ -34,6 +34,7 @@ class Address:
     port: int
 
     def __str__(self) -> str:
+        """Return `host:port`, with an IPv6 address in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 

@@ -18,6 +18,7 @@ class Operator:
     """One manager process."""
 
     def __init__(self, options: ManagerOptions) -> None:
+        """Create an operator that does not run yet."""
         self._options = options
 
     async def run(self, stop: asyncio.Event) -> int:

@@ -26,6 +26,7 @@ class ConnectFailure(Exception):
     """
 
     def __init__(self, message: str, *, kind: str = "", is_permanent: bool = False) -> None:
+        """Create a failure; without a kind, the message is the kind."""
         super().__init__(message)
         self.kind = kind or message
         self.is_permanent = is_permanent
