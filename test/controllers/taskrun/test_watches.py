@@ -1,0 +1,62 @@
+"""Which runs are reconciled when something changes that they may wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.taskrun import watches
+from kubechain.controllers.taskrun.watches import Wakers
+from test.controllers.builders import NOW, a_run, a_task, an_agent, an_llm, meta
+
+INDEXES = {
+    watches.UNBEGUN_BY_TASK: watches.unbegun_by_task,
+    watches.UNBEGUN_BY_AGENT: watches.unbegun_by_agent,
+    watches.BEGUN_BY_LLM: watches.begun_by_llm,
+    watches.TASKS_BY_AGENT: watches.tasks_by_agent,
+    watches.AGENTS_BY_LLM: watches.agents_by_llm,
+}
+
+
+class Indexed:
+    """A lister with the indexes of the cache."""
+
+    def __init__(self, *objects: Any) -> None:
+        self._objects = objects
+
+    def by_index(self, name: str, value: str) -> list[Any]:
+        return [one for one in self._objects if value in INDEXES[name](one)]
+
+
+def by_hand(run: TaskRun) -> TaskRun:
+    """The run as a person makes it, with an Agent in place of a Task."""
+    changes = {"task_ref": None, "agent_ref": LocalObjectReference(name="my-assistant")}
+    metadata = meta(run.metadata.name)
+    return run.model_copy(update={"metadata": metadata, "spec": run.spec.model_copy(update=changes)})
+
+
+def woken_by_llm(*runs: TaskRun) -> list[str]:
+    listers: Any = {"runs": Indexed(*runs), "tasks": Indexed(a_task()), "agents": Indexed(an_agent())}
+    return [request.name for request in Wakers(**listers).for_llm(an_llm())]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(a_run(), id="a run of a Task that was just made"),
+        pytest.param(a_run(phase=TaskRunPhase.PENDING), id="a run of a Task that waits"),
+        pytest.param(by_hand(a_run(phase=TaskRunPhase.PENDING)), id="a run of an Agent that waits"),
+        pytest.param(a_run(phase=TaskRunPhase.READY_FOR_LLM), id="a run that has begun"),
+        pytest.param(a_run(phase=TaskRunPhase.ERROR_BACKOFF), id="a run whose last call failed"),
+    ],
+)
+def test_an_llm_that_turns_ready_wakes(run: TaskRun) -> None:
+    assert woken_by_llm(run) == [run.metadata.name]
+
+
+@pytest.mark.parametrize("phase", [TaskRunPhase.FINAL_ANSWER, TaskRunPhase.FAILED, TaskRunPhase.CANCELLED])
+def test_an_llm_that_turns_ready_wakes_no_finished_run(phase: TaskRunPhase) -> None:
+    assert woken_by_llm(a_run(phase=phase, completion_time=NOW)) == []
