@@ -104,6 +104,8 @@ test-conformance-api: setup ## The same API cases against the embedded server an
 test-simulation: setup ## At length: every fault at every write, thousands of plans; properties with all their examples
 	$(call say,properties)
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=long $(PARALLEL) --durations=10 $(PYTEST)
+	$(call say,mutants: each must fail a test)
+	@$(BIN)/python -m test.source_mutants
 	$(call say,simulation)
 	@$(BIN)/python -m test.simulation mutants
 	@$(BIN)/python -m test.simulation run --seeds $(SEEDS)

@@ -1,0 +1,209 @@
+"""Small bugs, put in one at a time: each must fail the tests that are named beside it.
+
+    python -m test.source_mutants [NAME ...]
+
+A mutant is one edit of one file. The tests run on a copy of the sources that has it; where the text to be replaced is
+not there any more, the mutant has to be written anew. Run by `make test-simulation`; larger mutants, those of whole
+functions, are in `test.simulation.mutants`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTROLLERS = "src/kubechain/controllers"
+TESTS_FAILED = 1
+"""Exit status of pytest; an error at import has another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One edit, and who must notice.
+
+    Attributes:
+        name: What the bug is.
+        path: Of the file, from the root of the repository.
+        old: Occurs there once.
+        new: Takes its place.
+        tests: For pytest.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+ALL: Sequence[Mutant] = (
+    Mutant(
+        "trustAnnotations is never asked",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "if server is not None and server.spec.trust_annotations:",
+        "if server is not None:",
+        ("test/controllers/test_semantics.py",),
+    ),
+    Mutant(
+        "a claim on a tool call holds whatever its token",
+        f"{CONTROLLERS}/toolcall/claims.py",
+        "(current.token, current.holder) == (execution.token, execution.holder)",
+        "current.holder == execution.holder",
+        ("test/controllers/toolcall/test_claims.py",),
+    ),
+    Mutant(
+        "a delegation without the live look",
+        f"{CONTROLLERS}/toolcall/reconciler.py",
+        "case Delegate() if not is_live:",
+        "case Delegate() if False:",
+        ("test/controllers/test_delegation.py",),
+    ),
+    Mutant(
+        "an expired run is deleted without its uid",
+        f"{CONTROLLERS}/taskrun/reconciler.py",
+        "run.metadata.name, uid=run.metadata.uid)",
+        "run.metadata.name)",
+        ("test/controllers/test_expiry.py",),
+    ),
+    Mutant(
+        "the first attempt of a tool call is counted as the second",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "attempt=execution.attempt + 1 if execution else 0)",
+        "attempt=execution.attempt + 1 if execution else 1)",
+        ("test/controllers/test_attempts.py",),
+    ),
+    Mutant(
+        "a repeated tool call is counted twice",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "attempt=execution.attempt + 1 if execution else 0)",
+        "attempt=execution.attempt + 2 if execution else 0)",
+        ("test/controllers/test_semantics.py",),
+    ),
+    Mutant(
+        "a tool call is taken over once too often",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "if execution.attempt + 1 >= ATTEMPTS_MAX:",
+        "if execution.attempt >= ATTEMPTS_MAX:",
+        ("test/controllers/test_attempts.py",),
+    ),
+    Mutant(
+        "a take-over of a tool call is counted twice",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "return _begin(observed, offer, attempt=execution.attempt + 1)",
+        "return _begin(observed, offer, attempt=execution.attempt + 2)",
+        ("test/controllers/test_attempts.py",),
+    ),
+    Mutant(
+        "a tool call is tried once too often",
+        f"{CONTROLLERS}/toolcall/settle.py",
+        "attempt + 1 < ATTEMPTS_MAX",
+        "attempt < ATTEMPTS_MAX",
+        ("test/controllers/test_semantics.py",),
+    ),
+    Mutant(
+        "the first attempt of a turn is counted as the second",
+        f"{CONTROLLERS}/taskrun/decide.py",
+        "            return _send(observed, attempt=0)\n        case TaskRunPhase.SEND",
+        "            return _send(observed, attempt=1)\n        case TaskRunPhase.SEND",
+        ("test/controllers/test_attempts.py",),
+    ),
+    Mutant(
+        "a take-over of a turn is counted twice",
+        f"{CONTROLLERS}/taskrun/decide.py",
+        "_send(observed, attempt=claim.attempt + 1)",
+        "_send(observed, attempt=claim.attempt + 2)",
+        ("test/controllers/test_attempts.py",),
+    ),
+    Mutant(
+        "a turn that is tried again is counted twice",
+        f"{CONTROLLERS}/taskrun/decide.py",
+        "status.llm.attempt + 1 if",
+        "status.llm.attempt + 2 if",
+        ("test/controllers/test_attempts.py",),
+    ),
+    Mutant(
+        "an LLM that turns ready wakes no run that has not begun",
+        f"{CONTROLLERS}/taskrun/watches.py",
+        "return [*begun, *(request for requests in waiting for request in requests)]",
+        "return begun",
+        ("test/controllers/taskrun/test_watches.py",),
+    ),
+    Mutant(
+        "the spec's own window does not count in the size cap",
+        f"{CONTROLLERS}/taskrun/decide.py",
+        "conversation.size_bytes((*run.spec.context_window, *window))",
+        "conversation.size_bytes(window)",
+        ("test/controllers/test_sizes.py",),
+    ),
+    Mutant(
+        "agents delegate one level too deep",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "observed.depth >= DEPTH_MAX",
+        "observed.depth > DEPTH_MAX",
+        ("test/controllers/test_delegation.py",),
+    ),
+    Mutant(
+        "agents delegate one level too little",
+        f"{CONTROLLERS}/toolcall/decide.py",
+        "observed.depth >= DEPTH_MAX",
+        "observed.depth + 1 >= DEPTH_MAX",
+        ("test/controllers/test_delegation.py",),
+    ),
+)
+
+
+def trial(mutant: Mutant) -> str:
+    """Run the tests on sources with the bug, and return what is wrong with them: nothing when they fail.
+
+    Raises:
+        LookupError: The text to be replaced does not occur once.
+    """
+    sources = next(folder for folder in (ROOT / mutant.path).parents if folder.name == "src")
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(sources, copy)
+        _edit(copy / (ROOT / mutant.path).relative_to(sources), mutant)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *mutant.tests],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(copy)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    if done.returncode == TESTS_FAILED and "\nFAILED " in done.stdout:
+        return ""
+    return "nobody noticed" if done.returncode == 0 else f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}"
+
+
+def _edit(path: Path, mutant: Mutant) -> None:
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        raise LookupError(f"{mutant.path}: {text.count(mutant.old)} times: {mutant.old!r}")
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def main(names: Sequence[str]) -> int:
+    """Try all mutants, or those named, and print a line for each."""
+    chosen = [mutant for mutant in ALL if not names or mutant.name in names]
+    escaped = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        trials = [(mutant, pool.submit(trial, mutant)) for mutant in chosen]
+        for mutant, future in trials:
+            trouble = str(future.exception() or "") or future.result()
+            escaped += bool(trouble)
+            print(f"{'ESCAPED' if trouble else 'caught':8} {mutant.name}{': ' * bool(trouble)}{trouble}", flush=True)
+    return 1 if escaped or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
