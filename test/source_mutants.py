@@ -47,9 +47,9 @@ class Mutant:
 ALL: Sequence[Mutant] = (
     Mutant(
         "trustAnnotations is never asked",
-        f"{CONTROLLERS}/toolcall/decide.py",
-        "if server is not None and server.spec.trust_annotations:",
-        "if server is not None:",
+        f"{CONTROLLERS}/toolkinds/mcp.py",
+        "_tool(server, offer.tool) if server.spec.trust_annotations else None",
+        "_tool(server, offer.tool)",
         ("test/controllers/test_semantics.py",),
     ),
     Mutant(
@@ -62,15 +62,15 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "a delegation without the live look",
         f"{CONTROLLERS}/toolcall/reconciler.py",
-        "case Delegate() if not is_live:",
-        "case Delegate() if False:",
+        "live_steps: ClassVar[tuple[type, ...]] = (Delegate,)",
+        "live_steps: ClassVar[tuple[type, ...]] = ()",
         ("test/controllers/test_delegation.py",),
     ),
     Mutant(
         "an expired run is deleted without its uid",
         f"{CONTROLLERS}/taskrun/reconciler.py",
-        "run.metadata.name, uid=run.metadata.uid)",
-        "run.metadata.name)",
+        "metadata.name, uid=metadata.uid",
+        "metadata.name",
         ("test/controllers/test_expiry.py",),
     ),
     Mutant(
@@ -138,23 +138,23 @@ ALL: Sequence[Mutant] = (
     ),
     Mutant(
         "the spec's own window does not count in the size cap",
-        f"{CONTROLLERS}/taskrun/decide.py",
-        "conversation.size_bytes((*run.spec.context_window, *window))",
-        "conversation.size_bytes(window)",
+        f"{CONTROLLERS}/taskrun/conversation.py",
+        "in (*self.in_spec, *self.messages))",
+        "in self.messages)",
         ("test/controllers/test_sizes.py",),
     ),
     Mutant(
         "agents delegate one level too deep",
-        f"{CONTROLLERS}/toolcall/decide.py",
-        "observed.depth >= DEPTH_MAX",
-        "observed.depth > DEPTH_MAX",
+        f"{CONTROLLERS}/toolkinds/agent.py",
+        "depth >= DEPTH_MAX",
+        "depth > DEPTH_MAX",
         ("test/controllers/test_delegation.py",),
     ),
     Mutant(
         "agents delegate one level too little",
-        f"{CONTROLLERS}/toolcall/decide.py",
-        "observed.depth >= DEPTH_MAX",
-        "observed.depth + 1 >= DEPTH_MAX",
+        f"{CONTROLLERS}/toolkinds/agent.py",
+        "depth >= DEPTH_MAX",
+        "depth + 1 >= DEPTH_MAX",
         ("test/controllers/test_delegation.py",),
     ),
 )

@@ -106,7 +106,7 @@ async def test_a_failed_try_is_shown_and_repeated(fake: FakeWorld, failure: Exce
 
 async def test_a_child_gives_its_place_back_whatever_its_end():
     limits = Limits(children=1, retry_first_seconds=0.01, retry_most_seconds=0.02)
-    async with running(FakeWorld(limits)) as world:
+    async with running(world := FakeWorld(limits)):
         world.server.failures = [ConnectFailure("no"), ValueError("odd"), ExceptionGroup("g", [ConnectFailure("no")])]
         for name in ("first", "second"):
             key = await world.ready(ServerSpec("stdio", command=name), name)

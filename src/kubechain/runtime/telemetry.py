@@ -35,9 +35,14 @@ class ParentSpan(Protocol):
     """The ids of a parent span, such as those stored in an object's status; see `TraceContext`."""
 
     @property
-    def trace_id(self) -> str: ...
+    def trace_id(self) -> str:
+        """Lowercase hex, 32 digits."""
+        ...
+
     @property
-    def span_id(self) -> str: ...
+    def span_id(self) -> str:
+        """Lowercase hex, 16 digits."""
+        ...
 
 
 class Span(Protocol):

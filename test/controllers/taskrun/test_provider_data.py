@@ -8,11 +8,10 @@ import httpx2
 import orjson
 
 from kubechain.api.message import Message, ProviderData
-from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, size_bytes
+from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.controllers.taskrun.decide import too_large
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
-from test.controllers.builders import a_run
 from test.controllers.test_durability import is_over
 from test.controllers.test_tool_turns import ADD
 from test.controllers.world import KEY, a_world
@@ -74,7 +73,7 @@ def test_it_counts_in_the_size_of_a_conversation() -> None:
     plain = Message(role="assistant", content="Hi.")
     data = ProviderData(provider="openai", model="gpt-4o", parts=({"message": {"thought": "x" * 100_000}},))
     thoughtful = plain.with_changes(provider_data=data)
-    assert size_bytes([thoughtful]) - size_bytes([plain]) > 100_000
+    assert Transcript((thoughtful,)).size_bytes - Transcript((plain,)).size_bytes > 100_000
     count = CONTEXT_WINDOW_MAX_BYTES // 100_000
-    assert too_large(a_run(), [plain] * count) is None
-    assert too_large(a_run(), [thoughtful] * count) is not None
+    assert too_large(Transcript((plain,) * count)) is None
+    assert too_large(Transcript((thoughtful,) * count)) is not None

@@ -41,7 +41,7 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, RetryableError
 from kubechain.runtime.keys import Request
-from kubechain.runtime.telemetry import SpanContext, Telemetry
+from kubechain.runtime.telemetry import Telemetry
 
 DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
 """Long enough for a reasoning model, short enough that a lost connection is noticed within minutes."""
@@ -68,7 +68,7 @@ class ModelCaller:
         attributes = {"llm": llm.metadata.name, "turn": claim.turn, "attempt": claim.attempt}
         try:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
-            with self.telemetry.span("model_call", _span_of(run), attributes):
+            with self.telemetry.span("model_call", run.status.span_context, attributes):
                 async with asyncio.timeout(left_seconds):
                     completion = await self.client.complete(
                         target, Transcript.of(run).messages, tools, timeout_seconds=timeout_seconds
@@ -80,11 +80,6 @@ class ModelCaller:
         except LLMError as error:
             return outcome_of(error, invalid_answers=claim.invalid_answers or 0)
         return Answered(completion)
-
-
-def _span_of(run: TaskRun) -> SpanContext | None:
-    span = run.status.span_context
-    return SpanContext(span.trace_id, span.span_id) if span is not None else None
 
 
 @dataclass(frozen=True, slots=True)
