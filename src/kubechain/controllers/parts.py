@@ -103,7 +103,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
 def _tool_kinds(manager: Manager, clients: Clients, secrets: SecretReader, connections: ConnectionManager) -> ToolKinds:
     """The table of all sorts of tools, in the order in which a model is offered what they provide."""
     rows = (
-        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections),
+        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections, manager.telemetry),
         agent.tool_kind(manager.lister(resources.AGENTS)),
         http.tool_kind(clients.http, secrets),
         container.tool_kind(container.Containers(manager.client, manager.clock, clients.engine, secrets)),

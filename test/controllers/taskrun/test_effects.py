@@ -8,9 +8,10 @@ import pytest
 
 from kubechain.api.taskrun import PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.effects import Taken, create_tool_calls, tool_call
 from kubechain.runtime.errors import AlreadyExists, RetryableError
-from test.controllers.builders import a_run, meta
+from test.controllers.builders import NOW, a_call, a_run, an_answer, meta
 
 PENDING = PendingToolCall(idx=0, tool_call_id="call_1", name="launch", arguments="{}", args_sha="sha")
 RUN = a_run(phase=TaskRunPhase.TOOL_CALLS_PENDING, pending_turn=(PENDING,))
@@ -55,3 +56,12 @@ async def test_a_name_that_is_taken_for_a_while_is_looked_at_again_later(found: 
 async def test_a_name_that_somebody_else_has_is_reported() -> None:
     found = made_by("other-1", "33333333-3333-3333-3333-333333333333")
     assert await create_tool_calls(cast(Any, Server(found)), RUN, (PENDING,)) == Taken("hello-1-t0-c0")
+
+
+def test_the_calls_of_one_turn_carry_the_id_that_the_run_shows_as_a_label() -> None:
+    asking = a_run(phase=TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM)
+    shown = settle.answered(asking, an_answer("", a_call("add"), a_call("add")), NOW).status["tool_call_request_id"]
+    labels = [tool_call(asking, PENDING.with_changes(idx=idx)).metadata.labels for idx in (0, 1)]
+    assert {label["kubechain.humanlayer.dev/toolcallrequest"] for label in labels} == {shown}
+    later = tool_call(asking.with_status(turn=1), PENDING).metadata.labels
+    assert later["kubechain.humanlayer.dev/toolcallrequest"] != shown

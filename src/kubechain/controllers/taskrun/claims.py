@@ -52,6 +52,11 @@ def idempotency_key(run: TaskRun, pending: PendingToolCall) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def tool_call_request_id(run: TaskRun) -> str:
+    """Names the tool calls of the run's current turn, the same however often it is computed."""
+    return uuid.uuid5(uuid.UUID(run.metadata.uid), f"tool calls/{run.status.turn}").hex
+
+
 def is_call_of(run: TaskRun, pending: PendingToolCall, call: TaskRunToolCall) -> bool:
     """Whether an object is the one for this call of this very run."""
     return is_owned_by(call, run) and (call.spec.args_sha, call.spec.tool_call_id) == (

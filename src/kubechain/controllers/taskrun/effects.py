@@ -27,6 +27,7 @@ from kubechain.controllers.taskrun.claims import (
     idempotency_key,
     is_call_of,
     is_left_over,
+    tool_call_request_id,
 )
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
@@ -143,7 +144,10 @@ class Turn:
 
 def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
     """The object of one call, under its deterministic name."""
-    labels = {names.LABEL_TASK_RUN: names.label_value(run.metadata.name)}
+    labels = {
+        names.LABEL_TASK_RUN: names.label_value(run.metadata.name),
+        names.LABEL_TOOL_CALL_REQUEST: tool_call_request_id(run),
+    }
     if run.spec.task_ref is not None:
         labels[names.LABEL_TASK] = names.label_value(run.spec.task_ref.name)
     return TaskRunToolCall(

@@ -14,6 +14,7 @@ from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import too_large
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused, wait_seconds
@@ -180,6 +181,7 @@ def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str
         "status": StatusType.READY,
         "status_detail": text,
         "pending_turn": tuple(_pending(idx, call) for idx, call in enumerate(calls)),
+        "tool_call_request_id": tool_call_request_id(run),
     }
     return Settled(status, (normal(reasons.TOOL_CALLS_PENDING, text),))
 
@@ -228,6 +230,7 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
             "status": StatusType.READY,
             "status_detail": "Ready to send to LLM",
             "pending_turn": (),
+            "tool_call_request_id": None,
             "turn": run.status.turn + 1,
         }
     )

@@ -21,12 +21,13 @@ from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Outcome
 from kubechain.controllers.toolcall.steps import Delegate, Execute
 from kubechain.controllers.toolcall.watches import CALLS_BY_RUN
-from kubechain.controllers.toolkinds.model import Invocation
+from kubechain.controllers.toolkinds.model import CallOutcome, Invocation
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.store import Lister
+from kubechain.runtime.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class ToolCaller:
     outcomes: OutcomeWriter[TaskRunToolCall]
     replica: Replica
     clock: Clock
+    telemetry: Telemetry
 
     async def execute(
         self, observed: Observed, step: Execute, *, is_unwanted: Callable[[], bool]
@@ -64,12 +66,17 @@ class ToolCaller:
         claimed = await self._claim(call, settle.claimed(call, observed.run, execution), execution)
         if claimed is None:
             return None
-        effect = self.kinds.execute(self._invocation(observed, step))
+        effect = self._execute(self._invocation(observed, step), claimed)
         outcome = await self.in_flight.run(call.metadata.uid, effect, is_unwanted=is_unwanted)
         written = await self.outcomes.write(claimed, self._result(execution, outcome))
         if written is not None and isinstance(outcome, Answered) and was_given_up(written, execution):
             await self.writer.write(written, settle.late(outcome.content))
         return written
+
+    async def _execute(self, invocation: Invocation, claimed: TaskRunToolCall) -> CallOutcome:
+        attributes = {"tool": invocation.offer.name, "type": str(invocation.offer.call_type)}
+        with self.telemetry.span("tool_call", claimed.status.span_context, attributes):
+            return await self.kinds.execute(invocation)
 
     async def _claim(self, call: TaskRunToolCall, settled: Settled, execution: Execution) -> TaskRunToolCall | None:
         """Write the claim; where the reply is lost, read it back: ours counts, any other is left alone."""

@@ -48,6 +48,7 @@ def setup(manager: Manager, parts: Parts) -> None:
             outcomes=OutcomeWriter(writer, manager.clock),
             replica=parts.replica,
             clock=manager.clock,
+            telemetry=manager.telemetry,
         ),
         delegation=Delegation(manager.client, runs),
         writer=writer,

@@ -29,6 +29,7 @@ from kubechain.controllers.toolkinds.model import (
 )
 from kubechain.mcp import errors
 from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerState
+from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 
 TIMEOUT_SECONDS = 120.0
 """How long one call may take; MCPServers have no field for it."""
@@ -70,9 +71,9 @@ def server_key(server: MCPServer) -> ServerKey:
     return ServerKey(server.metadata.namespace, server.metadata.uid, server.metadata.name)
 
 
-def tool_kind(servers: ServerReader, connections: Connections) -> ToolKind:
+def tool_kind(servers: ServerReader, connections: Connections, telemetry: Telemetry = NO_TELEMETRY) -> ToolKind:
     """The row of this sort."""
-    mcp = MCPTools(servers, connections)
+    mcp = MCPTools(servers, connections, telemetry)
     return ToolKind(ToolCallType.MCP, planner=mcp, executor=mcp, provider=(ToolOrigin.MCP_SERVER, mcp))
 
 
@@ -82,6 +83,7 @@ class MCPTools:
 
     servers: ServerReader
     connections: Connections
+    telemetry: Telemetry
 
     def offers(self, agent: Agent) -> Iterable[Offer]:
         """All tools of the Agent's servers."""
@@ -119,18 +121,22 @@ class MCPTools:
     async def execute(self, invocation: Invocation) -> CallOutcome:
         """Call the server once, with the idempotency key and the trace context."""
         try:
-            result = await self.connections.call(
+            result = await self._call(invocation)
+        except errors.NotSent as error:
+            return NotDone(str(error), may_pass=True)
+        except errors.Uncertain as error:
+            return Unclear(str(error))
+        return Answered(result.content, is_error=result.is_error)
+
+    async def _call(self, invocation: Invocation) -> CallResult:
+        with self.telemetry.span("mcp_request", attributes={"server": invocation.offer.object}):
+            return await self.connections.call(
                 server_key(_server(invocation.offer)),
                 invocation.offer.tool,
                 invocation.arguments,
                 timeout_seconds=invocation.timeout_seconds,
                 meta={KEY_META: invocation.key, **invocation.trace},
             )
-        except errors.NotSent as error:
-            return NotDone(str(error), may_pass=True)
-        except errors.Uncertain as error:
-            return Unclear(str(error))
-        return Answered(result.content, is_error=result.is_error)
 
 
 def _offer(server: MCPServer, tool: MCPTool) -> Offer:
