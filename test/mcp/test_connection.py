@@ -120,7 +120,7 @@ async def test_a_child_gives_its_place_back_whatever_its_end():
 
 async def test_a_child_without_a_place_waits_for_one():
     limits = Limits(children=1, retry_first_seconds=0.01, retry_most_seconds=0.02)
-    async with running(FakeWorld(limits)) as world:
+    async with running(world := FakeWorld(limits)):
         first = await world.ready(ServerSpec("stdio", command="first"), "first")
         second = a_key("second")
         world.manager.ensure(second, ServerSpec("stdio", command="second"))

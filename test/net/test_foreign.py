@@ -50,6 +50,7 @@ def test_an_error_has_its_type_and_is_cut() -> None:
         pytest.param("abcde", 3, "abc[2 left out]", id="the note is added to the limit"),
         pytest.param("aéb", 2, "a[3 left out]", id="a character is not cut in two, and its bytes count as left out"),
         pytest.param("é", 0, "[2 left out]", id="no room at all"),
+        pytest.param("\ud800b", 2, "?b", id="half of a surrogate pair in a text that fits"),
         pytest.param("\ud800bc", 1, "?[2 left out]", id="half of a surrogate pair"),
     ],
 )

@@ -63,7 +63,7 @@ def ellipsis(_left_out_bytes: int) -> str:
 
 
 def cut_bytes(text: str, limit_bytes: int, *, note: Callable[[int], str] = ellipsis) -> str:
-    """Truncate to a number of bytes in UTF-8, at the end of a character.
+    """Truncate to a number of bytes in UTF-8, at the end of a character; the result can always be encoded.
 
     Args:
         text: Any text.
@@ -72,13 +72,15 @@ def cut_bytes(text: str, limit_bytes: int, *, note: Callable[[int], str] = ellip
     """
     encoded = _encoded(text)
     if len(encoded) <= limit_bytes:
-        return text
+        return _decoded(encoded)
     head = _decoded(encoded[: max(limit_bytes, 0)])
     return head + note(len(encoded) - len(_encoded(head)))
 
 
 def cut_middle(text: str, limit_bytes: int, *, note: Callable[[int], str]) -> str:
     """Keep the beginning and the end of a text, half of `limit_bytes` each, with a note on a line between them.
+
+    The result can always be encoded.
 
     Args:
         text: Any text.
@@ -87,7 +89,7 @@ def cut_middle(text: str, limit_bytes: int, *, note: Callable[[int], str]) -> st
     """
     encoded = _encoded(text)
     if len(encoded) <= limit_bytes:
-        return text
+        return _decoded(encoded)
     half = limit_bytes // 2
     head, tail = _decoded(encoded[:half]), _decoded(encoded[len(encoded) - half :])
     left_out_bytes = len(encoded) - len(_encoded(head)) - len(_encoded(tail))

@@ -17,6 +17,7 @@ from kubernetes_asyncio.config import ConfigException
 from kubernetes_asyncio.config.exec_provider import ExecProvider
 from kubernetes_asyncio.config.kube_config import ConfigNode, KubeConfigLoader
 
+from kubechain.net.foreign import cut
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.credentials import ConfigError, Tokens
 
@@ -52,7 +53,7 @@ class PluginTokens:
         try:
             token, expiry = await (self._from_exec() if self._user.get("exec") else self._from_provider())
         except ConfigException as error:
-            raise ConfigError(f"kubeconfig: credential plugin: {str(error)[:256]}") from None
+            raise ConfigError(f"kubeconfig: credential plugin: {cut(str(error))}") from None
         self._token = token
         self._expires_at = expiry or self._clock.now() + WITHOUT_EXPIRY + EARLY
 

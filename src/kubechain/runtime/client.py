@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from kubechain.net.backoff import EQUAL_JITTER, Backoff
+from kubechain.net.retry_after import header_seconds
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
     ApiError,
@@ -37,6 +39,7 @@ ATTEMPTS = 5
 
 RETRY_BASE_SECONDS = 0.2
 RETRY_MAX_SECONDS = 8.0
+RETRY_BACKOFF = Backoff(RETRY_BASE_SECONDS, RETRY_MAX_SECONDS, jitter=EQUAL_JITTER)
 """Bounds of the backoff between attempts; a longer Retry-After is not waited for here but raised."""
 
 ACCEPT_JSON = {"accept": "application/json"}
@@ -238,7 +241,7 @@ class Client:
                 reply = await self._exchange.send(
                     method, target, headers=headers, body=body, timeout_seconds=timeout_seconds
                 )
-                return _success(reply)
+                return _success(reply, self._clock)
             except (ApiError, TransportError) as error:
                 pause = self._pause_seconds(method, error, attempt)
                 if pause is None:
@@ -255,7 +258,7 @@ class Client:
         stale = isinstance(error, ApiError) and "ResourceVersionTooLarge" in error.cause_reasons
         if not safe or stale or attempt == ATTEMPTS or (asked is not None and asked > RETRY_MAX_SECONDS):
             return None
-        own = min(RETRY_MAX_SECONDS, RETRY_BASE_SECONDS * 2.0**attempt) * self._clock.random.uniform(0.5, 1.0)
+        own = RETRY_BACKOFF.seconds(attempt, self._clock.random.random())
         return max(own, asked or 0.0)
 
     async def _put(self, resource: Resource[T], obj: T, *, subresource: str) -> T:
@@ -301,13 +304,8 @@ class _Deleted(msgspec.Struct):
 _DELETED = msgspec.json.Decoder(_Deleted)
 
 
-def _success(reply: Reply) -> bytes:
+def _success(reply: Reply, clock: Clock) -> bytes:
     if 200 <= reply.status < 300:
         return reply.body
-    raise error_from_status(reply.status, reply.body, retry_after_seconds=retry_after(reply.headers))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` header; its date form is not used by API servers and is ignored."""
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+    asked = header_seconds(reply.headers.get("retry-after"), now=clock.now())
+    raise error_from_status(reply.status, reply.body, retry_after_seconds=asked)

@@ -30,6 +30,8 @@ from typing import Any, cast
 
 import msgspec
 
+from kubechain.net.foreign import cut
+
 MESSAGE_LIMIT = 1024
 """Characters kept of a server's message, which may quote a whole object."""
 
@@ -188,7 +190,7 @@ def error_from_status(status: int, body: bytes, *, retry_after_seconds: float | 
         parsed = msgspec.json.decode(body, type=_Status)
     except msgspec.MsgspecError:
         parsed = _Status(message=body[:MESSAGE_LIMIT].decode("utf-8", "replace").strip())
-    reason, message, details = parsed.reason or "", (parsed.message or "")[:MESSAGE_LIMIT], parsed.details or {}
+    reason, message, details = parsed.reason or "", cut(parsed.message or "", MESSAGE_LIMIT), parsed.details or {}
     if retry_after_seconds is None and isinstance(details.get("retryAfterSeconds"), int | float):
         retry_after_seconds = float(details["retryAfterSeconds"])
     error_type = _type_of(parsed.code or status, reason, message)

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from kubechain.net.foreign import cut_bytes, error_text
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
@@ -312,7 +313,7 @@ class EventSink:
         log.warning(
             "event not written",
             kind=entry.key.kind, namespace=entry.key.namespace, name=entry.key.name, reason=entry.key.reason,
-            error=f"{type(error).__name__}: {error}"[:256],
+            error=error_text(error),
         )  # fmt: skip
 
 
@@ -322,7 +323,7 @@ def _key(component: str, obj: KubernetesObject, event_type: str, reason: str, me
         component=component, kind=obj.kind, namespace=metadata.namespace or "", name=metadata.name or "",
         uid=metadata.uid or "", type="Warning" if event_type == "Warning" else "Normal", reason=reason[:REASON_LIMIT],
         # Foreign text may contain lone surrogates, which cannot be encoded.
-        note=message.encode("utf-8", "replace")[:NOTE_LIMIT].decode("utf-8", "ignore"),
+        note=cut_bytes(message, NOTE_LIMIT, note=lambda _: ""),
     )  # fmt: skip
 
 

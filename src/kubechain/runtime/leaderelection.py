@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from kubechain.net.foreign import error_text
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
@@ -161,7 +162,7 @@ class LeaderElector:
                 ours = await self._take()
         except (ApiError, TransportError, TimeoutError) as error:
             self._held = None  # the write may have been applied: read again
-            log.warning("lease not reached", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])
+            log.warning("lease not reached", lease=self._name, error=error_text(error))
             return False
         if ours:
             self._leads_until = started_at + self._timing.renew_deadline_seconds
@@ -231,4 +232,4 @@ class LeaderElector:
                 spec = msgspec.structs.replace(held.spec, holder_identity="", lease_duration_seconds=1)
                 await self._client.update(LEASES, msgspec.structs.replace(held, spec=spec))
         except (ApiError, TransportError, TimeoutError) as error:
-            log.warning("lease not released", lease=self._name, error=f"{type(error).__name__}: {error}"[:256])
+            log.warning("lease not released", lease=self._name, error=error_text(error))

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from kubechain.net.foreign import error_text
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
@@ -114,7 +115,7 @@ class LeaseLiveness:
             except AlreadyExists:  # the response to an earlier attempt was lost
                 return
             except PASSING as error:
-                log.warning("liveness not announced yet", error=f"{type(error).__name__}: {error}"[:256])
+                log.warning("liveness not announced yet", error=error_text(error))
                 await self._clock.sleep(START_SECONDS)
                 continue
             return
@@ -158,7 +159,7 @@ class LeaseLiveness:
                     self._swept_at = self._clock.monotonic()
                     await self._sweep()
         except (ApiError, TransportError, TimeoutError) as error:
-            log.warning("liveness not renewed", error=f"{type(error).__name__}: {error}"[:256])
+            log.warning("liveness not renewed", error=error_text(error))
 
     async def _renew(self) -> None:
         patch = {"spec": {"renewTime": micro_time(self._clock.now()), "holderIdentity": self._identity}}

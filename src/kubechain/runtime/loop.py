@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from kubechain.net.foreign import error_text
 from kubechain.runtime import workqueue
 from kubechain.runtime.changes import Change
 from kubechain.runtime.clock import Clock
@@ -247,13 +248,13 @@ class Controller:
         match error:
             case TerminalError():
                 self.queue.forget(item.key)
-                log.error("reconcile failed for good", error=_text(error))
+                log.error("reconcile failed for good", error=error_text(error))
                 return "terminal"
             case RetryableError():
                 self.queue.add_after(item.key, error.retry_after_seconds, priority=item.priority)
                 log.info(
                     "reconcile will be tried again",
-                    error=_text(error), requeue_after_seconds=round(error.retry_after_seconds, 3),
+                    error=error_text(error), requeue_after_seconds=round(error.retry_after_seconds, 3),
                 )  # fmt: skip
                 return "requeue_after"
             case _:
@@ -262,7 +263,7 @@ class Controller:
 
     def _log_failure(self, key: Request, error: Exception, seconds: float) -> str:
         facts = {
-            "error": _text(error),
+            "error": error_text(error),
             "requeue_after_seconds": round(seconds, 3),
             "attempt": self.queue.failures(key),
         }
@@ -298,7 +299,3 @@ class Controller:
         """Tell whether the current task is this controller's reconcile of this key."""
         current = _current.get()
         return current is not None and current.running and current.controller is self and current.key == key
-
-
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:256]

@@ -22,6 +22,8 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from kubechain.net.backoff import ADDED_JITTER, Backoff
+from kubechain.net.foreign import error_text
 from kubechain.runtime.client import ACCEPT_JSON, ACCEPT_METADATA, Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
@@ -108,8 +110,8 @@ _EVENT = msgspec.json.Decoder(_Event)
 _STATUS_CODE = msgspec.json.Decoder(_StatusCode)
 
 
-class Backoff:
-    """client-go's reflector backoff: doubled with jitter, and reset after a healthy watch."""
+class FailureCount:
+    """Failures in a row of one reflector, and the backoff after them; forgotten after a healthy stretch."""
 
     def __init__(self, clock: Clock) -> None:
         """Create a backoff without failures."""
@@ -118,9 +120,9 @@ class Backoff:
 
     def next_seconds(self, base_seconds: float = BACKOFF_BASE_SECONDS) -> float:
         """Count a failure and return how long to wait; doubled from `base_seconds` with each."""
-        base = min(BACKOFF_MAX_SECONDS, base_seconds * 2.0 ** min(self._failures, 10))
+        backoff = Backoff(base_seconds, BACKOFF_MAX_SECONDS, jitter=ADDED_JITTER)
         self._failures += 1
-        return base * self._clock.random.uniform(1.0, 2.0)
+        return backoff.seconds(self._failures - 1, self._clock.random.random())
 
     def reset(self) -> None:
         """Forget the failures."""
@@ -149,7 +151,7 @@ class Reflector:
         self._client, self._exchange, self._clock = client, exchange, clock
         self._namespace = namespace
         self._watch_list = watch_list
-        self._backoff = Backoff(clock)
+        self._backoff = FailureCount(clock)
         self._version = ""
         self._must_list = True
         self._must_be_exact = False
@@ -310,7 +312,7 @@ class Reflector:
     def _on_failure(self, error: Exception) -> bool:
         """Record a failure, choose the next state, and return whether to continue without a pause."""
         was_listing, self._initial = self._must_list, None
-        self.last_error = f"{type(error).__name__}: {error}"[:256]
+        self.last_error = error_text(error)
         log.info("watch or list failed", kind=self._resource.kind, namespace=self._namespace, error=self.last_error)
         match error:
             case BadRequest() | Invalid() | TimeoutError() if was_listing and self._watch_list:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kubechain.net.backoff import FULL_JITTER, Backoff
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
 from kubechain.runtime.levels import Level
@@ -26,7 +27,8 @@ LOW, NORMAL, HIGH = -100, 0, 100
 
 BACKOFF_BASE_SECONDS = 0.005
 BACKOFF_MAX_SECONDS = 300.0
-"""Bounds of the backoff of a failing key; the wait is drawn evenly between 0 and the bound (full jitter)."""
+BACKOFF = Backoff(BACKOFF_BASE_SECONDS, BACKOFF_MAX_SECONDS, jitter=FULL_JITTER)
+"""Of a failing key."""
 
 LOWEST_EVERY = 16
 """One in this many keys comes from the lowest priority, so that no key starves."""
@@ -136,8 +138,7 @@ class Queue:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self._retried_total += 1
-        bound = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** min(failures, 32))
-        seconds = self._clock.random.uniform(0.0, bound)
+        seconds = BACKOFF.seconds(failures, self._clock.random.random())
         self.add_after(key, seconds, priority=priority)
         return seconds
 
