@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from kubechain.cli import dev, guide
-from kubechain.cli.devserver import require_ours
+from kubechain.cli.devplane import require_ours
 from kubechain.cli.terminal import Failure
 
 
@@ -45,6 +46,35 @@ def test_the_command_ends_with_1_and_names_the_file(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: kubeconfig: not written by kubechain dev")
     assert str(path) in done.stderr
+
+
+def run_dev(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "import sys; from kubechain.cli import main; sys.exit(main())", "dev"]
+    return subprocess.run(
+        [*command, *arguments], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_without_assets_the_message_names_the_variable(tmp_path: Path) -> None:
+    done = run_dev("--control-plane=assets", f"--kubeconfig={tmp_path / 'k'}", KUBEBUILDER_ASSETS="")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: KUBEBUILDER_ASSETS is not set: it names the folder with etcd and kube-apiserver\n",
+    )
+
+
+def test_assets_without_the_programs_are_refused(tmp_path: Path) -> None:
+    done = run_dev("--control-plane=assets", f"--kubeconfig={tmp_path / 'k'}", KUBEBUILDER_ASSETS=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: KUBEBUILDER_ASSETS: no program etcd and no program kube-apiserver in")
+
+
+def test_faults_are_refused_for_kube_apiserver(tmp_path: Path) -> None:
+    done = run_dev("--control-plane=assets", f"--kubeconfig={tmp_path / 'k'}", "--faults=faults.yaml")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: --faults needs --control-plane=embedded: kube-apiserver cannot be made to fail\n",
+    )
 
 
 def test_the_variable_that_names_the_managers_cluster_names_no_file_to_write(

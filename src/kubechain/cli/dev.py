@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kubechain.cli.flags import Flags, address, positive
 from kubechain.cli.manager import add_log_flags, add_tool_flags
+from kubechain.cli.terminal import Failure
 
 SUMMARY = "start a control plane with the manager in it, on this machine"
 DESCRIPTION = """\
@@ -22,6 +23,7 @@ examples:
   kubechain dev --model               with the local model: no key, no network
   kubechain dev --data-dir ./state    state in a folder: a restart resumes every run
   kubechain dev --faults faults.yaml  an API server that fails as the file says
+  kubechain dev --control-plane assets  kube-apiserver and etcd of $KUBEBUILDER_ASSETS
   kubechain dev --no-manager          the control plane alone; run `kubechain manager` beside it
 """
 
@@ -33,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     flags = Flags(parser)
     flags.value("--data-dir", default="", metavar="DIR", help="keep everything in this folder; none: in memory")
+    flags.value(
+        "--control-plane",
+        default="embedded",
+        choices=("embedded", "assets"),
+        help="the API server: ours, in this process; or kube-apiserver and etcd of the folder $KUBEBUILDER_ASSETS",
+    )
     flags.value(
         "--port",
         default="0",
@@ -67,12 +75,19 @@ def run(options: argparse.Namespace) -> int:
     """Run until interrupted."""
     from kubechain import logs
     from kubechain.cli import process
-    from kubechain.cli.devserver import DevOptions, DevServer
+
+    try:
+        from kubechain.cli.devserver import DevOptions, DevServer
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("kubechain_apiserver"):
+            raise Failure("kubechain dev needs the extra dev-server, kubechain-apiserver") from error
+        raise
 
     logs.configure(level=options.log_level, format=options.log_format)
     data_folder = Path(options.data_dir).expanduser().resolve() if options.data_dir else None
     server = DevServer(
         DevOptions(
+            control_plane=options.control_plane,
             data_folder=data_folder,
             port=options.port,
             kubeconfig=_kubeconfig(options.kubeconfig, data_folder),

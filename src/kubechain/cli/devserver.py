@@ -1,4 +1,4 @@
-"""The process of `kubechain dev`: the embedded control plane, the manager, and optionally the local model.
+"""The process of `kubechain dev`: a control plane, the manager, and optionally the local model.
 
 They run in one task group: when one ends, the others end too.
 """
@@ -12,26 +12,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from kubechain.api.crd import custom_resource_definitions
-from kubechain.cli import guide
+from kubechain.cli import devplane, guide
+from kubechain.cli.devplane import Plane
 from kubechain.cli.flags import Address
 from kubechain.cli.manager import text_of
 from kubechain.cli.terminal import STARTED_AT, Failure, show
 from kubechain.localmodel import LocalModel, LocalModelError
 from kubechain.localmodel.modelfile import MODEL_NAME
 from kubechain.manager import ManagerOptions, run_manager
-from kubechain.runtime.errors import TransportError
-from kubechain_apiserver import (
-    KUBECONFIG_CONTEXT,
-    ControlPlane,
-    Faults,
-    FaultsFileError,
-    PortInUseError,
-    StorageInUseError,
-    read_faults,
-)
 
 GRACE_SECONDS = 1.0
 """Short, because the user waits for it. Work that is cancelled is resumed at the next start."""
@@ -53,6 +41,7 @@ class DevOptions:
         health_address: Of the manager's probes; None for none.
         metrics_address: Of the manager's metrics; None for none.
         faults: A file of faults to inject into the API server; None for none.
+        control_plane: The embedded one, or the programs of $KUBEBUILDER_ASSETS.
     """
 
     data_folder: Path | None
@@ -66,6 +55,7 @@ class DevOptions:
     health_address: Address | None
     metrics_address: Address | None
     faults: Path | None = None
+    control_plane: devplane.Choice = "embedded"
 
 
 class DevServer:
@@ -82,52 +72,42 @@ class DevServer:
             Failure: It cannot start, or the local model ended by itself.
         """
         async with AsyncExitStack() as stack:
-            plane = await self._start_plane(stack)
+            plane = await devplane.start(self._plane_options(), stack)
             ready = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 beside = group.create_task(self._run_beside(plane, ready, stop))
+                watch = group.create_task(_watch_over(plane))
                 await self._run_manager(plane, ready, stop)
                 beside.cancel()
+                watch.cancel()
         return 0
 
-    async def _start_plane(self, stack: AsyncExitStack) -> ControlPlane:
+    def _plane_options(self) -> devplane.PlaneOptions:
         options = self._options
-        require_ours(options.kubeconfig)
-        options.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            faults = self._read_faults(stack)
-            plane = ControlPlane(options.data_folder, options.port, kubeconfig_path=options.kubeconfig, faults=faults)
-            await stack.enter_async_context(plane)
-        except (PortInUseError, StorageInUseError, FaultsFileError) as error:
-            raise Failure(str(error)) from error
-        if options.data_folder is None:
-            stack.callback(options.kubeconfig.unlink, missing_ok=True)
-        for definition in custom_resource_definitions():
-            plane.install_crd(definition)
-        return plane
+        return devplane.PlaneOptions(
+            choice=options.control_plane,
+            data_folder=options.data_folder,
+            port=options.port,
+            kubeconfig=options.kubeconfig,
+            faults=options.faults,
+        )
 
-    def _read_faults(self, stack: AsyncExitStack) -> Faults | None:
-        if self._options.faults is None:
-            return None
-        faults = read_faults(self._options.faults)
-        stack.callback(lambda: show(guide.suffered([faults.suffered[rule] for rule in faults.rules])))
-        return faults
-
-    async def _run_manager(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
+    async def _run_manager(self, plane: Plane, ready: asyncio.Event, stop: asyncio.Event) -> None:
         if not self._options.with_manager:
             ready.set()
             await stop.wait()
             return
         options = ManagerOptions(
+            kubeconfig=None if plane.exchange else str(self._options.kubeconfig),
             probe_address=text_of(self._options.health_address),
             metrics_address=text_of(self._options.metrics_address),
             grace_seconds=GRACE_SECONDS,
             max_concurrent_runs=self._options.max_concurrent_runs,
             allowed_addresses=self._options.allowed_addresses,
         )
-        await run_manager(options, stop=stop, exchange=plane.exchange(lost=TransportError), on_ready=ready.set)
+        await run_manager(options, stop=stop, exchange=plane.exchange, on_ready=ready.set)
 
-    async def _run_beside(self, plane: ControlPlane, ready: asyncio.Event, stop: asyncio.Event) -> None:
+    async def _run_beside(self, plane: Plane, ready: asyncio.Event, stop: asyncio.Event) -> None:
         """Start the model while the manager fills its caches, print when all is ready, and wait for the model's end."""
         if not self._options.with_model:
             await ready.wait()
@@ -143,7 +123,7 @@ class DevServer:
         if not stop.is_set():
             raise Failure(f"the local model ended by itself: exit status {status}")
 
-    def _announce(self, plane: ControlPlane, model: LocalModel | None = None) -> None:
+    def _announce(self, plane: Plane, model: LocalModel | None = None) -> None:
         options = self._options
         facts = guide.Ready(
             seconds=time.monotonic() - STARTED_AT,
@@ -151,30 +131,15 @@ class DevServer:
             kubeconfig=options.kubeconfig,
             data_folder=options.data_folder,
             model_url=model.base_url if model else None,
-            manifest=_write_manifest(plane.folder or options.kubeconfig.parent, model) if model else None,
+            manifest=_write_manifest(plane.folder, model) if model else None,
             with_manager=options.with_manager,
             faults=options.faults,
         )
         show(guide.text(facts, sys.stdout))
 
 
-def require_ours(kubeconfig: Path) -> None:
-    """Refuse to overwrite a kubeconfig that something else wrote.
-
-    Raises:
-        Failure: The file exists and was not written by `kubechain dev`.
-    """
-    if not kubeconfig.exists():
-        return
-    try:
-        content: object = yaml.safe_load(kubeconfig.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        content = None
-    match content:
-        case {"contexts": [{"name": str(name)}]} if name == KUBECONFIG_CONTEXT:
-            return
-        case _:
-            raise Failure(f'kubeconfig: not written by kubechain dev, and not overwritten: "{kubeconfig}"')
+async def _watch_over(plane: Plane) -> None:
+    await plane.watch_over()
 
 
 def _write_manifest(folder: Path, model: LocalModel) -> Path:

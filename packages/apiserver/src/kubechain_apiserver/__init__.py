@@ -10,6 +10,9 @@ order.
 
 from __future__ import annotations
 
+from kubechain_apiserver.assets import AssetsControlPlane
+from kubechain_apiserver.assets import StartError as AssetsError
+from kubechain_apiserver.assets import programs_of as assets_of
 from kubechain_apiserver.controlplane import ControlPlane
 from kubechain_apiserver.engine.engine import Engine
 from kubechain_apiserver.http.faults import Faults
@@ -24,6 +27,8 @@ from kubechain_apiserver.store.sqlite import StorageInUseError
 
 __all__ = [
     "KUBECONFIG_CONTEXT",
+    "AssetsControlPlane",
+    "AssetsError",
     "Change",
     "ControlPlane",
     "Engine",
@@ -33,5 +38,6 @@ __all__ = [
     "PortInUseError",
     "SeededEnvironment",
     "StorageInUseError",
+    "assets_of",
     "read_faults",
 ]
