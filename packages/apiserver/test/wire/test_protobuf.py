@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from kubechain_apiserver.wire import protobuf
-from kubechain_apiserver.wire.protobuf import BadProtobuf
+from kubechain_apiserver.wire.protowire import BadProtobuf
 
 
 def a_field(number: int, content: bytes) -> bytes:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kubechain_apiserver.wire.protowire import read_fields
+
 _CONSTANTS: Final = {
     1: "null_type",
     2: "bool",
@@ -29,10 +31,6 @@ _TEXT: Final = 6
 
 _POSITIONS: Final = 4
 """The number of the field that holds where each part of an expression stands."""
-
-_BYTES: Final = 2
-_FIXED_BYTES: Final = {1: 8, 5: 4}
-"""Wire types of protobuf: what has a length of its own, and what is always as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,28 +145,7 @@ def _parts(tree: Expression) -> tuple[Expression, ...]:
 
 def _fields(data: bytes) -> list[tuple[int, Any]]:
     """The fields of a message: their numbers, and numbers or bytes."""
-    found: list[tuple[int, Any]] = []
-    position, end = 0, len(data)
-    while position < end:
-        key = data[position]  # fields of these messages have numbers below 16
-        position += 1
-        wire_type = key & 7
-        if wire_type in _FIXED_BYTES:
-            value: Any = data[position : position + _FIXED_BYTES[wire_type]]
-            position += _FIXED_BYTES[wire_type]
-        else:
-            value, shift = 0, 0
-            while True:
-                byte = data[position]
-                position += 1
-                value |= (byte & 0x7F) << shift
-                shift += 7
-                if byte < 0x80:
-                    break
-            if wire_type == _BYTES:
-                value, position = data[position : position + value], position + value
-        found.append((key >> 3, value))
-    return found
+    return [(number, value) for number, _, value in read_fields(data)]
 
 
 def _expression(data: bytes) -> Expression:

@@ -8,7 +8,6 @@ of Kubernetes' definitions; decoding follows the JSON form of the same Go types.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
@@ -17,6 +16,7 @@ from typing import Any, Final, cast
 import orjson
 
 from kubechain_apiserver.wire.json_types import JsonObject
+from kubechain_apiserver.wire.protowire import VARINT, BadProtobuf, read_fields
 
 MAGIC: Final = b"k8s\x00"
 _META: Final = "k8s.io.apimachinery.pkg.apis.meta.v1."
@@ -43,10 +43,6 @@ _POINTERS: Final = frozenset(
 """Numbers and truths that are pointers in Go, so that zero says something; of the others, zero is sent for nothing."""
 
 Field = tuple[str, str, bool]
-
-
-class BadProtobuf(ValueError):
-    """Raised for bytes that are not an object of a kind that is known here."""
 
 
 @cache
@@ -79,46 +75,6 @@ def decode(body: bytes) -> JsonObject:
     return {"apiVersion": api_version, "kind": kind, **_message(message, envelope.get(2, b""))}
 
 
-def read_fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """Yield number, wire type and raw value of each field."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        match key & 7:
-            case 0:
-                value, position = _varint(data, position)
-            case 2:
-                length, position = _varint(data, position)
-                value, position = _slice(data, position, length)
-            case 1:
-                value, position = _slice(data, position, 8)
-            case 5:
-                value, position = _slice(data, position, 4)
-            case other:
-                raise BadProtobuf(f"illegal wire type {other}")
-        yield key >> 3, key & 7, value
-
-
-def _slice(data: bytes, position: int, length: int) -> tuple[bytes, int]:
-    end = position + length
-    if end > len(data):
-        raise BadProtobuf("unexpected EOF")
-    return data[position:end], end
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    result = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise BadProtobuf("unexpected EOF")
-        byte = data[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return result, position
-    raise BadProtobuf("integer overflow")
-
-
 def _message(name: str, data: bytes) -> JsonObject:
     _, messages = _definitions()
     fields = messages[name]
@@ -135,7 +91,7 @@ def _put(result: JsonObject, field: Field, *, wire_type: int, raw: Any) -> None:
         key, value = _entry(type_.removeprefix("map:"), raw)
         result.setdefault(name, {})[key] = value
         return
-    if (wire_type == 0) is not (type_ in {"bool", "int32", "int64", "uint32", "uint64"}):
+    if (wire_type == VARINT) is not (type_ in {"bool", "int32", "int64", "uint32", "uint64"}):
         raise BadProtobuf(f"wrong wire type for field {name}")
     value = _value(type_, raw)
     if repeated:
