@@ -1,1 +1,1 @@
-"""Agent: are all the things that it refers to there and ready? It follows them: an Agent is as ready as they are."""
+"""Agent: whether everything that it refers to exists and is ready. It has no effects."""

@@ -1,1 +1,1 @@
-"""LLM: is the provider there, is the key good, does the model exist? One free request for each version of it."""
+"""LLM: whether its provider accepts the key and has the model; checked by one free request for each version of it."""

@@ -1,1 +1,1 @@
-"""MCPServer: keeps this process connected to it, and its status true to what the connection says."""
+"""MCPServer: keeps this process connected to it, and its status true to the connection."""

@@ -1,1 +1,1 @@
-"""Task: starts one TaskRun when its Agent is ready, and follows the answers of all its runs."""
+"""Task: creates one TaskRun when its Agent is ready, and copies the newest answer of its runs."""

@@ -1,1 +1,1 @@
-"""Tool: can it be carried out here, and is what it refers to there?"""
+"""Tool: whether it can be carried out here, and whether what it refers to exists."""
