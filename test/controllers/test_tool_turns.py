@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import plan, resources
 from kubechain.llm.fake import FakeLLMClient, answer, calls
-from test.controllers.builders import a_call
+from test.controllers.builders import NOW, a_call
 from test.controllers.test_durability import is_over
 from test.controllers.world import Harm, Point, World, a_world
 
@@ -329,3 +330,51 @@ async def test_a_deleted_call_is_answered_and_never_made_again() -> None:
         ((_, text),) = tool_answers(run)
         assert text.startswith("cancelled: ")
         await world.until_no_calls()
+
+
+ELSEWHERE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}
+JSON_QUERY = {"description": "Queries.", "execute": {"builtin": {"name": "json_query"}}, "toolType": "function"}
+
+
+async def a_strangers_result(world: World, namespace: str, run: str) -> None:
+    """A call of another run that has answered, with the id that the model will name."""
+    call = TaskRunToolCall.model_validate(
+        {
+            "metadata": {"name": f"{run}-t0-c0", "namespace": namespace},
+            "spec": {"toolCallId": "call_1", "taskRunRef": {"name": run}, "toolRef": {"name": "add"}},
+        }
+    )
+    made = await world.client.create(resources.TOOL_CALLS, call)
+    status = made.status.model_copy(
+        update={"phase": ToolCallPhase.SUCCEEDED, "result": '"of a stranger"', "completion_time": NOW}
+    )
+    await world.client.update_status(resources.TOOL_CALLS, made.model_copy(update={"status": status}))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "run"),
+    [
+        pytest.param("default", "other-1", id="another run"),
+        pytest.param("elsewhere", "hello-1", id="a run of the same name in another namespace"),
+    ],
+)
+async def test_json_query_reads_the_results_of_its_own_run_only(namespace: str, run: str) -> None:
+    own = a_call("add", '{"a": 2, "b": 3}', call_id="call_0")
+    queries = [
+        a_call("query", f'{{"toolCallId": "{asked}", "query": "@"}}', call_id=f"query_{asked}")
+        for asked in ("call_0", "call_1")
+    ]
+    model = FakeLLMClient(calls(own), calls(*queries), answer("done"))
+    async with a_world() as world:
+        await world.client.request("POST", "/api/v1/namespaces", body=json.dumps(ELSEWHERE).encode())
+        await a_strangers_result(world, namespace, run)
+        world.replica(model)
+        await world.apply_walk_through(tools=[{"name": "add"}, {"name": "query"}], planning=True)
+        await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD})
+        await world.apply("tools", {"metadata": {"name": "query"}, "spec": JSON_QUERY})
+        await world.apply_task()
+        finished = await world.until(is_over)
+    _, (_, found), (_, refused) = tool_answers(finished)
+    assert found == "5"
+    assert refused.startswith('error: no earlier result of a tool call "call_1"')
+    assert "stranger" not in refused

@@ -1,11 +1,10 @@
 """Connections to MCP servers: child processes and HTTP peers, their tools, the calls to them.
 
-Used by the controllers, which name a server by a `ServerKey`, describe it with resolved values (`ServerSpec`, secrets
-as `SecretStr`) and get back a `ServerState`, a `CallResult`, or an `McpError` that says whether the call may have
-happened.
-Nothing here knows Kubernetes, and nothing that is kept here is missed after a restart.
+Callers name a server by a `ServerKey`, describe it with resolved values (`ServerSpec`, secrets as `SecretStr`) and get
+back a `ServerState`, a `CallResult`, or an `McpError` that says whether the call may have happened. Nothing here knows
+Kubernetes, and nothing that is kept here is missed after a restart.
 
-    manager       the face: ensure, state, remove, call
+    manager       what other packages use: ensure, state, remove, call
     connection    one owner task per server: connect, list, serve, wait, again
     plan          what an owner does next; pure
     sdk           the only module that imports the MCP library; loaded when the first server is ensured

@@ -1,6 +1,6 @@
 """One server's owner: the task that makes its connection, keeps it, and makes it again.
 
-Used by `manager`, which runs one `Connection.run` per server. Only that task enters and leaves the MCP library's
+One task per server runs `Connection.run`. Only that task enters and leaves the MCP library's
 contexts; callers of tools merely use the link while it is there. What to do next is decided in `plan`.
 """
 
@@ -38,7 +38,7 @@ class Clock(Protocol):
 
 
 @dataclass(slots=True)
-class Surroundings:
+class ConnectionContext:
     """What all connections of a manager share.
 
     Attributes:
@@ -55,11 +55,11 @@ class Surroundings:
     connect_count: int = 0
 
     @contextmanager
-    def place_for(self, spec: ServerSpec) -> Generator[None]:
-        """Hold a place for the child process of a server, if it has one.
+    def reserve_child(self, spec: ServerSpec) -> Generator[None]:
+        """Reserve one of the child processes that a manager may run, if the server is one.
 
         Raises:
-            ConnectFailure: all are taken.
+            ConnectFailure: All are in use.
         """
         if spec.transport != "stdio":
             yield
@@ -102,12 +102,12 @@ class _Signals:
 class Connection:
     """A server, connected or not."""
 
-    def __init__(self, key: ServerKey, spec: ServerSpec, surroundings: Surroundings) -> None:
+    def __init__(self, key: ServerKey, spec: ServerSpec, context: ConnectionContext) -> None:
         """Create it unconnected; `run` does the rest."""
         self._key = key
         self._spec = spec
         self._fingerprint = spec.fingerprint()
-        self._around = surroundings
+        self._context = context
         self._state = ServerState(Phase.CONNECTING)
         self._signals = _Signals()
         self._scope: anyio.CancelScope | None = None
@@ -136,7 +136,7 @@ class Connection:
         if (fingerprint := spec.fingerprint()) == self._fingerprint:
             return
         self._spec, self._fingerprint = spec, fingerprint
-        self._signals.respecified_at = self._around.clock.monotonic()
+        self._signals.respecified_at = self._context.clock.monotonic()
         self._signals.woken.set()
         if self._link is None and self._scope is not None:
             self._scope.cancel()  # a try with the old spec
@@ -174,13 +174,13 @@ class Connection:
             if failure is None:
                 history = plan.History()
                 continue
-            around = self._around
+            context = self._context
             history, pause = plan.after_failure(
                 history,
                 failure,
                 served_seconds=served_seconds,
-                limits=around.limits,
-                chance=around.clock.random.random(),
+                limits=context.limits,
+                chance=context.clock.random.random(),
             )
             self._show(pause.phase, error=pause.error, retry_in_seconds=pause.seconds)
             if await self._is_respecified_within(pause.seconds):
@@ -197,18 +197,18 @@ class Connection:
             failure = self._failure_of(error)
         finally:
             self._link = self._scope = None
-        served_seconds = 0.0 if self._ready_at is None else self._around.clock.monotonic() - self._ready_at
+        served_seconds = 0.0 if self._ready_at is None else self._context.clock.monotonic() - self._ready_at
         if self._signals.respecified_at is not None:
             return None, served_seconds
         return self._signals.failure or failure, served_seconds
 
     async def _connect_and_serve(self, spec: ServerSpec) -> ConnectFailure | None:
-        around = self._around
-        with around.place_for(spec), anyio.CancelScope() as scope:
+        context = self._context
+        with context.reserve_child(spec), anyio.CancelScope() as scope:
             self._scope = scope
-            scope.deadline = anyio.current_time() + around.limits.connect_seconds
-            async with around.connector(
-                self._key, spec, limits=around.limits, warden=around.warden, observer=self._signals
+            scope.deadline = anyio.current_time() + context.limits.connect_seconds
+            async with context.connector(
+                self._key, spec, limits=context.limits, warden=context.warden, observer=self._signals
             ) as link:
                 tools = await self._list(link)
                 scope.deadline = math.inf
@@ -216,23 +216,23 @@ class Connection:
                 await self._serve(link, spec)
                 self._link = None
         return (
-            ConnectFailure(f"no connection within {around.limits.connect_seconds:g} s")
+            ConnectFailure(f"no connection within {context.limits.connect_seconds:g} s")
             if scope.cancelled_caught
             else None
         )
 
     def _enter_service(self, link: Link, tools: tuple[ToolInfo, ...]) -> None:
-        self._link, self._ready_at = link, self._around.clock.monotonic()
-        self._around.connect_count += 1
+        self._link, self._ready_at = link, self._context.clock.monotonic()
+        self._context.connect_count += 1
         self._show(Phase.READY, tools=tools, connects=self._state.connects + 1)
 
     async def _serve(self, link: Link, spec: ServerSpec) -> None:
         """Stay until the connection is of no use, or not wanted, any more."""
-        clock, signals = self._around.clock, self._signals
+        clock, signals = self._context.clock, self._signals
         looked_at = clock.monotonic()
         while True:
             signals.woken.clear()
-            match plan.in_service(self._service(looked_at), self._around.limits):
+            match plan.in_service(self._service(looked_at), self._context.limits):
                 case plan.Close():
                     return
                 case plan.Wait(seconds):
@@ -246,7 +246,7 @@ class Connection:
                     looked_at = clock.monotonic()
 
     def _service(self, looked_at: float) -> plan.Service:
-        now, signals = self._around.clock.monotonic(), self._signals
+        now, signals = self._context.clock.monotonic(), self._signals
         return plan.Service(
             failure=signals.failure,
             is_respecified=signals.respecified_at is not None,
@@ -269,14 +269,14 @@ class Connection:
 
     async def _list(self, link: Link) -> tuple[ToolInfo, ...]:
         listing, cursor = plan.Listing(), None
-        with anyio.move_on_after(self._around.limits.probe_timeout_seconds):
+        with anyio.move_on_after(self._context.limits.probe_timeout_seconds):
             while True:
                 page = await link.list_tools(cursor)
                 cursor = page.cursor
-                listing = listing.add(page.tools, cursor, self._around.limits)
+                listing = listing.add(page.tools, cursor, self._context.limits)
                 if cursor is None:
                     return listing.tools
-        raise ConnectFailure(f"tools/list: no answer within {self._around.limits.probe_timeout_seconds:g} s")
+        raise ConnectFailure(f"tools/list: no answer within {self._context.limits.probe_timeout_seconds:g} s")
 
     # -- between connections ----------------------------------------------------------------------------------------
 
@@ -311,7 +311,7 @@ class Connection:
         log.info(
             "mcp server", mcp_server=str(self._key), phase=phase, error=self._state.error, tools=len(self._state.tools)
         )
-        self._around.on_change(self._key)
+        self._context.on_change(self._key)
 
 
 def _stop_if_cancelled() -> None:

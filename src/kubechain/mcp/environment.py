@@ -1,6 +1,6 @@
 """What a child process may know: which program is started, and with which variables.
 
-Used by `stdio`. Pure but for the look at the file system that finds the program.
+Pure but for the look at the file system that finds the program.
 
 The program is looked up on the manager's own PATH (and beside the manager's Python, where the tools of its virtual
 environment are), never on one from the spec: that one only holds for what the program starts itself. Of the manager's

@@ -1,6 +1,6 @@
 """HTTP to MCP servers: what may be asked for, how much may come back, and what a failed request means.
 
-Used by `sdk`, which gives this client to the MCP library. The library ends the whole connection when one POST fails,
+The MCP library gets this client. The library ends the whole connection when one POST fails,
 and knows no difference between a request that never left and one whose answer was lost. So failures are told to it
 here as JSON-RPC errors of that one request, with codes of our own (`NOT_SENT`, `LOST`).
 """

@@ -1,6 +1,6 @@
 """Cuts a stream of bytes into lines without ever holding more than one line of bounded length.
 
-Used by `stdio` for what a child writes. Pure.
+Pure.
 """
 
 from __future__ import annotations

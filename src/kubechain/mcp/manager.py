@@ -1,7 +1,4 @@
-"""The face of this package: connections by server, calls to their tools, all ended together.
-
-Used by the manager's composition root, which runs it, and by the controllers of MCPServers and of tool calls.
-"""
+"""Connections by server, calls to their tools, all ended together: what other packages use of this one."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from kubechain.mcp.connection import Clock, Connection, Surroundings
+from kubechain.mcp.connection import Clock, Connection, ConnectionContext
 from kubechain.mcp.errors import NotSent
 from kubechain.mcp.link import Connector, Link, Observer
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ServerState, Statistics
@@ -61,7 +58,7 @@ class ConnectionManager:
             clock: Time and jitter; None: the event loop's time.
             connector: Takes the place of the MCP library in tests.
         """
-        self._around = Surroundings(limits, clock or _LoopClock(), connector, on_change)
+        self._context = ConnectionContext(limits, clock or _LoopClock(), connector, on_change)
         self._connections: dict[ServerKey, Connection] = {}
         self._owners: dict[ServerKey, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -76,12 +73,12 @@ class ConnectionManager:
                 await asyncio.get_running_loop().create_future()
         finally:
             self._tasks = None
-            self._around.warden.close()
+            self._context.warden.close()
 
     def ensure(self, key: ServerKey, spec: ServerSpec) -> ServerState:
         """Have a server connected, in this way; return how that stands. Connects anew when the spec is another."""
         if (connection := self._connections.get(key)) is None:
-            connection = self._connections[key] = Connection(key, spec, self._around)
+            connection = self._connections[key] = Connection(key, spec, self._context)
             self._start(key)
         else:
             connection.respecify(spec)
@@ -136,9 +133,9 @@ class ConnectionManager:
         connections = self._connections.values()
         return Statistics(
             servers=Counter(connection.state.phase for connection in connections),
-            children=self._around.child_count,
+            children=self._context.child_count,
             calls_in_flight=sum(connection.calls_in_flight for connection in connections),
-            connects=self._around.connect_count,
+            connects=self._context.connect_count,
         )
 
     def _start(self, key: ServerKey) -> None:

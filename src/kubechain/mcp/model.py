@@ -1,6 +1,6 @@
 """The plain values that go in and out of this package: what a server is, what it offers, how it is.
 
-Used by every module here and by the controllers. No I/O, no MCP library.
+No I/O, no MCP library.
 """
 
 from __future__ import annotations

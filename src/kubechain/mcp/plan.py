@@ -1,7 +1,4 @@
-"""What the owner of a connection does next. Pure: facts in, a step out; no clock, no waiting, no library.
-
-Used by `connection`.
-"""
+"""What the owner of a connection does next. Pure: facts in, a step out; no clock, no waiting, no library."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A child process with pipes, in a process group of its own that is ended as a whole.
 
-Used by `stdio`. It knows nothing of messages. Started without a shell and without the event loop's own subprocess
+It knows nothing of messages. Children are started without a shell and without the event loop's own subprocess
 machinery: that one starts a thread for each child, and waits for the pipes' end when a grandchild holds them.
 """
 

@@ -1,6 +1,6 @@
 """A child process as a pair of message streams, as the MCP library wants them.
 
-Used by `sdk`, which says how a message is read and written. Everything that a child may do wrong ends here: lines
+The `Codec` says how a message is read and written. Everything that a child may do wrong ends here: lines
 without end, output that is no message, an input that it never reads, a sudden end, children of its own.
 """
 
@@ -123,7 +123,7 @@ async def _read(
     with to_session, contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
         try:
             await _follow(child, to_session)
-            failure = await _obituary(child)
+            failure = await _end_of_process(child)
         except ConnectFailure as error:
             failure = error
         if not child.is_stopping:  # otherwise it is our doing, and no news
@@ -167,7 +167,7 @@ def _message(child: _Child[M], line: bytes | TooLong) -> M | None:
             return child.codec.decode(line) if line.strip() else None
 
 
-async def _obituary(child: _Child[Any]) -> ConnectFailure:
+async def _end_of_process(child: _Child[Any]) -> ConnectFailure:
     """Say how the child ended, with its last words."""
     with anyio.move_on_after(_LAST_WORDS_SECONDS):
         await child.process.wait(_LAST_WORDS_SECONDS)
@@ -194,7 +194,7 @@ async def _log_stderr(child: _Child[Any]) -> None:
     line_count = 0
     while chunk := await child.process.stderr.read(_CHUNK_BYTES):
         for line in splitter.feed(chunk):
-            text = _words(line, child.spec)
+            text = _stderr_text(line, child.spec)
             if not text:
                 continue
             child.last_words = text
@@ -204,6 +204,6 @@ async def _log_stderr(child: _Child[Any]) -> None:
     child.stderr_ended.set()
 
 
-def _words(line: bytes | TooLong, spec: ServerSpec) -> str:
+def _stderr_text(line: bytes | TooLong, spec: ServerSpec) -> str:
     raw = line.head if isinstance(line, TooLong) else line
     return foreign_text(raw.decode(errors="replace"), spec.secrets())

@@ -1,6 +1,6 @@
 """Tells the warden process which process groups live, so that none of them outlives the manager.
 
-Used by `process`. The kernel kills a child with its parent when asked to (see `launcher`), but not the child's own
+The kernel kills a child with its parent when asked to (see `launcher`), but not the child's own
 children; a manager that is killed cannot do it either. One small process for all children can.
 """
 

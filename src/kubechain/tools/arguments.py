@@ -1,6 +1,6 @@
 """The arguments of a call: from the text that a model wrote to a checked dictionary.
 
-Called by the controllers before anything is claimed or carried out, for tools of every kind. Pure. The text is
+To be called before anything is claimed or carried out, for tools of every sort. Pure. The text is
 hostile: nothing in it raises anything but `InvalidArguments`, and what passes can be written as strict JSON again.
 """
 
@@ -164,7 +164,7 @@ def _compiled(schema: str) -> jsonschema_rs.Validator:
     try:
         return jsonschema_rs.validator_for(json.loads(schema), offline=True)
     except jsonschema_rs.ValidationError as error:
-        raise InvalidSchema(f"parameters: not a JSON schema: {_told(error)}") from None
+        raise InvalidSchema(f"parameters: not a JSON schema: {_error_text(error)}") from None
     except (jsonschema_rs.ReferencingError, ValueError, RecursionError) as error:
         raise InvalidSchema(f"parameters: not a JSON schema: {_cut(str(error))}") from None
 
@@ -173,12 +173,12 @@ def _validate(value: Arguments, validator: jsonschema_rs.Validator) -> None:
     if validator.is_valid(value):
         return
     errors = list(islice(validator.iter_errors(value), _SHOWN_ERRORS + 1))
-    told = [_told(error) for error in errors[:_SHOWN_ERRORS]]
+    told = [_error_text(error) for error in errors[:_SHOWN_ERRORS]]
     more = "; and more" if len(errors) > _SHOWN_ERRORS else ""
     raise InvalidArguments(f"arguments: {'; '.join(told)}{more}")
 
 
-def _told(error: jsonschema_rs.ValidationError) -> str:
+def _error_text(error: jsonschema_rs.ValidationError) -> str:
     return f"{_path(error.instance_path)}: {_cut(error.message)}"
 
 

@@ -1,6 +1,6 @@
 """Add, subtract, multiply, divide: numbers as JSON has them.
 
-Used by `builtin`. Pure. Integers stay exact at any size that may be sent; what has no result is an answer in words,
+Pure. Integers stay exact at any size that may be sent; what has no result is an answer in words,
 never an exception and never `inf` or `nan`, which JSON does not know.
 """
 

@@ -1,6 +1,6 @@
 """The functions that KubeChain brings along, each with the words and the schema by which a model knows it.
 
-Looked up by the controllers by `execute.builtin.name`. A builtin is pure: what it needs of the world (the time,
+A builtin is pure: what it needs of the world (the time,
 earlier results) comes in the `Context`. Anything that talks to something outside belongs into another kind of tool.
 """
 

@@ -1,8 +1,8 @@
 """A container per call: the Job that runs it in a cluster, and what came of it. Pure.
 
-Used by the controllers, which create, watch and delete the Job, and by `engine`, which runs the same container without
-a cluster. The Job has the call's name and belongs to it: whoever comes after a crash finds it again, and it goes when
-the call goes. It is never started a second time: no retries, no restarts.
+A caller creates, watches and deletes the Job; `engine` runs the same container without a cluster. The Job has the
+call's name and belongs to it: whoever comes after a crash finds it again, and it goes when the call goes. It is never
+started a second time: no retries, no restarts.
 
 Words and values of the Tool may hold `$(name)`, which stands for an argument. It is filled in here and never by a
 shell. A value that looks like a reference itself stays text: Kubernetes expands `$(NAME)` from the environment, where

@@ -1,6 +1,6 @@
 """Containers on a laptop: a call's container on the local engine, for a control plane that has no cluster behind it.
 
-Called by the controllers in place of a Job, with the same `container.Invocation` and the same meaning. Speaks to Docker
+It takes the place of a Job, with the same `container.Invocation` and the same meaning. Speaks to Docker
 or Podman through their command line, without a shell. A container is named after its call: whoever comes after a crash
 finds it, waits for it and reads its log, and nothing is started a second time. So it is kept until `forget`, which is
 called when the result has been recorded.

@@ -1,6 +1,6 @@
 """Tools that are HTTP endpoints: from a Tool's settings and a call's arguments to an answer for the model.
 
-Called by the controllers under a claim. Sends each request once; follows at most a few redirects, each of them checked
+To be called under a claim. Sends each request once; follows at most a few redirects, each of them checked
 like the first address, and without credentials as soon as they leave the origin that the Tool's author named.
 """
 

@@ -1,6 +1,6 @@
 """One HTTP exchange with an address that was checked: the only module here that opens connections.
 
-Used by `external_api`, once per hop. It follows no redirect, retries nothing, keeps no cookies and no connection, and
+One call is one hop. It follows no redirect, retries nothing, keeps no cookies and no connection, and
 uses no proxy: a proxy would resolve the name again, and a kept connection that the server has just closed would make
 an answer uncertain that need not be. It tells apart what certainly was not sent and what may have been.
 """

@@ -1,6 +1,6 @@
 """JMESPath over a JSON document, with a bound on what a query may cost.
 
-Used by `builtin` for `json_query`. Pure. Both the document and the query come from outside: a query of 200 characters
+Pure. Both the document and the query come from outside: a query of 200 characters
 can double its result thirty times over, so every value that is made along the way is charged to a budget.
 """
 

@@ -1,6 +1,6 @@
 """From a Tool's URL and body and a call's arguments to what is sent: `{name}` stands for an argument.
 
-Used by `external_api`. Pure. Arguments fill in values and never structure: in a URL they are percent-encoded, cannot
+Pure. Arguments fill in values and never structure: in a URL they are percent-encoded, cannot
 leave their path segment, and cannot touch scheme, host or port, so that credentials go where the Tool's author said.
 """
 
