@@ -189,9 +189,11 @@ class ConsoleRenderer:
     """
 
     def __init__(self, *, colour: bool) -> None:
+        """Create a renderer, with or without colours."""
         self._colour = colour
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        """Return the line of an event."""
         rest = dict(event)
         exception = rest.pop("exception", None)
         parts = [

@@ -1,4 +1,4 @@
-"""What holds for every test of the project: examples of a property, time limits, workers."""
+"""What holds for every test of all packages: examples of a property, time limits, workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ settings.register_profile(SHORT, deadline=None, max_examples=20)
 settings.register_profile(LONG, deadline=None, max_examples=100)
 settings.load_profile(SHORT)  # `--hypothesis-profile=long` loads the other one before test modules are imported.
 
-LONGEST_FIRST = ("e2e/test_restarts.py", "e2e", "process", "simulation")
+LONGEST_FIRST = ("test/e2e/test_restarts.py", "test/e2e", "test/process", "test/simulation")
 """What takes longest, so that with several workers none has it still to do when the others are done."""
 
 WORKERS_MORE_THAN_CORES = 1
@@ -36,8 +36,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Set the time limits, and the order in which workers are given the modules."""
     for item in items:
-        if _is_in(item, "e2e") or _is_in(item, "process"):
+        if _is_in(item, "test/e2e") or _is_in(item, "test/process"):
             item.add_marker(pytest.mark.timeout(E2E_TIMEOUT_SECONDS))
     if hasattr(config, "workerinput"):
         items.sort(key=_rank)
