@@ -227,6 +227,34 @@ ALL: Sequence[Mutant] = (
         "httpx2.AsyncHTTPTransport(verify=self._tls, limits=limits)",
         ("test/llm/test_pool.py",),
     ),
+    Mutant(
+        "an object is read back whatever its uid",
+        f"{CONTROLLERS}/frame.py",
+        "return found if found.metadata.uid == obj.metadata.uid else None",
+        "return found",
+        ("test/controllers/test_outcomewriter.py",),
+    ),
+    Mutant(
+        "an own write is dropped for another key",
+        "src/kubechain/runtime/loop.py",
+        "if not (change.own and self._knows(key)):",
+        "if not change.own:",
+        ("test/runtime/test_controller.py",),
+    ),
+    Mutant(
+        "a lease that names another holder counts as alive",
+        "src/kubechain/runtime/liveness.py",
+        "if lease.spec.holder_identity != holder:",
+        "if False:",
+        ("test/runtime/test_liveness.py",),
+    ),
+    Mutant(
+        "a cached Secret is never read again",
+        f"{CONTROLLERS}/secrets.py",
+        "if cached is not None and cached.metadata.resource_version == version:",
+        "if cached is not None:",
+        ("test/controllers/test_secrets.py",),
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from kubechain.controllers import resources
@@ -31,7 +32,8 @@ async def test_a_run_that_took_the_name_of_an_expired_one_stays() -> None:
         await world.apply_walk_through()
         await a_run(world, ttlSecondsAfterFinished=60)
         first = await world.until(is_over, "mine")
-        second = await world.until(lambda run: run.metadata.uid != first.metadata.uid and is_over(run), "mine")
+        async with asyncio.timeout(600):
+            second = await world.until(lambda run: run.metadata.uid != first.metadata.uid and is_over(run), "mine")
         assert second.status.output == "It has none."
         assert wire.count == 1
         # Whatever was on its way has arrived by now: the second run has no time to live.
