@@ -39,7 +39,7 @@ async def plane(options: argparse.Namespace, channel: Channel, stop: asyncio.Eve
             for definition in custom_resource_definitions():
                 made.install_crd(definition)
             channel.tell({"event": "ready"})
-            await tell_gauges(channel, stop, lambda: {"faults": float(faults.suffered.total())})
+            await tell_gauges(channel, stop, lambda: {"faults": float(faults.counts.total())})
 
 
 async def manager(options: argparse.Namespace, channel: Channel, stop: asyncio.Event) -> None:

@@ -110,7 +110,7 @@ def test_the_guide_can_be_pasted_into_a_shell() -> None:
 
 def test_faults_are_announced_and_counted_by_their_place_in_the_file() -> None:
     assert "as in faults.yaml" in guide.text(ready(faults=Path("faults.yaml")), io.StringIO())
-    assert guide.suffered([3, 0]) == "Faults: 3 (3 by rules[0], 0 by rules[1])."
+    assert guide.fault_counts([3, 0]) == "Faults: 3 (3 by rules[0], 0 by rules[1])."
 
 
 def test_with_the_local_model_one_manifest_is_enough() -> None:

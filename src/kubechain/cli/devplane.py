@@ -139,7 +139,7 @@ def _read_faults(options: PlaneOptions, stack: AsyncExitStack) -> Faults | None:
     if options.faults is None:
         return None
     faults = read_faults(options.faults)
-    stack.callback(lambda: show(guide.suffered([faults.suffered[rule] for rule in faults.rules])))
+    stack.callback(lambda: show(guide.fault_counts([faults.counts[rule] for rule in faults.rules])))
     return faults
 
 

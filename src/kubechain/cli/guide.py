@@ -84,7 +84,7 @@ def _facts(ready: Ready, stream: TextIO) -> list[str]:
     return lines
 
 
-def suffered(counts: Sequence[int]) -> str:
+def fault_counts(counts: Sequence[int]) -> str:
     """A summary of the injected faults; `counts` has the number for each rule, in the file's order."""
     each = ", ".join(f"{count} by rules[{index}]" for index, count in enumerate(counts))
     return f"Faults: {sum(counts)} ({each})." if counts else "Faults: the file has no rules."

@@ -1,8 +1,8 @@
-"""Runs the embedded control plane alone, for tests and for trying things out:
+"""Run the API server alone, for tests and for trying things out.
 
     python -m kubechain_apiserver --data-dir data --kubeconfig kubeconfig --port 6443 --crd config/crd/bases
 
-`kubechain dev` is the command for people: it runs the manager as well.
+`kubechain dev` runs the manager as well.
 """
 
 from __future__ import annotations

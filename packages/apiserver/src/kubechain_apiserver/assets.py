@@ -40,10 +40,10 @@ START_SECONDS = 90.0
 """Limit for each wait at the start. It takes about eight seconds on two idle cores; a busy CI machine needs room."""
 
 STOP_SECONDS = 5.0
-"""Limit for a polite end of one process, after which it is killed. etcd and kube-apiserver lose nothing by that."""
+"""Time limit for a process to end after SIGTERM, before SIGKILL. etcd and kube-apiserver lose no data by that."""
 
 POLL_SECONDS = 0.1
-"""Pause between two questions whether a server is ready. None of the three says so on its own."""
+"""Interval at which readiness is polled: none of the three programs reports it."""
 
 TAIL_LINES = 25
 """How much of a log an error quotes: enough for the usage line or the panic that ended the process."""
@@ -58,7 +58,7 @@ class StartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """One server that we started, and where it logs."""
+    """One process that was started, and its log file."""
 
     name: str
     popen: subprocess.Popen[bytes]
@@ -69,7 +69,7 @@ class _Process:
         return "\n".join(lines[-TAIL_LINES:])
 
     def stop(self) -> None:
-        """End the process, politely first, and reap it."""
+        """Send SIGTERM, then SIGKILL after `STOP_SECONDS`, and reap the process."""
         self.popen.terminate()
         try:
             self.popen.wait(STOP_SECONDS)
@@ -96,9 +96,10 @@ def programs_of(environment: Mapping[str, str]) -> Path:
 
 
 class AssetsControlPlane:
-    """A control plane of one's own.
+    """A control plane of etcd, kube-apiserver and, if there is one, kube-controller-manager.
 
     As a context manager it is started on entry and stopped on exit.
+
 
     Attributes:
         folder: Holds the logs, keys and the data, and the kubeconfig unless it is elsewhere.
@@ -138,7 +139,7 @@ class AssetsControlPlane:
 
     @property
     def certificate_authority(self) -> Path:
-        """PEM file to verify the server by: kube-apiserver puts its own authority next to its certificate."""
+        """PEM file to verify the server with: kube-apiserver stores its own authority next to its certificate."""
         return self.folder / "certificates" / "apiserver.crt"
 
     @property
@@ -171,7 +172,7 @@ class AssetsControlPlane:
             self._dropped_at_stop = None
 
     def check(self) -> None:
-        """Make sure that everything started still runs.
+        """Raise if a process has ended.
 
         Raises:
             StartError: A process has ended.
@@ -317,7 +318,7 @@ class AssetsControlPlane:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Loopback ports nobody uses now, held together so that they differ. Another program may yet be quicker."""
+    """Return free loopback ports, all different. Another program may still take one before it is used."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -326,7 +327,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _answers(url: str, certificate: Path, token: str) -> bool:
-    """Whether a GET succeeds; any failure counts as not yet, a certificate that is not written included."""
+    """Whether a GET succeeds; every failure counts as not ready, also a certificate that is not written yet."""
     try:
         trust = ssl.create_default_context(cafile=certificate)
         # No proxy: one that is set for the way out must not be asked for a loopback address.

@@ -1,6 +1,6 @@
-"""A whole control plane in this process: storage, engine, API server, HTTP face, kubeconfig.
+"""A whole control plane in this process: storage, engine, HTTP server, kubeconfig.
 
-Made by `kubechain dev` and by tests. It only puts the parts together and starts and stops them in order.
+It builds the parts and starts and stops them in order.
 
     async with ControlPlane(folder) as plane:
         plane.install_crd(crd)
@@ -36,7 +36,7 @@ from kubechain_apiserver.wire.registry import ResourceInfo
 
 _CRD: Final = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 _AS_INSTALLER: Final = WriteOptions(field_manager="kubechain")
-"""Field manager of the CRDs that we install."""
+"""Field manager of the CRDs that `install_crd` writes."""
 
 
 class ControlPlane:
@@ -49,7 +49,7 @@ class ControlPlane:
         host: A loopback address.
         kubeconfig_path: Where to write the kubeconfig; None means `kubeconfig` in the folder.
         environment: Time and randomness.
-        faults: What clients shall suffer.
+        faults: Faults to inject into requests.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        """Where the API server is reached; known once it was started."""
+        """URL of the API server; known after `start`."""
         return self._http.url
 
     async def start(self) -> Self:
@@ -108,15 +108,15 @@ class ControlPlane:
         await self.stop()
 
     def exchange(self, *, user_agent: str = "kubechain", lost: Lost = ConnectionResetError) -> InProcessExchange:
-        """Return an in-process way to the API server, in the shape of the runtime's seam.
+        """Return an exchange that calls the API server in this process.
 
         Args:
-            lost: Makes what the client takes for a lost connection.
+            lost: Makes the exception that a client expects for a lost connection.
         """
         return InProcessExchange(self.server, headers={"user-agent": user_agent}, lost=lost)
 
     def install_crd(self, crd: JsonObject) -> JsonObject:
-        """Create a CustomResourceDefinition, or bring the one that is there up to date.
+        """Create a CustomResourceDefinition, or update the one that exists.
 
         Raises:
             StatusError: The definition is refused.
@@ -139,7 +139,7 @@ class ControlPlane:
 
 
 def _kept_token(path: Path) -> str:
-    """Return the administrator's token, made on first use."""
+    """Return the administrator's token; it is generated on first use."""
     with suppress(FileNotFoundError):
         token = path.read_text().strip()
         if token:

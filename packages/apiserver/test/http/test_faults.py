@@ -69,7 +69,7 @@ async def test_a_refusal_tells_when_to_come_back_and_changes_nothing() -> None:
     assert (reply.status, reply.headers["retry-after"]) == (429, "3")
     assert json.loads(reply.body)["details"] == {"retryAfterSeconds": 3}
     assert (await ask(client, "POST", MAPS, a_map("a"))).status == 201, "the limit was one"
-    assert faults.suffered.total() == 1
+    assert faults.counts.total() == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the server as a whole does not let happen, whatever the kind: kube-apiserver's NamespaceLifecycle."""
+"""Checks that hold for all kinds, as in kube-apiserver's admission plugin NamespaceLifecycle."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PROTECTED_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 
 
 def check_namespace(core: Core, info: ResourceInfo, namespace: str, name: str) -> None:
-    """Objects are created in namespaces that exist and stay.
+    """Refuse to create an object in a namespace that does not exist or is being deleted.
 
     Raises:
-        StatusError: the namespace is absent (404) or going (403).
+        StatusError: The namespace does not exist (404) or is being deleted (403).
     """
     if not info.namespaced:
         return
@@ -30,10 +30,10 @@ def check_namespace(core: Core, info: ResourceInfo, namespace: str, name: str) -
 
 
 def check_definition(info: ResourceInfo, name: str) -> None:
-    """Objects are created only while their CustomResourceDefinition stays.
+    """Refuse to create an object whose CustomResourceDefinition is being deleted.
 
     Raises:
-        StatusError: the definition is being deleted (403).
+        StatusError: The definition is being deleted (403).
     """
     if info.terminating:
         why = "create not allowed while custom resource definition is terminating"
@@ -41,10 +41,10 @@ def check_definition(info: ResourceInfo, name: str) -> None:
 
 
 def check_delete(info: ResourceInfo, name: str) -> None:
-    """Some namespaces may not be deleted.
+    """Refuse to delete protected namespaces.
 
     Raises:
-        StatusError: this is one of them (403).
+        StatusError: The namespace is protected (403).
     """
     if info.storage_key == NAMESPACES and name in PROTECTED_NAMESPACES:
         raise errors.forbidden("", "namespaces", name, why="this namespace may not be deleted")

@@ -1,6 +1,6 @@
-"""The end of CustomResourceDefinitions: one that is deleted stays until the last of its objects is gone.
+"""Deletion of CustomResourceDefinitions: a definition stays until the last of its objects is gone.
 
-What the controller `crd_finalizer` of apiextensions-apiserver does. It runs after the request that deleted the
+This is what the controller `crd_finalizer` of apiextensions-apiserver does. It runs after the request that deleted the
 definition or removed the last finalizer of an object.
 """
 
@@ -21,7 +21,7 @@ _AS_SERVER = WriteOptions(field_manager="kube-apiserver")
 
 
 class DefinitionCleanup:
-    """Deletes the objects of definitions that are being deleted, and then lets the definitions go."""
+    """Deletes the objects of terminating definitions, then removes the cleanup finalizer."""
 
     def __init__(self, core: Core, writer: Writer, deleter: Deleter) -> None:
         self._core = core
@@ -49,7 +49,7 @@ class DefinitionCleanup:
             self._dirty = True
 
     def collect(self) -> bool:
-        """Delete the objects of terminating definitions; returns whether anything was looked at."""
+        """Process terminating definitions; returns whether there was anything to process."""
         if not self._dirty:
             return False
         self._dirty = False
@@ -60,25 +60,25 @@ class DefinitionCleanup:
         return True
 
     def _delete_objects(self, resource: GroupResource, key: Key) -> None:
-        self._say("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress", key)
+        self._set_condition("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress", key)
         info = self._core.strategies[resource].info
         for record in self._core.store.scan(resource):
             if "deletionTimestamp" not in record.object["metadata"]:
                 self._deleter.delete(info, record.key.namespace, record.key.name, DeleteOptions())
         if not self._core.store.scan(resource):
-            self._let_go(key)
+            self._remove_finalizer(key)
 
-    def _let_go(self, key: Key) -> None:
-        """Remove the finalizer, and with the last finalizer the definition."""
+    def _remove_finalizer(self, key: Key) -> None:
+        """Remove the cleanup finalizer; without other finalizers the definition is deleted."""
         crd = self._core.record(crds.INFO, "", key.name).object
         finalizers = [name for name in crd["metadata"]["finalizers"] if name != crds.CLEANUP_FINALIZER]
         if finalizers:
             self._core.store.put(key, {**crd, "metadata": {**crd["metadata"], "finalizers": finalizers}})
-            self._say("False", "InstanceDeletionCompleted", "removed all instances", key)
+            self._set_condition("False", "InstanceDeletionCompleted", "removed all instances", key)
         else:
             self._core.store.delete(key)
 
-    def _say(self, value: str, reason: str, message: str, key: Key) -> None:
+    def _set_condition(self, value: str, reason: str, message: str, key: Key) -> None:
         """Set the condition `Terminating`."""
         crd = self._core.record(crds.INFO, "", key.name).object
         now = metadata.timestamp(self._core.environment.now())

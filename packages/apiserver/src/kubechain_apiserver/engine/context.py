@@ -1,5 +1,7 @@
-"""The parts that the steps of reading, writing and deleting share: the store, the registry, the strategies, the
-environment."""
+"""What the steps of reading, writing and deleting share.
+
+The store, the registry of resources, the strategy of each kind, time and randomness.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from kubechain_apiserver.wire.registry import GroupResource, Registry, ResourceI
 
 @dataclass(slots=True)
 class Core:
-    """What every step works on."""
+    """The shared state of the engine."""
 
     store: Store
     registry: Registry
@@ -26,10 +28,10 @@ class Core:
     strategies: dict[GroupResource, Strategy] = field(default_factory=dict[GroupResource, Strategy])
 
     def strategy(self, info: ResourceInfo) -> Strategy:
-        """The rules of a resource.
+        """Return the strategy of a resource.
 
         Raises:
-            StatusError: the resource is not served any more (404).
+            StatusError: The resource is not served any more (404).
         """
         strategy = self.strategies.get(info.storage_key)
         if strategy is None:
@@ -37,13 +39,14 @@ class Core:
         return strategy
 
     def key(self, info: ResourceInfo, namespace: str, name: str) -> Key:
+        """Return the storage key of an object."""
         return Key(info.storage_key, namespace if info.namespaced else "", name)
 
     def record(self, info: ResourceInfo, namespace: str, name: str) -> Record:
-        """An object.
+        """Return the record of an object.
 
         Raises:
-            StatusError: there is none (404).
+            StatusError: There is none (404).
         """
         record = self.store.get(self.key(info, namespace, name))
         if record is None:
@@ -52,5 +55,5 @@ class Core:
 
 
 def copied(obj: Any) -> Any:
-    """A deep copy of a JSON value."""
+    """Return a deep copy of a JSON value."""
     return orjson.loads(orjson.dumps(obj))

@@ -1,6 +1,7 @@
-"""From a body to an object in storage form: what it says it is, which fields it has, what strict reading says of them.
+"""Decode a request body into an object in storage form.
 
-Called by `writes` for bodies, by `patching` for what patches made. What a kind makes of its fields is its strategy's.
+Checks its version and kind, finds unknown fields, and applies the results of strict decoding. Rules of a single kind
+are in its strategy.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def decode(
     """Bring a body into storage form, in place.
 
     Args:
-        patched: it is what a patch made of an object, which is refused in other words.
-        applied: it is what server-side apply made, which has looked for unknown fields, and for which a null is a
-            value, of a type that may not fit.
+        patched: The object is the result of a patch; refusals are worded differently.
+        applied: The object is the result of server-side apply, which has reported unknown fields already, and for which
+            a null is a value whose type is checked.
     """
     strategy = core.strategy(info)
     _check_type(core, info, obj, options, patched=patched)
@@ -49,7 +50,7 @@ def decode(
 
 
 def _check_type(core: Core, info: ResourceInfo, obj: JsonObject, options: WriteOptions, *, patched: bool) -> None:
-    """A body names the version and kind of the URL; one of a built-in kind may name neither."""
+    """Check that a body has the version and kind of the URL; for built-in kinds it may leave both out."""
     if why := gojson.wrong_type_meta(obj):
         raise errors.cannot_be_handled(info, why)
     if info.custom:
@@ -64,7 +65,7 @@ def _check_type(core: Core, info: ResourceInfo, obj: JsonObject, options: WriteO
 
 
 def begin_with_type(info: ResourceInfo, obj: JsonObject) -> None:
-    """Put version and kind, which a body of a built-in kind may leave out, where objects have them: first."""
+    """Insert `apiVersion` and `kind`, if missing, and move them to the front."""
     if list(obj)[:2] == ["apiVersion", "kind"] and obj["apiVersion"] and obj["kind"]:
         return
     rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}
@@ -75,7 +76,7 @@ def begin_with_type(info: ResourceInfo, obj: JsonObject) -> None:
 def _refuse_type(
     info: ResourceInfo, strategy: Strategy, obj: JsonObject, options: WriteOptions, *, patched: bool
 ) -> NoReturn:
-    """A custom object of another type was neither pruned nor given defaults: nothing is known of its schema."""
+    """Refuse a custom object of another type, which was neither pruned nor defaulted."""
     version, kind = obj.get("apiVersion") or "", obj["kind"]
     if kind == info.kind and version.rpartition("/")[0] == info.group:
         fields = sorted(obj.keys() - set(META_FIELDS))
@@ -99,7 +100,7 @@ def _first_field(path: str) -> str:
 
 
 def _other_kind(info: ResourceInfo, version: str, kind: str, *, known: bool) -> errors.StatusError:
-    """400 for a body of another built-in kind."""
+    """Return a 400 for a body of another built-in kind."""
     short = version.rpartition("/")[2]
     if version == info.api_version and known:
         why = f"converting (v1.{kind}) to (core.{info.kind}): unknown conversion"
@@ -109,10 +110,10 @@ def _other_kind(info: ResourceInfo, version: str, kind: str, *, known: bool) -> 
 
 
 def report(info: ResourceInfo, found: Sequence[str], options: WriteOptions) -> None:
-    """Refuse, or warn of, fields that the kind does not have or that stand twice.
+    """Refuse unknown or duplicate fields, or send warnings for them, depending on field validation.
 
     Raises:
-        UndecodableError: validation is strict.
+        UndecodableError: Field validation is strict.
     """
     if not found or options.field_validation == "Ignore":
         return
@@ -123,7 +124,7 @@ def report(info: ResourceInfo, found: Sequence[str], options: WriteOptions) -> N
 
 
 def warn_of(error: str, options: WriteOptions) -> None:
-    """Send an error as a warning; an error of YAML that lists several duplicate keys becomes a warning for each."""
+    """Send an error as a warning; a YAML error that lists several duplicate keys becomes one warning for each."""
     for line in error.partition(goyaml.DOUBLED)[2].splitlines() or [error]:
         if line:
             options.warn(line.strip())

@@ -1,4 +1,4 @@
-"""Keeps the registry in step with the CustomResourceDefinitions that are stored."""
+"""Keep the registry in step with the stored CustomResourceDefinitions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubechain_apiserver.wire.registry import GroupResource
 
 
 class Definitions:
-    """Listens to the store; every definition in it becomes resources, strategies, and goes again with it."""
+    """Subscribes to the store, and registers or removes the resources of each definition."""
 
     def __init__(self, core: Core, watchers: Watchers) -> None:
         self._core = core
@@ -55,7 +55,7 @@ class Definitions:
         self._watchers.close(resource)
 
     def _normalize(self, resource: GroupResource) -> None:
-        """Objects read as the new schema says (pruned, with its defaults), without having been written."""
+        """Prune and default stored objects by a changed schema, without a new revision."""
         strategy = self._core.strategies[resource]
         for record in self._core.store.scan(resource):
             obj = copied(record.object)
@@ -67,7 +67,7 @@ class Definitions:
 
 
 def _with_status_managed(crd: JsonObject) -> JsonObject:
-    """The definition as it is found later: the server writes its status by itself, and manages what it writes."""
+    """Return the definition with a managedFields entry of kube-apiserver for its status."""
     fields, _ = fieldsets.compare({"acceptedNames": {}, "conditions": []}, crd["status"], _STATUS)
     own = {"manager": "kube-apiserver", "operation": "Update", "apiVersion": crd["apiVersion"]}
     written = {name: part for name, part in (fields or {}).items() if name != "f:storedVersions"}

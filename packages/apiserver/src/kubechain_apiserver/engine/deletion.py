@@ -1,4 +1,4 @@
-"""Deleting: at once, or by marking an object that finalizers still hold."""
+"""Deletion: at once, or by setting the deletion timestamp of an object that has finalizers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _BY_GARBAGE_COLLECTOR = (metadata.ORPHAN, metadata.FOREGROUND)
 
 
 class Deleter:
-    """Deletes."""
+    """Deletes objects."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     def delete(self, info: ResourceInfo, namespace: str, name: str, options: DeleteOptions) -> tuple[JsonObject, bool]:
-        """Delete, or begin to.
+        """Delete an object, or mark it if finalizers remain.
 
         Returns:
-            the object in its last or its present state, and whether it is gone.
+            The last or the present state of the object, and whether it is gone.
         """
         strategy = self._core.strategy(info)
         admission.check_delete(info, name)
@@ -42,7 +42,7 @@ class Deleter:
         return self._mark(record, finalizers, options), False
 
     def _mark(self, record: Record, finalizers: list[str], options: DeleteOptions) -> JsonObject:
-        """Set the deletion timestamp: whoever owns the finalizers does the rest."""
+        """Set the deletion timestamp; the owners of the finalizers do the rest."""
         strategy = self._core.strategies[record.key.resource]
         new = copied(record.object)
         meta = new["metadata"]
@@ -78,7 +78,7 @@ def _check_preconditions(info: ResourceInfo, record: Record, wanted: Preconditio
 
 
 def _finalizers(meta: JsonObject, propagation: Propagation | None) -> list[str]:
-    """The finalizers with which the deletion begins: the garbage collector's follow from the policy."""
+    """Return the finalizers at the start of the deletion; the propagation policy adds or removes the collector's."""
     present: list[str] = meta.get("finalizers", [])
     if propagation is None:
         return list(present)

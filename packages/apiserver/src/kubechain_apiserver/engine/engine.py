@@ -1,8 +1,7 @@
-"""The engine: what a Kubernetes API server does with objects, without sockets, sleeping or clocks of its own.
+"""The engine: reads, writes, watches and deletes objects, without sockets and without a clock of its own.
 
-The two faces (HTTP and in-process) call it; it is synchronous and deterministic. It only says what happens in which
-order: each step lives in a module of its own. HTTP, content negotiation, discovery and authentication do not belong
-here.
+It is synchronous and deterministic. `requests` calls it; each step is a module of its own. HTTP, content negotiation,
+discovery and authentication do not belong here.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ FROM_NOW: Final = WatchOptions()
 
 
 class Engine:
-    """Every object of the server.
+    """All objects of the server.
 
-    All returned objects are shared with the engine (treat them as read-only); objects handed in are copied.
+    Returned objects are shared with the engine and must not be changed; objects passed in are copied.
 
     Args:
-        storage: where objects are kept; memory by default.
-        environment: time and randomness; the machine's by default.
-        history: how much of the past watches can resume from.
+        storage: Where objects are kept; memory by default.
+        environment: Time and randomness; the machine's by default.
+        history: How much of the past watches can resume from.
     """
 
     def __init__(
@@ -81,11 +80,11 @@ class Engine:
         return str(self._core.store.revision)
 
     def get(self, info: ResourceInfo, namespace: str, name: str) -> JsonObject:
-        """One object. `namespace` is "" for cluster-wide kinds."""
+        """Return one object. `namespace` is "" for cluster-scoped kinds."""
         return self._reader.get(info, namespace, name)
 
     def get_encoded(self, info: ResourceInfo, namespace: str, name: str) -> bytes:
-        """The same as JSON bytes, without parsing anything."""
+        """Return one object as JSON bytes, without parsing it."""
         return self._reader.get_encoded(info, namespace, name)
 
     def list(
@@ -94,7 +93,7 @@ class Engine:
         namespace: str | None = None,
         options: ListOptions = ALL,
     ) -> ListPage:
-        """Objects in order of namespace and name. `namespace` None: of all namespaces."""
+        """Return objects in order of namespace and name. `namespace` None means all namespaces."""
         return self._reader.list(info, namespace, options)
 
     def create(
@@ -104,11 +103,11 @@ class Engine:
         obj: JsonObject,
         options: WriteOptions = WRITE,
     ) -> JsonObject:
-        """Make an object."""
+        """Create an object."""
         return self._finish(info, self._writer.create(info, namespace, obj, options))
 
     def update_makes(self, info: ResourceInfo, namespace: str, name: str) -> bool:
-        """Whether an update of that object would make it: of some kinds it does, when there is none."""
+        """Whether an update of that object would create it: some kinds allow create on update."""
         missing = self._core.store.get(self._core.key(info, namespace, name)) is None
         return missing and self._core.strategy(info).create_on_update
 
@@ -159,7 +158,7 @@ class Engine:
         name: str,
         options: DeleteOptions = DELETE,
     ) -> JsonObject:
-        """Delete, or begin to: returns the reply's body (a Status, or the object while finalizers hold it)."""
+        """Delete an object or begin to; returns a Status, or the object if it is not gone yet."""
         obj, gone = self._deleter.delete(info, namespace, name, options)
         if gone and not self._core.strategy(info).returns_deleted:
             self._settle()
@@ -173,7 +172,7 @@ class Engine:
         selected: ListOptions = ALL,
         options: DeleteOptions = DELETE,
     ) -> ListPage:
-        """Delete all that match; the page holds what was deleted, or begun to be."""
+        """Delete all objects selected; returns the objects that were deleted or marked."""
         page = self.list(info, namespace, selected)
         for record in page.records:
             try:
@@ -190,11 +189,11 @@ class Engine:
         namespace: str | None = None,
         options: WatchOptions = FROM_NOW,
     ) -> Subscription:
-        """Follow changes. A revision that is not kept any more gives one ERROR event (410) and the end."""
+        """Watch changes. A revision that is not kept any more gives one ERROR event (410) and the end of the watch."""
         return self._reader.watch(info, namespace, options)
 
     def statistics(self) -> JsonObject:
-        """Counts for people and tests: objects, revision, watchers, history."""
+        """Return counts of objects, watchers and history, and the revision."""
         return {**self._core.store.statistics(), "watchers": self._watchers.count()}
 
     def close(self) -> None:
@@ -203,7 +202,7 @@ class Engine:
         self._core.store.close()
 
     def _finish(self, info: ResourceInfo, obj: JsonObject) -> JsonObject:
-        """Let what follows from a write happen, and show its result in the version asked for."""
+        """Run the controllers that a write triggers, and return its result in the requested version."""
         self._settle()
         strategy = self._core.strategies.get(info.storage_key)
         view = strategy.view(info) if strategy else None

@@ -1,6 +1,6 @@
-"""Events do not stay: they go an hour after their last write, as in kube-apiserver.
+"""Expiry of Events: an hour after their last write, as in kube-apiserver.
 
-There is no timer in the engine: what is due is deleted after the next write of anything.
+The engine has no timer: what is due is deleted after the next write of any object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kubechain_apiserver.store.storage import Key
 
 
 class EventExpiry:
-    """Remembers when each Event is due; after a restart, their hour begins anew."""
+    """Tracks when each Event is due; a restart begins the hour anew."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -31,7 +31,7 @@ class EventExpiry:
             self._remember(change.key, change.revision)
 
     def collect(self) -> None:
-        """Delete what is due and was not written since."""
+        """Delete the Events that are due and were not written since."""
         while self._due and self._due[0][0] <= self._core.environment.now():
             _, key, revision = self._due.popleft()
             record = self._core.store.get(key)

@@ -1,7 +1,7 @@
-"""The garbage collector: what owns nothing any more goes with its owners.
+"""Garbage collector: deletes objects whose owners no longer exist.
 
-Reacts to changes as they happen; its deletions are made after the request that caused them (`collect`), in a fixed
-order. What kube-controller-manager does in a cluster.
+It does what the garbage collector of kube-controller-manager does. Changes are noted as they happen; deletions are made
+after the request that caused them (`collect`), in a fixed order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MANAGER = "kube-controller-manager"
 
 
 class GarbageCollector:
-    """Follows owner references by uid."""
+    """Tracks owner references by uid."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -30,7 +30,7 @@ class GarbageCollector:
         core.store.subscribe(self._on_change)
 
     def scan(self) -> None:
-        """Look at every object: at start-up, for what happened while nobody listened."""
+        """Examine every object, at start-up."""
         records = [r for resource in list(self._core.strategies) for r in self._core.store.scan(resource)]
         for record in records:
             self._remember(record)
@@ -97,7 +97,7 @@ class GarbageCollector:
     def _is_present(self, owner: JsonObject, dependent: Record) -> bool:
         info = self._core.registry.for_kind(owner.get("apiVersion", ""), owner.get("kind", ""))
         if info is None:
-            # Of a kind that is not known nobody can say that it is gone.
+            # Whether an owner of an unknown kind exists cannot be decided.
             return True
         key = self._alive.get(owner.get("uid", ""))
         return key is not None and key.namespace in {"", dependent.key.namespace} and key.name == owner.get("name")
@@ -126,7 +126,7 @@ class GarbageCollector:
         self._core.store.put(record.key, _changed(record.object, deletion))
 
     def _finish(self, record: Record) -> None:
-        """Do what the collector's own finalizers stand for, then remove them."""
+        """Do what the finalizers `orphan` and `foregroundDeletion` ask for, then remove them."""
         meta = record.object["metadata"]
         finalizers: list[str] = meta.get("finalizers", [])
         uid = meta["uid"]
@@ -169,7 +169,7 @@ class GarbageCollector:
             self._core.store.delete(current.key)
 
     def _patch(self, record: Record, **changes: Any) -> None:
-        """Change metadata as a client does: nobody manages any more what goes."""
+        """Change metadata as a client's patch does; removed fields lose their managers."""
         new = _changed(record.object, changes)
         strategy = self._core.strategies[record.key.resource]
         managed_fields.track(
@@ -187,7 +187,7 @@ class GarbageCollector:
 
 
 def _changed(obj: JsonObject, changes: JsonObject) -> JsonObject:
-    """A copy with other metadata; what is empty goes."""
+    """Return a copy with changed metadata; empty values are removed."""
     new = copied(obj)
     for name, value in changes.items():
         if value in ([], None):

@@ -1,6 +1,6 @@
-"""Namespaces from birth to death: those that exist from the start, and the emptying of those that are deleted.
+"""Namespaces: creates the initial ones, and empties those that are being deleted.
 
-What kube-controller-manager's namespace controller does; runs after the request that deleted the namespace.
+It does what the namespace controller of kube-controller-manager does, after the request that deleted the namespace.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AS_CONTROLLER = WriteOptions(field_manager="kube-controller-manager")
 
 
 class NamespaceLifecycle:
-    """Empties namespaces that are being deleted, and removes them when nothing is left."""
+    """Deletes the content of terminating namespaces, then the namespaces."""
 
     def __init__(self, core: Core, writer: Writer, deleter: Deleter) -> None:
         self._core = core
@@ -34,7 +34,7 @@ class NamespaceLifecycle:
         core.store.subscribe(self._on_change)
 
     def make_initial(self) -> None:
-        """Make the namespaces that every cluster has."""
+        """Create the namespaces that every cluster has."""
         for name in namespaces.AT_START:
             if self._core.store.get(Key(NAMESPACES, "", name)) is None:
                 self._writer.create(namespaces.INFO, "", {"metadata": {"name": name}}, WriteOptions())
@@ -50,7 +50,7 @@ class NamespaceLifecycle:
             self._dirty = True
 
     def collect(self) -> bool:
-        """Delete what is in terminating namespaces; returns whether anything was done."""
+        """Process terminating namespaces; returns whether there was anything to process."""
         if not self._dirty:
             return False
         self._dirty = False
@@ -58,7 +58,7 @@ class NamespaceLifecycle:
             record = self._core.store.get(Key(NAMESPACES, "", name))
             if record is not None and record.object["spec"].get("finalizers"):
                 self._empty(name)
-                self._say_what_remains(name)
+                self._update_conditions(name)
             self._finalize(name)
         return True
 
@@ -70,8 +70,8 @@ class NamespaceLifecycle:
                 if "deletionTimestamp" not in record.object["metadata"]:
                     self._deleter.delete(info, namespace, record.key.name, DeleteOptions(propagation="Background"))
 
-    def _say_what_remains(self, name: str) -> None:
-        """Write the conditions that tell why a namespace that is being deleted is still there."""
+    def _update_conditions(self, name: str) -> None:
+        """Write the conditions that tell why a terminating namespace still exists."""
         record = self._core.record(namespaces.INFO, "", name)
         remaining = {
             str(resource): [_finalizers(one) for one in found]

@@ -1,4 +1,4 @@
-"""PATCH: from the patch to the new object, which is then written like any other."""
+"""PATCH: apply a patch to the present object, then write the result as an update."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Patcher:
         subresource: str,
         options: WriteOptions,
     ) -> tuple[JsonObject, bool]:
-        """The object after the patch, in storage form, and whether it was created."""
+        """Return the patched object in storage form, and whether it was created."""
         strategy = self._core.strategy(info)
         if patch_type == "strategic" and not strategy.strategic:
             accepted = [MEDIA_TYPES[kind] for kind in ("json", "merge", "apply")]
@@ -81,7 +81,7 @@ class Patcher:
         return cast("JsonObject", patches.merge(current, changes))
 
     def _unfit(self, info: ResourceInfo, record: Record, patch_type: PatchType, patch: Any, why: str) -> StatusError:
-        """422: what the patch makes of the object does not have the shape of its kind."""
+        """Return a 422: the patched object does not have the shape of its kind."""
         before = self._current(info, record)
         after = self._apply(info, patch_type, self._current(info, record), patch)
         if patch_type == "strategic":
@@ -125,7 +125,7 @@ class Patcher:
         return updated, False
 
     def _applied_config(self, info: ResourceInfo, patch: Any, namespace: str, name: str, manager: str) -> JsonObject:
-        """The configuration in storage form, without defaults: nobody applied those."""
+        """Return an applied configuration in storage form, without defaults."""
         if not manager:
             wrong = required("fieldManager", "is required for apply patch")
             raise errors.invalid("meta.k8s.io", "PatchOptions", "", causes=causes([wrong]))
@@ -155,14 +155,14 @@ class Patcher:
         return strategy.to_storage(strategy.before_apply(config), info)
 
     def _check_preconditions(self, info: ResourceInfo, record: Record, meta: JsonObject) -> None:
-        """A patch may name the resourceVersion that it is meant for."""
+        """Check the resourceVersion that a patch may contain."""
         version = meta.get("resourceVersion", "")
         if version and version != str(record.revision):
             raise errors.conflict(info.group, info.plural, record.key.name)
 
 
 def _report_text(options: WriteOptions) -> None:
-    """Refuse, or warn of, keys that stand twice in the text of a configuration."""
+    """Refuse duplicate keys in the text of a configuration, or send warnings for them."""
     for text in options.strict_errors:
         if options.field_validation == "Strict":
             raise errors.bad_request(f"error strict decoding patch: {text}")

@@ -1,4 +1,4 @@
-"""Reading: one object, pages of many, and the beginning of watches."""
+"""Reads: get, list with pages, and the start of watches."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ _CONTINUE_EXPIRED = (
 )
 _VERSION_EXPIRED = "The resourceVersion for the provided list is too old."
 _FROM_NOW = -1
-"""Revision in tokens of inconsistent lists: the remainder is read from the present."""
+"""Revision in the token of an inconsistent list: the rest is read from the present state."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
     """One page of a list.
 
-    `remaining` is how many objects follow; None when nothing follows, or when a selector makes it unknown.
-    `shared_start` is the length of what all encoded objects begin with and a list leaves out (built-in kinds: the
-    version and kind).
+    Attributes:
+        remaining: How many objects follow; None if nothing follows or a selector makes it unknown.
+        shared_start: Length of the prefix that all encoded objects share and that a list leaves out: `apiVersion` and
+            `kind` of built-in kinds.
     """
 
     resource_version: str
@@ -51,7 +52,7 @@ class ListPage:
 
     @property
     def items(self) -> list[JsonObject]:
-        """The objects, shared with the engine: read them, never change them."""
+        """The objects, shared with the engine: they must not be changed."""
         if self.view is None:
             return [record.object for record in self.records]
         return [self.view(record.object) for record in self.records]
@@ -68,18 +69,20 @@ class ListPage:
 
 
 class Reader:
-    """Gets, lists, watches."""
+    """Reads objects."""
 
     def __init__(self, core: Core, watchers: Watchers) -> None:
         self._core = core
         self._watchers = watchers
 
     def get(self, info: ResourceInfo, namespace: str, name: str) -> JsonObject:
+        """Return one object."""
         record = self._core.record(info, namespace, name)
         view = self._core.strategy(info).view(info)
         return view(record.object) if view else record.object
 
     def get_encoded(self, info: ResourceInfo, namespace: str, name: str) -> bytes:
+        """Return one object as JSON."""
         record = self._core.record(info, namespace, name)
         view = self._core.strategy(info).view(info)
         return orjson.dumps(view(record.object)) if view else record.data
@@ -97,6 +100,7 @@ class Reader:
         )
 
     def list(self, info: ResourceInfo, namespace: str | None, options: ListOptions) -> ListPage:
+        """Return a page of objects."""
         self._check(options)
         strategy = self._core.strategy(info)
         selection = self.selection(info, namespace, labels=options.label_selector, fields=options.field_selector)
@@ -135,7 +139,7 @@ class Reader:
             raise errors.invalid("meta.k8s.io", "ListOptions", "", causes=causes(found))
 
     def _position(self, options: ListOptions) -> tuple[int, tuple[str, str] | None]:
-        """The revision to list at (0: the present), and the place after which to begin."""
+        """Return the revision to list at (0: the present) and the key to begin after."""
         if options.continue_:
             if options.resource_version not in {"", "0"}:
                 raise errors.bad_request("specifying resource version is not allowed when using continue")
@@ -161,6 +165,7 @@ class Reader:
             raise errors.expired(_CONTINUE_EXPIRED, continue_token=_encode_token(_FROM_NOW, *start)) from error
 
     def watch(self, info: ResourceInfo, namespace: str | None, options: WatchOptions) -> Subscription:
+        """Return a subscription."""
         store = self._core.store
         selection = self.selection(info, namespace, labels=options.label_selector, fields=options.field_selector)
         subscription = Subscription(
@@ -195,17 +200,17 @@ class Reader:
 
 
 def _shared_start(info: ResourceInfo) -> int:
-    """Items of a list of a built-in kind do not repeat its version and kind, as in kube-apiserver."""
+    """Return the length of `apiVersion` and `kind`, which items of a list of a built-in kind do not repeat."""
     if info.custom:
         return 0
     return len(f'{{"apiVersion":"{info.api_version}","kind":"{info.kind}",')
 
 
 def parse_version(version: str) -> int:
-    """A resourceVersion as a revision.
+    """Parse a resourceVersion.
 
     Raises:
-        StatusError: it is none (400).
+        StatusError: It is not a number (400).
     """
     if not (version.isascii() and version.isdigit()):
         text = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
@@ -214,7 +219,7 @@ def parse_version(version: str) -> int:
 
 
 def _watched_version(version: str) -> int:
-    """The same for a watch, which kube-apiserver refuses in another way (500)."""
+    """Parse the resourceVersion of a watch, which kube-apiserver refuses with 500 instead of 400."""
     try:
         return parse_version(version)
     except errors.StatusError as error:

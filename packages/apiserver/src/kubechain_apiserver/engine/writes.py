@@ -1,6 +1,6 @@
 """Creating and replacing objects: the steps of kube-apiserver's generic registry, in its order.
 
-Each kind's own rules come from its strategy. Patches end here as well, once they are applied.
+Rules of a single kind are in its strategy. Patches are written through `Writer.replace` too.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
 NAME_ATTEMPTS = 8
-"""Names tried for `generateName` before a collision is reported: as in kube-apiserver."""
+"""Names tried for `generateName` before a collision is reported, as in kube-apiserver."""
 
 
 class Writer:
-    """Creates and replaces."""
+    """Creates and replaces objects."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     def create(self, info: ResourceInfo, namespace: str, obj: JsonObject, options: WriteOptions) -> JsonObject:
-        """Make an object of a body; returns it in storage form."""
+        """Create an object from a body; returns it in storage form."""
         new = decode(self._core, info, copied(obj), options)
         return self.insert(info, namespace, new, options)
 
     def insert(
         self, info: ResourceInfo, namespace: str, new: JsonObject, options: WriteOptions, *, tracked: bool = False
     ) -> JsonObject:
-        """Make an object of one in storage form.
+        """Create an object that is in storage form.
 
         Args:
-            tracked: `metadata.managedFields` of `new` is already what it shall be (server-side apply).
+            tracked: `metadata.managedFields` of `new` is final (server-side apply).
         """
         strategy = self._core.strategy(info)
         meta = new["metadata"]
@@ -145,10 +145,10 @@ class Writer:
         options: WriteOptions,
         tracked: bool = False,
     ) -> JsonObject:
-        """Put `new`, in storage form and with its preconditions checked, in the place of a record.
+        """Replace a record by `new`, which is in storage form and whose preconditions hold.
 
         Args:
-            tracked: `metadata.managedFields` of `new` is already what it shall be (server-side apply).
+            tracked: `metadata.managedFields` of `new` is final (server-side apply).
         """
         strategy = self._core.strategy(info)
         old = record.object
@@ -213,10 +213,10 @@ def _settle_namespace(meta: JsonObject, namespace: str) -> None:
 
 
 def match_url(meta: JsonObject, namespace: str, name: str) -> None:
-    """A body means the object of the URL.
+    """Check that a body has the name and namespace of the URL.
 
     Raises:
-        StatusError: it names another one, or none (400).
+        StatusError: It has another name or namespace, or no name (400).
     """
     given = meta.get("name", "")
     if not given:
@@ -232,7 +232,7 @@ def match_url(meta: JsonObject, namespace: str, name: str) -> None:
 
 
 def uid_mismatch(info: ResourceInfo, record: Record, uid: str) -> errors.StatusError:
-    """409: the object is another one of the same name."""
+    """Return a 409: the object has another uid than the body."""
     place = "/".join(part for part in (info.group, info.plural, record.key.namespace, record.key.name) if part)
     why = (
         f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "

@@ -1,4 +1,1 @@
-"""The way in: HTTPS on loopback, in-process calls, certificates, the kubeconfig, and injected faults.
-
-What a request means is decided in `requests`.
-"""
+"""HTTPS server on loopback, in-process calls, certificates, kubeconfig, and injected faults."""

@@ -1,7 +1,7 @@
-"""TLS for a server on loopback: a certificate, and the authority that vouches for it.
+"""TLS on loopback: a self-made authority and a server certificate.
 
-Called by `controlplane` at the start. kubectl sends a bearer token over TLS only, so it is needed. The private key
-of the authority is dropped once it has signed: nobody can make further certificates that a kubeconfig of ours trusts.
+kubectl sends bearer tokens over TLS only. The authority's private key is discarded after signing, so that no further
+certificate can be issued that the kubeconfig trusts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kubechain_apiserver.http.private_files import write_private
 
 VALID_DAYS: Final = 365
 RENEW_BEFORE: Final = timedelta(days=7)
-"""A certificate with less left than this is replaced at the start, and with it the kubeconfig."""
+"""A certificate with less time left is replaced at start-up, together with the kubeconfig."""
 
 _CLOCK_SKEW: Final = timedelta(hours=1)
 _ADDRESSES: Final = ("127.0.0.1", "::1")
@@ -31,14 +31,14 @@ _NAMES: Final = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.de
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Where the files are, all in PEM."""
+    """Paths of the PEM files."""
 
     authority: Path
     server: Path
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """Return what a TLS server needs."""
+        """Return the server's TLS context."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.server, self.key)
@@ -46,7 +46,7 @@ class Certificates:
 
 
 def ensure(folder: Path, *, now: datetime) -> Certificates:
-    """Return the certificates kept in a folder, made anew when they are missing, unreadable or about to expire."""
+    """Return the certificates of a folder; they are created if missing, unreadable or about to expire."""
     files = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     if not _is_usable(files, now):
         _write(files, now)

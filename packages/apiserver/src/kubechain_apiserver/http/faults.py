@@ -1,8 +1,7 @@
-"""Faults at will: what a client of an API server may have to suffer, by rules and from a seed.
+"""Fault injection: requests are delayed, refused or lost by rules, reproducibly from a seed.
 
-Stands between a face and the `ApiServer`, so HTTP and in-process clients suffer alike. Made by tests, and by
-`kubechain dev --faults FILE` from the file that `faults_file` reads. Nothing is random but what the seed gives, and
-time is the running loop's, so that a simulation can replay it. What the server does with a request is not its business.
+`Faults.around` wraps the request handler, so that HTTP and in-process clients get the same faults. Randomness comes
+from the seed and time from the running loop, so that a simulation can replay a run.
 
     plane = ControlPlane(faults=Faults([Rule(LoseReply(), verbs={"create"}, probability=0.1)], seed=7))
 """
@@ -37,7 +36,7 @@ _EVERYTHING: Final[frozenset[str]] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The request waits before it is carried out, for a time between the two."""
+    """The request waits before it is carried out, for a random time between the two."""
 
     least_seconds: float
     most_seconds: float
@@ -45,7 +44,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The request is not carried out and answered with that status; `retry_after_seconds` becomes `Retry-After`."""
+    """The request is answered with that status and not carried out; `retry_after_seconds` becomes `Retry-After`."""
 
     status: int = 503
     retry_after_seconds: int | None = None
@@ -53,22 +52,22 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """A list or watch is answered with 410, as when its version is not kept any more."""
+    """A list or watch is answered with 410, as if its revision had expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoseReply:
-    """The request is carried out, then the connection is cut: the client cannot know whether it was."""
+    """The request is carried out, then the connection is closed without a reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoseRequest:
-    """The connection is cut before the request is carried out: to the client the same as `LoseReply`."""
+    """The connection is closed before the request is carried out; a client cannot tell it from `LoseReply`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DropWatch:
-    """A watch is cut, at a time between the two; an event that is due then is lost."""
+    """A watch is closed at a random time between the two; an event due at that time is lost."""
 
     least_seconds: float
     most_seconds: float
@@ -79,14 +78,14 @@ Effect = Delay | Refuse | Expire | LoseReply | LoseRequest | DropWatch
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """Which requests suffer what. Two rules that say the same are two rules: each counts for itself.
+    """Which requests get which fault. Equal rules are counted separately.
 
     Attributes:
-        verbs: As in RBAC, such as `create` and `watch`; empty: all that the effect makes sense for.
+        verbs: As in RBAC, such as `create` and `watch`; empty: all that the fault applies to.
         resources: Plural names, with the subresource if there is one, such as `taskruns/status`; empty: all.
         namespaces: Empty: all.
-        probability: 0 to 1, for each request anew.
-        limit: After so many times it is over; None: never.
+        probability: 0 to 1, drawn for each request.
+        limit: How often the rule applies at most; None: without limit.
     """
 
     effect: Effect
@@ -97,7 +96,7 @@ class Rule:
     limit: int | None = None
 
     def concerns(self, asked: _Asked) -> bool:
-        """Whether a request may suffer it."""
+        """Whether the rule applies to a request."""
         return (
             _in(asked.verb, self.verbs or _sensible(self.effect))
             and _in(asked.resource, self.resources)
@@ -127,46 +126,46 @@ def _sensible(effect: Effect) -> Set[str]:
 
 
 class Faults:
-    """Rules, and the numbers that decide; the rules may be changed at any time.
+    """Rules and a random generator; the rules may be changed at any time.
 
     Args:
-        rules: Each is asked in this order; delays add up, the first other effect counts.
+        rules: Evaluated in this order; delays add up, and of the other faults the first that is drawn applies.
         seed: Equal seeds and requests give equal faults.
     """
 
     def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
         self.rules: list[Rule] = [*rules]
         self.seed = seed
-        self.suffered: Counter[Rule] = Counter()
+        self.counts: Counter[Rule] = Counter()
         self._random = random.Random(seed)  # noqa: S311 - reproducible on purpose
 
     def around(self, server: Handler) -> Handler:
-        """Return the same server with these faults."""
+        """Wrap a handler so that its requests get these faults."""
         return _Faulty(server, self)
 
     def draw(self, request: HttpRequest) -> Sequence[Effect]:
-        """Decide what a request suffers, and count it."""
+        """Draw the faults of a request, and count them."""
         asked = _asked(request)
         if asked is None:
             return ()
         hit = [rule for rule in self.rules if rule.concerns(asked) and self._happens(rule)]
         delays = [rule for rule in hit if isinstance(rule.effect, Delay)]
         others = [rule for rule in hit if not isinstance(rule.effect, Delay)][:1]
-        self.suffered.update(delays + others)
+        self.counts.update(delays + others)
         return [rule.effect for rule in delays + others]
 
     def between(self, least: float, most: float) -> float:
-        """Return a number between the two."""
+        """Return a random number between the two."""
         return self._random.uniform(least, most)
 
     def _happens(self, rule: Rule) -> bool:
-        if rule.limit is not None and self.suffered[rule] >= rule.limit:
+        if rule.limit is not None and self.counts[rule] >= rule.limit:
             return False
         return self._random.random() < rule.probability
 
 
 def _asked(request: HttpRequest) -> _Asked | None:
-    """What a request is about; None for discovery, health and the like, which suffer nothing."""
+    """Return verb and resource of a request; None for discovery, health and the like, which get no faults."""
     path = routes.parse(request.path)
     if path is None:
         return None
@@ -176,17 +175,17 @@ def _asked(request: HttpRequest) -> _Asked | None:
 
 
 class _Faulty:
-    """A server with faults."""
+    """A handler with faults."""
 
     def __init__(self, server: Handler, faults: Faults) -> None:
         self._server = server
         self._faults = faults
 
     async def handle(self, request: HttpRequest, user: User = ADMINISTRATOR) -> HttpResponse:
-        """Answer a request, or not.
+        """Answer a request unless a fault prevents it.
 
         Raises:
-            ConnectionLost: The client shall get no answer.
+            ConnectionLost: The client gets no answer.
         """
         for effect in self._faults.draw(request):
             match effect:
@@ -206,7 +205,7 @@ class _Faulty:
 
 
 def _refusal(effect: Refuse | Expire) -> HttpResponse:
-    """Return the reply of a server that refuses."""
+    """Return the reply of a refused request."""
     if isinstance(effect, Expire):
         error, headers = errors.expired("a fault that was asked for: too old resource version"), {}
     else:
@@ -230,7 +229,7 @@ def _cut(response: HttpResponse, seconds: float) -> HttpResponse:
 
 
 class _CutStream:
-    """A watch that breaks off."""
+    """A watch that is closed early."""
 
     def __init__(self, stream: Stream, seconds: float) -> None:
         self._stream = stream

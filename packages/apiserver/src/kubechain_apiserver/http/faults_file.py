@@ -1,6 +1,6 @@
-"""Reads the file of `kubechain dev --faults`; docs/api-server.md says what may stand in it.
+"""Reads the file of `kubechain dev --faults`, which docs/api-server.md describes.
 
-Strict, because a fault that does not happen for a slip of the pen proves nothing.
+Unknown keys and values are errors: a fault that a typing error disables would go unnoticed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Json = Mapping[str, Any]
 
 
 class FaultsFileError(ValueError):
-    """Raised for a file that does not say what faults there shall be; the message names the place."""
+    """Raised for an invalid file; the message names the place."""
 
 
 def read(path: Path) -> Faults:
-    """Return the faults that a file describes.
+    """Read faults from a file.
 
     Raises:
-        FaultsFileError: It cannot be read, or something in it has no meaning.
+        FaultsFileError: The file cannot be read, or a key or value is invalid.
     """
     try:
         document = yaml.safe_load(path.read_text())
@@ -110,7 +110,7 @@ def _status(value: Any, place: str) -> Effect:
 
 
 def _span(value: Any, place: str) -> tuple[float, float]:
-    """Return two numbers; one alone means exactly that."""
+    """Return a range; a single number is both ends."""
     pair = cast("list[Any]", value if isinstance(value, list) else [value, value])
     if len(pair) == 2 and all(isinstance(item, (int, float)) for item in pair) and 0 <= pair[0] <= pair[1]:
         return float(pair[0]), float(pair[1])
@@ -134,4 +134,4 @@ _EFFECTS: Final[Mapping[str, Callable[[Any, str], Effect]]] = {
     "loseRequest": _switch(LoseRequest()),
     "dropWatchAfterSeconds": lambda value, place: DropWatch(*_span(value, place)),
 }
-"""How each effect is written."""
+"""Parser of each fault, by key."""

@@ -1,8 +1,7 @@
-"""The in-process face: the same requests and the same bytes without a socket, for the manager and for simulations.
+"""In-process client: the same requests and bytes as over HTTP, without a socket.
 
-Shaped as the runtime's `Exchange` (by structure: the layers do not know each other). Nothing can break on the way
-but what `faults` breaks, so the time-outs of the seam have nothing to limit, and silence on a stream only means that
-nothing happened.
+`InProcessExchange` has the methods of `kubechain.runtime.transport.Exchange`; neither package imports the other. Only
+injected faults can fail a request, so the time-outs are accepted and ignored.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from urllib.parse import unquote
 from kubechain_apiserver.wire.http_types import ConnectionLost, Handler, HttpRequest, HttpResponse, Stream
 
 Lost = Callable[[str], Exception]
-"""Makes the exception that says: there is no reply. Nothing but faults that were asked for raises it here."""
+"""Makes the exception for a lost reply; only injected faults raise it here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer; header names are in lower case."""
+    """A whole reply; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,7 +28,7 @@ class Reply:
 
 
 class StreamReply:
-    """An answer that is read line by line."""
+    """A reply that is read line by line."""
 
     def __init__(self, response: HttpResponse, lost: Lost) -> None:
         self.status = response.status
@@ -39,7 +38,7 @@ class StreamReply:
 
     @property
     def lines(self) -> AsyncIterator[bytes]:
-        """Yield the lines of a watch, without their ends, until the server closes it."""
+        """Yield the lines of a watch, without line ends, until the server closes it."""
         return self._lines()
 
     async def _lines(self) -> AsyncIterator[bytes]:
@@ -53,21 +52,21 @@ class StreamReply:
             raise self._lost("the watch was cut") from error
 
     async def read(self) -> bytes:
-        """Return the whole body of an answer that is not a stream."""
+        """Return the whole body of a reply that is not a stream."""
         return self._body if isinstance(self._body, bytes) else b""
 
 
 class InProcessExchange:
-    """Speaks to an API server of this process."""
+    """Sends requests to an API server in this process."""
 
     def __init__(
         self, server: Handler, *, headers: Mapping[str, str] | None = None, lost: Lost = ConnectionResetError
     ) -> None:
-        """Remember the server.
+        """Create an exchange.
 
         Args:
             headers: Added to each request, such as a User-Agent; names in lower case.
-            lost: Makes what the client takes for a lost connection.
+            lost: Makes the exception that the client expects for a lost connection.
         """
         self._server = server
         self._headers = dict(headers or {})
@@ -77,7 +76,7 @@ class InProcessExchange:
     async def send(
         self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
     ) -> Reply:
-        """Send one request and return the whole answer, whatever its status."""
+        """Send one request and return the whole reply, whatever its status."""
         del timeout_seconds
         await asyncio.sleep(0)  # others get their turn, as they would with a socket in between
         response = await self._ask(self._request(method, target, headers, body=body))

@@ -1,7 +1,4 @@
-"""The kubeconfig with which kubectl, and our own manager, reach the embedded control plane.
-
-Called by `controlplane`. It is a file of its own: nothing is ever merged into `~/.kube/config`.
-"""
+"""The kubeconfig of the embedded control plane, a file of its own: nothing is merged into `~/.kube/config`."""
 
 from __future__ import annotations
 

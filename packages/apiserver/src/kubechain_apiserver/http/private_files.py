@@ -1,7 +1,4 @@
-"""Files that hold secrets: readable by their owner only.
-
-Used for the TLS key, the token and the kubeconfig.
-"""
+"""Files with secrets (TLS key, token, kubeconfig), readable by their owner only."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600; replaced in one step, so that nobody reads half of it."""
+    """Write a file of mode 0600, by an atomic replacement."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,6 +1,6 @@
-"""The HTTP face: TLS on loopback, a bearer token, and bodies that last as long as a watch.
+"""The HTTP server: TLS on loopback, bearer tokens, and streamed bodies for watches.
 
-Made by `controlplane`. It moves bytes and asks who somebody is; what a request means is `server`'s business.
+It authenticates and moves bytes; what a request means is decided in `requests.handler`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kubechain_apiserver.wire.authn import ANONYMOUS, Tokens
 from kubechain_apiserver.wire.http_types import ConnectionLost, Handler, HttpRequest, HttpResponse, Stream
 
 _SHUTDOWN_SECONDS: Final = 1.0
-"""How long a stop waits for requests under way. Watches have been ended by then, everything else is instant."""
+"""Time limit of `stop` for requests in progress; watches have been ended by then."""
 
 _KEEP_ALIVE_SECONDS: Final = 120.0
 
@@ -34,7 +34,7 @@ class PortInUseError(Exception):
 
 
 class NotLoopbackError(ValueError):
-    """Raised for an address that other machines could reach: this server is for development only."""
+    """Raised for an address that other machines could reach: the server is for development only."""
 
 
 class HttpServer:
@@ -63,7 +63,7 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where the server is reached; the port is known once it was started."""
+        """URL of the server; the port is known after `start`."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"https://{host}:{self._port}"
 
@@ -95,7 +95,7 @@ class HttpServer:
         self._port = runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """End every watch, finish what is under way, and close all connections. May be called again."""
+        """End every watch, finish the requests in progress, and close all connections. May be called again."""
         for stream in tuple(self._streams):
             await stream.aclose()
         if self._runner is not None:
@@ -168,13 +168,13 @@ def _translated(request: web.BaseRequest, body: bytes) -> HttpRequest:
 
 
 def _hang_up(request: web.BaseRequest) -> None:
-    """Cut the connection without a word, as a machine does that goes down."""
+    """Abort the connection without a reply, as a crash would."""
     if request.transport is not None:
         request.transport.abort()
 
 
 def _hung_up(request: web.BaseRequest) -> web.Response:
-    """The same where no answer has begun; what is returned reaches nobody."""
+    """Abort the connection before a reply has begun; the returned response is never sent."""
     _hang_up(request)
     return web.Response(status=500)
 

@@ -1,4 +1,4 @@
-"""What each kind means: validation, defaults, and what its status path may change.
+"""Rules of each kind: validation, defaults, and what a status update may change.
 
-Custom kinds share one strategy; built-in kinds have a module each in `builtin`.
+All custom kinds share one strategy; each built-in kind has a module in `builtin`.
 """

@@ -1,4 +1,4 @@
-"""The rules of kinds that CRDs define."""
+"""The strategy of kinds that CRDs define."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RULES_SKIPPED = (
 
 
 class Version:
-    """One version of a custom kind, with its schema prepared."""
+    """One version of a custom kind, with its compiled schema."""
 
     def __init__(self, info: ResourceInfo) -> None:
         self.info = info
@@ -42,7 +42,7 @@ class Version:
 
     @property
     def rules(self) -> rules.Rules:
-        """Compiled at first use: start-up does not pay for kinds that nobody writes."""
+        """CEL rules, compiled on first use: start-up does not compile rules of kinds that are never written."""
         if self._rules is None:
             self._rules = rules.Rules(self.node)
         return self._rules

@@ -1,7 +1,4 @@
-"""Rules of `metadata` that hold for every kind: what is valid, what may change, what the server fills in.
-
-Called by the writing steps (`create`, `update`) and by the strategies of kinds.
-"""
+"""Rules of `metadata` for all kinds: validation, permitted changes, and fields that the server sets."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ def timestamp(seconds: float) -> str:
 
 
 def of(obj: JsonObject) -> JsonObject:
-    """The object's metadata, made when absent."""
+    """Return the object's metadata; it is created if absent."""
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         metadata = obj["metadata"] = {}
@@ -45,13 +42,13 @@ def of(obj: JsonObject) -> JsonObject:
 
 
 def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
-    """Bring metadata to the form in which it is kept: known fields, without nulls and empty collections.
+    """Bring metadata into storage form: known fields only, without nulls and empty collections.
 
     Returns:
-        the unknown fields, which are dropped.
+        The unknown fields, which are dropped.
 
     Raises:
-        StatusError: a value has a type that metadata cannot hold.
+        StatusError: A value has a wrong type.
     """
     _check_object(obj.get("metadata"), info)
     metadata = of(obj)
@@ -67,7 +64,7 @@ def decode(obj: JsonObject, info: ResourceInfo) -> list[str]:
 
 
 def _without_nulls(name: str, value: Any) -> Any:
-    """What Go makes of null in a map or a list: the zero value."""
+    """Replace nulls in a map or list by the zero value, as Go does."""
     if isinstance(value, dict):
         fields = cast("JsonObject", value)
         if None in fields.values():
@@ -86,13 +83,13 @@ def _check_object(given: Any, info: ResourceInfo) -> None:
 
 
 def wipe_system_fields(metadata: JsonObject) -> None:
-    """Drop what a client may not bring into a new object."""
+    """Remove the fields that only the server may set on a new object."""
     for name in _SYSTEM_FIELDS:
         metadata.pop(name, None)
 
 
 def check_create(metadata: JsonObject, *, namespaced: bool, rule: names.NameRule) -> list[FieldError]:
-    """Complaints about the metadata of a new object."""
+    """Return the errors of the metadata of a new object."""
     found: list[FieldError] = []
     prefix, name = metadata.get("generateName", ""), metadata.get("name", "")
     if prefix:
@@ -122,7 +119,7 @@ def _check_common(metadata: JsonObject) -> list[FieldError]:
 
 
 def check_labels(labels: dict[str, str], path: str) -> list[FieldError]:
-    """Complaints about labels."""
+    """Return the errors of labels."""
     found: list[FieldError] = []
     for key, value in labels.items():
         found += [invalid(path, key, text) for text in names.label_key(key)]
@@ -178,11 +175,11 @@ def _check_owner(owner: JsonObject, path: str) -> list[FieldError]:
 
 
 def check_update(new: JsonObject, old: JsonObject, *, declarative: bool) -> list[FieldError]:
-    """Complaints about how metadata changed.
+    """Return the errors of changes of metadata.
 
     Args:
-        declarative: the kind has rules that are declared, as built-in ones have: each error comes once. Of other
-            kinds kube-apiserver looks at the state once, and at the change twice.
+        declarative: The kind has declarative validation, as built-in kinds have: each error is reported once. For other
+            kinds kube-apiserver validates the state once and the change twice.
     """
     state = _check_common(new)
     change = _check_change(new, old) + state
@@ -191,7 +188,7 @@ def check_update(new: JsonObject, old: JsonObject, *, declarative: bool) -> list
 
 
 def check_core_finalizers(metadata: JsonObject) -> list[FieldError]:
-    """Complaints about finalizers of the core group's kinds, which must be well known or have a domain."""
+    """Return the errors of finalizers of core kinds, which must be well known or have a domain."""
     text = "name is neither a standard finalizer name nor is it fully qualified"
     return [
         invalid(f"metadata.finalizers[{index}]", name, text)
@@ -218,7 +215,7 @@ def _check_change(new: JsonObject, old: JsonObject) -> list[FieldError]:
 
 
 def inherit(new: JsonObject, old: JsonObject) -> None:
-    """Carry over what a client cannot change, or need not repeat."""
+    """Copy the fields that a client cannot change or need not repeat."""
     if "generation" in old:
         new["generation"] = old["generation"]
     else:
@@ -233,5 +230,5 @@ def inherit(new: JsonObject, old: JsonObject) -> None:
 
 
 def generated_name(prefix: str, suffix: str) -> str:
-    """The name that follows from `generateName`."""
+    """Return the name for a `generateName` and a suffix."""
     return f"{prefix[:GENERATED_PREFIX_LIMIT]}{suffix}"

@@ -1,7 +1,6 @@
-"""Resources that are answered and not stored: who am I, what may I do, and tokens for service accounts.
+"""Answers of access reviews and token requests, which are not stored.
 
-The request handler calls this before it asks the engine; `openapi.unstored` lists the resources. Whoever may reach this
-server may do everything, so every review says yes. How tokens are made is in `authn`.
+Everybody who is authenticated may do everything, so every review allows. `openapi.unstored` lists these resources.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
 TOKEN_SECONDS: Final = 3600
-"""How long a token lives when the request does not say: kube-apiserver's default."""
+"""Default life of a token, as in kube-apiserver."""
 
 SHORTEST_TOKEN_SECONDS: Final = 600
-"""What may be asked for at least: kube-apiserver's bound."""
+"""Minimum life of a token, as in kube-apiserver."""
 
 
 Answer = Callable[[JsonObject, User], JsonObject]
@@ -69,7 +68,7 @@ def token_request(request: JsonObject, account: JsonObject, *, tokens: Tokens, n
     """Return a TokenRequest with a new token for a service account.
 
     Raises:
-        StatusError: 422, too short a life is asked for.
+        StatusError: The requested life is too short (422).
     """
     metadata: dict[str, Any] = account["metadata"]
     spec: JsonObject = request.get("spec") or {}

@@ -1,7 +1,7 @@
-"""What a kind decides about its objects, while the steps of a write are the same for all.
+"""The strategy of a kind: what it decides within the steps of a write that are the same for all kinds.
 
-A `Strategy` belongs to one resource; `custom` has the one for CRDs' kinds, `builtin` those of built-in kinds.
-Strategies see objects only: no storage, no requests.
+`custom` has the strategy of custom kinds, `builtin` those of built-in kinds. A strategy sees objects only, no storage
+and no requests.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from kubechain_apiserver.wire.registry import GroupResource, ResourceInfo
 
 
 class Strategy:
-    """The rules of a built-in kind without peculiarities; others override what is special to them.
+    """The default strategy of built-in kinds, which others override.
 
     Attributes:
-        name_rule: what names are valid.
+        name_rule: Validates names.
         unconditional_update: PUT without a resourceVersion is allowed.
-        returns_deleted: the reply to DELETE is the object instead of a Status.
-        strategic: patches may be strategic merge patches.
-        create_on_update: PUT of what does not exist creates it.
-        blank: what every object has from the start, which nobody manages therefore.
-        untracked: fields that the server itself sets, which nobody manages either.
+        returns_deleted: DELETE is answered with the object instead of a Status.
+        strategic: Strategic merge patches are supported.
+        create_on_update: PUT creates an object that does not exist.
+        blank: Fields that every new object has, which nobody manages.
+        untracked: Fields that the server sets, which nobody manages.
     """
 
     name_rule: names.NameRule = staticmethod(names.subdomain_name)
@@ -46,6 +46,7 @@ class Strategy:
 
     @property
     def resource(self) -> GroupResource:
+        """The resource in which objects are stored."""
         return self.info.storage_key
 
     @cached_property
@@ -53,11 +54,11 @@ class Strategy:
         return compile_schema(self.info.schema or {})
 
     def node(self, info: ResourceInfo) -> Node:
-        """The schema of a version."""
+        """Return the schema of a version."""
         return self._node
 
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
-        """Bring an object of a version into that version's proper form, in place; returns its unknown fields."""
+        """Decode an object of a version, in place; returns its unknown fields."""
         node = self.node(info)
         if not info.custom:
             typecheck.check(obj, node, info)
@@ -69,76 +70,76 @@ class Strategy:
         return sorted(unknown) if info.custom else unknown
 
     def drop_nulls(self, obj: JsonObject, info: ResourceInfo) -> None:
-        """Remove, in place, nulls that mean nothing; built-in kinds never have any, once decoded."""
+        """Remove nulls without meaning, in place; decoded objects of built-in kinds have none."""
 
     def before_apply(self, config: JsonObject) -> JsonObject:
-        """Bring an applied configuration, which has no defaults, into the form that is kept."""
+        """Convert an applied configuration, which has no defaults, to the form that is stored."""
         return config
 
     def to_storage(self, obj: JsonObject, info: ResourceInfo) -> JsonObject:
-        """Convert from a version to the stored one."""
+        """Convert from a version to the storage version."""
         return obj
 
     def view(self, info: ResourceInfo) -> View | None:
-        """How stored objects become those of a version; None when they are alike."""
+        """Return the conversion from the storage version to a version; None if they are equal."""
         return None
 
     def read_field(self, obj: JsonObject, path: str) -> str:
-        """The value of a field label."""
+        """Return the value of a field selector's path."""
         return read_path(obj, path)
 
     def prepare_create(self, new: JsonObject) -> None:
-        """Fill in and clear what a creator does not decide."""
+        """Set or clear fields of a new object that the client does not decide, in place."""
 
     def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:
-        """Reset what this endpoint may not change, in place."""
+        """Reset fields that this endpoint may not change, in place."""
 
     def validate_create(self, new: JsonObject, found: list[FieldError], info: ResourceInfo) -> list[FieldError]:
-        """Complaints besides those about metadata, which are `found` already. `info` is the version asked for."""
+        """Return errors besides those of metadata, which are in `found`. `info` is the requested version."""
         return self.validate(new)
 
     def validate_update(
         self, new: JsonObject, old: JsonObject, found: list[FieldError], info: ResourceInfo
     ) -> list[FieldError]:
-        """Complaints besides those about metadata, which are `found` already. `info` is the version asked for."""
+        """Return errors besides those of metadata, which are in `found`. `info` is the requested version."""
         return self.validate(new)
 
     def validate(self, new: JsonObject) -> list[FieldError]:
-        """Complaints about a state, however it came about."""
+        """Return the errors of a state, of new and changed objects alike."""
         return []
 
     def rule_errors(self, obj: JsonObject) -> list[FieldError]:
-        """Complaints about an object that is none of the kind, as it came."""
+        """Return the errors of CEL rules on an object of another kind, as it was sent."""
         return []
 
     def warnings(self, new: JsonObject, old: JsonObject | None) -> list[str]:
-        """Texts for `Warning` headers."""
+        """Return texts for `Warning` headers."""
         return []
 
     def begin_deletion(self, obj: JsonObject, now: str) -> JsonObject | None:
-        """The object at the beginning of its deletion, where a kind has a beginning of its own; None for all others."""
+        """Return the object at the beginning of its deletion, for kinds that differ from all others; else None."""
         return None
 
     def holds_deletion(self, obj: JsonObject) -> bool:
-        """Whether something besides `metadata.finalizers` keeps the object from going."""
+        """Whether something besides `metadata.finalizers` prevents the deletion."""
         return False
 
     def mark_deleting(self, new: JsonObject) -> None:
-        """Show in the object that its deletion has begun, in place."""
+        """Change the status when the deletion begins, in place."""
 
 
 _OMITTED_WHEN_EMPTY = ("data", "binaryData", "secrets", "imagePullSecrets")
 
 
 def _drop_empty(obj: JsonObject) -> None:
-    """Leave out, in place, what Go's `omitempty` leaves out."""
+    """Remove, in place, fields that Go's `omitempty` leaves out."""
     for name in _OMITTED_WHEN_EMPTY:
         if obj.get(name) in ({}, []):
             del obj[name]
 
 
 def keep_only(new: JsonObject, old: JsonObject, *fields: str) -> None:
-    """Reset everything but `fields` (and what the server tracks of who manages what) to the old state, in place."""
+    """Reset everything but `fields`, managedFields and the resourceVersion to the old state, in place."""
     kept = {name: new[name] for name in fields if name in new}
     managed = new["metadata"].get("managedFields")
     version = new["metadata"].get("resourceVersion")

@@ -1,7 +1,4 @@
-"""Server-side apply: a manager says what it wants of an object, and what it stops wanting goes.
-
-Computes the new object and its `managedFields`; `patching` writes them.
-"""
+"""Server-side apply: computes the new object and its `managedFields`; `engine.patching` writes them."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from kubechain_apiserver.wire.json_types import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """Who applies, to which version and part of an object."""
+    """The manager that applies, the version of its configuration, and the subresource."""
 
     name: str
     api_version: str
@@ -27,17 +24,18 @@ class Manager:
 
     @property
     def own(self) -> JsonObject:
+        """Return the identifying fields of its managedFields entry."""
         return {"manager": self.name, "operation": "Apply", "apiVersion": self.api_version}
 
 
 def apply(live: JsonObject, config: JsonObject, *, node: Node, manager: Manager, force: bool, now: str) -> JsonObject:
-    """The object after the configuration is applied, with its `managedFields`.
+    """Return the object after the configuration is applied, with its `managedFields`.
 
     Args:
-        live: the present object; of a new one only `metadata` (and what identifies it).
+        live: The present object; of a new one only `metadata` and the fields that identify it.
 
     Raises:
-        StatusError: others manage what would change, and `force` is not set (409).
+        StatusError: Other managers own fields that would change, and `force` is not set (409).
     """
     entries: list[JsonObject] = live["metadata"].get("managedFields", [])
     others = [entry for entry in entries if not _is_own(entry, manager)]
@@ -81,7 +79,7 @@ def _others_after(others: list[JsonObject], changed: FieldSet, removed: FieldSet
 
 
 def merge(live: Any, config: Any, node: Node | None) -> Any:
-    """The configuration laid over the present state."""
+    """Merge the configuration into the present state."""
     if not fieldsets.is_granular(config, node):
         return config
     if isinstance(config, dict) and isinstance(live, dict):
@@ -99,7 +97,7 @@ def _merge_maps(live: JsonObject, config: JsonObject, node: Node | None) -> Json
 
 
 def _merge_lists(live: list[Any], config: list[Any], node: Node | None) -> list[Any]:
-    """Sets and associative lists: entries are found by value or key; new ones follow those that were there."""
+    """Merge sets and associative lists: items are matched by value or key, and new ones are appended."""
     schema = node.items if node else None
     wanted = {fieldsets.element_of(item, node): item for item in config}
     result: list[Any] = []
@@ -110,7 +108,7 @@ def _merge_lists(live: list[Any], config: list[Any], node: Node | None) -> list[
 
 
 def _prune(value: Any, previous: FieldSet, kept: FieldSet, node: Node | None) -> Any:
-    """Remove what was applied before, is not any more, and nobody else manages."""
+    """Remove fields that were applied before, are not applied any more, and have no other manager."""
     if not previous or not fieldsets.is_granular(value, node):
         return value
     left: list[tuple[str, Any]] = []

@@ -1,7 +1,7 @@
-"""Who manages which field: `metadata.managedFields`, kept on every write.
+"""`metadata.managedFields`: which manager owns which field, updated on every write.
 
-An update takes over what it changes, and drops what it removes from everybody's set. What server-side apply does with
-it is in `apply`.
+An update takes over the fields that it changes, and removes deleted fields from all entries. Server-side apply is in
+`apply`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ UNTRACKED = {
     "f:managedFields",
     "f:resourceVersion",
 }
-"""Parts of metadata that nobody manages."""
+"""Fields of metadata that have no manager."""
 
 UPDATE_LIMIT = 10
-"""Entries of updates that are kept apart: as in kube-apiserver, older ones are put together."""
+"""Entries of updates that are kept apart; older ones are merged, as in kube-apiserver."""
 
 ANCIENT = "ancient-changes"
 
@@ -41,11 +41,11 @@ def track(
     subresource: str,
     now: str,
 ) -> None:
-    """Bring `managedFields` of `new` up to date after an update by `manager`, in place.
+    """Update `managedFields` of `new` after an update by `manager`, in place.
 
     Args:
-        blank: what every object of the kind has from the start, which its creator does not manage therefore.
-        untracked: fields that the server itself sets.
+        blank: Fields that every object of the kind has from the start, which its creator does not manage.
+        untracked: Fields that the server sets.
     """
     before = _entries_before(new, old, subresource)
     before_it = blank if old is None else old
@@ -64,9 +64,9 @@ def track(
 
 
 def _entries_before(new: JsonObject, old: JsonObject | None, subresource: str) -> list[JsonObject]:
-    """The entries to go on from: a writer may rewrite them, or reset them with one that is empty.
+    """Return the entries to continue from: a writer may replace them, or reset them with an empty one.
 
-    Who does not understand them, and sends none or broken ones, does not lose them.
+    A client that sends no entries or invalid ones does not lose them.
     """
     present: list[JsonObject] = old["metadata"].get("managedFields", []) if old else []
     given: list[JsonObject] = new["metadata"].get("managedFields", [])
@@ -87,7 +87,7 @@ def _without_fields(obj: JsonObject, names: tuple[str, ...]) -> JsonObject:
 
 
 def strip(found: FieldSet) -> FieldSet:
-    """Leave out what nobody manages."""
+    """Remove fields without a manager from a set."""
     result = {element: part for element, part in found.items() if element not in {"f:apiVersion", "f:kind"}}
     meta = result.pop("f:metadata", None)
     if meta:
@@ -98,7 +98,7 @@ def strip(found: FieldSet) -> FieldSet:
 
 
 def _without(entries: list[JsonObject], changed: FieldSet, removed: FieldSet) -> list[JsonObject]:
-    """Everybody's entries without what is changed now by another, or gone."""
+    """Return all entries without fields that another manager changed or that were removed."""
     result: list[JsonObject] = []
     for entry in entries:
         rest = fieldsets.root_difference(entry["fieldsV1"], changed) if changed else entry["fieldsV1"]
@@ -120,13 +120,13 @@ def _add(entries: list[JsonObject], own: JsonObject, subresource: str, fields: F
 
 
 def make_entry(own: JsonObject, subresource: str, fields: FieldSet, now: str) -> JsonObject:
-    """An entry of `managedFields`."""
+    """Return an entry of `managedFields`."""
     entry = {**own, "time": now, "fieldsType": "FieldsV1", "fieldsV1": fieldsets.ordered(fields)}
     return {**entry, "subresource": subresource} if subresource else entry
 
 
 def is_by(entry: JsonObject, own: JsonObject, subresource: str) -> bool:
-    """Whether an entry is that of a manager, for an operation, a version and a subresource."""
+    """Whether an entry has this manager, operation, version and subresource."""
     same = all(entry.get(name) == value for name, value in own.items())
     return same and entry.get("subresource", "") == subresource
 
@@ -136,7 +136,7 @@ def _order(entry: JsonObject) -> tuple[bool, str, str]:
 
 
 def _capped(entries: list[JsonObject]) -> list[JsonObject]:
-    """Put the oldest updates together when there are too many."""
+    """Merge the oldest entries of updates if there are too many."""
     updates = [entry for entry in entries if entry["operation"] == "Update"]
     excess = len(updates) - UPDATE_LIMIT
     if excess <= 0:
@@ -152,12 +152,12 @@ def _capped(entries: list[JsonObject]) -> list[JsonObject]:
 
 
 def sort(entries: list[JsonObject]) -> list[JsonObject]:
-    """The order in which entries are kept."""
+    """Return entries in the order in which they are stored."""
     return sorted(entries, key=_order)
 
 
 def equal_but_for_times(new: JsonObject, old: JsonObject) -> bool:
-    """Whether a write would change nothing but the times in `managedFields`."""
+    """Whether two objects differ at most in the times of `managedFields`."""
     if new == old:
         return True
     return _timeless(new) == _timeless(old)

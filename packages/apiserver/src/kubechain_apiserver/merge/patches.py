@@ -1,6 +1,6 @@
-"""Patches that are computed from the object alone: JSON patch (RFC 6902) and JSON merge patch (RFC 7386).
+"""JSON patch (RFC 6902) and JSON merge patch (RFC 7386).
 
-Strategic merge patches are in `strategic`, server-side apply in `apply`. All of them end in `writes.Writer.replace`.
+Strategic merge patches are in `strategic`, server-side apply in `apply`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.json_types import JsonObject
 
 OPERATIONS_LIMIT = 10_000
-"""Most operations in one JSON patch: kube-apiserver's `maxJSONPatchOperations`."""
+"""Maximum operations in one JSON patch: kube-apiserver's `maxJSONPatchOperations`."""
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """Apply a merge patch; `target` is changed in place where it can be."""
+    """Apply a merge patch; `target` is changed in place where possible."""
     if not isinstance(patch, dict):
         return patch
     changes = cast("JsonObject", patch)
@@ -35,7 +35,7 @@ def apply_json_patch(target: JsonObject, operations: Any) -> JsonObject:
     """Apply a JSON patch.
 
     Raises:
-        StatusError: it is not one (400), is too long (413), or does not fit the object (422).
+        StatusError: It is malformed (400), too long (413), or does not fit the object (422).
     """
     if not isinstance(operations, list):
         text = "json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
@@ -59,7 +59,7 @@ def _apply_one(target: JsonObject, operation: Any) -> JsonObject:
 
 
 def _as_in_go(target: JsonObject, operation: Any) -> Any:
-    """The library of kube-apiserver lets `replace` add a field that is not there."""
+    """Turn `replace` of an absent field into `add`, as kube-apiserver's library does."""
     if not isinstance(operation, dict):
         return operation
     fields = cast("JsonObject", operation)

@@ -1,7 +1,7 @@
-"""Strategic merge patches: merge patches that know which lists are keyed, for built-in kinds.
+"""Strategic merge patches, for built-in kinds.
 
 Which lists are merged, and by which key, is in the schemas (`x-kubernetes-patch-strategy`,
-`x-kubernetes-patch-merge-key`) and, for metadata, here.
+`x-kubernetes-patch-merge-key`); for metadata it is here.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _ORDER = "$setElementOrder/"
 
 
 def merge(target: JsonObject, patch: JsonObject, schema: JsonObject) -> JsonObject:
-    """Apply a patch to an object of a kind; `target` is changed in place.
+    """Apply a patch to an object; `target` is changed in place.
 
     Raises:
-        StatusError: a directive is not one (500).
+        StatusError: A directive is invalid (500).
     """
     return _merge_fields(target, patch, schema, root=True)
 
@@ -66,7 +66,7 @@ def _retain(target: JsonObject, patch: JsonObject) -> None:
 
 
 def _texts(value: Any, what: str) -> list[str]:
-    """The texts of a directive: where kube-apiserver has no check, it breaks the connection."""
+    """Return the strings of a directive; where kube-apiserver does not check, it closes the connection."""
     if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
         return cast("list[str]", value)
     raise errors.bad_request(f"invalid patch format of {what}")
@@ -138,7 +138,7 @@ def _itself(item: Any) -> Any:
 
 
 def _in_order(items: list[Any], order: list[Any] | None, key: Callable[[Any], Any]) -> list[Any]:
-    """Items in the order that the patch wishes; those that it does not name keep their places at the end."""
+    """Return items in the order that the patch asks for; others stay at the end."""
     if not order:
         return items
     rank = {value: index for index, value in enumerate(order)}

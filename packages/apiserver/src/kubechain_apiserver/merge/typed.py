@@ -1,6 +1,6 @@
-"""Whether an applied configuration has the types of its schema, in the words of Kubernetes' merge library.
+"""Type check of an applied configuration against its schema, with the messages of structured-merge-diff.
 
-`patching` asks before it applies: where a list has no keys to merge by, or one twice, nothing can be merged.
+Server-side apply needs it: a list map cannot be merged if an item has no key, or two have the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SCALARS: dict[str, tuple[type, ...]] = {
 
 
 def conforms(value: Any, node: Node | None) -> bool:
-    """Whether `check` has nothing to complain of, answered fast."""
+    """Whether `check` would find no error, computed quickly."""
     if value is None or node is None or not node.type:
         return True
     match node.type:
@@ -61,7 +61,7 @@ def _key(item: JsonObject, node: Node) -> Any:
 
 
 def check(value: Any, node: Node | None, path: str = "") -> list[str]:
-    """Complaints about a value at `path`; of an unknown field only, when there is one."""
+    """Return the errors of a value at `path`; of an unknown field only, if there is one."""
     if value is None or node is None or not node.type:
         return []
     match node.type:
@@ -126,7 +126,7 @@ def _items(value: list[Any], node: Node, path: str) -> list[str]:
 
 
 def _no_element(item: Any, node: Node) -> str:
-    """Why an item cannot be told from the others of its list."""
+    """Return why an item has no identity in its list."""
     if node.list_type == "set":
         alone = "associative list without keys has an element that's"
         match item:

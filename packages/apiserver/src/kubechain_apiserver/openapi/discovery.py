@@ -1,6 +1,6 @@
-"""Discovery: which groups, versions and resources there are, in the plain and in the aggregated form.
+"""Discovery: groups, versions and resources, in the plain and in the aggregated form.
 
-Called by `documents`, which caches by the registry's generation. Pure: registry in, documents out.
+Pure: it maps a registry to documents, which `requests.documents` caches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GroupVersion = tuple[str, str]
 
 
 class Discovery:
-    """All discovery documents of one state of the registry."""
+    """The discovery documents of one state of the registry."""
 
     def __init__(self, registry: Registry) -> None:
         infos = [*registry.all(), *unstored.RESOURCES]
@@ -166,13 +166,13 @@ def _aggregated_subresource(info: ResourceInfo, name: str) -> JsonObject:
 
 
 def _response_kind(info: ResourceInfo, kind: str) -> JsonObject:
-    """The version and kind of an answer; kube-apiserver leaves the version of built-in kinds out."""
+    """Return version and kind of a reply; kube-apiserver leaves out the version of built-in kinds."""
     group, version = (info.group, info.version) if info.custom else ("", "")
     return {"group": group, "version": version, "kind": kind}
 
 
 def _verbs(info: ResourceInfo) -> list[str]:
-    """The verbs of a resource, those of custom kinds in kube-apiserver's order, which is not of the alphabet."""
+    """Return the verbs of a resource; those of custom kinds are in kube-apiserver's order."""
     if not info.custom:
         return list(info.verbs)
     if info.terminating:
@@ -181,7 +181,7 @@ def _verbs(info: ResourceInfo) -> list[str]:
 
 
 def _storage_hash(info: ResourceInfo) -> str:
-    """A name for the version in which objects are kept: for tools that migrate them."""
+    """Return a hash of the storage version, by which migration tools see that it has changed."""
     group = "" if info.plural == "events" else info.group
     stored = f"{group}/{info.storage_version or info.version}/{info.kind}"
     return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
@@ -196,5 +196,5 @@ def subresources(info: ResourceInfo) -> list[str]:
 
 
 def subresource_verbs(info: ResourceInfo, name: str) -> tuple[str, ...]:
-    """Return what can be done with a subresource."""
+    """Return the verbs of a subresource."""
     return unstored.subresource_verbs(info, name) or _SUBRESOURCE_VERBS.get(name, _STATUS_VERBS)

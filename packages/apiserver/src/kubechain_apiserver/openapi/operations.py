@@ -1,6 +1,6 @@
-"""What can be done below which path: the operations that both forms of OpenAPI describe, each in its own words.
+"""The operations below each path, which both versions of OpenAPI describe.
 
-Called by `openapi` and `openapi_v2`. Names and texts are kube-apiserver's: client generators make methods of them.
+Names and texts are those of kube-apiserver, from which client generators make methods.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _NOTES: Final[Mapping[str, str]] = {"namespace": "object name and auth scope, su
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    """How OpenAPI shows a verb of the API.
+    """The form of a verb in OpenAPI.
 
     Attributes:
-        word: How names of operations begin.
+        word: Prefix of operation ids.
         text: The description; `{a}` is the kind with its article, `{of}` the subresource.
         body: "object" for an object of the kind.
     """
@@ -87,9 +87,9 @@ class Operation:
     """One method of one path.
 
     Attributes:
-        body: The name of the schema of what is sent; "" for nothing.
-        answer: The name of the schema of what is received.
-        codes: With which it succeeds.
+        body: Schema of the request body; "" for none.
+        answer: Schema of the response.
+        codes: Status codes of success.
     """
 
     method: str
@@ -118,14 +118,14 @@ class PathItem:
 
     @property
     def shared(self) -> tuple[Parameter, ...]:
-        """The parameters that all operations have."""
+        """The parameters that all operations share."""
         first, *others = self.operations
         return tuple(one for one in first.parameters if all(one in other.parameters for other in others))
 
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """The names of the schemas of a resource: of an object, of a list, and of a subresource that has its own."""
+    """Names of the schemas of a resource: of an object, of a list, and of subresources with a schema of their own."""
 
     object: str
     list: str
@@ -133,7 +133,7 @@ class Schemas:
 
 
 def paths(info: ResourceInfo, names: Schemas) -> Iterator[PathItem]:
-    """Yield the paths of a resource and what can be done there, sorted."""
+    """Yield the paths of a resource and their operations, sorted."""
     root = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
     everywhere = f"{root}/{info.plural}"
     collection = f"{root}/namespaces/{{namespace}}/{info.plural}" if info.namespaced else everywhere
@@ -153,7 +153,7 @@ _OF_OBJECTS: Final = ("get", "update", "delete", "patch")
 
 
 class _Maker:
-    """Makes the operations of one resource."""
+    """Builds the operations of one resource."""
 
     def __init__(self, info: ResourceInfo, names: Schemas) -> None:
         self._info = info
@@ -200,7 +200,7 @@ def _with_article(kind: str) -> str:
 
 
 def _parameters(how: _Verb, path: str, kind: str) -> Iterator[Parameter]:
-    """The parameters of an operation, by name."""
+    """Return the parameters of an operation, by name."""
     of_path = [name for name in ("name", "namespace") if f"{{{name}}}" in path]
     for name in sorted([*of_path, *how.options, "pretty"]):
         if name in of_path:
@@ -213,5 +213,5 @@ def _parameters(how: _Verb, path: str, kind: str) -> Iterator[Parameter]:
 
 @cache
 def _texts() -> Mapping[str, Mapping[str, str]]:
-    """What Kubernetes says of the parameters of queries."""
+    """Return Kubernetes' descriptions of query parameters."""
     return orjson.loads(resources.files("kubechain_apiserver.openapi").joinpath("parameters.json").read_bytes())

@@ -1,7 +1,6 @@
-"""The OpenAPI v2 document in protobuf, the only form in which client-go reads it.
+"""The OpenAPI v2 document in protobuf, the only form that client-go reads.
 
-Called by `documents`. The message is `openapi.v2.Document` of gnostic; only what Kubernetes clients read is written:
-definitions, without paths. Small enough that a protobuf library would be the larger part.
+The message is gnostic's `openapi.v2.Document`. Only definitions are written, without paths: clients read nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Resources that are answered and not stored: reviews, and the tokens of service accounts.
+"""Resources that are answered and not stored: access reviews, and tokens of service accounts.
 
-`discovery` and OpenAPI list them, and the request handler finds them here. How they are answered is in `kinds.reviews`.
+Discovery and OpenAPI list them. Their answers are in `kinds.reviews`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def subresources(info: ResourceInfo) -> tuple[str, ...]:
 
 
 def subresource_kind(info: ResourceInfo, name: str) -> dict[str, str]:
-    """Return what kind a subresource answers with, as discovery says it."""
+    """Return the group, version and kind of a subresource's reply."""
     if name in subresources(info):
         return {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
     return {"kind": info.kind}

@@ -1,7 +1,6 @@
-"""OpenAPI v2: one document with every definition, for older clients and for kubectl's own checks.
+"""OpenAPI v2: one document with every definition, for older clients and for kubectl's validation.
 
-Called by `documents`. Made from the v3 schemas, of which v2 can say less: what it has no word for is dropped, as
-kube-apiserver does. The protobuf form is in `openapi_protobuf`.
+It is converted from the v3 schemas; keywords that v2 lacks are dropped, as kube-apiserver does. `protobuf` encodes it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ REFERENCE: Final = "#/definitions/"
 _UNKNOWN_TO_V2: Final = frozenset({"allOf", "oneOf", "anyOf", "not", "nullable", "default"})
 _OF_WHOLE: Final = ("x-kubernetes-group-version-kind", "x-kubernetes-selectable-fields")
 _UNSHARED: Final = frozenset({"name", "dryRun", "fieldValidation"})
-"""Parameters that stand where they are used: older versions of kubectl look for them there."""
+"""Parameters that are written at each operation: older versions of kubectl look for them there."""
 
 _BEARER_TOKEN: Final = {
     "description": "Bearer Token authentication",
@@ -34,7 +33,7 @@ _BEARER_TOKEN: Final = {
 
 
 def document(discovery: Discovery) -> JsonObject:
-    """Return the document of everything that is served."""
+    """Return the document of all served resources."""
     shared: JsonObject = {}
     infos = _all(discovery)
     return {
@@ -111,7 +110,7 @@ def _parameter(parameter: Parameter, shared: JsonObject) -> JsonObject:
 
 
 def _reference(name: str, parameter: JsonObject, shared: JsonObject) -> JsonObject:
-    """Return a reference to a parameter, which goes into those that are shared under a name that follows from it."""
+    """Return a reference to a shared parameter, and add the parameter under a name derived from it."""
     key = f"{name}-{_short_hash(orjson.dumps(parameter).decode())}"
     shared[key] = parameter
     return {"$ref": f"#/parameters/{key}"}
@@ -119,7 +118,7 @@ def _reference(name: str, parameter: JsonObject, shared: JsonObject) -> JsonObje
 
 @cache
 def _short_hash(text: str) -> str:
-    """FNV-1, of which kube-openapi makes the names of parameters."""
+    """FNV-1, from which kube-openapi derives names of parameters."""
     found = 0xCBF29CE484222325
     for byte in text.encode():
         found = (found * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF) ^ byte
@@ -127,14 +126,14 @@ def _short_hash(text: str) -> str:
 
 
 def _whole(schema: JsonObject) -> JsonObject:
-    """A resource that has any fields is shown without any, or kubectl would refuse what it does not know."""
+    """Return a schema of a resource without its fields, so that kubectl does not refuse unknown ones."""
     if schema.get("x-kubernetes-preserve-unknown-fields"):
         return {"type": "object", **{key: schema[key] for key in _OF_WHOLE if key in schema}}
     return downgrade(schema)
 
 
 def downgrade(schema: JsonObject) -> JsonObject:
-    """Return a v3 schema in the words of v2."""
+    """Convert a v3 schema to v2."""
     only = schema.get("allOf")
     if only and len(only) == 1 and "$ref" in only[0]:
         reference = REFERENCE + only[0]["$ref"].removeprefix(openapi.REFERENCE)
@@ -148,14 +147,14 @@ def downgrade(schema: JsonObject) -> JsonObject:
 
 
 def _is_needed(name: str, schema: JsonObject) -> bool:
-    """Whether v2 says that a field is required: not where it may be null, and not where no field is named at all."""
+    """Whether v2 lists a field as required: not if it may be null, and not if no field is named."""
     fields: JsonObject = schema.get("properties") or {}
     of_free_resource = name in {"apiVersion", "kind"} and schema.get("x-kubernetes-preserve-unknown-fields")
     return not of_free_resource and not fields.get(name, {}).get("nullable")
 
 
 def _unsaid(schema: JsonObject) -> set[str]:
-    """The keywords that v2 does not know, or that kubectl understands wrongly in a document of v2."""
+    """Return the keywords that v2 lacks, or that kubectl misreads in a v2 document."""
     unsaid = {*_UNKNOWN_TO_V2}
     free = schema.get("x-kubernetes-preserve-unknown-fields")
     if schema.get("nullable") or free:

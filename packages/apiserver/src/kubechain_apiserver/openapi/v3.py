@@ -1,7 +1,7 @@
-"""OpenAPI v3: an index, and a document for each group and version, made from the registry.
+"""OpenAPI v3: an index, and a document for each group and version, generated from the registry.
 
-Called by `documents`, which caches. `kubectl explain` reads descriptions from it, and kubectl looks up here whether the
-server validates fields, so that it need not do so itself. The older form is in `openapi_v2`.
+`kubectl explain` reads descriptions from it. kubectl also finds out here whether the server validates fields. The older
+version is in `v2`.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ _EMBEDDED_TYPE_META: Final[JsonObject] = {
     },
 }
 META_KINDS: Final = (DELETE_OPTIONS, STATUS, PATCH)
-"""What documents have besides the schemas of their own kinds."""
+"""Schemas in every document besides those of its own kinds."""
 
 
 @cache
 def builtin_schemas() -> JsonObject:
-    """Return the schemas of built-in kinds, by name; shared, so not to be changed."""
+    """Return the schemas of built-in kinds, by name. They are shared and must not be changed."""
     text = resources.files("kubechain_apiserver.openapi").joinpath("builtin.json").read_bytes()
     found: JsonObject = orjson.loads(text)
     found[STATUS]["x-kubernetes-group-version-kind"] = [{"group": "", "kind": "Status", "version": "v1"}]
@@ -110,12 +110,12 @@ def document(discovery: Discovery, group: str, version: str) -> JsonObject | Non
 
 
 def answers(infos: Iterable[ResourceInfo]) -> Iterator[str]:
-    """Return the names of the schemas of subresources that are of other kinds than their objects."""
+    """Return the schema names of subresources whose kind differs from that of the object."""
     return (name for info in infos for name in _of_subresources(info).values())
 
 
 def _of_subresources(info: ResourceInfo) -> dict[str, str]:
-    """The schemas of a resource's subresources that are of other kinds."""
+    """Return the schemas of subresources whose kind differs from that of the object."""
     kinds = {name: unstored.subresource_kind(info, name) for name in subresources(info)}
     return {name: builtin_name(kind) for name, kind in kinds.items() if "group" in kind}
 
@@ -160,7 +160,7 @@ def _custom_schema(info: ResourceInfo) -> JsonObject:
 
 
 def _published(schema: JsonObject) -> JsonObject:
-    """A schema as it is shown: with what its extensions of Kubernetes mean in words that every tool knows."""
+    """Return a schema as it is published: Kubernetes' extensions are translated to standard keywords too."""
     made = {name: _published_part(name, value) for name, value in schema.items()}
     if schema.get("x-kubernetes-int-or-string") and not _names_its_types(schema):
         of_types: list[JsonObject] = [{"type": "integer"}, {"type": "string"}]

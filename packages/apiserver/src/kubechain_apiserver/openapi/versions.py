@@ -1,7 +1,4 @@
-"""The order in which Kubernetes prefers API versions, and the version that this server claims to be.
-
-Used by `discovery` and `server`.
-"""
+"""Priority of API versions, and the version that this server reports."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ from kubechain_apiserver.wire.json_types import JsonObject
 KUBERNETES_MAJOR: Final = "1"
 KUBERNETES_MINOR: Final = "37"
 GIT_VERSION: Final = f"v{KUBERNETES_MAJOR}.{KUBERNETES_MINOR}.0+kubechain"
-"""The release whose behaviour is followed; what follows the plus sign says that it is not that release itself."""
+"""The release whose behaviour is followed; the suffix marks it as another implementation."""
 
 _VERSION: Final = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?$")
 _STABILITY: Final = {None: 0, "beta": 1, "alpha": 2}
 
 
 def by_priority(versions: Iterable[str]) -> list[str]:
-    """Sort versions as discovery does: stable before beta before alpha, newer first, other names last by alphabet."""
+    """Sort versions as discovery does: stable, beta, alpha, newer ones first, then other names by alphabet."""
     return sorted(versions, key=_priority)
 
 

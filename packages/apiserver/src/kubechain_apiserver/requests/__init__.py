@@ -1,4 +1,4 @@
-"""From an HTTP request to a call of the engine, and from its result to a reply.
+"""From an HTTP request to a call of the engine, and from its result to a response.
 
-Routes, query parameters, bodies, content negotiation, authorization, watch streams. Nothing is stored here.
+Routes, query parameters, bodies, content negotiation, authorization and watch streams.
 """

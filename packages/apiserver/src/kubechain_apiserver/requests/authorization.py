@@ -1,7 +1,4 @@
-"""Who may do what: whoever has a token everything, and whoever has none may ask for health and version.
-
-Called by `server` before anything else. Who asks is found out in `authn`.
-"""
+"""Authorization: an authenticated user may do everything, others may read health and version."""
 
 from __future__ import annotations
 
@@ -16,17 +13,17 @@ from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.http_types import HttpRequest
 
 _PUBLIC: Final = routes.HEALTH_PATHS | {"/version"}
-"""What the role `system:public-info-viewer` shows to everybody."""
+"""Paths that the role `system:public-info-viewer` allows to everybody."""
 
 
 def check(user: User, request: HttpRequest, path: ResourcePath | None) -> None:
-    """Let a request pass, or refuse it.
+    """Refuse a request that the user may not make.
 
     Args:
-        path: The resource that the URL means; None where it means none.
+        path: The resource of the URL; None if it is none.
 
     Raises:
-        StatusError: the user may not do this (403).
+        StatusError: The user may not do this (403).
     """
     if user is not ANONYMOUS or (request.method in {"GET", "HEAD"} and _name(request) in _PUBLIC):
         return

@@ -1,7 +1,6 @@
-"""Request bodies: how each is encoded, what is in it, and what strict reading finds wrong with its text.
+"""Request bodies: media types, decoding, and the errors of strict decoding.
 
-Called by `server` and `verbs`. Pure: takes bytes and the Content-Type, gives values; what the values mean is not known
-here.
+Pure: it maps bytes and a Content-Type to values.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.json_types import JsonObject
 
 YAML_BODIES: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
-"""What people and tools call YAML."""
+"""Media types of YAML."""
 
 PATCH_TYPES: Final[Mapping[str, PatchType]] = {
     "application/json-patch+json": "json",
@@ -29,7 +28,7 @@ PATCH_TYPES: Final[Mapping[str, PatchType]] = {
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }
-"""The encodings of patches, by media type."""
+"""Patch types, by media type."""
 
 _DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "application/json": orjson.loads,
@@ -37,7 +36,7 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     PROTOBUF: protobuf.decode,
     **dict.fromkeys(YAML_BODIES, goyaml.load),
 }
-"""How bodies are read, by media type."""
+"""Decoders, by media type."""
 
 _OPTIONS: Final = "DeleteOptions"
 _TEXT: Final = {"type": "string"}
@@ -56,12 +55,12 @@ _OPTIONS_FIELDS: Final = compile_schema(
 )
 
 _OPERATION: Final = frozenset({"op", "path", "from", "value"})
-"""The fields of an operation of a JSON patch."""
+"""Fields of an operation of a JSON patch."""
 
 _TYPE_META: Final = (
     r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 )
-"""What kube-apiserver decodes a body into at first, to see what it is."""
+"""The struct into which kube-apiserver first decodes a body, to find its kind."""
 
 _NO_TYPE: Final = "couldn't get version/kind; json parse error: "
 
@@ -72,13 +71,13 @@ def body_media(content_type: str) -> str:
 
 
 def patch_type(content_type: str, *, custom: bool = False) -> PatchType:
-    """Return which kind of patch a body is.
+    """Return the type of a patch.
 
     Args:
-        custom: The object is of a kind that a CRD defines; those have no strategic merge.
+        custom: The object is of a custom kind; those have no strategic merge patch.
 
     Raises:
-        StatusError: 415, it is not a patch media type.
+        StatusError: 415 for another media type.
     """
     found = PATCH_TYPES.get(body_media(content_type))
     accepted = [media for media, kind in PATCH_TYPES.items() if not (custom and kind == "strategic")]
@@ -90,14 +89,14 @@ def patch_type(content_type: str, *, custom: bool = False) -> PatchType:
 
 
 def decode_object(body: bytes, content_type: str, *, expected: str, named: bool = False) -> JsonObject:
-    """Return the object that a request body holds.
+    """Return the object in a request body.
 
     Args:
-        expected: The kind of object, for the message of a refusal.
-        named: It must name its kind.
+        expected: The expected kind, for error messages.
+        named: The object must contain its kind.
 
     Raises:
-        StatusError: 415 for an encoding that is none of JSON, YAML and protobuf, 400 for a body that is no object.
+        StatusError: 415 for a media type other than JSON, YAML and protobuf, 400 for a body that is no object.
     """
     try:
         document = _decoder(content_type)(body)
@@ -131,10 +130,10 @@ def _reading_failed(error: Exception, body: bytes) -> str:
 
 
 def decode_options(body: bytes, content_type: str) -> JsonObject:
-    """Return the options that the body of a delete holds.
+    """Return the DeleteOptions in the body of a delete.
 
     Raises:
-        StatusError: 415 for an encoding that is none, 400 for what are no DeleteOptions.
+        StatusError: 415 for an unknown media type, 400 for a body that is no DeleteOptions.
     """
     try:
         options = _decoder(content_type)(body)
@@ -155,7 +154,7 @@ def decode_options(body: bytes, content_type: str) -> JsonObject:
 
 
 def strict_errors(body: bytes, content_type: str, obj: JsonObject) -> list[str]:
-    """Return what strict reading finds in a body that was read as `obj`: the fields that stand twice."""
+    """Return the errors of strict decoding of a body that was decoded to `obj`: duplicate fields."""
     decode = _decoder(content_type)
     if decode is goyaml.load:
         return [text] if (text := goyaml.doubled_keys(body)) else []
@@ -170,13 +169,13 @@ def _duplicates(body: bytes, document: Any) -> list[str]:
 
 
 def decode_doubled(body: bytes, content_type: str) -> JsonObject:
-    """Return an object of a built-in kind with fields that stand twice: in Go, maps and structs are merged then."""
+    """Return an object of a built-in kind with duplicate fields, whose maps and structs Go merges."""
     decode = _decoder(content_type)
     return gojson.merged(body) if decode is orjson.loads else cast("JsonObject", decode(body))
 
 
 def strict_errors_of_patch(body: bytes, kind: PatchType, patch: Any) -> list[str]:
-    """Return what strict reading finds in a patch that can be read, and was read as `patch`."""
+    """Return the errors of strict decoding of a patch that was decoded to `patch`."""
     if kind == "json":
         return [f"json patch {text}" for text in (*_duplicates(body, patch), *_unknown_of_operations(patch))]
     if kind != "apply":
@@ -203,7 +202,7 @@ def _unrecognized(expected: str, why: str, body: bytes) -> str:
 
 
 def _start(body: bytes) -> str:
-    """The start of a body, as kube-apiserver quotes it: what does not look like JSON or YAML in hexadecimal."""
+    """Return the start of a body as kube-apiserver quotes it: in hexadecimal unless it looks like JSON or YAML."""
     if not body:
         return "<empty>"
     start = body[:30]
@@ -215,7 +214,7 @@ def decode_patch(body: bytes, kind: PatchType) -> Any:
     """Return the document of a patch: a list for a JSON patch, else an object.
 
     Raises:
-        StatusError: 400 for text that is none.
+        StatusError: 400 for invalid text.
     """
     decode = goyaml.load if kind == "apply" and not body.lstrip().startswith(b"{") else orjson.loads
     try:

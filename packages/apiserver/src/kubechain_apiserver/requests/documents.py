@@ -1,8 +1,4 @@
-"""Cached bytes of the documents that only change with the registry: discovery and OpenAPI.
-
-Called by `server` for paths that are not resources. What stands in the documents is the business of `discovery`,
-`openapi` and `openapi_v2`.
-"""
+"""Discovery and OpenAPI documents as bytes, cached until the registry changes."""
 
 from __future__ import annotations
 
@@ -22,24 +18,24 @@ from kubechain_apiserver.wire.registry import Registry
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 
 _INDEX_MEDIA: Final = "text/plain; charset=utf-8"
-"""What kube-apiserver calls the index of OpenAPI v3, JSON though it is."""
+"""Media type of the OpenAPI v3 index in kube-apiserver, although its content is JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that is ready to be sent."""
+    """An encoded document."""
 
     body: bytes
     media: str = JSON
 
     @property
     def etag(self) -> str:
-        """A name for exactly these bytes."""
+        """A hash of the bytes."""
         return hashlib.sha256(self.body).hexdigest().upper()
 
 
 class Documents:
-    """Makes each document on first use and keeps it until the registry changes."""
+    """Encodes each document on first use, and drops all when the registry changes."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -48,10 +44,10 @@ class Documents:
         self._cache: dict[tuple[str, str], Document | None] = {}
 
     def find(self, path: str, accept: str) -> Document | None:
-        """Return the document at a path, or None where there is none.
+        """Return the document of a path, or None.
 
         Raises:
-            StatusError: 406, the path has a document in no acceptable form.
+            StatusError: 406, the document has no acceptable form.
         """
         self._refresh()
         match path.strip("/").split("/"):

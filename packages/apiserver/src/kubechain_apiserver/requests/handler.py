@@ -1,7 +1,7 @@
-"""The API server as one function: a request in, a response out.
+"""The API server as one function from a request to a response.
 
-Used by both faces, `http` and `inprocess`. It routes, and turns refusals into Status replies; documents come from
-`documents`, verbs are in `verbs`, semantics in the engine. No socket and no authentication here: a face says who asks.
+Both the HTTP server and the in-process client call it. It routes requests and turns refusals into Status replies;
+documents are in `documents`, verbs in `verbs`. Authentication is the caller's.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _ROOT_PATHS: Final = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/op
 _log = logging.getLogger(__name__)
 
 _TOO_DEEP_TO_ENCODE = "Recursion limit reached"
-"""What orjson says, as a plain TypeError, of values with more than 254 levels."""
+"""Message of orjson's TypeError for values with more than 254 levels."""
 
 
 class ApiServer:
     """Answers requests from an engine.
 
     Args:
-        tokens: Makes the tokens that TokenRequest asks for.
+        tokens: Issues the tokens of TokenRequests.
         now: Seconds since the epoch.
         draw: A random number from 0 to 1, which spreads the ends of watches; None uses the machine's.
     """
@@ -56,7 +56,7 @@ class ApiServer:
         """Answer a request; never raises.
 
         Args:
-            user: Who asks, as the face found out.
+            user: The authenticated user.
         """
         try:
             return self._answer(request, user)
@@ -152,12 +152,12 @@ class ApiServer:
 
 
 def refusal(error: StatusError) -> HttpResponse:
-    """Return the reply to a request that is refused."""
+    """Return the response of a refused request."""
     return _json(error.code, error.to_status())
 
 
 def not_found_path() -> HttpResponse:
-    """Return the reply to a path that does not exist; it is plain text, as from kube-apiserver."""
+    """Return the response for a path that does not exist: plain text, as from kube-apiserver."""
     return HttpResponse(404, {"content-type": "text/plain; charset=utf-8"}, b"404 page not found\n")
 
 
@@ -175,7 +175,7 @@ def _method_not_allowed() -> StatusError:
 
 
 def _no_delete(info: ResourceInfo) -> StatusError:
-    """405 for a part of an object that cannot be deleted by itself."""
+    """Return a 405 for a subresource that cannot be deleted."""
     message = f'delete is not supported on resources of kind "{info.plural}.{info.group}"'
     return StatusError(405, "MethodNotAllowed", message=message, details={"group": info.group, "kind": info.plural})
 

@@ -1,7 +1,6 @@
-"""Content negotiation: which form of an object a client asks for. How bodies are encoded is in `bodies`.
+"""Content negotiation: the form of an object that a client accepts.
 
-Called by `documents` and `verbs`. Pure: takes header texts, gives values. How a Table or a document looks must not go
-here.
+Pure: it parses Accept headers. Media types of request bodies are in `bodies`.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ from kubechain_apiserver.wire.errors import StatusError
 from kubechain_apiserver.wire.registry import ResourceInfo
 
 SUPPORTED_OUTPUT: Final = "application/json"
-"""The only encoding that we write."""
+"""The only encoding of responses."""
 
 OPENAPI_V2_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 OPENAPI_V2_PROTOBUF_DOTTED: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-"""The same under the name that is a valid media type; servers answer with it."""
+"""The same under a valid media type, which responses use."""
 
 _JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
-"""What client-go's typed clients send; they take JSON in return."""
+"""Media type of bodies of client-go's typed clients, which accept JSON in return."""
 
 _META_GROUP: Final = "meta.k8s.io"
 
 
 class Form(Enum):
-    """In which form objects are sent."""
+    """The form of objects in a response."""
 
     OBJECT = "object"
     TABLE = "table"
@@ -87,7 +86,7 @@ def form(accept: str) -> Form:
     """Return the form of objects that an Accept header asks for.
 
     Raises:
-        StatusError: 406, neither JSON nor a form that we know is among what is accepted.
+        StatusError: 406, no supported form is acceptable.
     """
     if not accept:
         return Form.OBJECT
@@ -113,7 +112,7 @@ def _form_of(item: MediaRange) -> Form | None:
 
 @lru_cache(maxsize=64)
 def aggregated_discovery(accept: str) -> str | None:
-    """Return the version of aggregated discovery that is asked for before plain discovery, or None."""
+    """Return the version of aggregated discovery that is preferred to plain discovery, or None."""
     for item in media_ranges(accept):
         if item.media not in _JSON_RANGES:
             continue
@@ -132,7 +131,7 @@ def accepts_json(accept: str) -> bool:
 
 @lru_cache(maxsize=64)
 def prefers_openapi_protobuf(accept: str) -> bool:
-    """Whether a request for the OpenAPI v2 document wants protobuf before JSON, as client-go does."""
+    """Whether an Accept header prefers protobuf to JSON for the OpenAPI v2 document, as client-go's does."""
     for item in media_ranges(accept):
         if item.media in {OPENAPI_V2_PROTOBUF, OPENAPI_V2_PROTOBUF_DOTTED}:
             return True
@@ -142,21 +141,21 @@ def prefers_openapi_protobuf(accept: str) -> bool:
 
 
 def not_acceptable() -> StatusError:
-    """406, in kube-apiserver's words."""
+    """Return a 406 in kube-apiserver's words."""
     # In kube-apiserver's words, which writes all three; who asks for one of the others gets this refusal too.
     message = f"only the following media types are accepted: {SUPPORTED_OUTPUT}, application/yaml, {PROTOBUF}"
     return StatusError(406, "NotAcceptable", message=message)
 
 
 def is_a_list(info: ResourceInfo) -> StatusError:
-    """406, for a list that was asked for in a form of one object."""
+    """Return a 406 for a list that was requested in a form of single objects."""
     asked = "you requested PartialObjectMetadata, but the requested object is a list"
     go_type = "unstructured.UnstructuredList" if info.custom else f"{_go_package(info)}.{info.list_kind}"
     return StatusError(406, "NotAcceptable", message=f"{asked} (*{go_type})")
 
 
 def not_a_list(info: ResourceInfo) -> StatusError:
-    """406, for an object that was asked for in a form of lists; of a custom kind kube-apiserver is late to see."""
+    """Return a 406 for an object that was requested in a form of lists."""
     if info.custom:
         return StatusError(500, "", message="content is not a list")
     asked = "you requested PartialObjectMetadataList, but the requested object is not a list"
@@ -164,6 +163,6 @@ def not_a_list(info: ResourceInfo) -> StatusError:
 
 
 def _go_package(info: ResourceInfo) -> str:
-    """The package of the internal types of a built-in group: events are stored as those of the core group."""
+    """Return the Go package of the internal types of a built-in group; Events have that of the core group."""
     group = info.group.partition(".")[0]
     return group if group not in {"", "events"} else "core"

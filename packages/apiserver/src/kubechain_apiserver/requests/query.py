@@ -1,6 +1,6 @@
-"""The options of a request: its query string and the body of a delete, as typed values.
+"""Options of a request, from its query string and the body of a delete, as the engine's option objects.
 
-Called by `verbs`. Nothing else in this package may look into a query string.
+No other module reads a query string.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _FIELD_MANAGER_LENGTH: Final = 128
 _MATCH: Final = "resourceVersionMatch"
 _INITIAL: Final = "sendInitialEvents"
 _FALSE: Final = frozenset({"0", "false"})
-"""What apimachinery takes for false; whatever else is given means true, so `?watch` alone does."""
+"""Values that apimachinery parses as false; all others are true, so that `?watch` alone is."""
 
 
 class Query:
-    """The parameters of a query string; of a repeated one the first counts."""
+    """Parameters of a query string; of a repeated one the first counts."""
 
     __slots__ = ("_values",)
 
@@ -54,14 +54,14 @@ class Query:
         return value is not None and value.lower() not in _FALSE
 
     def optional_flag(self, key: str) -> bool | None:
-        """Return a parameter's truth, or None where it is not given."""
+        """Return a parameter as a boolean, or None if it is absent."""
         return self.flag(key) if key in self._values else None
 
     def number(self, key: str, default: int | None = None) -> int | None:
         """Return a parameter as an integer.
 
         Raises:
-            StatusError: 400, it is none.
+            StatusError: 400, it is no number.
         """
         value = self._values.get(key)
         if not value:
@@ -73,10 +73,10 @@ class Query:
 
     @property
     def include_object(self) -> IncludeObject:
-        """How much of each object a Table carries.
+        """How much of each object a Table contains.
 
         Raises:
-            StatusError: 400, for a value that does not exist.
+            StatusError: 400 for an unknown value.
         """
         value = self.text("includeObject") or "Metadata"
         if value not in {"None", "Metadata", "Object"}:
@@ -89,12 +89,12 @@ def write_options(query: Query, *, kind: str, user_agent: str, warn: Warn) -> Wr
     """Return the options of a write.
 
     Args:
-        kind: Such as `CreateOptions`, for the message of a refusal.
-        user_agent: Its first word is the field manager when none is given.
+        kind: Such as `CreateOptions`, for error messages.
+        user_agent: Its first word is the field manager if none is given.
         warn: Called with each text for a `Warning` header.
 
     Raises:
-        StatusError: 422, for values that do not exist.
+        StatusError: 422 for unknown values.
     """
     dry_run, manager, validation = _all(query, "dryRun"), query.text("fieldManager"), query.text("fieldValidation")
     found: list[FieldError] = []
@@ -115,7 +115,7 @@ def write_options(query: Query, *, kind: str, user_agent: str, warn: Warn) -> Wr
 
 
 def check_version(version: str) -> None:
-    """Refuse the version of a get that is none.
+    """Refuse an invalid resourceVersion of a get.
 
     Raises:
         StatusError: 500, as from kube-apiserver.
@@ -129,7 +129,7 @@ def list_options(query: Query) -> ListOptions:
     """Return the options of a list.
 
     Raises:
-        StatusError: 422 for combinations that mean nothing, 400 for a limit that is no number.
+        StatusError: 422 for invalid combinations, 400 for a limit that is no number.
     """
     _refuse("ListOptions", _list_errors(query))
     return ListOptions(
@@ -143,7 +143,7 @@ def list_options(query: Query) -> ListOptions:
 
 
 def selectors(query: Query) -> ListOptions:
-    """Return which objects a deletion of a collection means: it looks at no other options of a list."""
+    """Return the selectors of deletecollection, which ignores the other options of a list."""
     return ListOptions(label_selector=query.text("labelSelector"), field_selector=query.text("fieldSelector"))
 
 
@@ -151,10 +151,10 @@ def watch_options(query: Query, *, default_seconds: float) -> WatchOptions:
     """Return the options of a watch.
 
     Args:
-        default_seconds: How long it lasts when the query does not say.
+        default_seconds: Duration if the query has none.
 
     Raises:
-        StatusError: 422 for combinations that mean nothing, 400 for a time that is no number.
+        StatusError: 422 for invalid combinations, 400 for a time-out that is no number.
     """
     _refuse("ListOptions", _watch_errors(query))
     return WatchOptions(
@@ -200,11 +200,10 @@ def _watch_errors(query: Query) -> list[FieldError]:
 
 
 def delete_options(query: Query, body: JsonObject) -> DeleteOptions:
-    """Merge the two places in which options of a delete may stand; the body wins, as in kube-apiserver.
+    """Return the options of a delete, from query and body; the body wins, as in kube-apiserver.
 
     Raises:
-        StatusError: 422, for a value that does not exist, or where both `propagationPolicy` and the older
-            `orphanDependents` are given.
+        StatusError: 422 for an unknown value, or if both `propagationPolicy` and the older `orphanDependents` are set.
     """
     preconditions: Mapping[str, Any] = body.get("preconditions") or {}
     propagation = body.get("propagationPolicy") or query.text("propagationPolicy") or None

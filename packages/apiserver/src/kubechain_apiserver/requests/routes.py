@@ -1,6 +1,6 @@
-"""Which resource, object and verb a URL means.
+"""Parses a URL path into resource, namespace, name and subresource, and finds the verb.
 
-Called by `server` once per request. Pure text work: whether the resource exists is the registry's business.
+Whether the resource exists is not checked here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Final, Literal
 Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
 
 HEALTH_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz"})
-"""What asks how the server is; each has checks of its own below it."""
+"""Health endpoints; each has its checks below it."""
 
 _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
-"""What follows the name of a Namespace, where anything else is a resource inside of it."""
+"""Subresources of a Namespace; any other path element there is a resource in the namespace."""
 
 _NAMED: Final[dict[str, Verb]] = {
     "GET": "get",
@@ -45,7 +45,7 @@ class ResourcePath:
 
 
 def parse(path: str) -> ResourcePath | None:
-    """Return what a path names, or None where it is not the path of a resource."""
+    """Return the resource path of a URL, or None if it is none."""
     parts = path.strip("/").split("/")
     match parts:
         case ["api", version, _, *_]:
@@ -71,6 +71,6 @@ def _is_of_namespace(parts: list[str]) -> bool:
 
 
 def verb(method: str, path: ResourcePath, *, watch: bool) -> Verb | None:
-    """Return the verb of a request, or None for a method that means nothing there."""
+    """Return the verb of a request, or None for a method that the path does not have."""
     found = (_NAMED if path.name else _COLLECTION).get(method)
     return "watch" if watch and found == "list" else found

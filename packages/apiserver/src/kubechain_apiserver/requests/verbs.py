@@ -1,7 +1,6 @@
-"""The verbs of Kubernetes on a resource, as HTTP: options and body in, engine called, response in the form negotiated.
+"""The verbs of a resource over HTTP: decodes options and body, calls the engine, and encodes the response.
 
-Called by `server` with a path that was parsed and a resource that exists. One method per verb; semantics of objects are
-the engine's, so nothing here looks into a spec. The hot path (get and list in JSON) passes the engine's bytes through.
+Get and list in JSON pass the engine's bytes through, without parsing.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import ResourceInfo
 
 WATCH_SECONDS: Final = 1800.0
-"""Shortest life of a watch that asks for none: kube-apiserver's `--min-request-timeout`. The longest is twice that."""
+"""Minimum duration of a watch without a time-out: kube-apiserver's `--min-request-timeout`; at most it is doubled."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """One request on a resource, with everything parsed that more than one verb needs."""
+    """One request on a resource, with what several verbs need, parsed."""
 
     request: HttpRequest
     path: ResourcePath
@@ -50,31 +49,31 @@ class ResourceRequest:
 
     @property
     def form(self) -> Form:
-        """In which form objects are wanted."""
+        """The form in which objects are accepted."""
         return negotiation.form(self.request.headers.get("accept", ""))
 
     @property
     def content_type(self) -> str:
-        """How the body is encoded."""
+        """Media type of the body."""
         return self.request.headers.get("content-type", "")
 
     @property
     def scope(self) -> str | None:
-        """The namespace of a collection; None for all of them."""
+        """Namespace of a collection; None for all."""
         return self.path.namespace or None
 
     def write_options(self, kind: str) -> WriteOptions:
-        """Return the options that create, update and patch have in common.
+        """Return the options that create, update and patch share.
 
         Args:
-            kind: Such as `CreateOptions`, for the message of a refusal.
+            kind: Such as `CreateOptions`, for error messages.
         """
         agent = self.request.headers.get("user-agent", "")
         return write_options(self.query, kind=kind, user_agent=agent, warn=self.warnings.append)
 
 
 class Verbs:
-    """Carries out calls on the engine.
+    """Executes requests on the engine.
 
     Args:
         now: Seconds since the epoch, for ages in Tables.
@@ -87,7 +86,7 @@ class Verbs:
         self._draw = draw
 
     def run(self, verb: Verb, call: ResourceRequest) -> HttpResponse:
-        """Carry out a call.
+        """Execute a request.
 
         Raises:
             StatusError: It is refused.
@@ -207,7 +206,7 @@ class Verbs:
 
 
 def _body(call: ResourceRequest) -> tuple[JsonObject, list[str]]:
-    """The object of a request, and what strict reading finds in its text."""
+    """Return the object of a request, and the errors of strict decoding."""
     body, media = call.request.body, call.content_type
     obj = bodies.decode_object(body, media, expected=call.info.kind, named=call.info.custom)
     found = bodies.strict_errors(body, media, obj)
@@ -217,7 +216,7 @@ def _body(call: ResourceRequest) -> tuple[JsonObject, list[str]]:
 
 
 def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes]) -> bytes:
-    """Return a list as JSON, put together from objects that are JSON already."""
+    """Return a list as JSON, joined from encoded objects."""
     if info.custom:  # of these lists kube-apiserver does not leave it out
         metadata = {"continue": "", **metadata}
     head = orjson.dumps({"kind": info.list_kind, "apiVersion": info.api_version, "metadata": metadata})
@@ -225,7 +224,7 @@ def encoded_list(info: ResourceInfo, metadata: JsonObject, items: Sequence[bytes
 
 
 def reply(status: int, body: bytes, call: ResourceRequest) -> HttpResponse:
-    """Return a response of JSON, with the warnings that came up."""
+    """Return a JSON response with the warnings of the request."""
     if call.query.flag("pretty"):
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
     return HttpResponse(status, headers(call), body + b"\n")
@@ -235,7 +234,7 @@ _PLAIN_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON, "cache-control
 
 
 def headers(call: ResourceRequest) -> Mapping[str, str]:
-    """Return the headers of a response, with the warnings that came up."""
+    """Return response headers, with the warnings of the request."""
     deprecation = call.info.deprecation_warning
     warnings = [deprecation, *call.warnings] if deprecation else call.warnings
     return {**_PLAIN_HEADERS, "warning": ", ".join(map(_warning, warnings))} if warnings else _PLAIN_HEADERS

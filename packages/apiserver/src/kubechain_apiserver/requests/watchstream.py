@@ -1,8 +1,4 @@
-"""A watch as the body of a response: events of the engine as lines of JSON, in the form that was negotiated.
-
-Made by `verbs`. The engine decides what happens and when the watch ends; how bytes reach the client is the face's
-business.
-"""
+"""The body of a watch: events of the engine as lines of JSON, in the negotiated form."""
 
 from __future__ import annotations
 
@@ -17,14 +13,14 @@ from kubechain_apiserver.tables.tables import IncludeObject, Printer, partial_ob
 from kubechain_apiserver.wire.json_types import JsonObject
 
 Render = Callable[[WatchEvent], bytes]
-"""Turns an event into a line, newline included."""
+"""Encodes an event as a line, newline included."""
 
 _AS_IS: Final = frozenset({"ERROR"})
-"""Events whose object is a Status and not of the kind that is watched."""
+"""Event types whose object is a Status or bookmark and not of the watched kind."""
 
 
 class WatchStream:
-    """The lines of a watch. Satisfies `http_types.Stream`."""
+    """The lines of a watch; implements `http_types.Stream`."""
 
     def __init__(self, subscription: Subscription, render: Render) -> None:
         self._subscription = subscription
@@ -40,15 +36,16 @@ class WatchStream:
         return b"".join(map(self._render, events))
 
     async def aclose(self) -> None:
+        """End the watch."""
         self._subscription.close()
 
 
 def render(form: Form, printer: Printer, include: IncludeObject, *, now: Callable[[], float]) -> Render:
-    """Return what turns events into lines of a form.
+    """Return the encoder of events for a form.
 
     Args:
-        printer: How objects are printed, for Tables.
-        include: How much of each object a Table carries.
+        printer: Makes the rows of Tables.
+        include: How much of each object a Table contains.
         now: Seconds since the epoch, for ages in Tables.
     """
     match form:
@@ -73,7 +70,7 @@ def _line(type_: str, obj: JsonObject) -> bytes:
 
 
 class _TableRows:
-    """Renders each event as a Table of one row; only the first one names the columns."""
+    """Encodes each event as a Table of one row; only the first one contains the columns."""
 
     def __init__(self, printer: Printer, include: IncludeObject, now: Callable[[], float]) -> None:
         self._printer = printer

@@ -1,6 +1,6 @@
-"""The CEL environment of validation rules: Google's runtime, with the libraries that Kubernetes adds to the language.
+"""The CEL environment: Google's runtime with Kubernetes' function libraries.
 
-Only `rules` uses it. Compiling costs about 50 µs a rule, evaluating about 4 µs.
+Compiling takes about 50 µs a rule, evaluating about 4 µs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _DYN, _LIST = cel.Type.DYN, cel.Type.List(cel.Type.DYN)
 _OLD_AS_OPTIONAL = "(size(oldSelves) == 0 ? optional.none() : optional.of(oldSelves[0]))"
 
 CompilationError = RuntimeError
-"""What the library raises for an expression that is none."""
+"""Raised by the library for an invalid expression."""
 
 
 class EvaluationError(Exception):
-    """An expression failed, instead of giving a value."""
+    """Raised when an expression has no value."""
 
 
 class Program:
@@ -32,7 +32,7 @@ class Program:
         optional_old: `oldSelf` is an optional value, absent for a new object.
 
     Raises:
-        CompilationError: it is no expression.
+        CompilationError: The expression is invalid.
     """
 
     __slots__ = ("_compiled", "text", "uses_old")
@@ -44,10 +44,10 @@ class Program:
         self._compiled = _compiled(source)
 
     def evaluate(self, values: cel.Activation) -> Any:
-        """The value of the expression.
+        """Return the value of the expression.
 
         Raises:
-            EvaluationError: it has none: a key is absent, an index out of bounds, types do not fit.
+            EvaluationError: A key is absent, an index out of bounds, or types do not fit.
         """
         found = self._compiled.eval(values)
         if found.type() == cel.Type.ERROR:
@@ -56,10 +56,10 @@ class Program:
 
 
 def serialized(text: str) -> tuple[bytes, str]:
-    """The syntax tree of an expression, as `cel_tree` reads it, and what is wrong besides syntax and types ("").
+    """Return the syntax tree of an expression, for `cel_tree`, and the compiler's other errors ("" for none).
 
     Raises:
-        CompilationError: it is no expression.
+        CompilationError: The syntax is invalid.
     """
     try:
         return _compiled(text).serialize(), ""
@@ -68,17 +68,17 @@ def serialized(text: str) -> tuple[bytes, str]:
 
 
 def message(error: CompilationError) -> str:
-    """What the compiler says, without what the library puts around it."""
+    """Return the compiler's message without the library's prefix and suffix."""
     return str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
 
 
 def bind(value: Any, old: Any, *, has_old: bool) -> cel.Activation:
-    """The values of the variables, for all rules of one place."""
+    """Return the variables for all rules of one place."""
     return _environment().Activation({"self": value, "oldSelf": old, "oldSelves": [old] if has_old else []})
 
 
 def _reason(text: str) -> str:
-    """The error as cel-go, which kube-apiserver uses, words it."""
+    """Return an error in the words of cel-go, which kube-apiserver uses."""
     if found := re.search(r'Key not found in map : "(.*)"', text):
         return f"no such key: {found[1]}"
     if found := re.search(r"Index error: index=(-?\d+)", text):
@@ -92,7 +92,7 @@ def _reason(text: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(source: str) -> cel.Expression:
-    """Each rule is compiled twice: when its definition is made, and when its kind is first written."""
+    """Compile a rule; cached, because it is compiled with its definition and again with the first write of its kind."""
     return _environment().compile(source)
 
 

@@ -1,7 +1,7 @@
-"""What Kubernetes adds to CEL for validation rules: lists, sets, patterns, quantities, addresses, URLs, versions.
+"""Kubernetes' CEL libraries: lists, sets, regular expressions, quantities, addresses, URLs, versions.
 
-Called by `cel` when it makes its environment. Quantities, addresses and the like are texts here, in a form that is the
-same for values that are equal; Go has types for them. Functions fail as Go's do, by an exception.
+Quantities, addresses and the like are strings here, normalized so that equal values are equal strings; Go has types for
+them. Functions raise an exception on failure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SEMVER: Final = re.compile(
 )
 
 Body = Callable[[Any], Any] | Callable[[Any, Any], Any] | Callable[[Any, Any, Any], Any]
-"""What a function does; the runtime has checked the types of what it is given."""
+"""Implementation of a function; the runtime has checked the argument types."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -151,7 +151,7 @@ def _declaration(
 
 
 def _holds(read: Callable[..., Any]) -> Body:
-    """Whether a text can be read."""
+    """Whether a parser accepts a text."""
 
     def check(text: str, *how: bool) -> bool:
         try:
@@ -217,7 +217,7 @@ def _quantity(text: str) -> Decimal:
 
 
 def _plain(value: Decimal) -> str:
-    """A number in the one form that it has here."""
+    """Return a number in normal form."""
     return format(value.normalize(), "f") if value else "0"
 
 
@@ -229,7 +229,7 @@ def _as_integer(text: str) -> int:
 
 
 def _semver(text: str) -> tuple[tuple[int, ...], tuple[tuple[bool, int, str], ...]]:
-    """A version's numbers, and what it is before, in a form that sorts: numbers before words."""
+    """Return the numbers and the pre-release of a version, in a form that sorts correctly."""
     found = _SEMVER.fullmatch(text)
     if found is None:
         raise ValueError("No Major.Minor.Patch elements found")
@@ -240,7 +240,7 @@ def _semver(text: str) -> tuple[tuple[int, ...], tuple[tuple[bool, int, str], ..
 
 
 def _checked_semver(text: str, lenient: bool = False) -> str:
-    """A version; a lenient reader takes `v1` for `1.0.0`."""
+    """Return a version; a lenient parser takes `v1` for `1.0.0`."""
     if lenient and (found := re.fullmatch(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?([-+].*)?", text)):
         text = ".".join(str(int(part or 0)) for part in found.groups()[:3]) + (found[4] or "")
     _semver(text)
@@ -248,7 +248,7 @@ def _checked_semver(text: str, lenient: bool = False) -> str:
 
 
 def _compare(one: str, other: str) -> int:
-    """-1, 0 or 1: of versions, which have two points at least, or of quantities."""
+    """Return -1, 0 or 1 for two versions, which have at least two dots, or two quantities."""
     if one.count(".") < 2:
         return (Decimal(one) > Decimal(other)) - (Decimal(one) < Decimal(other))
     (numbers, before), (others, before_others) = _semver(one), _semver(other)
@@ -288,7 +288,7 @@ def _contains_network(text: str, other: str) -> bool:
 
 
 def _url(text: str) -> SplitResult:
-    """An absolute URL, or an absolute path."""
+    """Parse an absolute URL or an absolute path."""
     found = urlsplit(text)
     if not (found.scheme or text.startswith("/")) or any(character <= " " for character in text):
         raise ValueError(f'URL parse error during conversion from string: parse "{text}": invalid URI for request')

@@ -1,4 +1,4 @@
-"""How validation rules spell the names of fields: CEL has keywords, and no dashes in names."""
+"""Escaping of field names in CEL, which has keywords and no dashes in identifiers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPES: Final = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"
 
 
 def escape_name(name: str) -> str:
-    """Return how a rule spells a field."""
+    """Return a field name as rules write it."""
     if name in _RESERVED:
         return f"__{name}__"
     for character, escaped in _ESCAPES:
@@ -23,7 +23,7 @@ def escape_name(name: str) -> str:
 
 
 def unescape_name(name: str) -> str:
-    """Return the field that a rule means."""
+    """Return the field of an escaped name."""
     if name[2:-2] in _RESERVED and name == f"__{name[2:-2]}__":
         return name[2:-2]
     for character, escaped in reversed(_ESCAPES):

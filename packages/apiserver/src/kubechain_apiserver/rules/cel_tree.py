@@ -1,10 +1,7 @@
-"""The syntax tree of an expression, read from what Google's runtime hands out.
+"""The syntax tree of a CEL expression, decoded from the runtime's protobuf.
 
-That is a `cel.expr.CheckedExpr`, or a `ParsedExpr` of one that the runtime did not check. Definitions are made
-while a server starts, so this is quick: it looks only at what it needs, and for places only once there is a mistake.
-
-Called by `rules` for `rule_types`, which finds what that runtime cannot, to which `self` is of any type: fields that
-are not there.
+The message is a `cel.expr.CheckedExpr`, or a `ParsedExpr` if the runtime did not check it. Only needed fields are
+decoded, and positions only for errors: definitions are compiled at start-up.
 """
 
 from __future__ import annotations
@@ -27,15 +24,15 @@ _CONSTANTS: Final = {
     9: "timestamp",
 }
 _TEXT: Final = 6
-"""The number of the field that holds a text."""
+"""Field number of a string constant."""
 
 _POSITIONS: Final = 4
-"""The number of the field that holds where each part of an expression stands."""
+"""Field number of the map from nodes to offsets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal, of which only texts are kept."""
+    """A literal; only the value of strings is kept."""
 
     type: str
     text: str
@@ -51,7 +48,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """`operand.field`, or `has(operand.field)` where `asks`."""
+    """`operand.field`, or `has(operand.field)` if `asks` is set."""
 
     operand: Expression
     field: str
@@ -78,14 +75,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Something else, of any type, and what is inside of it."""
+    """Another expression, of any type, with its parts."""
 
     parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Comprehension:
-    """What macros such as `all` and `map` become: a loop over a range with an accumulator."""
+    """The expansion of macros such as `all` and `map`: a loop over a range with an accumulator."""
 
     variables: tuple[str, ...]
     range: Expression
@@ -107,7 +104,7 @@ class Tree:
     source: bytes
 
     def offset(self, node: int) -> int:
-        """Return where a part of it stands in the text."""
+        """Return the offset of a node in the text."""
         entries = (dict(_fields(entry)) for number, entry in _fields(self.source) if number == _POSITIONS)
         return next((entry.get(2, 0) for entry in entries if entry.get(1, 0) == node), 0)
 
@@ -121,7 +118,7 @@ def read(serialized: bytes) -> Tree:
 
 
 def walk(tree: Expression) -> Iterator[Expression]:
-    """Yield an expression and all that is in it."""
+    """Yield an expression and all its parts."""
     yield tree
     for part in _parts(tree):
         yield from walk(part)
@@ -184,5 +181,5 @@ def _expression(data: bytes) -> Expression:
 
 
 def _entry(data: bytes) -> Expression:
-    """A key and a value of a map, or a field and its value."""
+    """Return key and value of a map entry, or the value of a message field."""
     return Other(tuple(_expression(value) for number, value in _fields(data) if number in {3, 4}))

@@ -1,6 +1,7 @@
-"""The types of what a validation rule says about a schema: which fields there are, and what can be compared.
+"""Type check of CEL rules against a schema: unknown fields and incompatible comparisons.
 
-Called by `rules` for definitions. Reports only what is wrong for certain; whatever this does not know has any type.
+Google's runtime cannot do this, because `self` has type dyn there. Only certain errors are reported; what is unknown
+has type dyn.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _OF_RESOURCES: Final[JsonObject] = {"apiVersion": {"type": "string"}, "kind": {"
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A type of CEL: a simple one, `list` or `map` with that of its elements, or `object` with a schema."""
+    """A CEL type: a simple one, `list` or `map` with their element type, or `object` with a schema."""
 
     name: str
     element: Type | None = None
@@ -55,7 +56,7 @@ _TEXT_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("startsWith", "endsWith", "contains", "matches"), ("string",)),
     **dict.fromkeys(("lowerAscii", "upperAscii", "trim"), ()),
 }
-"""Methods that only texts have, and what they take."""
+"""Methods that only strings have, and their argument types."""
 
 _OPTIONAL_SELECT: Final = "_?._"
 _NUMBERS: Final = frozenset({"int", "uint", "double"})
@@ -78,10 +79,10 @@ _RESULTS: Final[Mapping[str, Type]] = {
 
 
 def type_of(schema: JsonObject, *, resource: bool) -> Type | None:
-    """Return the type of a place; None where rules cannot see it.
+    """Return the type of a place; None if rules cannot access it.
 
     Args:
-        resource: It is the root of a whole resource, of which the metadata's names are known.
+        resource: The place is the root of a resource, whose metadata has names only.
     """
     if schema.get("x-kubernetes-int-or-string"):
         return DYN
@@ -107,7 +108,7 @@ def _below(schema: JsonObject, name: str) -> Type | None:
 
 
 class Checker:
-    """Finds the type of an expression, and `mistakes` on the way: in which part of it, and what."""
+    """Infers the type of an expression and collects `mistakes`: the node and the message."""
 
     def __init__(self, variables: Mapping[str, Type]) -> None:
         self._variables = dict(variables)
@@ -253,17 +254,17 @@ def _result(function: str, types: Sequence[Type]) -> Type:
 
 
 def _narrower(one: Type, other: Type) -> Type:
-    """The type of values of two types: of lists, which begin empty in a loop, the one whose elements are known."""
+    """Return the more specific of two list types: lists begin empty in a loop."""
     if one.name == other.name == "list":
         return other if one.element == DYN else one
     return one if one == other else DYN
 
 
 def undeclared(said: str, source: str, tree: cel_tree.Tree, known: Set[str]) -> list[tuple[int, str]]:
-    """Return what the compiler says is not declared, as mistakes; of `a.b` it is `a`.
+    """Return the compiler's errors about undeclared names, as mistakes; for `a.b` the name is `a`.
 
     Args:
-        known: Variables that there are.
+        known: Declared variables.
     """
     lines = source.split("\n")
     found: list[tuple[int, str]] = []
@@ -277,7 +278,7 @@ def undeclared(said: str, source: str, tree: cel_tree.Tree, known: Set[str]) -> 
 
 
 def _place_of(tree: cel_tree.Tree, name: str, otherwise: int) -> int:
-    """Where a variable first stands."""
+    """Return the first offset of a variable."""
     named = (one for one in cel_tree.walk(tree.root) if isinstance(one, cel_tree.Identifier) and one.name == name)
     return min((tree.offset(one.node) for one in named), default=otherwise)
 

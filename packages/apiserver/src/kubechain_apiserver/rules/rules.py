@@ -1,6 +1,6 @@
-"""Validation rules of schemas (`x-kubernetes-validations`): compiled once per schema, run on each write.
+"""CEL validation rules (`x-kubernetes-validations`): compiled once per schema, evaluated on each write.
 
-A rule sees only the fields that it names: a conversation of a megabyte is not handed over to decide about a phase.
+A rule is given only the fields that it names, so that large objects are not converted for a rule about a small part.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Trim = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One rule, ready to run.
+    """A compiled rule.
 
     Attributes:
-        integers: where in the value the rule reads integers.
+        integers: Paths of integers that the rule reads.
     """
 
     raw: JsonObject
@@ -43,12 +43,12 @@ class _Rule:
 
     @property
     def shown(self) -> str:
-        """How a failure refers to the rule."""
+        """The rule as errors print it."""
         return self.raw.get("message", "").strip() or self.text
 
 
 class Rules:
-    """The rules of a place in a schema, and of all places below it."""
+    """The rules of a place in a schema and of all places below."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -60,7 +60,7 @@ class Rules:
         self._items = _below(node.items)
 
     def check(self, new: Any, old: Any, path: str = "") -> list[FieldError]:
-        """Complaints about a value; `old` is None where there is nothing to compare it with."""
+        """Return the errors of a value; `old` is None if there is no old value to compare with."""
         if new is None:
             return []
         found = self._check_here(new, old, path) if self._rules else []
@@ -127,7 +127,7 @@ class Rules:
         return found
 
     def _keyed(self, items: Any) -> Iterator[tuple[str, Any]]:
-        """Items of an associative list, which are found again by their keys."""
+        """Return the items of a list map by their keys."""
         for item in cast("list[Any]", items):
             fields = cast("JsonObject", item) if isinstance(item, dict) else {}
             yield str([fields.get(key) for key in self._node.map_keys]), item
@@ -144,7 +144,7 @@ def _read(value: Any, names: tuple[str, ...]) -> Any:
 
 
 def _integers(text: str, node: Node) -> Iterator[tuple[str, ...]]:
-    """Where a rule reads integers: of a number with a point it cannot be asked whether it is one."""
+    """Return the paths at which a rule reads integers, which CEL does not take from floats."""
     for path in set(re.findall(r"\bself((?:\.\w+)*)", text)):
         names = tuple(path.split(".")[1:])
         place: Node | None = node
@@ -167,7 +167,7 @@ def _compile(raw: JsonObject, node: Node) -> _Rule:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What compiling a rule of a definition found; "" stands for nothing wrong."""
+    """The errors of a compiled rule; "" for none."""
 
     wrong_rule: str = ""
     wrong_message: str = ""
@@ -175,10 +175,10 @@ class Compiled:
 
 
 def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled:
-    """Compile a rule of a definition, and see whether the schema has what it speaks of.
+    """Compile a rule of a definition, and check it against the schema.
 
     Args:
-        resource: The schema is that of a whole resource.
+        resource: The schema is that of a resource.
     """
     rule: str = raw["rule"]
     optional_old = raw.get("optionalOldSelf") is True
@@ -200,7 +200,7 @@ def compiled(raw: JsonObject, schema: JsonObject, *, resource: bool) -> Compiled
 
 
 def _checked(text: str, schema: JsonObject, *, resource: bool, optional_old: bool) -> tuple[str, rule_types.Type]:
-    """What is wrong with an expression ("" for nothing), and its type."""
+    """Return the error of an expression ("" for none), and its type."""
     try:
         serialized, said = cel.serialized(text)
     except CompilationError as error:
@@ -241,7 +241,7 @@ def _field_error(reason: str, place: str, value: Any, detail: str) -> FieldError
 
 
 def _trimmer(node: Node, texts: list[str]) -> Trim:
-    """A function that leaves of a value only what rules with these texts can see."""
+    """Return a function that removes from a value what these rules do not read."""
     whole = any(re.search(r"\b(self|oldSelf)\b(?!\s*\.\s*\w)", text) for text in texts)
     escaped = any("__" in text for text in texts)
     if escaped:
@@ -268,7 +268,7 @@ def _trim(value: Any, node: Node, words: set[str], read: str) -> Any:
 
 
 def _escape(value: Any) -> Any:
-    """Field names as rules spell them: CEL has keywords, and no dashes in names."""
+    """Escape field names in a value."""
     if isinstance(value, dict):
         return {escape_name(name): _escape(item) for name, item in cast("JsonObject", value).items()}
     if isinstance(value, list):

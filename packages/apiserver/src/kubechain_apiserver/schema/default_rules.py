@@ -1,7 +1,4 @@
-"""Whether the defaults of a schema are values that the schema itself allows, in kube-apiserver's words.
-
-Called by `builtin.crd_schema` for schemas that are structural.
-"""
+"""Validation of the defaults of a schema against the schema itself, in kube-apiserver's words."""
 
 from __future__ import annotations
 
@@ -18,13 +15,16 @@ from kubechain_apiserver.wire.field_errors import FieldError, invalid, required
 from kubechain_apiserver.wire.json_types import JsonObject
 
 Rules = Callable[[Node, Any], list[FieldError]]
-"""Complaints of a schema's validation rules about a value."""
+"""Returns the errors of a schema's CEL rules on a value."""
 
 _META: tuple[str, ...] = ("apiVersion", "kind", "metadata")
 
 
 def check(schema: JsonObject, path: str, rules: Rules) -> list[FieldError]:
-    """Complaints about all defaults of a resource's schema; those of `additionalProperties` are never used."""
+    """Return the errors of all defaults of a resource's schema.
+
+    Defaults in `additionalProperties` are never used, and not checked.
+    """
     return list(_place(schema, path, rules, resource=True, about_metadata=False))
 
 

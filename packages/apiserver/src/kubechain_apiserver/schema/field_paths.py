@@ -1,7 +1,4 @@
-"""Paths such as `.spec.size` or `.labels['a']` that a definition gives to a place in its own schema.
-
-Called by `builtin.crd_schema` (where a rule reports) and `builtin.crd_spec` (fields to select by).
-"""
+"""Paths such as `.spec.size` or `.labels['a']`, with which a definition refers to a place in its schema."""
 
 from __future__ import annotations
 
@@ -15,14 +12,14 @@ _TOKEN: Final = re.compile(r"'(?:\\.|[^'\\])*'|[.\[\]]|[^.\[\]]+")
 
 
 class BadFieldPath(ValueError):
-    """A path that leads nowhere, with kube-apiserver's words for why."""
+    """Raised for a path that does not exist, with kube-apiserver's message."""
 
 
 def find(path: str, schema: JsonObject, *, brackets: bool = True) -> JsonObject:
-    """Return the schema of the place that a path leads to.
+    """Return the schema at a path.
 
     Raises:
-        BadFieldPath: there is no such place.
+        BadFieldPath: The path does not exist.
     """
     tokens = _TOKEN.findall(path)
     while tokens:

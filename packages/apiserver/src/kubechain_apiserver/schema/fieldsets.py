@@ -1,7 +1,7 @@
-"""Sets of fields in the form of FieldsV1, and how they follow from objects.
+"""Sets of fields in the form of FieldsV1, and how they are computed from objects.
 
-A set is a nested dictionary with a key per path element (`f:name`, `k:{"key":…}`, `v:value`); an element is a member
-of the set when its dictionary is empty or has the key ".". `managed_fields` and `apply` calculate with them.
+A set is a nested dictionary with a key per path element (`f:name`, `k:{"key":…}`, `v:value`); an element is a member of
+the set if its dictionary is empty or has the key ".".
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ METADATA = compile_schema(
     ),
     root=False,
 )
-"""What kube-apiserver knows of the metadata of every kind."""
+"""Schema of the metadata of every kind."""
 
 
 def below(node: Node | None, name: str) -> Node | None:
-    """The schema of a field."""
+    """Return the schema of a field."""
     if node is None:
         return None
     if name == "metadata" and node.embedded:
@@ -72,19 +72,19 @@ def below(node: Node | None, name: str) -> Node | None:
 
 
 def is_struct_field(node: Node | None, name: str) -> bool:
-    """Whether the schema names a field (and it is no key of a map)."""
+    """Whether the schema has the field as a property, not as a map key."""
     return node is not None and (name in node.properties or (node.embedded and name in {"metadata", "kind"}))
 
 
 def is_granular(value: Any, node: Node | None) -> bool:
-    """Whether the parts of a value are managed one by one."""
+    """Whether the parts of a value have managers of their own."""
     if isinstance(value, dict):
         return node is None or node.map_type != "atomic"
     return isinstance(value, list) and node is not None and node.list_type in {"map", "set"}
 
 
 def element_of(item: Any, node: Node | None) -> str:
-    """The path element of an item of a list."""
+    """Return the path element of a list item."""
     if node is not None and node.list_type == "map" and isinstance(item, dict):
         fields = cast("JsonObject", item)
         key = {name: fields.get(name, default_key(node, name)) for name in sorted(node.map_keys)}
@@ -93,7 +93,7 @@ def element_of(item: Any, node: Node | None) -> str:
 
 
 def default_key(node: Node, name: str) -> Any:
-    """What an item without a key counts as."""
+    """Return the value that an absent key of an item defaults to."""
     field = node.items.properties.get(name) if node.items else None
     return None if field is None or field.default is MISSING else field.default
 
@@ -103,7 +103,7 @@ def _compact(value: Any) -> str:
 
 
 def children(value: Any, node: Node | None) -> Iterator[tuple[str, Any, Node | None]]:
-    """The parts of a granular value: path element, value, schema."""
+    """Yield the parts of a granular value: path element, value, schema."""
     if isinstance(value, dict):
         for name, item in cast("JsonObject", value).items():
             yield f"f:{name}", item, below(node, name)
@@ -113,7 +113,7 @@ def children(value: Any, node: Node | None) -> Iterator[tuple[str, Any, Node | N
 
 
 def of_addition(value: Any, node: Node | None) -> FieldSet:
-    """The fields of a value that was added: it, and all its parts."""
+    """Return the fields of an added value: the value and all its parts."""
     if not value or not is_granular(value, node):
         return {}
     found: FieldSet = {MEMBER: {}}
@@ -123,7 +123,7 @@ def of_addition(value: Any, node: Node | None) -> FieldSet:
 
 
 def of_applied(value: Any, node: Node | None) -> FieldSet:
-    """The fields that an applied configuration claims: leaves, and entries of lists and maps."""
+    """Return the fields that an applied configuration claims: leaves, and items of lists and maps."""
     if not value or not is_granular(value, node):
         return {}
     found: FieldSet = {}
@@ -135,7 +135,7 @@ def of_applied(value: Any, node: Node | None) -> FieldSet:
 
 
 def compare(old: Any, new: Any, node: Node | None) -> tuple[FieldSet | None, FieldSet | None]:
-    """What differs between two values: the fields added or modified, and those removed; None for none."""
+    """Return the fields added or modified, and those removed, between two values; None for none."""
     if not _comparable(old, new, node):
         return {}, None
     changed: FieldSet = {}
@@ -165,7 +165,7 @@ def _comparable(old: Any, new: Any, node: Node | None) -> bool:
 
 
 def is_set(found: Any) -> bool:
-    """Whether a value, which a client sent, has the form of a set."""
+    """Whether a value from a client has the form of a set."""
     if not isinstance(found, dict):
         return False
     return all(
@@ -175,11 +175,12 @@ def is_set(found: Any) -> bool:
 
 
 def is_member(found: FieldSet) -> bool:
+    """Whether the element itself is a member of the set."""
     return not found or MEMBER in found
 
 
 def union(left: FieldSet, right: FieldSet) -> FieldSet:
-    """Fields in either set (both are the sets of one element)."""
+    """Return the union of two sets of one element."""
     result: FieldSet = {}
     if is_member(left) or is_member(right):
         result[MEMBER] = {}
@@ -192,13 +193,13 @@ def union(left: FieldSet, right: FieldSet) -> FieldSet:
 
 
 def root_union(left: FieldSet, right: FieldSet) -> FieldSet:
-    """Fields in either set, of whole objects."""
+    """Return the union of two sets of whole objects."""
     result = union({**left, "": {}}, {**right, "": {}})
     return {element: part for element, part in result.items() if element not in {"", MEMBER}}
 
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet | None:
-    """Fields in the left set only; None when nothing is left of the element."""
+    """Return the fields in the left set only; None if nothing remains."""
     result: FieldSet = {}
     if is_member(left) and not is_member(right):
         result[MEMBER] = {}
@@ -212,7 +213,7 @@ def difference(left: FieldSet, right: FieldSet) -> FieldSet | None:
 
 
 def root_difference(left: FieldSet, right: FieldSet) -> FieldSet:
-    """Fields in the left set only, of whole objects."""
+    """Return the fields in the left set only, of whole objects."""
     result: FieldSet = {}
     for element, part in left.items():
         rest = difference(part, right[element]) if element in right else part
@@ -222,7 +223,7 @@ def root_difference(left: FieldSet, right: FieldSet) -> FieldSet:
 
 
 def common(left: FieldSet, right: FieldSet, path: str = "") -> Iterator[str]:
-    """Paths of the fields in both sets, as conflicts show them."""
+    """Yield the paths of fields in both sets, as conflicts print them."""
     for element in sorted((left.keys() & right.keys()) - {MEMBER}):
         here = f"{path}{shown(element)}"
         if is_member(left[element]) and is_member(right[element]):
@@ -231,7 +232,7 @@ def common(left: FieldSet, right: FieldSet, path: str = "") -> Iterator[str]:
 
 
 def shown(element: str) -> str:
-    """A path element as it is printed."""
+    """Return a path element as errors print it."""
     kind, _, content = element.partition(":")
     match kind:
         case "f":
@@ -244,10 +245,10 @@ def shown(element: str) -> str:
 
 
 def _tidy(found: FieldSet) -> FieldSet:
-    """A lone member is written as an empty dictionary."""
+    """Return a set in normal form: a single member is an empty dictionary."""
     return {} if found.keys() == {MEMBER} else found
 
 
 def ordered(found: FieldSet) -> FieldSet:
-    """The set in the order in which kube-apiserver writes it."""
+    """Return the set in kube-apiserver's order."""
     return {element: ordered(found[element]) for element in sorted(found)}

@@ -1,4 +1,4 @@
-"""String formats of OpenAPI, as kube-apiserver checks them. A format that is not here is not checked."""
+"""String formats of OpenAPI, as kube-apiserver checks them. Other formats are not checked."""
 
 from __future__ import annotations
 
@@ -113,24 +113,24 @@ _UNCHECKED = {
     *("bsonobjectid", "uuid3", "uuid4", "uuid5", "isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor"),
     *("rgbcolor", "password", "k8sshortname", "k8slongname"),
 }
-"""Formats of texts that kube-apiserver knows, and that are taken on trust here."""
+"""Formats of strings that kube-apiserver knows and that are not checked here."""
 
 _OF_NUMBERS = {"integer": {"int32", "int64"}, "number": {"float", "double"}}
 
 
 def is_known(name: str, type_: str) -> bool:
-    """Whether kube-apiserver knows a format of a type; it ignores those that it does not know."""
+    """Whether kube-apiserver knows a format of a type; it ignores unknown ones."""
     if type_ in {"", "string"}:
         return is_checked(name) or name.replace("-", "") in _UNCHECKED
     return name in _OF_NUMBERS.get(type_, ())
 
 
 def is_checked(name: str) -> bool:
-    """Whether values of a format are looked at."""
+    """Whether values of a format are checked."""
     return name.replace("-", "") in _CHECKS
 
 
 def holds(name: str, value: str) -> bool:
-    """Whether a value has a format; true for formats that are not known."""
+    """Whether a value has a format; true for unknown formats."""
     check = _CHECKS.get(name.replace("-", ""))
     return check is None or check(value)

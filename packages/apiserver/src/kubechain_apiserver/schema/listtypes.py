@@ -1,4 +1,4 @@
-"""Lists that are sets or maps (`x-kubernetes-list-type`): no entry, or key, may occur twice."""
+"""Uniqueness in sets and list maps (`x-kubernetes-list-type`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kubechain_apiserver.wire.json_types import JsonObject
 
 
 def check(value: Any, node: Node, path: str = "") -> list[FieldError]:
-    """Complaints about doubled entries, at `path` and below."""
+    """Return the errors of duplicate items at `path` and below."""
     if not node.has_sets:
         return []
     match value:
@@ -49,7 +49,7 @@ def _check_list(value: list[Any], node: Node, path: str) -> list[FieldError]:
 
 
 def _differ(values: list[Any]) -> bool:
-    """Whether all values surely differ, found out fast: Python takes more for equal than JSON does."""
+    """Whether all values differ for certain, computed quickly: Python equality is wider than that of JSON."""
     try:
         return len(set(values)) == len(values)
     except TypeError:

@@ -1,7 +1,4 @@
-"""Bringing an object to its stored form: unknown fields pruned, defaults set, nulls that mean nothing removed.
-
-Changes objects in place: they are the writer's own copy.
-"""
+"""Pruning of unknown fields, defaulting, and removal of nulls. Objects are changed in place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A schema, prepared once for walking objects many times.
-
-`compile_schema` turns an OpenAPI v3 schema of a CRD into a tree of `Node`s; the sibling modules walk it.
-"""
+"""Structural schemas compiled to a tree of `Node`s, which the other modules walk."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from kubechain_apiserver.wire import goregexp
 from kubechain_apiserver.wire.json_types import JsonObject
 
 META_FIELDS = ("apiVersion", "kind", "metadata")
-"""Fields of every resource, which its schema need not name."""
+"""Fields of every resource, which a schema need not name."""
 
 
 class Missing:
@@ -28,10 +25,10 @@ class Node:
     """The schema of one place in an object.
 
     Attributes:
-        type: the JSON type; "" when any is allowed.
-        additional: the schema of values whose key is not in `properties`; True allows anything, None says nothing.
-        raw: the schema as the CRD gives it, for the rarer keywords.
-        has_defaults: a default is set here or below.
+        type: The JSON type; "" if any is allowed.
+        additional: The schema of values whose key is not in `properties`; True allows anything, None says nothing.
+        raw: The schema as the CRD has it, for rare keywords.
+        has_defaults: A default is set here or below.
     """
 
     type: str
@@ -53,7 +50,7 @@ class Node:
     has_sets: bool = False
 
     def children(self) -> list[Node]:
-        """All nodes directly below."""
+        """Return all nodes directly below."""
         found = list(self.properties.values())
         if isinstance(self.additional, Node):
             found.append(self.additional)
@@ -63,10 +60,10 @@ class Node:
 
 
 def compile_schema(raw: JsonObject, *, root: bool = True) -> Node:
-    """Prepare a schema.
+    """Compile a schema.
 
     Args:
-        root: it is the schema of a whole resource, which has `apiVersion`, `kind` and `metadata` by itself.
+        root: It is the schema of a resource, which has `apiVersion`, `kind` and `metadata` implicitly.
     """
     node = _compile(raw)
     node.embedded = node.embedded or root

@@ -1,7 +1,6 @@
-"""When a schema is structural, in kube-apiserver's words.
+"""Checks that a schema is structural, in kube-apiserver's words.
 
-Every place has one type, said outside of `allOf`, `anyOf`, `oneOf` and `not`; what stands inside of those only narrows
-it. Called by `definition_rules` for the schema of each version of a definition. Pure.
+Every place has one type, outside of `allOf`, `anyOf`, `oneOf` and `not`, which only restrict it.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _NOT_IN_LOGIC: Final[Mapping[str, str]] = {
 
 
 def check(schema: JsonObject, path: str) -> list[FieldError]:
-    """Complaints about the schema of a whole resource, in kube-apiserver's order: by path and text."""
+    """Return the errors of the schema of a resource, in kube-apiserver's order: by path and text."""
     found = [*_place(schema, path, "root"), *_unsaid_outside(schema, schema, path, path)]
     return sorted(found, key=lambda error: f"{error.field}: {error.message}")
 
@@ -55,18 +54,18 @@ def properties(schema: JsonObject) -> Mapping[str, JsonObject]:
 
 
 def below(schema: JsonObject, name: str) -> JsonObject | None:
-    """Return the schema below `items`, `additionalProperties` or `not`, where it is one."""
+    """Return the schema of `items`, `additionalProperties` or `not`, if it is one."""
     found = schema.get(name)
     return cast("JsonObject", found) if isinstance(found, dict) else None
 
 
 def has_additional(schema: JsonObject) -> bool:
-    """Return whether `additionalProperties` is there, be it a schema, true or false."""
+    """Return whether `additionalProperties` is set: to a schema, true or false."""
     return schema.get("additionalProperties") is not None
 
 
 def _place(schema: JsonObject, path: str, level: Level) -> Iterator[FieldError]:
-    """Complaints about one place and all below it."""
+    """Yield the errors of one place and all places below."""
     items, additional = below(schema, "items"), below(schema, "additionalProperties")
     if schema.get("type") == "array" and items is None:
         yield required(f"{path}.items", "must be specified")
@@ -106,7 +105,7 @@ def _type(schema: JsonObject, path: str, level: Level) -> Iterator[FieldError]:
 
 
 def _resource_fields(schema: JsonObject, path: str, level: Level) -> Iterator[FieldError]:
-    """What a resource, or one that is embedded in another, has by itself."""
+    """Yield the errors of fields that every resource has, at the root or embedded."""
     embedded = bool(schema.get("x-kubernetes-embedded-resource"))
     if embedded and has_additional(schema):
         yield forbidden(f"{path}.additionalProperties", "must not be used if x-kubernetes-embedded-resource is set")
@@ -130,11 +129,11 @@ def _names_only(schema: JsonObject) -> bool:
 def _narrowing(
     schema: JsonObject, path: str, *, any_of_types: bool = False, first_all_of_types: bool = False
 ) -> Iterator[FieldError]:
-    """Complaints about what `allOf` and its like say at a place.
+    """Yield the errors of `allOf` and the like at a place.
 
     Args:
-        any_of_types: `anyOf` is that of an int-or-string, where types may stand.
-        first_all_of_types: The same for an `anyOf` inside of the first entry of `allOf`.
+        any_of_types: `anyOf` is that of an int-or-string, in which types are allowed.
+        first_all_of_types: The same for an `anyOf` in the first entry of `allOf`.
     """
     for name in LOGIC:
         if name == "anyOf" and any_of_types:
@@ -172,7 +171,7 @@ def _narrower(schema: JsonObject, path: str, *, any_of_types: bool = False) -> I
 
 
 def _unsaid_outside(schema: JsonObject, outside: JsonObject, path: str, outside_path: str) -> Iterator[FieldError]:
-    """Complaints about fields and items that `allOf` and its like name, and nothing outside of them does."""
+    """Yield an error for fields and items that only `allOf` and the like name."""
     branches: list[tuple[JsonObject, str]] = [
         (one, f"{path}.{name}[{index}]") for name in LOGIC for index, one in enumerate(schema.get(name) or ())
     ]

@@ -1,4 +1,4 @@
-"""Type errors that kube-apiserver finds while it decodes JSON into Go structs: built-in kinds, metadata, options."""
+"""Type errors of built-in kinds, metadata and options, as Go's JSON decoder reports them for structs."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ _STRUCTS = {
     **dict.fromkeys(("involvedObject", "regarding", "related", "secrets"), "ObjectReference"),
     **dict.fromkeys(("deprecatedSource", "source"), "EventSource"),
 }
-"""Structs of fields whose names are not those of kind and field, as `LeaseSpec` is."""
+"""Go structs whose names do not follow from kind and field, such as `LeaseSpec`."""
 _TEXT_TYPES = {
     "propagationPolicy": "v1.DeletionPropagation",
     "scope": "v1.ResourceScope",
     "strategy": "v1.ConversionStrategyType",
     "uid": "types.UID",
 }
-"""Texts that have a type of their own."""
+"""Strings with a named Go type."""
 _MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
 
 
 def check(obj: JsonObject, node: Node, info: ResourceInfo) -> None:
-    """Look at the fields of a built-in kind.
+    """Check the fields of a built-in kind.
 
     Raises:
-        UndecodableError: a value has a type that its field cannot hold.
+        UndecodableError: A value has a wrong type.
     """
     for name, below in node.properties.items():
         if name in obj and name not in {"metadata", "apiVersion", "kind"} and not _all_fit(obj[name], below):
@@ -61,10 +61,10 @@ def check(obj: JsonObject, node: Node, info: ResourceInfo) -> None:
 
 
 def check_metadata(metadata: JsonObject, info: ResourceInfo) -> None:
-    """Look at the fields of metadata; of custom kinds they are decoded by themselves.
+    """Check the fields of metadata, which are decoded separately for custom kinds.
 
     Raises:
-        UndecodableError: a value has a type that its field cannot hold.
+        UndecodableError: A value has a wrong type.
     """
     for name, value in metadata.items():
         below = fieldsets.METADATA.properties.get(name)
@@ -74,7 +74,7 @@ def check_metadata(metadata: JsonObject, info: ResourceInfo) -> None:
 
 
 def mismatch(fields: JsonObject, node: Node, struct: str) -> str:
-    """What Go says of the first field of a struct that cannot hold its value; "" when all can."""
+    """Return Go's error for the first field of a struct with a wrong type; "" for none."""
     for name, below in node.properties.items():
         if not _all_fit(fields.get(name), below):
             return _mismatch(fields[name], below, name, struct, struct)
@@ -82,7 +82,7 @@ def mismatch(fields: JsonObject, node: Node, struct: str) -> str:
 
 
 def _all_fit(value: Any, node: Node) -> bool:
-    """Whether there is no mismatch, answered fast."""
+    """Whether there is no mismatch, computed quickly."""
     if value is None or not node.type:
         return True
     if not _fits(value, node):
@@ -103,7 +103,7 @@ def _all_fit(value: Any, node: Node) -> bool:
 
 
 def _mismatch(value: Any, node: Node, path: str, struct: str, kind: str) -> str:
-    """What Go says of the first mismatch at `path`, which is in a struct; "" for none."""
+    """Return Go's error for the first mismatch at `path`, which is in a struct; "" for none."""
     if value is None or not node.type:
         return ""
     field = path.rpartition(".")[2]
@@ -128,7 +128,7 @@ def _mismatch(value: Any, node: Node, path: str, struct: str, kind: str) -> str:
 
 
 def _struct(field: str, kind: str) -> str:
-    """The name of the struct that a field holds."""
+    """Return the name of a field's Go struct."""
     return _STRUCTS.get(field) or f"{kind}{field[:1].upper()}{field[1:]}"
 
 
@@ -137,9 +137,9 @@ def _fits(value: Any, node: Node) -> bool:
 
 
 def restoring(value: Any, node: Node | None) -> str:
-    """What kube-apiserver says of the first value that a field cannot hold, after a strategic merge patch; "" for none.
+    """Return the error for the first wrong type after a strategic merge patch; "" for none.
 
-    There it does not decode JSON, but copies maps into structs.
+    There kube-apiserver does not decode JSON, but copies maps into structs.
     """
     if value is None or node is None or not node.type:
         return ""

@@ -1,7 +1,7 @@
-"""What is wrong with an object, in kube-apiserver's words and order.
+"""Validation of an object against a schema, with kube-apiserver's messages and order.
 
 The order within one place follows kube-openapi's validators: type, composition, string, format, number, items, enum,
-fields. Fields are visited by name (the original has Go's random order).
+fields. Fields are visited by name; kube-apiserver's order is random.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from kubechain_apiserver.wire.json_types import JsonObject
 
 _INT_BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 NO_FIELD = "<nil>"
-"""How an error without a place is shown."""
+"""Path of an error without a field."""
 
 
 def validate(value: Any, node: Node, path: str = "") -> list[FieldError]:
-    """Complaints about a value at `path`; empty when it is valid."""
+    """Return the errors of a value at `path`."""
     if value is None:
         return _type(value, node, path) + _enum(value, node, path)
     found = _type(value, node, path) + _composition(value, node, path)
@@ -56,7 +56,7 @@ def _hashable(found: list[FieldError]) -> bool:
 
 
 def type_of(value: Any) -> str:
-    """The JSON type, as schemas name it."""
+    """Return the JSON type, as schemas name it."""
     match value:
         case None:
             return "null"
@@ -75,7 +75,7 @@ def type_of(value: Any) -> str:
 
 
 def _number_format(node: Node) -> str:
-    """The format of a number, if it is one that means something."""
+    """Return the format of a number, if kube-apiserver checks it."""
     name = node.raw.get("format", "")
     return name if name in {"integer": ("int32", "int64"), "number": ("float", "double")}.get(node.type, ()) else ""
 

@@ -1,7 +1,6 @@
-"""Is an object valid? Answered fast by a JSON schema library; `validation` words the errors when it is not.
+"""Fast check whether an object is valid, by a JSON schema library; `validation` makes the errors if it is not.
 
-The library speaks plain JSON Schema, so what is special to Kubernetes (nullable, int-or-string, formats) is spelled
-out.
+The library knows plain JSON Schema; Kubernetes' extensions (nullable, int-or-string, formats) are translated.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _FORMATS = {"date-time", "uuid", "ipv4", "ipv6", "email", "uri", "date", "hostna
 
 
 def is_valid_for(schema: JsonObject) -> Callable[[Any], bool]:
-    """A function that tells whether an object is valid. It may say no too often, never yes wrongly."""
+    """Return a function that tells whether an object is valid. It may return false wrongly, never true."""
     formats: Formats = {}
     translated = translate(schema, formats)
     try:
@@ -45,7 +44,7 @@ def is_valid_for(schema: JsonObject) -> Callable[[Any], bool]:
 
 
 def translate(schema: JsonObject, formats: Formats) -> JsonObject:
-    """A CRD's schema as JSON Schema 2020-12; patterns become formats, which are added to `formats`."""
+    """Return a CRD's schema as JSON Schema 2020-12; patterns become formats, which are added to `formats`."""
     found: JsonObject = {name: schema[name] for name in _SAME if name in schema}
     _translate_pattern(schema, found, formats)
     _translate_type(schema, found)
@@ -67,7 +66,10 @@ def translate(schema: JsonObject, formats: Formats) -> JsonObject:
 
 
 def _translate_pattern(schema: JsonObject, found: JsonObject, formats: Formats) -> None:
-    """The library's own `pattern` is not Go's: `\\s` and `\\b` know more of Unicode there."""
+    r"""Translate `pattern` to a custom format: the library's own regular expressions differ from Go's.
+
+    Its `\s` and `\b` cover Unicode.
+    """
     pattern = schema.get("pattern")
     if pattern:
         search = goregexp.compiled(pattern).search

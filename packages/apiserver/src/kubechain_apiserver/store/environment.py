@@ -1,7 +1,6 @@
-"""Where the engine's time and randomness come from.
+"""Time and randomness of the engine.
 
-A simulation or a test hands in its own; `kubechain dev` uses the machine's. Nothing else in this package may ask a
-clock or draw a number.
+No other module reads a clock or draws a random number, so that tests and simulations are reproducible.
 """
 
 from __future__ import annotations
@@ -12,27 +11,27 @@ import uuid
 from typing import Protocol
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""Characters of generated names: kube-apiserver's, without vowels and look-alikes."""
+"""Characters of generated names, as in kube-apiserver: without vowels and look-alikes."""
 
 
 class Environment(Protocol):
-    """Time and randomness, as the engine sees them."""
+    """Time and randomness."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return seconds since the epoch."""
         ...
 
     def uid(self) -> str:
-        """A new UUID."""
+        """Return a new UUID."""
         ...
 
     def suffix(self, length: int) -> str:
-        """Random characters for `generateName`."""
+        """Return random characters for `generateName`."""
         ...
 
 
 class SystemEnvironment:
-    """The machine's clock and its random numbers."""
+    """The machine's clock and random numbers."""
 
     def __init__(self) -> None:
         self._random = random.SystemRandom()
@@ -48,11 +47,11 @@ class SystemEnvironment:
 
 
 class SeededEnvironment:
-    """A clock that only moves when told, and numbers that follow from a seed: for tests and simulations.
+    """A clock that moves only when told, and numbers from a seed.
 
     Args:
-        seed: equal seeds give equal uids and suffixes.
-        start: the first `now()`, in seconds since the epoch.
+        seed: Equal seeds give equal uids and suffixes.
+        start: The first `now()`, in seconds since the epoch.
     """
 
     def __init__(self, seed: int = 0, *, start: float = 1_767_225_600.0) -> None:
@@ -63,7 +62,7 @@ class SeededEnvironment:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self._now += seconds
 
     def uid(self) -> str:

@@ -1,7 +1,7 @@
-"""The recent past: what watches resume from, and what consistent pagination is computed from.
+"""Recent changes, from which watches resume and consistent pages are computed.
 
-Bounded in events and in bytes; what falls off the end makes older revisions expire (410). It is in memory only: after
-a restart the past begins anew at the revision of the restart.
+Limited in events and bytes; older revisions expire (410). It is in memory only: after a restart it begins at the
+present revision.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from kubechain_apiserver.store.storage import Key, Record
 from kubechain_apiserver.wire.registry import GroupResource
 
 WARM = 64
-"""The latest changes, whose objects may stay parsed: watches are just being told of them. Of older ones the bytes are
-kept alone; parsed, an object takes several times as much."""
+"""Number of latest changes whose objects stay parsed for running watches.
+
+Of older ones only the bytes are kept; a parsed object takes several times as much memory.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """One write: `record` is the state after it, or the last state of what was deleted."""
+    """One write: `record` is the state after it, or the last state of a deleted object."""
 
     revision: int
     key: Key
@@ -34,7 +36,7 @@ class Change:
         return len(self.record.data)
 
     def forget_parsed(self) -> None:
-        """Keep the bytes only, of what is not the present state of an object."""
+        """Drop the parsed form of objects that are not the present state."""
         if self.previous is not None:
             self.previous.forget_parsed()
         if self.deleted:
@@ -42,7 +44,7 @@ class Change:
 
 
 class ExpiredError(Exception):
-    """A revision is older than the history."""
+    """Raised for a revision that is older than the history."""
 
     def __init__(self, compacted: int) -> None:
         super().__init__(compacted)
@@ -50,12 +52,12 @@ class ExpiredError(Exception):
 
 
 class History:
-    """Changes after `compacted`.
+    """Changes after revision `compacted`.
 
     Args:
-        compacted: the revision before the first change that will be known.
-        max_count: changes kept.
-        max_bytes: bytes of objects kept.
+        compacted: The revision before the first change.
+        max_count: Maximum number of changes.
+        max_bytes: Maximum size of objects.
     """
 
     def __init__(self, compacted: int, *, max_count: int = 20_000, max_bytes: int = 64 << 20) -> None:
@@ -75,7 +77,7 @@ class History:
         return self._bytes
 
     def append(self, change: Change) -> None:
-        """Remember a change, and forget the oldest ones when there are too many."""
+        """Add a change, and drop the oldest ones beyond the limits."""
         self._all.append(change)
         self._by_resource.setdefault(change.key.resource, deque()).append(change)
         self._bytes += change.size
@@ -91,19 +93,19 @@ class History:
         self.compacted = oldest.revision
 
     def compact(self) -> None:
-        """Forget everything: every older revision expires."""
+        """Drop all changes: every older revision expires."""
         while self._all:
             self._drop_oldest()
 
     def serve(self, resource: GroupResource, revision: int) -> None:
-        """Note that a resource is served since a revision: no watch can begin before."""
+        """Record since which revision a resource is served: no watch can begin before."""
         self._served_since[resource] = revision
 
     def watched_since(self, resource: GroupResource, revision: int) -> list[Change]:
-        """Changes after `revision`, for a watch that begins there.
+        """Return the changes after `revision`, for a watch that begins there.
 
         Raises:
-            ExpiredError: some of them are forgotten, or the resource was not served yet.
+            ExpiredError: Some are dropped, or the resource was not served yet.
         """
         first = max(self.compacted, self._served_since.get(resource, 0))
         if revision < first:
@@ -111,10 +113,10 @@ class History:
         return self.since(resource, revision)
 
     def since(self, resource: GroupResource, revision: int) -> list[Change]:
-        """Changes after `revision`, oldest first.
+        """Return the changes after `revision`, oldest first.
 
         Raises:
-            ExpiredError: some of them are forgotten.
+            ExpiredError: Some are dropped.
         """
         if revision < self.compacted:
             raise ExpiredError(self.compacted)

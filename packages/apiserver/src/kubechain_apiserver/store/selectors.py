@@ -1,7 +1,4 @@
-"""Label and field selectors: parsing, with kube-apiserver's errors, and matching.
-
-`Selection` puts the two and the namespace together; lists, watches and deletions of collections use it.
-"""
+"""Label and field selectors: parsing with kube-apiserver's errors, and matching."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from kubechain_apiserver.wire.json_types import JsonObject
 
 Operator = Literal["=", "==", "!=", "in", "notin", "exists", "!", ">", "<"]
 FieldReader = Callable[[JsonObject, str], str]
-"""Reads the value of a field label from an object."""
+"""Reads the value of a field selector's path from an object."""
 
 _OPERATORS = "in, notin, =, ==, !=, gt, lt"
 _TOKEN = re.compile(r"\s*(?:(!=|==|[=!(),<>])|([^=!(),<>\s]+)|$)")
@@ -168,7 +165,7 @@ def parse_labels(text: str) -> tuple[Requirement, ...]:
     """Parse a label selector.
 
     Raises:
-        StatusError: it is not one (400).
+        StatusError: It is invalid (400).
     """
     return _Parser(text).parse() if text else ()
 
@@ -186,7 +183,7 @@ def parse_fields(text: str) -> tuple[FieldTerm, ...]:
     """Parse a field selector.
 
     Raises:
-        StatusError: it is not one (400).
+        StatusError: It is invalid (400).
     """
     return tuple(_field_term(part, text) for part in _split_fields(text) if part)
 
@@ -205,7 +202,7 @@ def _field_term(part: str, text: str) -> FieldTerm:
 
 
 def read_path(obj: JsonObject, path: str) -> str:
-    """The value at a dotted path, as field selectors compare it."""
+    """Return the value at a dotted path, as field selectors compare it."""
     value: Any = obj
     for name in path.split("."):
         value = cast("JsonObject", value).get(name) if isinstance(value, dict) else None
@@ -216,7 +213,7 @@ def read_path(obj: JsonObject, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects of a resource are meant; `namespace` None means all namespaces."""
+    """A namespace and selectors; `namespace` None means all namespaces."""
 
     namespace: str | None
     labels: tuple[Requirement, ...] = ()
@@ -247,11 +244,11 @@ def select(
     """Parse both selectors.
 
     Args:
-        selectable: field labels besides `metadata.name` and `metadata.namespace`.
-        known: a refusal names the two, as for built-in kinds without labels of their own.
+        selectable: Paths besides `metadata.name` and `metadata.namespace`.
+        known: Error messages name these two, as for built-in kinds without further paths.
 
     Raises:
-        StatusError: a selector cannot be parsed, or names a field that is not selectable (400).
+        StatusError: A selector is invalid, or has a path that is not selectable (400).
     """
     terms = parse_fields(field_selector)
     for term in terms:

@@ -1,8 +1,7 @@
-"""Storage in one SQLite file: what was answered is still there after a restart, also after SIGKILL.
+"""Storage in one SQLite file, which survives restarts and SIGKILL.
 
-Everything is held in memory too (the working set of a laptop is small), so reads never touch the file. A change is
-committed to the write-ahead log before the reply; it is not fsynced each time, so that a power cut, unlike a crash of
-the process, may lose the last moments.
+All records are in memory too, so reads do not touch the file. A change is committed to the write-ahead log before the
+reply, but not fsynced each time: a power failure may lose the latest changes.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ INSERT OR IGNORE INTO counter VALUES (0, 1);
 
 
 class StorageInUseError(Exception):
-    """Another process serves this folder."""
+    """Raised when another process has the file open."""
 
 
 class SqliteStorage:
-    """Records in a file of `folder`, which is made when absent.
+    """Records in a file of `folder`, which is created if absent.
 
     Raises:
-        StorageInUseError: another process has the file open.
+        StorageInUseError: Another process has the file open.
     """
 
     def __init__(self, folder: Path) -> None:

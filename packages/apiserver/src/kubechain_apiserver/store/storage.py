@@ -1,7 +1,6 @@
-"""Where objects live: records by key, with one revision counter for all of them.
+"""Storage: records by key, with one revision counter.
 
-The store (`store.Store`) is the only user. `MemoryStorage` forgets at exit; `sqlite.SqliteStorage` keeps a file.
-Neither knows what an object means.
+`MemoryStorage` is volatile, `sqlite.SqliteStorage` writes a file. Neither interprets objects.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from kubechain_apiserver.wire.registry import GroupResource
 
 
 class Key(NamedTuple):
-    """The address of an object; `namespace` is "" for cluster-wide kinds."""
+    """Key of an object; `namespace` is "" for cluster-scoped kinds."""
 
     resource: GroupResource
     namespace: str
@@ -23,7 +22,7 @@ class Key(NamedTuple):
 
 
 class Record:
-    """One object at one revision: JSON bytes, and the parsed object as long as it is of use."""
+    """One object at one revision: JSON bytes, and the parsed object while it is needed."""
 
     __slots__ = ("_object", "data", "key", "revision")
 
@@ -35,18 +34,18 @@ class Record:
 
     @property
     def object(self) -> JsonObject:
-        """The parsed object, shared: never change it."""
+        """The parsed object, shared: it must not be changed."""
         if self._object is None:
             self._object = orjson.loads(self.data)
         return self._object
 
     def forget_parsed(self) -> None:
-        """Keep the bytes only: for records that are history."""
+        """Drop the parsed object, of records that are history."""
         self._object = None
 
 
 class Storage(Protocol):
-    """Records by key. `put` and `delete` return after the change is safe."""
+    """Records by key. `put` and `delete` return when the change is durable."""
 
     @property
     def revision(self) -> int:
@@ -56,11 +55,11 @@ class Storage(Protocol):
     def get(self, key: Key) -> Record | None: ...
 
     def scan(self, resource: GroupResource, namespace: str | None = None) -> list[Record]:
-        """Records in order of namespace and name."""
+        """Return records in order of namespace and name."""
         ...
 
     def put(self, record: Record) -> None:
-        """Keep a record; its revision becomes the last one unless it is older (a rewrite in place)."""
+        """Store a record; its revision becomes the last one unless it is older (a rewrite in place)."""
         ...
 
     def delete(self, key: Key, revision: int) -> None: ...

@@ -1,7 +1,6 @@
-"""Storage, history and the fan-out to watchers, kept in step: every write of every object goes through here.
+"""The store: storage, history and listeners; every write goes through it.
 
-Listeners hear of each change after it is safe: the registry (CRDs), the garbage collector, namespaces. What may be
-written is decided before, elsewhere.
+Listeners are called with each change after it is durable: the registry, the garbage collector, namespaces, watches.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from kubechain_apiserver.wire.registry import GroupResource
 Listener = Callable[[Change], None]
 
 OBJECT_LIMIT_BYTES = int(1.5 * 1024 * 1024)
-"""Largest object: etcd's default request limit (`--max-request-bytes`)."""
+"""Maximum size of an object: etcd's default request limit (`--max-request-bytes`)."""
 
 
 _POINTLESS = re.compile(rb"\d\.0[,}\]]")
-"""A whole number with a point, which Go would write without it (or a text that looks like one)."""
+"""A whole number with a fraction of zero, which Go would write without it, or a string that looks like one."""
 
 
 def _without_points(value: Any) -> Any:
@@ -41,7 +40,7 @@ def _without_points(value: Any) -> Any:
 
 
 class Store:
-    """Objects by key, and what happened to them lately."""
+    """Objects by key, and their recent changes."""
 
     def __init__(self, storage: Storage, history: History | None = None) -> None:
         self._storage = storage
@@ -66,7 +65,7 @@ class Store:
         """Write an object; its resourceVersion becomes the new revision. The store owns `obj` from now on.
 
         Raises:
-            StatusError: it is larger than etcd would take.
+            StatusError: It is larger than etcd allows.
         """
         revision = self._storage.revision + 1
         obj["metadata"]["resourceVersion"] = str(revision)
@@ -83,11 +82,11 @@ class Store:
         return record
 
     def rewrite(self, record: Record, obj: JsonObject) -> None:
-        """Change how an object reads without a new revision (a CRD's schema changed); watchers hear nothing."""
+        """Replace an object without a new revision and without notifying watches (a CRD's schema changed)."""
         self._storage.put(Record(record.key, record.revision, data=orjson.dumps(obj), parsed=obj))
 
     def delete(self, key: Key) -> Record:
-        """Remove an object; returns its last state, which carries the revision of the deletion."""
+        """Remove an object; returns its last state with the revision of the deletion."""
         previous = self._storage.get(key)
         if previous is None:
             raise KeyError(key)
@@ -105,10 +104,10 @@ class Store:
             listener(change)
 
     def at(self, resource: GroupResource, namespace: str | None, revision: int) -> list[Record]:
-        """Records as they were at a revision.
+        """Return the records at a revision.
 
         Raises:
-            ExpiredError: the history does not reach back so far.
+            ExpiredError: The history does not reach back so far.
         """
         changes = self.history.since(resource, revision)
         if not changes:

@@ -1,8 +1,7 @@
-"""Watches: which changes a watcher sees, in which form, and how they reach it.
+"""Watches: which changes a watcher sees, in which version, and how they are queued.
 
-Changes are offered by the store as they happen, and queued per watcher; a watcher that does not read is ended instead
-of being waited for. Waiting is the only asynchronous thing in the engine: it uses the running loop's time, so that a
-virtual clock drives it as well.
+A watcher that does not read is ended when its queue is full. Waiting is the only asynchronous part of the engine; it
+uses the running loop's time, so that a virtual clock works too.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from kubechain_apiserver.wire.json_types import JsonObject
 from kubechain_apiserver.wire.registry import GroupResource, ResourceInfo
 
 View = Callable[[JsonObject], JsonObject]
-"""Turns a stored object into the version that a reader asked for; None where that is the stored one."""
+"""Converts a stored object to the requested version; None if that is the storage version."""
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 BOOKMARK_INTERVAL_SECONDS = 60.0
-"""How often an idle watch that allows bookmarks gets one: as in kube-apiserver."""
+"""Interval of bookmarks of an idle watch, as in kube-apiserver."""
 QUEUE_LIMIT = 10_000
-"""Events that a watcher may leave unread before it is ended."""
+"""Maximum of unread events, beyond which a watch is ended."""
 
 
 class WatchEvent:
-    """`type` is ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; encoded once, for all watchers that see it."""
+    """An event of type ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; encoded once for all watchers."""
 
     __slots__ = ("_data", "_line", "_object", "type")
 
@@ -42,7 +41,7 @@ class WatchEvent:
 
     @property
     def object(self) -> JsonObject:
-        """The object, shared: never change it."""
+        """The object, shared: it must not be changed."""
         if self._object is None:
             self._object = orjson.loads(self.encoded)
         return self._object
@@ -65,8 +64,8 @@ class WatchEvent:
 class Subscription:
     """A running watch: `async for event in subscription`.
 
-    Ends at its timeout, after `close()`, or when its reader falls behind (what is queued is still delivered). After
-    an ERROR event nothing follows.
+    It ends at its time-out, after `close()`, or when its reader falls behind; queued events are still delivered.
+    Nothing follows an ERROR event.
     """
 
     def __init__(
@@ -100,10 +99,10 @@ class Subscription:
         return self.info.storage_key
 
     def offer(self, change: Change, shared: dict[tuple[str, str], WatchEvent]) -> None:
-        """Queue a change if the watcher may see it.
+        """Queue a change if it matches the selection.
 
         Args:
-            shared: events already made of this change, by type and version, for all watchers.
+            shared: Events already made of this change, by type and version, for all watchers.
         """
         if self._closed or not self._concerns(change):
             return
@@ -157,7 +156,7 @@ class Subscription:
         return WatchEvent("DELETED", parsed={**before, "metadata": metadata})
 
     def replay(self, changes: Iterable[Change]) -> None:
-        """Queue changes of the past."""
+        """Queue past changes."""
         for change in changes:
             self.offer(change, {})
 
@@ -170,11 +169,11 @@ class Subscription:
         self._unread_limit = QUEUE_LIMIT + len(self._queue)
 
     def mark_initial_end(self) -> None:
-        """Queue the bookmark that says: that was the present state."""
+        """Queue the bookmark that ends the initial events."""
         self._queue.append(self._bookmark({INITIAL_EVENTS_END: "true"}))
 
     def fail(self, status: JsonObject) -> None:
-        """Queue an ERROR, and end."""
+        """Queue an ERROR event and end."""
         self._queue.append(WatchEvent("ERROR", parsed=status))
         self.close()
 
@@ -197,20 +196,20 @@ class Subscription:
             self._waiter.set_result(None)
 
     def close(self) -> None:
-        """End the watch: what is queued is delivered, then the iteration stops."""
+        """End the watch after the queued events."""
         if not self._closed:
             self._closed = True
             self._on_close(self)
             self._wake()
 
     def poll(self) -> list[WatchEvent]:
-        """What is queued now, without waiting."""
+        """Return queued events without waiting."""
         events = list(self._queue)
         self._queue.clear()
         return events
 
     async def next_batch(self) -> list[WatchEvent]:
-        """All that is queued, waiting for the first; empty at the end of the watch."""
+        """Return all queued events, waiting for the first; empty at the end of the watch."""
         while not self._queue and not self._closed:
             if event := await self._wait():
                 return [event]

@@ -1,8 +1,4 @@
-"""The columns of built-in kinds, as kube-apiserver prints them, and the printer of any resource.
-
-Used by `verbs` and `watchstream` through `printer`. A new built-in kind gets its columns here; printing itself is in
-`tables`.
-"""
+"""Printer columns of built-in kinds, as in kube-apiserver, and the printer of any resource."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ AGE: Final = Column("Age", description=AGE_DESCRIPTION)
 
 @lru_cache(maxsize=512)
 def printer(info: ResourceInfo) -> Printer:
-    """Return how objects of a resource are printed."""
+    """Return the printer of a resource."""
     found = BUILTIN.get((info.group, info.plural))
     if found is not None:
         return found
@@ -68,7 +64,7 @@ def _lease(item: JsonObject, now: float) -> list[Any]:
 
 
 def _event(item: JsonObject, now: float) -> list[Any]:
-    """Cells of an Event, of the core API or of events.k8s.io, which name the same things differently."""
+    """Return the cells of an Event, of the core API or of events.k8s.io."""
     involved: JsonObject = item.get("involvedObject") or item.get("regarding") or {}
     first_seen, last_seen, count = _seen(item, now)
     return [
@@ -201,4 +197,4 @@ BUILTIN: Final = {
         _definition,
     ),
 }
-"""Printers by group and plural; whatever is not here prints its name and age."""
+"""Printers by group and plural; other kinds print name and age."""

@@ -1,8 +1,7 @@
 """The subset of Kubernetes' JSONPath that printer columns of a CustomResourceDefinition use.
 
-`.spec.x`, `.a['b.c']`, `.a[0]`, `.a[-1]`, `.a[*].b`, `.a[?(@.type=="Ready")].status`; missing keys select nothing.
-Compiled once per column by `tables`, then run once per row, so a path is a tuple of small steps. Formatting of what was
-found must not go here.
+`.spec.x`, `.a['b.c']`, `.a[0]`, `.a[-1]`, `.a[*].b`, `.a[?(@.type=="Ready")].status`; missing keys select nothing. A
+path is compiled once per column and evaluated once per row.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 class BadPath(ValueError):
-    """Raised for text that is not of the subset."""
+    """Raised for a path outside of the subset."""
 
 
 class Step(Protocol):
@@ -118,10 +117,10 @@ class JsonPath:
 
 
 def compile_path(text: str) -> JsonPath:
-    """Compile a column's `jsonPath`; a leading dot may be missing, braces may be there.
+    """Compile a column's `jsonPath`; the leading dot and braces are optional.
 
     Raises:
-        BadPath: The text is not of the subset.
+        BadPath: The path is not in the subset.
     """
     source = text.strip().removeprefix("{").removesuffix("}").removeprefix("$")
     if source and source[0] not in ".[":

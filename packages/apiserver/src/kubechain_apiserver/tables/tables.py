@@ -1,7 +1,6 @@
-"""Tables: what `kubectl get` prints, computed by the server as kube-apiserver does.
+"""Tables: what `kubectl get` prints, computed by the server as in kube-apiserver.
 
-Called by `verbs` and `watchstream` with objects of the engine; gives `meta.k8s.io/v1` Tables. Columns of built-in kinds
-are in `tables_builtin`; content negotiation must not go here.
+Columns of built-in kinds are in `builtin`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from kubechain_apiserver.wire.registry import PrinterColumn, ResourceInfo
 
 IncludeObject = Literal["None", "Metadata", "Object"]
 Cells = Callable[[JsonObject, float], list[Any]]
-"""Makes the cells of one row from an object and the time now, in seconds since the epoch."""
+"""Returns the cells of a row, from an object and the time in seconds since the epoch."""
 
 UNKNOWN: Final = "<unknown>"
 _MINUTE: Final = 60
@@ -43,7 +42,7 @@ AGE_DESCRIPTION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One entry of a Table's `columnDefinitions`; priority 1 shows with `-o wide` only."""
+    """One entry of a Table's `columnDefinitions`; priority 1 is shown with `-o wide` only."""
 
     name: str
     type: str = "string"
@@ -52,6 +51,7 @@ class Column:
     priority: int = 0
 
     def to_wire(self) -> JsonObject:
+        """Return the entry as JSON."""
         return {
             "name": self.name,
             "type": self.type,
@@ -66,7 +66,7 @@ NAME: Final = Column("Name", format="name", description=NAME_DESCRIPTION)
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """How one resource is printed: its columns, and what is in them."""
+    """Columns and cells of one resource."""
 
     columns: tuple[Column, ...]
     cells: Cells
@@ -108,7 +108,7 @@ def partial_object(item: JsonObject) -> JsonObject:
 
 
 def custom_printer(info: ResourceInfo) -> Printer:
-    """Return the printer that a CRD's `additionalPrinterColumns` describe; without any, kube-apiserver adds Age."""
+    """Return the printer of a CRD's `additionalPrinterColumns`; without any, kube-apiserver adds Age."""
     columns = info.columns or (PrinterColumn("Age", "date", ".metadata.creationTimestamp", AGE_DESCRIPTION),)
     makers = [(column.type, _path(column)) for column in columns]
 
@@ -163,7 +163,7 @@ def text(value: Any) -> str:
 
 
 def age(timestamp: str | None, now: float, *, invalid: str = UNKNOWN) -> str:
-    """Return how long ago an RFC 3339 timestamp is, for people; `<unknown>` for none."""
+    """Return the age of an RFC 3339 timestamp; `<unknown>` for none."""
     if not timestamp:
         return UNKNOWN
     try:
@@ -196,7 +196,7 @@ _STEPS: Final = (
     (2 * _YEAR, _DAY, "d", 0, ""),
     (8 * _YEAR, _YEAR, "y", _DAY, "d"),
 )
-"""Up to which age (s), in which unit, with which smaller unit."""
+"""Upper limit of an age (s), its unit, and the smaller unit."""
 
 
 def created(item: JsonObject, now: float) -> str:

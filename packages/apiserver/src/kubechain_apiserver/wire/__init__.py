@@ -1,4 +1,1 @@
-"""Values that every other room shares: status errors, names, resource infos, tokens, JSON, YAML and protobuf.
-
-Imports no other room.
-"""
+"""Values that all other subpackages share: status errors, names, resource infos, tokens, JSON, YAML, protobuf."""

@@ -1,7 +1,7 @@
-"""Who sends a request: the bearer token of the one administrator, and tokens issued to service accounts.
+"""Authentication: the administrator's bearer token, and tokens issued to service accounts.
 
-`http` asks it for each request; the in-process face has no need to. Secrets are kept in files of mode 0600 next to the
-data, so a kubeconfig stays valid over restarts. What somebody may do is decided in `authorization`.
+The token is kept in a file of mode 0600, so a kubeconfig stays valid over restarts. Authorization is in
+`requests.authorization`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _TOKEN_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks."""
+    """An authenticated user."""
 
     name: str
     groups: tuple[str, ...]
 
 
 ADMINISTRATOR: Final = User("kubernetes-admin", ("system:masters", "system:authenticated"))
-"""The one user of the embedded control plane."""
+"""The administrator of the embedded control plane."""
 
 ANONYMOUS: Final = User("system:anonymous", ("system:unauthenticated",))
 
@@ -39,10 +39,7 @@ def new_token() -> str:
 
 
 class Tokens:
-    """Knows the administrator's token, and makes and checks those of service accounts.
-
-    The key of the latter is derived from the former, so there is one secret to keep.
-    """
+    """Checks tokens, and issues those of service accounts, whose key is derived from the administrator's token."""
 
     def __init__(self, admin_token: str, *, issuer: str = ISSUER) -> None:
         self.issuer = issuer
@@ -53,7 +50,7 @@ class Tokens:
         return f"{type(self).__name__}()"
 
     def authenticate(self, authorization: str) -> User | None:
-        """Return who an Authorization header belongs to: anybody where it has no token, None for a wrong one."""
+        """Return the user of an Authorization header: anonymous without a token, None for a wrong one."""
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:

@@ -1,8 +1,4 @@
-"""What the API server answers when it refuses: one exception, and the wording of kube-apiserver.
-
-Raised by the engine, turned into an HTTP reply by the faces (`to_status()` is the body, `code` the status line).
-Wording lives here so that a message is written once; deciding when to refuse does not belong here.
-"""
+"""Refusals of the API server: one exception, and constructors with the messages of kube-apiserver."""
 
 from __future__ import annotations
 
@@ -16,13 +12,14 @@ from kubechain_apiserver.wire.registry import ResourceInfo
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One entry of `details.causes`: what is wrong with one field."""
+    """One entry of `details.causes`: an error of one field."""
 
     reason: str
     message: str
     field: str
 
     def to_wire(self) -> JsonObject:
+        """Return the entry as JSON."""
         return {"reason": self.reason, "message": self.message, "field": self.field}
 
 
@@ -30,11 +27,11 @@ class StatusError(Exception):
     """A refusal, as a metav1.Status.
 
     Args:
-        code: the HTTP status.
-        reason: metav1.StatusReason; "" when kube-apiserver gives none.
-        message: what the user reads.
+        code: HTTP status.
+        reason: metav1.StatusReason; "" if kube-apiserver gives none.
+        message: Text for the user.
         details: metav1.StatusDetails, or None.
-        continue_token: a token for `metadata.continue`, which an expired list hands out.
+        continue_token: For `metadata.continue` of an expired list.
     """
 
     def __init__(
@@ -54,7 +51,7 @@ class StatusError(Exception):
         self.continue_token = continue_token
 
     def to_status(self) -> JsonObject:
-        """The reply's body."""
+        """Return the response body."""
         metadata = {"continue": self.continue_token} if self.continue_token else {}
         status: JsonObject = {
             "kind": "Status",
@@ -81,18 +78,18 @@ def _qualified(plural: str, group: str) -> str:
 
 
 def not_found(group: str, plural: str, name: str) -> StatusError:
-    """404 for an object."""
+    """Return a 404 for an object."""
     message = f'{_qualified(plural, group)} "{name}" not found'
     return StatusError(404, "NotFound", message=message, details=_details(name, group, plural))
 
 
 def no_such_resource() -> StatusError:
-    """404 for a path that no resource answers."""
+    """Return a 404 for a path without a resource."""
     return StatusError(404, "NotFound", message="the server could not find the requested resource", details={})
 
 
 def already_exists(group: str, plural: str, name: str, *, going: bool = False) -> StatusError:
-    """409 for a create. `going`: what is in the way is being deleted."""
+    """Return a 409 for a create. `going`: the existing object is being deleted."""
     prefix = "object is being deleted: " if going else ""
     message = f'{prefix}{_qualified(plural, group)} "{name}" already exists'
     return StatusError(409, "AlreadyExists", message=message, details=_details(name, group, plural))
@@ -102,19 +99,19 @@ STALE_OBJECT = "the object has been modified; please apply your changes to the l
 
 
 def conflict(group: str, plural: str, name: str, *, why: str = STALE_OBJECT) -> StatusError:
-    """409 for a write whose precondition does not hold."""
+    """Return a 409 for a write whose precondition does not hold."""
     message = f'Operation cannot be fulfilled on {_qualified(plural, group)} "{name}": {why}'
     return StatusError(409, "Conflict", message=message, details=_details(name, group, plural))
 
 
 def apply_conflict(causes: Sequence[Cause], *, message: str) -> StatusError:
-    """409 for a server-side apply over fields that others manage."""
+    """Return a 409 for a server-side apply on fields of other managers."""
     details: JsonObject = {"causes": [cause.to_wire() for cause in causes]}
     return StatusError(409, "Conflict", message=message, details=details)
 
 
 def invalid(group: str, kind: str, name: str, *, causes: Iterable[Cause]) -> StatusError:
-    """422 with every field that is wrong."""
+    """Return a 422 with every invalid field."""
     found = list(causes)
     lines = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in found))
     text = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
@@ -124,17 +121,17 @@ def invalid(group: str, kind: str, name: str, *, causes: Iterable[Cause]) -> Sta
 
 
 def bad_request(message: str) -> StatusError:
-    """400."""
+    """Return a 400."""
     return StatusError(400, "BadRequest", message=message)
 
 
 def too_deep() -> StatusError:
-    """400: more levels than our encoder takes; kube-apiserver takes ten thousand."""
+    """Return a 400 for more levels than the encoder supports; kube-apiserver supports ten thousand."""
     return bad_request("the body is nested too deep: this server takes some 250 levels")
 
 
 def forbidden(group: str, plural: str, name: str, *, why: str, causes: Sequence[Cause] = ()) -> StatusError:
-    """403 by a rule of the server (not by authorization)."""
+    """Return a 403 by a rule of the server, not by authorization."""
     qualified = _qualified(plural, group)
     message = f'{qualified} "{name}" is forbidden: {why}' if name else f"{qualified} is forbidden: {why}"
     details = _details(name, group, plural, causes=[cause.to_wire() for cause in causes])
@@ -142,10 +139,10 @@ def forbidden(group: str, plural: str, name: str, *, why: str, causes: Sequence[
 
 
 class UndecodableError(StatusError):
-    """400 for a body that does not have the shape of its kind.
+    """A 400 for a body that does not have the shape of its kind.
 
     Attributes:
-        why: what is wrong; a patch that leads to it is refused with these words alone.
+        why: The error; a patch that leads to it is refused with this text alone.
     """
 
     def __init__(self, kind: str, version: str, *, wanted: str, why: str) -> None:
@@ -155,43 +152,43 @@ class UndecodableError(StatusError):
 
 
 def cannot_be_handled(info: ResourceInfo, why: str) -> UndecodableError:
-    """400 for a body that does not have the shape of its kind."""
+    """Return a 400 for a body that does not have the shape of its kind."""
     return UndecodableError(info.kind, info.version, wanted=info.kind, why=why)
 
 
 def unauthorized() -> StatusError:
-    """401."""
+    """Return a 401."""
     return StatusError(401, "Unauthorized", message="Unauthorized")
 
 
 def expired(message: str, *, continue_token: str = "") -> StatusError:
-    """410: the revision asked for is not kept any more."""
+    """Return a 410: the requested revision is not kept any more."""
     return StatusError(410, "Expired", message=message, continue_token=continue_token)
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> StatusError:
-    """415 for a body, or a patch, in a format that the resource does not take."""
+    """Return a 415 for a body or patch in a format that the resource does not support."""
     message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
     return StatusError(415, "UnsupportedMediaType", message=message)
 
 
 REQUEST_LIMIT_BYTES = 3 * 1024 * 1024
-"""Largest request body: kube-apiserver's default (`MaxRequestBodyBytes`)."""
+"""Maximum size of a request body: kube-apiserver's default (`MaxRequestBodyBytes`)."""
 
 
 def request_too_large(limit: int = REQUEST_LIMIT_BYTES) -> StatusError:
-    """413 for a body over the limit of a request."""
+    """Return a 413 for a body over the limit."""
     message = f"Request entity too large: limit is {limit}"
     return StatusError(413, "RequestEntityTooLarge", message=message)
 
 
 def object_too_large() -> StatusError:
-    """500: how etcd's refusal of an object over 1.5 MiB reaches the client."""
+    """Return a 500: etcd's refusal of an object over 1.5 MiB."""
     return StatusError(500, "", message="etcdserver: request is too large")
 
 
 def internal(message: str) -> StatusError:
-    """500."""
+    """Return a 500."""
     details: JsonObject = {"causes": [{"message": message}]}
     text = f"Internal error occurred: {message}"
     return StatusError(500, "InternalError", message=text, details=details)

@@ -1,6 +1,6 @@
-"""Errors about one field, worded as kube-apiserver's field package words them.
+"""Errors of one field, with the messages of kube-apiserver's field package.
 
-Validation of metadata, schemas and built-in kinds returns lists of these; `errors.invalid` makes the reply of them.
+`errors.invalid` makes a response of them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Omitted(Enum):
 
 
 OMITTED = Omitted.OMITTED
-"""A bad value that is not shown."""
+"""A value that is not printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """A bad value that is written already, as it shall be shown."""
+    """A value that is printed as it is."""
 
     text: str
 
@@ -54,7 +54,7 @@ _BLOCKING = {
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with the value at one path."""
+    """An error of the value at one path."""
 
     type: str
     field: str
@@ -63,21 +63,23 @@ class FieldError:
 
     @property
     def message(self) -> str:
+        """The text of the error."""
         title = _TITLES[self.type]
         shown = title if self.value is OMITTED else f"{title}: {render(self.value)}"
         return f"{shown}: {self.detail}" if self.detail else shown
 
     @property
     def blocks_rules(self) -> bool:
-        """Whether validation rules (CEL) are not run because of it."""
+        """Whether the error prevents the evaluation of CEL rules."""
         return self.type in _BLOCKING
 
     def cause(self) -> Cause:
+        """Return the error as a cause of a Status."""
         return Cause(self.type, self.message, self.field)
 
 
 def causes(found: Iterable[FieldError]) -> list[Cause]:
-    """As `errors.invalid` takes them."""
+    """Return errors as causes, for `errors.invalid`."""
     return [error.cause() for error in found]
 
 
@@ -95,7 +97,7 @@ _QUOTED: Final = {
 
 
 def quote(text: str) -> str:
-    """Go's %q: what is not printable is escaped."""
+    """Return a string as Go's %q prints it: unprintable characters are escaped."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return f'"{"".join(map(_quoted, text))}"'
@@ -113,7 +115,7 @@ def _quoted(character: str) -> str:
 
 
 def render(value: Any) -> str:
-    """A value as it appears in a message."""
+    """Return a value as messages print it."""
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, Verbatim):
@@ -124,7 +126,7 @@ def render(value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """Go's %v of a number."""
+    """Return a number as Go's %v prints it."""
     if isinstance(value, int):
         return str(value)
     if not value or 1e-4 <= abs(value) < 1e21:
@@ -138,45 +140,53 @@ def _exponent(value: float) -> str:
 
 
 def go_json(value: Any) -> str:
-    """JSON as Go's encoder writes it: sorted keys, no spaces, HTML characters escaped."""
+    """Return JSON as Go encodes it: sorted keys, no spaces, HTML characters escaped."""
     return go_escaped(json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
 
 
 def go_escaped(text: str) -> str:
-    """JSON with those characters escaped that mean something in HTML."""
+    """Escape HTML characters in JSON."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def required(field: str, detail: str = "") -> FieldError:
+    """Return the error of an absent field."""
     return FieldError("FieldValueRequired", field, OMITTED, detail)
 
 
 def invalid(field: str, value: Any, detail: str) -> FieldError:
+    """Return the error of an invalid value."""
     return FieldError("FieldValueInvalid", field, value, detail)
 
 
 def type_invalid(field: str, value: Any, detail: str) -> FieldError:
+    """Return the error of a value of a wrong type."""
     return FieldError("FieldValueTypeInvalid", field, value, detail)
 
 
 def not_supported(field: str, value: Any, allowed: Iterable[str]) -> FieldError:
+    """Return the error of a value that is not in a list of allowed ones."""
     listed = ", ".join(quote(item) for item in allowed)
     return FieldError("FieldValueNotSupported", field, value, f"supported values: {listed}" if listed else "")
 
 
 def forbidden(field: str, detail: str) -> FieldError:
+    """Return the error of a field that must not be set."""
     return FieldError("FieldValueForbidden", field, OMITTED, detail)
 
 
 def duplicate(field: str, value: Any) -> FieldError:
+    """Return the error of a duplicate value."""
     return FieldError("FieldValueDuplicate", field, value)
 
 
 def too_long(field: str, limit: int, *, unit: str = "bytes") -> FieldError:
+    """Return the error of a value that is too long."""
     return FieldError("FieldValueTooLong", field, OMITTED, f"may not be more than {limit} {unit}" if limit >= 0 else "")
 
 
 def too_many(field: str, actual: int, limit: int) -> FieldError:
+    """Return the error of a list with too many items."""
     noun = "item" if limit == 1 else "items"
     return FieldError("FieldValueTooMany", field, actual, f"must have at most {limit} {noun}")
 

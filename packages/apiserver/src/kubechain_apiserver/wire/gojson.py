@@ -1,7 +1,6 @@
-"""JSON as Go reads it: the same words for what is wrong, and the fields that stand twice.
+"""JSON errors in the words of Go's encoding/json, and duplicate fields.
 
-Called by `negotiation` for bodies and patches. orjson does the reading; what is here runs for a body that it refuses,
-and to look for duplicate fields, of which orjson says nothing.
+orjson parses; this module runs for a body that orjson refuses, and to find duplicate fields, which orjson ignores.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ _ESCAPES: Final = '"\\/bfnrt'
 
 
 class GoSyntaxError(ValueError):
-    """Raised for text that is no JSON; the message is that of Go's encoding/json."""
+    """Raised for invalid JSON; the message is Go's."""
 
 
 def syntax_error(body: bytes) -> str:
-    """Return what Go says of a body that is no JSON; "" when nothing is wrong with it."""
+    """Return Go's error for invalid JSON; "" for none."""
     try:
         _Scanner(body.decode(errors="replace")).document()
     except GoSyntaxError as error:
@@ -30,7 +29,7 @@ def syntax_error(body: bytes) -> str:
 
 
 def json_type(value: Any) -> str:
-    """The type of a value, as Go's JSON decoder calls it."""
+    """Return the type of a value, as Go's JSON decoder names it."""
     match value:
         case bool():
             return "bool"
@@ -47,7 +46,7 @@ def json_type(value: Any) -> str:
 
 
 def object_error(body: bytes) -> str:
-    """Return what Go says of a body that is no JSON object; "" when it is one."""
+    """Return Go's error for a body that is no JSON object; "" for none."""
     if wrong := syntax_error(body):
         return wrong
     value = json.loads(body)
@@ -57,7 +56,7 @@ def object_error(body: bytes) -> str:
 
 
 def wrong_type_meta(obj: dict[str, Any]) -> str:
-    """Return what Go says of an object whose version or kind is no text; "" when they are."""
+    """Return Go's error for an `apiVersion` or `kind` that is no string; "" for none."""
     for name in ("apiVersion", "kind"):
         if not isinstance(obj.get(name, ""), str | None):
             why = f"json: cannot unmarshal {json_type(obj[name])} into Go struct field .{name} of type string"
@@ -66,12 +65,12 @@ def wrong_type_meta(obj: dict[str, Any]) -> str:
 
 
 def kind_missing(text: str) -> str:
-    """Return what is said of an object, with this text, that does not name its kind."""
+    """Return the error for an object, with this text, without a kind."""
     return f"Object 'Kind' is missing in '{text}'"
 
 
 def duplicates(body: bytes) -> list[str]:
-    """Return the paths of the fields that stand twice in the same object, in the order of the text.
+    """Return the paths of duplicate fields, in the order of the text.
 
     Args:
         body: JSON.
@@ -93,7 +92,7 @@ def duplicates(body: bytes) -> list[str]:
 
 
 def merged(body: bytes) -> dict[str, Any]:
-    """Return an object as Go decodes it into structs and maps: of a field that stands twice the contents are merged."""
+    """Return an object as Go decodes it into structs and maps: values of duplicate fields are merged."""
     return cast("dict[str, Any]", json.loads(body, object_pairs_hook=_merge))
 
 
@@ -107,7 +106,7 @@ def _merge(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _walk(value: Any, path: str, found: list[str]) -> None:
-    """Collect duplicates of a document whose objects are tuples of pairs."""
+    """Collect duplicate fields of a document whose objects are tuples of pairs."""
     if isinstance(value, list):
         for index, item in enumerate(cast("list[Any]", value)):
             _walk(item, f"{path}[{index}]", found)
@@ -124,7 +123,7 @@ def _walk(value: Any, path: str, found: list[str]) -> None:
 
 
 class _Scanner:
-    """Reads until something is wrong, and says what, as Go's scanner does."""
+    """Scans up to the first error, and words it as Go's scanner does."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol, cast
 import re2
 
 _MAX_MEMORY_BYTES: Final = 64 << 20
-"""Of one expression. RE2's default of 8 MiB is too small for `\\p{L}{0,1000}`, which Go takes."""
+r"""Memory limit of one expression. RE2's default of 8 MiB is too small for `\p{L}{0,1000}`, which Go accepts."""
 
 _BYTE: Final = re.compile(r"(?<!\\)(?:\\\\)*(\\C)")
-"""RE2 matches one byte with it, Go has no such escape."""
+r"""`\C` matches one byte in RE2; Go has no such escape."""
 
 _GO_WORDS: Final = {
     "no argument for repetition operator": "missing argument to repetition operator",
@@ -46,7 +46,7 @@ class Pattern(Protocol):
 
 
 class PatternError(ValueError):
-    """Go cannot read an expression; the text is Go's."""
+    """Raised for an invalid expression; the text is Go's."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -54,7 +54,7 @@ def compiled(pattern: str) -> Pattern:
     """Compile an expression.
 
     Raises:
-        PatternError: it is none to Go.
+        PatternError: Go would refuse it.
     """
     if found := _BYTE.search(pattern):
         raise PatternError(f"error parsing regexp: invalid escape sequence: `{found[1]}`")
@@ -79,6 +79,6 @@ def _in_go_words(text: str, pattern: str) -> str:
 
 
 def _named_capture(rest: str) -> str:
-    """Return what Go takes for the name of a group: it knows no look-behind."""
+    """Return what Go parses as the name of a group: it has no look-behind."""
     end = rest.find(">")
     return rest[: end + 1] if end >= 0 else rest

@@ -1,6 +1,6 @@
-"""Values as Go prints them in messages: `%v`, `%#v`, `%T`, and objects in the order of their structs' fields.
+"""Values as Go prints them: `%v`, `%#v`, `%T`, and objects in the field order of Go structs.
 
-For refusals only: nothing here runs while a request is fine.
+Used for error messages only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _METADATA: Final = (
 
 
 def plain(value: Any) -> str:
-    """A value as `%v` prints it."""
+    """Return a value as `%v` prints it."""
     match value:
         case None:
             return "<nil>"
@@ -39,7 +39,7 @@ def plain(value: Any) -> str:
 
 
 def syntax(value: Any) -> str:
-    """A value as `%#v` prints it."""
+    """Return a value as `%#v` prints it."""
     match value:
         case None:
             return "interface {}(nil)"
@@ -57,7 +57,7 @@ def syntax(value: Any) -> str:
 
 
 def type_of(value: Any) -> str:
-    """The type of a decoded JSON value, as `%T` prints it."""
+    """Return the type of a decoded JSON value, as `%T` prints it."""
     match value:
         case None:
             return "<nil>"
@@ -76,7 +76,7 @@ def type_of(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """The kind of a decoded JSON value: `reflect.Kind`."""
+    """Return the `reflect.Kind` of a decoded JSON value."""
     match value:
         case list():
             return "slice"
@@ -87,14 +87,14 @@ def kind_of(value: Any) -> str:
 
 
 def owners(references: list[JsonObject]) -> str:
-    """Owner references as JSON."""
+    """Return owner references as JSON."""
     return _json([_in_order(reference, _OWNER) for reference in references])
 
 
 def patched(obj: JsonObject, before: JsonObject) -> str:
-    """An object of a built-in kind as a patch leaves it, as JSON.
+    """Return an object of a built-in kind after a patch, as JSON.
 
-    What the patch touched is a map by then, with its keys sorted; the rest is still as its struct was written.
+    What the patch changed is a map with sorted keys; the rest has the field order of its struct.
     """
     return _json(_touched(obj, {**before, "metadata": _in_order_of_structs(before["metadata"])}))
 

@@ -1,6 +1,6 @@
-"""YAML as Go reads it (sigs.k8s.io/yaml): the same words are booleans, and doubled keys are told of in the same words.
+"""YAML as sigs.k8s.io/yaml reads it: the same booleans, and the same errors for duplicate keys.
 
-Called by `negotiation` for bodies and patches. libyaml, which Go's library was ported from, does the parsing.
+libyaml, from which Go's library was ported, parses.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _MERGE: Final = f"{_TAG}merge"
 _INT64: Final = range(-(2**63), 2**64)
 
 DOUBLED: Final = "yaml: unmarshal errors:"
-"""What the error about doubled keys begins with; a line for each of them follows."""
+"""Start of the error about duplicate keys; a line for each of them follows."""
 
 
 def load(body: bytes) -> Any:
     """Return the first document of a text.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: The text is invalid.
     """
     loader = _Loader(body)
     return loader.value(node) if loader.check_node() and (node := loader.get_node()) else None
 
 
 def doubled_keys(body: bytes) -> str:
-    """Return the error about keys that stand twice in a mapping; "" when there are none."""
+    """Return the error about duplicate keys; "" for none."""
     loader = _Loader(body)
     doubled: list[str] = []
     if loader.check_node() and (node := loader.get_node()):
@@ -68,13 +68,13 @@ def _find_doubled(loader: _Loader, node: yaml.Node, found: list[str]) -> None:
 
 
 def _merged(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    """The entries of a mapping, or of several, after `<<`."""
+    """Return the entries of one or several mappings after `<<`."""
     for each in node.value if isinstance(node, yaml.SequenceNode) else (node,):
         yield from each.value
 
 
 def problem(error: yaml.YAMLError) -> str:
-    """Return what Go says of a text that is no YAML."""
+    """Return Go's error for invalid YAML."""
     if isinstance(error, ReaderError):
         return f"yaml: {error.reason}"
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
@@ -88,10 +88,10 @@ def problem(error: yaml.YAMLError) -> str:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Resolves plain scalars by Go's rules; keys become texts, as JSON needs them."""
+    """Resolves plain scalars by Go's rules; keys become strings, as in JSON."""
 
     def value(self, node: yaml.Node, *, deep: bool = True) -> Any:
-        """What a node stands for."""
+        """Return the value of a node."""
         return self.construct_object(node, deep=deep)  # pyright: ignore[reportUnknownMemberType]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -1,8 +1,4 @@
-"""The request and the response as values: what every face of the embedded API server speaks.
-
-Made by the faces (`http`, `inprocess`), read and answered by `server.ApiServer`. No socket, no header parsing beyond a
-look-up and no Kubernetes semantics may go here.
-"""
+"""Request, response and handler as values, shared by the HTTP server and the in-process client."""
 
 from __future__ import annotations
 
@@ -37,7 +33,7 @@ class HttpRequest:
 
 
 class Stream(Protocol):
-    """A body that comes in pieces, for as long as a watch lasts. It holds a subscription until it is closed or ends."""
+    """A body in pieces, for as long as a watch lasts. It holds a subscription until it is closed or ends."""
 
     def __aiter__(self) -> Self:
         """Return the stream itself."""
@@ -68,16 +64,16 @@ class HttpResponse:
 
 
 class ConnectionLost(Exception):
-    """Raised by a server, or by a stream, when the client shall see the connection break: only faults do that."""
+    """Raised by a handler or a stream to close the connection without a reply: only fault injection does that."""
 
 
 class Handler(Protocol):
-    """Answers requests: the server, or what stands in front of it."""
+    """Answers requests: the API server, or a wrapper of it."""
 
     async def handle(self, request: HttpRequest, user: User = ...) -> HttpResponse:
         """Answer a request.
 
         Raises:
-            ConnectionLost: There shall be no answer.
+            ConnectionLost: The client gets no reply.
         """
         ...

@@ -1,4 +1,4 @@
-"""The type of JSON objects that are handled as they came: Kubernetes objects, schemas, patches."""
+"""The type of JSON objects: Kubernetes objects, schemas, patches."""
 
 from __future__ import annotations
 

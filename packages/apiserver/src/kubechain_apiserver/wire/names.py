@@ -1,6 +1,6 @@
-"""Formats of names, label keys and label values, with the errors that kube-apiserver makes.
+"""Formats of names, label keys and label values, with kube-apiserver's errors.
 
-Each function returns what is wrong with a value; an empty list means nothing is.
+Each function returns the errors of a value.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 NameRule = Callable[[str, bool], list[str]]
-"""Complaints about a name; the flag says that it is a prefix, to which characters will be added."""
+"""Returns the errors of a name; the flag tells that it is a prefix, to which characters are appended."""
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -54,7 +54,7 @@ def _size(value: str) -> int:
 
 
 def dns_label(value: str) -> list[str]:
-    """Names of namespaces and the like."""
+    """Check names of namespaces and the like."""
     found = [_too_long(63, "characters")] if _size(value) > 63 else []
     if not _is_label(value):
         found.append(_pattern_error(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
@@ -62,7 +62,7 @@ def dns_label(value: str) -> list[str]:
 
 
 def resource_label(value: str) -> list[str]:
-    """Names of resources and versions, which are parts of URLs and of Go's identifiers."""
+    """Check names of resources and versions."""
     found = [_too_long(63, "characters")] if _size(value) > 63 else []
     if not _is_resource(value):
         found.append(_pattern_error(_RESOURCE_TEXT, _RESOURCE, "my-name", "abc-123"))
@@ -70,7 +70,7 @@ def resource_label(value: str) -> list[str]:
 
 
 def dns_subdomain(value: str, unit: str = "characters") -> list[str]:
-    """Names of nearly all objects. `unit` is how lengths are called: kube-apiserver has two ways."""
+    """Check names of most objects. `unit` is the unit of length in the error: kube-apiserver has two."""
     found = [_too_long(253, unit)] if _size(value) > 253 else []
     if not _is_subdomain(value):
         found.append(_pattern_error(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
@@ -78,7 +78,7 @@ def dns_subdomain(value: str, unit: str = "characters") -> list[str]:
 
 
 def label_key(value: str) -> list[str]:
-    """Keys of labels, and finalizers."""
+    """Check label keys and finalizers."""
     prefix, slash, name = value.rpartition("/")
     if "/" in prefix:
         text = _pattern_error(_KEY_TEXT, _KEY, *_KEY_EXAMPLES)
@@ -98,7 +98,7 @@ def label_key(value: str) -> list[str]:
 
 
 def label_value(value: str) -> list[str]:
-    """Values of labels."""
+    """Check label values."""
     found = [_too_long(63)] if _size(value) > 63 else []
     if not _is_value(value):
         found.append(_pattern_error(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
@@ -106,7 +106,7 @@ def label_value(value: str) -> list[str]:
 
 
 def config_key(value: str) -> list[str]:
-    """Keys of Secrets and ConfigMaps."""
+    """Check keys of Secrets and ConfigMaps."""
     found = [_too_long(253, "characters")] if _size(value) > 253 else []
     if not _is_config_key(value):
         found.append(_pattern_error(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
@@ -120,7 +120,7 @@ def config_key(value: str) -> list[str]:
 
 
 def _for_prefix(rule: Callable[[str], list[str]]) -> NameRule:
-    """A rule that lets a prefix end with a dash, because characters follow it."""
+    """Return a rule that allows a prefix to end with a dash."""
 
     def errors(name: str, prefix: bool) -> list[str]:
         return rule(f"{name[:-2]}a" if prefix and len(name) > 1 and name.endswith("-") else name)

@@ -1,8 +1,8 @@
-"""Reads objects of built-in kinds in Kubernetes' protobuf encoding, in which newer kubectl sends some of them.
+"""Decodes objects of built-in kinds from Kubernetes' protobuf encoding.
 
-Called by `negotiation`. Clients made with client-go's typed API (since 1.32 also `kubectl create secret` and the like)
-send protobuf and take JSON in return, so there is only a decoder. The messages are in `protobuf_messages.json`, cut out
-of Kubernetes' definitions; decoding follows the JSON form of the same Go types.
+Clients that use client-go's typed API (since 1.32 also `kubectl create secret` and the like) send protobuf and accept
+JSON, so there is no encoder. `protobuf_messages.json` has the messages; values are decoded to the JSON form of the same
+Go types.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _POINTERS: Final = frozenset(
         "orphanDependents",
     }
 )
-"""Numbers and truths that are pointers in Go, so that zero says something; of the others, zero is sent for nothing."""
+"""Numbers and booleans that are pointers in Go: zero is a value. Of all others, zero means absent."""
 
 Field = tuple[str, str, bool]
 
@@ -57,10 +57,10 @@ def _definitions() -> tuple[dict[str, str], dict[str, dict[int, Field]]]:
 
 
 def decode(body: bytes) -> JsonObject:
-    """Return the object in an envelope of Kubernetes.
+    """Return the object in Kubernetes' envelope.
 
     Raises:
-        BadProtobuf: It is none, or of another kind.
+        BadProtobuf: The bytes are invalid, or the kind is unknown.
     """
     if not body.startswith(MAGIC):
         raise BadProtobuf("the provided data does not appear to be a protobuf message, expected prefix k8s")
@@ -139,7 +139,7 @@ def _composite(type_: str, raw: bytes) -> Any:
 
 
 def _time(raw: bytes, *, micro: bool) -> str | None:
-    """Return a timestamp as RFC 3339; an empty message is Go's zero time, which is nothing."""
+    """Return a timestamp as RFC 3339; an empty message is Go's zero time, which means absent."""
     if not raw:
         return None
     parts = {number: value for number, _, value in read_fields(raw)}

@@ -1,4 +1,4 @@
-"""The fields of a protobuf message, without its definition: for objects of clients and for syntax trees of CEL."""
+"""Reads the fields of a protobuf message without its definition."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LONGEST_VARINT: Final = 10
 
 
 class BadProtobuf(ValueError):
-    """Raised for bytes that are no message, or not of a kind that is known here."""
+    """Raised for invalid bytes, or for an unknown kind."""
 
 
 def read_fields(data: bytes) -> list[tuple[int, int, Any]]:
     """Return number, wire type and raw value of each field: an integer for a varint, bytes for all others.
 
     Raises:
-        BadProtobuf: The bytes are no message.
+        BadProtobuf: The bytes are invalid.
     """
     found: list[tuple[int, int, Any]] = []
     position, end = 0, len(data)
@@ -44,7 +44,7 @@ def read_fields(data: bytes) -> list[tuple[int, int, Any]]:
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return an integer and the position behind it; most have one byte."""
+    """Return an integer and the next position; most have one byte."""
     try:
         result = data[position]
         if result < 0x80:

@@ -1,7 +1,6 @@
-"""Which resources the server has: the built-in ones and those that CustomResourceDefinitions add.
+"""The resources of the server: built-in ones, and those of CustomResourceDefinitions.
 
-Discovery, OpenAPI, tables and routing read it; the engine keeps it current. What a kind means (validation,
-defaulting) is not here: see `strategy`.
+Discovery, OpenAPI, tables and routing read it; the engine updates it. Rules of a kind are in its strategy.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import NamedTuple
 from kubechain_apiserver.wire.json_types import JsonObject
 
 OBJECT_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-"""What every resource of this server can do."""
+"""Verbs of every stored resource."""
 
 
 class GroupResource(NamedTuple):
-    """The name of a resource in storage: all versions of it share one."""
+    """Name of a resource in storage, which all versions share."""
 
     group: str
     plural: str
@@ -91,10 +90,9 @@ class ResourceInfo:
 
 
 class Registry:
-    """All resources that are served now.
+    """All served resources.
 
-    `generation` grows with each change, so that discovery and OpenAPI documents can be cached; `subscribe` calls back
-    on each change.
+    `generation` grows with each change, so that documents can be cached; `subscribe` calls back on each change.
     """
 
     def __init__(self, builtin: Iterable[ResourceInfo] = ()) -> None:
@@ -105,26 +103,26 @@ class Registry:
             self._infos[info.group, info.version, info.plural] = info
 
     def find(self, group: str, version: str, plural: str) -> ResourceInfo | None:
-        """The resource that answers below `/apis/{group}/{version}/{plural}` (or `/api/{version}/{plural}`)."""
+        """Return the resource below `/apis/{group}/{version}/{plural}` (or `/api/{version}/{plural}`)."""
         return self._infos.get((group, version, plural))
 
     def all(self) -> tuple[ResourceInfo, ...]:
-        """Every resource, built-in ones first, in the order of registration."""
+        """Return every resource, built-in ones first, in the order of registration."""
         return tuple(self._infos.values())
 
     def __iter__(self) -> Iterator[ResourceInfo]:
         return iter(self.all())
 
     def for_kind(self, api_version: str, kind: str) -> ResourceInfo | None:
-        """The resource that holds objects of a kind."""
+        """Return the resource of a kind."""
         return next((i for i in self._infos.values() if i.kind == kind and i.api_version == api_version), None)
 
     def versions_of(self, resource: GroupResource) -> list[ResourceInfo]:
-        """All served versions of a resource."""
+        """Return all served versions of a resource."""
         return [info for info in self._infos.values() if info.resource == resource]
 
     def replace(self, resource: GroupResource, infos: Iterable[ResourceInfo]) -> None:
-        """Put `infos` in the place of all versions of a custom resource; none removes it."""
+        """Replace all versions of a custom resource by `infos`; none removes it."""
         kept = {key: info for key, info in self._infos.items() if info.resource != resource}
         kept.update({(info.group, info.version, info.plural): info for info in infos})
         self._infos = kept

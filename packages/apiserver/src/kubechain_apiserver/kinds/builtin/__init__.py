@@ -1,6 +1,6 @@
 """The built-in kinds: Namespace, Secret, ConfigMap, ServiceAccount, Event, Lease and CustomResourceDefinition.
 
-One module each: its resource, its schema, its rules. `strategies()` is what the engine starts with.
+Each has a module with its resource, schema and strategy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kubechain_apiserver.wire.registry import ResourceInfo
 
 
 def strategies() -> list[Strategy]:
-    """One per stored resource."""
+    """Return the strategies, one for each stored resource."""
     return [
         configmaps.ConfigMapStrategy(configmaps.INFO),
         events.EventStrategy(events.CORE),
@@ -34,7 +34,7 @@ def strategies() -> list[Strategy]:
 
 
 def infos() -> list[ResourceInfo]:
-    """All served resources, in the order of discovery."""
+    """Return all served resources, in the order of discovery."""
     return [
         configmaps.INFO,
         events.CORE,

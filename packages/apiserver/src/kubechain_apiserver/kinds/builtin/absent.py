@@ -1,7 +1,7 @@
-"""Kinds that clients ask every API server about, and of which there is never an object here.
+"""Kinds that clients list on every API server, and that have no objects here.
 
-`kubectl cluster-info` looks for Services, `kubectl describe namespace` for quotas, `kubectl get all` for a category;
-each takes an empty list well and a missing kind badly. They can be read only: nothing here runs pods.
+`kubectl cluster-info` lists Services, `kubectl describe namespace` quotas, `kubectl get all` the category `all`; they
+accept an empty list, and fail on a missing resource. They are read-only: nothing here runs Pods.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ INFO = ResourceInfo(
 
 
 class ConfigMapStrategy(Strategy):
-    """Keys are valid, and an immutable ConfigMap stays as it is."""
+    """Checks keys, and refuses changes of an immutable ConfigMap."""
 
     def validate(self, new: JsonObject) -> list[FieldError]:
         found = check_keys(new, "data") + check_keys(new, "binaryData")
@@ -48,13 +48,13 @@ class ConfigMapStrategy(Strategy):
 
 
 def check_keys(new: JsonObject, name: str) -> list[FieldError]:
-    """Complaints about the keys of a map of data."""
+    """Return the errors of the keys of `data` and `binaryData`."""
     keys: list[str] = sorted(new.get(name, {}))
     return [invalid(f"{name}[{key}]", key, text) for key in keys for text in names.config_key(key)]
 
 
 def check_immutable(new: JsonObject, old: JsonObject, *fields: str) -> list[FieldError]:
-    """Complaints about changes of what `immutable` protects."""
+    """Return the errors of changes that `immutable` forbids."""
     if not old.get("immutable"):
         return []
     found: list[FieldError] = []

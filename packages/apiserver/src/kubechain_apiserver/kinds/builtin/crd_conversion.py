@@ -1,7 +1,4 @@
-"""How a definition may say that its versions are converted. No webhook is ever called here.
-
-Called by `crd_spec`.
-"""
+"""Validation of `spec.conversion` of a definition. Conversion webhooks are never called."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ _STRATEGIES: Final = ("None", "Webhook")
 
 
 def check(conversion: JsonObject, path: str) -> Iterator[FieldError]:
-    """Yield errors about `spec.conversion`."""
+    """Yield the errors of `spec.conversion`."""
     strategy: str = conversion.get("strategy") or ""
     webhook: JsonObject | None = conversion.get("webhook")
     if not strategy:
@@ -51,9 +48,9 @@ def _webhook_client(client: JsonObject | None, path: str) -> Iterator[FieldError
         if not parts.netloc:
             yield invalid(f"{path}.url", "", f"host must be specified{form}")
     elif service is not None:
-        for name, said in (("name", "namespace"), ("namespace", "name")):  # as kube-apiserver mixes them up
+        for name, shown in (("name", "namespace"), ("namespace", "name")):  # kube-apiserver swaps the two
             if not service.get(name):
-                yield required(f"{path}.service.{said}")
+                yield required(f"{path}.service.{shown}")
 
 
 def _review_versions(versions: Sequence[str], path: str) -> Iterator[FieldError]:

@@ -1,6 +1,6 @@
-"""Reads the schemas of a definition as Go does: nulls and unknown fields go, values of other types are refused.
+"""Decodes the schemas of a definition as Go does: nulls and unknown fields are dropped, wrong types refused.
 
-Called by `crds` before anything looks into a schema. What a schema may say is the business of `crd_schema`.
+It runs before anything else reads a schema. What a schema may contain is checked in `crd_schema`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ELEMENTS: Final[Mapping[str, str]] = {
     "[]string": "string",
     "ValidationRules": "ValidationRule",
 }
-"""What lists are of."""
+"""Type of the elements of lists and maps."""
 
 _SCHEMAS: Final = frozenset({"map[string]JSONSchemaProps", "JSONSchemaDefinitions", "JSONSchemaDependencies"})
 _GO_TYPES: Final[Mapping[str, str]] = {
@@ -45,14 +45,14 @@ _GO_TYPES: Final[Mapping[str, str]] = {
 
 
 class WrongType(ValueError):
-    """A value that Go cannot hold in the field that it is for; the text is Go's."""
+    """A value that the Go type of its field cannot hold; the text is Go's."""
 
 
 class Decoder:
-    """Goes through a schema, and changes it in place.
+    """Walks a schema and changes it in place.
 
     Args:
-        report: Is told the path of each unknown field.
+        report: Called with the path of each unknown field.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -75,7 +75,7 @@ class Decoder:
     def _fields(
         self, value: Any, types: Mapping[str, str], path: str, place: str, struct: str
     ) -> Iterator[tuple[JsonObject, str, str]]:
-        """The fields of a struct that are there, with their types; what is null or unknown is removed."""
+        """Yield the known fields of a struct with their types; nulls and unknown fields are removed."""
         if not isinstance(value, dict):
             raise _wrong(value, place, f"v1.{struct}")
         fields = cast("JsonObject", value)
@@ -137,10 +137,10 @@ class Decoder:
 
 
 def _alone(value: Any, place: str, *, many: bool = False) -> bool:
-    """Read what Go reads by a decoder of its own, which ignores unknown fields; tells whether it is what it should be.
+    """Decode a value that Go decodes separately, ignoring unknown fields; returns whether the type fits.
 
     Args:
-        many: It may be a list of schemas, too.
+        many: It may also be a list of schemas.
     """
     alone = Decoder(lambda path: None)
     if isinstance(value, dict):
@@ -154,7 +154,7 @@ def _alone(value: Any, place: str, *, many: bool = False) -> bool:
 
 
 def fill_lists(value: Any, node: Node | None) -> None:
-    """Put what Go makes of a null into lists, in place: an empty text, or a struct without fields."""
+    """Replace nulls in lists, in place, by Go's zero value: an empty string or an empty struct."""
     match value, node:
         case dict(), Node():
             for name, item in cast("JsonObject", value).items():

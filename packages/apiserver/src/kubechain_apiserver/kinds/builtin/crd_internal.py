@@ -1,7 +1,7 @@
-"""A definition as kube-apiserver sees it inside: what all versions have alike stands once, above them.
+"""A definition in kube-apiserver's internal form: what all versions share is moved to the top level.
 
-The errors of `crd_spec` and `crd_schema` name paths of this form, and quote parts of it with Go's field names, so
-users read `spec.validation.openAPIV3Schema` of a definition with one version.
+Errors of `crd_spec` and `crd_schema` use paths of this form and print values with Go's field names, so that users read
+`spec.validation.openAPIV3Schema` for a definition with one version.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _HOISTED: Final[Mapping[str, str]] = {
     "additionalPrinterColumns": "additionalPrinterColumns",
     "selectableFields": "selectableFields",
 }
-"""What versions may have in common, and how it is called above them."""
+"""Fields that versions may share, and their names at the top level."""
 
 Fields = Sequence[tuple[str, str]]
-"""JSON names and Go's types, in Go's order."""
+"""JSON names and Go types, in the order of the Go struct."""
 
 _ABSENT: Final[Mapping[str, str]] = {"string": '""', "bool": "false", "int32": "0"}
-"""How what is absent is shown, by its type; what is not here is `null`."""
+"""How an absent value is printed, by its type; `null` for all others."""
 
 _VERSION: Final[Fields] = (
     ("name", "string"),
@@ -114,7 +114,7 @@ _GO_NAMES: Final[Mapping[str, str]] = {"id": "ID", "jsonPath": "JSONPath", "open
 
 
 def hoisted(spec: JsonObject) -> JsonObject:
-    """Return a spec in which what is the same in all versions stands above them, and only there."""
+    """Return a spec in which fields that all versions share are at the top level, and only there."""
     versions: list[JsonObject] = spec.get("versions") or []
     made = {**spec, "versions": [dict(version) for version in versions]}
     if not versions:
@@ -130,7 +130,7 @@ def hoisted(spec: JsonObject) -> JsonObject:
 
 
 def go_name(name: str) -> str:
-    """Return how Go calls a field."""
+    """Return Go's name of a field."""
     if name in _GO_NAMES:
         return _GO_NAMES[name]
     words = name.removeprefix("$").replace("x-kubernetes-", "x-").split("-")
@@ -138,22 +138,22 @@ def go_name(name: str) -> str:
 
 
 def shown_versions(versions: Sequence[JsonObject]) -> Verbatim:
-    """Return versions as a error quotes them."""
+    """Return versions as errors print them."""
     return Verbatim(f"[{','.join(_fields(version, _VERSION) for version in versions)}]")
 
 
 def shown_rule(rule: JsonObject) -> Verbatim:
-    """Return an entry of `x-kubernetes-validations` as a error quotes it."""
+    """Return an entry of `x-kubernetes-validations` as errors print it."""
     return Verbatim(_fields(rule, RULE))
 
 
 def shown_schema(schema: JsonObject) -> Verbatim:
-    """Return a schema as a error quotes it."""
+    """Return a schema as errors print it."""
     return Verbatim(_fields(schema, SCHEMA))
 
 
 def is_said(value: Any) -> bool:
-    """Return whether a field says anything: what Go leaves out of JSON does not."""
+    """Return whether a field is set: whether Go would write it to JSON."""
     return value is not None and value is not False and value != ""
 
 

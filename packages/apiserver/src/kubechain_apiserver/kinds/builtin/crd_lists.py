@@ -1,6 +1,6 @@
-"""What a definition's schema may say of lists and maps: `x-kubernetes-list-type`, its keys, `x-kubernetes-map-type`.
+"""Validation of `x-kubernetes-list-type`, list map keys and `x-kubernetes-map-type` in a definition's schema.
 
-Called by `crd_schema` for each place of a schema. What these lists then mean for objects is in `schema.listtypes`.
+What the list types mean for objects is in `schema.listtypes`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEY_NEEDS: Final = "this property is in x-kubernetes-list-map-keys, so it"
 
 
 def check(schema: JsonObject, path: str) -> Iterator[FieldError]:
-    """Yield errors about one place."""
+    """Yield the errors of one place of a schema."""
     for rule in (_extensions, _list_of_maps, _keys_and_items):
         yield from rule(schema, path)
 
@@ -41,7 +41,7 @@ def _extensions(schema: JsonObject, path: str) -> Iterator[FieldError]:
 
 
 def _set_of_atoms(schema: JsonObject, path: str) -> Iterator[FieldError]:
-    """Elements of a set are compared as a whole, so they have to be atomic."""
+    """Yield an error if elements of a set are not atomic: they are compared as a whole."""
     items = below(schema, "items")
     if schema.get("type") != "array" or schema.get("x-kubernetes-list-type") != "set" or items is None:
         return
@@ -87,7 +87,7 @@ def _map_keys(keys: list[str], fields: Mapping[str, JsonObject], path: str) -> I
 
 
 def _keys_and_items(schema: JsonObject, path: str) -> Iterator[FieldError]:
-    """By its keys an element is found again, so each has them."""
+    """Yield errors of the keys of a list map: every item must have them."""
     items, list_type = below(schema, "items"), schema.get("x-kubernetes-list-type")
     if items is None or list_type not in {"set", "map"}:
         return

@@ -1,7 +1,6 @@
-"""What the schema of a definition's version may say, in kube-apiserver's words.
+"""Validation of the schema of one version of a definition, in kube-apiserver's words.
 
-Called by `crd_spec`. Whether it is structural is decided in `schema.structural_rules`, whether its defaults are valid
-in `schema.default_rules`, whether its validation rules compile in `rules`; the rest is here.
+Structural schemas are checked in `schema.structural_rules`, defaults in `schema.default_rules`, CEL rules in `rules`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from kubechain_apiserver.wire.json_types import JsonObject
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED: Final = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
 _POINTERS: Final = frozenset({"additionalItems", "dependencies", "$ref"})
-"""Of those, the ones that are refused even when they say nothing."""
+"""Those of the unsupported fields that are refused even when empty."""
 
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 _AT_ROOT_WITH_STATUS: Final = (
@@ -38,14 +37,14 @@ _RULES: Final = "x-kubernetes-validations"
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What holds at a place because of what stands above it.
+    """Properties that a place inherits from the places above it.
 
     Attributes:
-        no_defaults: Why no default may be set; "" where one may.
-        in_metadata: Whether it belongs to the metadata of a resource.
-        uncorrelated: Above which place old and new values cannot be told apart, so that rules must not compare them.
-        compiles: Whether validation rules are compiled.
-        resource: Whether it is the root of a whole resource.
+        no_defaults: Why no default may be set; "" if one may.
+        in_metadata: Whether the place is in the metadata of a resource.
+        uncorrelated: The place above which old and new values cannot be correlated: rules must not compare them.
+        compiles: Whether CEL rules are compiled.
+        resource: Whether the place is the root of a resource.
     """
 
     no_defaults: str = ""
@@ -57,7 +56,7 @@ class _Scope:
 
 @dataclass(slots=True)
 class _Found:
-    """Complaints about a place and all below it: rules are compiled only where the schema is right."""
+    """Errors of a place and all places below: rules are compiled only if the schema is valid."""
 
     schema: list[FieldError] = field(default_factory=list[FieldError])
     rules: list[FieldError] = field(default_factory=list[FieldError])
@@ -68,7 +67,7 @@ class _Found:
 
 
 def check(schema: JsonObject, path: str, *, has_status: bool) -> list[FieldError]:
-    """Complaints about the schema of a whole resource."""
+    """Return the errors of the schema of a resource."""
     found = list(_root(schema, path, has_status=has_status))
     unsupported = _unsupported_anywhere(schema)
     compiles = False
@@ -82,18 +81,18 @@ def check(schema: JsonObject, path: str, *, has_status: bool) -> list[FieldError
 
 
 def _of_default(node: Node, value: Any) -> list[FieldError]:
-    """Complaints of validation rules about a default, both as an old value and as one that is new."""
+    """Yield the errors of CEL rules on a default, both as an old value and as a new one."""
     if not node.has_rules:
         return []
     try:
         compiled = rules.Rules(node)
     except rules.CompilationError:
-        return []  # which is said where the rule stands
+        return []  # reported at the rule itself
     return compiled.check(value, value) or compiled.check(value, None)
 
 
 def _unsupported_anywhere(schema: JsonObject) -> str:
-    """Why a schema cannot be read as a structural one at all; "" when it can."""
+    """Return why a schema cannot be converted to a structural one; "" if it can."""
     for name in ("id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems", "definitions"):
         if schema.get(name) or (name == "additionalItems" and schema.get(name) is not None):
             return f"OpenAPIV3Schema '{'schema' if name == '$schema' else name}' is not supported"
@@ -112,7 +111,7 @@ def _root(schema: JsonObject, path: str, *, has_status: bool) -> Iterator[FieldE
 
 
 def _root_with_status(schema: JsonObject, path: str) -> Iterator[FieldError]:
-    """With a status of its own, a schema's root says only what also holds for `properties.status` alone."""
+    """Yield errors of the root of a schema with the status subresource."""
     where = "at the root of the schema if the status subresource is enabled"
     for name, _ in SCHEMA:
         if not is_said(schema.get(name)):
@@ -127,7 +126,7 @@ def _root_with_status(schema: JsonObject, path: str) -> Iterator[FieldError]:
 
 
 def children(schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
-    """Yield all schemas directly below: what they are, themselves, and the step that leads to them."""
+    """Yield all schemas directly below: the keyword, the schema, and the path element."""
     additional, negated, items = below(schema, "additionalProperties"), below(schema, "not"), schema.get("items")
     if additional is not None:
         yield "additionalProperties", additional, ".additionalProperties"

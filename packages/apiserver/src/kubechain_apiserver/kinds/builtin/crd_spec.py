@@ -1,6 +1,6 @@
-"""What the spec of a definition may say, in kube-apiserver's words: names, versions, columns, subresources, conversion.
+"""Validation of the spec of a definition, in kube-apiserver's words.
 
-Called by `crds`. Schemas are the business of `crd_schema`.
+Names, versions, printer columns, subresources and conversion; schemas are in `crd_schema`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COLUMN_FORMATS: Final = ("byte", "date", "date-time", "double", "float", "int32
 _SELECTABLE_TYPES: Final = frozenset({"string", "boolean", "integer"})
 _MAX_SELECTABLE_FIELDS: Final = 8
 _WARNING_LIMIT: Final = 256
-"""Characters of a `deprecationWarning`."""
+"""Maximum length of a `deprecationWarning`."""
 
 _APPROVED: Final = "api-approved.kubernetes.io"
 _APPROVAL: Final = f'protected groups must have approval annotation "{_APPROVED}"'
@@ -42,7 +42,7 @@ _IMMUTABLE: Final = (("scope",), ("names", "kind"), ("group",), ("names", "plura
 
 
 def check(crd: JsonObject) -> list[FieldError]:
-    """Complaints about a definition, be it new or changed."""
+    """Return the errors of a definition, new or changed."""
     spec = hoisted(crd["spec"])
     versions: list[JsonObject] = spec["versions"]
     found = [*_group_and_scope(spec), *_no_schema(spec)]
@@ -63,7 +63,7 @@ def check(crd: JsonObject) -> list[FieldError]:
 
 
 def check_immutable(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-    """Complaints about what a definition keeps for all its life: objects are stored by it."""
+    """Return the errors of changes of immutable fields."""
     for path in _IMMUTABLE:
         before, after = _at(old["spec"], path), _at(new["spec"], path)
         if before != after:
@@ -108,7 +108,7 @@ def _no_schema(spec: JsonObject) -> Iterator[FieldError]:
 
 
 def _version(version: JsonObject, path: str, spec: JsonObject) -> Iterator[FieldError]:
-    """Complaints about a version, and about what it does not share with the others."""
+    """Yield the errors of a version, and of the fields that it does not share with others."""
     name: str = version.get("name") or ""
     if wrong := names.resource_label(name):
         yield invalid(f"{path}.name", name, ",".join(wrong))
@@ -124,7 +124,7 @@ def _version(version: JsonObject, path: str, spec: JsonObject) -> Iterator[Field
 
 
 def _shared(spec: JsonObject) -> Iterator[FieldError]:
-    """Complaints about what all versions have in common."""
+    """Yield the errors of fields that all versions share."""
     schema = _schema_of(spec, "validation")
     if schema is not None:
         owners = [spec, *spec["versions"]]
@@ -259,7 +259,7 @@ def _selectable_fields(fields: Sequence[JsonObject], schema: JsonObject, path: s
 
 
 def _stored_versions(stored: list[str] | None, versions: Sequence[JsonObject]) -> Iterator[FieldError]:
-    """What was ever stored must stay readable."""
+    """Yield an error for each stored version that would be removed."""
     path = "status.storedVersions"
     if not stored:
         yield invalid(path, None, "must have at least one stored version")
@@ -279,7 +279,7 @@ def _stored_versions(stored: list[str] | None, versions: Sequence[JsonObject]) -
 
 
 def _approval(crd: JsonObject) -> Iterator[FieldError]:
-    """Groups of the Kubernetes project itself need its consent, or an admission that there is none."""
+    """Yield an error if a group of the Kubernetes project lacks the annotation of its approval."""
     group: str = crd["spec"].get("group") or ""
     if not f".{group}".endswith((".k8s.io", ".kubernetes.io")):
         return

@@ -1,7 +1,4 @@
-"""What kube-apiserver warns of in a definition, and takes all the same.
-
-Called by `crds` once a definition is found valid.
-"""
+"""Warnings that kube-apiserver sends for a valid definition."""
 
 from __future__ import annotations
 

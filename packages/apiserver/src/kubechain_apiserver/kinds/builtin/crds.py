@@ -1,4 +1,4 @@
-"""CustomResourceDefinition: its rules, and the resources that follow from it."""
+"""CustomResourceDefinition: its strategy, and the resources that a definition adds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 """Keeps a definition that is being deleted until the last of its objects is gone."""
 
 TERMINATING = "Terminating"
-"""The type of the condition that says how far that is."""
+"""Type of the condition that reports the progress of the deletion."""
 
 _NAMES = shapes.fields(
     "names specify the resource and kind names for the custom resource.",
@@ -111,7 +111,7 @@ INFO = ResourceInfo(
 
 
 class CustomResourceDefinitionStrategy(Strategy):
-    """A definition is established as soon as it is written: there is nobody to wait for."""
+    """A definition is established at once: there is no other server to wait for."""
 
     unconditional_update = False
     blank: ClassVar[JsonObject] = {"metadata": {}, "spec": {"names": {}}}
@@ -180,7 +180,7 @@ class CustomResourceDefinitionStrategy(Strategy):
 
 
 def _decode_schema(parent: JsonObject, path: str, info: ResourceInfo) -> list[str]:
-    """Bring the schema of a version into its proper form, in place; returns its unknown fields."""
+    """Decode the schema of a version, in place; returns its unknown fields."""
     unknown: list[str] = []
     if "openAPIV3Schema" in parent:
         try:
@@ -221,7 +221,7 @@ def with_condition(status: JsonObject, value: str, reason: str, message: str, no
 
 
 def custom_infos(crd: JsonObject) -> list[ResourceInfo]:
-    """The resources that a definition makes: all versions, served or not, the preferred one first."""
+    """Return the resources of a definition: all versions, served or not, the preferred one first."""
     terminating = "deletionTimestamp" in crd["metadata"]
     return [_info(crd["spec"], version, terminating=terminating) for version in crd["spec"]["versions"]]
 
@@ -279,13 +279,13 @@ def _deprecation(spec: JsonObject, version: JsonObject) -> str:
 
 
 def custom_strategy(crd: JsonObject) -> tuple[CustomStrategy, list[ResourceInfo]]:
-    """The rules of the objects that a definition allows, and the resources that are served."""
+    """Return the strategy of a definition's objects, and its served resources."""
     infos = custom_infos(crd)
     storage = next(info for info in infos if info.version == info.storage_version)
     return CustomStrategy(infos, storage), served_infos(crd)
 
 
 def served_infos(crd: JsonObject) -> list[ResourceInfo]:
-    """The versions of a definition that are served."""
+    """Return the served versions of a definition."""
     served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
     return [info for info in custom_infos(crd) if info.version in served]

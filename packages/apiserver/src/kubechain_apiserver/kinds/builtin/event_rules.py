@@ -1,4 +1,4 @@
-"""What is a valid Event: loosely through core/v1, strictly through events.k8s.io/v1."""
+"""Validation of Events: lenient for core/v1, strict for events.k8s.io/v1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = {"reportingComponent": "reportingController"}
 
 
 def check(event: JsonObject, *, strict: bool) -> list[FieldError]:
-    """Complaints about any Event; those with an `eventTime` are held to more."""
+    """Return the errors of an Event; with an `eventTime` the rules are strict."""
     if not event.get("eventTime"):
         return _check_namespace(event, lenient=("", "default"))
     found = [] if _namespace(event) else _check_namespace(event, lenient=("default", "kube-system"))
@@ -48,7 +48,7 @@ def _check_namespace(event: JsonObject, *, lenient: tuple[str, ...]) -> list[Fie
 
 
 def check_new(event: JsonObject) -> list[FieldError]:
-    """Complaints about an Event that is made through events.k8s.io/v1, besides those of `check`."""
+    """Return further errors of an Event that is created through events.k8s.io/v1."""
     found = _check_series(event)
     if not event.get("eventTime"):
         found.append(required("eventTime"))
@@ -59,7 +59,7 @@ def check_new(event: JsonObject) -> list[FieldError]:
 
 
 def check_change(new: JsonObject, old: JsonObject) -> list[FieldError]:
-    """Complaints about an update through events.k8s.io/v1, which may count a series and little else."""
+    """Return the errors of an update through events.k8s.io/v1, which may change the series and little else."""
     found = _check_series(new) if new.get("series") != old.get("series") else []
     for name in _FIXED:
         if new.get(name) != old.get(name):

@@ -1,6 +1,6 @@
-"""Event: one store, two APIs (`v1` and `events.k8s.io/v1`), which name the same things differently.
+"""Event: one store, two APIs (`v1` and `events.k8s.io/v1`) with different field names.
 
-Objects are kept as core/v1.
+Objects are stored as core/v1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RENAMED = {
     "deprecatedLastTimestamp": "lastTimestamp",
     "deprecatedCount": "count",
 }
-"""Names in events.k8s.io/v1, and what core/v1 calls them."""
+"""Field names of events.k8s.io/v1, and those of core/v1."""
 
 _ALWAYS: JsonObject = {
     "source": {},
@@ -40,7 +40,7 @@ _ALWAYS: JsonObject = {
     "reportingComponent": "",
     "reportingInstance": "",
 }
-"""Fields that are shown even when nobody set them."""
+"""Fields that are always present, and their zero values."""
 
 _NEW_NAME = {core: new for new, core in _RENAMED.items()}
 _SAME = {
@@ -121,18 +121,18 @@ NEW = ResourceInfo(
 
 
 def to_core(obj: JsonObject) -> JsonObject:
-    """events.k8s.io/v1 as core/v1."""
+    """Convert from events.k8s.io/v1 to core/v1."""
     return {_RENAMED.get(name, name): value for name, value in obj.items()} | {"apiVersion": CORE.api_version}
 
 
 def to_new(obj: JsonObject) -> JsonObject:
-    """core/v1 as events.k8s.io/v1."""
+    """Convert from core/v1 to events.k8s.io/v1."""
     shown = {name: value for name, value in obj.items() if value != "" or name not in _ALWAYS}
     return {_NEW_NAME.get(name, name): value for name, value in shown.items()} | {"apiVersion": NEW.api_version}
 
 
 class EventStrategy(Strategy):
-    """Both versions of the same objects."""
+    """Converts between both versions and validates by the version of the request."""
 
     create_on_update = True
     blank: ClassVar[JsonObject] = {"metadata": {}, "involvedObject": {}, **_ALWAYS}

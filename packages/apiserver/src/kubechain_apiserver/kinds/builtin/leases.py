@@ -1,4 +1,4 @@
-"""Lease: what leader election writes."""
+"""Lease: the object of leader election."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ INFO = ResourceInfo(
 
 
 class LeaseStrategy(Strategy):
-    """Durations are positive."""
+    """Checks that durations are positive."""
 
     create_on_update = True
     blank: ClassVar[JsonObject] = {"metadata": {}, "spec": {}}

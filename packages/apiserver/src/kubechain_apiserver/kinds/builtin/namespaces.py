@@ -1,4 +1,4 @@
-"""Namespace: its phase, and the finalizer that keeps it until it is empty."""
+"""Namespace: its phase, its conditions, and the finalizer that keeps it until it is empty."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ INFO = ResourceInfo(
 )
 
 
-_FULFILLED: Final = {
+_SUCCEEDED: Final = {
     "NamespaceDeletionDiscoveryFailure": ("ResourcesDiscovered", "All resources successfully discovered"),
     "NamespaceDeletionGroupVersionParsingFailure": (
         "ParsedGroupVersions",
@@ -81,7 +81,7 @@ _FULFILLED: Final = {
     "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
     "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
 }
-"""The conditions of a namespace that is being deleted, with reason and message where nothing is in the way."""
+"""Conditions of a terminating namespace, with reason and message while nothing prevents its end."""
 
 
 class NamespaceStrategy(Strategy):
@@ -146,16 +146,16 @@ def _complete(status: JsonObject) -> None:
 
 
 def with_conditions(status: JsonObject, remaining: Mapping[str, Sequence[Sequence[str]]], now: str) -> JsonObject:
-    """Return the status of a namespace that is being deleted, which says what is still in it.
+    """Return the status of a terminating namespace with conditions that tell what remains in it.
 
     Args:
-        remaining: The finalizers of each object that is left, by resource.
+        remaining: The finalizers of each remaining object, by resource.
     """
-    hindrances = _hindrances(remaining)
+    failures = _failures(remaining)
     present = {one["type"]: one for one in status.get("conditions", ())}
-    for type_, fulfilled in _FULFILLED.items():
-        value = "True" if type_ in hindrances else "False"
-        reason, message = hindrances.get(type_, fulfilled)
+    for type_, succeeded in _SUCCEEDED.items():
+        value = "True" if type_ in failures else "False"
+        reason, message = failures.get(type_, succeeded)
         old = present.get(type_)
         since = old["lastTransitionTime"] if old and old["status"] == value else now
         condition = {"type": type_, "status": value, "lastTransitionTime": since}
@@ -163,7 +163,7 @@ def with_conditions(status: JsonObject, remaining: Mapping[str, Sequence[Sequenc
     return {**status, "conditions": list(present.values())}
 
 
-def _hindrances(remaining: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, str]]:
+def _failures(remaining: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     if remaining:
         counts = sorted(f"{_dotted(name)} has {len(objects)} resource instances" for name, objects in remaining.items())
@@ -178,5 +178,5 @@ def _hindrances(remaining: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, t
 
 
 def _dotted(resource: str) -> str:
-    """Return a resource as kube-controller-manager names it: with a dot, even without a group."""
+    """Return a resource in the form of kube-controller-manager, which appends a dot even to a name without a group."""
     return resource if "." in resource else f"{resource}."

@@ -47,7 +47,7 @@ INFO = ResourceInfo(
 
 
 class SecretStrategy(Strategy):
-    """`stringData` becomes `data`; the type is fixed; an immutable Secret stays as it is."""
+    """Merges `stringData` into `data`, and refuses changes of the type and of an immutable Secret."""
 
     def decode(self, obj: JsonObject, info: ResourceInfo) -> list[str]:
         unknown = super().decode(obj, info)
@@ -86,7 +86,7 @@ class SecretStrategy(Strategy):
 
 
 def _check_type(type_: str, data: dict[str, str]) -> list[FieldError]:
-    """Complaints about what a Secret of a type does not hold, or holds in a wrong form."""
+    """Return the errors of data that a Secret of this type requires."""
     wanted = _REQUIRED_KEYS.get(type_, ())
     absent = [key for key in wanted if key not in data or (type_ == _SSH and not data[key])]
     if type_ == _BASIC and len(absent) < len(wanted):

@@ -1,4 +1,4 @@
-"""ServiceAccount: kept, without any meaning here."""
+"""ServiceAccount: stored without further rules."""
 
 from __future__ import annotations
 

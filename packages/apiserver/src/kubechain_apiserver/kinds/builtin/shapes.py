@@ -1,4 +1,4 @@
-"""Small pieces of schemas that the built-in kinds share."""
+"""Building blocks for the schemas of built-in kinds."""
 
 from __future__ import annotations
 
@@ -10,39 +10,47 @@ TIME: JsonObject = {"type": "string", "format": "date-time"}
 
 
 def text(description: str = "") -> JsonObject:
+    """Return the schema of a string."""
     return _described({"type": "string"}, description)
 
 
 def boolean(description: str = "") -> JsonObject:
+    """Return the schema of a boolean."""
     return _described({"type": "boolean"}, description)
 
 
 def integer(description: str = "", *, format_: str = "int32") -> JsonObject:
+    """Return the schema of an integer."""
     return _described({"type": "integer", "format": format_}, description)
 
 
 def time(description: str = "") -> JsonObject:
+    """Return the schema of a timestamp."""
     return _described(TIME, description)
 
 
 def anything(description: str = "") -> JsonObject:
+    """Return the schema of any value."""
     return _described({"type": "object", "x-kubernetes-preserve-unknown-fields": True}, description)
 
 
 def array(items: JsonObject, description: str = "", **more: Any) -> JsonObject:
+    """Return the schema of a list."""
     return _described({"type": "array", "items": items, **more}, description)
 
 
 def mapping(values: JsonObject, description: str = "") -> JsonObject:
+    """Return the schema of a map."""
     return _described({"type": "object", "additionalProperties": values}, description)
 
 
 def fields(description: str = "", /, **properties: JsonObject) -> JsonObject:
+    """Return the schema of an object with these fields."""
     return _described({"type": "object", "properties": properties}, description)
 
 
 def resource(description: str, required: tuple[str, ...] = (), /, **properties: JsonObject) -> JsonObject:
-    """The schema of a kind."""
+    """Return the schema of a kind."""
     own = {name.rstrip("_"): schema for name, schema in properties.items()}
     return {
         "type": "object",
@@ -79,5 +87,6 @@ OBJECT_REFERENCE_FIELDS = {
 
 
 def object_reference(description: str = "") -> JsonObject:
+    """Return the schema of an ObjectReference."""
     schema: JsonObject = {"type": "object", "properties": OBJECT_REFERENCE_FIELDS, "x-kubernetes-map-type": "atomic"}
     return _described(schema, description)
