@@ -43,24 +43,23 @@ class Observer:
     async def observe(self, tool: Tool) -> Observed:
         """Read everything, change nothing."""
         namespace, reference = tool.metadata.namespace, tool.spec.agent_ref
-        handler = self.kinds.handler(tool)
         missing = (one for one in self.kinds.secret_names(tool) if self.secrets.version(namespace, one) is None)
         return Observed(
             tool=tool,
             agent=self.agents.get(namespace, reference.name) if reference else None,
-            wants_approval=tool.spec.approval_contact_channel is not None
-            or (handler is not None and handler.wants_approval(tool)),
+            wants_approval=self.kinds.wants_approval(tool),
             missing_secrets=tuple(missing),
             trouble=await self._trouble(tool),
         )
 
     async def _trouble(self, tool: Tool) -> str:
-        handler = self.kinds.handler(tool)
-        if handler is None:
+        handlers = self.kinds.handlers(tool)
+        if not handlers:
             return f"what the Tool does is {NOT_KNOWN}"
         try:
             check_schema(tool.input_schema)
-            await handler.check(tool)
+            for handler in handlers:
+                await handler.check(tool)
         except NotExecuted as error:
             return str(error)
         return ""

@@ -68,9 +68,13 @@ class ToolKinds:
         provider = self._providers.get(pinned.kind)
         return provider.find(namespace, pinned) if provider else Withdrawn(f'"{pinned.name}": {NOT_KNOWN}')
 
-    def handler(self, tool: Tool) -> ToolHandler | None:
-        """Who handles a Tool; None where its spec asks for nothing that this release knows."""
-        return next((handler for handler in self._handlers if handler.serves(tool)), None)
+    def handlers(self, tool: Tool) -> Sequence[ToolHandler]:
+        """Every sort that the Tool's spec has a part for; empty where this release knows none of its parts.
+
+        `agentRef` may be set beside `execute`. The first sort offers the Tool and plans its calls, but all parts are
+        checked: a part that has no effect must not hide that it wants approval.
+        """
+        return [handler for handler in self._handlers if handler.serves(tool)]
 
     def planner(self, offer: Offer) -> Planner:
         """Who plans the calls of an offer that came from here."""
@@ -84,13 +88,18 @@ class ToolKinds:
 
     def secret_names(self, tool: Tool) -> Sequence[str]:
         """The Secrets that a Tool refers to."""
-        handler = self.handler(tool)
-        return handler.secret_names(tool) if handler else ()
+        return [name for handler in self.handlers(tool) for name in handler.secret_names(tool)]
+
+    def wants_approval(self, tool: Tool) -> bool:
+        """Whether a person must approve each call of a Tool."""
+        return tool.spec.approval_contact_channel is not None or any(
+            handler.wants_approval(tool) for handler in self.handlers(tool)
+        )
 
     def _offers_of(self, agent: Agent) -> Iterable[Offer]:
         for reference in agent.spec.tools:
             tool = self._tools.get(agent.metadata.namespace, reference.name)
-            if tool is not None and (handler := self.handler(tool)) is not None:
+            if tool is not None and (handler := self._handler(tool)) is not None:
                 yield handler.offer(tool, names.offered_tool_name(tool.offered_name))
         for provider in self._providers.values():
             yield from provider.offers(agent)
@@ -99,8 +108,11 @@ class ToolKinds:
         tool = self._tools.get(namespace, pinned.object)
         if tool is None or tool.status.status != StatusType.READY:
             return not_ready("Tool", pinned.object, exists=tool is not None)
-        handler = self.handler(tool)
+        handler = self._handler(tool)
         return handler.offer(tool, pinned.name) if handler else Withdrawn(f'Tool "{pinned.object}": {NOT_KNOWN}')
+
+    def _handler(self, tool: Tool) -> ToolHandler | None:
+        return next(iter(self.handlers(tool)), None)
 
 
 def doubled_names(offers: Iterable[Offer]) -> list[str]:
