@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from kubechain.api import names
 from test.simulation.cluster import phase_of, status_of
 from test.simulation.invariants import STILL
 from test.simulation.plans import Plan
@@ -25,6 +26,7 @@ _VOLATILE = frozenset(
         "deadline",
         "execution",
         "idempotencyKey",
+        names.LABEL_TOOL_CALL_REQUEST,
         "lastTransitionTime",
         "llmUid",
         "managedFields",
@@ -32,6 +34,7 @@ _VOLATILE = frozenset(
         "spanContext",
         "startTime",
         "token",
+        "toolCallRequestId",
         "uid",
     }
 )
