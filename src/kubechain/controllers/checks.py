@@ -1,6 +1,6 @@
-"""What this process last heard from the provider of each LLM, and who may declare it out of date.
+"""The last check of each LLM at its provider, and its invalidation.
 
-Kept in memory only: after a restart the free request is made again, and writes nothing when nothing changed.
+Kept in memory only: after a restart each LLM is checked again, and nothing is written when nothing changed.
 """
 
 from __future__ import annotations
@@ -50,6 +50,6 @@ class LLMChecks:
         self._checked.pop(llm, None)
 
     def invalidate(self, llm: Request) -> None:
-        """Have an LLM checked again: its provider has just refused a run."""
+        """Request another check of an LLM: its provider has refused a run."""
         self.forget(llm)
         self.trigger.enqueue(llm)

@@ -1,7 +1,7 @@
-"""The one shape of all control loops: get, deletion, finalizer, observe, decide, effect, settle, write.
+"""The control loop that all kinds share: get, deletion, finalizer, observe, decide, effect, settle, write.
 
-`reconcile` is the loop; each kind fills in its stages (`Kind`). `StatusWriter` writes what was settled. What must not
-go here: anything that knows a kind.
+`reconcile` is the loop; each kind implements its stages (`Kind`). `StatusWriter` writes what was settled. What must not
+go here: anything that depends on a kind.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ ObservedT = TypeVar("ObservedT")
 StepT = TypeVar("StepT")
 
 CACHE_BEHIND_SECONDS = 1.0
-"""The watch brings what is missing, as a rule sooner; until then asking again would only ask the same."""
+"""Delay of the retry while the cache is behind the server; the watch event usually comes sooner."""
 
 
 def cache_is_behind(what: str) -> RetryableError:
-    """The error of a reconcile that saw on the server what its cache does not know yet."""
+    """The error of a reconcile that read a change from the server which its cache does not have yet."""
     return RetryableError(f"the cache is behind: {what}", retry_after_seconds=CACHE_BEHIND_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a person reads under `kubectl describe`: never a prompt, an argument or a secret."""
+    """An Event, as `kubectl describe` shows it: without prompts, arguments and secrets."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -47,22 +47,22 @@ class Event:
 
 
 def normal(reason: str, message: str) -> Event:
-    """An event about something that went as it should."""
+    """An event of type Normal."""
     return Event("Normal", reason, message)
 
 
 def warning(reason: str, message: str) -> Event:
-    """An event about something that a person may have to act on."""
+    """An event of type Warning: somebody may have to act."""
     return Event("Warning", reason, message)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The end of one pass over an object: its next status, what to tell people, and when to look again.
+    """What a step leads to: changes of the status, events, and when to reconcile again.
 
     Attributes:
         status: The changed status fields by attribute name; empty when the object is as it should be.
-        events: Recorded only when the status was really written, so that a repeated pass repeats no event.
+        events: Recorded only when the status was written, so that a repeated reconcile repeats no event.
         requeue_after_seconds: None waits for a watch event.
         facts: More keys for the log line of the transition.
     """
@@ -76,7 +76,7 @@ class Settled:
 def readiness(
     obj: StatusObject[Any, Any], status: StatusType, *, reason: str, message: str, now: datetime, detail: str = ""
 ) -> dict[str, Any]:
-    """The status fields of kinds that are Pending, Ready or Error, with the condition that says the same.
+    """The status fields of kinds that are Pending, Ready or Error, with their Ready condition.
 
     Args:
         detail: What DETAIL shows, where that is not the message.
@@ -151,7 +151,7 @@ class StatusWriter(Generic[T]):
         try:
             written = await self.client.update_status(self.resource, wanted)
         except NotFound:
-            # The Deleted event is on its way, and nobody is left who could read the status.
+            # The watch event of the deletion ends the work on the object.
             log.debug("object is gone, status dropped")
             return None
         self.announce(obj, written, settled)
@@ -199,7 +199,6 @@ class Kind(Protocol[T, ObservedT, StepT]):
     """The stages of one kind's reconcile.
 
     Attributes:
-        writer: Reads and writes objects of the kind.
         finalizer: The kind's own finalizer. Objects of a kind that has one are decided on until they are gone, those
             of other kinds until they are deleted.
         live_steps: Steps that create other objects. They are decided on an object that was read from the server in
@@ -210,7 +209,9 @@ class Kind(Protocol[T, ObservedT, StepT]):
     live_steps: ClassVar[tuple[type[Any], ...]]
 
     @property
-    def writer(self) -> StatusWriter[T]: ...
+    def writer(self) -> StatusWriter[T]:
+        """Reads and writes objects of the kind."""
+        ...
 
     async def observe(self, obj: T) -> ObservedT:
         """Read all that a decision needs, and change nothing."""
@@ -221,7 +222,7 @@ class Kind(Protocol[T, ObservedT, StepT]):
         ...
 
     async def carry_out(self, observed: ObservedT, step: StepT) -> Again[T] | Done:
-        """Have the step's effect, settle its outcome, write the status."""
+        """Carry out the effect of the step, settle its outcome, write the status."""
         ...
 
     async def forget(self, request: Request) -> None:
@@ -230,7 +231,7 @@ class Kind(Protocol[T, ObservedT, StepT]):
 
 
 async def reconcile(kind: Kind[T, ObservedT, StepT], lister: Lister[T], request: Request) -> Result:
-    """Take one object as far as it goes without waiting."""
+    """Take one object through its steps until it has to wait, is finished or is gone."""
     obj, is_live = lister.get(request.namespace, request.name), False
     while obj is not None and (kind.finalizer is not None or obj.metadata.deletion_timestamp is None):
         observed = await kind.observe(obj)
@@ -258,13 +259,13 @@ def next_version(obj: T, settled: Settled) -> T:
 
 
 def _says(obj: StatusObject[Any, Any], name: str, value: Any) -> bool:
-    """Whether the status has that value for everybody to read: `ready: false` counts only once it is written."""
+    """Whether the stored status has that value: a default such as `ready: false` counts only once it was written."""
     is_silent = value is None or value == ()
     return getattr(obj.status, name) == value and (is_silent or name in obj.status.model_fields_set)
 
 
 def _log_transition(before: StatusObject[Any, Any], after: StatusObject[Any, Any], settled: Settled) -> None:
-    """One line of the story: no prompt, no argument, no answer."""
+    """Log the transition in one line, without prompts, arguments and answers."""
     keys: dict[str, Any] = {"detail": after.status.status_detail}
     if hasattr(after.status, "phase"):
         keys |= {"phase": str(before.status.phase or ""), "next_phase": str(after.status.phase or "")}

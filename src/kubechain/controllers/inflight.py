@@ -1,6 +1,6 @@
-"""Effects that are going on in this process, so that a cancelled or deleted object stops costing at once.
+"""Model calls and tool calls in flight in this process, so that they are cancelled with their object.
 
-Shared by the kinds whose effects take long: model calls and tool calls. What must not go here: what is recorded then.
+What must not go here: what is recorded about a cancelled effect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T", bound="StatusObject[Any, Any]")
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The effect was stopped from outside: somebody cancelled or deleted the object."""
+    """The effect was cancelled: its object is cancelled, deleted or no longer wanted."""
 
 
 @dataclass(slots=True)
@@ -30,13 +30,15 @@ class InFlight:
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict[str, "asyncio.Task[Any]"])
 
     def __len__(self) -> int:
+        """Return how many effects are in flight."""
         return len(self._tasks)
 
     def __contains__(self, uid: str) -> bool:
+        """Return whether an effect for the object is in flight."""
         return uid in self._tasks
 
     def interrupt(self, uid: str) -> None:
-        """Stop the effect for one object, if there is one. Never blocks: called from watches."""
+        """Cancel the effect for one object, if there is one; does not block."""
         task = self._tasks.get(uid)
         if task is not None:
             task.cancel()
@@ -44,11 +46,11 @@ class InFlight:
     async def run(
         self, uid: str, effect: Coroutine[Any, Any, R], *, is_unwanted: Callable[[], bool]
     ) -> R | Interrupted:
-        """Wait for an effect that others may interrupt; its own errors go through.
+        """Await an effect that `interrupt` may cancel; its own errors are raised.
 
         Args:
-            is_unwanted: Asked once, before the effect starts: whoever cancelled the object while its claim was being
-                written found nothing here to interrupt.
+            is_unwanted: Called once, before the effect starts: an object that was cancelled while its claim was being
+                written had no effect to interrupt yet.
 
         Raises:
             asyncio.CancelledError: The waiting reconcile was cancelled; the effect is cancelled and over.
@@ -65,7 +67,7 @@ class InFlight:
 
 
 def interrupter(in_flight: InFlight, is_unwanted: Callable[[T], bool]) -> Callable[[Change[T]], None]:
-    """A watch handler that stops the effect for an object that is gone or no longer wanted."""
+    """A watch handler that cancels the effect for an object that is gone or no longer wanted."""
 
     def on_change(change: Change[T]) -> None:
         held = change.new or change.old

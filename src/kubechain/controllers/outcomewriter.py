@@ -1,8 +1,8 @@
-"""Writes the outcome of a claimed effect, if the claim still counts: W3 of a run (the model's answer), T5 of a tool
-call (its result).
+"""Writes the outcome of a claimed effect, if the claim still counts.
 
-The effect is over and cannot be repeated, so the writer retries as long as the process lives. It never overwrites
-another process's claim: after a conflict or a lost reply it reads the object first.
+That is W3 of a run (the model's answer) and T5 of a tool call (its result). The effect is over and cannot be repeated,
+so the writer retries as long as the process lives. It never overwrites another process's claim: after a conflict or a
+lost reply it reads the object first.
 """
 
 from __future__ import annotations

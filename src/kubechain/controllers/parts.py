@@ -1,4 +1,4 @@
-"""What the control loops share. Built once, before any of them, and handed to the `setup` of each kind."""
+"""The parts that the control loops share: built once, and passed to the `setup` of each kind."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The clients of the loops; closed by whoever made them.
+    """The clients of the loops; they are closed by the code that made them.
 
     Attributes:
-        make_connections: Makes the manager of MCP connections, given who is told about changes.
+        make_connections: Makes the manager of MCP connections, given the function to call when a connection changes.
         engine: Runs containers where the API server has no Jobs.
     """
 
@@ -60,7 +60,7 @@ class Clients:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the control loops share.
+    """The parts that the control loops share.
 
     Attributes:
         llm_checks: Also triggers the loop of LLMs.

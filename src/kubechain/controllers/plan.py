@@ -1,7 +1,7 @@
-"""The plan that an agent keeps of its own work: a tool without side effects, that ends in `TaskRun.status.plan`.
+"""The builtin tool with which an agent keeps a plan of its work, stored in `TaskRun.status.plan`.
 
-The tool call only checks the plan; the run takes it over in the same write that answers the turn, so that plan and
-conversation never disagree.
+The tool call only validates the plan; the run stores it in the write that appends the results of the turn, so that plan
+and conversation agree at any time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def steps_of(arguments: dict[str, Any]) -> tuple[PlanStep, ...]:
 
 
 def answer(arguments: dict[str, Any]) -> str:
-    """What the model reads."""
+    """The result of a call, for the model."""
     steps = steps_of(arguments)
     done = sum(step.status == "Completed" for step in steps)
     return f"Plan updated: {done} of {len(steps)} steps completed."

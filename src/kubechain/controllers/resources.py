@@ -1,4 +1,4 @@
-"""How the runtime addresses and parses each kind: the one place where `kubechain.api` meets `kubechain.runtime`."""
+"""How the runtime addresses, decodes and encodes each kind of `kubechain.api`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secret values for those who need them at the moment of use, without a copy of every Secret of the cluster in memory.
+"""Reads values of Secrets when they are used, without a copy of every Secret of the cluster in memory.
 
 The runtime watches Secrets by their metadata only. A value is read live when it is needed and kept until the metadata
 say that the Secret changed, so that a rotated key takes effect at once and an unchanged one costs no request.
@@ -36,10 +36,12 @@ class Secret:
     kind = "Secret"
 
     def __init__(self, metadata: ObjectMeta, values: dict[str, str]) -> None:
+        """Create it from decoded values."""
         self.metadata = metadata
         self.values = values
 
     def __repr__(self) -> str:
+        """Return namespace and name only."""
         return f"Secret({self.metadata.namespace}/{self.metadata.name})"
 
 
@@ -50,7 +52,7 @@ def _decode(data: bytes) -> Secret:
 
 
 def _text(encoded: str) -> str:
-    """A binary value cannot be an API key: it reads as empty, and is reported as such where it is used."""
+    """The value as text; empty for a binary value, which no API key is."""
     try:
         # A trailing newline is what `echo KEY > file` leaves behind; no key contains one, and no header may.
         return base64.b64decode(encoded).decode().strip()
@@ -73,6 +75,11 @@ class SecretReader:
     """Reads secret values, once for each version of a Secret."""
 
     def __init__(self, client: Client, metadata: Lister[Any]) -> None:
+        """Create a reader without cached values.
+
+        Args:
+            metadata: The Secrets as the watch saw them, metadata only.
+        """
         self._client = client
         self._metadata = metadata
         self._cached: OrderedDict[tuple[str, str], Secret] = OrderedDict()
@@ -96,7 +103,7 @@ class SecretReader:
         return secret.values[key]
 
     async def named_values(self, namespace: str, given: Sequence[NamedValue]) -> dict[str, SecretStr]:
-        """Variables or headers with their secrets resolved; all of them hidden, since any may be one.
+        """Variables or headers with their secrets resolved; plain values are wrapped too, since they may be secrets.
 
         Raises:
             SecretUnavailable: One of them is missing.

@@ -1,7 +1,4 @@
-"""Registers the control loops of all kinds with a manager.
-
-Called once, by the composition root. What must not go here: decisions.
-"""
+"""Registers the control loops of all kinds with a manager. What must not go here: decisions."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ SETUPS = (setup_llm, setup_tool, setup_mcp_server, setup_agent, setup_task, setu
 
 
 def add_controllers(manager: Manager, *, clients: Clients, settings: Settings | None = None) -> None:
-    """Make every control loop and hand it to the manager; before it starts."""
+    """Build every control loop and add it to the manager, before the manager starts."""
     parts = shared.build(manager, clients=clients, settings=settings or Settings())
     for setup in SETUPS:
         setup(manager, parts)

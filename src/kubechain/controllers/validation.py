@@ -1,4 +1,4 @@
-"""The verdict on an object that only refers to others: usable, not yet, or not at all. Shared by Agent and Tool."""
+"""The result of validating an object that only refers to others: it can be used, not yet, or not at all."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kubechain.controllers.frame import Event, normal, warning
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Everything that the object refers to is there and ready."""
+    """Everything that the object refers to exists and is ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something is there but not ready yet."""
+    """Something exists but is not ready yet."""
 
     detail: str
 
@@ -32,10 +32,10 @@ Step = Accept | Wait | Refuse
 
 
 def verdict(step: Step, *, accepted: str) -> tuple[StatusType, Event]:
-    """How ready the object is, and what people read about it.
+    """The status and the event that a step leads to.
 
     Args:
-        accepted: The kind's own words for an object that can be used.
+        accepted: The message for an object that can be used.
     """
     match step:
         case Accept():

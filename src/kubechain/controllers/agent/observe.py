@@ -26,7 +26,7 @@ class Dependency:
     """One reference of an Agent and the object that it names.
 
     Attributes:
-        kind: As people write it: `LLM`, `Tool`, …
+        kind: `LLM`, `Tool`, …
         found: None when there is no such object.
     """
 
@@ -50,7 +50,7 @@ class Observed:
     """An Agent with its dependencies in the order of its spec.
 
     Attributes:
-        cycle: Names of agents that delegate to each other in a ring, from this one back to it; empty for none.
+        cycle: Names of Agents that delegate to each other in a cycle, from this one back to it; empty for none.
         doubled: Names that two of its tools would share.
     """
 
@@ -85,15 +85,15 @@ def observe(agent: Agent, readers: Readers) -> Observed:
 def _cycle(agent: Agent, readers: Readers) -> tuple[str, ...]:
     """The shortest chain of delegations from the Agent back to itself; empty for none."""
     start, seen = agent.metadata.name, set[str]()
-    ways: deque[tuple[str, ...]] = deque([(start,)])
-    while ways:
-        way = ways.popleft()
-        for name in _delegates(agent.metadata.namespace, way[-1], readers):
+    chains: deque[tuple[str, ...]] = deque([(start,)])
+    while chains:
+        chain = chains.popleft()
+        for name in _delegates(agent.metadata.namespace, chain[-1], readers):
             if name == start:
-                return (*way, name)
+                return (*chain, name)
             if name not in seen:
                 seen.add(name)
-                ways.append((*way, name))
+                chains.append((*chain, name))
     return ()
 
 

@@ -20,7 +20,7 @@ from kubechain.runtime.store import Lister
 
 @dataclass(frozen=True, slots=True)
 class AgentReconciler:
-    """Keeps the status of every Agent true to what it refers to. It has no effects."""
+    """Validates what every Agent refers to. It has no effects."""
 
     agents: Lister[Agent]
     readers: Readers

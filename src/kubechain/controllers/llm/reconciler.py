@@ -25,7 +25,7 @@ from kubechain.runtime.store import Lister
 
 @dataclass(frozen=True, slots=True)
 class LLMReconciler:
-    """Keeps the status of every LLM true to what its provider answers."""
+    """Checks every LLM at its provider, and reports the verdict in its status."""
 
     llms: Lister[LLM]
     secrets: SecretReader

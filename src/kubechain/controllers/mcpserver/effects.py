@@ -1,4 +1,4 @@
-"""What an MCPServer does to the world: its connection is opened, replaced or closed."""
+"""The effects of an MCPServer: its connection is opened, replaced or closed."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from kubechain.runtime.store import Lister
 
 @dataclass(frozen=True, slots=True)
 class MCPServerReconciler:
-    """Keeps this process connected to every MCPServer, and their status true to the connections."""
+    """Keeps this process connected to every MCPServer, and reports the state of the connection in its status."""
 
     servers: Lister[MCPServer]
     observer: Observer

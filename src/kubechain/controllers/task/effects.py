@@ -1,4 +1,4 @@
-"""What a Task does to the world: it creates its first run."""
+"""The effect of a Task: it creates its first run."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPha
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 
 LEFT_OVER_SECONDS = 1.0
-"""Between two looks whether the garbage collector has taken what an earlier run of the same name left behind."""
+"""Between two reads while the garbage collector has not yet deleted the calls of an earlier run of the same name."""
 
 
 def claim_for(run: TaskRun, *, turn: int, attempt: int, holder: str, now: datetime, timeout_seconds: float) -> LLMClaim:

@@ -1,4 +1,4 @@
-"""What a TaskRun does to the world: it calls the model, and creates the objects of the calls that the model wants."""
+"""The effects of a TaskRun: it calls the model, and creates the objects of the tool calls that the model asks for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ModelCaller:
         """Call the model once; failures come back as values.
 
         Args:
-            left_seconds: What the run has left for everything; None for no limit.
+            left_seconds: Until the deadline of the run; None for no limit.
         """
         tools = [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
         timeout_seconds = (claim.deadline - claim.started_at).total_seconds()

@@ -56,7 +56,7 @@ class TaskRunReconciler:
     live_steps: ClassVar[tuple[type, ...]] = (CreateToolCalls,)
 
     async def reconcile(self, request: Request) -> Result:
-        """Take one run as far as it goes without waiting."""
+        """Take one run through its steps until it has to wait or is over."""
         with self.queue.reconciling(request):
             return await frame.reconcile(self, self.runs, request)
 

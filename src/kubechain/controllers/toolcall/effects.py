@@ -1,4 +1,4 @@
-"""What a tool call does to the world: it is claimed and carried out, or delegated to a run of another Agent."""
+"""The effects of a tool call: it is claimed and carried out, or delegated to a run of another Agent."""
 
 from __future__ import annotations
 

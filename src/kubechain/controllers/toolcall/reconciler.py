@@ -49,7 +49,7 @@ class ToolCallReconciler:
     live_steps: ClassVar[tuple[type, ...]] = (Delegate,)
 
     async def reconcile(self, request: Request) -> Result:
-        """Take one call as far as it goes without waiting."""
+        """Take one call through its steps until it has to wait or is over."""
         return await frame.reconcile(self, self.calls, request)
 
     async def observe(self, obj: TaskRunToolCall) -> Observed:

@@ -44,7 +44,7 @@ class AgentReader(Protocol):
 
 
 def tool_kind(agents: AgentReader) -> ToolKind:
-    """The row of this sort."""
+    """The row of the registry for this sort."""
     delegation = AgentTools(agents)
     return ToolKind(
         ToolCallType.DELEGATE_TO_AGENT,

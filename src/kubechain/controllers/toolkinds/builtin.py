@@ -1,4 +1,4 @@
-"""Functions that KubeChain brings along: those that a Tool names, and the plan that an Agent keeps."""
+"""Functions that are part of KubeChain: those that a Tool names, and the plan that an Agent keeps."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PLAN_OFFER = Offer(
 
 
 def tool_kind(clock: Clock) -> ToolKind:
-    """The row of this sort."""
+    """The row of the registry for this sort."""
     builtins = BuiltinTools(clock)
     return ToolKind(
         ToolCallType.FUNCTION,
@@ -67,7 +67,7 @@ class BuiltinTools:
         return (PLAN_OFFER,) if agent.spec.planning else ()
 
     def find(self, namespace: str, pinned: PinnedTool) -> Found:
-        """The plan: no object provides it, so it is always there."""
+        """The plan: no object provides it, so it is always found."""
         del namespace, pinned
         return PLAN_OFFER
 

@@ -50,7 +50,7 @@ class ContainerRunner(Protocol):
 
 
 def tool_kind(containers: ContainerRunner) -> ToolKind:
-    """The row of this sort."""
+    """The row of the registry for this sort."""
     tools = ContainerTools(containers)
     return ToolKind(ToolCallType.CONTAINER, planner=tools, executor=tools, handler=tools)
 
@@ -148,7 +148,7 @@ class Containers:
         return replace(output, content=redacted(output.content, hidden.values()))
 
     async def _run_here(self, call: Invocation, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
-        """Run the container with the engine, and leave nothing of it behind."""
+        """Run the container with the engine, and remove it afterwards."""
         try:
             return await self.engine.run(
                 call_of(call),

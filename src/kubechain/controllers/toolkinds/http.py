@@ -44,7 +44,7 @@ class HttpCaller(Protocol):
 
 
 def tool_kind(http: HttpCaller, secrets: SecretReader) -> ToolKind:
-    """The row of this sort."""
+    """The row of the registry for this sort."""
     endpoints = HttpTools(http, secrets)
     return ToolKind(ToolCallType.EXTERNAL_API, planner=endpoints, executor=endpoints, handler=endpoints)
 

@@ -50,7 +50,7 @@ class Connections(Protocol):
     """The MCP connections of this process."""
 
     def state(self, key: ServerKey) -> ServerState | None:
-        """How the connection to a server stands; None when there is none."""
+        """The state of the connection to a server; None when there is none."""
         ...
 
     async def call(
@@ -72,7 +72,7 @@ def server_key(server: MCPServer) -> ServerKey:
 
 
 def tool_kind(servers: ServerReader, connections: Connections, telemetry: Telemetry = NO_TELEMETRY) -> ToolKind:
-    """The row of this sort."""
+    """The row of the registry for this sort."""
     mcp = MCPTools(servers, connections, telemetry)
     return ToolKind(ToolCallType.MCP, planner=mcp, executor=mcp, provider=(ToolOrigin.MCP_SERVER, mcp))
 

@@ -17,7 +17,7 @@ from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.tool import Tool, ToolSemantics
 
 NOT_KNOWN = "not known to this release"
-"""Said of a pinned tool that another release of the manager knows how to carry out."""
+"""The detail of a tool that only another release of the manager can carry out."""
 
 
 class ToolOrigin(StrEnum):
@@ -264,7 +264,7 @@ class ToolKind:
     handler: ToolHandler | None = None
 
 
-# --- words that several sorts use
+# --- shared by several sorts
 
 
 def not_ready(kind: str, name: str, *, exists: bool) -> Missing:
