@@ -143,7 +143,7 @@ class StatusWriter(Generic[T]):
             The object as the server has it now: `obj` itself when nothing changed, None when it is gone.
 
         Raises:
-            Conflict: Somebody else wrote first; the next reconcile sees what.
+            Conflict: Another writer was first; the next reconcile reads its version.
         """
         wanted = next_version(obj, settled)
         if wanted is obj:
@@ -174,7 +174,7 @@ class StatusWriter(Generic[T]):
         """Remove one finalizer, and no other, from the object as it was decided on.
 
         Raises:
-            Conflict: Somebody else wrote first; the next reconcile sees what.
+            Conflict: Another writer was first; the next reconcile reads its version.
         """
         metadata = obj.metadata
         kept = [one for one in metadata.finalizers if one != finalizer]

@@ -36,7 +36,7 @@ class Settings:
 
     Attributes:
         max_concurrent_runs: Runs that may wait for a model at the same time.
-        drain_seconds: How long model calls in flight may go on after the manager was told to stop.
+        drain_seconds: How long model calls in flight may go on after the manager began to stop.
     """
 
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS

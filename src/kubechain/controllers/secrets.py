@@ -1,7 +1,7 @@
 """Reads values of Secrets when they are used, without a copy of every Secret of the cluster in memory.
 
 The runtime watches Secrets by their metadata only. A value is read live when it is needed and kept until the metadata
-say that the Secret changed, so that a rotated key takes effect at once and an unchanged one costs no request.
+show that the Secret changed, so that a rotated key takes effect at once and an unchanged one costs no request.
 What must not go here: any log line.
 """
 
@@ -25,7 +25,7 @@ from kubechain.runtime.resource import Resource
 from kubechain.runtime.store import Lister
 
 CACHED_SECRETS_MAX = 1_000
-"""Keeps memory bounded where every tenant brings a key; beyond it the least recently used is read again."""
+"""Bounds memory where each tenant has a key; beyond it the least recently used is read again."""
 
 
 class Secret:

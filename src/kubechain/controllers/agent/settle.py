@@ -29,7 +29,7 @@ def _news(agent: Agent, event: Event) -> tuple[Event, ...]:
 
 
 def _resolved(observed: Observed) -> dict[str, object]:
-    """What of the Agent's references is usable now, for people who read its status."""
+    """The status fields that list the references that can be used now."""
     usable = [dependency for dependency in observed.dependencies if dependency.is_ready]
     found = [dependency.found for dependency in usable]
     return {

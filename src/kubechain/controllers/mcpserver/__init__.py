@@ -1,1 +1,1 @@
-"""MCPServer: keeps this process connected to it, and its status true to the connection."""
+"""MCPServer: keeps this process connected to it, and its status up to date with the connection."""

@@ -16,7 +16,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Have the server connected in the way that its spec wants."""
+    """Connect the server as it is specified."""
 
     spec: ServerSpec
 

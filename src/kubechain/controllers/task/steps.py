@@ -21,7 +21,7 @@ class CreateRun:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Record the first run: it exists, and the process that created it ended before it could say so."""
+    """Record the first run: it exists, and the process that created it ended before it was recorded."""
 
     name: str
 

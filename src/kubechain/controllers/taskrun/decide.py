@@ -200,8 +200,8 @@ def _take_over(observed: Observed) -> Step | Done:
 def _take_over_pause(attempt: int) -> timedelta:
     """The first take-over is immediate. Later ones wait, longer each time.
 
-    So two replicas that each take the other for dead stop taking the claim from each other, and a run whose answer
-    kills the manager is not billed at every restart.
+    Without it, two replicas that each take the other for dead would claim the turn from each other for ever, and a run
+    whose answer kills the manager would be billed at every restart.
     """
     return timedelta(seconds=TAKE_OVER_PAUSE.seconds(attempt) if attempt else 0.0)
 
@@ -219,7 +219,7 @@ def _seconds_until(moment: datetime | None, now: datetime) -> float:
 
 
 def _follow_tool_calls(observed: Observed) -> Step | Done:
-    """W4 until every call has its object, W5 when all are over; in between a watch event brings the run back."""
+    """W4 until every call has its object, W5 when all are over; in between, watch events requeue the run."""
     run = observed.run
     pending = run.status.pending_turn
     limit = _max_tool_calls(observed)

@@ -2,7 +2,7 @@
 
 A run that finds no free slot does not wait in a worker, where it would hold up runs of other LLMs: it is queued, its
 reconcile ends, and it is reconciled again when a slot is reserved for it. The queue is in memory and nothing depends
-on it: after a restart every run asks anew. What must not go here: the model call, and what the status says.
+on it: after a restart the runs are queued again. What must not go here: the model call, and the status.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
 
 DEFAULT_LIMIT = 100
-"""Calls at once where the LLM does not say; below the connection limits of the providers."""
+"""Calls at once where the LLM sets no limit; below the connection limits of the providers."""
 
 
 class ModelQueue(Protocol):

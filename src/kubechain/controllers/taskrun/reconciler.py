@@ -37,8 +37,8 @@ from kubechain.runtime.store import Lister
 log = structlog.get_logger(__name__)
 
 QUIET_SECONDS = 1.0
-"""How long a run is queued for its LLM before its status says so: most such waits are shorter, and a status write for
-each would be a third more of them."""
+"""How long a run is queued for its LLM before its status shows it: most waits are shorter, and recording each of them
+would add a third to all status writes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def _pending(idx: int, call: ToolCall) -> PendingToolCall:
 
 
 def _with_unique_ids(turn: int, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-    """Missing and doubled ids are replaced, so that each result refers to one call."""
+    """Replace missing and doubled ids, so that each result refers to one call."""
     seen: set[str] = set()
     unique: list[ToolCall] = []
     for idx, call in enumerate(calls):

@@ -12,10 +12,10 @@ from kubechain.controllers.toolkinds.model import Offer
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something that the run needs is missing; a watch event brings the run back.
+    """Something that the run needs is missing; a watch event requeues the run.
 
     Attributes:
-        requeue_after_seconds: When to look without one; None for never.
+        requeue_after_seconds: When to reconcile without one; None for never.
     """
 
     detail: str

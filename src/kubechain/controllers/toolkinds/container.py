@@ -34,7 +34,7 @@ from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.model import InvalidTool, NotExecuted, Output
 
 TIMEOUT_SECONDS = 600.0
-"""How long one container may run where the Tool does not say."""
+"""How long one container may run where the Tool sets no limit."""
 
 
 class ContainerRunner(Protocol):
@@ -166,8 +166,8 @@ class Containers:
 
         Raises:
             EngineMissing: There are neither Jobs nor an engine; the message says what is missing.
-            ApiError: The API server does not say.
-            TransportError: The API server does not say.
+            ApiError: The API server cannot be asked for Jobs.
+            TransportError: The API server cannot be asked for Jobs.
         """
         if not await self.has_jobs():
             await self.engine.check()

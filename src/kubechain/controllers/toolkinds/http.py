@@ -28,7 +28,7 @@ from kubechain.tools.external_api import ApiRequest
 from kubechain.tools.model import InvalidTool, NotExecuted, Output
 
 TIMEOUT_SECONDS = 60.0
-"""How long one call may take where the Tool does not say."""
+"""How long one call may take where the Tool sets no limit."""
 
 
 class HttpCaller(Protocol):

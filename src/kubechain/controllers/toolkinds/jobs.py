@@ -1,7 +1,7 @@
 """Runs a call's container as a Job.
 
 The Job has a deterministic name and is owned by the call: a second attempt finds the Job of the first one and waits for
-it, so that a container never runs twice for one call. What must not go here: what a Job looks like
+it, so that a container never runs twice for one call. What must not go here: the manifest of a Job
 (`kubechain.tools.container`).
 """
 

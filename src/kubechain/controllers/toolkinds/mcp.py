@@ -162,7 +162,7 @@ def _server(offer: Offer) -> MCPServer:
 
 
 def _semantics(offer: Offer) -> ToolSemantics:
-    """Annotations come from the server: they count only where the MCPServer says that they are trusted."""
+    """Annotations are set by the server: they count only where `trustAnnotations` of the MCPServer is true."""
     server = _server(offer)
     tool = _tool(server, offer.tool) if server.spec.trust_annotations else None
     return ToolSemantics.IDEMPOTENT if tool is not None and tool.repeatable else ToolSemantics.AT_MOST_ONCE
