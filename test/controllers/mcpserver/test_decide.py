@@ -1,0 +1,86 @@
+"""What the state of a connection means for an MCPServer, and for those who use it meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubechain.api.references import LocalObjectReference
+from kubechain.controllers.frame import Done
+from kubechain.controllers.mcpserver.decide import UNSUPPORTED_APPROVAL, decide
+from kubechain.controllers.mcpserver.observe import Observed
+from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
+from kubechain.mcp.model import Phase, ServerState
+from test.controllers.mcpserver.builders import LOOK, SPEC, TOUCH, a_server, connected, edited, seen
+
+NEW, CONNECTED = a_server(), connected(LOOK)
+READY = ServerState(Phase.READY, (LOOK,), connects=1)
+FIRST, AGAIN = ServerState(Phase.CONNECTING), ServerState(Phase.CONNECTING, connects=1)
+LOST = ServerState(Phase.BACKOFF, error="reset", connects=1)
+BROKEN = ServerState(Phase.FAILED, error="no such program")
+APPROVED = {"approval_contact_channel": LocalObjectReference(name="ops")}
+MISSING = 'Secret "tokens" not found'
+CONNECTING = ReportUnconnected("Connecting", is_broken=False)
+
+
+@pytest.mark.parametrize(
+    ("observed", "step"),
+    [
+        pytest.param(seen(NEW), Connect(SPEC), id="not connected yet"),
+        pytest.param(seen(CONNECTED), Connect(SPEC), id="connected by another process, or with another spec"),
+        pytest.param(seen(NEW, state=READY), ReportTools((LOOK,)), id="connected"),
+        pytest.param(
+            seen(CONNECTED, state=ServerState(Phase.READY, (LOOK, TOUCH), connects=1)),
+            ReportTools((LOOK, TOUCH)),
+            id="connected, and its tools have changed",
+        ),
+        pytest.param(
+            seen(NEW, state=ServerState(Phase.READY, connects=1)), ReportTools(()), id="connected, and offers nothing"
+        ),
+        pytest.param(seen(NEW, state=FIRST), CONNECTING, id="being connected for the first time"),
+        pytest.param(seen(CONNECTED, state=FIRST), Done(), id="another process was connected: the status stays"),
+        pytest.param(
+            seen(edited(CONNECTED), state=FIRST), CONNECTING, id="another process was connected, to another spec"
+        ),
+        pytest.param(seen(CONNECTED, state=AGAIN), CONNECTING, id="this process was connected, and connects again"),
+        pytest.param(seen(NEW, state=AGAIN), CONNECTING, id="connecting again"),
+        pytest.param(
+            seen(CONNECTED, state=LOST),
+            ReportUnconnected("Connection lost, trying again: reset", is_broken=False),
+            id="the connection was lost",
+        ),
+        pytest.param(
+            seen(CONNECTED, state=ServerState(Phase.BACKOFF, error="reset")),
+            ReportUnconnected("Connection lost, trying again: reset", is_broken=False),
+            id="another process was connected, and this one cannot",
+        ),
+        pytest.param(
+            seen(NEW, state=BROKEN), ReportUnconnected("no such program", is_broken=True), id="it cannot be connected"
+        ),
+        pytest.param(
+            seen(CONNECTED, state=BROKEN),
+            ReportUnconnected("no such program", is_broken=True),
+            id="it can be connected no more",
+        ),
+        pytest.param(seen(NEW, spec=None, trouble=MISSING), Refuse(MISSING), id="a Secret is missing"),
+        pytest.param(
+            seen(CONNECTED, spec=None, trouble=MISSING, state=READY), Refuse(MISSING), id="a Secret was deleted"
+        ),
+        pytest.param(
+            seen(a_server(**APPROVED)),
+            Refuse(UNSUPPORTED_APPROVAL),
+            id="a person must approve its calls: no connection",
+        ),
+        pytest.param(
+            seen(connected(LOOK, **APPROVED), state=READY),
+            Refuse(UNSUPPORTED_APPROVAL),
+            id="connected, and a person must approve its calls from now on",
+        ),
+        pytest.param(
+            seen(a_server(**APPROVED), spec=None, trouble=MISSING),
+            Refuse(UNSUPPORTED_APPROVAL),
+            id="approval is refused before anything else",
+        ),
+    ],
+)
+def test_decide(observed: Observed, step: Step | Done) -> None:
+    assert decide(observed) == step

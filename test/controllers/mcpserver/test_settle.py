@@ -1,0 +1,205 @@
+"""What a connection makes of an MCPServer's status: news once, and a list of tools that outlives the connection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from kubechain.api import reasons
+from kubechain.api.conditions import find_condition
+from kubechain.api.mcpserver import MCPServer, MCPTool
+from kubechain.api.meta import StatusType
+from kubechain.controllers.frame import Settled, next_version
+from kubechain.controllers.mcpserver import settle
+from kubechain.controllers.mcpserver.steps import Refuse, ReportTools, ReportUnconnected
+from kubechain.mcp.model import ToolInfo
+from test.controllers.builders import NOW, later
+from test.controllers.mcpserver.builders import LOOK, SCHEMA, TOUCH, a_server, connected
+
+NEW, CONNECTED = a_server(), connected(LOOK)
+LOST = ReportUnconnected("Connection lost, trying again: reset", is_broken=False)
+BROKEN = ReportUnconnected("no such program", is_broken=True)
+CONNECTING = ReportUnconnected("Connecting", is_broken=False)
+
+
+def lost(server: MCPServer) -> MCPServer:
+    return next_version(server, settle.unconnected(server, LOST, NOW))
+
+
+def said(settled: Settled) -> list[tuple[str, str, str]]:
+    return [(event.type, event.reason, event.message) for event in settled.events]
+
+
+@pytest.mark.parametrize(
+    ("before", "settled", "status", "event"),
+    [
+        pytest.param(
+            NEW,
+            settle.refused(NEW, "wrong", NOW),
+            StatusType.ERROR,
+            ("Warning", reasons.VALIDATION_FAILED, "wrong"),
+            id="the spec cannot work",
+        ),
+        pytest.param(
+            CONNECTED,
+            settle.refused(CONNECTED, "wrong", NOW),
+            StatusType.ERROR,
+            ("Warning", reasons.VALIDATION_FAILED, "wrong"),
+            id="the spec was edited, and cannot work any more",
+        ),
+        pytest.param(
+            NEW,
+            settle.unconnected(NEW, CONNECTING, NOW),
+            StatusType.PENDING,
+            ("Normal", reasons.CONNECTING, "Connecting"),
+            id="it is being connected",
+        ),
+        pytest.param(
+            CONNECTED,
+            settle.unconnected(CONNECTED, LOST, NOW),
+            StatusType.PENDING,
+            ("Warning", reasons.CONNECTION_LOST, LOST.detail),
+            id="the connection was lost",
+        ),
+        pytest.param(
+            NEW,
+            settle.unconnected(NEW, LOST, NOW),
+            StatusType.PENDING,
+            ("Normal", reasons.CONNECTING, LOST.detail),
+            id="it was never connected, so nothing was lost",
+        ),
+        pytest.param(
+            CONNECTED,
+            settle.unconnected(CONNECTED, BROKEN, NOW),
+            StatusType.ERROR,
+            ("Warning", reasons.CONNECTION_FAILED, "no such program"),
+            id="it cannot be connected",
+        ),
+    ],
+)
+def test_a_server_that_is_not_connected_keeps_its_list_of_tools(
+    before: MCPServer, settled: Settled, status: StatusType, event: tuple[str, str, str]
+) -> None:
+    after = next_version(before, settled).status
+    assert (after.status, after.ready, after.connected) == (status, False, False)
+    assert (after.status_detail, after.tools) == (event[2], before.status.tools)
+    condition = find_condition(after.conditions, "Ready")
+    assert condition is not None
+    assert (condition.status, condition.reason, condition.message) == ("False", event[1], event[2])
+    assert said(settled) == [event]
+
+
+DISCOVERED_ONE = ("Normal", reasons.TOOLS_DISCOVERED, reasons.discovered_tools(1))
+
+
+@pytest.mark.parametrize(
+    ("before", "tools", "events"),
+    [
+        pytest.param(NEW, (LOOK,), [DISCOVERED_ONE], id="connected for the first time"),
+        pytest.param(
+            NEW,
+            (),
+            [("Normal", reasons.TOOLS_DISCOVERED, reasons.discovered_tools(0))],
+            id="connected for the first time, and it offers nothing",
+        ),
+        pytest.param(lost(NEW), (LOOK,), [DISCOVERED_ONE], id="connected at the second try"),
+        pytest.param(CONNECTED, (LOOK,), [], id="still connected"),
+        pytest.param(
+            CONNECTED,
+            (LOOK, TOUCH),
+            [("Normal", reasons.TOOLS_CHANGED, "The server now offers 2 tool(s)")],
+            id="it offers more",
+        ),
+        pytest.param(
+            CONNECTED,
+            (),
+            [("Normal", reasons.TOOLS_CHANGED, "The server now offers 0 tool(s)")],
+            id="it offers nothing",
+        ),
+        pytest.param(
+            lost(CONNECTED), (LOOK,), [("Normal", reasons.CONNECTED, "Connected again")], id="connected again"
+        ),
+        pytest.param(
+            lost(CONNECTED),
+            (TOUCH,),
+            [("Normal", reasons.TOOLS_CHANGED, "The server now offers 1 tool(s)")],
+            id="connected again, and it offers something else",
+        ),
+    ],
+)
+def test_a_connected_server_says_what_is_new_about_its_tools(
+    before: MCPServer, tools: tuple[ToolInfo, ...], events: list[tuple[str, str, str]]
+) -> None:
+    settled = settle.connected(before, tools, NOW)
+    after = next_version(before, settled).status
+    assert (after.status, after.ready, after.connected) == (StatusType.READY, True, True)
+    assert after.status_detail == f"Connected, {len(tools)} tool(s)"
+    assert [tool.name for tool in after.tools] == [tool.name for tool in tools]
+    assert said(settled) == events
+
+
+def settled_at(server: MCPServer, step: Refuse | ReportUnconnected | ReportTools, now: datetime) -> Settled:
+    match step:
+        case Refuse(detail):
+            return settle.refused(server, detail, now)
+        case ReportUnconnected():
+            return settle.unconnected(server, step, now)
+        case ReportTools(tools):
+            return settle.connected(server, tools, now)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(Refuse("wrong"), id="refused"),
+        pytest.param(CONNECTING, id="connecting"),
+        pytest.param(BROKEN, id="broken"),
+        pytest.param(ReportTools((LOOK,)), id="connected"),
+    ],
+)
+def test_a_state_that_lasts_costs_one_write_and_one_event(step: Refuse | ReportUnconnected | ReportTools) -> None:
+    told = next_version(NEW, settled_at(NEW, step, NOW))
+    again = settled_at(told, step, later(60))
+    assert next_version(told, again) is told
+    assert again.events == ()
+
+
+def test_a_loss_that_is_retried_with_the_same_words_is_told_once() -> None:
+    after = lost(CONNECTED)
+    assert said(settle.unconnected(after, LOST, later(60))) == []
+
+
+@pytest.mark.parametrize(
+    ("info", "tool"),
+    [
+        pytest.param(
+            ToolInfo("look", "Looks.", SCHEMA, read_only=True),
+            MCPTool(name="look", description="Looks.", input_schema=SCHEMA, repeatable=True),
+            id="it says that it changes nothing",
+        ),
+        pytest.param(
+            ToolInfo("look", "Looks.", SCHEMA, idempotent=True),
+            MCPTool(name="look", description="Looks.", input_schema=SCHEMA, repeatable=True),
+            id="it says that it may be repeated",
+        ),
+        pytest.param(
+            ToolInfo("look", "", SCHEMA),
+            MCPTool(name="look", description=None, input_schema=SCHEMA, repeatable=None),
+            id="it says nothing",
+        ),
+        pytest.param(
+            ToolInfo("look", "x" * (settle.DESCRIPTION_MAX_CHARACTERS + 1), SCHEMA),
+            MCPTool(name="look", description="x" * settle.DESCRIPTION_MAX_CHARACTERS, input_schema=SCHEMA),
+            id="it says more than the API server stores",
+        ),
+    ],
+)
+def test_a_tool_is_stored_with_what_its_server_says_of_it(info: ToolInfo, tool: MCPTool) -> None:
+    (stored,) = next_version(NEW, settle.connected(NEW, (info,), NOW)).status.tools
+    assert (stored.name, stored.description, stored.input_schema, stored.repeatable) == (
+        tool.name,
+        tool.description,
+        tool.input_schema,
+        tool.repeatable,
+    )
