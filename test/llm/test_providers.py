@@ -14,9 +14,9 @@ from kubechain.api.message import Message
 from kubechain.api.taskrun import Usage
 from kubechain.llm import providers
 from kubechain.llm.auth import AuthScheme
+from kubechain.llm.base_url import endpoint
 from kubechain.llm.client import Accepted, Completion, Target, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
-from kubechain.llm.endpoint import endpoint
 from kubechain.llm.endpoints import ProviderEndpoint
 from kubechain.llm.errors import InvalidTarget
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from kubechain.llm.auth import AuthScheme, sendable
-from kubechain.llm.endpoint import Endpoint
+from kubechain.llm.base_url import Endpoint
 from kubechain.llm.exchange import HttpCall
 
 CHAT_COMPLETIONS = "chat/completions"

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from kubechain.llm.endpoint import is_loopback, origin_of
+from kubechain.llm.base_url import is_loopback, origin_of
 from kubechain.llm.errors import InvalidAnswer, InvalidTarget, TimedOut, Unreachable
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader, ReaderFactory, whole_body
 from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed

@@ -13,10 +13,10 @@ from types import MappingProxyType
 from kubechain.api.llm import LLM, LLMProvider, LLMSpec, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER
+from kubechain.llm.base_url import endpoint
 from kubechain.llm.dialects.dialect import Dialect
 from kubechain.llm.dialects.openai_chat import OpenAIChat
 from kubechain.llm.dialects.openai_chat.options import AZURE, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
-from kubechain.llm.endpoint import endpoint
 from kubechain.llm.endpoints import AzureDeployments, ExtraHeader, ProviderEndpoint
 from kubechain.llm.errors import InvalidTarget
 

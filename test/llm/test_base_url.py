@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.llm.endpoint import endpoint
+from kubechain.llm.base_url import endpoint
 from kubechain.llm.errors import InvalidTarget
 
 
