@@ -13,6 +13,7 @@ from kubechain.mcp.model import Phase, ServerState
 from test.controllers.mcpserver.builders import LOOK, SPEC, TOUCH, a_server, connected, edited, seen
 
 NEW, CONNECTED = a_server(), connected(LOOK)
+LOST_BEFORE = CONNECTED.with_status(connected=False, ready=False)
 READY = ServerState(Phase.READY, (LOOK,), connects=1)
 FIRST, AGAIN = ServerState(Phase.CONNECTING), ServerState(Phase.CONNECTING, connects=1)
 LOST = ServerState(Phase.BACKOFF, error="reset", connects=1)
@@ -40,6 +41,9 @@ CONNECTING = ReportUnconnected("Connecting", is_broken=False)
         pytest.param(seen(CONNECTED, state=FIRST), Done(), id="another process was connected: the status stays"),
         pytest.param(
             seen(edited(CONNECTED), state=FIRST), CONNECTING, id="another process was connected, to another spec"
+        ),
+        pytest.param(
+            seen(LOST_BEFORE, state=FIRST), CONNECTING, id="another process was connected, and lost the connection"
         ),
         pytest.param(seen(CONNECTED, state=AGAIN), CONNECTING, id="this process was connected, and connects again"),
         pytest.param(seen(NEW, state=AGAIN), CONNECTING, id="connecting again"),

@@ -105,6 +105,7 @@ DISCOVERED_ONE = ("Normal", reasons.TOOLS_DISCOVERED, reasons.discovered_tools(1
         ),
         pytest.param(lost(NEW), (LOOK,), [DISCOVERED_ONE], id="connected at the second try"),
         pytest.param(CONNECTED, (LOOK,), [], id="still connected"),
+        pytest.param(connected(), (), [], id="still connected, and it offers nothing"),
         pytest.param(
             CONNECTED,
             (LOOK, TOUCH),

@@ -273,6 +273,11 @@ def test_a_delegated_call_names_the_run_that_answers_it() -> None:
     assert said(settled) == [("Normal", reasons.SUB_AGENT_STARTED, f"Created TaskRun {CHILD_NAME}")]
 
 
+def test_a_call_that_was_claimed_before_it_was_delegated_keeps_the_time_of_its_start() -> None:
+    begun = a_tool_call(P.PENDING, start_time=NOW, execution=an_execution())
+    assert next_version(begun, settle.delegated(begun, a_waiting_run(), END)).status.start_time == NOW
+
+
 # --- late results
 
 
