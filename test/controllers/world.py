@@ -18,6 +18,7 @@ from kubechain.api.kinds import ALL_KINDS
 from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.api.tool import Tool
 from kubechain.controllers import resources
 from kubechain.controllers.setup import Clients, Settings, add_controllers
 from kubechain.llm.client import LLMClient
@@ -218,6 +219,10 @@ class World:
     async def agent_until(self, condition: Callable[[Agent], bool]) -> Agent:
         """Watch until some agent is as wanted."""
         return await self._first(resources.AGENTS, condition)
+
+    async def tool_until(self, condition: Callable[[Tool], bool]) -> Tool:
+        """Watch until some Tool is as wanted."""
+        return await self._first(resources.TOOLS, condition)
 
     async def call_until(self, condition: Callable[[TaskRunToolCall], bool]) -> TaskRunToolCall:
         """Watch until some tool call is as wanted."""
