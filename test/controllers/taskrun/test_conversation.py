@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubechain import controllers
 from kubechain.api.message import Message
+from kubechain.api.meta import wire_name
 from kubechain.controllers.taskrun.conversation import Transcript
 
 
@@ -11,3 +19,42 @@ def test_previews_count_characters_and_stay_on_one_line() -> None:
     preview = Transcript((Message(role="user", content=text),)).preview
     assert len(preview) == 50
     assert "\n" not in preview
+
+
+# --- only the transcript knows where the conversation is kept
+
+FIELD = "context_window"
+ROOT = Path(controllers.__path__[0])
+
+
+def mentions(tree: ast.AST) -> Iterator[int]:
+    """Lines that read, write or name the field; words in docstrings and messages are none."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name) | ast.keyword(arg=name) | ast.Name(id=name) | ast.Constant(value=name):
+                if name in (FIELD, wire_name(FIELD)):
+                    yield getattr(node, "lineno", 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        pytest.param("run.status.context_window", [1], id="it is read"),
+        pytest.param("x = 1\nrun.with_status(context_window=())", [2], id="it is written by keyword"),
+        pytest.param("{'context_window': ()}", [1], id="it is written by name"),
+        pytest.param("getattr(status, 'context_window')", [1], id="it is read by name"),
+        pytest.param("{'contextWindow': []}", [1], id="it is written as on the wire"),
+        pytest.param("'the context_window is too large'", [], id="a sentence"),
+    ],
+)
+def test_a_mention_is_found(source: str, lines: list[int]) -> None:
+    assert list(mentions(ast.parse(source))) == lines
+
+
+def test_only_the_transcript_touches_the_stored_conversation() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*.py")
+        if any(mentions(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {"taskrun/conversation.py"}
