@@ -16,6 +16,7 @@ from kubechain.controllers.mcpserver.observe import Observer
 from kubechain.controllers.mcpserver.reconciler import MCPServerReconciler
 from kubechain.controllers.secrets import SecretUnavailable
 from kubechain.mcp.model import Phase, ServerKey, ServerSpec, ServerState
+from kubechain.runtime.errors import TransportError
 from kubechain.runtime.keys import Request
 from test.controllers.builders import NOW
 from test.controllers.mcpserver.builders import LOOK, a_server
@@ -54,6 +55,7 @@ class World:
         """Start with a server that needs no secret."""
         self.server: MCPServer | None = a_server()
         self.token = "one"
+        self.failure: Exception | None = None
         self.connections = Connections()
         connector = Connector(cast(Any, self.connections))
         writer = StatusWriter(resources.MCP_SERVERS, cast(Any, self), self)
@@ -75,6 +77,8 @@ class World:
         return obj
 
     async def named_values(self, namespace: str, given: Any) -> dict[str, SecretStr]:
+        if self.failure is not None:
+            raise self.failure
         if given and not self.token:
             raise SecretUnavailable('Secret "s" not found')
         return {one.name: SecretStr(self.token) for one in given}
@@ -141,6 +145,16 @@ async def test_a_connection_follows_its_secrets(token: str, done: list[str]) -> 
     world = await connected(**WITH_SECRET)
     world.token = token
     assert await world.after(world.server) == done
+
+
+async def test_the_connection_to_an_earlier_server_is_closed_although_no_secret_can_be_read() -> None:
+    world = await connected(**WITH_SECRET)
+    world.failure = TransportError("no connection")
+    with pytest.raises(TransportError):
+        await world.after(replaced(a_server(**WITH_SECRET)))
+    assert world.connections.done == [f"remove {UID}"]
+    world.failure = None
+    assert await world.after(world.server) == ["ensure 99"]
 
 
 async def test_a_connection_that_was_closed_is_opened_again() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.frame import Done
 from kubechain.controllers.mcpserver.observe import Observed
-from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
+from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Phase, ServerState
 
 UNSUPPORTED_APPROVAL = "spec.approvalContactChannel: this release cannot ask people for approval; remove it to go on"
@@ -14,6 +14,8 @@ UNSUPPORTED_APPROVAL = "spec.approvalContactChannel: this release cannot ask peo
 
 def decide(observed: Observed) -> Step | Done:
     """The next step for one server."""
+    if observed.is_replaced:
+        return Disconnect()
     if observed.server.spec.approval_contact_channel is not None:
         return Refuse(UNSUPPORTED_APPROVAL)
     if observed.spec is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kubechain.api.mcpserver import MCPServer
+from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.mcp.model import ServerKey, ServerSpec, ServerState
 from kubechain.runtime.keys import Request
@@ -20,10 +22,13 @@ class Connector:
         """How the connection stands; None when there is none with this key and spec."""
         return self.connections.state(key) if self.connections.is_specified(key, spec) else None
 
-    async def connect(self, request: Request, key: ServerKey, spec: ServerSpec) -> None:
-        """Connect, or connect anew when the spec or the object behind the name is another."""
-        if self._keys.get(request, key) != key:
-            await self.disconnect(request)
+    def is_replaced(self, server: MCPServer) -> bool:
+        """Whether there is a connection to an earlier server of the same name."""
+        key = server_key(server)
+        return self._keys.get(Request(key.namespace, key.name), key) != key
+
+    def connect(self, request: Request, key: ServerKey, spec: ServerSpec) -> None:
+        """Connect, or connect anew when the spec is another."""
         self._keys[request] = key
         self.connections.ensure(key, spec)
 

@@ -19,12 +19,14 @@ class Observed:
         spec: With every secret resolved; None when one of them is missing.
         trouble: Which one.
         state: Of this process's connection; None when there is none, or one with another spec.
+        is_replaced: Whether this process is still connected to an earlier server of the same name.
     """
 
     server: MCPServer
     spec: ServerSpec | None
     trouble: str = ""
     state: ServerState | None = None
+    is_replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Observer:
 
     async def observe(self, server: MCPServer) -> Observed:
         """Read everything, change nothing."""
+        if self.connector.is_replaced(server):
+            return Observed(server=server, spec=None, is_replaced=True)
         spec = await resolve(server, self.secrets)
         if isinstance(spec, str):
             return Observed(server=server, spec=None, trouble=spec)

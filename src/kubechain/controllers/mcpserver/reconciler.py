@@ -12,7 +12,7 @@ from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.decide import decide
 from kubechain.controllers.mcpserver.effects import Connector
 from kubechain.controllers.mcpserver.observe import Observed, Observer
-from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
+from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
@@ -50,8 +50,11 @@ class MCPServerReconciler:
         server, now = observed.server, self.clock.now()
         request = Request(server.metadata.namespace, server.metadata.name)
         match step:
+            case Disconnect():
+                await self.connector.disconnect(request)
+                return Again(server)
             case Connect(spec):
-                await self.connector.connect(request, server_key(server), spec)
+                self.connector.connect(request, server_key(server), spec)
                 return Again(server)
             case Refuse(detail):
                 await self.connector.disconnect(request)

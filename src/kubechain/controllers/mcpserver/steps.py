@@ -15,6 +15,11 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the connection to an earlier server of the same name, before the secrets of this one are read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Connect:
     """Connect the server as it is specified."""
 
@@ -40,4 +45,4 @@ class ReportTools:
     tools: tuple[ToolInfo, ...]
 
 
-Step = Refuse | Connect | ReportUnconnected | ReportTools
+Step = Refuse | Disconnect | Connect | ReportUnconnected | ReportTools
