@@ -268,8 +268,8 @@ def test_a_pinned_name_that_no_row_knows_is_withdrawn(pinned: PinnedTool, found:
 
 
 def test_a_tool_that_no_row_handles_is_not_offered_and_names_no_secret() -> None:
-    assert ONLY_AGENTS.handler(SUM) is None
-    assert ONLY_AGENTS.secret_names(SUM) == ()
+    assert ONLY_AGENTS.handlers(SUM) == []
+    assert ONLY_AGENTS.secret_names(SUM) == []
     assert ONLY_AGENTS.offers_of(an_agent(tools=(LocalObjectReference(name="add"),))) == ()
 
 
