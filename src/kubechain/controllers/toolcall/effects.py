@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kubechain.api import names
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskrun import TaskRun, TaskRunSpec
+from kubechain.api.taskrun import TaskRun, TaskRunSpec, ToolCallType
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.inflight import InFlight
@@ -165,11 +165,15 @@ class Delegation:
     async def cancel(self, call: TaskRunToolCall) -> None:
         """Cancel the run of a call that is cancelled, and with it the tree below."""
         namespace, name = call.metadata.namespace, names.sub_agent_run_name(call.metadata.name)
-        child = self.runs.get(namespace, name)
-        if child is None or child.spec.cancel or child.status.completion_time is not None:
-            return
         try:
-            await self.client.patch(TASK_RUNS, namespace, name, {"spec": {"cancel": True}})
+            child = self.runs.get(namespace, name)
+            if child is None and call.spec.tool_type == ToolCallType.DELEGATE_TO_AGENT:
+                # It may have been created by a request whose reply was lost, or by an earlier process.
+                child = await self.client.get(TASK_RUNS, namespace, name)
+            if child is None or not is_owned_by(child, call):
+                return
+            if not child.spec.cancel and child.status.completion_time is None:
+                await self.client.patch(TASK_RUNS, namespace, name, {"spec": {"cancel": True}})
         except NotFound:
             return
 
