@@ -67,7 +67,7 @@ ALL: tuple[Scenario, ...] = (
         name="deep-cancel",
         arrange=objects.hierarchy("plan", "research"),
         script=delegating("plan", "research"),
-        during={"model research": people.once_delegated(people.cancel(), f"{CHILD}-t0-c0")},
+        during={"model research": people.once_delegated(people.once_delegated(people.cancel(), f"{CHILD}-t0-c0"))},
         ends={"hello-1": TaskRunPhase.CANCELLED, CHILD: TaskRunPhase.CANCELLED},
     ),
 )
