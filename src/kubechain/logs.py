@@ -1,9 +1,10 @@
-"""How the process logs: one line per transition, JSON for machines, a readable story on a terminal.
+"""Configures logging: JSON in a pod, readable lines on a terminal.
 
-`configure` is called once by a command, before anything runs. Code that logs takes `structlog.get_logger()` and binds
-its keys; libraries that use the standard `logging` come out of the same pipe. What is logged must not go here.
+A command calls `configure` once, at its start. Code that logs calls `structlog.get_logger()` and binds its keys.
+Records of libraries that use the standard `logging` go through the same processors. This module must not write log
+messages of its own.
 
-The scrubber is the last defence, not the first: code must not log secrets to begin with.
+`scrub` removes text that looks like a secret. It is a fallback: code must not log secrets in the first place.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ KEY_ORDER: Final = (
     "duration_seconds",
     "error",
 )
-"""A reader's order: when, how bad, what, about whom, from where to where, why. Other keys follow as they were bound."""
+"""Order of the keys in a log line. Other keys follow in the order in which they were bound."""
 
 QUIET_LIBRARIES: Final = ("aiohttp.access", "asyncio", "httpcore2", "httpx2", "kubernetes_asyncio", "mcp")
-"""Libraries that narrate each request at INFO; the operator's story would drown in it."""
+"""Libraries that log each request at INFO; they log at WARNING and above only, to keep the log readable."""
 
 SECRET_KEYS: Final = frozenset(
     {
@@ -58,16 +59,16 @@ SECRET_KEYS: Final = frozenset(
         "x-goog-api-key",
     }
 )
-"""Keys whose value is never shown, whatever it looks like."""
+"""Keys whose value is always redacted."""
 
 
 def configure(*, level: str = "info", format: Format = "auto", stream: TextIO | None = None) -> None:
-    """Send all logging of the process, ours and libraries', to one stream.
+    """Send all log records of the process, including those of libraries, to one stream.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
         format: `auto` means `console` on a terminal and `json` elsewhere.
-        stream: Standard error unless given.
+        stream: Destination; None: standard error.
     """
     out = stream if stream is not None else sys.stderr
     is_terminal = out.isatty()
@@ -100,7 +101,7 @@ def _processors(*, as_json: bool) -> list[Processor]:
 def _route_standard_logging(
     chain: list[Processor], *, as_json: bool, colour: bool, threshold: int, out: TextIO
 ) -> None:
-    """Make the root logger's only handler speak through the same processors."""
+    """Replace the handlers of the root logger by one that uses the same processors."""
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -126,7 +127,7 @@ def _name_message(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def _show_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Turn `exc_info` into text here, so that the scrubber sees it too."""
+    """Format `exc_info` as text before `scrub` runs, so that tracebacks are scrubbed too."""
     given = event.pop("exc_info", None)
     error = _exception(given)
     if error is not None:
@@ -147,7 +148,7 @@ def _exception(given: BaseException | ExcInfo | bool | None) -> BaseException | 
 
 
 def scrub(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace what looks like a secret, in text at any depth and under telling keys."""
+    """Replace text that looks like a secret, at any depth, and the values of all keys in `SECRET_KEYS`."""
     for key, value in event.items():
         event[key] = REDACTED if key.lower() in SECRET_KEYS else _scrubbed(value)
     return event
@@ -183,13 +184,13 @@ _BOLD, _CYAN, _DIM, _PLAIN = "\033[1m", "\033[36m", "\033[2m", "\033[0m"
 
 
 class ConsoleRenderer:
-    """A line as a person reads it: time, level, whose, from phase to phase, what, and then the rest.
+    """Renders a line for a terminal: time, level, object, phase change, message, other keys.
 
     `12:00:01.123 info    taskrun default/hello-1  Initializing → ReadyForLLM  Task validated  duration_seconds=0.004`
     """
 
     def __init__(self, *, colour: bool) -> None:
-        """Create a renderer, with or without colours."""
+        """Create a renderer, with or without ANSI colours."""
         self._colour = colour
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
@@ -214,7 +215,7 @@ class ConsoleRenderer:
         return self._paint(_COLOURS.get(level, _COLOURS["error"]), f"{level:<7}")
 
     def _subject(self, rest: dict[str, Any]) -> str:
-        """`taskrun default/hello-1`, of as much as is known."""
+        """Return the object, such as `taskrun default/hello-1`, from the keys that are bound."""
         who = "/".join(str(rest.pop(key)) for key in ("namespace", "name") if key in rest)
         controller = str(rest.pop("controller", ""))
         return " ".join(part for part in (controller, who) if part)
@@ -227,7 +228,7 @@ class ConsoleRenderer:
 
 
 def _headline(rest: dict[str, Any]) -> str:
-    """What happened: a transition tells it in its detail, its message being the same each time."""
+    """Return the message; for a transition its `detail`, because the message of all transitions is the same."""
     message = str(rest.pop("message", ""))
     return str(rest.pop("detail", message)) if message == "transition" else message
 

@@ -1,13 +1,14 @@
-"""What every part that meets the outside world needs, and that knows nothing of our kinds.
+"""Network code that the API, model, tool and MCP clients share.
 
-    addresses     where connections may go: one policy, with a preset for each use
-    resolution    from a host to addresses that may be connected to
-    connections   opens connections to such addresses only, for the HTTP libraries
-    redaction     takes secrets out of text that others wrote, in every form of `secret_forms`
-    foreign       cuts text that others wrote, and puts it on one line
-    failures      words for failed connections, the same for each attempt
-    retry_after   reads how long a server asks to wait
-    backoff       how long to wait when no server says
+    addresses     address policies: which hosts and addresses connections are allowed to
+    resolution    resolves a host name to addresses that a policy allows
+    connections   opens connections to allowed addresses only, for the HTTP libraries
+    redaction     removes secrets from foreign text, in every form that `secret_forms` lists
+    foreign       truncates foreign text and puts it on one line
+    failures      describes a failed connection, with the same text for each attempt
+    retry_after   reads the delay that a server requests
+    backoff       computes the delay when the server requests none
 
-The lowest layer beside `api`: nothing here may import another package of KubeChain, know a kind, or log.
+"Foreign text" is text from outside KubeChain: from servers, providers, programs and libraries. This is the lowest
+layer, beside `api`: a module here must not import another package of KubeChain, depend on a kind, or log.
 """

@@ -1,13 +1,13 @@
-"""Where connections may go: one policy for all that opens connections for a tenant. Pure.
+"""Address policies: which hosts and addresses KubeChain may connect to on behalf of a tenant. Pure.
 
-    PUBLIC            public addresses, and what the policy's owner allows besides; for HTTP tools
-    NOT_METADATA      every address but those that only serve attacks; for model providers and MCP servers, which run
-                      on the same machine or in the same cluster as often as elsewhere
+    PUBLIC            allows public addresses and the exceptions of the policy; for HTTP tools
+    NOT_METADATA      allows all addresses except metadata services, link-local and reserved addresses; for model
+                      providers and MCP servers, which often run on the same machine or in the same cluster
 
-Under `PUBLIC` a tenant, or a model, must not reach the node, the cloud's metadata service, the API server or another
-tenant's service through us. Odd spellings of addresses (octal, hexadecimal, one big number, a zone) are refused rather
-than understood: no honest URL has them, and each reader understands them differently. Under `NOT_METADATA` they are
-understood as the system's resolver understands them, and the address is judged.
+`PUBLIC` prevents a tenant or a model from reaching the node, the cloud's metadata service, the API server or the
+service of another tenant through KubeChain. It refuses unusual spellings of an address (octal, hexadecimal, a single
+integer, a zone): valid URLs do not need them, and URL parsers disagree about their meaning. `NOT_METADATA` parses them
+as the system's resolver does, and checks the resulting address.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)$")
-"""What URL readers take for an IPv4 address, in whatever spelling."""
+"""Matches a host that URL parsers treat as an IPv4 address, in any spelling."""
 
 _INTERNAL_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".svc")
 _CLUSTER_SERVICE = re.compile(r"(?:^|\.)kubernetes(?:\.|$)|\.svc\.|\.(?:default|kube-system)$")
 
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
 _METADATA_ADDRESSES: tuple[Network, ...] = (
-    # Those outside the link-local range 169.254.0.0/16, which all clouds use.
+    # Metadata addresses outside the link-local range 169.254.0.0/16, which all clouds use.
     ipaddress.IPv6Network("fd00:ec2::254/128"),  # AWS
     ipaddress.IPv6Network("fd00:ec2::23/128"),  # AWS: credentials of pods
     ipaddress.IPv6Network("fd20:ce::254/128"),  # Google Cloud
     ipaddress.IPv4Network("100.100.100.200/32"),  # Alibaba Cloud
-    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure's host agent: hands out credentials, on a public address
+    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure's host agent: serves credentials, on a public address
     ipaddress.IPv4Network("192.0.0.192/32"),  # Oracle Cloud
 )
 
@@ -45,15 +45,15 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 _TRANSLATED: tuple[Network, ...] = (
     _IPV4_COMPATIBLE,
-    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # local-use NAT64 (RFC 8215)
     ipaddress.IPv6Network("2001::/32"),  # Teredo
 )
 _NOT_PUBLIC: tuple[Network, ...] = (
-    # What Python's releases do not agree on, or take for public.
+    # Networks that some or all Python releases classify as public.
     *_METADATA_ADDRESSES,
     ipaddress.IPv4Network("192.0.0.0/24"),  # protocol assignments
-    ipaddress.IPv4Network("192.88.99.0/24"),  # relays from IPv4 into 6to4
-    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network
+    ipaddress.IPv4Network("192.88.99.0/24"),  # relays from IPv4 to 6to4
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # local-use NAT64 (RFC 8215)
     ipaddress.IPv6Network("2001::/23"),  # protocol assignments; Teredo
     ipaddress.IPv6Network("2001:db8::/32"),  # documentation
     ipaddress.IPv6Network("3fff::/20"),  # documentation
@@ -65,11 +65,11 @@ _PRIVATE = "not a public address"
 
 
 class AddressNotAllowed(Exception):
-    """A connection may not go there; the message is short and the same for each attempt."""
+    """The policy does not allow a connection. The message is short and the same for each attempt."""
 
 
 class Reach(StrEnum):
-    """What a policy allows in general."""
+    """The addresses that a policy allows before its exceptions apply."""
 
     PUBLIC = "public addresses"
     NOT_METADATA = "all addresses but metadata services"
@@ -77,14 +77,14 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What may be connected to.
+    """The hosts and addresses that connections are allowed to.
 
     Attributes:
-        reach: What is allowed in general.
-        allow: Networks that are allowed although they are not public.
-        allow_hosts: Names that are allowed although they are internal, and that may resolve to private addresses (to
-            loopback or link-local ones only where `allow` has them). `.example.svc` stands for all names below.
-        deny: Networks that are refused although they are public or allowed, such as a cluster's own public range.
+        reach: The addresses that are allowed before the exceptions below apply.
+        allow: Networks that are allowed in addition to `reach`.
+        allow_hosts: Internal names that are allowed, and that may resolve to private addresses. Loopback and link-local
+            addresses must also be in `allow`. `.example.svc` matches every name under `example.svc`.
+        deny: Networks that are refused even if they are public or in `allow`, such as a cluster's own public range.
     """
 
     reach: Reach = Reach.PUBLIC
@@ -94,10 +94,10 @@ class AddressPolicy:
 
     @classmethod
     def parse(cls, allow: Iterable[str], *, deny: Iterable[str] = ()) -> Self:
-        """Read what a person wrote: networks, addresses and host names, allowed besides public addresses.
+        """Parse lists from a configuration: networks, addresses and host names to allow besides public addresses.
 
         Raises:
-            ValueError: An entry is none of these.
+            ValueError: An entry is neither a network, nor an address, nor a host name.
         """
         networks: list[Network] = []
         hosts: set[str] = set()
@@ -110,16 +110,16 @@ class AddressPolicy:
         return cls(allow=tuple(networks), allow_hosts=frozenset(hosts), deny=denied)
 
     def check_host(self, host: str) -> Address | str:
-        """Check what stands in a URL: an address, or a name that is fit to be resolved.
+        """Check the host of a URL, before it is resolved.
 
         Args:
-            host: In ASCII (IDNA), without brackets.
+            host: Address or name, in ASCII (IDNA), without brackets.
 
         Returns:
             The address, or the name in lower case and without a final dot.
 
         Raises:
-            AddressNotAllowed: It may not be connected to.
+            AddressNotAllowed: The policy does not allow the host.
         """
         name = host.lower()
         address = address_of(name.removesuffix(".")) if self.reach is Reach.NOT_METADATA else _literal(name)
@@ -141,29 +141,30 @@ class AddressPolicy:
         """Check one address.
 
         Args:
-            address: Where a connection would go.
-            shown: What to call it in the message: for a resolved name the name, since the address tells about our DNS.
-            is_allowed_name: Whether the name it comes from is in `allow_hosts`.
+            address: The address to connect to.
+            shown: How the message names the destination. For a resolved name, pass the name: the address would reveal
+                the contents of the internal DNS.
+            is_allowed_name: Whether the address was resolved from a name in `allow_hosts`.
 
         Raises:
-            AddressNotAllowed: It may not be connected to.
+            AddressNotAllowed: The policy does not allow the address.
         """
-        real = _carried(address)
+        real = _embedded_ipv4(address)
         if _within(address, self.deny) or _within(real, self.deny):
             raise refused(shown, "denied by the manager")
         if _within(address, self.allow) or _within(unmapped(address), self.allow):
             return
-        reason = _why_not_public(real) if self.reach is Reach.PUBLIC else _why_hostile(real)
+        reason = _why_not_public(real) if self.reach is Reach.PUBLIC else _why_metadata_or_reserved(real)
         if reason is not None and not (reason == _PRIVATE and is_allowed_name):
             raise refused(shown, reason)
 
     def allows_name(self, name: str) -> bool:
-        """Whether a name, in lower case and without a final dot, is in `allow_hosts`."""
+        """Return whether a name, in lower case and without a final dot, is in `allow_hosts`."""
         parents = (name[match.start() :] for match in re.finditer(r"\.", name))
         return name in self.allow_hosts or any(parent in self.allow_hosts for parent in parents)
 
     def may_search(self, name: str) -> bool:
-        """Whether the resolver may complete a name by its search domains, such as those of the cluster's services."""
+        """Return whether the resolver may apply its search domains to a name, such as those of cluster services."""
         return self.reach is Reach.NOT_METADATA or self.allows_name(name)
 
 
@@ -172,13 +173,13 @@ NOT_METADATA = AddressPolicy(reach=Reach.NOT_METADATA)
 
 
 def refused(host: str, reason: str) -> AddressNotAllowed:
-    """Make the error for a host that may not be connected to."""
+    """Create the error for a host that the policy refuses."""
     shown = "".join(c if c.isprintable() else "?" for c in host[:100])
     return AddressNotAllowed(f"address refused: {shown}: {reason}")
 
 
 def _why_not_public(address: Address) -> str | None:
-    """Say why an address is not public; None when it is."""
+    """Return why an address is not public; None when it is public."""
     if address.is_loopback:
         return "a loopback address"
     if address.is_link_local:
@@ -190,20 +191,20 @@ def _why_not_public(address: Address) -> str | None:
     return None if address.is_global else _PRIVATE
 
 
-def _why_hostile(address: Address) -> str | None:
-    """Say why nobody has an honest reason to connect to an address; None when somebody may have."""
+def _why_metadata_or_reserved(address: Address) -> str | None:
+    """Return why `NOT_METADATA` refuses an address; None when it allows the address."""
     if address.is_link_local or _within(address, _METADATA_ADDRESSES):
         return "a metadata service or another link-local address"
     if address.is_unspecified or address.is_multicast:
         return "a reserved address"
     if isinstance(address, ipaddress.IPv6Address) and not address.is_loopback and _within(address, _TRANSLATED):
-        # It is not known what the network makes of it: by the standards, the address that it ends with.
-        return _why_hostile(address.teredo[1] if address.teredo else _last_part(address))
+        # The translation depends on the network. By the standards, the last 32 bits are the IPv4 destination.
+        return _why_metadata_or_reserved(address.teredo[1] if address.teredo else _last_part(address))
     return None
 
 
-def _carried(address: Address) -> Address:
-    """The address that packets to this one end at: that inside it, where IPv6 carries IPv4."""
+def _embedded_ipv4(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 address embeds (mapped, 6to4, NAT64); otherwise the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     inner = address.ipv4_mapped or address.sixtofour
@@ -217,13 +218,13 @@ def _last_part(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
 
 
 def unmapped(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address maps; any other address as it is."""
+    """Return the IPv4 address of an IPv4-mapped IPv6 address; any other address unchanged."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a host is in the usual spelling."""
+    """Parse a host as an address in the standard spelling; None when it is a name."""
     if "%" in host:
         raise refused(host, "an address with a zone")
     try:
@@ -233,7 +234,7 @@ def _literal(host: str) -> Address | None:
 
 
 def address_of(host: str) -> Address | None:
-    """The address that a host spells, also in the short, octal and hexadecimal forms that resolvers accept."""
+    """Parse a host as an address, including the short, octal and hexadecimal forms that resolvers accept."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: exponential, bounded, with jitter. Pure: no clock, no random source."""
+"""Exponential backoff with a maximum and jitter. Pure: the caller supplies the random number."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 NO_JITTER = (1.0, 1.0)
 EQUAL_JITTER = (0.5, 1.0)
-"""Half of the delay is fixed, half is random."""
+"""From half of the delay to the whole delay."""
 FULL_JITTER = (0.0, 1.0)
-"""Between nothing and the delay."""
+"""From zero to the whole delay."""
 ADDED_JITTER = (1.0, 2.0)
-"""The delay and up to as much again; client-go's reflector does this."""
+"""From the whole delay to twice the delay, as in client-go's reflector."""
 
 _MAX_EXPONENT = 64
-"""Higher powers change nothing, since every delay is at its maximum long before, and would overflow a float."""
+"""Bounds the power, which would overflow a float. Every delay reaches its maximum at a much lower exponent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Backoff:
         initial_seconds: Delay of attempt 0, before jitter.
         max_seconds: Longest delay, before jitter.
         factor: Growth from one attempt to the next.
-        jitter: Range of the random multiplier of the delay, so that callers that failed together do not return
-            together.
+        jitter: Range of the random multiplier of the delay. It spreads the retries of callers that failed at the same
+            time.
     """
 
     initial_seconds: float
@@ -38,7 +38,7 @@ class Backoff:
 
         Args:
             attempt: Number of failed attempts before this one; negative counts as 0.
-            random: From 0 to 1: the position in the range of `jitter`.
+            random: Position in the range of `jitter`, from 0 to 1.
         """
         exponent = min(max(attempt, 0), _MAX_EXPONENT)
         delay = min(self.initial_seconds * self.factor**exponent, self.max_seconds)

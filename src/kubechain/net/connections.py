@@ -1,6 +1,6 @@
 """Opens TCP connections under an address policy, for the HTTP libraries httpcore2 and httpx2.
 
-Host header and TLS keep the name of the URL; only the address that is connected to is chosen here.
+This module only chooses the address to connect to. The Host header and TLS still use the host name of the URL.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from kubechain.net.addresses import AddressPolicy
 from kubechain.net.resolution import Lookup, NameNotResolved, resolve, system_lookup
 
 NEXT_ADDRESS_SECONDS = 0.25
-"""After which the next address of a name is tried beside the one before (RFC 8305): IPv6 or IPv4 may be dead."""
+"""Delay before a parallel attempt to the next address of a name (RFC 8305), in case IPv6 or IPv4 does not work."""
 
 
 class CheckedNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to what a policy allows; a network for httpcore2."""
+    """An httpcore2 network backend that connects only to addresses that a policy allows."""
 
     def __init__(self, policy: AddressPolicy, *, lookup: Lookup = system_lookup) -> None:
-        """Take the policy.
+        """Create the backend.
 
         Args:
-            policy: Where connections may go.
-            lookup: Resolver; the system's own by default.
+            policy: The hosts and addresses that connections are allowed to.
+            lookup: Resolver; by default the system's resolver.
         """
         self._policy = policy
         self._lookup = lookup
-        # The library declares a stand-in of the same name, for when anyio is missing, that pyright takes for the class.
+        # The library declares a fallback class of the same name for when anyio is missing; pyright picks the fallback.
         self._network = cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
 
     async def connect_tcp(
@@ -43,12 +43,12 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Resolve, check and connect.
+        """Resolve the host, check its addresses, and connect to one of them.
 
         Raises:
-            AddressNotAllowed: The host, or one of its addresses, may not be connected to.
-            httpcore2.ConnectError: The name does not resolve, or no address answers.
-            httpcore2.ConnectTimeout: None of it in time.
+            AddressNotAllowed: The policy does not allow the host or one of its addresses.
+            httpcore2.ConnectError: The name does not resolve, or no address accepts a connection.
+            httpcore2.ConnectTimeout: No connection was made within `timeout`.
         """
         try:
             with anyio.fail_after(timeout):
@@ -62,7 +62,7 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
     async def _first(
         self, addresses: Sequence[str], port: int, socket_options: Iterable[Any] | None
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to whichever address answers first, in their order, each with a short start over the next."""
+        """Try the addresses in order, `NEXT_ADDRESS_SECONDS` apart, and return the first connection that succeeds."""
         streams: list[httpcore2.AsyncNetworkStream] = []
         failures: list[Exception] = []
 
@@ -100,7 +100,7 @@ async def _close(streams: Sequence[httpcore2.AsyncNetworkStream]) -> None:
 
 
 class CheckedTransport(httpx2.AsyncHTTPTransport):
-    """A transport of httpx2 whose connections go through a `CheckedNetwork`. It uses no proxy."""
+    """An httpx2 transport that opens its connections through a `CheckedNetwork`. It uses no proxy."""
 
     def __init__(
         self,
@@ -109,16 +109,16 @@ class CheckedTransport(httpx2.AsyncHTTPTransport):
         tls: ssl.SSLContext | None = None,
         limits: httpx2.Limits | None = None,
     ) -> None:
-        """Make a pool of connections.
+        """Create the transport and its connection pool.
 
         Args:
             network: Opens the connections.
-            tls: What certificates are trusted; those that the system trusts by default.
-            limits: Of the pool.
+            tls: Trusted certificates; by default those that the system trusts.
+            limits: Limits of the connection pool.
         """
         tls = tls or httpx2.create_ssl_context()
         limits = limits or httpx2.Limits(max_connections=100, max_keepalive_connections=20)
-        # The library has no parameter for the network. Its own pool, without connections, is dropped.
+        # The library has no parameter for the network backend. Replace its pool, which has no connections yet.
         super().__init__(verify=tls, limits=limits)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,

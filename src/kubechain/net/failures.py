@@ -1,6 +1,7 @@
-"""Words for a connection that failed: the same for each attempt, without addresses, secrets or a library's own text.
+"""Describes why a connection failed: the same text for each attempt, without addresses, secrets or library messages.
 
-Libraries wrap each other's errors. So the chain of causes is searched for what the system said, and only then the text.
+Libraries wrap the errors of other libraries. `cause` therefore searches the chain of causes, first for known exception
+types and system error numbers, then for known words in the messages.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _BY_TEXT = (
 
 
 def cause(error: BaseException) -> str:
-    """Say in a few words why a connection could not be made, or broke."""
+    """Return a short description of why a connection could not be opened, or broke."""
     chain = list(_chain(error))
     found = [words for read in (_by_type, _by_text) for link in chain if (words := read(link)) is not None]
     return found[0] if found else OTHER
@@ -73,7 +74,7 @@ def _by_text(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, those within groups included, from the outside in."""
+    """Yield the error and its causes, outermost first, including the members of exception groups."""
     seen: set[int] = set()
     pending = [error]
     while pending:

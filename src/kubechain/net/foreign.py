@@ -1,6 +1,6 @@
-"""Text that others wrote (providers, servers, programs, libraries), made to fit a status, an event or a log. Pure.
+"""Truncates text from providers, servers, programs and libraries to fit a status, an event or a log. Pure.
 
-Length only: secrets are taken out by `redaction`, before the text is cut, so that no part of a secret stays at the end.
+This module does not remove secrets. Call `redaction` first: a secret that was truncated is no longer found.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ import re
 from collections.abc import Callable
 
 MESSAGE_CHARACTERS = 256
-"""Of foreign text in one of our messages."""
+"""Maximum length of foreign text inside a message of KubeChain."""
 
 ELLIPSIS = "…"
 
-_LOOKED_AT_FACTOR = 16
-"""How many times the limit of characters `one_line` reads: white space goes, so the result may need more than it."""
+_READ_FACTOR = 16
+"""`one_line` reads this many times its limit, because it removes white space before it truncates."""
 
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), ELLIPSIS),
     (re.compile(r"\b(req|resp|chatcmpl|msg)[-_][A-Za-z0-9]{6,}\b"), rf"\1_{ELLIPSIS}"),
 )
-"""Ids that servers make anew for each request."""
+"""Ids that servers generate for each request."""
 
 _QUANTITY = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?:ms|s|m\d+(?:\.\d+)?s)?(?![\w-])")
 
 
 def cut(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
-    """Truncate to a number of characters, the last of which is then an ellipsis."""
+    """Truncate to a number of characters. Truncated text ends in an ellipsis, which counts towards the limit."""
     return text if len(text) <= characters else text[: characters - 1] + ELLIPSIS
 
 
 def one_line(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
     """Put text on one line without control characters, and truncate it."""
-    return cut(printable(text[: characters * _LOOKED_AT_FACTOR]), characters)
+    return cut(printable(text[: characters * _READ_FACTOR]), characters)
 
 
 def printable(text: str) -> str:
@@ -41,11 +41,11 @@ def printable(text: str) -> str:
 
 
 def stable(text: str, *, mask_numbers: bool = False) -> str:
-    """Take out what differs between two attempts of the same failure: a status must not be rewritten for it.
+    """Replace the parts that differ between two attempts of the same failure, so that the status stays the same.
 
     Args:
         text: An error message.
-        mask_numbers: Put `N` for numbers and durations, besides taking out the ids of requests.
+        mask_numbers: Also replace numbers and durations by `N`, in addition to request ids.
     """
     for pattern, replacement in _VARYING:
         text = pattern.sub(replacement, text)
@@ -53,22 +53,22 @@ def stable(text: str, *, mask_numbers: bool = False) -> str:
 
 
 def error_text(error: BaseException, characters: int = MESSAGE_CHARACTERS) -> str:
-    """Write type and message of an exception, truncated."""
+    """Return the type and the message of an exception, truncated."""
     return cut(f"{type(error).__name__}: {error}", characters)
 
 
 def ellipsis(_left_out_bytes: int) -> str:
-    """Mark a cut without a size; a note for `cut_bytes`."""
+    """Return an ellipsis, whatever the size of the omitted part; the default note of `cut_bytes`."""
     return ELLIPSIS
 
 
 def cut_bytes(text: str, limit_bytes: int, *, note: Callable[[int], str] = ellipsis) -> str:
-    """Truncate to a number of bytes in UTF-8, at the end of a character; the result can always be encoded.
+    """Truncate to a number of bytes in UTF-8, at a character boundary; the result can always be encoded.
 
     Args:
         text: Any text.
-        limit_bytes: For the part that stays; the note is added to it.
-        note: Makes the end of a text that was cut, from the number of bytes that were left out.
+        limit_bytes: Maximum size of the part that is kept, without the note.
+        note: Returns the text to append after a cut, given the number of omitted bytes.
     """
     encoded = _encoded(text)
     if len(encoded) <= limit_bytes:
@@ -84,8 +84,8 @@ def cut_middle(text: str, limit_bytes: int, *, note: Callable[[int], str]) -> st
 
     Args:
         text: Any text.
-        limit_bytes: For both parts together; the note is added to them.
-        note: Makes the line between them, from the number of bytes that were left out.
+        limit_bytes: Maximum size of both parts together, without the note.
+        note: Returns the line between the parts, given the number of omitted bytes.
     """
     encoded = _encoded(text)
     if len(encoded) <= limit_bytes:
@@ -97,8 +97,8 @@ def cut_middle(text: str, limit_bytes: int, *, note: Callable[[int], str]) -> st
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode(errors="replace")  # half of a surrogate pair has no form in UTF-8
+    return text.encode(errors="replace")  # a lone surrogate cannot be encoded in UTF-8
 
 
 def _decoded(part: bytes) -> str:
-    return part.decode(errors="ignore")  # characters that were cut in two
+    return part.decode(errors="ignore")  # drops a character that was cut in two

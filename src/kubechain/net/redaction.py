@@ -1,10 +1,10 @@
-"""Takes secrets out of text that others wrote: answers of tools and servers, error messages, output of programs, logs.
+"""Removes secrets from foreign text: replies of tools and servers, error messages, output of programs, logs.
 
-    redacted            known secrets, in every form of `secret_forms`
-    redacted_in_part    an API key, also in part: providers echo the beginning or the end of a key
-    scrubbed            unknown secrets, by their look; the last defence of the log
+    redacted            replaces known secrets, in every form that `secret_forms` lists
+    redacted_in_part    replaces an API key and parts of it: providers echo the beginning or the end of a key
+    scrubbed            replaces text that matches the pattern of a secret; a fallback for logs
 
-Pure. Redact before truncating: what is left of a secret at a cut is no longer found.
+Pure. Redact before truncating: a secret that was truncated is no longer found.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from kubechain.net.secret_forms import FLAT_CHARACTERS, Forms, forms_of
 REDACTED = "[redacted]"
 
 FRAGMENT_CHARACTERS = 6
-"""`redacted_in_part` takes out each run of this many characters of the key (`sk-ab…`)."""
+"""`redacted_in_part` replaces each run of this many consecutive characters of the key (`sk-ab…`)."""
 
 _Span = tuple[int, int]
 
 _IGNORED = re.compile(r"(?:\s|\\[nrt])+")
-"""What a writer puts between two lines, also within JSON."""
+"""White space and line breaks that may split a secret, including escaped ones in JSON."""
 
 _SECRET_TEXT = re.compile(
     r"""(?x)
     (?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}   # an Authorization header
     | (?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)                    # a password in a URL
-    | \bsk-[A-Za-z0-9_-]{12,}                                 # OpenAI, Anthropic and those that copy them
+    | \bsk-[A-Za-z0-9_-]{12,}                                 # OpenAI, Anthropic, and providers with the same format
     | \bAIza[A-Za-z0-9_-]{20,}                                # Google
     | \bxox[abeprs]-[A-Za-z0-9-]{10,}                         # Slack
     | \bgh[opsu]_[A-Za-z0-9]{20,}                             # GitHub
@@ -39,28 +39,28 @@ _SECRET_TEXT = re.compile(
     """
 )
 _SIGNS = ("Bearer", "Basic", "://", "sk-", "AIza", "xox", "gho_", "ghp_", "ghs_", "ghu_", "eyJ")
-"""One of them is in every text that `_SECRET_TEXT` matches."""
+"""Every text that `_SECRET_TEXT` matches contains one of these."""
 
 _MASKED_KEY = re.compile(r"[\w-]*\*{3,}[\w*-]*|\b(?:sk|pk|rk)-[\w-]{6,}")
 
 
 def redacted(text: str, secrets: Iterable[str | SecretStr]) -> str:
-    """Replace each known secret, whatever its form; overlapping finds become one `[redacted]`.
+    """Replace each known secret in all its forms; overlapping matches become one `[redacted]`.
 
     Args:
-        text: Of any length: a text of 1 MiB without a secret costs some milliseconds.
-        secrets: Values shorter than `secret_forms.MIN_CHARACTERS` are left in place: they occur in every second word,
-            so that the text could not be read.
+        text: Any length; a text of 1 MiB without a secret takes a few milliseconds.
+        secrets: Values shorter than `secret_forms.MIN_CHARACTERS` are not replaced: they occur in many ordinary words,
+            and the result would be unreadable.
     """
     values = {_plain(secret) for secret in secrets}
     return _replaced(text, [span for value in values for span in _spans(text, forms_of(value))])
 
 
 def redacted_in_part(text: str, key: str | SecretStr) -> str:
-    """Replace an API key, in whole and in part: each run of `FRAGMENT_CHARACTERS` of it.
+    """Replace an API key, and each run of `FRAGMENT_CHARACTERS` consecutive characters of it.
 
-    For short texts and random keys only: of a secret that is made of words, each word would be replaced. A key shorter
-    than a fragment is replaced where it is a word of its own.
+    Use it for short texts and random keys only: if a secret consists of words, each of those words is replaced. A key
+    shorter than `FRAGMENT_CHARACTERS` is replaced only where it is a whole word.
     """
     value = _plain(key)
     if len(value) < FRAGMENT_CHARACTERS:
@@ -69,18 +69,18 @@ def redacted_in_part(text: str, key: str | SecretStr) -> str:
 
 
 def scrubbed(text: str) -> str:
-    """Replace what looks like a key, a token or a password."""
-    # The expression costs 0.3 µs a character, and nearly no text has any of the signs.
+    """Replace text that matches the pattern of a key, a token or a password."""
+    # The expression takes 0.3 µs per character, and most text has none of the signs.
     return _SECRET_TEXT.sub(_scrubbed, text) if any(sign in text for sign in _SIGNS) else text
 
 
 def without_masked_keys(text: str) -> str:
-    """Replace what looks like a key that its owner has masked (`sk-…`, `abcd****wxyz`)."""
+    """Replace keys that the provider has already masked (`sk-…`, `abcd****wxyz`)."""
     return _MASKED_KEY.sub(REDACTED, text)
 
 
 def _plain(secret: str | SecretStr) -> str:
-    # A key that was put into a Secret from a file often ends with a line break.
+    # A key that was copied into a Secret from a file often ends with a line break.
     return (secret.get_secret_value() if isinstance(secret, SecretStr) else secret).strip()
 
 
@@ -104,12 +104,12 @@ def _occurrences(text: str, form: str) -> Iterator[_Span]:
 
 
 def _flat_spans(text: str, flat_forms: Iterable[str]) -> Iterator[_Span]:
-    """Find forms whose lines were broken, joined or indented."""
-    flat = "".join(text.replace("\\n", " ").replace("\\r", " ").replace("\\t", " ").split())  # as `_IGNORED`, but fast
+    """Find forms that were split into lines, joined or indented."""
+    flat = "".join(text.replace("\\n", " ").replace("\\r", " ").replace("\\t", " ").split())  # `_IGNORED`, but faster
     found = [span for form in flat_forms for span in _occurrences(flat, form)]
     if not found:
         return
-    starts, removed = [0], [0]  # from each place of `flat` on, so many characters of `text` are missing
+    starts, removed = [0], [0]  # from offset `starts[i]` of `flat` on, `removed[i]` characters of `text` are missing
     for gap in _IGNORED.finditer(text):
         starts.append(gap.start() - removed[-1])
         removed.append(removed[-1] + len(gap[0]))
@@ -124,7 +124,7 @@ def _fragments(text: str, key: str) -> Iterator[_Span]:
 
 
 def _replaced(text: str, spans: list[_Span]) -> str:
-    """Put one mark in the place of each group of spans that touch."""
+    """Replace each group of overlapping or adjacent spans by one `[redacted]`."""
     kept: list[str] = []
     hidden_until = 0
     for start, end in sorted(spans):

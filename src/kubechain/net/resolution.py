@@ -1,7 +1,7 @@
-"""From the host of a URL to addresses that may be connected to.
+"""Resolves the host of a URL to addresses that a policy allows.
 
-A name is resolved once, every address of it is checked, and the caller connects to a checked address, never to the
-name: DNS cannot change the address in between.
+A name is resolved once, and each of its addresses is checked. The caller connects to a checked address and not to the
+name, so that a DNS change after the check has no effect.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from kubechain.net.addresses import Address, AddressPolicy, refused, unmapped
 
 
 class NameNotResolved(Exception):
-    """A name has no address."""
+    """The name has no address."""
 
 
 class Lookup(Protocol):
-    """Resolves a name; the system's resolver, or a fake."""
+    """Resolves a name: the system's resolver, or a fake in tests."""
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Give the addresses of `host`. Raises OSError when there are none."""
+        """Return the addresses of `host`. Raises OSError when there are none."""
         ...
 
 
 async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver."""
+    """Resolve a name with the system's resolver."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 async def resolve(host: str, port: int, *, policy: AddressPolicy, lookup: Lookup = system_lookup) -> tuple[str, ...]:
-    """Find where to connect to for a URL's host: only addresses that were checked.
+    """Return the addresses to connect to for the host of a URL; the policy allows each of them.
 
     Raises:
-        AddressNotAllowed: The host, or any one of its addresses, may not be connected to.
+        AddressNotAllowed: The policy does not allow the host or one of its addresses.
         NameNotResolved: The name has no address.
     """
     checked = policy.check_host(host)
     if not isinstance(checked, str):
         return (str(unmapped(checked)),)
-    # With a final dot the resolver does not try the cluster's search domains: `vault.prod` is no service of ours.
+    # A final dot disables the search domains, so that `vault.prod` does not resolve to a service of the cluster.
     found = await _looked_up(lookup, checked if policy.may_search(checked) else f"{checked}.", port)
     is_allowed_name = policy.allows_name(checked)
     for address in found:

@@ -1,6 +1,6 @@
-"""How long a server asks its clients to wait, in every form that API servers and model providers use. Pure.
+"""Reads the delay that a server requests, in every form that API servers and model providers use. Pure.
 
-Whether to wait, and for how long at least, is for the caller to decide: see `backoff`.
+The caller decides whether to wait, and sets the minimum delay: see `backoff`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
-"""A day. A longer wait is a mistake or an attack, and would look like a run that never ends."""
+"""One day. A longer delay is an error or an attack; the run would appear to hang."""
 
 _EPOCH_SECONDS = 1_000_000_000.0
-"""Numbers from here on (the year 2001) are points in time, not durations."""
+"""Numbers of at least this value (the year 2001) are Unix times in seconds, not durations."""
 _EPOCH_MILLISECONDS = 1_000_000_000_000.0
 
 _GO_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)")
@@ -25,11 +25,11 @@ _BUDGETS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Read the wait from a reply's headers, the most exact form first; None when there is none.
+    """Read the requested delay from the headers of a response, most precise form first; None when there is none.
 
     Args:
-        headers: With names in lower case.
-        now: When the reply came, for the forms that name a point in time.
+        headers: Response headers, with names in lower case.
+        now: Time of the response, for headers that hold a point in time.
     """
     wait = _milliseconds(headers.get("retry-after-ms"))
     if wait is None:
@@ -44,7 +44,7 @@ def header_seconds(value: str | None, *, now: datetime) -> float | None:
 
     Args:
         value: The header's value.
-        now: When the reply came.
+        now: Time of the response.
     """
     wait = _seconds_or_date(value, now)
     return None if wait is None else _bounded(wait)
@@ -65,7 +65,7 @@ def _seconds_or_date(value: str | None, now: datetime) -> float | None:
 
 
 def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until the budgets that are used up are filled again (OpenAI, Anthropic, Mistral and their likes)."""
+    """Return the seconds until the exhausted rate limits reset (OpenAI, Anthropic, Mistral and similar providers)."""
     resets: list[tuple[float, str | None]] = []
     for prefix in ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"):
         for suffix in ("", *(f"-{budget}" for budget in _BUDGETS)):
@@ -79,7 +79,7 @@ def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None
 
 
 def _reset_header_names(prefix: str, suffix: str) -> tuple[tuple[str, str], ...]:
-    """Both word orders: `x-ratelimit-reset-tokens` and `anthropic-ratelimit-tokens-reset`."""
+    """Return both word orders: `x-ratelimit-reset-tokens` and `anthropic-ratelimit-tokens-reset`."""
     budget = suffix.removeprefix("-")
     names = [(f"{prefix}reset{suffix}", f"{prefix}remaining{suffix}")]
     if budget:
@@ -115,7 +115,7 @@ def _go_duration(value: str | None) -> float | None:
 
 
 def _until(value: str | None, now: datetime) -> float | None:
-    """Seconds until an HTTP date (RFC 9110) or an RFC 3339 time."""
+    """Return the seconds until an HTTP date (RFC 9110) or an RFC 3339 time; None when it is neither."""
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse((value or "").strip())

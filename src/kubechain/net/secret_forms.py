@@ -1,6 +1,6 @@
-"""The forms that a secret takes in foreign text: as it is, in JSON, in URLs, in HTML, in base64, in hex. Pure.
+"""The forms that a secret takes in foreign text: verbatim, in JSON, in URLs, in HTML, in base64, in hex. Pure.
 
-A form is left out where it would be found in ordinary text: too short, or too short a part of a base64 text.
+A form that is too short is left out, because it would match ordinary text.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 MIN_CHARACTERS = 4
-"""A shorter value is part of every second word."""
+"""A shorter value occurs in many ordinary words."""
 
 FLAT_CHARACTERS = 40
-"""Writers of base64 break lines after 64 or 76 characters, which hold 48 or 57 of the text, a prefix included."""
+"""Base64 encoders break lines after 64 or 76 characters, which encode 48 or 57 bytes, including any prefix."""
 
 _LINE_CHARACTERS = 8
-"""Of a line that counts as a secret of its own: programs print line by line, and the last line of a key is short."""
+"""Minimum length of a line that counts as a secret of its own; the last line of a key may be short."""
 
 _BASE64_CHARACTERS = 6
-"""Of a part of a base64 text: 6 random characters are found by chance once in 10^10 places."""
+"""Minimum length of a part of a base64 text: 6 random characters match by chance at one position in 10^10."""
 
 _SAFE_IN_URLS = ("", "/", "!*'()", "!*'();,/?:@&=+$#")
-"""Characters that writers of URLs leave as they are: all, paths, JavaScript's encodeURIComponent and encodeURI."""
+"""Characters that URL encoders do not escape: none, paths, JavaScript's encodeURIComponent and encodeURI."""
 
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token|Bot)\s+(\S+)", re.IGNORECASE)
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
@@ -38,23 +38,23 @@ _DOTNET_ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&+'
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """What to look for.
+    """The strings to search for.
 
     Attributes:
-        exact: To be found as they are.
-        flat: To be found in a text without its white space: forms that writers break into lines, indent or join.
+        exact: Strings to search for in the text as it is.
+        flat: Strings to search for in the text without white space: forms that may be split into lines or indented.
     """
 
     exact: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=256)  # some 0.1 ms each; the same few secrets are looked for in every answer
+@lru_cache(maxsize=256)  # about 0.1 ms each; the same few secrets are searched for in every reply
 def forms_of(value: str) -> Forms:
     """List the forms of a secret; none when it is too short.
 
-    A value such as `Bearer abc` is two secrets: the whole and `abc`. A value of several lines is a secret for each of
-    them.
+    A value such as `Bearer abc` counts as two secrets: the whole value and `abc`. In a value of several lines, each
+    line also counts as a secret.
     """
     if len(value) < MIN_CHARACTERS:
         return Forms()
@@ -77,7 +77,7 @@ def _exact(value: str) -> Iterator[str]:
 
 
 def _flat(value: str) -> Iterator[str]:
-    """Forms without white space, of a value that has line breaks or is long."""
+    """Yield the forms without white space, for a value that has line breaks or is long."""
     words = "".join(value.split())
     if "\n" in value and len(words) >= MIN_CHARACTERS * 2:
         yield words
@@ -91,7 +91,7 @@ def _lines(value: str) -> list[str]:
 
 
 def _in_json(value: str) -> Iterator[str]:
-    """As a JSON string, by the habits of common writers, and as a string within such a string."""
+    """Yield the value as common encoders write it in a JSON string, and as a string nested in a JSON string."""
     for once in {_json(value, ensure_ascii=True), _json(value, ensure_ascii=False), repr(value)[1:-1]}:
         yield from _spelled(once)
         yield _json(once, ensure_ascii=True)
@@ -123,13 +123,13 @@ def _in_html(value: str) -> Iterator[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """Alone, with and without padding, and within a longer text (`user:secret`), at each of three offsets."""
+    """Yield the base64 text, with and without padding, and as part of a longer text at each of three offsets."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         alone = encode(data).decode()
         yield alone
         yield alone.rstrip("=")
         for offset in range(3):
-            # Only characters whose bits all belong to the secret.
+            # Keep only the characters whose bits all come from the secret.
             first, last = -(-8 * offset // 6), 8 * (offset + len(data)) // 6
             part = encode(bytes(offset) + data).decode()[first:last]
             if len(part) >= _BASE64_CHARACTERS:
