@@ -1,13 +1,16 @@
-"""Connections to MCP servers: child processes and HTTP peers, their tools, the calls to them.
+"""Connections to MCP servers, over HTTP or as child processes: lists their tools and calls them.
 
-Callers name a server by a `ServerKey`, describe it with resolved values (`ServerSpec`, secrets as `SecretStr`) and get
-back a `ServerState`, a `CallResult`, or an `McpError` that says whether the call may have happened. Nothing here knows
-Kubernetes, and nothing that is kept here is missed after a restart.
+A caller identifies a server by a `ServerKey` and describes it by a `ServerSpec`, with secrets resolved to `SecretStr`.
+The caller gets a `ServerState`, a `CallResult`, or an `McpError` that says whether the tool may have run. This package
+does not depend on Kubernetes. It keeps state in memory only, and rebuilds it after a restart.
 
-    manager       what other packages use: ensure, state, remove, call
-    connection    one owner task per server: connect, list, serve, wait, again
-    plan          what an owner does next; pure
-    sdk           the only module that imports the MCP library; loaded when the first server is ensured
-    http, stdio   the two ways to reach a server, as transports for the library
-    process       a child process group; environment: what it may see; launcher, warden: how it never outlives us
+    manager       the entry point for other packages: ensure, state, remove, call
+    connection    the owner task of one server: connects, lists tools, serves calls, reconnects
+    plan          decides the next step of an owner task; pure
+    sdk           the only module that imports the MCP library; imported when the first server connects
+    http, stdio   the transports that the library uses
+    process       a child process in its own process group
+    environment   the program and the environment variables of a child process
+    launcher      runs first in a child process; limits its rights, then executes the server
+    warden        kills the process groups of the children when the manager dies
 """

@@ -1,7 +1,7 @@
-"""One server's owner: the task that makes its connection, keeps it, and makes it again.
+"""The owner task of one server: opens its connection, maintains it, and reconnects.
 
-One task per server runs `Connection.run`. Only that task enters and leaves the MCP library's
-contexts; callers of tools merely use the link while it is there. What to do next is decided in `plan`.
+One task per server runs `Connection.run`. Only that task enters and exits the context managers of the MCP library; tool
+calls use the link while it exists. `plan` decides the next step.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Clock(Protocol):
-    """Where time and chance come from; the runtime's clock is one."""
+    """Supplies time and random numbers; the clock of the runtime satisfies this protocol."""
 
     random: random.Random
 
     def monotonic(self) -> float:
-        """Return the event loop's time."""
+        """Return the time of the event loop in seconds."""
         ...
 
 
 @dataclass(slots=True)
 class ConnectionContext:
-    """What all connections of a manager share.
+    """State and configuration that all connections of a manager share.
 
     Attributes:
-        child_count: Child processes that run or are just being started or ended.
-        connect_count: Times that a connection became READY.
+        child_count: Child processes that are starting, running or stopping.
+        connect_count: How many times a connection became READY.
     """
 
     limits: Limits
@@ -56,10 +56,10 @@ class ConnectionContext:
 
     @contextmanager
     def reserve_child(self, spec: ServerSpec) -> Generator[None]:
-        """Reserve one of the child processes that a manager may run, if the server is one.
+        """Reserve one of the `Limits.children` child processes of the manager, if the server is a child process.
 
         Raises:
-            ConnectFailure: All are in use.
+            ConnectFailure: All of them are in use.
         """
         if spec.transport != "stdio":
             yield
@@ -74,7 +74,7 @@ class ConnectionContext:
 
 
 class _Signals:
-    """What happened to a connection since its owner last looked. An `Observer` for the link."""
+    """Events of a connection that its owner task has not yet handled; the `Observer` of the link."""
 
     def __init__(self) -> None:
         self.failure: ConnectFailure | None = None
@@ -100,10 +100,10 @@ class _Signals:
 
 
 class Connection:
-    """A server, connected or not."""
+    """One server, connected or not."""
 
     def __init__(self, key: ServerKey, spec: ServerSpec, context: ConnectionContext) -> None:
-        """Create it unconnected; `run` does the rest."""
+        """Create the connection without opening it; `run` opens it."""
         self._key = key
         self._spec = spec
         self._fingerprint = spec.fingerprint()
@@ -115,31 +115,31 @@ class Connection:
         self._calls_in_flight = 0
         self._ready_at: float | None = None
 
-    # -- for everybody ----------------------------------------------------------------------------------------------
+    # -- for callers ------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> ServerState:
-        """How it stands."""
+        """The current state."""
         return self._state
 
     @property
     def calls_in_flight(self) -> int:
-        """Calls that wait for an answer."""
+        """Number of calls that wait for a response."""
         return self._calls_in_flight
 
     def is_specified(self, spec: ServerSpec) -> bool:
-        """Whether it connects by this very spec, secrets included."""
+        """Return whether the current spec equals this one, secret values included."""
         return spec.fingerprint() == self._fingerprint
 
     def respecify(self, spec: ServerSpec) -> None:
-        """Connect anew if the spec, secrets included, is another; calls in flight may end first."""
+        """Reconnect if the spec, secret values included, has changed; calls in flight may finish first."""
         if (fingerprint := spec.fingerprint()) == self._fingerprint:
             return
         self._spec, self._fingerprint = spec, fingerprint
         self._signals.respecified_at = self._context.clock.monotonic()
         self._signals.woken.set()
         if self._link is None and self._scope is not None:
-            self._scope.cancel()  # a try with the old spec
+            self._scope.cancel()  # cancels the attempt to connect with the old spec
         self._show(Phase.CONNECTING)
 
     async def call(
@@ -148,7 +148,7 @@ class Connection:
         """Call a tool.
 
         Raises:
-            McpError: see there.
+            McpError: `NotSent` or `Uncertain`; see `errors`.
         """
         if self._link is None or self._state.phase != Phase.READY:
             raise NotSent(f"not connected: {self._state.error or self._state.phase.lower()}")
@@ -164,13 +164,13 @@ class Connection:
             self._calls_in_flight -= 1
             self._signals.woken.set()
 
-    # -- the owner --------------------------------------------------------------------------------------------------
+    # -- the owner task ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep the server connected until cancelled."""
+        """Connect to the server, and reconnect when the connection ends, until cancelled."""
         history = plan.History()
         while True:
-            failure, served_seconds = await self._live()
+            failure, served_seconds = await self._connect_once()
             if failure is None:
                 history = plan.History()
                 continue
@@ -186,13 +186,13 @@ class Connection:
             if await self._is_respecified_within(pause.seconds):
                 history = plan.History()
 
-    async def _live(self) -> tuple[ConnectFailure | None, float]:
-        """Be connected once; return why that ended (None: the spec changed) and how long it was of use."""
+    async def _connect_once(self) -> tuple[ConnectFailure | None, float]:
+        """Run one connection; return why it ended (None: the spec changed) and for how many seconds it was READY."""
         self._signals, self._ready_at = _Signals(), None
         failure = None
         try:
             failure = await self._connect_and_serve(self._spec)
-        except Exception as error:  # noqa: BLE001  the owner of a connection outlives whatever happens in it
+        except Exception as error:  # noqa: BLE001  the owner task must survive any error of a connection
             _stop_if_cancelled()
             failure = self._failure_of(error)
         finally:
@@ -227,7 +227,7 @@ class Connection:
         self._show(Phase.READY, tools=tools, connects=self._state.connects + 1)
 
     async def _serve(self, link: Link, spec: ServerSpec) -> None:
-        """Stay until the connection is of no use, or not wanted, any more."""
+        """Serve calls until the connection fails or the spec changes."""
         clock, signals = self._context.clock, self._signals
         looked_at = clock.monotonic()
         while True:
@@ -258,7 +258,7 @@ class Connection:
         )
 
     async def _look(self, link: Link, spec: ServerSpec) -> ConnectFailure | None:
-        """List the tools and show them; return why that failed."""
+        """List the tools and update the state; return the failure, or None when listing succeeded."""
         try:
             tools = await self._list(link)
         except ConnectFailure as failure:
@@ -289,7 +289,7 @@ class Connection:
         return signals.respecified_at is not None
 
     def _failure_of(self, error: BaseException) -> ConnectFailure:
-        """Find the reason in whatever the library raised."""
+        """Convert an exception of the library to a failure."""
         match error:
             case ConnectFailure():
                 return error
@@ -301,7 +301,7 @@ class Connection:
                 return _Unexpected(foreign_text(f"{type(error).__name__}: {error}", self._spec.secrets()))
 
     def _show(self, phase: Phase, **changes: Any) -> None:
-        """Change the state, and tell if anybody would see it."""
+        """Update the state; log and call `on_change` if more than `retry_in_seconds` has changed."""
         changes = {"error": "", "retry_in_seconds": None, **changes}
         if phase != Phase.READY:
             changes["tools"] = ()
@@ -315,11 +315,11 @@ class Connection:
 
 
 def _stop_if_cancelled() -> None:
-    """Go on with a cancellation that an error on the way out has covered up."""
+    """Raise `CancelledError` again if another exception replaced it during cleanup."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 class _Unexpected(ConnectFailure):
-    """Not foreseen by us."""
+    """A failure from an exception that KubeChain does not map."""

@@ -1,4 +1,4 @@
-"""What a server says, made fit for a model: a tool's answer as text, a tool's description without secrets. Pure."""
+"""Converts results of tools to text for the model, and redacts descriptions of tools. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubechain.net.redaction import redacted
 
 
 def call_result(answer: Mapping[str, Any]) -> CallResult:
-    """Read a `CallToolResult`: its text; where there is none its structured content; what is no text is described."""
+    """Convert a `CallToolResult`: join its text, describe other blocks; without text, add the structured content."""
     blocks: Sequence[Mapping[str, Any]] = answer.get("content") or ()
     parts = [_block(block) for block in blocks]
     structured = answer.get("structuredContent")
@@ -46,14 +46,14 @@ def _resource(resource: Mapping[str, Any]) -> str:
 
 
 def _bytes(base64_text: Any) -> int:
-    """Return how many bytes a Base64 text stands for."""
+    """Return how many bytes a Base64 text encodes."""
     return len(base64_text.rstrip("=")) * 3 // 4 if isinstance(base64_text, str) else 0
 
 
 def redacted_tool(tool: ToolInfo, secrets: Iterable[SecretStr]) -> ToolInfo | None:
-    """Take secrets out of a tool's description and schema; None for a tool that has one in its name.
+    """Redact the description and the schema of a tool; return None if its name contains a secret.
 
-    Such a tool cannot be offered: under another name it cannot be called.
+    Such a tool cannot be offered, because the server does not know it by its redacted name.
     """
     secrets = tuple(secrets)
     if not secrets:

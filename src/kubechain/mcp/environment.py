@@ -1,11 +1,11 @@
-"""What a child process may know: which program is started, and with which variables.
+"""Determines the program and the environment variables of a child process.
 
-Pure but for the look at the file system that finds the program.
+Pure, except that `resolve` searches the file system for the program.
 
-The program is looked up on the manager's own PATH (and beside the manager's Python, where the tools of its virtual
-environment are), never on one from the spec: that one only holds for what the program starts itself. Of the manager's
-variables the child gets a short list without credentials. Names by which a loader or an interpreter runs other code
-than the command are refused.
+The program is looked up on the PATH of the manager and in the directory of the manager's Python, which contains the
+tools of its virtual environment. A PATH in the spec applies only to programs that the child starts. The child inherits
+a short list of the manager's variables, none of which holds credentials. The spec must not set variables that make a
+loader or an interpreter run code other than the command.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from kubechain.mcp.failures import ConnectFailure
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER")
-"""Of the manager's own variables; no proxies, since their addresses may hold passwords."""
+"""Variables that a child inherits from the manager. Proxy variables are not among them: they may hold passwords."""
 
 REFUSED_NAMES = frozenset(
     {"GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "LOCPATH"}
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def search_path(own: Mapping[str, str]) -> str:
-    """Where programs are looked up."""
+    """Return the PATH on which programs are looked up."""
     return os.pathsep.join(filter(None, (own.get("PATH", os.defpath), os.path.dirname(sys.executable))))
 
 
@@ -42,7 +42,7 @@ def resolve(command: str, own: Mapping[str, str]) -> str:
     """Return the absolute path of a program.
 
     Raises:
-        ConnectFailure: there is none; permanent.
+        ConnectFailure: The program was not found; permanent.
     """
     if not command or "\0" in command:
         raise ConnectFailure(f'command: not a program name: "{command[:256]!r}"', is_permanent=True)
@@ -52,14 +52,14 @@ def resolve(command: str, own: Mapping[str, str]) -> str:
 
 
 def child_environment(given: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Return all variables of a child.
+    """Return all environment variables of a child.
 
     Args:
-        given: From the spec.
-        own: The manager's.
+        given: Variables of the spec.
+        own: Variables of the manager.
 
     Raises:
-        ConnectFailure: a variable is refused; permanent. Its value is not shown.
+        ConnectFailure: A variable is refused; permanent. The message does not include its value.
     """
     for name, value in given.items():
         _check(name, value)

@@ -1,33 +1,35 @@
-"""What can go wrong with a tool call, sorted by what is known about its effect.
+"""Errors of a tool call, grouped by whether the tool may have run.
 
     McpError
-      NotSent      certainly not executed: safe to call again
-      Uncertain    sent, and it may have been executed: never to be repeated blindly
+      NotSent            the tool did not run: safe to call again
+      Uncertain          the call was sent and the tool may have run: do not repeat it automatically
+        ConnectionLost   the connection ended, or the response is invalid
+        TimedOut         no response in time
 
-Raised by `ConnectionManager.call` and caught by the controllers. Messages are short, the same for each try of the same
-failure, and hold no secret. A tool that says that it failed is no error here but a `CallResult` with `is_error`.
+`ConnectionManager.call` raises them. Messages are short, the same for each attempt that fails in the same way, and hold
+no secret. When a tool itself reports an error, the result is a `CallResult` with `is_error`.
 
-Whoever cancels a call gets `asyncio.CancelledError`, as everywhere; what it means for the effect is `Uncertain`.
+A cancelled call raises `asyncio.CancelledError`. Treat it as `Uncertain`: the tool may have run.
 """
 
 from __future__ import annotations
 
 
 class McpError(Exception):
-    """Base of what `ConnectionManager.call` raises."""
+    """Base class of the errors of `ConnectionManager.call`."""
 
 
 class NotSent(McpError):
-    """The call was certainly not executed: no connection, no such tool, or refused before execution."""
+    """The tool did not run: there is no connection, no such tool, or the call was refused before it ran."""
 
 
 class Uncertain(McpError):
-    """The call was sent and its outcome is not known: it may have been executed."""
+    """The call was sent and its outcome is unknown: the tool may have run."""
 
 
 class ConnectionLost(Uncertain):
-    """The connection ended, or its answer was no answer, while the call was in flight."""
+    """The connection ended while the call was in flight, or the response is invalid."""
 
 
 class TimedOut(Uncertain):
-    """No answer came in time; the server was told to stop."""
+    """No response arrived in time; the server was asked to cancel the call."""

@@ -1,7 +1,7 @@
-"""Why a connection cannot be made or did not last, as one exception type, and how a server's text gets into it.
+"""The exception for a connection that cannot be opened or that ended, and redaction of server text for its message.
 
-Raised by the transports; the owner of the connection shows it in `ServerState.error`. What callers of tools get is in
-`errors`.
+The transports raise it. The owner task of the connection puts its message into `ServerState.error`. The errors of tool
+calls are in `errors`.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from pydantic import SecretStr
 from kubechain.net import foreign
 from kubechain.net.redaction import redacted
 
-_LOOKED_AT_CHARACTERS = 64 * 1024
-"""Of a text that ends as one line; a server's error message may be as long as a message."""
+_READ_CHARACTERS = 64 * 1024
+"""How much of a text `foreign_text` reads; an error message may be as long as `Limits.message_bytes`."""
 
 
 class ConnectFailure(Exception):
-    """A connection could not be made, or ended.
+    """A connection could not be opened, or it ended.
 
     Attributes:
-        kind: The same for each try of the same failure, where the message may hold words that vary.
-        is_permanent: Only a change of the spec or a repair of the server can help.
+        kind: Identifies the failure; the same for each attempt, even if the message varies.
+        is_permanent: The failure lasts until the spec is changed or the server is repaired.
     """
 
     def __init__(self, message: str, *, kind: str = "", is_permanent: bool = False) -> None:
-        """Create a failure; without a kind, the message is the kind."""
+        """Create a failure; the kind defaults to the message."""
         super().__init__(message)
         self.kind = kind or message
         self.is_permanent = is_permanent
 
 
 def foreign_text(text: str, secrets: Iterable[SecretStr]) -> str:
-    """Make what a server wrote fit for a status or a log: on one line, truncated, without the secrets it was given."""
-    return foreign.one_line(redacted(text[:_LOOKED_AT_CHARACTERS], secrets))
+    """Prepare text of a server for a status or a log: redact the secrets, put it on one line, truncate it."""
+    return foreign.one_line(redacted(text[:_READ_CHARACTERS], secrets))

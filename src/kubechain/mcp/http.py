@@ -1,8 +1,8 @@
-"""HTTP to MCP servers: what may be asked for, how much may come back, and what a failed request means.
+"""The HTTP client for MCP servers: validates URLs and headers, limits response sizes, classifies failed requests.
 
-The MCP library gets this client. The library ends the whole connection when one POST fails,
-and knows no difference between a request that never left and one whose answer was lost. So failures are told to it
-here as JSON-RPC errors of that one request, with codes of our own (`NOT_SENT`, `LOST`).
+The MCP library uses this client. By itself, the library ends the whole connection when one POST fails, and does not
+distinguish a request that was not sent from one whose response was lost. The client therefore returns each failure to
+the library as a JSON-RPC error of that one request, with its own codes (`NOT_SENT`, `LOST`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from kubechain.net.failures import BROKEN, cause
 from kubechain.net.resolution import Lookup, system_lookup
 
 NOT_SENT = -31101
-"""The request certainly had no effect: no connection, or refused by the server before any work."""
+"""The request had no effect: there was no connection, or the server refused the request before execution."""
 LOST = -31102
-"""The request was sent and its answer did not come, or was none."""
+"""The request was sent, and there was no response or an invalid one."""
 TOO_LARGE = -31103
-"""The request was answered, and the answer is over the limit."""
+"""The response exceeds the size limit."""
 
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 
 idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
-"""Set by whoever makes a call; the library sends each message in the context of its maker."""
+"""Set by `SdkLink.call`; the library sends each message in the context of the task that created it."""
 
 _REFUSED_HEADERS = frozenset(
     {
@@ -49,14 +49,15 @@ _REFUSED_HEADERS = frozenset(
     | {"mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"}
     | {"te", "trailer", "transfer-encoding", "upgrade"}
 )
-"""The protocol's own."""
+"""Headers that the protocol sets itself."""
 
 
 def check_url(url: str) -> None:
-    """Refuse what cannot be an address of a server.
+    """Refuse a URL that cannot be the address of a server.
 
     Raises:
-        ConnectFailure: permanent. Of the address at most the host is shown, since the rest may hold a secret.
+        ConnectFailure: The URL is refused; permanent. The message includes at most the host, because other parts of the
+            URL may hold a secret.
     """
     try:
         parts = urlsplit(url)
@@ -76,10 +77,10 @@ def check_url(url: str) -> None:
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers if they can be sent.
+    """Return the headers if all of them can be sent.
 
     Raises:
-        ConnectFailure: one cannot; permanent. Its value is not shown.
+        ConnectFailure: A header cannot be sent; permanent. The message does not include its value.
     """
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
@@ -99,17 +100,19 @@ def http_client(
     on_failure: Callable[[str], None],
     lookup: Lookup = system_lookup,
 ) -> httpx2.AsyncClient:
-    """Make the client of one connection. It connects to what `NOT_METADATA` allows, and uses no proxy.
+    """Create the client of one connection. It connects to addresses that `NOT_METADATA` allows, and uses no proxy.
 
     Args:
-        headers: From the spec, to go with each request.
-        message_bytes: A longer body is cut off with an error; streams of events count per event, in the library.
-        answers_in_body: A POST is answered in its own response (streamable HTTP), not elsewhere (the older SSE).
-        on_failure: Told why a request failed on its way.
-        lookup: Resolver; the system's own by default.
+        headers: Headers of the spec, sent with each request.
+        message_bytes: Maximum size of a body; a longer one ends with an error. In an event stream, the library applies
+            the limit to each event.
+        answers_in_body: Whether the response to a POST carries the result (streamable HTTP) or a separate event stream
+            does (the older SSE transport).
+        on_failure: Called with the reason when a request fails.
+        lookup: Resolver; by default the system's resolver.
     """
     return httpx2.AsyncClient(
-        # Not compressed: a limit on what comes says nothing about what it unfolds to.
+        # No compression: a limit on the compressed size does not bound the decompressed size.
         headers={"Accept-Encoding": "identity", **checked_headers(headers)},
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, write=WRITE_SECONDS),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -123,7 +126,7 @@ def http_client(
 
 
 class FailuresAsAnswers(httpx2.AsyncBaseTransport):
-    """Performs requests; turns failures of a POST into JSON-RPC errors."""
+    """A transport that converts failures of a POST to JSON-RPC errors."""
 
     def __init__(
         self,
@@ -140,7 +143,7 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
         self._on_failure = on_failure
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Called by the HTTP library."""
+        """Send a request; convert its failure if it is a POST."""
         if request.method != "POST":
             return await self._performed(request)
         if (key := idempotency_key.get()) is not None:
@@ -151,7 +154,7 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
             return self._failed(request, NOT_SENT, f"not reached: {reason(error)}")
         except httpx2.TransportError as error:
             return self._failed(request, LOST, f"no answer: {reason(error)}")
-        return await self._judge(request, response) if self._answers_in_body else self._noted(response)
+        return await self._checked(request, response) if self._answers_in_body else self._reported(response)
 
     async def _performed(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -159,16 +162,16 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
         except AddressNotAllowed as error:
             raise httpx2.ConnectError(str(error)) from error
 
-    def _noted(self, response: httpx2.Response) -> httpx2.Response:
+    def _reported(self, response: httpx2.Response) -> httpx2.Response:
         if response.is_error:
             self._on_failure(f"HTTP {response.status_code}")
         return response
 
     async def aclose(self) -> None:
-        """Called by the HTTP library."""
+        """Close the wrapped transport."""
         await self._inner.aclose()
 
-    async def _judge(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    async def _checked(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         match response.status_code:
             case 202 if not _is_request(request):
@@ -184,7 +187,7 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
                 return self._bounded(response)
 
     async def _refused(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-        """Keep a JSON-RPC error as it is; put our own in the place of anything else."""
+        """Pass a JSON-RPC error on unchanged; replace any other error response by a JSON-RPC error of this client."""
         try:
             body = await self._read(response)
         except httpx2.TransportError:
@@ -226,7 +229,7 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that ends with an error of the kind that the MCP library understands: this message only is lost."""
+    """A body with a size limit. Its errors make the MCP library fail this message only, and not the connection."""
 
     def __init__(self, inner: httpx2.AsyncByteStream, limit_bytes: int) -> None:
         self._inner = inner
@@ -248,7 +251,7 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 async def _plain(response: httpx2.Response) -> httpx2.Response:
-    """Refuse what is compressed although it was not asked for."""
+    """Refuse a compressed response; the request did not ask for compression."""
     if response.headers.get("content-encoding", "identity") != "identity":
         await response.aclose()
         raise httpx2.RemoteProtocolError("compressed")
@@ -283,7 +286,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def reason(error: Exception) -> str:
-    """Say what went wrong in words that do not vary and hold no address."""
+    """Describe an error with the same text for each attempt, without addresses."""
     match error:
         case httpx2.ConnectError(__cause__=AddressNotAllowed() as refusal):
             return str(refusal)

@@ -1,10 +1,10 @@
-"""The first thing that runs in a child process: ties its life to the manager's, hides secrets, becomes the server.
+"""A script that runs first in a child process: limits the process, then executes the server in its place.
 
-Started by `process` as `python -I -S launcher.py <pid of the manager> <hidden paths> <program> <argv[0]> <argv[1]> …`.
-A script on its own: it must import nothing of KubeChain, and start fast.
+It makes the kernel kill the process when the manager dies, and hides directories with secrets. Command line:
+`python -I -S launcher.py <pid of the manager> <hidden paths> <program> <argv[0]> <argv[1]> …`. The script must not
+import other modules of KubeChain, and must start fast.
 
-A process that is forked and told so in the fork itself would be simpler, but running Python between fork and exec is
-not safe in a process with threads.
+A `preexec_fn` would be simpler, but running Python code between fork and exec is not safe in a process with threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 LIKELY_OOM_VICTIM = "500"
-"""Of 1000: when memory runs out, a server goes before the manager does."""
+"""Value of `oom_score_adj`, up to 1000: when memory runs out, the kernel kills a server before the manager."""
 
 CANNOT_RUN = 126
 
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
 
 def tie_to(parent: int) -> None:
-    """Die with the manager; gain no rights through setuid programs; be the first to go when memory is short."""
+    """Make the kernel kill this process with its parent, ignore setuid bits, and prefer it as an OOM victim."""
     import ctypes
 
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked to be told
+    if os.getppid() != parent:  # the parent died before PR_SET_PDEATHSIG was set
         os._exit(0)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(LIKELY_OOM_VICTIM)
 
 
 def hide(paths: list[str]) -> None:
-    """Give up the right to read these folders, and to look into processes outside (Landlock, Linux 5.13 and newer).
+    """Deny this process read access to directories and tracing of outside processes (Landlock, Linux 5.13 and newer).
 
-    A server runs as the manager's user, so file modes alone would let it read the manager's service account token.
-    Landlock knows no exceptions inside what it allows: everything beside the way to a hidden folder is allowed. A
-    kernel without it leaves things as they are.
+    A server runs as the same user as the manager, so file modes do not prevent it from reading the service account
+    token of the manager. Landlock rules only allow access and cannot exclude a subdirectory. The rules therefore allow
+    the siblings of the hidden directories and the siblings of their parents. A kernel without Landlock hides nothing.
     """
     import ctypes
 
@@ -70,21 +70,21 @@ def hide(paths: list[str]) -> None:
 
 
 def allowed_beside(hidden: set[str]) -> list[str]:
-    """Return the highest paths that together hold everything but the hidden ones."""
+    """Return the smallest set of paths that covers everything except the hidden paths."""
     if not hidden:
         return ["/"]
     ways = {parent for path in hidden for parent in parents_of(path)}
     allowed: list[str] = []
     for way in ways:
         with contextlib.suppress(OSError), os.scandir(way) as entries:
-            # A link leads to a path that is judged by itself.
+            # Landlock checks the target of a symbolic link, so the link itself needs no rule.
             beside = [entry.path for entry in entries if not entry.is_symlink()]
             allowed += [path for path in beside if path not in ways and path not in hidden]
     return allowed
 
 
 def parents_of(path: str) -> list[str]:
-    """Return every folder above a path."""
+    """Return every parent directory of a path."""
     parents: list[str] = []
     while path != "/":
         path = os.path.dirname(path)
@@ -93,7 +93,7 @@ def parents_of(path: str) -> list[str]:
 
 
 def allow(syscall: Callable[..., int], ruleset: int, path: str) -> None:
-    """Let files below a path be read."""
+    """Allow this process to read the files below a path."""
     import ctypes
     import struct
 
@@ -107,14 +107,14 @@ def allow(syscall: Callable[..., int], ruleset: int, path: str) -> None:
 
 
 def main(parent: int, hidden: str, program: str, argv: list[str]) -> None:
-    """Become the server."""
+    """Limit this process, then execute the server in its place."""
     if sys.platform == "linux":
         tie_to(parent)
         hide([path for path in hidden.split(os.pathsep) if path])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of a server's memory holds its secrets
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec hands that on
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain the secrets of the server
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores SIGPIPE, and exec would keep it ignored
     try:
-        os.execv(program, argv)  # noqa: S606  that no shell is involved is the point
+        os.execv(program, argv)  # noqa: S606  without a shell on purpose
     except OSError as error:
         sys.stderr.write(f"{os.path.basename(program)}: {error.strerror}\n")
         os._exit(CANNOT_RUN)

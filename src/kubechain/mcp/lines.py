@@ -1,43 +1,40 @@
-"""Cuts a stream of bytes into lines without ever holding more than one line of bounded length.
-
-Pure.
-"""
+"""Splits a stream of bytes into lines, and buffers at most one line of bounded length. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 HEAD_BYTES = 256
-"""Kept of a line that is too long: where JSON-RPC writers put the id."""
+"""How much is kept of a line that is too long; JSON-RPC writers put the id near the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """Stands for a line over the limit; it comes as soon as the limit is passed, the rest is thrown away.
+    """Replaces a line over the limit; returned as soon as the limit is exceeded. The rest of the line is discarded.
 
     Attributes:
-        head: Its first bytes.
+        head: First bytes of the line.
     """
 
     head: bytes
 
 
 class LineSplitter:
-    """Lines out of chunks.
+    """Splits chunks into lines.
 
     Attributes:
-        is_skipping: The rest of a line that was too long is being thrown away.
+        is_skipping: Whether the rest of a line over the limit is being discarded.
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        """Create an empty splitter; a line may have `limit_bytes` bytes, its end not counted."""
+        """Create an empty splitter; `limit_bytes` is the maximum length of a line, without its line break."""
         self._limit = limit_bytes
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self.is_skipping = False
 
     def feed(self, chunk: bytes) -> list[bytes | TooLong]:
-        """Take a chunk, return the lines that it completes, without their ends."""
+        """Add a chunk; return the lines that it completes, without their line breaks."""
         *ends, rest = chunk.split(b"\n")
         lines: list[bytes | TooLong] = []
         for end in ends:

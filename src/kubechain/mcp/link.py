@@ -1,6 +1,6 @@
-"""The seam between the owner of a connection and the MCP library: what a live connection can do, what it reports.
+"""Protocols between the owner task of a connection and the MCP library.
 
-`sdk` is the real one; tests of the owner bring their own.
+`sdk` implements them with the library; tests of the owner task implement fakes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from kubechain.mcp.warden import Warden
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a listing of tools.
+    """One page of a list of tools.
 
     Attributes:
-        cursor: Asks for the next part; None: this was the last.
+        cursor: Cursor of the next page; None on the last page.
     """
 
     tools: Sequence[ToolInfo]
@@ -28,50 +28,50 @@ class Page:
 
 
 class Link(Protocol):
-    """A live connection."""
+    """An open connection to a server."""
 
     async def list_tools(self, cursor: str | None) -> Page:
-        """Ask for a part of the tools.
+        """Request one page of the tools.
 
         Raises:
-            ConnectFailure: no answer, or none that can be used.
+            ConnectFailure: The request failed, or the response is invalid.
         """
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
-        """Call a tool, once. When cancelled, the server is told to stop.
+        """Call a tool once. On cancellation, ask the server to cancel the call.
 
         Raises:
-            McpError: see there.
+            McpError: `NotSent` or `Uncertain`; see `errors`.
         """
         ...
 
 
 class Observer(Protocol):
-    """Whoever wants to know how a connection fares. Synchronous; never raises."""
+    """Receives the events of a connection. Its methods are synchronous and must not raise."""
 
     def ended(self, failure: ConnectFailure) -> None:
-        """The connection is of no use any more."""
+        """Report that the connection has ended."""
         ...
 
     def tools_changed(self) -> None:
-        """The server says that its tools have changed."""
+        """Report that the server announced a change of its tools."""
         ...
 
     def suspect(self) -> None:
-        """Something failed that may mean the end of the connection: worth a look."""
+        """Report an error after which the connection may be broken, so that the owner task probes the server."""
         ...
 
 
 class Connector(Protocol):
-    """Makes connections."""
+    """Opens connections."""
 
     def __call__(
         self, key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
     ) -> AbstractAsyncContextManager[Link]:
-        """Connect, hand out the connection, and end it; all in the task of whoever enters.
+        """Return a context manager that opens the connection on entry and closes it on exit, in the same task.
 
         Raises:
-            ConnectFailure: alone or in exception groups.
+            ConnectFailure: The connection failed; raised directly or inside an exception group.
         """
         ...

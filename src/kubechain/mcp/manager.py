@@ -1,4 +1,4 @@
-"""Connections by server, calls to their tools, all ended together: what other packages use of this one."""
+"""The entry point for other packages: manages one connection per server and calls tools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEFAULT_LIMITS = Limits()
 
 
 class _LoopClock:
-    """The event loop's time."""
+    """A clock on the time of the event loop."""
 
     def __init__(self) -> None:
         self.random = random.Random()  # noqa: S311  jitter, not secrets
@@ -33,14 +33,14 @@ class _LoopClock:
 async def _connect_with_library(
     key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
 ) -> AsyncGenerator[Link]:
-    # Most of a second and 70 MB: paid by those who use MCP, when they first do, beside the event loop.
+    # The import takes most of a second and 70 MB. Do it in a thread, when the first server connects.
     sdk = await asyncio.to_thread(importlib.import_module, "kubechain.mcp.sdk")
     async with sdk.connect(key, spec, limits=limits, warden=warden, observer=observer) as link:
         yield link
 
 
 class ConnectionManager:
-    """Connections to MCP servers. Everything but `run`, `remove` and `call` returns at once."""
+    """Connections to MCP servers. All methods except `run`, `remove` and `call` return immediately."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class ConnectionManager:
         """Create a manager without connections.
 
         Args:
-            on_change: Called in the event loop whenever a server's state has changed; must not block or raise.
-            limits: Bounds for every connection.
-            clock: Time and jitter; None: the event loop's time.
-            connector: Takes the place of the MCP library in tests.
+            on_change: Called in the event loop when the state of a server has changed; must not block or raise.
+            limits: Limits for the manager and each connection.
+            clock: Source of time and jitter; None: the time of the event loop.
+            connector: Opens connections; tests replace it to run without the MCP library.
         """
         self._context = ConnectionContext(limits, clock or _LoopClock(), connector, on_change)
         self._connections: dict[ServerKey, Connection] = {}
@@ -64,7 +64,7 @@ class ConnectionManager:
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Own all connections until cancelled; then end them, and every child process."""
+        """Run the owner tasks of all connections until cancelled; then close the connections and stop the children."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -76,7 +76,7 @@ class ConnectionManager:
             self._context.warden.close()
 
     def ensure(self, key: ServerKey, spec: ServerSpec) -> ServerState:
-        """Have a server connected, in this way; return how that stands. Connects anew when the spec is another."""
+        """Connect to a server, or reconnect if its spec has changed, in the background; return the current state."""
         if (connection := self._connections.get(key)) is None:
             connection = self._connections[key] = Connection(key, spec, self._context)
             self._start(key)
@@ -85,17 +85,17 @@ class ConnectionManager:
         return connection.state
 
     def is_specified(self, key: ServerKey, spec: ServerSpec) -> bool:
-        """Return whether a server was ensured with this very spec, secrets included."""
+        """Return whether the current spec of a server equals this one, secret values included."""
         connection = self._connections.get(key)
         return connection is not None and connection.is_specified(spec)
 
     def state(self, key: ServerKey) -> ServerState | None:
-        """Return how a server stands; None: it was never ensured, or was removed."""
+        """Return the state of a server; None if `ensure` was not called for it or it was removed."""
         connection = self._connections.get(key)
         return None if connection is None else connection.state
 
     async def remove(self, key: ServerKey) -> None:
-        """End a connection, and its child process with all that it started. Idempotent."""
+        """Close a connection, and stop its child process with all processes that it started. Idempotent."""
         self._connections.pop(key, None)
         if (owner := self._owners.pop(key, None)) is not None:
             owner.cancel()
@@ -110,26 +110,26 @@ class ConnectionManager:
         timeout_seconds: float,
         meta: Mapping[str, Any],
     ) -> CallResult:
-        """Call a tool of a server, once; nothing is ever repeated here.
+        """Call a tool of a server once, without retries.
 
         Args:
             key: The server.
-            tool: Its name for the tool.
-            arguments: As the tool's schema wants them; not checked here.
-            timeout_seconds: After it the server is told to stop.
-            meta: Goes into the request's `_meta`: the idempotency key, the trace context. The idempotency key is sent
-                as a header too, over HTTP.
+            tool: Name of the tool on that server.
+            arguments: Arguments that match the schema of the tool; not validated here.
+            timeout_seconds: When it expires, the server is asked to cancel the call.
+            meta: Contents of `_meta` in the request: the idempotency key and the trace context. Over HTTP, the
+                idempotency key is also sent as a header.
 
         Raises:
-            NotSent: certainly not executed.
-            Uncertain: it may have been executed.
+            NotSent: The tool did not run.
+            Uncertain: The tool may have run.
         """
         if (connection := self._connections.get(key)) is None:
             raise NotSent(f'unknown MCP server "{key}"')
         return await connection.call(tool, arguments, timeout_seconds=timeout_seconds, meta=meta)
 
     def statistics(self) -> Statistics:
-        """Return what there is at the moment."""
+        """Return the current number of servers, children and calls."""
         connections = self._connections.values()
         return Statistics(
             servers=Counter(connection.state.phase for connection in connections),

@@ -1,7 +1,4 @@
-"""The plain values that go in and out of this package: what a server is, what it offers, how it is.
-
-No I/O, no MCP library.
-"""
+"""The data types of this package: specs, states, tools and call results. No I/O, no imports of the MCP library."""
 
 from __future__ import annotations
 
@@ -19,12 +16,12 @@ Transport = Literal["stdio", "sse", "http"]
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """Which server: two tenants may use one name, and one name may be deleted and made anew.
+    """Identity of a server. Two namespaces may use the same name, and a deleted name may be reused.
 
     Attributes:
-        namespace: Of the MCPServer object.
-        uid: Of the MCPServer object.
-        name: For people only; no part of the identity.
+        namespace: Namespace of the MCPServer object.
+        uid: Uid of the MCPServer object.
+        name: Name for logs; not part of the identity.
     """
 
     namespace: str
@@ -32,24 +29,25 @@ class ServerKey:
     name: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        """How logs show it."""
+        """Return the form for logs: `namespace/name`."""
         return f"{self.namespace}/{self.name or self.uid}"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """How to reach a server, with every secret resolved.
+    """How to connect to a server, with all secrets resolved.
 
     Attributes:
-        transport: A child process (`stdio`), streamable HTTP (`http`) or the older HTTP with events (`sse`).
-        command: Program, for stdio; looked up on the manager's own PATH.
-        args: Its arguments; no shell is involved.
-        env: Its variables, on top of a short list of the manager's own.
-        url: Address, for http and sse.
-        headers: That go with each request, for http and sse.
-        include: Only these tools are offered; None: all of them.
-        exclude: These tools are not offered.
-        confidential: Those of the values above that come from Secrets: some tools repeat what they were given.
+        transport: A child process (`stdio`), streamable HTTP (`http`) or the older HTTP with event streams (`sse`).
+        command: Program, for stdio; looked up on the PATH of the manager.
+        args: Arguments of the program; not interpreted by a shell.
+        env: Environment variables, in addition to those in `environment.INHERITED`.
+        url: URL, for http and sse.
+        headers: Headers of each request, for http and sse.
+        include: The only tools that are offered; None: all tools.
+        exclude: Tools that are not offered.
+        confidential: The values above that come from Secrets. They are redacted in tools and results, because some
+            tools echo their configuration.
     """
 
     transport: Transport
@@ -63,7 +61,7 @@ class ServerSpec:
     confidential: tuple[SecretStr, ...] = ()
 
     def fingerprint(self) -> str:
-        """A digest of everything, secret values included; equal specs have equal fingerprints."""
+        """Return a digest of all fields except `confidential`, secret values included."""
         parts = (
             self.transport,
             self.command,
@@ -77,17 +75,17 @@ class ServerSpec:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def secrets(self) -> tuple[SecretStr, ...]:
-        """The values that must never be shown in a status or a log, wherever they come from."""
+        """Return all values that must not appear in a status or a log, whether or not they come from Secrets."""
         return (*self.env.values(), *self.headers.values())
 
 
 @dataclass(frozen=True, slots=True)
 class ToolInfo:
-    """A tool that a server offers, in the server's own words.
+    """A tool as the server describes it.
 
     Attributes:
-        read_only: The server says that it changes nothing. Untrusted.
-        idempotent: The server says that it may be repeated. Untrusted.
+        read_only: The server claims that the tool changes nothing. Untrusted.
+        idempotent: The server claims that repeating a call is safe. Untrusted.
     """
 
     name: str
@@ -98,25 +96,26 @@ class ToolInfo:
 
 
 class Phase(StrEnum):
-    """Where a connection stands."""
+    """Phase of a connection."""
 
     CONNECTING = "Connecting"
     READY = "Ready"
     BACKOFF = "Backoff"
-    """Lost or not reached; will be tried again within seconds."""
+    """The connection failed or ended; the next attempt follows within seconds."""
     FAILED = "Failed"
-    """Cannot work until the spec changes or the server is repaired; tried again every few minutes."""
+    """Fails until the spec is changed or the server is repaired; retried every few minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """How a connection stands now.
+    """Current state of a connection.
 
     Attributes:
-        tools: What the server offers, after include and exclude; empty unless READY.
-        error: Why it is not READY; short, the same for each try of the same failure, without secrets.
-        connects: How many times it became READY since it was first ensured.
-        retry_in_seconds: The pause before the next try, as decided when this phase began; None when none is planned.
+        tools: Tools of the server after `include` and `exclude`; empty unless READY.
+        error: Why the connection is not READY; short, the same for each attempt that fails in the same way, without
+            secrets.
+        connects: How many times the connection became READY.
+        retry_in_seconds: Delay from the start of this phase to the next attempt; None when no attempt is scheduled.
     """
 
     phase: Phase
@@ -128,11 +127,12 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What a tool answered, as text for the model.
+    """Result of a tool call, as text for the model.
 
     Attributes:
-        content: Text blocks joined; other blocks described; structured content as JSON where there is no text.
-        is_error: The tool says that it failed: an answer like any other.
+        content: Joined text blocks, descriptions of other blocks, and without text blocks the structured content as
+            JSON.
+        is_error: The tool reported an error. The call itself succeeded.
     """
 
     content: str
@@ -141,23 +141,23 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that keep one server from harming the manager or its neighbours.
+    """Limits that prevent one server from harming the manager or other servers.
 
     Attributes:
-        children: Child processes per manager; each takes 30 to 100 MB of its own.
-        connect_seconds: From the start of a try to the list of tools.
-        probe_seconds: Between two looks at an idle connection.
-        probe_timeout_seconds: For the answer to such a look, and for any listing of tools.
-        drain_seconds: How long calls in flight may go on over a connection whose spec has changed.
-        stop_grace_seconds: For a child to end by itself after its input closed, and again after SIGTERM.
-        retry_first_seconds: First pause after a failure; doubles each time.
-        retry_most_seconds: Longest such pause; also how long a connection must last to count as recovered.
-        retry_failed_seconds: Pause after a failure that only a change can repair.
-        message_bytes: One message of a server: a line of a child's output, a body or an event over HTTP.
-        noise_bytes: Output of a child that is no message, between two messages.
-        pages: Of one listing of tools.
-        tools: That one server may offer.
-        listing_bytes: Names, descriptions and schemas of one server's tools together.
+        children: Maximum number of child processes per manager; each needs 30 to 100 MB.
+        connect_seconds: Timeout of an attempt to connect, from its start until the tools are listed.
+        probe_seconds: Interval between two probes of an idle connection.
+        probe_timeout_seconds: Timeout of a probe, and of every request for the list of tools.
+        drain_seconds: How long calls in flight may continue after the spec has changed.
+        stop_grace_seconds: How long a child may take to exit after its stdin is closed, and again after SIGTERM.
+        retry_first_seconds: Delay after the first failure; doubles with each further failure.
+        retry_most_seconds: Maximum delay. A connection that was READY for this long resets the delay.
+        retry_failed_seconds: Delay after a permanent failure.
+        message_bytes: Maximum size of one message: a line of stdout, an HTTP body or an event.
+        noise_bytes: Maximum output of a child between two messages that is not a message.
+        pages: Maximum number of pages in a list of tools.
+        tools: Maximum number of tools per server.
+        listing_bytes: Maximum total size of the names, descriptions and schemas of a server's tools.
     """
 
     children: int = 32
@@ -178,13 +178,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a manager holds at the moment.
+    """Counters of a manager.
 
     Attributes:
-        servers: By phase.
-        children: Child processes, those that are just ending included.
-        calls_in_flight: Over all connections.
-        connects: Times that any connection became READY.
+        servers: Number of servers by phase.
+        children: Number of child processes, including those that are stopping.
+        calls_in_flight: Number of calls in flight on all connections.
+        connects: How many times any connection became READY.
     """
 
     servers: Mapping[Phase, int]

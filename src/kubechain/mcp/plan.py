@@ -1,4 +1,4 @@
-"""What the owner of a connection does next. Pure: facts in, a step out; no clock, no waiting, no library."""
+"""Decides the next step of the owner task of a connection. Pure: no clock, no I/O, no MCP library."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from kubechain.mcp.model import Limits, Phase, ServerSpec, ToolInfo
 from kubechain.net.backoff import EQUAL_JITTER, Backoff
 
 RELIST_SECONDS = 0.2
-"""Between two listings at least, however often a server says that its tools have changed."""
+"""Minimum interval between two listings, no matter how often a server announces changes of its tools."""
 
 _TOOL_NAME_CHARACTERS = 256
-"""As much as the status of an MCPServer holds."""
+"""Maximum length of a tool name in the status of an MCPServer."""
 
 
-# -- a connection in service ---------------------------------------------------------------------------------------
+# -- an open connection --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is known of a connection in service.
+    """Facts about an open connection.
 
     Attributes:
-        failure: Why it is of no use any more.
-        is_respecified: Its spec is no longer the one it was made for.
-        has_changed_tools: The server said so, and nobody has looked.
-        is_suspect: Something failed, and nobody has looked.
-        looked_seconds_ago: Since the tools were last listed, or listing was last put off.
-        respecified_seconds_ago: Since the spec changed.
-        calls_in_flight: That would be lost with the connection.
+        failure: Why the connection has ended; None while it is open.
+        is_respecified: The spec has changed since the connection was opened.
+        has_changed_tools: The server has announced a change of its tools since they were last listed.
+        is_suspect: An error since the last listing suggests that the connection is broken.
+        looked_seconds_ago: Time since the tools were last listed.
+        respecified_seconds_ago: Time since the spec changed.
+        calls_in_flight: Number of calls that closing the connection would interrupt.
     """
 
     failure: ConnectFailure | None = None
@@ -44,23 +44,23 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Leave the connection."""
+    """Close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """List the tools: to know them, and to see whether the server still answers."""
+    """List the tools. This updates them, and probes whether the server still responds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing until something happens, or so many seconds have passed."""
+    """Wait for the next event, for at most `seconds`."""
 
     seconds: float
 
 
 def in_service(service: Service, limits: Limits) -> Close | Look | Wait:
-    """Decide what to do with a connection in service."""
+    """Decide the next step for an open connection."""
     if service.failure is not None:
         return Close()
     if service.is_respecified:
@@ -72,7 +72,7 @@ def in_service(service: Service, limits: Limits) -> Close | Look | Wait:
 
 
 def is_fatal(failure: ConnectFailure | None, *, calls_in_flight: int) -> bool:
-    """Say whether a failed look ends the connection: not while calls run, for a busy server may answer nothing else."""
+    """Return whether a failed probe ends the connection. During a call it does not: a busy server may not reply."""
     return failure is not None and calls_in_flight == 0
 
 
@@ -81,12 +81,12 @@ def is_fatal(failure: ConnectFailure | None, *, calls_in_flight: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The failures in a row.
+    """Consecutive failures of a server.
 
     Attributes:
-        failure_count: Since the last connection that lasted.
-        kind: Of the latest.
-        message: As it was first put, for as long as the kind stays the same: what is shown does not flicker.
+        failure_count: Failures since the last connection that recovered (see `Limits.retry_most_seconds`).
+        kind: Kind of the latest failure.
+        message: Message of the first consecutive failure of this kind, so that the displayed error does not change.
     """
 
     failure_count: int = 0
@@ -96,7 +96,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait before the next try, and show why."""
+    """The delay before the next attempt, with the phase and the error to display."""
 
     phase: Phase
     error: str
@@ -106,14 +106,14 @@ class Pause:
 def after_failure(
     history: History, failure: ConnectFailure, *, served_seconds: float, limits: Limits, chance: float
 ) -> tuple[History, Pause]:
-    """Decide how long to wait.
+    """Compute the delay before the next attempt.
 
     Args:
         history: The failures before this one.
-        failure: The latest.
-        served_seconds: How long the connection was of use.
-        limits: The bounds of the pause.
-        chance: From 0 to 1, so that many connections do not come back at once.
+        failure: The latest failure.
+        served_seconds: How long the connection was READY.
+        limits: Bounds of the delay.
+        chance: Random number from 0 to 1, for jitter.
     """
     if served_seconds >= limits.retry_most_seconds:
         history = History()
@@ -132,7 +132,7 @@ def after_failure(
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The pages of a listing, so far."""
+    """The pages of a list of tools that were received so far."""
 
     tools: tuple[ToolInfo, ...] = ()
     cursors: frozenset[str] = frozenset()
@@ -140,10 +140,10 @@ class Listing:
     byte_count: int = 0
 
     def add(self, tools: Sequence[ToolInfo], cursor: str | None, limits: Limits) -> Listing:
-        """Take a page.
+        """Add a page.
 
         Raises:
-            ConnectFailure: the listing does not end, or is too large.
+            ConnectFailure: The list repeats a cursor or exceeds a limit.
         """
         if cursor is not None and cursor in self.cursors:
             raise ConnectFailure("tools/list: the server repeats a cursor")
@@ -164,7 +164,7 @@ class Listing:
 
 
 def offered(tools: Iterable[ToolInfo], spec: ServerSpec) -> tuple[ToolInfo, ...]:
-    """Return the tools that agents may use: of two with one name the first, in the server's order."""
+    """Return the tools that agents may use, in the order of the server; of tools with the same name, the first."""
     chosen: dict[str, ToolInfo] = {}
     for tool in tools:
         is_usable = 0 < len(tool.name) <= _TOOL_NAME_CHARACTERS and tool.name not in spec.exclude

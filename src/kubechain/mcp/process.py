@@ -1,7 +1,7 @@
-"""A child process with pipes, in a process group of its own that is ended as a whole.
+"""A child process with pipes, in its own process group; stopping it stops the whole group.
 
-It knows nothing of messages. Children are started without a shell and without the event loop's own subprocess
-machinery: that one starts a thread for each child, and waits for the pipes' end when a grandchild holds them.
+This module does not parse messages. It starts children without a shell. It does not use the subprocess support of
+asyncio, which starts a thread for each child, and which waits for EOF on pipes that a grandchild may keep open.
 """
 
 from __future__ import annotations
@@ -23,48 +23,48 @@ from kubechain.mcp.warden import Warden
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 HIDDEN_FOLDERS = ("/var/run/secrets",)
-"""Where a pod finds the token of its service account; a server must not speak to the cluster in the manager's name."""
+"""Directory of the service account token; with it, a server could act in the cluster as the manager."""
 
 _READ_AHEAD_BYTES = 64 * 1024
 _REAP_SECONDS = 1.0
-"""For a killed process to be gone; microseconds on an idle machine."""
+"""How long to wait for a killed process to exit; it takes microseconds on an idle machine."""
 
-_LOOK_SECONDS = 0.01
-"""Between two looks at whether a child has ended; only while one is being stopped."""
+_POLL_SECONDS = 0.01
+"""Interval at which the exit code of a child is polled while it is being stopped."""
 
 
 class PipeWriter(asyncio.BaseProtocol):
-    """Writes into a pipe, as fast as the other end reads."""
+    """Writes to a pipe, with flow control."""
 
     def __init__(self) -> None:
-        """Create it unconnected."""
+        """Create a writer that is not yet connected."""
         self._can_write = asyncio.Event()
         self._can_write.set()
         self._is_closed = False
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
-        self._transport = cast(asyncio.WriteTransport, transport)  # of any event loop; some do not subclass it
+        """Store the transport of the pipe."""
+        self._transport = cast(asyncio.WriteTransport, transport)  # not every event loop subclasses WriteTransport
 
     def pause_writing(self) -> None:
-        """Called by the event loop: the reader is slow."""
+        """Block writes: the buffer is full."""
         self._can_write.clear()
 
     def resume_writing(self) -> None:
-        """Called by the event loop: the reader has caught up."""
+        """Allow writes again: the buffer has space."""
         self._can_write.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop: the reader is gone, or we have closed."""
+        """Fail later writes: the reader has closed the pipe, or `close` was called."""
         self._is_closed = True
         self._can_write.set()
 
     async def write(self, data: bytes) -> None:
-        """Write, and wait until the reader is near.
+        """Write, and wait while the buffer is full.
 
         Raises:
-            BrokenPipeError: the reader is gone.
+            BrokenPipeError: The pipe is closed.
         """
         if self._is_closed or self._transport is None:
             raise BrokenPipeError
@@ -74,17 +74,17 @@ class PipeWriter(asyncio.BaseProtocol):
             raise BrokenPipeError
 
     def close(self) -> None:
-        """Close; what is buffered and cannot be written is dropped."""
+        """Close the pipe and discard buffered data."""
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
 
 class ChildProcess:
-    """A running child. Made by `start`; whoever has one must `stop` it."""
+    """A running child process. Create it with `start`, and always call `stop` or `abandon`."""
 
     def __init__(self, popen: subprocess.Popen[bytes], warden: Warden) -> None:
-        """Take over a process that was just started."""
+        """Wrap a process that was just started."""
         self._popen = popen
         self._warden = warden
         self._pipes = [pipe for pipe in (popen.stdin, popen.stdout, popen.stderr) if pipe is not None]
@@ -108,17 +108,17 @@ class ChildProcess:
         """Start a program.
 
         Args:
-            program: Absolute path.
-            argv: Its arguments, with its own name first.
-            environment: All of its variables.
-            warden: Ends it when the manager cannot.
-            hidden: Folders that it cannot read, where the kernel can see to that.
+            program: Absolute path of the program.
+            argv: Arguments of the program, starting with argv[0].
+            environment: All environment variables of the program.
+            warden: Kills the process group when the manager dies.
+            hidden: Directories that the program must not read; needs a kernel with Landlock.
 
         Raises:
-            ConnectFailure: it cannot be started; permanent.
+            ConnectFailure: The program cannot be started; permanent.
         """
         try:
-            popen = subprocess.Popen(  # noqa: ASYNC220, S603  a millisecond; the program is what the spec says
+            popen = subprocess.Popen(  # noqa: ASYNC220, S603  blocks about 1 ms; the spec chooses the program
                 [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), os.pathsep.join(hidden), program, *argv],
                 bufsize=0,
                 stdin=subprocess.PIPE,
@@ -142,23 +142,23 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The child's number, and that of its process group."""
+        """Id of the child process and of its process group."""
         return self._popen.pid
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; negative: by that signal; None: it runs."""
+        """Exit code; negative when a signal ended the process; None while it runs."""
         return self._popen.poll()
 
     async def wait(self, seconds: float) -> int | None:
-        """Wait for its end at most so long; return how it ended, None if it has not."""
+        """Wait at most `seconds` for the exit; return the exit code, or None while the process runs."""
         deadline = asyncio.get_running_loop().time() + seconds
         while (code := self.exit_code) is None and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return code
 
     async def stop(self, grace_seconds: float) -> None:
-        """Close its input, let it end; then SIGTERM, then SIGKILL, to the whole group. Bounded; idempotent."""
+        """Close stdin and wait for the exit; then send SIGTERM, then SIGKILL to the group. Bounded; idempotent."""
         try:
             self.stdin.close()
             if await self.wait(grace_seconds) is None:
@@ -169,7 +169,7 @@ class ChildProcess:
         await self.wait(grace_seconds)
 
     def abandon(self) -> None:
-        """Kill the whole group now, without waiting for anything. Idempotent."""
+        """Send SIGKILL to the group at once, and wait at most 0.05 s. Idempotent."""
         if self._is_abandoned:
             return
         self._is_abandoned = True
@@ -184,7 +184,7 @@ class ChildProcess:
             self._popen.wait(timeout=0.05)
 
     async def _connect(self) -> None:
-        """Hand the pipes to the event loop, which from then on closes them."""
+        """Register the pipes with the event loop, whose transports then own and close them."""
         loop = asyncio.get_running_loop()
         stdin, *outputs = self._pipes
         await loop.connect_write_pipe(lambda: self.stdin, stdin)
@@ -196,6 +196,6 @@ class ChildProcess:
             self._readers.append(transport)
 
     def _signal(self, number: signal.Signals) -> None:
-        # The group's number stays taken while any member lives, so this never reaches a stranger.
+        # The kernel does not reuse the id of a group that has members, so no other group gets the signal.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

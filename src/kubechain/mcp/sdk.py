@@ -1,10 +1,11 @@
-"""The only module that imports the MCP library: connections as the rest of this package sees them.
+"""Implements the protocols of `link` with the MCP library. No other module imports the library.
 
-Loaded by `manager` when the first server is ensured. It maps the library's errors to ours and decides nothing.
+`manager` imports this module when the first server connects. The module maps errors of the library to errors of this
+package.
 
-The library's own client for child processes is not used: it has no bound for a line, and what it starts can outlive us.
-Its check of structured results against the tool's output schema is not used either: it runs a stranger's patterns over
-a stranger's data in our event loop, and can only turn an answer into an error after the fact.
+It does not use two parts of the library. The stdio client does not limit the length of a line, and its children can
+outlive the manager. The validation of structured results against the output schema evaluates untrusted regular
+expressions on untrusted data in the event loop, and can only fail a call that has already run.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ from kubechain.mcp.warden import Warden
 from kubechain.net.backoff import Backoff
 from kubechain.net.redaction import redacted
 
-for _noisy in ("mcp", "client"):
-    # It logs whole messages, addresses and tracebacks of failures that we report ourselves.
-    logging.getLogger(_noisy).setLevel(logging.CRITICAL)
+for _logger_name in ("mcp", "client"):
+    # The library logs whole messages, addresses and tracebacks. This package reports the failures itself.
+    logging.getLogger(_logger_name).setLevel(logging.CRITICAL)
 
 IDEMPOTENCY_KEY = "kubechain.humanlayer.dev/idempotency-key"
-"""In `_meta`."""
+"""Key in `_meta`."""
 
 _LISTEN_AGAIN = Backoff(initial_seconds=1.0, max_seconds=30.0)
 
@@ -65,10 +66,10 @@ _NOT_EXECUTED = frozenset(
         http.NOT_SENT,
     )
 )
-"""The server, or the way to it, refused the request before anything was done.
+"""Errors that say that the server or the transport refused the request before execution.
 
-Not here: "invalid params" and "invalid request". Tools raise them in the middle of their work, and a server that finds
-a tool's output invalid says "invalid params" after it: they are answers for the model, and nothing is repeated.
+"Invalid params" and "invalid request" are not among them: tools raise them while they run, and servers return "invalid
+params" after a tool ran and its output was invalid. They become results for the model, and the call is not retried.
 """
 
 _LOST = frozenset((types.CONNECTION_CLOSED, types.PARSE_ERROR, http.LOST))
@@ -80,10 +81,10 @@ _ADDRESS_REFUSED = "not reached: address refused: "
 async def connect(
     key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
 ) -> AsyncGenerator[SdkLink]:
-    """Connect to a server in whichever revision of the protocol it speaks; a `Connector`.
+    """Connect to a server, with any protocol revision that it supports; implements `Connector`.
 
     Raises:
-        ConnectFailure: alone or in exception groups.
+        ConnectFailure: The connection failed; raised directly or inside an exception group.
     """
     transport = _transport(key, spec, limits=limits, warden=warden, observer=observer)
     client = Client(
@@ -105,17 +106,17 @@ async def connect(
 
 
 class SdkLink:
-    """A live connection; a `Link`."""
+    """An open connection; implements `Link`."""
 
     def __init__(self, client: Client, spec: ServerSpec, observer: Observer) -> None:
-        """Wrap an entered client."""
+        """Wrap a client whose context was entered."""
         self._client = client
         self._spec = spec
         self._observer = observer
 
     @property
     def announces_changes(self) -> bool:
-        """Whether changes of the tools must be subscribed to; older revisions just send them."""
+        """Whether changes of the tools need a subscription; older protocol revisions send them without one."""
         tools = self._client.server_capabilities.tools
         return self._client.protocol_version in MODERN_PROTOCOL_VERSIONS and bool(tools and tools.list_changed)
 
@@ -125,7 +126,7 @@ class SdkLink:
             result = await self._client.session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
         except MCPError as error:
             if error.code == types.METHOD_NOT_FOUND and cursor is None:
-                return Page(())  # a server without tools, but alive
+                return Page(())  # the server responds, but has no tools
             raise _connect_failure(error, self._spec) from error
         except (ValidationError, RuntimeError) as error:
             raise _connect_failure(error, self._spec) from error
@@ -145,7 +146,7 @@ class SdkLink:
         try:
             answer = await self._client.session.send_request(request, _Answer)
         except MCPError as error:
-            return self._judge(error)
+            return self._result_of_error(error)
         except PydanticSerializationError as error:
             raise NotSent("the arguments cannot be written as JSON") from error
         except ValidationError as error:
@@ -155,8 +156,8 @@ class SdkLink:
         result = call_result(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
         return replace(result, content=redacted(result.content, self._spec.confidential))
 
-    def _judge(self, error: MCPError) -> CallResult:
-        """Say what an error means for the call: an answer, or the exception that tells what is known."""
+    def _result_of_error(self, error: MCPError) -> CallResult:
+        """Return an error of the tool as a result; raise any other error as an `McpError`."""
         message = foreign_text(error.message, self._spec.secrets())
         if error.code == http.TOO_LARGE:
             return CallResult(message, is_error=True)
@@ -198,7 +199,7 @@ def _tool(tool: types.Tool) -> ToolInfo:
     )
 
 
-# -- news from the server ------------------------------------------------------------------------------------------
+# -- notifications from the server ---------------------------------------------------------------------------------
 
 
 async def _on_message(observer: Observer, message: types.ServerNotification | Exception) -> None:
@@ -212,7 +213,7 @@ async def _on_message(observer: Observer, message: types.ServerNotification | Ex
 
 
 async def _listen(client: Client, observer: Observer) -> None:
-    """Keep a subscription to changes of the tools open. What comes through it arrives at `_on_message` too."""
+    """Keep a subscription to changes of the tools open. `_on_message` also receives its notifications."""
     for attempt in count():
         try:
             async with client.listen(tools_list_changed=True) as subscription:
@@ -221,9 +222,9 @@ async def _listen(client: Client, observer: Observer) -> None:
         except SubscriptionLost:
             observer.suspect()
         except (MCPError, RuntimeError, TimeoutError):
-            return  # it announces what it does not do: the regular look must be enough
+            return  # the server announces subscriptions but does not support them; rely on probes
         await anyio.sleep(_LISTEN_AGAIN.seconds(attempt))
-        observer.tools_changed()  # nothing is replayed
+        observer.tools_changed()  # a new subscription does not replay missed changes
 
 
 # -- transports ----------------------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ async def _http_transport(spec: ServerSpec, limits: Limits, observer: Observer) 
         on_failure=lambda _: observer.suspect(),
     )
     if spec.transport == "sse":
-        # The library's time-outs come with the call; ours are already in.
+        # The library passes its own timeouts to the factory; the client already has timeouts.
         factory = cast(McpHttpClientFactory, lambda **_: client())  # pyright: ignore[reportUnknownLambdaType]
         async with sse_client(spec.url, httpx_client_factory=factory) as streams:
             yield streams
@@ -265,7 +266,7 @@ async def _http_transport(spec: ServerSpec, limits: Limits, observer: Observer) 
 async def _watched(
     transport: AbstractAsyncContextManager[_Streams], on_end: Callable[[ConnectFailure], None]
 ) -> AsyncGenerator[_Streams]:
-    """Tell when the server's stream ends: without this only the next call would find out."""
+    """Call `on_end` when the stream of the server ends; otherwise only the next call would notice."""
     async with transport as (reads, writes):
         watched = _WatchedStream(reads, on_end)
         try:
@@ -275,7 +276,7 @@ async def _watched(
 
 
 class _WatchedStream:
-    """A stream that tells of its end; otherwise the one it wraps."""
+    """Wraps a stream and calls `on_end` when it ends."""
 
     def __init__(self, inner: Any, on_end: Callable[[ConnectFailure], None]) -> None:
         self._inner = inner
@@ -292,7 +293,7 @@ class _WatchedStream:
         try:
             return await self._inner.__anext__()
         except StopAsyncIteration:
-            if not self.is_stopping:  # otherwise it is our doing, and no news
+            if not self.is_stopping:  # otherwise this side closed the connection
                 self._on_end(ConnectFailure("the server closed the connection"))
             raise
 

@@ -1,7 +1,7 @@
-"""A child process as a pair of message streams, as the MCP library wants them.
+"""Connects a child process to the MCP library through a pair of message streams.
 
-The `Codec` says how a message is read and written. Everything that a child may do wrong ends here: lines
-without end, output that is no message, an input that it never reads, a sudden end, children of its own.
+The `Codec` decodes and encodes messages. This module handles the errors of a child: endless lines, output that is not
+a message, a stdin that is never read, a sudden exit, child processes of its own.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ M = TypeVar("M")
 _CHUNK_BYTES = 64 * 1024
 _STDERR_LINE_BYTES = 2048
 _STDERR_LINES = 200
-"""Into the log, per life of a child. Servers say something at the start and when they end; a chatty one is cut."""
+"""Maximum number of lines that are logged per child process; servers usually log at start and exit only."""
 
-_LAST_WORDS_SECONDS = 0.5
-"""After its output ended: for its exit code and the rest of its stderr."""
+_EXIT_DETAILS_SECONDS = 0.5
+"""How long to wait for the exit code and the rest of stderr after stdout ended."""
 
 _SKIPPED_LENGTHS = 64
-"""How many times the limit an answer may be that is dropped; whoever writes on has no end in mind."""
+"""Maximum length of a response that is discarded, as a multiple of `Limits.message_bytes`; beyond it, disconnect."""
 
-_WAITING_MESSAGES = 16
-"""For a child that does not read: so many are kept for it, so that whoever gives up a call need not wait to say so."""
+_QUEUED_MESSAGES = 16
+"""Queue length for a child that does not read, so that sending the cancellation of a call does not block."""
 
 _ANSWERED_ID = re.compile(rb'^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
 
 
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[M]):
-    """How messages are read and written.
+    """Decodes and encodes messages.
 
     Attributes:
-        decode: Reads a line; None when it is no message.
-        encode: Writes a message as a line without its end.
-        too_long: Makes the answer to the request of this id, whose real answer was over the limit.
+        decode: Decodes a line; returns None when it is not a message.
+        encode: Encodes a message as a line, without the line break.
+        too_long: Creates an error response to the request with this id, whose response was over the limit.
     """
 
     decode: Callable[[bytes], M | None]
@@ -63,14 +63,14 @@ class Codec(Generic[M]):
 
 @dataclass(slots=True)
 class _Child(Generic[M]):
-    """One life of a child, and what is known of it."""
+    """A child process and its state."""
 
     key: ServerKey
     spec: ServerSpec
     limits: Limits
     codec: Codec[M]
     process: ChildProcess
-    last_words: str = ""
+    last_stderr_line: str = ""
     is_stopping: bool = False
     stderr_ended: anyio.Event = field(default_factory=anyio.Event)
 
@@ -85,20 +85,20 @@ async def stdio_transport(
     codec: Codec[M],
     on_end: Callable[[ConnectFailure], None],
 ) -> AsyncGenerator[tuple[MemoryObjectReceiveStream[M | Exception], MemoryObjectSendStream[M]]]:
-    """Start a server, yield its streams, end it with all that it started.
+    """Start a server, yield its streams, and stop it with all processes that it started.
 
     Args:
-        on_end: Called once when the child's output ends or cannot be followed any more, before the stream ends.
+        on_end: Called once when stdout of the child ends or becomes unreadable, before the stream ends.
 
     Raises:
-        ConnectFailure: it cannot be started; permanent.
+        ConnectFailure: The server cannot be started; permanent.
     """
     environment = child_environment({n: v.get_secret_value() for n, v in spec.env.items()}, os.environ)
     program = resolve(spec.command, os.environ)
     process = await ChildProcess.start(program, (spec.command, *spec.args), environment=environment, warden=warden)
     child = _Child(key, spec, limits, codec, process)
     to_session, from_child = anyio.create_memory_object_stream[M | Exception](0)
-    to_child, from_session = anyio.create_memory_object_stream[M](_WAITING_MESSAGES)
+    to_child, from_session = anyio.create_memory_object_stream[M](_QUEUED_MESSAGES)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_read, child, to_session, on_end)
@@ -126,15 +126,15 @@ async def _read(
             failure = await _end_of_process(child)
         except ConnectFailure as error:
             failure = error
-        if not child.is_stopping:  # otherwise it is our doing, and no news
+        if not child.is_stopping:  # otherwise this side stopped the child
             on_end(failure)
 
 
 async def _follow(child: _Child[M], to_session: MemoryObjectSendStream[M | Exception]) -> None:
-    """Pass messages on until the output ends.
+    """Forward messages until stdout ends.
 
     Raises:
-        ConnectFailure: the output makes no sense any more.
+        ConnectFailure: The output exceeds a limit.
     """
     splitter = LineSplitter(child.limits.message_bytes)
     unread_bytes = 0
@@ -147,12 +147,12 @@ async def _follow(child: _Child[M], to_session: MemoryObjectSendStream[M | Excep
                 await to_session.send(message)
         if was_skipping and not splitter.is_skipping:
             unread_bytes = 0
-        if unread_bytes > _patience_bytes(child.limits, is_skipping=splitter.is_skipping):
+        if unread_bytes > _max_unread_bytes(child.limits, is_skipping=splitter.is_skipping):
             raise ConnectFailure(f"output: over {child.limits.noise_bytes} bytes that are no message")
 
 
-def _patience_bytes(limits: Limits, *, is_skipping: bool) -> int:
-    """How much may come between two messages: noise, or a long message, or the rest of an answer over the limit."""
+def _max_unread_bytes(limits: Limits, *, is_skipping: bool) -> int:
+    """Return the maximum output since the last message: noise and one message, or a response that is discarded."""
     return _SKIPPED_LENGTHS * limits.message_bytes if is_skipping else limits.noise_bytes + limits.message_bytes
 
 
@@ -168,9 +168,9 @@ def _message(child: _Child[M], line: bytes | TooLong) -> M | None:
 
 
 async def _end_of_process(child: _Child[Any]) -> ConnectFailure:
-    """Say how the child ended, with its last words."""
-    with anyio.move_on_after(_LAST_WORDS_SECONDS):
-        await child.process.wait(_LAST_WORDS_SECONDS)
+    """Return how the child ended, with the last line of its stderr."""
+    with anyio.move_on_after(_EXIT_DETAILS_SECONDS):
+        await child.process.wait(_EXIT_DETAILS_SECONDS)
         await child.stderr_ended.wait()
     match child.process.exit_code:
         case None:
@@ -179,7 +179,7 @@ async def _end_of_process(child: _Child[Any]) -> ConnectFailure:
             what = f"the process was ended by signal {-code}"
         case code:
             what = f"the process ended with exit code {code}"
-    return ConnectFailure(f"{what}: {child.last_words}" if child.last_words else what, kind=what)
+    return ConnectFailure(f"{what}: {child.last_stderr_line}" if child.last_stderr_line else what, kind=what)
 
 
 async def _write(child: _Child[M], from_session: MemoryObjectReceiveStream[M]) -> None:
@@ -197,7 +197,7 @@ async def _log_stderr(child: _Child[Any]) -> None:
             text = _stderr_text(line, child.spec)
             if not text:
                 continue
-            child.last_words = text
+            child.last_stderr_line = text
             line_count += 1
             if line_count <= _STDERR_LINES:
                 bound.debug("mcp server says", line=text)

@@ -1,7 +1,7 @@
-"""Tells the warden process which process groups live, so that none of them outlives the manager.
+"""Reports running process groups to the warden process, which kills them when the manager dies.
 
-The kernel kills a child with its parent when asked to (see `launcher`), but not the child's own
-children; a manager that is killed cannot do it either. One small process for all children can.
+`launcher` makes the kernel kill a child when the manager dies, but this does not cover the descendants of the child. A
+manager that receives SIGKILL cannot kill them either. One small warden process does this for all children.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ _SCRIPT = Path(__file__).with_name("warden_process.py")
 
 
 class Warden:
-    """The manager's end of the pipe. Synchronous: a line is written before the next thing happens."""
+    """Writes to the pipe of the warden process. Synchronous: each method returns after its line was written."""
 
     def __init__(self) -> None:
-        """Start nothing yet: most managers have no children."""
+        """Start no process yet: most managers have no children."""
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: set[int] = set()
 
     def watch(self, group: int) -> None:
-        """From now on this process group dies with the manager."""
+        """Kill this process group when the manager dies."""
         self._groups.add(group)
-        self._tell(f"+{group}\n")
+        self._send(f"+{group}\n")
 
     def forget(self, group: int) -> None:
-        """The group is gone; its number may soon be another's."""
+        """Stop watching a process group that has ended; its id may be reused."""
         self._groups.discard(group)
-        self._tell(f"-{group}\n")
+        self._send(f"-{group}\n")
 
     @property
     def group_count(self) -> int:
-        """How many groups live."""
+        """Number of watched process groups."""
         return len(self._groups)
 
     def close(self) -> None:
-        """End the warden; it kills what is still watched."""
+        """Stop the warden process; it kills the groups that are still watched."""
         if self._process is None:
             return
         process, self._process = self._process, None
         _pipe(process).close()
-        process.wait()  # it has nothing to do but end
+        process.wait()  # the process exits at EOF
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         try:
             _pipe(self._started()).write(line.encode())
-        except BrokenPipeError:  # somebody killed it: the next one is told everything
+        except BrokenPipeError:  # the process was killed; start a new one and send it all groups
             self._drop()
             _pipe(self._started()).write("".join(f"+{group}\n" for group in self._groups).encode())
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._process = subprocess.Popen(  # noqa: S603  our own script
+            self._process = subprocess.Popen(  # noqa: S603  a script of this package
                 [sys.executable, "-I", "-S", str(_SCRIPT)],
                 bufsize=0,
                 stdin=subprocess.PIPE,

@@ -1,8 +1,8 @@
-"""A process that outlives the manager for a moment: it kills the process groups that a killed manager leaves behind.
+"""A script that kills the process groups of the MCP servers after the manager has died.
 
-Started by `warden` as `python -I -S warden_process.py`, with a pipe as its input on which it is told `+<group>` and
-`-<group>`. The end of that pipe is the end of the manager, whichever way it came. A script on its own: it must import
-nothing of KubeChain.
+Command line: `python -I -S warden_process.py`. The script reads lines from stdin: `+<group>` adds a process group and
+`-<group>` removes it. EOF means that the manager has exited, for any reason. The script must not import other modules
+of KubeChain.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 
 
 def main() -> None:
-    """Listen until the manager is gone, then clean up."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they may be meant for everyone; the pipe decides
+    """Read process groups until EOF, then kill those that remain."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # only EOF ends this process
         signal.signal(number, signal.SIG_IGN)
     groups: set[int] = set()
     for line in sys.stdin.buffer:
