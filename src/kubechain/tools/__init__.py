@@ -1,8 +1,8 @@
-"""Tools that KubeChain carries out itself: builtin functions, HTTP APIs, containers.
+"""Tools that KubeChain executes itself: builtin functions, HTTP APIs, containers.
 
-Callers hand in resolved values (a credential, never a Secret's name) and a persisted claim, and
-get back an `Output` for the model or a `ToolFailure` that says whether anything can have happened. Nothing here knows
-Kubernetes requests, claims or phases, and nothing here retries: a tool may be called once only. Everything that comes
-from the model is hostile until proven otherwise: arguments are validated, never interpreted by a shell, and never
-decide where a credential is sent.
+The caller persists its claim on the call first, and passes resolved values (a credential, not the name of a Secret). It
+gets an `Output` for the model, or a `ToolFailure` that says whether the tool may have run. This package does not send
+requests to Kubernetes, does not handle claims or phases, and does not retry, because a tool may be safe to call only
+once. Input from the model is untrusted: arguments are validated, not interpreted by a shell, and cannot choose where a
+credential is sent.
 """

@@ -1,7 +1,7 @@
-"""The arguments of a call: from the text that a model wrote to a checked dictionary.
+"""Parses and validates the arguments that a model wrote for a tool call. Pure.
 
-To be called before anything is claimed or carried out, for tools of every sort. Pure. The text is
-hostile: nothing in it raises anything but `InvalidArguments`, and what passes can be written as strict JSON again.
+Call `parse` before the call is claimed or executed, for every type of tool. The text is untrusted. Invalid text raises
+`InvalidArguments` and no other exception, and a value that `parse` accepts can be encoded as strict JSON again.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ Arguments = dict[str, Any]
 """A JSON object."""
 
 MAX_CHARACTERS = 1024 * 1024
-"""Far over what a model writes in one answer, far under what an object in the API server can hold."""
+"""Far more than a model writes in one response, and less than an object in the API server can hold."""
 
 MAX_DEPTH = 64
-"""Levels of nesting. No honest call needs ten; encoders and validators downstream fail at some hundreds."""
+"""Maximum nesting. Real calls need fewer than ten levels; encoders and validators fail at some hundreds."""
 
 MAX_DIGITS = 400
-"""Of one integer: what the largest floating point number has. Python's own limit is 4,300, others' are lower."""
+"""Maximum digits of an integer; the largest float has 309. Python's limit is 4,300, that of other parsers is lower."""
 
 SCHEMA_CACHE_SIZE = 4096
-"""Compiled schemas that are kept: some ten kB each, one per tool, plus those of earlier generations."""
+"""Number of compiled schemas to cache: about 10 kB each, one per tool and generation."""
 
 _SHOWN_ERRORS = 3
 _SHOWN_CHARACTERS = 256
 
 
 class _Refused(ValueError):
-    """The text is JSON by the letter, but means different things to different readers."""
+    """The text follows the JSON grammar, but parsers disagree on its value."""
 
 
 def parse(arguments: str, schema: Mapping[str, Any] | None) -> Arguments:
-    """Read a model's arguments and check them.
+    """Parse the arguments of a model and validate them.
 
     Args:
-        arguments: JSON text; nothing but white space counts as no arguments.
-        schema: JSON schema of the arguments; None accepts every object.
+        arguments: JSON text; empty text and white space count as no arguments.
+        schema: JSON schema of the arguments; None accepts any object.
 
     Raises:
-        InvalidArguments: The text is not an object that fits the schema; the message says where.
-        InvalidSchema: The schema itself is broken.
+        InvalidArguments: The text is not an object that matches the schema; the message names the location.
+        InvalidSchema: The schema is invalid.
     """
     value = _object(arguments)
     if schema is not None:
@@ -58,16 +58,16 @@ def parse(arguments: str, schema: Mapping[str, Any] | None) -> Arguments:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """See whether a schema can be used, so that a Tool can say so before it is called.
+    """Validate a schema, so that a Tool can report an error before it is called.
 
     Raises:
-        InvalidSchema: It cannot; the message says where.
+        InvalidSchema: The schema is invalid; the message names the location.
     """
     _compiled(_key(schema))
 
 
 def to_json(value: object) -> str:
-    """Write a value as compact JSON."""
+    """Encode a value as compact JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -88,7 +88,7 @@ def _decoded(text: str) -> object:
     try:
         value = _DECODER.decode(text.strip())
         if "\\u" in text or not text.isascii():
-            to_json(value).encode()  # finds halves of surrogate pairs, which nothing downstream can send
+            to_json(value).encode()  # detects lone surrogates, which cannot be encoded in UTF-8
     except json.JSONDecodeError as error:
         raise InvalidArguments(
             f"arguments: not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
@@ -137,7 +137,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _check_depth(value: Arguments) -> None:
-    """Go through the levels one by one: a recursive walk would fail on the very input that this is for."""
+    """Check the nesting level by level; a recursive walk would fail on deeply nested input."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for parent in level for child in _containers_in(parent)]
@@ -160,7 +160,7 @@ def _key(schema: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=SCHEMA_CACHE_SIZE)
 def _compiled(schema: str) -> jsonschema_rs.Validator:
-    """Compile a schema; references to other documents are refused, since they would be fetched."""
+    """Compile a schema; refuse references to other documents, which the library would download."""
     try:
         return jsonschema_rs.validator_for(json.loads(schema), offline=True)
     except jsonschema_rs.ValidationError as error:
@@ -173,9 +173,9 @@ def _validate(value: Arguments, validator: jsonschema_rs.Validator) -> None:
     if validator.is_valid(value):
         return
     errors = list(islice(validator.iter_errors(value), _SHOWN_ERRORS + 1))
-    told = [_error_text(error) for error in errors[:_SHOWN_ERRORS]]
+    messages = [_error_text(error) for error in errors[:_SHOWN_ERRORS]]
     more = "; and more" if len(errors) > _SHOWN_ERRORS else ""
-    raise InvalidArguments(f"arguments: {'; '.join(told)}{more}")
+    raise InvalidArguments(f"arguments: {'; '.join(messages)}{more}")
 
 
 def _error_text(error: jsonschema_rs.ValidationError) -> str:
@@ -183,7 +183,7 @@ def _error_text(error: jsonschema_rs.ValidationError) -> str:
 
 
 def _path(steps: Iterable[str | int]) -> str:
-    """Write a path as JSONPath does."""
+    """Format a path as JSONPath."""
     return "$" + "".join(_step(step) for step in steps)
 
 

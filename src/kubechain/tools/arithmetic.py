@@ -1,7 +1,7 @@
-"""Add, subtract, multiply, divide: numbers as JSON has them.
+"""Adds, subtracts, multiplies and divides JSON numbers. Pure.
 
-Pure. Integers stay exact at any size that may be sent; what has no result is an answer in words,
-never an exception and never `inf` or `nan`, which JSON does not know.
+Integers stay exact up to `MAX_DIGITS`. A calculation without a result returns an `Output` with an error message. It
+raises no exception, and returns neither `inf` nor `nan`, which JSON cannot represent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def multiply(arguments: Mapping[str, Any]) -> Output:
 
 
 def divide(arguments: Mapping[str, Any]) -> Output:
-    """Divide `a` by `b`; the result of two integers is an integer where it is one."""
+    """Divide `a` by `b`; the result of two integers is an integer if there is no remainder."""
     return _calculate(_quotient, arguments)
 
 
@@ -64,7 +64,7 @@ def _can_be_written(number: Number) -> bool:
 
 
 def _number(arguments: Mapping[str, Any], name: str) -> Number:
-    """Take an operand; a Tool may carry a schema of its own that is looser than the function's."""
+    """Return an operand. Check its type again, because the schema of a Tool may be looser than that of the function."""
     value = arguments.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArguments(f"arguments: $.{name}: must be a number")

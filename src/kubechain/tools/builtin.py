@@ -1,7 +1,7 @@
-"""The functions that KubeChain brings along, each with the words and the schema by which a model knows it.
+"""The builtin functions, each with its description and schema for the model.
 
-A builtin is pure: what it needs of the world (the time,
-earlier results) comes in the `Context`. Anything that talks to something outside belongs into another kind of tool.
+A builtin is pure. The current time and earlier results come in a `Context`. A function that needs I/O belongs to
+another type of tool.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from kubechain.tools.model import InvalidArguments, Output
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a builtin may know of the run that it is called in.
+    """Data of the current run for a builtin.
 
     Attributes:
-        now: The time, aware.
-        results: What earlier calls of the same run answered, by tool call id.
+        now: Current time, with a time zone.
+        results: Results of earlier calls in the same run, by tool call id.
     """
 
     now: datetime
@@ -37,10 +37,10 @@ class Builtin:
     """A function that a model may call.
 
     Attributes:
-        name: What `execute.builtin.name` says.
-        description: For the model, where the Tool has none of its own.
-        schema: JSON schema of the arguments, where the Tool has none of its own.
-        run: Carries a call out. Raises `InvalidArguments`.
+        name: Value of `execute.builtin.name`.
+        description: Description for the model, if the Tool has none.
+        schema: JSON schema of the arguments, if the Tool has none.
+        run: Executes a call. Raises `InvalidArguments`.
     """
 
     name: str
@@ -75,7 +75,7 @@ def _zone(name: str) -> tzinfo | None:
         return UTC
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, not a relative path, a directory
+    except (KeyError, ValueError, OSError):  # unknown name, absolute path, directory
         return None
 
 
@@ -160,4 +160,4 @@ _ALL = (
 )
 
 BUILTINS: Mapping[str, Builtin] = MappingProxyType({builtin.name: builtin for builtin in _ALL})
-"""By name. The names are those that the Tool's schema accepts."""
+"""Builtins by name; the CRD of Tool accepts the same names."""

@@ -1,15 +1,16 @@
-"""A container per call: the Job that runs it in a cluster, and what came of it. Pure.
+"""Builds the Job that runs the container of a call in a cluster, and reads its outcome. Pure.
 
-A caller creates, watches and deletes the Job; `engine` runs the same container without a cluster. The Job has the
-call's name and belongs to it: whoever comes after a crash finds it again, and it goes when the call goes. It is never
-started a second time: no retries, no restarts.
+The caller creates, watches and deletes the Job; `engine` runs the same container without a cluster. The Job is named
+after the call and owned by it: after a crash, a manager finds the Job by its name, and Kubernetes deletes the Job
+together with the call. A container starts at most once, without retries or restarts.
 
-Words and values of the Tool may hold `$(name)`, which stands for an argument. It is filled in here and never by a
-shell. A value that looks like a reference itself stays text: Kubernetes expands `$(NAME)` from the environment, where
-the Tool's secrets are, so every `$` of an argument is doubled.
+The command, the args and the variables of a Tool may contain `$(name)`, a reference to an argument. This module
+replaces it; no shell is involved. Kubernetes expands `$(NAME)` from the environment, which holds the secrets of the
+Tool. Each `$` in an argument is therefore doubled, so that an argument that looks like a reference stays text.
 
-Arguments never choose the name of a variable: they come as `KUBECHAIN_ARGUMENTS` (JSON) and `KUBECHAIN_ARG_<NAME>`. The
-Tool's author may set any other variable, `PATH` and `LD_PRELOAD` included: it is their own image that they apply to.
+Arguments cannot choose the name of a variable: they are passed as `KUBECHAIN_ARGUMENTS` (JSON) and
+`KUBECHAIN_ARG_<NAME>`. The author of a Tool may set any other variable, including `PATH` and `LD_PRELOAD`, because it
+only affects the image that the author chose.
 """
 
 from __future__ import annotations
@@ -28,25 +29,25 @@ from kubechain.tools.model import InvalidArguments, InvalidTool, NotExecuted, Ou
 CONTAINER_NAME = "tool"
 
 DEFAULT_TIMEOUT_SECONDS = 300
-"""When the Tool does not say: long for a command, short for a run that waits for it."""
+"""Timeout when the Tool sets none: enough for most commands, and an acceptable wait for a run."""
 
 TTL_SECONDS_AFTER_FINISHED = 3600
-"""How long a finished Job stays for people to look at; the call has recorded its result long before."""
+"""How long a finished Job is kept for debugging; the result is recorded in the call much earlier."""
 
 LOG_LIMIT_BYTES = 256 * 1024
-"""Of the log that are read: what a context window holds inline."""
+"""Maximum size of the log to read, chosen to fit into a context window."""
 
 MAX_VALUE_BYTES = 96 * 1024
-"""Of one word or variable; Linux takes 128 KiB."""
+"""Maximum size of one argument or variable; the limit of Linux is 128 KiB."""
 
 USER_ID = 65532
-"""Whom the container runs as: the `nonroot` of common images, nobody in the others."""
+"""User id of the container: the `nonroot` user of common images, a user without an entry in other images."""
 
 ANNOTATION_IDEMPOTENCY_KEY = "kubechain.humanlayer.dev/idempotency-key"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 
 _MAX_JOB_NAME = 63
-"""The Job's name becomes a label of its Pod."""
+"""Maximum length of a label value; the name of a Job becomes a label of its Pod."""
 
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -57,12 +58,12 @@ _NEVER_STARTS = frozenset({"InvalidImageName", "ErrImageNeverPull", "ImagePullBa
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The TaskRunToolCall that a container is run for.
+    """The TaskRunToolCall that a container runs for.
 
     Attributes:
-        api_version: With `kind`, `name` and `uid`, what the Job's owner reference says.
-        idempotency_key: The same for each attempt of this call.
-        labels: For the Job and its Pod, such as those of task and run.
+        api_version: Goes into the owner reference of the Job, with `kind`, `name` and `uid`.
+        idempotency_key: Key that is the same for each attempt of this call.
+        labels: Labels for the Job and its Pod, such as those of the Task and the TaskRun.
     """
 
     namespace: str
@@ -76,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What is run: words and environment with the arguments filled in, in the form that Kubernetes expands."""
+    """Command, args and environment after the arguments were inserted, before Kubernetes expands them."""
 
     command: tuple[str, ...]
     args: tuple[str, ...]
@@ -84,22 +85,22 @@ class Invocation:
 
 
 def job_name(call: Call) -> str:
-    """The name of the call's Job: always the same, so that it is created once."""
+    """Return the name of the Job of a call; deterministic, so that the Job is created only once."""
     return shortened(call.name, _MAX_JOB_NAME).lower()
 
 
 def invocation(tool: ContainerTool, arguments: Mapping[str, Any], *, declared: Collection[str] = ()) -> Invocation:
-    """Fill the arguments in.
+    """Insert the arguments into the command, the args and the variables of a container.
 
     Args:
-        tool: The Tool's container.
-        arguments: Checked arguments.
-        declared: Names of all arguments that the schema knows: a word that is nothing but an optional argument that
-            was not given is left out. Other `$(name)` are left to Kubernetes.
+        tool: Container of the Tool.
+        arguments: Validated arguments.
+        declared: Names of all arguments in the schema. An element of the command or the args that consists only of a
+            reference to a missing argument is left out. References to other names are left for Kubernetes to expand.
 
     Raises:
-        InvalidTool: The image or a variable cannot be used.
-        InvalidArguments: A value cannot be given to a program.
+        InvalidTool: The image or a variable is invalid.
+        InvalidArguments: A value cannot be passed to a program.
     """
     if not _IMAGE.fullmatch(tool.image):
         raise InvalidTool("image: not a reference to an image")
@@ -123,11 +124,11 @@ def job(
     declared: Collection[str] = (),
     timeout_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Write the Job for a call.
+    """Build the Job for a call.
 
     Raises:
-        InvalidTool: The image or a variable cannot be used.
-        InvalidArguments: A value cannot be given to a program.
+        InvalidTool: The image or a variable is invalid.
+        InvalidArguments: A value cannot be passed to a program.
     """
     labels = {**(call.labels or {}), LABEL_MANAGED_BY: "kubechain"}
     labels["kubechain.humanlayer.dev/taskruntoolcall"] = label_value(call.name)
@@ -158,19 +159,19 @@ def job(
 
 
 def outcome(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], log: str) -> Output | None:
-    """Read what came of a call's Job.
+    """Read the outcome of the Job of a call.
 
     Args:
-        job: The Job, as the API server has it.
-        pods: Its Pods.
-        log: What the container wrote; only looked at when the Job is over.
+        job: The Job, as read from the API server.
+        pods: Pods of the Job.
+        log: Log of the container; used only after the Job has finished.
 
     Returns:
-        What the container answered; None while it is not over.
+        The output of the container; None while the Job has not finished.
 
     Raises:
-        NotExecuted: The container certainly never started; delete the Job before recording this, for it might yet.
-        Uncertain: It started, or may have, and was cut off.
+        NotExecuted: The container has not started. Delete the Job before recording this, so that it cannot start later.
+        Uncertain: The container started or may have started, and was stopped, or its outcome is unknown.
     """
     conditions = {c.get("type"): c for c in _dicts(job, "status", "conditions") if c.get("status") == "True"}
     statuses = [status for pod in pods for status in _dicts(pod, "status", "containerStatuses")]
@@ -186,7 +187,7 @@ def outcome(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], log: str)
 
 
 def exited(code: int, log: str, *, reason: str = "") -> Output:
-    """Put the end of a container into words: its log, or the exit code and its log."""
+    """Return the output of a finished container: its log, after the exit code if that is not 0."""
     if code == 0:
         return Output(log or "[no output]")
     why = f" ({reason})" if reason and reason != "Error" else ""
@@ -194,7 +195,7 @@ def exited(code: int, log: str, *, reason: str = "") -> Output:
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
-    """Expand `$(NAME)` and `$$` as Kubernetes does; for engines that do not do it themselves."""
+    """Expand `$(NAME)` and `$$` as Kubernetes does, for engines that do not expand them."""
 
     def replacement(match: re.Match[str]) -> str:
         return "$" if match[1] == "$" else environment.get(match[2], match[0])
@@ -261,7 +262,7 @@ def _is_absent(word: str, known: Mapping[str, str | None]) -> bool:
 
 
 def _filled(text: str, known: Mapping[str, str | None]) -> str:
-    """Fill in arguments, escaped for Kubernetes; `$$` and references to variables stay as they are."""
+    """Insert arguments, escaped for Kubernetes; `$$` and references to variables stay unchanged."""
 
     def replacement(match: re.Match[str]) -> str:
         name = match[2]

@@ -1,9 +1,9 @@
-"""Containers on a laptop: a call's container on the local engine, for a control plane that has no cluster behind it.
+"""Runs the container of a call on the local container engine, when there is no cluster.
 
-It takes the place of a Job, with the same `container.Invocation` and the same meaning. Speaks to Docker
-or Podman through their command line, without a shell. A container is named after its call: whoever comes after a crash
-finds it, waits for it and reads its log, and nothing is started a second time. So it is kept until `forget`, which is
-called when the result has been recorded.
+It replaces a Job, and uses the same `container.Invocation`. It calls the command line of Docker or Podman, without a
+shell. A container is named after its call. After a crash, a manager finds the container by its name, waits for it and
+reads its log, and does not start a second one. The container is therefore kept until the caller has recorded the result
+and calls `forget`.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation
 from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
 
 PROGRAMS = ("docker", "podman")
-"""Looked for on the PATH, in this order."""
+"""Command line programs, searched on the PATH in this order."""
 
 VERDICT_SECONDS = 30.0
-"""How long it is believed that an engine is there, or is not: a person who starts Docker does not wait longer."""
+"""How long the result of a probe is cached; a user who starts Docker waits at most this long."""
 
 PROBE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 30.0
 PULL_TIMEOUT_SECONDS = 600.0
-"""Creating a container may pull its image first."""
+"""Timeout of `create`, which may pull the image first."""
 
 _PIDS_LIMIT = 512
 _CLI_VARIABLES = re.compile(
     r"PATH|HOME|USER|LANG|LC_ALL|TMPDIR|DOCKER_(HOST|CONTEXT|CONFIG|CERT_PATH|TLS_VERIFY)|CONTAINER_HOST|CONTAINERS_\w+"
     r"|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|XDG_DATA_HOME|(HTTPS?|NO)_PROXY|(https?|no)_proxy"
 )
-"""What the engine's command line needs of our environment; the rest, such as API keys, is not its business."""
+"""Variables that the engine's command line inherits; it does not get any others, such as API keys."""
 
 _REASON_CHARACTERS = 4096
-"""Of an engine's error that are looked at; what is shown of it is cut after the secrets are taken out."""
+"""How much of an error of the engine is read; the message is truncated after secrets are redacted."""
 
 _NAME_TAKEN = re.compile(r"already in use|name .* is in use", re.IGNORECASE)
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|[KMGTPE]i?)?")
@@ -72,7 +72,7 @@ class _Verdict:
 
 
 class ContainerEngine:
-    """Runs calls' containers on the local engine, if there is one."""
+    """Runs the containers of calls on the local engine, if one is available."""
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class ContainerEngine:
         which: Callable[[str], str | None] = shutil.which,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start without an opinion; the engine is looked for when it is needed.
+        """Create the runner; it searches for the engine on first use.
 
         Args:
             which: Finds a program on the PATH.
-            monotonic: Clock by which a verdict grows old.
+            monotonic: Clock for the expiry of the cached probe.
         """
         self._which = which
         self._monotonic = monotonic
@@ -92,10 +92,10 @@ class ContainerEngine:
         self._probing = asyncio.Lock()
 
     async def check(self) -> str:
-        """Find the engine: the name of the program that speaks to it.
+        """Probe the engine; return the name of its command line program.
 
         Raises:
-            EngineMissing: There is none that answers; the message says what is missing.
+            EngineMissing: No engine responds; the message says what is missing.
         """
         return Path(await self._program()).name
 
@@ -109,19 +109,19 @@ class ContainerEngine:
         secrets: Mapping[str, SecretStr] | None = None,
         timeout_seconds: float,
     ) -> Output:
-        """Run a call's container, or wait for the one that an earlier attempt of the same call started.
+        """Run the container of a call, or wait for the container that an earlier attempt of the same call started.
 
         Args:
-            call: Gives the container its name.
-            tool: The Tool's container.
-            arguments: Checked arguments.
-            declared: As for `container.invocation`.
-            secrets: Values of the variables that come from Secrets, by variable.
-            timeout_seconds: From the start of the container; then it is killed.
+            call: Determines the name of the container.
+            tool: Container of the Tool.
+            arguments: Validated arguments.
+            declared: See `container.invocation`.
+            secrets: Values of the variables that come from Secrets, by name of the variable.
+            timeout_seconds: How long to wait for the container, before it is killed.
 
         Raises:
-            NotExecuted: The container certainly did not start.
-            Uncertain: It started and was cut off, or the engine was lost.
+            NotExecuted: The container did not start.
+            Uncertain: The container started or may have started, and was stopped, or the engine does not respond.
         """
         given = invocation(tool, arguments, declared=declared)
         environment = _environment(given.env, secrets or {})
@@ -135,16 +135,16 @@ class ContainerEngine:
             await asyncio.shield(self.kill(call))
             raise
         except (NotExecuted, Uncertain) as error:
-            # Engines repeat the words that they could not run, and those may hold a secret.
+            # Error messages of the engine repeat the command, which may hold a secret.
             raise type(error)(foreign.cut(redacted(str(error), (secrets or {}).values()))) from None
         return Output(redacted(output.content, (secrets or {}).values()), output.is_error)
 
     async def kill(self, call: Call) -> None:
-        """Stop a call's container, if it runs; its log stays until `forget`."""
+        """Kill the container of a call if it runs; its log is kept until `forget`."""
         await self._quietly(["kill", container_name(call)])
 
     async def forget(self, call: Call) -> None:
-        """Remove a call's container, running or not; there may be none."""
+        """Remove the container of a call, running or not, if it exists."""
         await self._quietly(["rm", "--force", "--volumes", container_name(call)])
 
     async def _create(self, program: str, name: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -170,7 +170,7 @@ class ContainerEngine:
         done = await _finished([program, "inspect", "--type", "container", "--format", "{{.State.Status}}", name])
         if done is None or done.code != 0:
             raise Uncertain("container: the engine does not answer")
-        return done.out.strip().replace("configured", "created")  # Podman's word
+        return done.out.strip().replace("configured", "created")  # Podman's name for this state
 
     async def _awaited(self, program: str, name: str, timeout_seconds: float) -> Output:
         done = await _finished([program, "wait", name], timeout_seconds=timeout_seconds)
@@ -212,13 +212,13 @@ class ContainerEngine:
 
 
 def container_name(call: Call) -> str:
-    """The name of a call's container: always the same for a call, and never that of another one."""
+    """Return the name of the container of a call; deterministic, and unique to the call."""
     readable = re.sub(r"[^a-zA-Z0-9_.-]", "-", f"kubechain-{call.namespace}-{call.name}")
     return shortened(readable, 120) + "-" + re.sub(r"[^a-zA-Z0-9]", "", call.uid)[:32]
 
 
 def _create_words(tool: ContainerTool, given: Invocation, environment: Mapping[str, str]) -> list[str]:
-    """What follows `create --name …`: limits, entrypoint, image, arguments."""
+    """Return the arguments of `create`: options, image, command, args."""
     options = ["--cap-drop=ALL", "--security-opt=no-new-privileges", f"--pids-limit={_PIDS_LIMIT}"]
     options += [f"--user={USER_ID}:{USER_ID}", "--restart=no", "--label=managed-by=kubechain", *_limits(tool)]
     command = [expanded(word, environment) for word in given.command]
@@ -239,10 +239,10 @@ def _limits(tool: ContainerTool) -> list[str]:
 
 
 def quantity(value: str | int) -> float:
-    """Read a quantity as Kubernetes writes them, such as 500m, 256Mi or 2.
+    """Parse a Kubernetes quantity, such as 500m, 256Mi or 2.
 
     Raises:
-        InvalidTool: It is none.
+        InvalidTool: The value is not a quantity.
     """
     match = _QUANTITY.fullmatch(str(value))
     if match is None:
@@ -254,7 +254,7 @@ def quantity(value: str | int) -> float:
 
 
 def _environment(variables: Sequence[NamedValue], secrets: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Resolve variables one after another, as Kubernetes does: each may refer to those before it."""
+    """Resolve variables in order, as Kubernetes does: a variable may refer to earlier ones."""
     environment: dict[str, str] = {}
     for variable in variables:
         if variable.value_from is not None:
@@ -268,11 +268,12 @@ def _environment(variables: Sequence[NamedValue], secrets: Mapping[str, SecretSt
 
 @contextlib.contextmanager
 def _env_file(environment: Mapping[str, str]) -> Generator[str]:
-    """Lend a file with the container's variables.
+    """Create a temporary file with the variables of the container; yield its path.
 
-    A file, since on the command line any user of the machine could read them, and in the environment of the engine's
-    program `LD_PRELOAD` or `PATH` would work on our side. Such files have one line per variable; a value of several
-    lines, which may be an argument and is in KUBECHAIN_ARGUMENTS anyway, is left out.
+    On the command line, each user of the machine could read the variables. In the environment of the engine's program,
+    `LD_PRELOAD` or `PATH` would affect that program on the host. The file has one line per variable, so it cannot hold
+    a value of several lines. Such an argument is left out, because KUBECHAIN_ARGUMENTS holds it too; any other such
+    variable is refused.
     """
     with tempfile.TemporaryDirectory(prefix="kubechain-") as directory:
         path = Path(directory, "env")
@@ -291,21 +292,21 @@ def _is_one_line(name: str, value: str) -> bool:
 
 
 async def _finished(command: Sequence[str], *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> _Finished | None:
-    """Run a program to its end; None when it took too long, and was killed."""
+    """Run a program until it exits; return None if it was killed after the timeout."""
     try:
         async with _process(command, asyncio.subprocess.PIPE) as process, asyncio.timeout(timeout_seconds):
             out, err = await process.communicate()
     except TimeoutError:
         return None
-    except OSError as error:  # not to be started: it is gone, or the words are too many
+    except OSError as error:  # it cannot be started: not found, or too many arguments
         return _Finished(127, "", error.strerror or "it cannot be started")
     return _Finished(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 async def _log(command: Sequence[str]) -> str:
-    """Read what a program writes, both streams as they come, up to a size."""
+    """Read stdout and stderr of a program, interleaved, up to `LOG_LIMIT_BYTES`."""
     text = bytearray()
-    with contextlib.suppress(TimeoutError):  # what came in time is better than nothing
+    with contextlib.suppress(TimeoutError):  # return what was read before the timeout
         async with _process(command, asyncio.subprocess.STDOUT) as process, asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
             assert process.stdout is not None
             while len(text) <= LOG_LIMIT_BYTES and (chunk := await process.stdout.read(65536)):
@@ -316,7 +317,7 @@ async def _log(command: Sequence[str]) -> str:
 
 @contextlib.asynccontextmanager
 async def _process(command: Sequence[str], stderr: int) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Start the engine's program; it is gone when this is over, whatever happens."""
+    """Start the engine's program; kill it on exit if it still runs."""
     environment = {name: value for name, value in os.environ.items() if _CLI_VARIABLES.fullmatch(name)}
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=stderr, env=environment

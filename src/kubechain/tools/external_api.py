@@ -1,7 +1,7 @@
-"""Tools that are HTTP endpoints: from a Tool's settings and a call's arguments to an answer for the model.
+"""Calls tools that are HTTP endpoints, and converts the response to an output for the model.
 
-To be called under a claim. Sends each request once; follows at most a few redirects, each of them checked
-like the first address, and without credentials as soon as they leave the origin that the Tool's author named.
+The caller must hold the claim on the call. Each request is sent once. At most `MAX_REDIRECTS` redirects are followed;
+the address policy applies to each, and credentials are removed when a redirect leaves the origin of the Tool's URL.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kubechain.tools.http import HttpExchanger, Reply, Request, check_headers
 from kubechain.tools.model import InvalidTool, NotExecuted, Output
 
 MAX_RESPONSE_BYTES = 256 * 1024
-"""Of an answer that are read when the Tool does not say; far more than a model should be given."""
+"""Maximum size of a response to read, when the Tool sets none; far more than a model should get."""
 
 MAX_REDIRECTS = 5
 
@@ -34,18 +34,19 @@ _METHODS = _METHODS_WITH_BODY | {"GET", "DELETE"}
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A Tool's HTTP endpoint, with its secrets resolved, and the key of one call.
+    """The HTTP endpoint of a Tool, with secrets resolved, and the idempotency key of one call.
 
     Attributes:
-        url: Template: `{name}` in path and query stands for an argument.
+        url: URL template; `{name}` in the path or the query is replaced by an argument.
         method: GET, POST, PUT, PATCH or DELETE.
-        headers: A `SecretStr` is dropped when a redirect leaves the origin, and taken out of answers.
-        body: JSON template; None sends the arguments that the URL does not name.
-        credentials: Token; None for none.
-        credentials_header: Header that carries the token as it is; `Authorization` carries it as a bearer token.
-        idempotency_key: The same for each attempt of one call; empty for none.
-        idempotency_header: Header that carries the key.
-        max_response_bytes: How much of the answer is read.
+        headers: Headers of the request. A `SecretStr` is removed when a redirect leaves the origin, and redacted in
+            responses.
+        body: JSON template; None: send the arguments that the URL does not use.
+        credentials: Token; None: send no credentials.
+        credentials_header: Header for the token; `Authorization` sends it as a bearer token, others send it unchanged.
+        idempotency_key: Key that is the same for each attempt of a call; empty: send no key.
+        idempotency_header: Header for the key.
+        max_response_bytes: Maximum size of the response to read.
     """
 
     url: str
@@ -60,23 +61,23 @@ class ApiRequest:
 
 
 class ExternalAPIClient:
-    """Calls HTTP endpoints."""
+    """Calls the HTTP endpoints of Tools."""
 
     def __init__(self, policy: AddressPolicy | None = None, *, exchanger: HttpExchanger | None = None) -> None:
-        """Take the address policy.
+        """Create the client.
 
         Args:
-            policy: What may be connected to; None for public addresses alone.
-            exchanger: Takes the place of the network, its policy included, in tests.
+            policy: Addresses that connections are allowed to; None: public addresses only.
+            exchanger: Sends requests; tests replace it, including the policy, to run without a network.
         """
         self._http = exchanger or HttpExchanger(policy or PUBLIC)
 
     def check(self, request: ApiRequest) -> None:
-        """See whether a Tool can be called, so that it can say so before it is; opens no connection, resolves no name.
+        """Validate a request before it is sent, without opening a connection or resolving a name.
 
         Raises:
-            InvalidTool: It cannot.
-            AddressRefused: Its address may not be connected to.
+            InvalidTool: The method, the URL or a header is invalid.
+            AddressRefused: The policy does not allow the host.
         """
         if request.method not in _METHODS:
             raise InvalidTool(f"method: {request.method[:16]}: must be GET, POST, PUT, PATCH or DELETE")
@@ -84,11 +85,11 @@ class ExternalAPIClient:
         check_headers(_headers(request))
 
     async def call(self, request: ApiRequest, arguments: Mapping[str, Any], *, timeout_seconds: float) -> Output:
-        """Make one call; an HTTP status of 400 and more is an answer with `is_error`.
+        """Make one call; for an HTTP status of 400 or more, return an output with `is_error`.
 
         Raises:
-            NotExecuted: Certainly nothing reached the endpoint.
-            Uncertain: It was sent, and there is no whole answer.
+            NotExecuted: The request was not sent.
+            Uncertain: The request was sent or may have been sent, and there is no complete response.
         """
         self.check(request)
         deadline = asyncio.get_running_loop().time() + timeout_seconds
@@ -123,7 +124,7 @@ def _first(request: ApiRequest, arguments: Mapping[str, Any]) -> Request:
 
 
 def _headers(request: ApiRequest) -> dict[str, str]:
-    """All headers of the first request; those of the Tool take the place of ours, whatever their case."""
+    """Return the headers of the first request; headers of the Tool override the defaults, ignoring case."""
     headers = {"User-Agent": "kubechain", "Accept": "application/json, text/*;q=0.9, */*;q=0.1"}
     if request.method in _METHODS_WITH_BODY:
         headers["Content-Type"] = "application/json"
@@ -136,14 +137,14 @@ def _headers(request: ApiRequest) -> dict[str, str]:
 
 
 def _credential(request: ApiRequest, credentials: SecretStr) -> dict[str, str]:
-    # A key that was put into a Secret from a file often ends with a line break.
+    # A key that was copied into a Secret from a file often ends with a line break.
     token = credentials.get_secret_value().strip()
     is_bearer = request.credentials_header.lower() == "authorization"
     return {request.credentials_header: f"Bearer {token}" if is_bearer else token}
 
 
 def _next(request: ApiRequest, sent: Request, status: int, target: httpx2.URL) -> Request:
-    """The request to a redirect's target, by the rules that browsers follow."""
+    """Return the request to the target of a redirect, by the rules of browsers."""
     headers = dict(sent.headers)
     if _origin(target) != _origin(sent.url):
         headers = _without(headers, _secret_names(request))
@@ -188,7 +189,7 @@ def _origin(url: httpx2.URL) -> tuple[str, bytes, int | None]:
 
 def _secret_names(request: ApiRequest) -> set[str]:
     named = {name for name, value in request.headers.items() if isinstance(value, SecretStr)}
-    # Whatever its value's origin, a header of such a name is a credential.
+    # Headers with these names hold credentials, even if their value does not come from a Secret.
     return named | {request.credentials_header, "Authorization", "Cookie", "X-Api-Key"}
 
 

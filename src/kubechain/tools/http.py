@@ -1,8 +1,8 @@
-"""One HTTP exchange with an address that was checked: the only module here that opens connections.
+"""Performs one HTTP exchange with an address that the policy allows. No other module of this package connects.
 
-One call is one hop. It follows no redirect, retries nothing, keeps no cookies and no connection, and
-uses no proxy: a proxy would resolve the name again, and a kept connection that the server has just closed would make
-an answer uncertain that need not be. It tells apart what certainly was not sent and what may have been.
+An exchange is one request and one response. It follows no redirects, does not retry, and keeps neither cookies nor
+connections: a request on a kept connection that the server has just closed has an uncertain outcome. It uses no proxy,
+which would resolve the name again. Errors distinguish a request that was not sent from one that may have been sent.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ from kubechain.net.resolution import Lookup, system_lookup
 from kubechain.tools.model import AddressRefused, InvalidTool, NotExecuted, Uncertain
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-"""Longer than any healthy connect with a lost packet or two; a dead address must not use up the whole budget."""
+"""Allows for a few lost packets, and prevents an unreachable address from using up the whole timeout."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OURS = frozenset({"connection", "content-length", "host", "proxy-authorization", "te", "transfer-encoding", "upgrade"})
-"""Headers that make up the message itself: whoever sets them can smuggle a second request or reach another host."""
+_FRAMING_HEADERS = frozenset(
+    {"connection", "content-length", "host", "proxy-authorization", "te", "transfer-encoding", "upgrade"}
+)
+"""Headers that define the framing of a request; a Tool could use them for request smuggling or another host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send. Headers and body may hold secrets, so they are not in the repr."""
+    """An HTTP request. Its repr leaves out the headers and the body, which may hold secrets."""
 
     method: str
     url: httpx2.URL
@@ -46,11 +48,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. Header names are in lower case.
+    """An HTTP response, with header names in lower case.
 
     Attributes:
-        body: The first bytes of the body, decompressed.
-        is_cut: Whether there was more.
+        body: Start of the body, decompressed, up to the size limit.
+        is_cut: Whether the body was longer.
     """
 
     status: int
@@ -61,7 +63,7 @@ class Reply:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far an exchange came, as the HTTP library reports it."""
+    """Progress of an exchange, from the trace events of the HTTP library."""
 
     is_sending: bool = False
 
@@ -76,22 +78,22 @@ class HttpExchanger:
     def __init__(
         self, policy: AddressPolicy, *, lookup: Lookup = system_lookup, tls: ssl.SSLContext | None = None
     ) -> None:
-        """Take the policy.
+        """Create the exchanger.
 
         Args:
-            policy: Where connections may go.
-            lookup: Resolver; the system's own by default.
-            tls: What certificates are trusted; those that the system trusts by default.
+            policy: The hosts and addresses that connections are allowed to.
+            lookup: Resolver; by default the system's resolver.
+            tls: Trusted certificates; by default those that the system trusts.
         """
         self._policy = policy
         self._network = CheckedNetwork(policy, lookup=lookup)
         self._tls = tls
 
     def check_address(self, url: httpx2.URL) -> None:
-        """See whether a URL's host may be connected to, as far as can be told without resolving it.
+        """Check the host of a URL against the policy, without resolving it.
 
         Raises:
-            AddressRefused: It may not.
+            AddressRefused: The policy does not allow the host.
         """
         try:
             self._policy.check_host(url.raw_host.decode())
@@ -102,13 +104,13 @@ class HttpExchanger:
         """Perform one exchange.
 
         Args:
-            request: What to send; its headers were checked with `check_headers`.
-            max_bytes: How much of the body to read.
-            deadline: When to give up, by the event loop's clock.
+            request: Request whose headers have passed `check_headers`.
+            max_bytes: Maximum size of the body to read.
+            deadline: Time of the event loop at which the exchange times out.
 
         Raises:
-            NotExecuted: Nothing was sent: the address is refused or cannot be reached, in time.
-            Uncertain: It was sent, or may have been, and there is no whole answer.
+            NotExecuted: The request was not sent: the address is refused, or there was no connection in time.
+            Uncertain: The request was sent or may have been sent, and there is no complete response.
         """
         progress = _Progress()
         where = _where(request.url)
@@ -122,7 +124,7 @@ class HttpExchanger:
         except AddressNotAllowed as error:
             raise AddressRefused(str(error)) from error
         except httpcore2.LocalProtocolError:
-            # Not chained: the library repeats the header that it does not like, and it may be a secret.
+            # Not chained: the message of the library contains the header, which may be a secret.
             raise InvalidTool("request cannot be sent: a header is malformed") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             if progress.is_sending:
@@ -151,15 +153,15 @@ class HttpExchanger:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """See whether headers can be sent: no line breaks, and none of those that frame the message.
+    """Check that headers have no line breaks and do not change the framing of the request.
 
     Raises:
-        InvalidTool: They cannot; the message has the name, never the value.
+        InvalidTool: A header is refused; the message includes its name at most, never its value.
     """
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise InvalidTool("header: not a header name")
-        if name.lower() in _OURS:
+        if name.lower() in _FRAMING_HEADERS:
             raise InvalidTool(f"header: {name}: cannot be set")
         if not _HEADER_VALUE.fullmatch(value):
             raise InvalidTool(f"header: {name}: its value has a line break or a character that headers cannot carry")
@@ -167,7 +169,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 @cache
 def _system_tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)  # 20 ms and some 500 kB each: one for all
+    return httpx2.create_ssl_context(trust_env=False)  # takes 20 ms and about 500 kB, so it is created once
 
 
 def _wire_headers(request: Request) -> list[tuple[bytes, bytes]]:
@@ -189,7 +191,7 @@ async def _read(response: httpcore2.Response, max_bytes: int) -> Reply:
 
 
 class _Inflation:
-    """Gathers a body up to a size; compressed ones, which we do not ask for, never grow beyond it either."""
+    """Collects a body up to a size limit, which also applies to the decompressed size of a compressed body."""
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
         self.body = bytearray()
@@ -211,5 +213,5 @@ class _Inflation:
 
 
 def _where(url: httpx2.URL) -> str:
-    """Scheme, host and port: never the path or the query, which hold arguments."""
+    """Return scheme, host and port of a URL, without the path and the query, which hold arguments."""
     return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"

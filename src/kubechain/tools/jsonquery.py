@@ -1,7 +1,7 @@
-"""JMESPath over a JSON document, with a bound on what a query may cost.
+"""Evaluates JMESPath on a JSON document, with a limit on the cost of a query. Pure.
 
-Pure. Both the document and the query come from outside: a query of 200 characters
-can double its result thirty times over, so every value that is made along the way is charged to a budget.
+The document and the query are untrusted. A query of 200 characters can double its result thirty times, so the size of
+each intermediate value counts towards `BUDGET`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import jmespath.visitor
 from kubechain.net import foreign
 
 MAX_QUERY_CHARACTERS = 2048
-"""Far over any honest query; the library's parser is recursive."""
+"""Maximum length of a query, far more than real queries need; the parser of the library is recursive."""
 
 BUDGET = 500_000
-"""Values that one query may make or pass on; some 0.2 s of CPU at most, while no other call proceeds."""
+"""Maximum number of values that a query may produce: at most about 0.2 s of CPU, which block the event loop."""
 
 MAX_RESULT_CHARACTERS = 256 * 1024
-"""As much as a context window holds inline."""
+"""Maximum length of a result, chosen to fit into a context window."""
 
 _CHARACTERS_PER_UNIT = 32
 
 
 class QueryError(Exception):
-    """The query cannot be answered; the message says why, in words for its author."""
+    """The query failed; the message tells the model why."""
 
 
 class _BudgetSpent(Exception):
@@ -37,7 +37,7 @@ class _BudgetSpent(Exception):
 
 
 class _BoundedInterpreter(jmespath.visitor.TreeInterpreter):
-    """Evaluates a query, and charges each value by its size as a tree, shared parts counted as often as they occur."""
+    """Evaluates a query, and counts the size of each value as a tree; shared parts count once per occurrence."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,10 +62,10 @@ class _BoundedInterpreter(jmespath.visitor.TreeInterpreter):
 
 
 def query(document: object, expression: str) -> str:
-    """Evaluate a JMESPath expression; the result is JSON text, `null` where nothing matches.
+    """Evaluate a JMESPath expression; return JSON text, which is `null` if nothing matches.
 
     Raises:
-        QueryError: The expression is wrong, does not fit the document, or costs too much.
+        QueryError: The expression is invalid, does not fit the document, or exceeds a limit.
     """
     if len(expression) > MAX_QUERY_CHARACTERS:
         raise QueryError(f"query: longer than {MAX_QUERY_CHARACTERS} characters")
@@ -78,12 +78,12 @@ def query(document: object, expression: str) -> str:
     except (_BudgetSpent, RecursionError, MemoryError):
         raise QueryError("query: costs too much on this document: ask for less of it") from None
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
-        # The library's functions let such errors through on odd operands.
+        # Functions of the library raise these errors on operands of an unexpected type.
         raise QueryError(f"query: does not fit the document: {_first_line(error)}") from None
 
 
 def _written(result: object) -> str:
-    """Write the result piece by piece, so that a huge one is noticed before it is whole."""
+    """Encode the result in chunks, to stop as soon as it exceeds the limit."""
     return "".join(_bounded(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).iterencode(result)))
 
 

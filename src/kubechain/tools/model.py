@@ -1,17 +1,16 @@
-"""What comes out of a tool call, and what can go wrong with it, sorted by consequence.
+"""The output of a tool call, and its errors, grouped by whether the tool may have run.
 
     ToolFailure
-      NotExecuted          certainly nothing happened outside
-        InvalidArguments   what the model sent does not fit; the message says where, and is an answer for the model
-        InvalidTool        the Tool itself cannot be carried out until somebody changes it
-          InvalidSchema    its JSON schema is broken
-          EngineMissing    there is nothing here that runs containers
-        AddressRefused     the address may not be connected to
-      Uncertain            it may have happened, wholly or in part: never repeat it unless it is declared safe
+      NotExecuted          the tool did not run
+        InvalidArguments   the arguments of the model are invalid; the message is a result for the model
+        InvalidTool        the Tool cannot run until its spec or its environment changes
+          InvalidSchema    the JSON schema of the Tool is invalid
+          EngineMissing    no container engine responds
+        AddressRefused     the policy does not allow the address
+      Uncertain            the tool may have run, fully or in part: repeat the call only if the Tool declares this safe
 
-Raised by everything in this package and caught by the controllers. What a tool answers is not a failure, however bad
-the news: a division by zero, an HTTP 404, exit code 3 are an `Output` with `is_error`. Messages are short, the same
-for each try of the same failure, and never hold a secret.
+An error that the tool itself reports is not a `ToolFailure`: a division by zero, an HTTP 404 or exit code 3 becomes an
+`Output` with `is_error`. Messages are short, the same for each attempt that fails in the same way, and hold no secret.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a tool answered, as text for the model.
+    """Output of a tool, as text for the model.
 
     Attributes:
-        content: The answer.
-        is_error: Whether it is the tool's own error message.
+        content: The text.
+        is_error: Whether the tool reported an error.
     """
 
     content: str
@@ -33,32 +32,32 @@ class Output:
 
 
 class ToolFailure(Exception):
-    """Base of everything that a tool call raises."""
+    """Base class of the errors of a tool call."""
 
 
 class NotExecuted(ToolFailure):
-    """Certainly nothing happened."""
+    """The tool did not run."""
 
 
 class InvalidArguments(NotExecuted):
-    """The model's arguments do not fit; it should read why and try again."""
+    """The arguments of the model are invalid; the model can read the message and correct them."""
 
 
 class InvalidTool(NotExecuted):
-    """The tool cannot be carried out as it is specified or equipped."""
+    """The Tool cannot run with its current spec or in the current environment."""
 
 
 class InvalidSchema(InvalidTool):
-    """The tool's JSON schema is broken."""
+    """The JSON schema of the Tool is invalid."""
 
 
 class EngineMissing(InvalidTool):
-    """No container engine was found that answers."""
+    """No container engine responds."""
 
 
 class AddressRefused(NotExecuted):
-    """The address may not be connected to."""
+    """The address policy does not allow the address."""
 
 
 class Uncertain(ToolFailure):
-    """It may have happened, wholly or in part."""
+    """The tool may have run, fully or in part."""

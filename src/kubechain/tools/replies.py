@@ -1,4 +1,4 @@
-"""What a model reads of an HTTP reply. Pure; used by `external_api`."""
+"""Converts an HTTP response to an output for the model. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _KNOWN_CHARSET = re.compile(
     r"utf-?(?:8|16(?:le|be)?)|us-ascii|iso-8859-\d+|windows-125\d|shift_jis|euc-(?:jp|kr)|gb\w+|big5"
 )
-"""Others are read as UTF-8: Python has codecs that are no charsets, and slow ones."""
+"""Bodies with other charsets are decoded as UTF-8: some codecs of Python are slow or are not charsets."""
 
 
 def output(reply: Reply) -> Output:
-    """Put a reply into words; a status of 400 or more, or a redirect that leads nowhere, is an error."""
+    """Convert a response; a status of 300 or more is an error. The caller has already followed redirects."""
     is_error = reply.status >= HTTPStatus.MULTIPLE_CHOICES
     body = _body(reply)
     if reply.is_cut:

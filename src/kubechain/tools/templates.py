@@ -1,7 +1,7 @@
-"""From a Tool's URL and body and a call's arguments to what is sent: `{name}` stands for an argument.
+"""Inserts the arguments of a call into the URL and the body of a Tool, in place of `{name}`. Pure.
 
-Pure. Arguments fill in values and never structure: in a URL they are percent-encoded, cannot
-leave their path segment, and cannot touch scheme, host or port, so that credentials go where the Tool's author said.
+Arguments cannot change the structure of a request. In a URL they are percent-encoded, cannot leave their path segment,
+and cannot change the scheme, the host or the port. Credentials thus only go to the host that the Tool's author chose.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from kubechain.tools.arguments import to_json
 from kubechain.tools.model import InvalidArguments, InvalidTool
 
 MAX_URL_CHARACTERS = 8192
-"""What common servers accept as a request line."""
+"""Maximum length of a URL; common servers accept request lines of this length."""
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _URL = re.compile(r"(?P<origin>https?://[^/?#\\]+)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?", re.IGNORECASE)
 _UNSAFE_TEXT = re.compile(r"[\x00-\x20\x7f\\]")
 
 _OMITTED = object()
-"""Stands for the value of a placeholder whose argument was not given."""
+"""Value of a placeholder whose argument is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpandedUrl:
-    """A URL with its placeholders filled in.
+    """A URL with its placeholders replaced.
 
     Attributes:
         url: The URL.
-        used: Names of the arguments that it holds.
+        used: Names of the arguments that the template uses.
     """
 
     url: str
@@ -40,10 +40,10 @@ class ExpandedUrl:
 
 
 def check_url(template: str) -> frozenset[str]:
-    """See whether a URL template can be used; gives the names of its arguments.
+    """Validate a URL template; return the names of its arguments.
 
     Raises:
-        InvalidTool: It cannot.
+        InvalidTool: The template is invalid.
     """
     match = _parts(template)
     for part in (match["path"] or "", match["query"] or ""):
@@ -53,21 +53,21 @@ def check_url(template: str) -> frozenset[str]:
 
 
 def origin(template: str) -> str:
-    """The part of a URL template that no argument can touch: scheme, host and port.
+    """Return scheme, host and port of a URL template, which arguments cannot change.
 
     Raises:
-        InvalidTool: The template cannot be used.
+        InvalidTool: The template is invalid.
     """
     check_url(template)
     return _parts(template)["origin"]
 
 
 def expand_url(template: str, arguments: Mapping[str, Any]) -> ExpandedUrl:
-    """Fill in a URL. A query parameter whose argument was not given is left out.
+    """Replace the placeholders of a URL template. A query parameter whose argument is missing is left out.
 
     Raises:
-        InvalidTool: The template cannot be used.
-        InvalidArguments: An argument that the path needs is missing, or would lead out of its segment.
+        InvalidTool: The template is invalid.
+        InvalidArguments: An argument of the path is missing, or would leave its path segment.
     """
     used = check_url(template)
     match = _parts(template)
@@ -77,7 +77,7 @@ def expand_url(template: str, arguments: Mapping[str, Any]) -> ExpandedUrl:
 
 
 def with_query(url: str, arguments: Mapping[str, Any]) -> str:
-    """Add arguments to a URL's query: a list becomes a repeated parameter."""
+    """Add arguments to the query of a URL; a list becomes a repeated parameter."""
     pairs = [
         f"{quote(name, safe='')}={quote(text, safe='')}"
         for name, value in arguments.items()
@@ -90,10 +90,10 @@ def with_query(url: str, arguments: Mapping[str, Any]) -> str:
 
 
 def expand_body(template: Any, arguments: Mapping[str, Any]) -> Any:
-    """Fill in a JSON body.
+    """Replace the placeholders of a JSON body.
 
-    A string that is nothing but a placeholder becomes the argument itself, whatever its type; it is left out, with its
-    key, when the argument was not given. A placeholder within a longer string becomes text.
+    A string that consists only of a placeholder becomes the argument with its JSON type. If the argument is missing,
+    the string and its key are left out. A placeholder inside a longer string is replaced by text.
     """
     value = _filled(template, arguments)
     return None if value is _OMITTED else value
