@@ -71,6 +71,7 @@ class Watchman:
         self._executions: Counter[tuple[str, str]] = Counter()
         self._ends: dict[tuple[str, str], JsonObject] = {}
         self._born: set[tuple[str, str]] = set()
+        self._made_again: set[tuple[str, str]] = set()
         self._asked_to_wait_until = 0.0
 
     # --- writes
@@ -98,6 +99,8 @@ class Watchman:
     def _check(self, plural: str, name: str, before: JsonObject, after: JsonObject) -> None:
         if not before:
             self._check_birth(plural, name, _owner_uid(after))
+        if plural == "taskruntoolcalls":
+            self._check_made_again(plural, name, after)
         if before:
             self._check_finalizers(f"{plural}/{name}", before, after)
         if before and plural in _EDGES:
@@ -116,10 +119,20 @@ class Watchman:
         self.news[f"{about.get('kind')}/{about.get('name')} {event.get('reason')}"] += 1
 
     def _check_birth(self, plural: str, name: str, owner: str) -> None:
-        """What belongs to something is made once: people who delete it do not want it back."""
+        """What belongs to something is made once: people who delete it do not want it back.
+
+        A tool call may be made again by a manager that read its run just before another one answered the call: no read
+        and no name can prevent that. It must then end without having been claimed.
+        """
         if owner and (name, owner) in self._born:
-            self.violated(f"{plural}/{name} was made again after it had been deleted")
+            if plural != "taskruntoolcalls":
+                self.violated(f"{plural}/{name} was made again after it had been deleted")
+            self._made_again.add((name, owner))
         self._born.add((name, owner))
+
+    def _check_made_again(self, plural: str, name: str, after: JsonObject) -> None:
+        if (name, _owner_uid(after)) in self._made_again and phase_of(after) in ("Running", "AwaitingSubAgent"):
+            self.violated(f"{plural}/{name} was made again after it had been deleted, and claimed")
 
     def _check_finalizers(self, what: str, before: JsonObject, after: JsonObject) -> None:
         if lost := foreign_finalizers(before) - foreign_finalizers(after):

@@ -85,6 +85,11 @@ def _always(*_: object) -> bool:
     return True
 
 
+def _never(*_: object) -> bool:
+    """No look at the run before a call starts."""
+    return False
+
+
 _claim = call_effects.ToolCaller._claim  # pyright: ignore[reportPrivateUsage]
 
 
@@ -197,7 +202,12 @@ ALL = (
     Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "rivals-tool", ("stale",)),
     Mutant("blind-w5", ((runs.TaskRunReconciler, "_write", _write_w5_blindly),), "rivals-tool", ("after", "stop")),
     Mutant("repeats-orphans", ((call_effects, "execution_for", _safe),), "one-tool-call", ("before", "after")),
-    Mutant("believes-caches", ((call_observation, "_knows", _always),), "rivals-call-deleted", ("behind", "storm")),
+    Mutant(
+        "believes-caches",
+        ((call_observation, "_knows", _always), (call_observation, "_may_start", _never)),
+        "rivals-call-deleted",
+        ("behind", "storm"),
+    ),
     Mutant("greedy-release", ((StatusWriter, "drop_finalizer", _release_everything),), "held-call-deleted"),
     Mutant("no-backoff", ((run_settlement, "wait_seconds", _at_once),), "model-trouble"),
     Mutant("no-take-over", ((Replica, "gone_in_seconds", _never_gone),), "plain", ("before",)),

@@ -123,9 +123,11 @@ class Again(Generic[T]):
 
     Attributes:
         obj: The object as it was written or read; None when it is gone.
+        is_live: Whether it is what the server has now, so that the next step may create other objects.
     """
 
     obj: T | None
+    is_live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ async def reconcile(kind: Kind[T, ObservedT, StepT], lister: Lister[T], request:
         after = await kind.carry_out(observed, step)
         if isinstance(after, Done):
             return Result(after.requeue_after_seconds)
-        obj, is_live = after.obj, True
+        obj, is_live = after.obj, after.is_live
     await kind.forget(request)
     return Result()
 

@@ -117,6 +117,12 @@ def test_a_call_that_is_over_is_only_released(
             "its run is over",
             id="the run is over",
         ),
+        pytest.param(
+            False,
+            a_waiting_run().with_status(pending_turn=()),
+            "its run does not wait for it",
+            id="the run has taken the result of an earlier object of this name",
+        ),
     ],
 )
 def test_a_call_that_nobody_waits_for_is_cancelled(

@@ -63,6 +63,7 @@ class Oracle:
 
     asked: list[Invocation] = field(default_factory=list[Invocation])
     is_asleep: bool = False
+    acts_outside: bool = True
 
     def offers(self, agent: Agent) -> Iterable[Offer]:
         return (OFFER,)

@@ -9,7 +9,7 @@ from kubechain.api.taskrun import TaskRunPhase
 from kubechain.llm.client import Completion
 from test.simulation.fakes import Script, asks, says
 from test.simulation.scenarios import objects, people
-from test.simulation.scenarios.scenario import USUAL, Scenario
+from test.simulation.scenarios.scenario import Scenario
 
 CHILD = "hello-1-t0-c0-run"
 
@@ -69,7 +69,6 @@ ALL: tuple[Scenario, ...] = (
         script=delegating("plan", "research"),
         during={"model research": people.once_delegated(people.once_delegated(people.cancel(), f"{CHILD}-t0-c0"))},
         ends={"hello-1": TaskRunPhase.CANCELLED, CHILD: TaskRunPhase.CANCELLED},
-        # Not mayhem: with a watch that is down for a minute the delegates may answer before the cancel is seen.
-        faults=tuple(fault for fault in USUAL if fault != "mayhem"),
+        slow=("model research",),
     ),
 )

@@ -76,7 +76,7 @@ def _unwanted(observed: Observed) -> str | None:
         return "its run was cancelled"
     if run.status.completion_time is not None:
         return "its run is over"
-    return None
+    return None if observed.is_awaited else "its run does not wait for it"
 
 
 def _start(observed: Observed) -> Step | Done:

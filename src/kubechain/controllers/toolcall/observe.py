@@ -74,6 +74,8 @@ class Observer:
         pinned = _pinned(run, call.spec.tool_ref.name)
         found = self.kinds.find(namespace, pinned) if pinned else None
         planner = self.kinds.planner(found) if isinstance(found, Offer) else None
+        if planner is not None and planner.acts_outside and _may_start(call):
+            run = await self._live_run_of(call)
         return Observed(
             call=call,
             run=run,
@@ -130,6 +132,15 @@ def is_pending(run: TaskRun, call: TaskRunToolCall) -> bool:
 
 def _is_settled(call: TaskRunToolCall) -> bool:
     return call.status.completion_time is not None and call.metadata.deletion_timestamp is None
+
+
+def _may_start(call: TaskRunToolCall) -> bool:
+    """Whether the next step may be the first attempt of the call.
+
+    A manager whose cache of runs is behind may have created the call again, after it was answered and deleted. Such a
+    call is newer than the answer, so the run as the server has it now does not wait for it.
+    """
+    return call.status.phase in (None, ToolCallPhase.PENDING) and call.status.execution is None
 
 
 def _knows(run: TaskRun | None, call: TaskRunToolCall) -> bool:

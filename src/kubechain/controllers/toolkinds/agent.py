@@ -102,6 +102,11 @@ class AgentTools:
         """Nothing: whether the Agent is ready is decided with the Tool's references."""
         del tool
 
+    @property
+    def acts_outside(self) -> bool:
+        """A call has effects outside this process."""
+        return True
+
     def obstacle(self, offer: Offer) -> str:
         """Nothing: an API server is all that delegation needs."""
         del offer

@@ -100,6 +100,11 @@ class BuiltinTools:
         if spec is not None and spec.name not in BUILTINS:
             raise InvalidTool(f'there is no builtin function "{spec.name}"')
 
+    @property
+    def acts_outside(self) -> bool:
+        """A builtin is a pure function."""
+        return False
+
     def obstacle(self, offer: Offer) -> str:
         """Nothing: a builtin needs nothing from outside."""
         del offer

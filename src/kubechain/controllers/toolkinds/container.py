@@ -85,6 +85,11 @@ class ContainerTools:
             container.invocation(spec, {})
             await self.containers.check()
 
+    @property
+    def acts_outside(self) -> bool:
+        """A call has effects outside this process."""
+        return True
+
     def obstacle(self, offer: Offer) -> str:
         """Nothing that could be known before the call."""
         del offer

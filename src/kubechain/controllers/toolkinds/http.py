@@ -83,6 +83,11 @@ class HttpTools:
         if (spec := _spec(tool)) is not None:
             self.http.check(ApiRequest(url=spec.url, method=spec.method))
 
+    @property
+    def acts_outside(self) -> bool:
+        """A call has effects outside this process."""
+        return True
+
     def obstacle(self, offer: Offer) -> str:
         """Nothing: a connection is made for each call."""
         del offer

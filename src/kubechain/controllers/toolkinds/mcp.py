@@ -100,6 +100,11 @@ class MCPTools:
             return Withdrawn(f'MCPServer "{pinned.object}" no longer offers the tool "{pinned.tool}"')
         return _offer(server, tool)
 
+    @property
+    def acts_outside(self) -> bool:
+        """A call has effects outside this process."""
+        return True
+
     def obstacle(self, offer: Offer) -> str:
         """The connection of this process: the server's status may be that of another process."""
         state = self.connections.state(server_key(_server(offer)))

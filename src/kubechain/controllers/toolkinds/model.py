@@ -184,6 +184,11 @@ CallOutcome = Answered | NotDone | Unclear
 class Planner(Protocol):
     """Decides how a call is carried out."""
 
+    @property
+    def acts_outside(self) -> bool:
+        """Whether a call has effects outside this process, so that it must not be started twice by mistake."""
+        ...
+
     def obstacle(self, offer: Offer) -> str:
         """What this process still lacks for a call of the offer, such as a connection; empty for nothing."""
         ...
