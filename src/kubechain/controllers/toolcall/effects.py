@@ -27,7 +27,7 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.store import Lister
-from kubechain.runtime.telemetry import Telemetry
+from kubechain.runtime.telemetry import Telemetry, TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ def _trace(run: TaskRun | None) -> dict[str, str]:
     """Trace context of the run, as W3C defines it."""
     if run is None or run.status.span_context is None:
         return {}
-    return {"traceparent": f"00-{run.status.span_context.trace_id}-{run.status.span_context.span_id}-01"}
+    span = run.status.span_context
+    return {"traceparent": TraceContext(span.trace_id, span.span_id).traceparent}
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,13 @@ class Observer:
         """Read everything, change nothing."""
         namespace = call.metadata.namespace
         run = self.run_of(call)
-        if not _is_settled(call) and not _knows(run, call):
+        is_live = not _is_settled(call) and not _knows(run, call)
+        if is_live:
             run = await self._live_run_of(call)
         pinned = _pinned(run, call.spec.tool_ref.name)
         found = self.kinds.find(namespace, pinned) if pinned else None
         planner = self.kinds.planner(found) if isinstance(found, Offer) else None
-        if planner is not None and planner.acts_outside and _may_start(call):
+        if not is_live and planner is not None and planner.acts_outside and _may_start(call):
             run = await self._live_run_of(call)
         return Observed(
             call=call,
