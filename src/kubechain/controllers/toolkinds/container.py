@@ -10,16 +10,16 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from kubechain.api.taskrun import ToolCallType
-from kubechain.api.tool import ContainerTool, Tool, ToolSemantics
+from kubechain.api.tool import ContainerTool, Tool
 from kubechain.controllers.secrets import SecretReader
 from kubechain.controllers.toolkinds.jobs import Jobs, call_of, declared_names
 from kubechain.controllers.toolkinds.model import (
     CallOutcome,
-    Execute,
     Invocation,
     Offer,
     Plan,
     ToolKind,
+    tool_execution,
     tool_of,
     tool_offer,
 )
@@ -98,15 +98,9 @@ class ContainerTools:
     def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
         """Run the container."""
         del depth
-        tool = tool_of(offer)
-        spec = _spec(tool)
-        return Execute(
-            offer=offer,
-            arguments=arguments,
-            semantics=tool.spec.semantics or ToolSemantics.AT_MOST_ONCE,
-            attempt=attempt,
-            timeout_seconds=float((spec and spec.timeout_seconds) or TIMEOUT_SECONDS),
-        )
+        spec = _spec(tool_of(offer))
+        timeout_seconds = float((spec and spec.timeout_seconds) or TIMEOUT_SECONDS)
+        return tool_execution(offer, arguments, attempt=attempt, timeout_seconds=timeout_seconds)
 
     async def execute(self, invocation: Invocation) -> CallOutcome:
         """Run the container once."""

@@ -9,15 +9,15 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from kubechain.api.taskrun import ToolCallType
-from kubechain.api.tool import ExternalAPI, Tool, ToolSemantics
+from kubechain.api.tool import ExternalAPI, Tool
 from kubechain.controllers.secrets import SecretReader
 from kubechain.controllers.toolkinds.model import (
     CallOutcome,
-    Execute,
     Invocation,
     Offer,
     Plan,
     ToolKind,
+    tool_execution,
     tool_of,
     tool_offer,
 )
@@ -96,15 +96,9 @@ class HttpTools:
     def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
         """Make the request."""
         del depth
-        tool = tool_of(offer)
-        spec = _spec(tool)
-        return Execute(
-            offer=offer,
-            arguments=arguments,
-            semantics=tool.spec.semantics or ToolSemantics.AT_MOST_ONCE,
-            attempt=attempt,
-            timeout_seconds=float((spec and spec.timeout_seconds) or TIMEOUT_SECONDS),
-        )
+        spec = _spec(tool_of(offer))
+        timeout_seconds = float((spec and spec.timeout_seconds) or TIMEOUT_SECONDS)
+        return tool_execution(offer, arguments, attempt=attempt, timeout_seconds=timeout_seconds)
 
     async def execute(self, invocation: Invocation) -> CallOutcome:
         """Make the request once."""

@@ -305,6 +305,17 @@ def tool_offer(
     )
 
 
+def tool_execution(offer: Offer, arguments: dict[str, Any], *, attempt: int, timeout_seconds: float) -> Execute:
+    """The plan to execute a Tool that acts outside: at most once, unless the Tool says that it is safe to repeat."""
+    return Execute(
+        offer=offer,
+        arguments=arguments,
+        semantics=tool_of(offer).spec.semantics or ToolSemantics.AT_MOST_ONCE,
+        attempt=attempt,
+        timeout_seconds=timeout_seconds,
+    )
+
+
 def tool_of(offer: Offer) -> Tool:
     """The Tool behind an offer that a handler made."""
     assert isinstance(offer.provider, Tool), "offers of a handler carry their Tool"
