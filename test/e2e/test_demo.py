@@ -23,6 +23,10 @@ def test_the_demo_shows_the_walk_through_and_cleans_up(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for part in ("OpenAI API key validated successfully", "FinalAnswer", "LLMFinalAnswer", "Nothing is left running"):
         assert part in done.stdout
+    before, killed, after = done.stdout.rpartition("kill -9")
+    assert killed
+    assert "sum-task-1-t0-c0   Succeeded" in before
+    assert "FinalAnswer" in after
     assert list(tmp_path.iterdir()) == []
     assert processes_of(tmp_path) == []
 

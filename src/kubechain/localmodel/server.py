@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kubechain.localmodel.errors import LocalModelError
+from kubechain.localmodel.front import Front
 from kubechain.localmodel.modelfile import FETCH_COMMAND, MODEL_NAME, is_present, model_path
 
 HOST = "127.0.0.1"
@@ -64,14 +65,15 @@ class ModelServer:
         xllamacpp: Any = import_module("xllamacpp")  # an optional extra, 40 MB of native code: only in this process
 
         try:
-            self._server: Any = xllamacpp.Server(_parameters(xllamacpp, options, model or model_path()))
+            self._engine: Any = xllamacpp.Server(_parameters(xllamacpp, options, model or model_path()))
         except (RuntimeError, ValueError) as error:
-            raise LocalModelError(f"the model does not start on port {options.port}: {error}") from error
+            raise LocalModelError(f"the model does not start: {error}") from error
+        self._front = Front(HOST, options.port, engine_port=int(self._engine.listening_address.rpartition(":")[2]))
 
     @property
     def base_url(self) -> str:
         """What an LLM's `parameters.baseUrl` must be."""
-        return f"{self._server.listening_address}/v1"
+        return f"http://{HOST}:{self._front.server_port}/v1"
 
 
 def require_parts(model: Path | None = None) -> None:
@@ -91,7 +93,7 @@ def _parameters(xllamacpp: Any, options: ServerOptions, model: Path) -> Any:
     parameters.model.path = str(model)
     parameters.model_alias = set(options.aliases)
     parameters.hostnames = [HOST]
-    parameters.port = options.port
+    parameters.port = 0  # The front is what clients talk to.
     parameters.ui = False
     parameters.verbosity = _ERRORS_ONLY
     parameters.n_ctx = CONTEXT_TOKENS

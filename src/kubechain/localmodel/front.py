@@ -1,0 +1,94 @@
+"""The HTTP server in front of the engine: requests that offer tools are rewritten, everything else passes unchanged."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+from kubechain.localmodel import toolcalls
+from kubechain.localmodel.errors import LocalModelError
+
+CHAT_PATH = "/v1/chat/completions"
+JSON_TYPE = "application/json"
+
+ENGINE_TIMEOUT_SECONDS = 600.0
+"""Longer than any answer of a small model takes; a client ends its own request sooner."""
+
+
+class Front(ThreadingHTTPServer):
+    """Serves on loopback, in threads of its own."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, engine_port: int) -> None:
+        """Listen, and serve from now on.
+
+        Raises:
+            LocalModelError: The port is taken.
+        """
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise LocalModelError(f"the model does not start on port {port}: {error.strerror}") from error
+        self.engine_port = engine_port
+        threading.Thread(target=self.serve_forever, name="front", daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that left while the model was answering is no error here."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._send(*self._ask("GET", b""))
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        content = self.rfile.read(length)
+        if len(content) < length:
+            self.close_connection = True
+            return
+        self._send(*(self._chat(content) if self.path == CHAT_PATH else self._ask("POST", content)))
+
+    def _chat(self, content: bytes) -> tuple[int, str, bytes]:
+        try:
+            request = json.loads(content)
+            functions = toolcalls.offered(request)
+            body = json.dumps(toolcalls.for_engine(request, functions)).encode()
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return self._ask("POST", content)  # The engine says what is wrong with it.
+        status, content_type, reply = self._ask("POST", body)
+        if not functions:
+            return status, content_type, reply
+        if status != 200:  # The engine does not take every schema: then the model answers in words.
+            return self._ask("POST", json.dumps(toolcalls.for_engine(request, ())).encode())
+        return status, content_type, json.dumps(toolcalls.with_call(json.loads(reply))).encode()
+
+    def _ask(self, method: str, content: bytes) -> tuple[int, str, bytes]:
+        """Send a request to the engine; return status, media type and body of its reply."""
+        engine_port = cast("Front", self.server).engine_port
+        connection = HTTPConnection("127.0.0.1", engine_port, timeout=ENGINE_TIMEOUT_SECONDS)
+        try:
+            connection.request(method, self.path, content or None, {"Content-Type": JSON_TYPE})
+            reply = connection.getresponse()
+            return reply.status, reply.headers.get("Content-Type", JSON_TYPE), reply.read()
+        except (OSError, HTTPException) as error:
+            return 502, JSON_TYPE, json.dumps({"error": {"message": f"the engine failed: {error}"}}).encode()
+        finally:
+            connection.close()
+
+    def _send(self, status: int, content_type: str, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing: the parent reads one line only."""

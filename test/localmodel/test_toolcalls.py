@@ -1,0 +1,78 @@
+"""How a request with tools goes to the engine, and how its answer becomes a call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kubechain.localmodel import toolcalls
+
+ADD = {"name": "add", "description": "Add.", "parameters": {"type": "object", "properties": {"a": {"type": "number"}}}}
+ASK = {"name": "ask"}
+USER = {"role": "user", "content": "What is 2 + 3?"}
+CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":2}'}}
+MADE = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "5"}
+
+
+def a_request(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    tools = [{"type": "function", "function": function} for function in (ADD, ASK)]
+    return {"model": "m", "messages": list(messages), "tools": tools, **fields}
+
+
+@pytest.mark.parametrize(
+    ("request_", "names"),
+    [
+        pytest.param(a_request(USER), ["add", "ask"], id="a question may be answered by each function"),
+        pytest.param(a_request(USER, MADE, RESULT), [], id="after a result the model answers in words"),
+        pytest.param(a_request(USER, tool_choice="none"), [], id="a client that wants no call gets none"),
+        pytest.param(a_request(USER, stream=True), [], id="a stream passes unchanged"),
+        pytest.param(a_request(), [], id="no message, no call"),
+        pytest.param({"messages": [USER]}, [], id="no tools, no call"),
+        pytest.param(
+            a_request(USER, tool_choice={"type": "function", "function": {"name": "ask"}}),
+            ["ask"],
+            id="the function that the client names",
+        ),
+    ],
+)
+def test_what_is_offered(request_: dict[str, Any], names: list[str]) -> None:
+    assert [function["name"] for function in toolcalls.offered(request_)] == names
+
+
+def test_the_schema_admits_each_function_with_its_own_arguments() -> None:
+    request = toolcalls.for_engine(a_request(USER), [ADD, ASK])
+    assert "tools" not in request
+    branches = request["response_format"]["json_schema"]["schema"]["oneOf"]
+    assert [branch["properties"]["name"]["const"] for branch in branches] == ["add", "ask"]
+    assert branches[0]["properties"]["arguments"] == ADD["parameters"]
+    assert branches[1]["properties"]["arguments"] == {"type": "object", "properties": {}}
+    assert request["messages"][0]["role"] == "system"
+    assert request["messages"][-1] == USER
+
+
+def test_calls_and_results_go_as_text() -> None:
+    request = toolcalls.for_engine(a_request(USER, MADE, RESULT), [])
+    assert "response_format" not in request
+    assert [message["role"] for message in request["messages"]] == ["user", "assistant", "user"]
+    assert '{"a":2}' in request["messages"][1]["content"]
+    assert "5" in request["messages"][2]["content"]
+
+
+def test_an_answer_becomes_a_call() -> None:
+    text = json.dumps({"name": "add", "arguments": {"a": 2}})
+    reply = {"id": "r1", "usage": {"total_tokens": 3}, "choices": [{"message": {"content": text}, "index": 0}]}
+    made = toolcalls.with_call(reply)
+    call = made["choices"][0]["message"]["tool_calls"][0]
+    assert call["function"] == {"name": "add", "arguments": '{"a": 2}'}
+    assert made["choices"][0]["finish_reason"] == "tool_calls"
+    assert made["usage"] == reply["usage"]
+    assert call["id"] != toolcalls.with_call({**reply, "id": "r2"})["choices"][0]["message"]["tool_calls"][0]["id"]
+
+
+@pytest.mark.parametrize("content", ['{"name": "add", "argu', "words", None, '"text"', "[]"])
+def test_an_answer_that_is_no_call_stays_as_it_is(content: str | None) -> None:
+    reply = {"id": "r1", "choices": [{"message": {"content": content}, "finish_reason": "length"}]}
+    assert toolcalls.with_call(reply) is reply
