@@ -18,6 +18,7 @@ from kubechain.net.addresses import AddressPolicy
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.credentials import Cluster, ConfigError, own_namespace
+from kubechain.runtime.events import WORKERS as EVENT_WORKERS
 from kubechain.runtime.http import HttpExchange
 from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
 from kubechain.runtime.transport import Exchange
@@ -111,17 +112,23 @@ def _address_policy(allowed: tuple[str, ...]) -> AddressPolicy:
 def _manager(
     options: ManagerOptions, stack: AsyncExitStack, clock: Clock, exchange: Exchange | None, cluster: Cluster | None
 ) -> Manager:
-    lease_exchange, host = exchange, "embedded"
+    lease_exchange, event_exchange, host = exchange, exchange, "embedded"
     if cluster is not None:
         connection = HttpExchange(cluster, user_agent=USER_AGENT)
-        # A separate connection, so that renewals do not wait for other requests.
+        # Separate connections, so that renewals and Events do not wait for other requests.
         lease_exchange = HttpExchange(cluster, user_agent=f"{USER_AGENT} (leases)")
-        stack.push_async_callback(connection.aclose)
-        stack.push_async_callback(lease_exchange.aclose)
+        event_exchange = HttpExchange(cluster, user_agent=f"{USER_AGENT} (events)", in_flight=EVENT_WORKERS)
+        for each in (connection, lease_exchange, event_exchange):
+            stack.push_async_callback(each.aclose)
         exchange, host = connection, connection.host
     assert exchange is not None, "either given or made"
     return Manager(
-        exchange, clock=clock, lease_exchange=lease_exchange, host=host, options=_runtime_options(options, cluster)
+        exchange,
+        clock=clock,
+        lease_exchange=lease_exchange,
+        event_exchange=event_exchange,
+        host=host,
+        options=_runtime_options(options, cluster),
     )
 
 

@@ -83,7 +83,7 @@ class World:
             raise SecretUnavailable('Secret "s" not found')
         return {one.name: SecretStr(self.token) for one in given}
 
-    def event(self, obj: Any, event_type: str, reason: str, message: str) -> None:
+    def event(self, obj: Any, event_type: str, reason: str, message: str, *, is_end: bool = False) -> None:
         pass
 
     def now(self) -> Any:

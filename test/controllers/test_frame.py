@@ -73,7 +73,7 @@ class Events:
 
     recorded: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
-    def event(self, obj: KubeObject, event_type: str, reason: str, message: str) -> None:
+    def event(self, obj: KubeObject, event_type: str, reason: str, message: str, *, is_end: bool = False) -> None:
         self.recorded.append((obj.metadata.resource_version, reason))
 
 

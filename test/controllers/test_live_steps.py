@@ -63,7 +63,7 @@ class Server:
 class Silent:
     """A recorder that drops events."""
 
-    def event(self, obj: Any, event_type: str, reason: str, message: str) -> None:
+    def event(self, obj: Any, event_type: str, reason: str, message: str, *, is_end: bool = False) -> None:
         pass
 
 

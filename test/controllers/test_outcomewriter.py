@@ -50,7 +50,7 @@ class Server:
 class Events:
     """Keeps no event."""
 
-    def event(self, *_: object) -> None:
+    def event(self, *_: object, is_end: bool = False) -> None:
         """Forget it."""
 
 

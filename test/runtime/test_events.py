@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
-from kubechain.runtime.events import ATTEMPTS, QUEUE_LIMIT, EventRecorder, EventSink
+from kubechain.runtime.events import ATTEMPTS, QUEUE_LIMIT, WORKERS, EventRecorder, EventSink
 from test.runtime.fake_apiserver import FakeApiServer, failure
 from test.runtime.virtual_time import VirtualTimeLoop
 from test.runtime.widgets import widget
@@ -125,6 +126,72 @@ async def test_a_server_that_is_down_costs_events_and_nothing_else() -> None:
         server.fails = lambda sent: None
         await sink.drain()
         assert len(server.objects) == QUEUE_LIMIT
+
+
+async def test_in_a_burst_beginnings_are_dropped_and_ends_and_warnings_arrive() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        for number in range(QUEUE_LIMIT):
+            recorder.event(widget(f"w{number}"), "Normal", "Began", "begun")
+        for number in range(QUEUE_LIMIT):
+            recorder.event(widget(f"w{number}"), *ENDS[number % 2], "over", is_end=not number % 2)
+        assert sink.statistics().dropped == QUEUE_LIMIT
+        await sink.drain()
+    assert Counter(event["reason"] for event in events(server)) == {"Ended": QUEUE_LIMIT / 2, "Failed": QUEUE_LIMIT / 2}
+
+
+ENDS = (("Normal", "Ended"), ("Warning", "Failed"))
+
+
+async def test_when_only_ends_wait_the_newest_is_dropped() -> None:
+    server = FakeApiServer()
+    async with recording(server) as (recorder, sink):
+        for number in range(QUEUE_LIMIT):
+            recorder.event(widget(f"w{number}"), "Normal", "Ended", "over", is_end=True)
+        for is_end in (True, False):
+            recorder.event(OBJECT, "Normal", "Late", "late", is_end=is_end)
+        assert sink.statistics().dropped == 2
+        await sink.drain()
+    assert {event["reason"] for event in events(server)} == {"Ended"}
+
+
+async def test_drops_are_logged_in_one_line_a_minute() -> None:
+    server = FakeApiServer()
+    server.fails = lambda sent: failure(403, "Forbidden", "no right")
+    with structlog.testing.capture_logs() as logs:
+        async with recording(server) as (recorder, _):
+            await record_one_a_second(recorder, 90)
+            await asyncio.sleep(120)
+    lines = [line for line in logs if line["event"] == "events dropped"]
+    assert [line["dropped"] for line in lines] == [1, 59, 30]
+    assert "no right" in lines[0]["error"]
+    assert lines[0]["last"] == "Widget default/w0: Began"
+
+
+async def record_one_a_second(recorder: EventRecorder, seconds: int) -> None:
+    for second in range(seconds):
+        recorder.event(widget(f"w{second}"), "Normal", "Began", "begun")
+        await asyncio.sleep(1)
+
+
+async def test_the_order_holds_for_each_object_while_several_are_written_at_once() -> None:
+    server = FakeApiServer()
+    server.delay_seconds = 1.0
+    async with recording(server) as (recorder, sink):
+        began = asyncio.get_running_loop().time()
+        for step in range(4):
+            for number in range(WORKERS):
+                recorder.event(widget(f"w{number}"), "Normal", "Step", f"step {step}")
+        await sink.drain()
+        assert asyncio.get_running_loop().time() - began == 4.0
+    notes = {number: [sent["note"] for sent in sent_about(server, f"w{number}")] for number in range(WORKERS)}
+    assert all(each == [f"step {step}" for step in range(4)] for each in notes.values())
+
+
+def sent_about(server: FakeApiServer, name: str) -> list[dict[str, Any]]:
+    """The bodies of the events about an object, in the order in which they were sent."""
+    bodies = [sent.body or {} for sent in server.writes()]
+    return [body for body in bodies if body["regarding"]["name"] == name]
 
 
 async def test_an_event_that_could_not_be_written_is_written_when_it_happens_again() -> None:

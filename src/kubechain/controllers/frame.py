@@ -101,8 +101,12 @@ def readiness(
 class Recorder(Protocol):
     """Where events go. The runtime's recorder satisfies it; tests pass a list."""
 
-    def event(self, obj: KubeObject, event_type: str, reason: str, message: str) -> None:
-        """Record one event about `obj`; never blocks and never fails."""
+    def event(self, obj: KubeObject, event_type: str, reason: str, message: str, *, is_end: bool = False) -> None:
+        """Record one event about `obj`; never blocks and never fails.
+
+        Args:
+            is_end: Whether it tells the end of the object's work: such events are dropped last.
+        """
         ...
 
 
@@ -192,8 +196,9 @@ class StatusWriter(Generic[T]):
 
     def announce(self, before: T, after: T, settled: Settled) -> None:
         """Record the events and the log line of a status that is now persisted."""
+        is_end = getattr(after.status, "completion_time", None) is not None
         for event in settled.events:
-            self.recorder.event(after, event.type, event.reason, event.message)
+            self.recorder.event(after, event.type, event.reason, event.message, is_end=is_end)
         _log_transition(before, after, settled)
 
 

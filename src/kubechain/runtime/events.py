@@ -1,15 +1,16 @@
 """Records events.k8s.io/v1 Events, which `kubectl describe` shows.
 
-Recording is synchronous and never fails: an event goes into a bounded queue, and one task writes the queue to the
-server. A repeated event becomes a series of the first one (a count, written at most every ten seconds). A token bucket
-for each object limits the number of different events. Reasons and messages must not go here.
+Recording is synchronous and never fails: an event goes into a bounded queue, and a few workers write the queue to the
+server, over connections of their own, in order for each object. A repeated event becomes a series of the first one (a
+count, written at most every ten seconds). A token bucket for each object limits the number of different events. Reasons
+and messages must not go here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,12 +31,19 @@ from kubechain.runtime.errors import (
     TooManyRequests,
     TransportError,
 )
+from kubechain.runtime.eventqueue import EventQueue
 from kubechain.runtime.resource import KubernetesObject
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 QUEUE_LIMIT = 4096
-"""Events in the queue; about 4 MB. Further events are dropped: events are best effort by contract."""
+"""Events in the queue; about 4 MB. Above that events are dropped, counted and logged: best effort by contract."""
+
+WORKERS = 8
+"""Events that are written at the same time, and so their connections."""
+
+DROPS_REPORT_SECONDS = 60.0
+"""Dropped events are logged in one line for all of them, at most this often."""
 
 SERIES_SECONDS = 360.0
 """The same event after a longer time is a new one, as in client-go."""
@@ -84,9 +92,17 @@ class _Entry:
     first_at: datetime
     last_at: datetime
     seen_at: float
+    is_minor: bool
+    is_queued: bool = False
     count: int = 1
     written_count: int = 0
     flush_due: bool = False
+
+    @property
+    def about(self) -> tuple[str, str, str, str]:
+        """The object that it is about."""
+        key = self.key
+        return key.kind, key.namespace, key.name, key.uid
 
 
 @dataclass(slots=True)
@@ -115,6 +131,19 @@ class _Counts:
 
 
 @dataclass(slots=True)
+class _Drops:
+    """Dropped events that no log line tells yet."""
+
+    count: int = 0
+    last: str = ""
+    why: str = ""
+
+    def add(self, key: _Key, why: str) -> None:
+        self.count += 1
+        self.last, self.why = f"{key.kind} {key.namespace}/{key.name}: {key.reason}", why
+
+
+@dataclass(slots=True)
 class _Memory:
     """The recent series and token buckets; bounded."""
 
@@ -135,7 +164,7 @@ class EventRecorder:
         self._sink = sink
         self._component = component
 
-    def event(self, obj: KubernetesObject, event_type: str, reason: str, message: str) -> None:
+    def event(self, obj: KubernetesObject, event_type: str, reason: str, message: str, *, is_end: bool = False) -> None:
         """Record an event about an object; never blocks and never raises.
 
         Args:
@@ -143,12 +172,13 @@ class EventRecorder:
             event_type: `Normal` or `Warning`.
             reason: one word in upper camel case.
             message: one human-readable sentence without secrets and prompts.
+            is_end: whether it tells the end of the object's work; such events are dropped last.
         """
-        self._sink.record(self._component, obj, event_type, reason, message)
+        self._sink.record(self._component, obj, event_type, reason, message, is_end=is_end)
 
 
 class EventSink:
-    """Writes the events of all recorders in order."""
+    """Writes the events of all recorders, in order for each object."""
 
     def __init__(self, client: Client, *, clock: Clock, instance: str) -> None:
         """Create a sink; nothing is written before `run`.
@@ -162,14 +192,15 @@ class EventSink:
         self._clock = clock
         self._instance = instance[:REASON_LIMIT]
         self._memory = _Memory()
-        self._pending: deque[_Entry] = deque()
-        self._wake = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._queue: EventQueue[_Entry] = EventQueue(QUEUE_LIMIT)
         self._counts = _Counts()
+        self._unreported = _Drops()
+        self._report_due = False
         self._last_stamp = 0
 
-    def record(self, component: str, obj: KubernetesObject, event_type: str, reason: str, message: str) -> None:
+    def record(
+        self, component: str, obj: KubernetesObject, event_type: str, reason: str, message: str, *, is_end: bool
+    ) -> None:
         """Record an event; see `EventRecorder.event`."""
         key = _key(component, obj, event_type, reason, message)
         entry = self._memory.series.get(key)
@@ -178,37 +209,39 @@ class EventSink:
             self._repeat(entry, now)
         elif not self._has_token(component, key, now):
             self._counts.filtered += 1
-        elif len(self._pending) >= QUEUE_LIMIT:
-            self._counts.dropped += 1
         else:
-            self._begin(key, obj, now)
+            self._begin(key, obj, now, is_minor=key.type == "Normal" and not is_end)
 
     async def run(self) -> None:
         """Write recorded events until cancelled."""
-        while True:
-            await self._wake.wait()
-            while self._pending:
-                entry = self._pending.popleft()
-                entry.flush_due = False
-                await self._write(entry)
-            self._wake.clear()
-            self._empty.set()
+        async with asyncio.TaskGroup() as group:
+            for number in range(WORKERS):
+                group.create_task(self._work(), name=f"events-{number}")
 
     async def drain(self) -> None:
         """Return when every recorded event is written or dropped; the current counts of series are written."""
-        for entry in self._memory.series.values():
-            if entry.count > entry.written_count and entry not in self._pending:
+        for entry in list(self._memory.series.values()):
+            if entry.count > entry.written_count:
                 self._enqueue(entry)
-        await self._empty.wait()
+        await self._queue.join()
 
     def statistics(self) -> EventStatistics:
         """Return counts, for metrics and debugging."""
         counts = self._counts
-        return EventStatistics(counts.written, counts.aggregated, counts.filtered, counts.dropped, len(self._pending))
+        return EventStatistics(counts.written, counts.aggregated, counts.filtered, counts.dropped, len(self._queue))
 
-    def _begin(self, key: _Key, obj: KubernetesObject, now: float) -> None:
+    async def _work(self) -> None:
+        while True:
+            entry = await self._queue.take()
+            entry.is_queued = entry.flush_due = False
+            try:
+                await self._write(entry)
+            finally:
+                self._queue.done(entry)
+
+    def _begin(self, key: _Key, obj: KubernetesObject, now: float, *, is_minor: bool) -> None:
         at = self._clock.now()
-        entry = _Entry(key, self._name(key.name, at), _regarding(obj, key), at, at, now)
+        entry = _Entry(key, self._name(key.name, at), _regarding(obj, key), at, at, now, is_minor)
         self._memory.series[key] = entry
         self._memory.series.move_to_end(key)
         self._memory.trim()
@@ -228,9 +261,30 @@ class EventSink:
             asyncio.get_running_loop().call_later(SERIES_FLUSH_SECONDS, self._enqueue, entry)
 
     def _enqueue(self, entry: _Entry) -> None:
-        self._pending.append(entry)
-        self._wake.set()
-        self._empty.clear()
+        if entry.is_queued:
+            return
+        entry.is_queued = True
+        dropped = self._queue.put(entry)
+        if dropped is not None:
+            dropped.is_queued = dropped.flush_due = False
+            self._drop(dropped, f"{QUEUE_LIMIT} wait already")
+
+    def _drop(self, entry: _Entry, why: str) -> None:
+        """Count an event that is not written; log the first, and how many more there are in the time after it."""
+        self._counts.dropped += 1
+        if not entry.written_count and self._memory.series.get(entry.key) is entry:
+            del self._memory.series[entry.key]  # the next one must not join a series that was never written
+        self._unreported.add(entry.key, why)
+        if not self._report_due:
+            self._report_drops()
+
+    def _report_drops(self) -> None:
+        drops, self._unreported = self._unreported, _Drops()
+        self._report_due = drops.count > 0
+        if not self._report_due:
+            return
+        log.warning("events dropped", dropped=drops.count, waiting=len(self._queue), last=drops.last, error=drops.why)
+        asyncio.get_running_loop().call_later(DROPS_REPORT_SECONDS, self._report_drops)
 
     def _has_token(self, component: str, key: _Key, now: float) -> bool:
         about = (component, key.uid or f"{key.kind}/{key.namespace}/{key.name}")
@@ -261,9 +315,9 @@ class EventSink:
                 if attempt < ATTEMPTS:
                     await self._clock.sleep(RETRY_SECONDS)
                     continue
-                self._give_up(entry, error)
+                self._drop(entry, error_text(error))
             except ApiError as error:
-                self._give_up(entry, error)
+                self._drop(entry, error_text(error))
             else:
                 if entry.count > entry.written_count:  # repeated during the write
                     self._flush_later(entry)
@@ -305,16 +359,6 @@ class EventSink:
         if entry.count > 1:
             body["series"] = _series(entry)
         return body
-
-    def _give_up(self, entry: _Entry, error: Exception) -> None:
-        self._counts.dropped += 1
-        if not entry.written_count and self._memory.series.get(entry.key) is entry:
-            del self._memory.series[entry.key]  # the next one must not join a series that was never written
-        log.warning(
-            "event not written",
-            kind=entry.key.kind, namespace=entry.key.namespace, name=entry.key.name, reason=entry.key.reason,
-            error=error_text(error),
-        )  # fmt: skip
 
 
 def _key(component: str, obj: KubernetesObject, event_type: str, reason: str, message: str) -> _Key:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.events import EventSink
@@ -50,6 +50,16 @@ class Inspection:
             age.add_metric([informer.resource.kind], now - informer.received_at)
             size.add_metric([informer.resource.kind], len(informer.store))
         yield from (age, size)
+
+    def event_metrics(self) -> Iterator[Metric]:
+        """Yield what became of recorded events, and how many wait."""
+        now = self.events.statistics()
+        total = CounterMetricFamily("kubechain_events", "Recorded events by what became of them.", labels=["outcome"])
+        for outcome in ("written", "aggregated", "filtered", "dropped"):
+            total.add_metric([outcome], getattr(now, outcome))
+        waiting = GaugeMetricFamily("kubechain_events_waiting", "Events that are not written yet.")
+        waiting.add_metric([], now.pending)
+        yield from (total, waiting)
 
     def pages(self, *, debug: bool) -> dict[str, Page]:
         """Return the pages of the metrics server, by path."""

@@ -97,7 +97,8 @@ class Manager:
 
     def __init__(
         self, exchange: Exchange, *, clock: Clock | None = None, identity: str | None = None,
-        options: Options | None = None, lease_exchange: Exchange | None = None, liveness: Liveness | None = None,
+        options: Options | None = None, lease_exchange: Exchange | None = None,
+        event_exchange: Exchange | None = None, liveness: Liveness | None = None,
         host: str = "kubernetes", telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:  # fmt: skip
         """Create a manager; `run` starts it.
@@ -108,6 +109,8 @@ class Manager:
             identity: `<pod>_<uuid of the process>`; None creates one.
             options: None for the defaults.
             lease_exchange: a separate connection for leader election and liveness; None shares `exchange`.
+            event_exchange: separate connections for Events, which do not wait behind other writes; None shares
+                `exchange`.
             liveness: of other replicas; None for leases with an election, and for `SoleReplica` without.
             host: of the API server, for metrics.
             telemetry: receives a span for each reconcile, and the spans of the reconcilers.
@@ -124,7 +127,8 @@ class Manager:
         self.client = Client(metered, clock=self.clock, observer=self._informers)
         self._lease_client = Client(lease_exchange or metered, clock=self.clock)
         self.liveness = liveness or self._default_liveness()
-        self.events = EventSink(Client(metered, clock=self.clock), clock=self.clock, instance=self.identity)
+        events = MeteredExchange(event_exchange or exchange, self.metrics.rest_requests, host=host)
+        self.events = EventSink(Client(events, clock=self.clock), clock=self.clock, instance=self.identity)
         self.health, self.readiness = Checks(), Checks()
         self._loop_watch = LoopWatch(clock=self.clock, on_lag=self.metrics.loop_lag.set)
         self._everywhere: list[Runnable] = []
@@ -304,6 +308,7 @@ class Manager:
         self.readiness.add("caches", lambda: self._inspection.caches_error() if self._started else "not started")
         self.readiness.add("event-loop", self._loop_watch.check)
         self.metrics.follow(self._inspection.cache_metrics)
+        self.metrics.follow(self._inspection.event_metrics)
 
     def _controllers(self) -> list[Controller]:
         return [one for one in [*self._everywhere, *self._leader_only] if isinstance(one, Controller)]
