@@ -114,6 +114,11 @@ class Driver:
             self._ended[name].set()
         return "0" if event["type"] == "ERROR" else metadata.get("resourceVersion", version)
 
+    async def runs_with_event(self, reason: str) -> set[str]:
+        """The names of the runs about which there is an Event with that reason."""
+        reply = await self.client.request("GET", f"/api/v1/namespaces/default/events?fieldSelector=reason%3D{reason}")
+        return {event["involvedObject"]["name"] for event in json.loads(reply)["items"]}
+
     def overheads(self, names: Sequence[str], latency_seconds: float) -> list[float]:
         return [self._took[name] - latency_seconds for name in names]
 

@@ -15,6 +15,7 @@ import asyncio
 import os
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -32,6 +33,10 @@ class Figures:
     overhead_p50: float
     overhead_p99: float
     writes_per_run: float
+    events_per_run: float
+    events_dropped: float
+    ends_told: float
+    last_event_seconds: float
     manager_cpu_ms_per_run: float
     manager_rss_mib: float
     start_seconds: float
@@ -47,13 +52,23 @@ async def measure(kubeconfig_path: Path, folder: Path, base_url: str, options: a
             await driver.drive([f"warm-up-{number}" for number in range(20)], 20)
             names = [f"run-{number}" for number in range(options.runs)]
             cpu_before, writes_before = manager.cpu_seconds, manager.status_writes()
+            events_before = manager.events("written")
             seconds = await driver.drive(names, options.at_once)
+            ended = time.perf_counter()
+            while manager.events_waiting():  # noqa: ASYNC110  (a metric of another process)
+                await asyncio.sleep(0.05)
+            last_event_seconds = time.perf_counter() - ended
+            told = await driver.runs_with_event("LLMFinalAnswer")
             overheads = driver.overheads(names, options.latency)
             return Figures(
                 runs_per_second=options.runs / seconds,
                 overhead_p50=median(overheads),
                 overhead_p99=quantiles(overheads, n=100)[98],
                 writes_per_run=(manager.status_writes() - writes_before) / options.runs,
+                events_per_run=(manager.events("written") - events_before) / options.runs,
+                events_dropped=manager.events("dropped"),
+                ends_told=len(told & set(names)) / options.runs,
+                last_event_seconds=last_event_seconds,
                 manager_cpu_ms_per_run=(manager.cpu_seconds - cpu_before) / options.runs * 1e3,
                 manager_rss_mib=manager.rss_mib,
                 start_seconds=manager.start_seconds,
@@ -66,6 +81,10 @@ ROWS = (
     ("overhead p50, ms", "overhead_p50", "{:.0f}"),
     ("overhead p99, ms", "overhead_p99", "{:.0f}"),
     ("status writes per run", "writes_per_run", "{:.2f}"),
+    ("Events per run", "events_per_run", "{:.2f}"),
+    ("Events dropped", "events_dropped", "{:.0f}"),
+    ("share of ends with an Event", "ends_told", "{:.4f}"),
+    ("last Event after last run, s", "last_event_seconds", "{:.2f}"),
     ("manager CPU per run, ms", "manager_cpu_ms_per_run", "{:.1f}"),
     ("manager RSS after, MiB", "manager_rss_mib", "{:.0f}"),
     ("manager start to ready, s", "start_seconds", "{:.2f}"),

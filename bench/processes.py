@@ -83,10 +83,21 @@ class ManagerProcess:
 
     def status_writes(self) -> float:
         """Conditional status writes so far, as the manager's own metrics count them."""
+        return self._metric(r'rest_client_requests_total\{(?=[^}]*method="PUT")[^}]*\}')
+
+    def events(self, outcome: str) -> float:
+        """Events so far that were `written` or `dropped`."""
+        return self._metric(rf'kubechain_events_total\{{outcome="{outcome}"\}}')
+
+    def events_waiting(self) -> float:
+        """Events that are not written yet."""
+        return self._metric("kubechain_events_waiting")
+
+    def _metric(self, pattern: str) -> float:
+        """The sum of the samples whose name and labels match."""
         with urllib.request.urlopen(f"http://{self._metrics}/metrics") as reply:
             text = reply.read().decode()
-        pattern = r'^rest_client_requests_total\{(?=[^}]*method="PUT")[^}]*\} (\S+)'
-        return sum(float(value) for value in re.findall(pattern, text, re.MULTILINE))
+        return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)", text, re.MULTILINE))
 
     def _proc(self, name: str) -> str:
         assert self._program.popen is not None
