@@ -69,13 +69,13 @@ def a_pool(outcome: Exception | httpx2.Response) -> HttpPool:
         ),
         pytest.param(
             httpx2.ReadError("reset"),
-            errors.Unreachable,
+            errors.ConnectionLost,
             "connection lost: https://host.test: before the reply was whole",
             id="a reset",
         ),
         pytest.param(
             httpx2.RemoteProtocolError("garbage"),
-            errors.Unreachable,
+            errors.ConnectionLost,
             "connection lost: https://host.test: before the reply was whole",
             id="a server that does not speak HTTP",
         ),

@@ -61,8 +61,8 @@ async def test_the_model_calls_a_tool(client: ProviderClient, provider: Served) 
         ("cut-call", errors.InvalidAnswer),
         ("huge", errors.InvalidAnswer),
         ("filtered", errors.RequestRefused),
-        ("close", errors.Unreachable),
-        ("truncate", errors.Unreachable),
+        ("close", errors.ConnectionLost),
+        ("truncate", errors.ConnectionLost),
     ],
 )
 async def test_each_failure_has_its_kind_and_hides_the_key(

@@ -22,7 +22,7 @@ from kubechain.controllers import parts, setup
 from kubechain.controllers.frame import Again, Settled, StatusWriter, next_version
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SecretReader
-from kubechain.controllers.taskrun import conversation, effects
+from kubechain.controllers.taskrun import conversation, effects, retries
 from kubechain.controllers.taskrun import reconciler as runs
 from kubechain.controllers.taskrun import settle as run_settlement
 from kubechain.controllers.taskrun.steps import AnswerToolCalls
@@ -209,7 +209,7 @@ ALL = (
         ("behind", "storm"),
     ),
     Mutant("greedy-release", ((StatusWriter, "drop_finalizer", _release_everything),), "held-call-deleted"),
-    Mutant("no-backoff", ((run_settlement, "wait_seconds", _at_once),), "model-trouble"),
+    Mutant("no-backoff", ((retries, "next_wait_seconds", _at_once),), "model-trouble"),
     Mutant("no-take-over", ((Replica, "gone_in_seconds", _never_gone),), "plain", ("before",)),
     Mutant("no-drain", ((setup, "Settings", partial(parts.Settings, drain_seconds=0.0)),), "one-tool-call", ("stop",)),
     Mutant("talkative", ((SecretReader, "value", _told_value),), "plain"),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, NonBlankText, PositiveInt, Schema, ShortText
+from kubechain.api.schema import Duration, Name, NonBlankText, PositiveInt, Schema, ShortText
 
 _References = Annotated[tuple[LocalObjectReference, ...], Schema(max_items=256)]
 
@@ -19,6 +19,12 @@ class AgentLimits(KubeModel):
     max_turns: PositiveInt | None = Field(default=None, description="Most model calls in one run.")
     max_tokens: PositiveInt | None = Field(default=None, description="Most tokens, in and out, in one run.")
     max_tool_calls: PositiveInt | None = Field(default=None, description="Most tool calls in one run.")
+    retry_for: Duration | None = Field(
+        default=None,
+        description="How long a run goes on trying what fails and may pass, such as a model call that its server "
+        'answers with HTTP 503: a duration such as "90s" or "1h30m", counted from the start of what failed first. Then '
+        "the run fails with the last reason. Defaults to 1h.",
+    )
 
 
 class AgentSpec(KubeModel):

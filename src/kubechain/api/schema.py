@@ -78,6 +78,8 @@ Name = Annotated[str, Schema(min_length=1, max_length=NAME_LIMIT)]
 Text = Annotated[str, Schema(max_length=TEXT_LIMIT)]
 NonBlankText = Annotated[str, Schema(min_length=1, max_length=TEXT_LIMIT, pattern=NOT_BLANK)]
 ShortText = Annotated[str, Schema(max_length=1024)]
+Duration = Annotated[str, Schema(max_length=32, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
+"""A duration as Go programs write it, such as `90s` or `1h30m`."""
 Url = Annotated[str, Schema(max_length=2048, pattern=r"^https?://[^\s]+$")]
 PositiveInt = Annotated[int, Schema(minimum=1, maximum=2_147_483_647)]
 NonNegativeInt = Annotated[int, Schema(minimum=0, maximum=2_147_483_647)]

@@ -10,7 +10,17 @@ from pydantic import Field
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Rule, Schema, Text, final_phase_rule
+from kubechain.api.schema import (
+    Duration,
+    Name,
+    NonBlankText,
+    NonNegativeInt,
+    PositiveInt,
+    Rule,
+    Schema,
+    Text,
+    final_phase_rule,
+)
 
 
 class TaskRunPhase(StrEnum):
@@ -122,6 +132,9 @@ class LLMClaim(KubeModel):
     invalid_answers: NonNegativeInt | None = Field(
         default=None, description="How many answers of the model in this turn could not be used."
     )
+    failing_since: MicroTime | None = Field(
+        default=None, description="When the first call of the turn that failed was started; the limit retryFor counts."
+    )
     token: _Token = Field(description="Identity of this attempt; an answer counts only while the token is still here.")
     holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that makes the call.")
     started_at: MicroTime = Field(description="When the call was started.")
@@ -145,7 +158,8 @@ class Usage(KubeModel):
     output_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens that the model wrote.")
     total_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens in all.")
     model_calls: Annotated[int, Schema(minimum=0)] = Field(
-        default=0, description="Calls of the model that were answered."
+        default=0,
+        description="Calls of the model that may be billed: answered ones, and those that failed at its server.",
     )
 
 
@@ -190,6 +204,9 @@ class Pinned(KubeModel):
     llm_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
     tools: Annotated[tuple[PinnedTool, ...], Schema(max_items=1024)] = Field(
         default=(), description="Tools that are offered."
+    )
+    retry_for: Duration | None = Field(
+        default=None, description="The Agent's limits.retryFor: how long the run tries what fails and may pass."
     )
 
 

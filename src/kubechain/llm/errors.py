@@ -4,7 +4,8 @@
       Retryable              another try may work; `retry_after_seconds` is what the provider asked for, if it did
         RateLimited          429
         ServerFailed         408, 409, 425, 5xx, 529
-        Unreachable          DNS, connect, TLS, proxy, reset: no whole reply came
+        Unreachable          DNS, connect, TLS, proxy: the request did not reach the provider
+          ConnectionLost     reset: the request was sent, and no whole reply came
         TimedOut             the caller's time budget ran out
         InvalidAnswer        a reply came and is not an answer: garbage, empty, cut off
       Final                  the same request fails again until a person changes something
@@ -20,18 +21,28 @@ at most 256 characters of the provider's text and never the key; `failures` make
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from kubechain.api.taskrun import Usage
+
 
 class LLMError(Exception):
     """Base of the exceptions that `LLMClient` raises.
 
     Attributes:
         http_status: The provider's HTTP status; None when no reply came or the reply's status was not the problem.
+        usage: What the call may be billed for: as the provider counts it, else one call where its server had begun to
+            work on it; None where it is not billed.
     """
 
-    def __init__(self, message: str, *, http_status: int | None = None) -> None:
+    may_be_billed: ClassVar[bool] = False
+    """Whether a provider may bill a call that ends so."""
+
+    def __init__(self, message: str, *, http_status: int | None = None, usage: Usage | None = None) -> None:
         """See the attributes of the class."""
         super().__init__(message)
         self.http_status = http_status
+        self.usage = usage or (Usage(model_calls=1) if self.may_be_billed else None)
 
 
 class Retryable(LLMError):
@@ -42,10 +53,15 @@ class Retryable(LLMError):
     """
 
     def __init__(
-        self, message: str, *, http_status: int | None = None, retry_after_seconds: float | None = None
+        self,
+        message: str,
+        *,
+        http_status: int | None = None,
+        retry_after_seconds: float | None = None,
+        usage: Usage | None = None,
     ) -> None:
         """See the attributes of the class."""
-        super().__init__(message, http_status=http_status)
+        super().__init__(message, http_status=http_status, usage=usage)
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -56,17 +72,29 @@ class RateLimited(Retryable):
 class ServerFailed(Retryable):
     """The provider failed or is overloaded."""
 
+    may_be_billed = True
+
 
 class Unreachable(Retryable):
     """No whole reply came: DNS, connect, TLS, proxy or reset."""
 
 
+class ConnectionLost(Unreachable):
+    """The connection broke after the request was sent."""
+
+    may_be_billed = True
+
+
 class TimedOut(Retryable):
     """The caller's time budget ran out."""
+
+    may_be_billed = True
 
 
 class InvalidAnswer(Retryable):
     """A reply came, and it holds no answer that can be used."""
+
+    may_be_billed = True
 
 
 class Final(LLMError):

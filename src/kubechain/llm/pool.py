@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from kubechain.llm.base_url import is_loopback, origin_of
-from kubechain.llm.errors import InvalidAnswer, InvalidTarget, TimedOut, Unreachable
+from kubechain.llm.errors import ConnectionLost, InvalidAnswer, InvalidTarget, TimedOut, Unreachable
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader, ReaderFactory, whole_body
 from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed
 from kubechain.net.connections import CheckedNetwork, CheckedTransport
@@ -124,7 +124,7 @@ class HttpPool:
         except httpx2.DecodingError as error:
             raise InvalidAnswer("invalid answer: broken compression") from error
         except httpx2.RequestError as error:
-            raise Unreachable(f"connection lost: {origin_of(call.url)}: before the reply was whole") from error
+            raise ConnectionLost(f"connection lost: {origin_of(call.url)}: before the reply was whole") from error
 
     async def _exchange(
         self, client: httpx2.AsyncClient, call: HttpCall, timeout_seconds: float, make_reader: ReaderFactory

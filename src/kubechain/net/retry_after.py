@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from kubechain.net.durations import duration_seconds
+
 MAX_RETRY_AFTER_SECONDS = 86_400.0
 """One day. A longer delay is an error or an attack; the run would appear to hang."""
 
 _EPOCH_SECONDS = 1_000_000_000.0
 """Numbers of at least this value (the year 2001) are Unix times in seconds, not durations."""
 _EPOCH_MILLISECONDS = 1_000_000_000_000.0
-
-_GO_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)")
-_UNIT_SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 _BUDGETS = ("requests", "tokens", "input-tokens", "output-tokens")
 
@@ -90,7 +89,7 @@ def _reset_header_names(prefix: str, suffix: str) -> tuple[tuple[str, str], ...]
 def _reset(value: str | None, now: datetime) -> float | None:
     number = _number(value)
     if number is None:
-        duration = _go_duration(value)
+        duration = duration_seconds(value or "")
         return duration if duration is not None else _until(value, now)
     if number >= _EPOCH_MILLISECONDS:
         return number / 1000 - now.timestamp()
@@ -104,14 +103,6 @@ def _number(value: str | None) -> float | None:
         return None
     number = float(value)
     return number if math.isfinite(number) else None
-
-
-def _go_duration(value: str | None) -> float | None:
-    text = (value or "").strip()
-    parts = _GO_DURATION_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
 
 
 def _until(value: str | None, now: datetime) -> float | None:

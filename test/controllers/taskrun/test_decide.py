@@ -205,7 +205,7 @@ def test_a_failed_call_is_repeated_when_its_time_has_come_and_not_before() -> No
         ),
     ],
 )
-def test_a_cap_ends_the_run_before_the_next_call(limits: dict[str, int], status: dict[str, Any], message: str) -> None:
+def test_a_cap_ends_the_run_before_the_next_call(limits: dict[str, Any], status: dict[str, Any], message: str) -> None:
     world = observed(a_run(phase=P.READY_FOR_LLM, **status), agent=an_agent(limits=AgentLimits(**limits)))
     assert decide(world) == Fail("LimitExceeded", message)
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.controllers.taskrun.outcomes import Deferred, Refused, outcome_of, wait_seconds
+from kubechain.api.taskrun import Usage
+from kubechain.controllers.taskrun.outcomes import Deferred, Refused, outcome_of
 from kubechain.llm import errors
+
+ONE_CALL = Usage(model_calls=1)
 
 
 @pytest.mark.parametrize(
     ("error", "invalid_answers", "expected"),
     [
         pytest.param(errors.RateLimited("429", retry_after_seconds=3), 0, Deferred("429", 3), id="429 waits as asked"),
-        pytest.param(errors.ServerFailed("503"), 99, Deferred("503"), id="5xx is tried without end"),
-        pytest.param(errors.TimedOut("slow"), 0, Deferred("slow"), id="a time-out is tried again"),
+        pytest.param(errors.ServerFailed("503"), 99, Deferred("503", usage=ONE_CALL), id="5xx is tried again"),
+        pytest.param(errors.TimedOut("slow"), 0, Deferred("slow", usage=ONE_CALL), id="a time-out is tried again"),
         pytest.param(
             errors.InvalidAnswer("empty"),
             3,
-            Deferred("empty", is_invalid_answer=True),
+            Deferred("empty", is_invalid_answer=True, usage=ONE_CALL),
             id="an empty answer is tried again",
         ),
         pytest.param(
             errors.InvalidAnswer("empty"),
             4,
-            Refused("LLMRequestFailed", "empty (5 times)"),
+            Refused("LLMRequestFailed", "empty (5 times)", usage=ONE_CALL),
             id="a fifth empty answer is final",
         ),
         pytest.param(
@@ -47,13 +50,3 @@ def test_failures_are_sorted_by_their_consequence(
     error: errors.LLMError, invalid_answers: int, expected: Deferred | Refused
 ) -> None:
     assert outcome_of(error, invalid_answers=invalid_answers) == expected
-
-
-@pytest.mark.parametrize(
-    ("attempt", "retry_after", "jitter", "seconds"),
-    [(0, None, 1.0, 1.0), (0, None, 0.0, 0.5), (3, None, 1.0, 8.0), (50, None, 1.0, 300.0), (0, 7.0, 0.5, 7.0)],
-)
-def test_the_wait_grows_and_never_undercuts_the_provider(
-    attempt: int, retry_after: float | None, jitter: float, seconds: float
-) -> None:
-    assert wait_seconds(Deferred("x", retry_after), attempt=attempt, jitter=jitter) == seconds

@@ -106,7 +106,10 @@ def test_a_passing_failure_keeps_the_conversation_and_says_when_it_goes_on() -> 
     status = after(run, settled).status
     assert (status.phase, status.status, status.next_attempt_at) == (P.ERROR_BACKOFF, "Error", later(8))
     assert status.context_window == run.status.context_window
-    assert status.status_detail == "Model call failed 2 time(s), trying again: openai: 503: overloaded"
+    assert (
+        status.status_detail
+        == "Model call failed 2 time(s), trying again at 2026-01-01T12:00:08Z: openai: 503: overloaded"
+    )
     assert settled.requeue_after_seconds == 8
 
 

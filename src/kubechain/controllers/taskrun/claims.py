@@ -19,11 +19,12 @@ LEFT_OVER_SECONDS = 1.0
 
 def claim_for(run: TaskRun, *, turn: int, attempt: int, holder: str, now: datetime, timeout_seconds: float) -> LLMClaim:
     """The claim of one attempt; its token is the same however often it is computed."""
-    before = run.status.llm
+    before = run.status.llm if run.status.llm is not None and run.status.llm.turn == turn else None
     return LLMClaim(
         turn=turn,
         attempt=attempt,
-        invalid_answers=before.invalid_answers if before is not None and before.turn == turn else None,
+        invalid_answers=before.invalid_answers if before else None,
+        failing_since=before.failing_since if before else None,
         token=token(run.metadata.uid, turn, attempt),
         holder=holder,
         started_at=now,

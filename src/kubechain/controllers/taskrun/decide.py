@@ -14,7 +14,7 @@ from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, PlanStep, Ta
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Done
-from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun import conversation, retries
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.observe import Observed
@@ -48,7 +48,7 @@ def decide(observed: Observed) -> Step | Done:
         case Done(requeue_after_seconds):
             return Done(soonest(requeue_after_seconds, left))
         case Wait():
-            return replace(step, requeue_after_seconds=left)
+            return replace(step, requeue_after_seconds=soonest(step.requeue_after_seconds, left))
         case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Delete():
             return step
 
@@ -158,6 +158,7 @@ def _pin(agent: Agent, llm: LLM, tools: Sequence[Found]) -> Pinned:
         llm_uid=llm.metadata.uid,
         llm_generation=llm.metadata.generation,
         tools=tuple(tool.pin() for tool in tools if isinstance(tool, Offer)),
+        retry_for=agent.spec.limits.retry_for if agent.spec.limits else None,
     )
 
 
@@ -207,11 +208,19 @@ def _take_over_pause(attempt: int) -> timedelta:
 
 
 def _try_again(observed: Observed) -> Step | Done:
+    """Call the model again. A run that cannot, since its LLM or a tool is missing, waits no longer than `retryFor`."""
     status = observed.run.status
     wait = _seconds_until(status.next_attempt_at, observed.now)
     if wait > 0:
         return Done(wait)
-    return _send(observed, attempt=status.llm.attempt + 1 if status.llm else 0)
+    step = _send(observed, attempt=status.llm.attempt + 1 if status.llm else 0)
+    ends_at = retries.ends_at(observed.run)
+    if not isinstance(step, Wait) or ends_at is None:
+        return step
+    left = _seconds_until(ends_at, observed.now)
+    if left <= 0:
+        return Fail(reasons.LLM_REQUEST_FAILED, retries.given_up(observed.run, status.error or step.detail))
+    return replace(step, requeue_after_seconds=left)
 
 
 def _seconds_until(moment: datetime | None, now: datetime) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.api import reasons
+from kubechain.api.taskrun import Usage
 from kubechain.controllers.inflight import Interrupted
 from kubechain.llm import errors
 from kubechain.llm.client import Completion
@@ -31,11 +32,13 @@ class Deferred:
     Attributes:
         retry_after_seconds: The least that the provider asked for, if it did.
         is_invalid_answer: Whether the model answered without usable content.
+        usage: What the call may be billed for; None where it is not.
     """
 
     message: str
     retry_after_seconds: float | None = None
     is_invalid_answer: bool = False
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,13 @@ class Refused:
 
     Attributes:
         invalidates_check: Whether the LLM must be checked again.
+        usage: What the call may be billed for; None where it is not.
     """
 
     reason: str
     message: str
     invalidates_check: bool = False
+    usage: Usage | None = None
 
 
 Outcome = Answered | Deferred | Refused | Interrupted
@@ -63,22 +68,13 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
     """
     match error:
         case errors.InvalidAnswer() if invalid_answers + 1 >= INVALID_ANSWERS_MAX:
-            return Refused(reasons.LLM_REQUEST_FAILED, f"{error} ({invalid_answers + 1} times)")
+            text = f"{error} ({invalid_answers + 1} times)"
+            return Refused(reasons.LLM_REQUEST_FAILED, text, usage=error.usage)
         case errors.InvalidAnswer():
-            return Deferred(str(error), error.retry_after_seconds, is_invalid_answer=True)
+            return Deferred(str(error), error.retry_after_seconds, is_invalid_answer=True, usage=error.usage)
         case errors.Retryable():
-            return Deferred(str(error), error.retry_after_seconds)
+            return Deferred(str(error), error.retry_after_seconds, usage=error.usage)
         case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.QuotaExhausted() | errors.InvalidTarget():
-            return Refused(reasons.LLM_REQUEST_FAILED, str(error), invalidates_check=True)
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), invalidates_check=True, usage=error.usage)
         case errors.LLMError():
-            return Refused(reasons.LLM_REQUEST_FAILED, str(error))
-
-
-def wait_seconds(deferred: Deferred, *, attempt: int, jitter: float) -> float:
-    """How long to wait before the next attempt: the backoff, or longer where the provider asks for it.
-
-    Args:
-        attempt: How many times the turn's call was started before this one.
-        jitter: Between 0 and 1.
-    """
-    return max(deferred.retry_after_seconds or 0.0, BACKOFF.seconds(attempt, jitter))
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), usage=error.usage)

@@ -13,11 +13,11 @@ from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun import conversation, retries
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import too_large
-from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused, wait_seconds
+from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion
 from kubechain.net.foreign import cut
@@ -98,12 +98,17 @@ def outcome(
         case Answered(completion):
             settled = answered(run, completion, now)
             return replace(settled, events=(*_agent_news(run, is_agent_gone), *settled.events))
-        case Deferred():
-            attempt = run.status.llm.attempt if run.status.llm else 0
-            wait = wait_seconds(result, attempt=attempt, jitter=jitter)
-            return deferred(run, result, wait_seconds=wait, now=now)
-        case Refused(reason, message):
-            return failed(run, Fail(reason, message), now)
+        case Deferred(usage=usage):
+            return _with_usage(run, _deferred_or_failed(run, result, jitter=jitter, now=now), usage)
+        case Refused(reason, message, usage=usage):
+            return _with_usage(run, failed(run, Fail(reason, message), now), usage)
+
+
+def _with_usage(run: TaskRun, settled: Settled, usage: Usage | None) -> Settled:
+    """Count a call that failed and may be billed."""
+    if usage is None:
+        return settled
+    return replace(settled, status={**settled.status, "usage": add_usage(run.status.usage, usage)})
 
 
 def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
@@ -236,23 +241,57 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     )
 
 
+def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: datetime) -> Settled:
+    """Another attempt, or the end of a run that has tried for as long as `retryFor` allows."""
+    claim = run.status.llm
+    if claim is None:
+        return deferred(run, result, wait_seconds=BACKOFF.seconds(0, jitter), now=now)
+    failing = claim if claim.failing_since else claim.with_changes(failing_since=claim.started_at)
+    run = run.with_status(llm=failing)
+    ends_at, asked = retries.ends_at(run), result.retry_after_seconds
+    assert ends_at is not None, "set above"
+    wait = retries.next_wait_seconds(
+        (ends_at - now).total_seconds(),
+        backoff_seconds=BACKOFF.seconds(claim.attempt, jitter),
+        retry_after_seconds=asked,
+    )
+    if wait is not None:
+        return deferred(run, result, wait_seconds=wait, now=now)
+    too_long = asked if now < ends_at else None
+    text = retries.given_up(run, result.message, retry_after_seconds=too_long)
+    return failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
+
+
 def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: datetime) -> Settled:
     """The model call failed in a way that may pass: the run keeps its conversation and retries."""
     claim = run.status.llm
     attempt = claim.attempt + 1 if claim else 1
     text = cut(result.message, ERROR_MAX_CHARACTERS)
+    next_at = now + timedelta(seconds=wait_seconds)
     status: dict[str, Any] = {
         "phase": TaskRunPhase.ERROR_BACKOFF,
         "ready": False,
         "status": StatusType.ERROR,
-        "status_detail": f"Model call failed {attempt} time(s), trying again: {text}",
+        "status_detail": f"Model call failed {attempt} time(s), trying again {_when(run, next_at)}: {text}",
         "error": text,
-        "next_attempt_at": now + timedelta(seconds=wait_seconds),
+        "next_attempt_at": next_at,
     }
-    if claim is not None and result.is_invalid_answer:
-        status["llm"] = claim.with_changes(invalid_answers=(claim.invalid_answers or 0) + 1)
+    if claim is not None:
+        invalid_answers = (claim.invalid_answers or 0) + 1 if result.is_invalid_answer else claim.invalid_answers
+        status["llm"] = claim.with_changes(invalid_answers=invalid_answers)
     events = (warning(reasons.LLM_REQUEST_FAILED, text),) if run.status.error != text else ()
     return Settled(status, events, requeue_after_seconds=wait_seconds, facts=_call_facts(run, now))
+
+
+def _when(run: TaskRun, next_at: datetime) -> str:
+    """The next attempt, and until when there are further ones."""
+    ends_at = retries.ends_at(run)
+    end = f", until {_clock_time(ends_at)}" if ends_at else ""
+    return f"at {_clock_time(next_at)}{end}"
+
+
+def _clock_time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
