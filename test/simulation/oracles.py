@@ -39,7 +39,7 @@ _VOLATILE = frozenset(
         "uid",
     }
 )
-"""What differs between two runs that are the same to everybody. A model call whose reply was lost counts: it is billed."""
+"""What differs between equal runs. Model calls whose reply was lost are counted: they are billed."""
 
 BROKE_NOTHING = "broke nothing: this run went another way than the reference"
 """A plan that has not happened proves nothing, and must not count as one that holds."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from kubechain.llm import base_path
 from kubechain.llm.auth import AuthScheme, sendable
 from kubechain.llm.base_url import Endpoint
 from kubechain.llm.exchange import HttpCall
@@ -77,6 +78,14 @@ class ProviderEndpoint:
     paths: PathRule = PlainPaths()
     headers: tuple[ExtraHeader, ...] = ()
 
+    def url(self, operation: str, model: str) -> str:
+        """Return the whole URL of an operation."""
+        return f"{self.base.url}/{self.paths.path(operation, model)}"
+
+    def likely_repair(self) -> str:
+        """Return what a person should try when the URL of an operation is not there."""
+        return base_path.likely_repair(self.base.url, has_deployments=isinstance(self.paths, AzureDeployments))
+
     def call(
         self, method: str, operation: str, *, model: str, api_key: SecretStr | None, body: bytes | None = None
     ) -> HttpCall:
@@ -89,6 +98,4 @@ class ProviderEndpoint:
         headers |= {header.name: sendable(header.setting, header.value) for header in self.headers}
         if body is not None:
             headers["content-type"] = "application/json"
-        return HttpCall(
-            method=method, url=f"{self.base.url}/{self.paths.path(operation, model)}", headers=headers, body=body
-        )
+        return HttpCall(method=method, url=self.url(operation, model), headers=headers, body=body)

@@ -11,8 +11,9 @@
       Final                  the same request fails again until a person changes something
         AuthenticationFailed 401, 403, 407
         ModelNotFound        404
-        RequestRefused       400, 413, 422 and other 4xx, a redirect, a content filter
-        QuotaExhausted       402, or 429 that says the account has no credit left
+        WrongAddress         404 for the path itself, a web page, a redirect: baseUrl leads to something else
+        RequestRefused       400, 413, 422 and other 4xx, a content filter
+        QuotaExhausted       402, or any status whose code or text says that the account has no credit left
         InvalidTarget        the LLM's own settings cannot make a request (baseUrl, key, provider, Azure version)
 
 Messages are short, the same for each retry of the same failure (so that events and statuses are not rewritten), hold
@@ -106,7 +107,11 @@ class AuthenticationFailed(Final):
 
 
 class ModelNotFound(Final):
-    """The provider does not have this model (or the baseUrl has no such path)."""
+    """The provider does not have this model."""
+
+
+class WrongAddress(Final):
+    """What the baseUrl leads to is not the API of a model server."""
 
 
 class RequestRefused(Final):

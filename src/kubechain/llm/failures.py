@@ -1,19 +1,16 @@
 """A provider's error reply turned into the `LLMError` that says what follows from it.
 
-Shapes understood: OpenAI's and Azure's `{"error": {message, type, code}}`, Mistral's and
-FastAPI's `{"message"|"detail": …}`, `{"error": "text"}`. Text that is not in such a shape is not repeated: it may be a
-page of some other server that the baseUrl happened to name.
+`provider_errors` reads what the reply says, `meanings` holds what codes and words mean. The status decides where it
+tells enough; the codes and words decide where it does not: no credit comes with any status, and a gateway whose
+upstream failed may say 200.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
-
-import orjson
-
+from kubechain.llm import meanings
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Target
+from kubechain.llm.endpoints import CHAT_COMPLETIONS
 from kubechain.llm.errors import (
     AuthenticationFailed,
     LLMError,
@@ -22,80 +19,120 @@ from kubechain.llm.errors import (
     RateLimited,
     RequestRefused,
     ServerFailed,
+    WrongAddress,
 )
 from kubechain.llm.exchange import HttpReply
+from kubechain.llm.meanings import Meaning
+from kubechain.llm.provider_errors import ProviderError, provider_error
 from kubechain.llm.redaction import foreign_text
 from kubechain.net.retry_after import retry_after_seconds
 
-_QUOTA_CODES = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_balance",
-        "insufficient_credits",
-        "payment_required",
-    }
-)
-
 _AGAIN = frozenset({408, 409, 425, 529})
+_NO_SUCH_PATH = frozenset({404, 405, 501})
+_CREDIT_STATUSES = range(400, 500)
+"""The words of a failing server (5xx) are not taken for those of the account; its codes are."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderError:
-    """What an error reply says about itself."""
+def failure(target: Target, reply: HttpReply, *, operation: str = CHAT_COMPLETIONS) -> LLMError:
+    """Sort a reply that is not a success; the caller raises what this returns.
 
-    text: str = ""
-    codes: frozenset[str] = frozenset()
-
-
-def failure(target: Target, reply: HttpReply) -> LLMError:
-    """Sort a reply that is not a success; the caller raises what this returns."""
+    Args:
+        operation: What was asked for, for the URL in the message.
+    """
     said = provider_error(reply)
-    status = reply.status
-    what = _describe(target, reply, said)
-    wait = retry_after_seconds(reply.headers, now=reply.received_at)
-    if status == 402 or (status in {403, 429} and said.codes & _QUOTA_CODES):
-        return QuotaExhausted(f"quota exhausted: {what}", http_status=status)
+    meaning, what = _meaning(reply.status, said), _describe(target, reply, said)
+    if _is_wrong_address(target, reply.status, said, meaning):
+        return _wrong_address(target, operation, what, reply)
+    return _error(target, meaning, what, http_status=reply.status, wait=_wait(reply, said))
+
+
+def failure_inside(target: Target, reply: HttpReply) -> LLMError:
+    """Sort an error that came with a success of HTTP: by its own code, else by its words, else as one that may pass."""
+    said = provider_error(reply)
+    if said.is_page:
+        return _wrong_address(target, CHAT_COMPLETIONS, _describe(target, reply, said), reply)
+    status = meanings.http_status(said)
+    meaning = meanings.by_code(said) or (_meaning(status, said) if status else meanings.by_text(said))
+    return _error(
+        target, meaning or Meaning.SERVER, _describe(target, reply, said), http_status=status, wait=_wait(reply, said)
+    )
+
+
+def is_error(reply: HttpReply) -> bool:
+    """Whether the body of a reply speaks of an error, whatever its status."""
+    said = provider_error(reply)
+    return said.is_page or bool(said.text) or meanings.by_code(said) is not None
+
+
+def _meaning(status: int, said: ProviderError) -> Meaning:
+    code = meanings.by_code(said)
+    is_credit_text = status in _CREDIT_STATUSES and meanings.is_no_credit_text(said)
+    if status == 402 or code is Meaning.NO_CREDIT or is_credit_text:
+        return Meaning.NO_CREDIT
     match status:
         case 429:
-            return RateLimited(f"rate limited: {what}", http_status=status, retry_after_seconds=wait)
+            return Meaning.RATE
+        case 403 if code is Meaning.RATE:
+            return Meaning.RATE
         case 401 | 403 | 407:
-            return AuthenticationFailed(f"authentication failed: {what}", http_status=status)
+            return Meaning.KEY
         case 404:
-            return ModelNotFound(f'model not found: "{target.model}": {what}', http_status=status)
+            return Meaning.MODEL
+        case 400 | 422 if code in (Meaning.KEY, Meaning.MODEL):
+            return code
+        case 400 if meanings.is_key_text(said):
+            return Meaning.KEY
         case _ if status >= 500 or status in _AGAIN:
-            return ServerFailed(f"provider failed: {what}", http_status=status, retry_after_seconds=wait)
-        case _ if 300 <= status < 400:
-            return RequestRefused(f"baseUrl redirects, name its final address: {what}", http_status=status)
+            return Meaning.SERVER
         case _:
-            return RequestRefused(f"request refused: {what}", http_status=status)
+            return Meaning.REQUEST
 
 
-def provider_error(reply: HttpReply) -> ProviderError:
-    """Read the error out of a reply's body; empty when it has no shape that we know."""
-    try:
-        body: Any = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        return ProviderError()
-    if isinstance(body, list) and body:  # Gemini's compatible endpoint wraps the object in a list
-        body = cast("list[Any]", body)[0]
-    if not isinstance(body, dict):
-        return ProviderError()
-    outer = cast("dict[str, Any]", body)
-    inner: Any = outer.get("error", outer)
-    if isinstance(inner, str):
-        return ProviderError(text=inner, codes=_codes(outer))
-    fields = cast("dict[str, Any]", inner) if isinstance(inner, dict) else outer
-    text = next((t for name in ("message", "detail", "msg") if isinstance(t := fields.get(name), str)), "")
-    return ProviderError(text=text, codes=_codes(fields))
+def _is_wrong_address(target: Target, status: int, said: ProviderError, meaning: Meaning) -> bool:
+    if 300 <= status < 400:
+        return True
+    if status not in _NO_SUCH_PATH or meaning is Meaning.NO_CREDIT:
+        return False
+    return meanings.is_missing_path(said) or not meanings.is_missing_model(said, target.model)
 
 
-def _codes(fields: dict[str, Any]) -> frozenset[str]:
-    return frozenset(str(fields[name]) for name in ("code", "type", "status") if fields.get(name) is not None)
+def _wrong_address(target: Target, operation: str, what: str, reply: HttpReply) -> LLMError:
+    url = target.endpoint.url(operation, target.model).partition("?")[0]
+    if 300 <= reply.status < 400:
+        location = foreign_text(reply.headers.get("location", ""), secret=clear_key(target.api_key))
+        to = f' to "{location}"' if location else ""
+        return WrongAddress(f"baseUrl redirects{to}, name its final address: {url}: {what}", http_status=reply.status)
+    repair = target.endpoint.likely_repair()
+    return WrongAddress(f"nothing to call at {url}: {what}: check baseUrl: {repair}", http_status=reply.status)
+
+
+def _error(target: Target, meaning: Meaning, what: str, *, http_status: int | None, wait: float | None) -> LLMError:
+    match meaning:
+        case Meaning.NO_CREDIT:
+            return QuotaExhausted(f"quota exhausted: {what}", http_status=http_status)
+        case Meaning.KEY:
+            return AuthenticationFailed(f"authentication failed: {what}", http_status=http_status)
+        case Meaning.MODEL:
+            return ModelNotFound(f'model not found: "{target.model}": {what}', http_status=http_status)
+        case Meaning.RATE:
+            return RateLimited(f"rate limited: {what}", http_status=http_status, retry_after_seconds=wait)
+        case Meaning.SERVER:
+            return ServerFailed(f"provider failed: {what}", http_status=http_status, retry_after_seconds=wait)
+        case Meaning.REQUEST:
+            return RequestRefused(f"request refused: {what}", http_status=http_status)
+
+
+def _wait(reply: HttpReply, said: ProviderError) -> float | None:
+    told = retry_after_seconds(reply.headers, now=reply.received_at)
+    return said.retry_after_seconds if told is None else told
 
 
 def _describe(target: Target, reply: HttpReply, said: ProviderError) -> str:
     # A rate limit's text tells what was used and how long to wait: other numbers each time, the same failure.
-    text = foreign_text(said.text, secret=clear_key(target.api_key), mask_numbers=reply.status == 429)
-    return f'HTTP {reply.status}: "{text}"' if text else f"HTTP {reply.status}"
+    secret = clear_key(target.api_key)
+    text = foreign_text(said.text, secret=secret, mask_numbers=reply.status == 429)
+    what = f"HTTP {reply.status}: a web page" if said.is_page else f"HTTP {reply.status}"
+    if text:
+        return f'{what}: "{text}"'
+    codes = foreign_text(", ".join(sorted(said.codes)), secret=secret)
+    return f"{what}: code {codes}" if codes else what

@@ -20,6 +20,9 @@ _EPOCH_SECONDS = 1_000_000_000.0
 """Numbers of at least this value (the year 2001) are Unix times in seconds, not durations."""
 _EPOCH_MILLISECONDS = 1_000_000_000_000.0
 
+_UNIT_WORDS = re.compile(r"\s*\b(seconds?|secs?|minutes?|mins?|hours?|hrs?)\b", re.IGNORECASE)
+"""Units that are written out, as in `30 seconds`."""
+
 _BUDGETS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
@@ -45,7 +48,8 @@ def header_seconds(value: str | None, *, now: datetime) -> float | None:
         value: The header's value.
         now: Time of the response.
     """
-    wait = _seconds_or_date(value, now)
+    number = _number(value)
+    wait = _until(value, now) if number is None else number
     return None if wait is None else _bounded(wait)
 
 
@@ -58,9 +62,37 @@ def _milliseconds(value: str | None) -> float | None:
     return None if number is None else number / 1000
 
 
+def delay_seconds(value: object) -> float | None:
+    """Read a delay that stands in the body of a reply: a number of seconds, or a duration such as `34s` or `1.5s`.
+
+    Args:
+        value: A value of JSON; anything else than a number or a text gives None.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    wait = _number_or_duration(str(value))
+    return None if wait is None else _bounded(wait)
+
+
 def _seconds_or_date(value: str | None, now: datetime) -> float | None:
+    wait = _number_or_duration(value)
+    if wait is None:
+        return _until(value, now)
+    if wait >= _EPOCH_SECONDS:
+        return _since_epoch(wait) - now.timestamp()
+    return wait
+
+
+def _number_or_duration(value: str | None) -> float | None:
     number = _number(value)
-    return number if number is not None else _until(value, now)
+    if number is not None:
+        return number
+    text = _UNIT_WORDS.sub(lambda match: match[1][0].lower(), value or "")
+    return duration_seconds(text.replace(" ", ""))
+
+
+def _since_epoch(number: float) -> float:
+    return number / 1000 if number >= _EPOCH_MILLISECONDS else number
 
 
 def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -69,7 +101,7 @@ def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None
     for prefix in ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"):
         for suffix in ("", *(f"-{budget}" for budget in _BUDGETS)):
             for name, left in _reset_header_names(prefix, suffix):
-                wait = _reset(headers.get(name), now)
+                wait = _seconds_or_date(headers.get(name), now)
                 if wait is not None:
                     resets.append((wait, headers.get(left)))
     if used_up := [wait for wait, left in resets if _number(left) == 0]:
@@ -84,18 +116,6 @@ def _reset_header_names(prefix: str, suffix: str) -> tuple[tuple[str, str], ...]
     if budget:
         names.append((f"{prefix}{budget}-reset", f"{prefix}{budget}-remaining"))
     return tuple(names)
-
-
-def _reset(value: str | None, now: datetime) -> float | None:
-    number = _number(value)
-    if number is None:
-        duration = duration_seconds(value or "")
-        return duration if duration is not None else _until(value, now)
-    if number >= _EPOCH_MILLISECONDS:
-        return number / 1000 - now.timestamp()
-    if number >= _EPOCH_SECONDS:
-        return number - now.timestamp()
-    return number
 
 
 def _number(value: str | None) -> float | None:

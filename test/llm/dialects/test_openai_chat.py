@@ -10,10 +10,9 @@ import pytest
 
 from kubechain.api.message import Message, ToolCall
 from kubechain.llm import errors
-from kubechain.llm.client import Accepted, Target, ToolDefinition, Unverified, Verdict
+from kubechain.llm.client import Target, ToolDefinition
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.openai_chat.encode import completion_body
-from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.providers import row_for
 from test.llm.builders import CANARY, a_completion_body, a_reply, a_request, a_target, a_tool_call, an_error_reply, user
 
@@ -261,7 +260,6 @@ CUT_CALL = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": 
     ("body", "complaint"),
     [
         pytest.param(b"", "not JSON", id="nothing"),
-        pytest.param(b"<html>", "not JSON", id="a web page"),
         pytest.param(b'{"choices": [{"mess\xff', "not JSON", id="broken JSON"),
         pytest.param([1], "not a JSON object", id="a list"),
         pytest.param({}, "no choices", id="an empty object"),
@@ -310,87 +308,6 @@ def test_a_failure_inside_a_200_is_a_failure(error: object, kind: type[errors.LL
 def test_text_that_is_not_unicode_is_refused_here() -> None:
     with pytest.raises(errors.RequestRefused, match="cannot be sent as JSON"):
         DIALECT.encode(a_request(a_target(), Message.model_construct(role="user", content="\ud800", tool_calls=())))
-
-
-# --- the free check
-
-LISTING = {"data": [{"id": "gpt-4o"}, {"id": "other", "aliases": ["alias"]}]}
-
-
-def probe(target: Target, *replies: HttpReply) -> tuple[list[HttpCall], Verdict]:
-    """The requests of a free check that gets these replies, and its verdict."""
-    steps = DIALECT.probe(target)
-    calls = [next(steps)]
-    for reply in replies:
-        try:
-            calls.append(steps.send(reply))
-        except StopIteration as end:
-            return calls, end.value
-    raise AssertionError(f"a request more than there are replies: {calls[-1].url}")
-
-
-@pytest.mark.parametrize(
-    ("target", "url"),
-    [
-        (a_target(), "https://api.openai.com/v1/models/gpt-4o"),
-        (a_target("meta/llama 3", base_url=LOCAL), LOCAL + "/models/meta%2Fllama%203"),
-        (azure(), f"{AZURE_URL}/openai/models?api-version=2024-10-21"),
-    ],
-)
-def test_the_check_asks_for_the_model(target: Target, url: str) -> None:
-    (call,), verdict = probe(target, a_reply(200))
-    assert (call.method, call.url, call.body) == ("GET", url, None)
-    assert verdict == Accepted()
-
-
-def test_404_leads_to_the_list() -> None:
-    calls, _ = probe(a_target(base_url=LOCAL), an_error_reply(404), a_reply(200, LISTING))
-    assert [call.url for call in calls] == [LOCAL + "/models/gpt-4o", LOCAL + "/models"]
-
-
-@pytest.mark.parametrize(
-    ("model", "reply", "outcome"),
-    [
-        pytest.param("gpt-4o", a_reply(200, LISTING), Accepted, id="listed"),
-        pytest.param("alias", a_reply(200, LISTING), Accepted, id="listed under another name"),
-        pytest.param("nope", a_reply(200, LISTING), errors.ModelNotFound, id="not listed"),
-        pytest.param("gpt-4o", an_error_reply(404), Unverified, id="no list at all"),
-        pytest.param("gpt-4o", an_error_reply(405), Unverified, id="no GET at all"),
-        pytest.param("gpt-4o", an_error_reply(401), errors.AuthenticationFailed, id="wrong key"),
-        pytest.param("gpt-4o", an_error_reply(503), errors.ServerFailed, id="not now"),
-        pytest.param("gpt-4o", a_reply(200, b"<html>"), errors.InvalidAnswer, id="a web page"),
-    ],
-)
-def test_the_list_decides(model: str, reply: HttpReply, outcome: type[errors.LLMError | Accepted | Unverified]) -> None:
-    target = a_target(model, base_url=LOCAL)
-    if issubclass(outcome, errors.LLMError):
-        with pytest.raises(outcome):
-            probe(target, an_error_reply(404), reply)
-    else:
-        assert isinstance(probe(target, an_error_reply(404), reply)[1], outcome)
-
-
-def test_openai_itself_always_has_a_list() -> None:
-    with pytest.raises(errors.ModelNotFound):
-        probe(a_target(), an_error_reply(404), an_error_reply(404))
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_known_at_once(status: int) -> None:
-    with pytest.raises(errors.AuthenticationFailed):
-        probe(a_target(), an_error_reply(status))
-
-
-def test_azures_key_is_checked_by_the_list_alone() -> None:
-    assert probe(azure(), a_reply(200, {"data": []}))[1] == Accepted()
-    with pytest.raises(errors.AuthenticationFailed):
-        probe(azure(), an_error_reply(401))
-
-
-def test_a_check_that_is_given_up_ends_quietly() -> None:
-    steps = DIALECT.probe(a_target())
-    next(steps)
-    steps.close()
 
 
 def test_bodies_are_json() -> None:

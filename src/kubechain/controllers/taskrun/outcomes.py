@@ -74,7 +74,13 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
             return Deferred(str(error), error.retry_after_seconds, is_invalid_answer=True, usage=error.usage)
         case errors.Retryable():
             return Deferred(str(error), error.retry_after_seconds, usage=error.usage)
-        case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.QuotaExhausted() | errors.InvalidTarget():
+        case (
+            errors.AuthenticationFailed()
+            | errors.ModelNotFound()
+            | errors.WrongAddress()
+            | errors.QuotaExhausted()
+            | errors.InvalidTarget()
+        ):
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), invalidates_check=True, usage=error.usage)
         case errors.LLMError():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), usage=error.usage)

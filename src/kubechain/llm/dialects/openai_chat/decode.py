@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,16 +14,19 @@ from kubechain.llm.dialects.json_values import count, first, is_json, items, jso
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.errors import InvalidAnswer, RequestRefused
 from kubechain.llm.exchange import HttpReply
-from kubechain.llm.failures import failure
+from kubechain.llm.failures import failure, failure_inside, is_error
+from kubechain.llm.provider_errors import is_page
 
 
 def decode(target: Target, reply: HttpReply) -> Completion:
     """See `Dialect.decode`."""
     if reply.status != 200:
         raise failure(target, reply)
+    if is_page(reply):
+        raise failure_inside(target, reply)
     body = json_object(reply)
-    if body.get("error") and not body.get("choices"):  # gateways whose upstream failed after they said 200
-        raise failure(target, replace(reply, status=_status_inside(body)))
+    if not body.get("choices") and is_error(reply):  # gateways whose upstream failed after they said 200
+        raise failure_inside(target, reply)
     return completion(target, body)
 
 
@@ -94,8 +96,3 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     sent, received = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     total = count(usage.get("total_tokens")) or sent + received
     return Usage(input_tokens=sent, output_tokens=received, total_tokens=total, model_calls=1)
-
-
-def _status_inside(body: Mapping[str, Any]) -> int:
-    code = mapping(body.get("error")).get("code")
-    return code if isinstance(code, int) and 400 <= code < 600 else 502
