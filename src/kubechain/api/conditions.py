@@ -8,7 +8,22 @@ from datetime import datetime
 from kubechain.api.meta import Condition, ConditionStatus
 
 READY = "Ready"
-"""Condition of every kind: the object can be used, or the run has its final answer."""
+"""Condition of every kind that is Pending, Ready or Error: the object can be used."""
+
+FINISHED = "Finished"
+"""Condition of a run, and of a Task about its newest run: True at every end, whatever it is."""
+
+SUCCEEDED = "Succeeded"
+"""Condition of a run, and of a Task about its newest run: True with a final answer, Unknown while it goes on."""
+
+RUN_CREATED = "RunCreated"
+"""Condition of a Task whose first run was created: that run is not created again after its deletion."""
+
+EDITED = "EditedSinceRun"
+"""Condition of a Task that was edited after its newest run began; the edit has no effect on that run."""
+
+FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
+SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 
 
 def find_condition(conditions: Sequence[Condition], type: str) -> Condition | None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from kubechain.api.kinds import ALL_KINDS, Column, Kind
-from kubechain.api.meta import KubeModel, StatusObject, wire_name
+from kubechain.api.meta import KubeModel, StatusBase, StatusObject, wire_name
 from kubechain.api.schema import JsonObject, Rule, Schema
 
 _INT32_MAX = 2_147_483_647
@@ -97,6 +97,8 @@ def _model_schema(model: type[KubeModel]) -> JsonObject:
         "description": _summary(model),
         "properties": {wire_name(name): _field_schema(field) for name, field in fields.items()},
     }
+    if issubclass(model, StatusBase):
+        schema["properties"]["conditions"]["description"] += _condition_types(model.condition_types)
     required = [wire_name(name) for name, field in fields.items() if field.is_required()]
     if required:
         schema["required"] = required
@@ -201,6 +203,14 @@ def _rule(rule: Rule) -> JsonObject:
     if rule.is_missing:
         wire["reason"] = "FieldValueRequired"
     return wire
+
+
+def _condition_types(types: Mapping[str, str]) -> str:
+    """Return what the description of `conditions` says of a kind's types, the one to wait for first."""
+    if not types:
+        return " This kind has none."
+    meanings = [f" {name}: {meaning}." for name, meaning in types.items()]
+    return f" Wait with `kubectl wait --for=condition={next(iter(types))}`." + "".join(meanings)
 
 
 def _summary(model: type[KubeModel]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -179,6 +180,11 @@ class LLMSpec(KubeModel):
 
 class LLMStatus(ReadinessStatus):
     """Whether the LLM can be used."""
+
+    condition_types: ClassVar[Mapping[str, str]] = {
+        **ReadinessStatus.condition_types,
+        "ParametersIgnored": "True when fields of the spec have no effect; the message names them",
+    }
 
 
 class LLM(StatusObject[LLMSpec, LLMStatus]):

@@ -9,6 +9,7 @@ is not written, a field that was set is, even when it equals its default (`turn:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar, dataclass_transform
@@ -172,10 +173,13 @@ class StatusType(StrEnum):
 class StatusBase(KubeModel):
     """What the status of every kind has."""
 
+    condition_types: ClassVar[Mapping[str, str]] = {}
+    """The types of conditions that the kind has, each with what it means; the first is the one to wait for."""
+
     conditions: Annotated[
         tuple[Condition, ...],
         Schema(max_items=32, extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = Field(default=(), description="State in the standard form, for `kubectl wait --for=condition=Ready`.")
+    ] = Field(default=(), description="State in the standard form.")
     observed_generation: Annotated[int, Schema(minimum=0)] = Field(
         default=0, description="Generation of the spec that this status was computed from."
     )
@@ -187,6 +191,8 @@ class StatusBase(KubeModel):
 
 class ReadinessStatus(StatusBase):
     """A status whose summary is Pending, Ready or Error."""
+
+    condition_types: ClassVar[Mapping[str, str]] = {"Ready": "True when the object can be used"}
 
     status: StatusType | None = Field(default=None, description="Summary: Pending, Ready or Error.")
 

@@ -28,6 +28,17 @@ VALIDATION_FAILED = "ValidationFailed"
 WAITING = "Waiting"
 """Something that the object refers to is missing or not ready; the object continues when it is."""
 
+
+def waiting_to_exist(kind: str, name: str) -> str:
+    """Return the message of `WAITING` while something does not exist."""
+    return f'Waiting for {kind} "{name}" to exist: create it, or name another one'
+
+
+def with_cause(message: str, cause: str) -> str:
+    """Return the message of a wait with what the object that is waited for says of itself."""
+    return f"{message}: {cause}" if cause else message
+
+
 # LLM.
 PARAMETERS_NOT_TAKEN = "ParametersNotTaken"
 """Fields of the spec are not acted on; the message names them."""
@@ -58,6 +69,26 @@ TASK_RUN_CREATED = "TaskRunCreated"
 TASK_RUN_CREATED_DETAIL = "Task Run Created"
 TASK_RUN_NAME_TAKEN = "TaskRunNameTaken"
 """The name of the task's first run belongs to something else."""
+
+
+TASK_RUN_FAILED = "TaskRunFailed"
+"""The task's newest run failed."""
+TASK_RUN_CANCELLED = "TaskRunCancelled"
+"""The task's newest run was cancelled."""
+TASK_RUN_DELETED = "TaskRunDeleted"
+"""The task's newest run was deleted before its end."""
+TASK_EDITED = "TaskEdited"
+"""The task was edited after its newest run began; the edit has no effect on that run."""
+
+
+def run_deleted(name: str) -> str:
+    """Return the message of `TASK_RUN_DELETED`."""
+    return f'TaskRun "{name}" was deleted'
+
+
+def edited_since(name: str) -> str:
+    """Return the message of `TASK_EDITED`."""
+    return f'edited since TaskRun "{name}" began, without effect on it: create another TaskRun of this Task to run it'
 
 
 def created_task_run(name: str) -> str:

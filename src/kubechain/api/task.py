@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from kubechain.api import conditions
 from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import NonBlankText, NonNegativeInt, PositiveInt, Schema, Text
+from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Schema, Text
 
 
 class TaskSpec(KubeModel):
@@ -29,12 +34,43 @@ class TaskSpec(KubeModel):
     )
 
 
+class LastRunPhase(StrEnum):
+    """How the newest run of a task is; the last four are ends."""
+
+    RUNNING = "Running"
+    WAITING = "Waiting"
+    FINAL_ANSWER = "FinalAnswer"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    DELETED = "Deleted"
+
+
+class LastRun(KubeModel):
+    """The newest run of a task."""
+
+    name: Name = Field(description="Name of the TaskRun.")
+    phase: LastRunPhase = Field(
+        description="Running; Waiting: it waits for something, or tries again, and statusDetail says why; "
+        "FinalAnswer, Failed or Cancelled: how it ended; Deleted: it was deleted before its end."
+    )
+
+
 class TaskStatus(ReadinessStatus):
-    """Whether the task was started, and the output of its last run."""
+    """How the newest run of the task is, and the output of the run that finished last."""
+
+    condition_types: ClassVar[Mapping[str, str]] = {
+        conditions.FINISHED: f"about the newest run: {conditions.FINISHED_DOC}, or deleted",
+        conditions.SUCCEEDED: f"about the newest run: {conditions.SUCCEEDED_DOC}",
+        conditions.READY: "True while the newest run goes on, and when it has answered; "
+        "False while it waits for something, and after another end",
+        conditions.RUN_CREATED: "the first run was created; it is not created again",
+        conditions.EDITED: "the spec was edited after the newest run began, which has no effect on that run",
+    }
 
     output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
         default="", description="Output of the run that finished last."
     )
+    last_run: LastRun | None = Field(default=None, description="The newest run of the task.")
 
 
 class Task(StatusObject[TaskSpec, TaskStatus]):
@@ -42,3 +78,10 @@ class Task(StatusObject[TaskSpec, TaskStatus]):
 
     kind: str = "Task"
     status: TaskStatus = Field(default_factory=TaskStatus)
+
+    @property
+    def request_sha(self) -> str:
+        """SHA-256 of what a run takes from the Task when it begins: agent, message, goal and history."""
+        spec = self.spec
+        request = [spec.agent_ref.name, spec.message, spec.goal, *spec.everything_that_happened_so_far]
+        return hashlib.sha256(json.dumps(request).encode()).hexdigest()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from kubechain.api import conditions
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
@@ -208,6 +210,9 @@ class Pinned(KubeModel):
     retry_for: Duration | None = Field(
         default=None, description="The Agent's limits.retryFor: how long the run tries what fails and may pass."
     )
+    task_sha: _Sha | None = Field(
+        default=None, description="SHA-256 of what the Task asked when the run began; an edited Task has another."
+    )
 
 
 class PlanStep(KubeModel):
@@ -227,6 +232,11 @@ class SpanContext(KubeModel):
 
 class TaskRunStatus(ReadinessStatus):
     """The conversation, and the phase of the run."""
+
+    condition_types: ClassVar[Mapping[str, str]] = {
+        conditions.FINISHED: conditions.FINISHED_DOC,
+        conditions.SUCCEEDED: conditions.SUCCEEDED_DOC,
+    }
 
     phase: TaskRunPhase | None = Field(
         default=None, description="Phase of the run. FinalAnswer, Failed and Cancelled are final."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubechain.api.task import Task
+from kubechain.api.task import LastRunPhase, Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
 from kubechain.controllers.task.effects import RunCreated
 from kubechain.controllers.task.observe import Observed
+from kubechain.controllers.task.steps import Follow
 from test.controllers.builders import NOW, a_run, a_task, an_agent, later
 
 NEW = a_task(status=None)
@@ -20,8 +21,23 @@ def started(**spec: Any) -> Task:
     return next_version(task, settle.created(task, RunCreated("hello-1"), NOW))
 
 
-def finished(name: str, output: str, *, at: float, phase: TaskRunPhase = TaskRunPhase.FINAL_ANSWER) -> TaskRun:
-    return a_run(name, phase=phase, output=output, completion_time=later(at))
+def finished(
+    name: str, output: str, *, at: float, phase: TaskRunPhase = TaskRunPhase.FINAL_ANSWER, **status: Any
+) -> TaskRun:
+    """A run that was created and ended at a time."""
+    run = a_run(name, phase=phase, output=output, completion_time=later(at), **status)
+    metadata = run.metadata.with_changes(creation_timestamp=later(at))
+    return run.model_copy(update={"metadata": metadata})
+
+
+def followed(phase: LastRunPhase, name: str = "hello-1", **changes: Any) -> Follow:
+    values: dict[str, Any] = {"output": ""}
+    return Follow(name, phase, **(values | changes))
+
+
+def following(task: Task, step: Follow) -> Task:
+    """The Task after a step."""
+    return next_version(task, settle.following(task, step, NOW))
 
 
 def seen(task: Task = NEW, **changes: Any) -> Observed:

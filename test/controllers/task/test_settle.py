@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kubechain.api.conditions import EDITED, is_true
 from kubechain.api.meta import StatusType
+from kubechain.api.task import LastRun, LastRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
 from kubechain.controllers.task.outcomes import NameTaken, RunCreated
 from kubechain.controllers.task.steps import Follow, Wait
 from test.controllers.builders import NOW
-from test.controllers.task.builders import NEW, started
+from test.controllers.task.builders import NEW, followed, following, started
 
 
 def test_the_created_run_is_reported_in_the_words_of_the_contract() -> None:
@@ -34,7 +38,57 @@ def test_waiting_is_told_once() -> None:
     assert next_version(waiting, settle.waiting(waiting, Wait("Waiting for something"), NOW)) is waiting
 
 
-def test_the_same_output_writes_nothing() -> None:
+def test_the_same_state_of_the_run_writes_nothing() -> None:
     task = started()
-    assert next_version(task, settle.following(task, Follow(""))) is task
-    assert next_version(task, settle.following(task, Follow("new"))).status.output == "new"
+    assert following(task, followed(LastRunPhase.RUNNING)) is task
+    assert following(task, followed(LastRunPhase.RUNNING, output="new")).status.output == "new"
+
+
+@pytest.mark.parametrize(
+    ("step", "summary", "finished", "succeeded"),
+    [
+        pytest.param(followed(LastRunPhase.RUNNING), (True, "Ready"), "False", "Unknown", id="it runs"),
+        pytest.param(
+            followed(LastRunPhase.WAITING, detail="why"), (False, "Pending"), "False", "Unknown", id="it waits"
+        ),
+        pytest.param(followed(LastRunPhase.FINAL_ANSWER), (True, "Ready"), "True", "True", id="it answered"),
+        pytest.param(
+            followed(LastRunPhase.FAILED, detail="why", is_broken=True), (False, "Error"), "True", "False", id="failed"
+        ),
+        pytest.param(
+            followed(LastRunPhase.DELETED, detail="why", is_broken=True),
+            (False, "Error"),
+            "True",
+            "False",
+            id="deleted before its end",
+        ),
+    ],
+)
+def test_a_task_says_what_its_newest_run_says(
+    step: Follow, summary: tuple[bool, str], finished: str, succeeded: str
+) -> None:
+    status = following(started(), step).status
+    found = {condition.type: condition.status for condition in status.conditions}
+    assert (status.ready, status.status) == summary
+    assert (found["Finished"], found["Succeeded"]) == (finished, succeeded)
+    assert status.last_run == LastRun(name="hello-1", phase=step.phase)
+    assert status.status_detail == (step.detail or "Task Run Created")
+
+
+def test_an_edit_after_the_run_began_is_told_once_and_forgotten_with_the_next_run() -> None:
+    edited = followed(LastRunPhase.FINAL_ANSWER, is_edited=True)
+    task = following(started(), edited)
+    assert task.status.status_detail.startswith('Task Run Created; edited since TaskRun "hello-1" began')
+    assert [event.reason for event in settle.following(started(), edited, NOW).events] == ["TaskEdited"]
+    assert not settle.following(task, edited, NOW).events
+    again = following(task, followed(LastRunPhase.RUNNING, "again"))
+    assert not is_true(again.status.conditions, EDITED)
+
+
+def test_a_bad_end_is_an_event_once() -> None:
+    step = followed(LastRunPhase.FAILED, detail='TaskRun "hello-1" failed: why', is_broken=True)
+    settled = settle.following(started(), step, NOW)
+    assert [(event.type, event.reason, event.message) for event in settled.events] == [
+        ("Warning", "TaskRunFailed", 'TaskRun "hello-1" failed: why')
+    ]
+    assert not settle.following(following(started(), step), step, NOW).events

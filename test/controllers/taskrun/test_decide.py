@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kubechain.api.agent import AgentLimits
-from kubechain.api.meta import StatusType
+from kubechain.api.conditions import RUN_CREATED
+from kubechain.api.meta import Condition, StatusType
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, TaskRunPhase, Usage
 from kubechain.controllers.frame import Done
@@ -40,34 +41,50 @@ def foreign_run(**spec: Any) -> Any:
     return a_run(spec=spec).model_copy(update={"metadata": meta("by-hand")})
 
 
+def missing(kind: str, name: str) -> Wait:
+    return Wait(f'Waiting for {kind} "{name}" to exist: create it, or name another one')
+
+
 @pytest.mark.parametrize(
-    ("world", "detail"),
+    ("world", "wait"),
     [
-        pytest.param({"task": None}, 'Waiting for task "hello" to exist', id="the task is missing"),
-        pytest.param({"agent": None}, 'Waiting for agent "my-assistant" to exist', id="the agent is missing"),
+        pytest.param({"task": None}, missing("task", "hello"), id="the task is missing"),
+        pytest.param({"agent": None}, missing("agent", "my-assistant"), id="the agent is missing"),
         pytest.param(
-            {"agent": an_agent(status=StatusType.ERROR)},
-            'Waiting for agent "my-assistant" to become ready',
+            {"agent": an_agent(status=StatusType.ERROR).with_status(status_detail='LLM "x" not found')},
+            Wait('Waiting for agent "my-assistant" to become ready: LLM "x" not found', is_broken=True),
             id="the agent is broken",
         ),
-        pytest.param({"llm": None}, 'Waiting for LLM "gpt-4o" to exist', id="the LLM is missing"),
+        pytest.param({"llm": None}, missing("LLM", "gpt-4o"), id="the LLM is missing"),
         pytest.param(
             {"llm": an_llm(status=StatusType.PENDING)},
-            'Waiting for LLM "gpt-4o" to become ready',
+            Wait('Waiting for LLM "gpt-4o" to become ready: as it is'),
             id="the LLM is not ready",
         ),
     ],
 )
 @pytest.mark.parametrize("phase", [None, P.INITIALIZING, P.PENDING])
 def test_a_run_that_has_not_begun_says_what_it_waits_for(
-    phase: TaskRunPhase | None, world: dict[str, Any], detail: str
+    phase: TaskRunPhase | None, world: dict[str, Any], wait: Wait
 ) -> None:
-    assert decide(observed(a_run(phase=phase), **world)) == Wait(detail)
+    assert decide(observed(a_run(phase=phase), **world)) == wait
 
 
 def test_a_rerun_waits_for_its_task() -> None:
     waiting = observed(foreign_run(), task=a_task(status=StatusType.PENDING))
     assert decide(waiting) == Wait('Waiting for task "hello" to become ready')
+
+
+def test_a_rerun_says_why_its_task_cannot_become_ready() -> None:
+    task = a_task(status=StatusType.ERROR).with_status(status_detail="the name is taken")
+    wait = Wait('Waiting for task "hello" to become ready: the name is taken', is_broken=True)
+    assert decide(observed(foreign_run(), task=task)) == wait
+
+
+def test_a_rerun_does_not_wait_for_the_runs_before_it() -> None:
+    condition = Condition(type=RUN_CREATED, status="True", reason="TaskRunCreated", last_transition_time=NOW)
+    failed = a_task(status=StatusType.ERROR).with_status(conditions=(condition,))
+    assert isinstance(decide(observed(foreign_run(), task=failed)), Begin)
 
 
 def test_the_first_run_does_not_wait_for_the_task_that_made_it() -> None:

@@ -1,1 +1,1 @@
-"""Task: creates one TaskRun when its Agent is ready, and copies the newest answer of its runs."""
+"""Task: creates one TaskRun when its Agent is ready, and follows its newest run."""

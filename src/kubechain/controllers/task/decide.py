@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from kubechain.api import names, reasons
+from kubechain.api import conditions, names, reasons
+from kubechain.api.conditions import is_true
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import TaskRunPhase
+from kubechain.api.task import LastRunPhase
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.frame import Done
 from kubechain.controllers.task.observe import Observed
-from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, Step, Wait
+from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Step, Wait
+
+UNSEEN_SECONDS = 5.0
+"""How long a run that was just created may be missing in the cache before the server is asked for it."""
+
+_ENDS = {
+    TaskRunPhase.FINAL_ANSWER: LastRunPhase.FINAL_ANSWER,
+    TaskRunPhase.FAILED: LastRunPhase.FAILED,
+    TaskRunPhase.CANCELLED: LastRunPhase.CANCELLED,
+}
 
 
-def decide(observed: Observed) -> Step:
+def decide(observed: Observed) -> Step | Done:
     """The next step for one Task."""
     if not observed.has_created_run:
         return _start(observed)
-    return Follow(_output(observed))
+    run = observed.newest_run
+    return _without_run(observed) if run is None else _follow(observed, run)
 
 
 def _start(observed: Observed) -> Step:
@@ -21,10 +34,76 @@ def _start(observed: Observed) -> Step:
         return Adopt(run.metadata.name)
     name = observed.task.spec.agent_ref.name
     if observed.agent is None:
-        return Wait(f'Waiting for agent "{name}" to exist')
-    if observed.agent.status.status != StatusType.READY:
-        return Wait(reasons.waiting_for_agent(name))
+        return Wait(reasons.waiting_to_exist("agent", name))
+    status = observed.agent.status
+    if status.status != StatusType.READY:
+        detail = reasons.with_cause(reasons.waiting_for_agent(name), status.status_detail)
+        return Wait(detail, is_broken=status.status == StatusType.ERROR)
     return CreateRun(names.task_run_name(observed.task.metadata.name, 1))
+
+
+def _follow(observed: Observed, run: TaskRun) -> Follow:
+    phase = _ENDS.get(run.status.phase) if run.status.phase else None
+    if phase is None:
+        phase = LastRunPhase.WAITING if _trouble(run) else LastRunPhase.RUNNING
+    return Follow(
+        run=run.metadata.name,
+        phase=phase,
+        output=_output(observed),
+        detail=_detail(run, phase),
+        is_broken=run.status.status == StatusType.ERROR or run.status.error is not None,
+        is_edited=observed.is_edited_since(run),
+    )
+
+
+def _trouble(run: TaskRun) -> str:
+    """What keeps a run from going on, in words that stay the same between its attempts; empty for nothing."""
+    if run.status.error:
+        return f"trying again: {run.status.error}"
+    is_waiting = run.status.status in (StatusType.PENDING, StatusType.ERROR)
+    return run.status.status_detail if is_waiting else ""
+
+
+def _detail(run: TaskRun, phase: LastRunPhase) -> str:
+    subject = f'TaskRun "{run.metadata.name}"'
+    match phase:
+        case LastRunPhase.RUNNING | LastRunPhase.FINAL_ANSWER:
+            return ""
+        case LastRunPhase.WAITING:
+            return f"{subject}: {_trouble(run)}"
+        case LastRunPhase.FAILED:
+            return f"{subject} failed: {run.status.error or run.status.status_detail}"
+        case LastRunPhase.CANCELLED:
+            return f"{subject} was cancelled"
+        case LastRunPhase.DELETED:
+            return reasons.run_deleted(run.metadata.name)
+
+
+def _without_run(observed: Observed) -> Step | Done:
+    """No run is in the cache: the newest was deleted, or the cache does not have it yet."""
+    last = observed.task.status.last_run
+    if last is None:
+        return Done()
+    match last.phase:
+        case LastRunPhase.RUNNING | LastRunPhase.WAITING:
+            left = UNSEEN_SECONDS - observed.seconds_since_creation
+            return LookForRun(last.name) if left <= 0 else Done(left)
+        case LastRunPhase.FINAL_ANSWER:
+            return deleted(observed, last.name, LastRunPhase.FINAL_ANSWER)
+        case LastRunPhase.FAILED | LastRunPhase.CANCELLED | LastRunPhase.DELETED:
+            return Done()
+
+
+def deleted(observed: Observed, name: str, phase: LastRunPhase = LastRunPhase.DELETED) -> Follow:
+    """What a Task says whose newest run is gone: one that had answered is not an error."""
+    return Follow(
+        run=name,
+        phase=phase,
+        output=observed.task.status.output,
+        detail=reasons.run_deleted(name),
+        is_broken=phase == LastRunPhase.DELETED,
+        is_edited=is_true(observed.task.status.conditions, conditions.EDITED),
+    )
 
 
 def _output(observed: Observed) -> str:

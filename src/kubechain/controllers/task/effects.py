@@ -10,7 +10,7 @@ from kubechain.api.taskrun import TaskRun, TaskRunSpec
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import AlreadyExists
+from kubechain.runtime.errors import AlreadyExists, NotFound
 
 
 async def create_run(client: Client, task: Task, name: str) -> Outcome:
@@ -25,6 +25,15 @@ async def create_run(client: Client, task: Task, name: str) -> Outcome:
 async def _adopt(client: Client, task: Task, name: str) -> Outcome:
     existing = await client.get(TASK_RUNS, task.metadata.namespace, name)
     return RunCreated(name) if is_owned_by(existing, task) else NameTaken(name)
+
+
+async def exists(client: Client, task: Task, name: str) -> bool:
+    """Whether the server has a run of that name that names the Task."""
+    try:
+        found = await client.get(TASK_RUNS, task.metadata.namespace, name)
+    except NotFound:
+        return False
+    return found.spec.task_ref is not None and found.spec.task_ref.name == task.metadata.name
 
 
 def first_run(task: Task, name: str) -> TaskRun:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubechain.api.agent import Agent
-from kubechain.api.conditions import is_true
+from kubechain.api.conditions import RUN_CREATED, find_condition, is_true
 from kubechain.api.meta import is_owned_by
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.task.watches import RUNS_BY_TASK
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.store import Lister
-
-RUN_CREATED = "RunCreated"
-"""Condition of a Task whose first run was created: that run is not created again after its deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +35,31 @@ class Observed:
         return next((run for run in self.runs if is_owned_by(run, self.task)), None)
 
     @property
+    def newest_run(self) -> TaskRun | None:
+        """The run that was created last."""
+        return max(self.runs, key=_age_key, default=None)
+
+    @property
+    def seconds_since_creation(self) -> float:
+        """How long ago the first run was created."""
+        created = find_condition(self.task.status.conditions, RUN_CREATED)
+        return (self.now - created.last_transition_time).total_seconds() if created else 0.0
+
+    def is_edited_since(self, run: TaskRun) -> bool:
+        """Whether the Task now asks something else than when the run began."""
+        pinned = run.status.pinned
+        return pinned is not None and pinned.task_sha not in (None, self.task.request_sha)
+
+    @property
     def finished_runs(self) -> list[TaskRun]:
         """Runs that have ended, the one that finished last at the end."""
         ended = [run for run in self.runs if run.status.completion_time is not None]
         return sorted(ended, key=lambda run: (run.status.completion_time, run.metadata.name))
+
+
+def _age_key(run: TaskRun) -> tuple[float, str]:
+    created_at = run.metadata.creation_timestamp
+    return (created_at.timestamp() if created_at else 0.0, run.metadata.name)
 
 
 @dataclass(frozen=True, slots=True)

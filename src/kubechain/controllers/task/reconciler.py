@@ -9,11 +9,11 @@ from kubechain.api.task import Task
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Done, Settled, StatusWriter
 from kubechain.controllers.task import settle
-from kubechain.controllers.task.decide import decide
-from kubechain.controllers.task.effects import create_run
+from kubechain.controllers.task.decide import decide, deleted
+from kubechain.controllers.task.effects import create_run, exists
 from kubechain.controllers.task.observe import Observed, Observer
 from kubechain.controllers.task.outcomes import RunCreated
-from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, Step, Wait
+from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Step, Wait
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.keys import Request
@@ -22,7 +22,7 @@ from kubechain.runtime.store import Lister
 
 @dataclass(frozen=True, slots=True)
 class TaskReconciler:
-    """Creates the first run of every Task and keeps `output` up to date."""
+    """Creates the first run of every Task, and says of the Task what its newest run says."""
 
     tasks: Lister[Task]
     observer: Observer
@@ -40,12 +40,12 @@ class TaskReconciler:
         """Read the Task's Agent and its runs."""
         return self.observer.observe(obj)
 
-    def decide(self, observed: Observed) -> Step:
+    def decide(self, observed: Observed) -> Step | Done:
         """The next step for one Task."""
         return decide(observed)
 
     async def carry_out(self, observed: Observed, step: Step) -> Done:
-        """Create or record the first run, or copy the newest answer."""
+        """Create or record the first run, or follow the newest one."""
         return await self.writer.finish(observed.task, await self._settled(observed, step))
 
     async def forget(self, request: Request) -> None:
@@ -61,5 +61,8 @@ class TaskReconciler:
                 return settle.created(task, await create_run(self.writer.client, task, name), now)
             case Adopt(name):
                 return settle.created(task, RunCreated(name), now)
+            case LookForRun(name):
+                is_there = await exists(self.writer.client, task, name)
+                return Settled() if is_there else settle.following(task, deleted(observed, name), now)
             case Follow():
-                return settle.following(task, step)
+                return settle.following(task, step, now)

@@ -6,21 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from kubechain.api import conditions, reasons
-from kubechain.api.meta import StatusType
-from kubechain.api.task import Task
+from kubechain.api.meta import Condition, StatusType
+from kubechain.api.task import LastRun, LastRunPhase, Task
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
-from kubechain.controllers.task.observe import RUN_CREATED
 from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
 from kubechain.controllers.task.steps import Follow, Wait
 
 NAME_TAKEN_SECONDS = 60.0
 """Until the next try to create the run: the deletion of a run that does not name the Task wakes no Task."""
 
+DETAIL_MAX_CHARACTERS = 1_500
+"""Limit of `statusDetail`: a run's own detail of 1,024 characters and what is said around it."""
+
 
 def waiting(task: Task, step: Wait, now: datetime) -> Settled:
     """The Task waits; its status says for what."""
-    event = normal(reasons.WAITING, step.detail)
-    return Settled(_readiness(task, StatusType.PENDING, event, now), _news(task, event))
+    event = warning(reasons.WAITING, step.detail) if step.is_broken else normal(reasons.WAITING, step.detail)
+    status = StatusType.ERROR if step.is_broken else StatusType.PENDING
+    return Settled(_readiness(task, status, event, now), _news(task, event))
 
 
 def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
@@ -28,10 +31,10 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
     match outcome:
         case RunCreated(name):
             event = normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(name))
-            status = _readiness(task, StatusType.READY, event, now, detail=reasons.TASK_RUN_CREATED_DETAIL)
+            status = _followed(task, Follow(name, LastRunPhase.RUNNING, task.status.output), now)
             status["conditions"] = conditions.with_condition(
                 status["conditions"],
-                type=RUN_CREATED,
+                type=conditions.RUN_CREATED,
                 status=True,
                 reason=event.reason,
                 message=event.message,
@@ -48,10 +51,78 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
             return Settled(status, _news(task, event), requeue_after_seconds=NAME_TAKEN_SECONDS)
 
 
-def following(task: Task, step: Follow) -> Settled:
-    """The newest answer; nothing else of the status changes."""
-    changes = {} if step.output == task.status.output else {"output": step.output}
-    return Settled(changes)
+def following(task: Task, step: Follow, now: datetime) -> Settled:
+    """The Task says what its newest run says; what changed for the worse is an event."""
+    return Settled(_followed(task, step, now), (*_end_news(task, step), *_edit_news(task, step)))
+
+
+def _followed(task: Task, step: Follow, now: datetime) -> dict[str, Any]:
+    event = _event(step)
+    notes = [step.detail, reasons.edited_since(step.run) if step.is_edited else ""]
+    if step.phase in (LastRunPhase.RUNNING, LastRunPhase.FINAL_ANSWER):
+        notes.insert(0, reasons.TASK_RUN_CREATED_DETAIL)
+    detail = "; ".join(note for note in notes if note)[:DETAIL_MAX_CHARACTERS]
+    status = _readiness(task, _summary(step), event, now, detail=detail)
+    status["conditions"] = _told(task, status["conditions"], step, event, now)
+    status["last_run"] = LastRun(name=step.run, phase=step.phase)
+    return status if step.output == task.status.output else status | {"output": step.output}
+
+
+def _summary(step: Follow) -> StatusType:
+    if step.is_broken:
+        return StatusType.ERROR
+    return StatusType.PENDING if step.phase == LastRunPhase.WAITING else StatusType.READY
+
+
+def _event(step: Follow) -> Event:
+    """What the Task's condition Ready says of its newest run."""
+    match step.phase:
+        case LastRunPhase.RUNNING | LastRunPhase.FINAL_ANSWER:
+            return normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(step.run))
+        case LastRunPhase.WAITING:
+            return normal(reasons.WAITING, step.detail)
+        case LastRunPhase.FAILED:
+            return warning(reasons.TASK_RUN_FAILED, step.detail)
+        case LastRunPhase.CANCELLED:
+            return warning(reasons.TASK_RUN_CANCELLED, step.detail)
+        case LastRunPhase.DELETED:
+            return warning(reasons.TASK_RUN_DELETED, step.detail)
+
+
+def _told(task: Task, known: tuple[Condition, ...], step: Follow, event: Event, now: datetime) -> tuple[Condition, ...]:
+    """The conditions about the newest run: whether it is over, how it ended, whether the Task was edited since."""
+    is_over = step.phase not in (LastRunPhase.RUNNING, LastRunPhase.WAITING)
+    is_answered = step.phase == LastRunPhase.FINAL_ANSWER
+    text = f'TaskRun "{step.run}"' if not step.detail else step.detail
+    claims: list[tuple[str, bool | None, str, str]] = [
+        (conditions.FINISHED, is_over, step.phase, text),
+        (conditions.SUCCEEDED, is_answered if is_over else None, step.phase, text),
+    ]
+    if step.is_edited or conditions.find_condition(known, conditions.EDITED) is not None:
+        edited = reasons.edited_since(step.run) if step.is_edited else ""
+        claims.append((conditions.EDITED, step.is_edited, reasons.TASK_EDITED if edited else "UpToDate", edited))
+    for type_, status, reason, message in claims:
+        known = conditions.with_condition(
+            known,
+            type=type_,
+            status=status,
+            reason=reason,
+            message=message,
+            now=now,
+            observed_generation=task.metadata.generation,
+        )
+    return known
+
+
+def _end_news(task: Task, step: Follow) -> tuple[Event, ...]:
+    is_news = task.status.last_run != LastRun(name=step.run, phase=step.phase)
+    ended_badly = step.phase in (LastRunPhase.FAILED, LastRunPhase.CANCELLED, LastRunPhase.DELETED)
+    return (_event(step),) if is_news and ended_badly else ()
+
+
+def _edit_news(task: Task, step: Follow) -> tuple[Event, ...]:
+    is_news = step.is_edited and not conditions.is_true(task.status.conditions, conditions.EDITED)
+    return (warning(reasons.TASK_EDITED, reasons.edited_since(step.run)),) if is_news else ()
 
 
 def _news(task: Task, event: Event) -> tuple[Event, ...]:

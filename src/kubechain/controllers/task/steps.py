@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from kubechain.api.task import LastRunPhase
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The Agent cannot take the Task yet."""
+    """The Agent cannot take the Task yet.
+
+    Attributes:
+        is_broken: Whether waiting alone will not help.
+    """
 
     detail: str
+    is_broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +34,30 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class LookForRun:
+    """Read the newest run from the server: it had not ended, and it is not in the cache."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Follow:
-    """Copy the newest answer into the status.
+    """Say of the Task what its newest run says.
 
     Attributes:
-        output: Empty while no run has answered.
+        run: Name of the newest run.
+        output: Of the run that finished last; empty while no run has answered.
+        detail: What is to be said of the run; empty while it goes on, and when it has answered.
+        is_broken: Whether the Task is in error by it.
+        is_edited: Whether the Task was edited after the run began.
     """
 
-    output: str
+    run: str
+    phase: LastRunPhase
+    output: str = field(repr=False)
+    detail: str = ""
+    is_broken: bool = False
+    is_edited: bool = False
 
 
-Step = Wait | CreateRun | Adopt | Follow
+Step = Wait | CreateRun | Adopt | LookForRun | Follow

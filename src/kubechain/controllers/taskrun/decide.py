@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from kubechain.api import names, reasons
 from kubechain.api.agent import Agent
+from kubechain.api.conditions import RUN_CREATED, is_true
 from kubechain.api.llm import LLM
-from kubechain.api.meta import StatusType
+from kubechain.api.meta import ReadinessStatus, StatusType
+from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, PlanStep, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import plan
@@ -29,7 +31,7 @@ from kubechain.controllers.taskrun.steps import (
     Step,
     Wait,
 )
-from kubechain.controllers.toolkinds.model import Found, Missing, Offer, ToolOrigin
+from kubechain.controllers.toolkinds.model import Missing, Offer, ToolOrigin
 from kubechain.net.backoff import Backoff
 from kubechain.tools import arguments as tool_arguments
 
@@ -112,13 +114,13 @@ def _deadline_seconds(observed: Observed) -> int | None:
 
 def _begin(observed: Observed) -> Step:
     missing = _missing(observed)
-    if missing:
-        return Wait(missing)
+    if missing is not None:
+        return missing
     agent, llm = observed.agent, observed.llm
     assert agent is not None
     assert llm is not None
     transcript = Transcript.opening(observed.run, observed.task, agent.spec.system)
-    return too_large(transcript) or Begin(_pin(agent, llm, observed.tools), transcript)
+    return too_large(transcript) or Begin(_pin(observed, agent, llm), transcript)
 
 
 def too_large(transcript: Transcript) -> Fail | None:
@@ -126,30 +128,41 @@ def too_large(transcript: Transcript) -> Fail | None:
     return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, transcript.excess) if transcript.excess else None
 
 
-def _missing(observed: Observed) -> str | None:
+def _missing(observed: Observed) -> Wait | None:
     """What a run that has not begun waits for: its Task, its Agent, its LLM."""
-    task_ref = observed.run.spec.task_ref
-    if task_ref is not None:
-        if observed.task is None:
-            return f'Waiting for task "{task_ref.name}" to exist'
-        if not observed.is_own_run_of_task and observed.task.status.status != StatusType.READY:
-            return reasons.waiting_for_task(task_ref.name)
+    task, task_ref = observed.task, observed.run.spec.task_ref
+    if task_ref is not None and task is None:
+        return Wait(reasons.waiting_to_exist("task", task_ref.name))
+    if task is not None and not observed.is_own_run_of_task and not _has_started(task):
+        is_broken = task.status.status == StatusType.ERROR
+        cause = task.status.status_detail if is_broken else ""
+        return Wait(reasons.with_cause(reasons.waiting_for_task(task.metadata.name), cause), is_broken=is_broken)
     if observed.agent is None:
-        return f'Waiting for agent "{observed.agent_name}" to exist'
+        return Wait(reasons.waiting_to_exist("agent", observed.agent_name))
     if observed.agent.status.status != StatusType.READY:
-        return reasons.waiting_for_agent(observed.agent_name)
+        return _wait_for(reasons.waiting_for_agent(observed.agent_name), observed.agent.status)
     return _llm_trouble(observed)
 
 
-def _llm_trouble(observed: Observed) -> str | None:
+def _has_started(task: Task) -> bool:
+    """Whether the Task was validated; since then its status says how its newest run is, which no other waits for."""
+    return is_true(task.status.conditions, RUN_CREATED) or task.status.status == StatusType.READY
+
+
+def _wait_for(message: str, status: ReadinessStatus) -> Wait:
+    """A wait for something that is not ready, with the cause that it gives itself."""
+    return Wait(reasons.with_cause(message, status.status_detail), is_broken=status.status == StatusType.ERROR)
+
+
+def _llm_trouble(observed: Observed) -> Wait | None:
     if observed.llm is None:
-        return f'Waiting for LLM "{observed.llm_name}" to exist'
+        return Wait(reasons.waiting_to_exist("LLM", observed.llm_name))
     if observed.llm.status.status != StatusType.READY:
-        return reasons.waiting_for_llm(observed.llm_name)
+        return _wait_for(reasons.waiting_for_llm(observed.llm_name), observed.llm.status)
     return None
 
 
-def _pin(agent: Agent, llm: LLM, tools: Sequence[Found]) -> Pinned:
+def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
     return Pinned(
         agent_name=agent.metadata.name,
         agent_uid=agent.metadata.uid,
@@ -157,22 +170,23 @@ def _pin(agent: Agent, llm: LLM, tools: Sequence[Found]) -> Pinned:
         llm_name=llm.metadata.name,
         llm_uid=llm.metadata.uid,
         llm_generation=llm.metadata.generation,
-        tools=tuple(tool.pin() for tool in tools if isinstance(tool, Offer)),
+        tools=tuple(tool.pin() for tool in observed.tools if isinstance(tool, Offer)),
+        task_sha=observed.task.request_sha if observed.task else None,
         retry_for=agent.spec.limits.retry_for if agent.spec.limits else None,
     )
 
 
 def _send(observed: Observed, *, attempt: int) -> Step:
     trouble = _llm_trouble(observed) or _tool_trouble(observed)
-    if trouble:
-        return Wait(trouble)
+    if trouble is not None:
+        return trouble
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
     return _over_limits(observed) or SendToLLM(turn=observed.run.status.turn, attempt=attempt, offers=offers)
 
 
-def _tool_trouble(observed: Observed) -> str | None:
+def _tool_trouble(observed: Observed) -> Wait | None:
     """The first tool that is missing: a model that is called without a tool would answer without it."""
-    return next((tool.detail for tool in observed.tools if isinstance(tool, Missing)), None)
+    return next((Wait(tool.detail) for tool in observed.tools if isinstance(tool, Missing)), None)
 
 
 def _over_limits(observed: Observed) -> Fail | None:

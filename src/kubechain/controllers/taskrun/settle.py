@@ -10,7 +10,7 @@ from typing import Any
 
 from kubechain.api import conditions, reasons
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
-from kubechain.api.meta import StatusType
+from kubechain.api.meta import Condition, StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import conversation, retries
@@ -22,20 +22,19 @@ from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wa
 from kubechain.llm.client import Completion
 from kubechain.net.foreign import cut
 
-SUCCEEDED = "Succeeded"
-"""Condition of a finished run, for `kubectl wait --for=condition=Succeeded`."""
-
 ERROR_MAX_CHARACTERS = 1_024
 """Limit of `error` and `statusDetail`."""
 
 
 def waiting(run: TaskRun, step: Wait) -> Settled:
     """The run waits; its status says for what. A run that has begun stays in its phase."""
-    status: dict[str, Any] = {"ready": False, "status": StatusType.PENDING, "status_detail": step.detail}
+    summary = StatusType.ERROR if step.is_broken else StatusType.PENDING
+    status: dict[str, Any] = {"ready": False, "status": summary, "status_detail": step.detail}
     if run.status.pinned is None:
         status |= {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
     news = run.status.status_detail != step.detail
-    events = (normal(reasons.WAITING, step.detail),) if news else ()
+    event = warning(reasons.WAITING, step.detail) if step.is_broken else normal(reasons.WAITING, step.detail)
+    events = (event,) if news else ()
     return Settled(status, events, requeue_after_seconds=step.requeue_after_seconds)
 
 
@@ -57,6 +56,7 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
         "user_msg_preview": step.transcript.preview,
         "start_time": now,
         "span_context": _trace(run),
+        "conditions": _ends(run, None, reason="Running", message="The run goes on", now=now),
         **step.transcript.status(),
     }
     return Settled(status, (normal(reasons.VALIDATION_SUCCEEDED, reasons.TASK_VALIDATED),))
@@ -161,7 +161,7 @@ def _final(run: TaskRun, message: Message, recorded: dict[str, Any], now: dateti
         "output": conversation.output_of(message),
         "turn": run.status.turn + 1,
         "completion_time": now,
-        "conditions": _finished(run, is_success=True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now),
+        "conditions": _ends(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now),
     }
     return Settled(status, (normal(reasons.LLM_FINAL_ANSWER, reasons.LLM_RESPONSE_RECEIVED),))
 
@@ -306,7 +306,7 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
         "llm": None,
         "next_attempt_at": None,
         "completion_time": now,
-        "conditions": _finished(run, is_success=False, reason=step.reason, message=text, now=now),
+        "conditions": _ends(run, False, reason=step.reason, message=text, now=now),
     }
     return Settled(status, (warning(step.reason, text),), facts=_call_facts(run, now))
 
@@ -322,18 +322,26 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
         "llm": None,
         "next_attempt_at": None,
         "completion_time": now,
-        "conditions": _finished(run, is_success=False, reason=reasons.CANCELLED, message=text, now=now),
+        "conditions": _ends(run, False, reason=reasons.CANCELLED, message=text, now=now),
     }
     return Settled(status, (normal(reasons.CANCELLED, text),))
 
 
-def _finished(run: TaskRun, *, is_success: bool, reason: str, message: str, now: datetime) -> Any:
-    return conditions.with_condition(
-        run.status.conditions,
-        type=SUCCEEDED,
-        status=is_success,
-        reason=reason,
-        message=message,
-        now=now,
-        observed_generation=run.metadata.generation,
-    )
+def _ends(run: TaskRun, is_success: bool | None, *, reason: str, message: str, now: datetime) -> tuple[Condition, ...]:
+    """The conditions that tell whether the run is over, and whether it has its answer.
+
+    Args:
+        is_success: None while the run goes on.
+    """
+    known = run.status.conditions
+    for type_, status in ((conditions.SUCCEEDED, is_success), (conditions.FINISHED, is_success is not None)):
+        known = conditions.with_condition(
+            known,
+            type=type_,
+            status=status,
+            reason=reason,
+            message=message,
+            now=now,
+            observed_generation=run.metadata.generation,
+        )
+    return known

@@ -16,10 +16,12 @@ class Wait:
 
     Attributes:
         requeue_after_seconds: When to reconcile without one; None for never.
+        is_broken: Whether waiting alone will not help: a person has to act.
     """
 
     detail: str
     requeue_after_seconds: float | None = None
+    is_broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
