@@ -48,7 +48,7 @@ def missing(kind: str, name: str) -> Wait:
 @pytest.mark.parametrize(
     ("world", "wait"),
     [
-        pytest.param({"task": None}, missing("task", "hello"), id="the task is missing"),
+        pytest.param({"task": None}, Wait('Waiting for task "hello" to exist'), id="the task is missing"),
         pytest.param({"agent": None}, missing("agent", "my-assistant"), id="the agent is missing"),
         pytest.param(
             {"agent": an_agent(status=StatusType.ERROR).with_status(status_detail='LLM "x" not found')},

@@ -2,12 +2,89 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from test.e2e.cases.rows import KUBERNETES, missing
+from test.e2e.cases.rows import KUBERNETES, case, missing
+from test.e2e.cluster import Namespace, condition
+from test.e2e.manifests import a_secret, a_task, a_taskrun, an_agent, an_llm
+from test.e2e.model import HOLD_SECONDS, Answer, Call, Failure, MockModel
+from test.e2e.processes import Program
 
 ELSEWHERE: dict[str, str] = {}
 """Why a kind has no test here, by kind."""
+
+
+@case(
+    "what a Task says",
+    {
+        "its run failed": ("Failed", "Error", 'TaskRun "failing-1" failed:'),
+        "its run was cancelled": ("Cancelled", "Error", 'TaskRun "cancelled-1" was cancelled'),
+        "its run was deleted while it went on": ("Deleted", "Error", 'TaskRun "deleted-1" was deleted'),
+        "its run answered": ("FinalAnswer", "Ready", "Task Run Created"),
+        "it was edited since": ("FinalAnswer", "Ready", 'edited since TaskRun "edited-1" began'),
+    },
+)
+def test_a_task_says_what_its_newest_run_says(tasks: dict[str, dict[str, Any]], given: tuple[str, str, str]) -> None:
+    phase, status, words = given
+    task = tasks[words.split('"')[1].removesuffix("-1") if '"' in words else "answered"]
+    assert (task["status"]["lastRun"]["phase"], task["status"]["status"]) == (phase, status)
+    assert words in task["status"]["statusDetail"]
+    assert task["status"]["ready"] == (status == "Ready")
+    assert condition(task, "Finished")["status"] == "True"
+    assert condition(task, "Succeeded")["status"] == str(phase == "FinalAnswer")
+
+
+@pytest.fixture(scope="module")
+def tasks(make_namespace: Callable[[str], Namespace], manager: Program, model: MockModel) -> dict[str, dict[str, Any]]:
+    """Tasks whose runs came to different ends, each after `kubectl wait --for=condition=Finished`."""
+    assert manager.popen is not None
+    namespace = make_namespace("what-a-task-says")
+    names, let_go = ("failing", "cancelled", "deleted", "answered", "edited"), threading.Event()
+
+    def respond(call: Call) -> Answer:
+        question = str(call.messages[-1]["content"])
+        if "held" in question:
+            let_go.wait(HOLD_SECONDS)
+        return Failure(400, "broken on purpose") if "failing" in question else "An answer."
+
+    model["task-says"].respond = respond
+    llm = an_llm(base_url=model.base_url, model="task-says")
+    messages = {name: f"{name} held" if name in ("cancelled", "deleted") else name for name in names}
+    applied = [a_task(name, message=text) for name, text in messages.items()]
+    namespace.apply(a_secret(), llm, an_agent(), *applied)
+    for name in ("cancelled", "deleted"):
+        namespace.wait(f"taskrun/{name}-1", "{.status.phase}", "SendContextWindowToLLM")
+    assert condition(namespace.get("task", "cancelled"), "Finished")["status"] == "False"
+    cancel = json.dumps({"spec": {"cancel": True}})
+    namespace.kubectl("patch", "taskrun", "cancelled-1", "--type=merge", "--patch", cancel)
+    namespace.kubectl("delete", "taskrun", "deleted-1")
+    namespace.wait("task/edited", "{.status.lastRun.phase}", "FinalAnswer")
+    namespace.apply(a_task("edited", message="something else"))
+    namespace.kubectl("wait", "--for=condition=EditedSinceRun", "task/edited", "--timeout=60s")
+    namespace.kubectl("wait", "--for=condition=Finished", "task", "--all", "--timeout=60s")
+    found = {name: namespace.get("task", name) for name in names}
+    let_go.set()
+    return found
+
+
+@case("waiting in a script", {"a run that failed": "failing", "a run that answered": "fine"})
+def test_a_condition_is_true_at_every_end(namespace: Namespace, model: MockModel, given: str) -> None:
+    if given == "failing":
+        model[namespace.name].answers.append(Failure(400, "broken on purpose"))
+    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name), an_agent(), a_task())
+    namespace.kubectl("wait", "--for=create", "taskrun/hello-world-task-1", "--timeout=60s")
+    namespace.kubectl("wait", "--for=condition=Finished", "taskrun/hello-world-task-1", "--timeout=60s")
+    namespace.kubectl("wait", "--for=condition=Finished", "task/hello-world-task", "--timeout=60s")
+    again = a_taskrun("again", task="hello-world-task")
+    namespace.apply(again)
+    namespace.kubectl("wait", "--for=condition=Succeeded", "taskrun/again", "--timeout=60s")
+    namespace.wait("task/hello-world-task", "{.status.lastRun.name}", "again")
+    namespace.kubectl("wait", "--for=condition=Succeeded", "task/hello-world-task", "--timeout=60s")
 
 
 @pytest.mark.xfail(reason="kinds of the page are still without a test", strict=True)

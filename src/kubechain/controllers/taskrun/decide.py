@@ -132,7 +132,7 @@ def _missing(observed: Observed) -> Wait | None:
     """What a run that has not begun waits for: its Task, its Agent, its LLM."""
     task, task_ref = observed.task, observed.run.spec.task_ref
     if task_ref is not None and task is None:
-        return Wait(reasons.waiting_to_exist("task", task_ref.name))
+        return Wait(f'Waiting for task "{task_ref.name}" to exist')
     if task is not None and not observed.is_own_run_of_task and not _has_started(task):
         is_broken = task.status.status == StatusType.ERROR
         cause = task.status.status_detail if is_broken else ""
