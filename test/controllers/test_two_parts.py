@@ -10,6 +10,7 @@ from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import Tool, ToolSpec
+from kubechain.controllers.secrets import SecretUnavailable
 from kubechain.controllers.tool.decide import UNSUPPORTED_APPROVAL, decide
 from kubechain.controllers.tool.observe import Observer
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -34,8 +35,8 @@ class Named:
 class NoSecrets:
     """A namespace without Secrets."""
 
-    def version(self, namespace: str, name: str) -> None:
-        return None
+    async def value(self, namespace: str, name: str, key: str) -> str:
+        raise SecretUnavailable(f'Secret "{name}" not found')
 
 
 def a_tool(execute: dict[str, Any]) -> Tool:

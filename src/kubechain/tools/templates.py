@@ -52,6 +52,19 @@ def check_url(template: str) -> frozenset[str]:
     return frozenset(_PLACEHOLDER.findall(template))
 
 
+def names_in(template: Any) -> frozenset[str]:
+    """Return the names of the arguments that a JSON template uses."""
+    match template:
+        case str():
+            return frozenset(_PLACEHOLDER.findall(template))
+        case dict():
+            return frozenset[str]().union(*map(names_in, cast(dict[str, Any], template).values()))
+        case list():
+            return frozenset[str]().union(*map(names_in, cast(list[Any], template)))
+        case _:
+            return frozenset()
+
+
 def origin(template: str) -> str:
     """Return scheme, host and port of a URL template, which arguments cannot change.
 

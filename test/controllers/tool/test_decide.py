@@ -32,14 +32,16 @@ def seen(**changes: Any) -> Observed:
         ),
         pytest.param(seen(wants_approval=True), Refuse(UNSUPPORTED_APPROVAL), id="a person must approve its calls"),
         pytest.param(seen(trouble="no engine"), Refuse("no engine"), id="it cannot be carried out here"),
-        pytest.param(seen(missing_secrets=("a", "b")), Refuse('Secret "a" not found'), id="two Secrets are missing"),
         pytest.param(
-            seen(wants_approval=True, trouble="no engine", missing_secrets=("a",)),
+            seen(missing_secret='Secret "a" not found'), Refuse('Secret "a" not found'), id="a Secret is missing"
+        ),
+        pytest.param(
+            seen(wants_approval=True, trouble="no engine", missing_secret="none"),
             Refuse(UNSUPPORTED_APPROVAL),
             id="approval is refused before anything else",
         ),
         pytest.param(
-            seen(trouble="no engine", missing_secrets=("a",)),
+            seen(trouble="no engine", missing_secret="none"),
             Refuse("no engine"),
             id="what is wrong with the spec is said before what is missing",
         ),

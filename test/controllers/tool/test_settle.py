@@ -52,7 +52,7 @@ def test_a_verdict_is_written_with_its_condition_and_told_once(
     ("observed", "seconds"),
     [
         pytest.param(Observed(NEW), None, id="a watch brings all news"),
-        pytest.param(Observed(NEW, missing_secrets=("a",)), None, id="a watch brings the Secret"),
+        pytest.param(Observed(NEW, missing_secret="none"), None, id="a watch brings the Secret"),
         pytest.param(Observed(NEW, trouble="no engine"), TROUBLE_RECHECK_SECONDS, id="an engine comes unannounced"),
     ],
 )

@@ -10,11 +10,12 @@ import pytest
 
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
-from kubechain.api.references import LocalObjectReference
+from kubechain.api.references import LocalObjectReference, SecretKeyRef
 from kubechain.api.taskrun import PinnedTool, TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.tool import Tool, ToolSemantics
 from kubechain.controllers import parts, resources
+from kubechain.controllers.secrets import SECRETS
 from kubechain.controllers.tool.decide import UNSUPPORTED_APPROVAL
 from kubechain.controllers.tool.observe import Observer
 from kubechain.controllers.toolkinds import agent as agents
@@ -77,8 +78,8 @@ class Oracle:
     def offer(self, tool: Tool, name: str) -> Offer:
         return tool_offer(tool, name, ORACLE, parameters=QUESTION)
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
-        return ("offering",)
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
+        return (SecretKeyRef(name="offering", key="goat"),)
 
     def wants_approval(self, tool: Tool) -> bool:
         return tool.metadata.labels["oracle"] == "priests-only"
@@ -142,7 +143,10 @@ async def test_a_tool_of_a_new_sort_is_validated_by_its_sort(more_rows: list[Too
         await world.tool_until(saying("ask", 'Secret "offering" not found'))
         await world.tool_until(saying("hush", "the oracle is silent"))
         await world.tool_until(saying("altar", UNSUPPORTED_APPROVAL))
-        await world.apply("secrets", {"metadata": {"name": "offering"}, "stringData": {"goat": "1"}})
+        await world.apply("secrets", {"metadata": {"name": "offering"}, "stringData": {"sheep": "1"}})
+        await world.tool_until(saying("ask", 'key "goat" not found in Secret "offering"'))
+        patch = {"stringData": {"goat": "1"}}
+        await world.client.patch(SECRETS, NAMESPACE, "offering", patch)
         assert (await world.tool_until(saying("ask", "Tool validated successfully"))).status.status == StatusType.READY
 
 
@@ -270,7 +274,7 @@ def test_a_pinned_name_that_no_row_knows_is_withdrawn(pinned: PinnedTool, found:
 
 def test_a_tool_that_no_row_handles_is_not_offered_and_names_no_secret() -> None:
     assert ONLY_AGENTS.handlers(SUM) == []
-    assert ONLY_AGENTS.secret_names(SUM) == []
+    assert ONLY_AGENTS.secret_keys(SUM) == []
     assert ONLY_AGENTS.offers_of(an_agent(tools=(LocalObjectReference(name="add"),))) == ()
 
 

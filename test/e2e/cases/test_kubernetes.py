@@ -11,7 +11,7 @@ import pytest
 
 from test.e2e.cases.rows import KUBERNETES, case, missing
 from test.e2e.cluster import Namespace, condition
-from test.e2e.manifests import a_secret, a_task, a_taskrun, an_agent, an_llm
+from test.e2e.manifests import a_secret, a_task, a_taskrun, a_tool, an_agent, an_llm
 from test.e2e.model import HOLD_SECONDS, Answer, Call, Failure, MockModel
 from test.e2e.processes import Program
 
@@ -70,6 +70,73 @@ def tasks(make_namespace: Callable[[str], Namespace], manager: Program, model: M
     found = {name: namespace.get("task", name) for name in names}
     let_go.set()
     return found
+
+
+TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+@case(
+    "tools that are Ready and cannot work",
+    {
+        "URL `{b}` without b in the schema": (
+            {"url": "https://example.com/{b}"},
+            TEXT,
+            "url: {b} is not among the parameters, which are: text",
+        ),
+        "a query parameter without a schema": (
+            {"url": "https://example.com/?q={city}"},
+            None,
+            "url: {city} is not among the parameters, which are: none",
+        ),
+        "a body with a name that is not in the schema": (
+            {"url": "https://example.com/", "body": {"deep": ["say {txt}"]}},
+            TEXT,
+            "body: {txt} is not among the parameters, which are: text",
+        ),
+        "a header with a name of the schema": (
+            {"url": "https://example.com/", "headers": [{"name": "X-Text", "value": "{text}"}]},
+            TEXT,
+            "headers: X-Text: {text} is not replaced: arguments go into url and body",
+        ),
+        "a schema that is no object": (
+            {"url": "https://example.com/"},
+            {"type": "string"},
+            "parameters: must describe an object, not string",
+        ),
+        "a required name that is forbidden": (
+            {"url": "https://example.com/"},
+            TEXT | {"required": ["b"], "additionalProperties": False},
+            'parameters: "b" is required, and it is not among the properties',
+        ),
+        "a credential key missing in an existing Secret": (
+            {"url": "https://example.com/", "credentialsFrom": {"name": "openai", "key": "TOKEN"}},
+            TEXT,
+            'key "TOKEN" not found in Secret "openai"',
+        ),
+        "a header key missing in an existing Secret": (
+            {
+                "url": "https://example.com/",
+                "headers": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "openai", "key": "TOKEN"}}}],
+            },
+            TEXT,
+            'key "TOKEN" not found in Secret "openai"',
+        ),
+        "a builtin whose schema lacks an argument": (
+            "add",
+            TEXT,
+            'parameters: the builtin function "add" needs "a", which is not among them: text',
+        ),
+    },
+)
+def test_a_tool_that_cannot_work_is_an_error_at_once(
+    namespace: Namespace, given: tuple[dict[str, Any] | str, dict[str, Any] | None, str]
+) -> None:
+    what, schema, said = given
+    execute = {"builtin": {"name": what}} if isinstance(what, str) else {"externalAPI": {"method": "POST", **what}}
+    parameters = {} if schema is None else {"parameters": schema}
+    namespace.apply(a_secret(), a_tool("tool", execute=execute, **parameters))
+    namespace.wait("tool/tool", "{.status.status}", "Error")
+    assert namespace.get("tool", "tool")["status"]["statusDetail"] == said
 
 
 @case("waiting in a script", {"a run that failed": "failing", "a run that answered": "fine"})

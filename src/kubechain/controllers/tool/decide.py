@@ -16,8 +16,8 @@ def decide(observed: Observed) -> Step:
         return Refuse(UNSUPPORTED_APPROVAL)
     if observed.trouble:
         return Refuse(observed.trouble)
-    if observed.missing_secrets:
-        return Refuse(f'Secret "{observed.missing_secrets[0]}" not found')
+    if observed.missing_secret:
+        return Refuse(observed.missing_secret)
     reference = observed.tool.spec.agent_ref
     if reference is None:
         return Accept()

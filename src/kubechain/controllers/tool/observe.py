@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from kubechain.api.agent import Agent
 from kubechain.api.tool import Tool
-from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.toolkinds.model import NOT_KNOWN
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.store import Lister
 from kubechain.tools.arguments import check_schema
 from kubechain.tools.model import NotExecuted
+from kubechain.tools.parameters import check_callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,14 @@ class Observed:
     Attributes:
         agent: The Agent that it delegates to, if it does and the Agent exists.
         wants_approval: Whether a person must approve each call.
-        missing_secrets: Names of Secrets that it refers to and that do not exist.
+        missing_secret: What is missing of the Secrets that it refers to; empty for nothing.
         trouble: Why it cannot be carried out by this process; empty when it can.
     """
 
     tool: Tool
     agent: Agent | None = None
     wants_approval: bool = False
-    missing_secrets: tuple[str, ...] = ()
+    missing_secret: str = ""
     trouble: str = ""
 
 
@@ -43,14 +44,21 @@ class Observer:
     async def observe(self, tool: Tool) -> Observed:
         """Read everything, change nothing."""
         namespace, reference = tool.metadata.namespace, tool.spec.agent_ref
-        missing = (one for one in self.kinds.secret_names(tool) if self.secrets.version(namespace, one) is None)
         return Observed(
             tool=tool,
             agent=self.agents.get(namespace, reference.name) if reference else None,
             wants_approval=self.kinds.wants_approval(tool),
-            missing_secrets=tuple(missing),
+            missing_secret=await self._missing_secret(tool),
             trouble=await self._trouble(tool),
         )
+
+    async def _missing_secret(self, tool: Tool) -> str:
+        try:
+            for key in self.kinds.secret_keys(tool):
+                await self.secrets.value(tool.metadata.namespace, key.name, key.key)
+        except SecretUnavailable as error:
+            return str(error)
+        return ""
 
     async def _trouble(self, tool: Tool) -> str:
         handlers = self.kinds.handlers(tool)
@@ -58,6 +66,7 @@ class Observer:
             return f"what the Tool does is {NOT_KNOWN}"
         try:
             check_schema(tool.input_schema)
+            check_callable(tool.input_schema)
             for handler in handlers:
                 await handler.check(tool)
         except NotExecuted as error:

@@ -20,7 +20,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     tools, agents = manager.lister(resources.TOOLS), manager.lister(resources.AGENTS)
 
     def secret_index(tool: Tool) -> list[str]:
-        return [f"{tool.metadata.namespace}/{name}" for name in parts.tool_kinds.secret_names(tool)]
+        return [f"{tool.metadata.namespace}/{key.name}" for key in parts.tool_kinds.secret_keys(tool)]
 
     manager.add_index(resources.TOOLS, watches.BY_KEY_SOURCE, secret_index)
     manager.add_index(resources.TOOLS, watches.BY_AGENT, watches.agent_index)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from kubechain.api import names
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
+from kubechain.api.references import SecretKeyRef
 from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.tool import Tool
@@ -88,7 +89,7 @@ class AgentTools:
             delegate=delegate,
         )
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
         """None: the other Agent has references of its own."""
         del tool
         return ()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kubechain.api.agent import Agent
+from kubechain.api.references import SecretKeyRef
+from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.tool import BuiltinTool, Tool, ToolSemantics
 from kubechain.controllers import plan
@@ -24,8 +26,9 @@ from kubechain.controllers.toolkinds.model import (
 )
 from kubechain.controllers.toolkinds.outcomes import outcome_of
 from kubechain.runtime.clock import Clock
-from kubechain.tools.builtin import BUILTINS, Context
+from kubechain.tools.builtin import BUILTINS, Builtin, Context
 from kubechain.tools.model import InvalidTool, Output
+from kubechain.tools.parameters import check_signature
 
 TIMEOUT_SECONDS = 10.0
 """A builtin computes and waits for nothing."""
@@ -81,10 +84,10 @@ class BuiltinTools:
         builtin = BUILTINS.get(spec.name) if spec else None
         if builtin is None:
             return tool_offer(tool, name, ToolCallType.FUNCTION)
-        schema = tool.spec.parameters or tool.spec.arguments or dict(builtin.schema)
+        schema = _schema(tool, builtin)
         return tool_offer(tool, name, ToolCallType.FUNCTION, description=builtin.description, parameters=schema)
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
         """None: a builtin is given no secret."""
         del tool
         return ()
@@ -95,10 +98,12 @@ class BuiltinTools:
         return False
 
     async def check(self, tool: Tool) -> None:
-        """See that the builtin exists."""
-        spec = _spec(tool)
-        if spec is not None and spec.name not in BUILTINS:
+        """See that the builtin exists, and that the Tool's schema has the arguments that it needs."""
+        if (spec := _spec(tool)) is None:
+            return
+        if (builtin := BUILTINS.get(spec.name)) is None:
             raise InvalidTool(f'there is no builtin function "{spec.name}"')
+        check_signature(f'the builtin function "{spec.name}"', builtin.schema, _schema(tool, builtin))
 
     @property
     def acts_outside(self) -> bool:
@@ -137,6 +142,11 @@ class BuiltinTools:
         if builtin.name in READS_RESULTS:
             context = replace(context, results=invocation.results())
         return builtin.run(invocation.arguments, context)
+
+
+def _schema(tool: Tool, builtin: Builtin) -> JsonObject:
+    """The Tool's own schema, else that of the function."""
+    return tool.spec.parameters or tool.spec.arguments or dict(builtin.schema)
 
 
 def _spec(tool: Tool) -> BuiltinTool | None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from kubechain.api.references import SecretKeyRef
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ContainerTool, Tool
 from kubechain.controllers.secrets import SecretReader
@@ -69,10 +70,10 @@ class ContainerTools:
         """The Tool as its author describes it."""
         return tool_offer(tool, name, ToolCallType.CONTAINER)
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
-        """The Secrets of the environment variables."""
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
+        """Those of the environment variables."""
         spec = _spec(tool)
-        return [entry.value_from.secret_key_ref.name for entry in spec.env if entry.value_from] if spec else ()
+        return [entry.value_from.secret_key_ref for entry in spec.env if entry.value_from] if spec else ()
 
     def wants_approval(self, tool: Tool) -> bool:
         """No: `execute.container` has no such field."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from kubechain.api.references import SecretKeyRef
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ExternalAPI, Tool
 from kubechain.controllers.secrets import SecretReader
@@ -24,8 +25,10 @@ from kubechain.controllers.toolkinds.model import (
 from kubechain.controllers.toolkinds.outcomes import outcome_of
 from kubechain.net.foreign import cut
 from kubechain.runtime.errors import ApiError, TransportError
+from kubechain.tools import templates
 from kubechain.tools.external_api import ApiRequest
 from kubechain.tools.model import InvalidTool, NotExecuted, Output
+from kubechain.tools.parameters import allows, check_placeholders
 
 TIMEOUT_SECONDS = 60.0
 """How long one call may take where the Tool sets no limit."""
@@ -64,14 +67,13 @@ class HttpTools:
         """The Tool as its author describes it."""
         return tool_offer(tool, name, ToolCallType.EXTERNAL_API)
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
-        """The Secrets of the credentials and of the headers."""
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
+        """Those of the credentials and of the headers."""
         spec = _spec(tool)
         if spec is None:
             return ()
-        credentials = [spec.credentials_from.name] if spec.credentials_from else []
-        headers = [entry.value_from.secret_key_ref.name for entry in spec.headers if entry.value_from]
-        return [*credentials, *headers]
+        credentials = [spec.credentials_from] if spec.credentials_from else []
+        return [*credentials, *(entry.value_from.secret_key_ref for entry in spec.headers if entry.value_from)]
 
     def wants_approval(self, tool: Tool) -> bool:
         """Whether `requiresApproval` is set."""
@@ -79,9 +81,16 @@ class HttpTools:
         return spec is not None and bool(spec.requires_approval)
 
     async def check(self, tool: Tool) -> None:
-        """See that URL and method can be used."""
-        if (spec := _spec(tool)) is not None:
-            self.http.check(ApiRequest(url=spec.url, method=spec.method))
+        """See that URL, method and headers can be used, and that the model can give what the templates need."""
+        if (spec := _spec(tool)) is None:
+            return
+        plain = {entry.name: entry.value for entry in spec.headers if entry.value is not None}
+        self.http.check(ApiRequest(url=spec.url, method=spec.method, headers=plain))
+        check_placeholders("url", templates.check_url(spec.url), tool.input_schema)
+        check_placeholders("body", templates.names_in(spec.body), tool.input_schema)
+        for name, value in plain.items():
+            if used := [one for one in templates.names_in(value) if allows(tool.input_schema, one)]:
+                raise InvalidTool(f"headers: {name}: {{{used[0]}}} is not replaced: arguments go into url and body")
 
     @property
     def acts_outside(self) -> bool:

@@ -12,6 +12,7 @@ import orjson
 
 from kubechain.api.agent import Agent
 from kubechain.api.mcpserver import MCPServer
+from kubechain.api.references import SecretKeyRef
 from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.tool import Tool, ToolSemantics
@@ -234,8 +235,8 @@ class ToolHandler(Protocol):
         """A Tool of this sort, offered under a name."""
         ...
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
-        """The Secrets that a Tool of this sort refers to."""
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
+        """The keys of Secrets that a Tool of this sort refers to."""
         ...
 
     def wants_approval(self, tool: Tool) -> bool:

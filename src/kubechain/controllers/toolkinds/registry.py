@@ -11,6 +11,7 @@ from typing import Protocol
 from kubechain.api import names
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
+from kubechain.api.references import SecretKeyRef
 from kubechain.api.taskrun import PinnedTool
 from kubechain.api.tool import Tool
 from kubechain.controllers.toolkinds.model import (
@@ -86,9 +87,9 @@ class ToolKinds:
         assert executor is not None, "a sort that plans to execute has an executor"
         return await executor.execute(invocation)
 
-    def secret_names(self, tool: Tool) -> Sequence[str]:
-        """The Secrets that a Tool refers to."""
-        return [name for handler in self.handlers(tool) for name in handler.secret_names(tool)]
+    def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
+        """The keys of Secrets that a Tool refers to."""
+        return [key for handler in self.handlers(tool) for key in handler.secret_keys(tool)]
 
     def wants_approval(self, tool: Tool) -> bool:
         """Whether a person must approve each call of a Tool."""
