@@ -236,7 +236,7 @@ async def test_a_command_that_does_not_exist_has_failed_until_the_spec_changes(w
     missing = a_key("missing")
     world.manager.ensure(missing, type(a_server("good"))("stdio", command="no-such-program"))
     state = await world.until_state(missing, lambda state: state.phase == Phase.FAILED)
-    assert state.error == 'command: not found: "no-such-program"'
+    assert state.error == 'command: not found on the PATH of the manager: "no-such-program"'
     assert (state.retry_in_seconds or 0) >= QUICK.retry_failed_seconds / 2
     world.manager.ensure(missing, a_server("good"))
     await world.until(lambda: world.state(missing).phase == Phase.READY)

@@ -17,9 +17,20 @@ import sys
 from collections.abc import Mapping
 
 from kubechain.mcp.failures import ConnectFailure
+from kubechain.net import foreign
 
-INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER")
-"""Variables that a child inherits from the manager. Proxy variables are not among them: they may hold passwords."""
+INHERITED = (
+    *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "TMPDIR", "TZ", "USER"),
+    *("NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
+    *("UV_CACHE_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR", "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_DOWNLOADS", "UV_LINK_MODE"),
+    *("UV_HTTP_TIMEOUT", "UV_OFFLINE", "UV_SYSTEM_CERTS"),
+    *("NPM_CONFIG_CACHE", "npm_config_cache", "NPM_CONFIG_OFFLINE", "npm_config_offline"),
+)
+"""Variables that a child inherits from the manager: user, language, certificates, and directories of uv and npm.
+
+Proxies and package indexes are not among them: their URLs may hold passwords. `spec.env` of the server can set them.
+"""
 
 REFUSED_NAMES = frozenset(
     {"GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "LOCPATH"}
@@ -34,8 +45,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def search_path(own: Mapping[str, str]) -> str:
-    """Return the PATH on which programs are looked up."""
-    return os.pathsep.join(filter(None, (own.get("PATH", os.defpath), os.path.dirname(sys.executable))))
+    """Return the PATH on which programs are looked up; each directory once."""
+    entries = (*own.get("PATH", os.defpath).split(os.pathsep), os.path.dirname(sys.executable))
+    return os.pathsep.join(dict.fromkeys(filter(None, entries)))
 
 
 def resolve(command: str, own: Mapping[str, str]) -> str:
@@ -47,8 +59,20 @@ def resolve(command: str, own: Mapping[str, str]) -> str:
     if not command or "\0" in command:
         raise ConnectFailure(f'command: not a program name: "{command[:256]!r}"', is_permanent=True)
     if (found := shutil.which(command, path=search_path(own))) is None:
-        raise ConnectFailure(f'command: not found: "{command[:256]}"', is_permanent=True)
+        raise ConnectFailure(f"command: {_why_not_found(command)}", is_permanent=True)
     return os.path.abspath(found)
+
+
+def _why_not_found(command: str) -> str:
+    shown = f'"{foreign.one_line(command)}"'
+    if len(command.split()) > 1:
+        return f"not a program: {shown}: put arguments into args, and variables into env; no shell is involved"
+    if command != command.strip():
+        return f"not found: {shown}: it begins or ends with white space"
+    if os.path.isfile(command):
+        return f"not executable: {shown}"
+    where = "" if os.path.dirname(command) else " on the PATH of the manager"
+    return f"not found{where}: {shown}"
 
 
 def child_environment(given: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

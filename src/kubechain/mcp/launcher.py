@@ -28,7 +28,11 @@ SYS_LANDLOCK_RESTRICT_SELF = 446
 """The same numbers on every architecture."""
 
 LANDLOCK_READ_FILE = 1 << 2
+LANDLOCK_REFER = 1 << 13
 LANDLOCK_RULE_PATH_BENEATH = 1
+LANDLOCK_QUERY_VERSION = 1
+LANDLOCK_VERSION_WITH_REFER = 2
+"""Linux 5.19. An older kernel cannot allow rename and link across directories in a process that Landlock limits."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,18 +57,31 @@ def hide(paths: list[str]) -> None:
 
     A server runs as the same user as the manager, so file modes do not prevent it from reading the service account
     token of the manager. Landlock rules only allow access and cannot exclude a subdirectory. The rules therefore allow
-    the siblings of the hidden directories and the siblings of their parents. A kernel without Landlock hides nothing.
+    the siblings of the hidden directories and the siblings of their parents.
+
+    Landlock denies rename and link across directories (EXDEV) unless the rules handle and allow them. They are allowed
+    everywhere: package managers such as uv move files from one directory to another. A hidden file still cannot be
+    moved or linked to where it could be read, because Landlock refuses each move after which more would be allowed.
+
+    A kernel without Landlock hides nothing. One that cannot allow moves (before Linux 5.19) forbids them where there is
+    something to hide, as in a pod; elsewhere this process stays as it is.
     """
     import ctypes
 
     syscall = ctypes.CDLL(None, use_errno=True).syscall
-    handled = ctypes.c_uint64(LANDLOCK_READ_FILE)
-    ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0)
+    version = syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_QUERY_VERSION)
+    hidden = {os.path.realpath(path) for path in paths if os.path.exists(path)}
+    can_move = version >= LANDLOCK_VERSION_WITH_REFER
+    if version < 1 or not (can_move or hidden):
+        return
+    handled = ctypes.c_uint64(LANDLOCK_READ_FILE | (LANDLOCK_REFER if can_move else 0))
+    ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(ctypes.sizeof(handled)), 0)
     if ruleset < 0:
         return
-    hidden = {os.path.realpath(path) for path in paths if os.path.exists(path)}
+    if can_move:
+        allow(syscall, ruleset, "/", LANDLOCK_REFER)
     for path in allowed_beside(hidden):
-        allow(syscall, ruleset, path)
+        allow(syscall, ruleset, path, LANDLOCK_READ_FILE)
     syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
 
@@ -92,8 +109,8 @@ def parents_of(path: str) -> list[str]:
     return parents
 
 
-def allow(syscall: Callable[..., int], ruleset: int, path: str) -> None:
-    """Allow this process to read the files below a path."""
+def allow(syscall: Callable[..., int], ruleset: int, path: str, access: int) -> None:
+    """Allow this process an access to the files below a path."""
     import ctypes
     import struct
 
@@ -101,7 +118,7 @@ def allow(syscall: Callable[..., int], ruleset: int, path: str) -> None:
         folder = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
-    rule = ctypes.create_string_buffer(struct.pack("=Qi", LANDLOCK_READ_FILE, folder))
+    rule = ctypes.create_string_buffer(struct.pack("=Qi", access, folder))
     syscall(SYS_LANDLOCK_ADD_RULE, ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0)
     os.close(folder)
 
