@@ -13,6 +13,7 @@ import structlog
 
 from kubechain.cli.terminal import Failure
 from kubechain.runtime.credentials import ConfigError
+from kubechain.runtime.eventloop import loop_factory
 from kubechain.runtime.leaderelection import LeadershipLost
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -36,7 +37,7 @@ def run(main: Main) -> int:
     Raises:
         Failure: The command failed for a reason that the user can correct.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             return runner.run(_with_signals(main))
         except (*EXPECTED, ExceptionGroup) as error:
@@ -81,11 +82,3 @@ def _on_signal(stop: asyncio.Event) -> None:
         sys.stderr.flush()
         os._exit(INTERRUPTED)
     stop.set()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not available on every platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -30,6 +30,9 @@ CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 60.0
 """How long an unused connection stays open."""
 
+FAILURES = (aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
+"""What a request or a stream can fail with. A `RuntimeError` is the event loop's: a connection was closed under it."""
+
 LINE_LIMIT = 16 * 1024 * 1024
 """Longest line of a watch. etcd limits objects to 1.5 MiB; JSON escapes can multiply that."""
 
@@ -95,7 +98,7 @@ class HttpExchange:
                     allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
                 ) as response:  # fmt: skip
                     return WholeReply(response.status, _lower(response.headers), await response.read())
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             raise TransportError(_describe(method, target, error)) from error
 
     @asynccontextmanager
@@ -110,7 +113,7 @@ class HttpExchange:
                     "GET", self._url(target), headers=await self._all_headers(headers),
                     allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
                 )  # fmt: skip
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             raise TransportError(describe(error)) from error
         try:
             yield _HttpStream(response, idle_timeout_seconds, describe)
@@ -173,7 +176,7 @@ class _HttpStream:
         try:
             async with asyncio.timeout(self._idle_seconds):
                 return await self._response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             raise TransportError(self._describe(error)) from error
 
     async def _lines(self) -> AsyncIterator[bytes]:
@@ -199,7 +202,7 @@ class _HttpStream:
         try:
             async with asyncio.timeout(self._idle_seconds):
                 return await read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             raise TransportError(self._describe(error)) from error
 
 
