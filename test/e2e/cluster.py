@@ -48,6 +48,13 @@ class Cluster:
     environment: Mapping[str, str]
     is_real: bool
 
+    @property
+    def port(self) -> int:
+        """The port of the API server."""
+        found = re.search(r"server: https://[^:]+:(\d+)", self.kubeconfig.read_text())
+        assert found is not None
+        return int(found[1])
+
     def kubectl(self, *arguments: str, stdin: str | None = None, fails: bool = False) -> Said:
         """Run kubectl and return what it said.
 

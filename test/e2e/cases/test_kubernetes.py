@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from test.e2e import processes
 from test.e2e.cases.rows import KUBERNETES, case, missing
-from test.e2e.cluster import Namespace, condition
+from test.e2e.cluster import Cluster, Namespace, condition
 from test.e2e.manifests import a_secret, a_task, a_taskrun, a_tool, an_agent, an_llm
 from test.e2e.model import HOLD_SECONDS, Answer, Call, Failure, MockModel
 from test.e2e.processes import Program
+from test.e2e.resets import ResetProxy
 
 ELSEWHERE: dict[str, str] = {}
 """Why a kind has no test here, by kind."""
@@ -157,3 +162,47 @@ def test_a_condition_is_true_at_every_end(namespace: Namespace, model: MockModel
 @pytest.mark.xfail(reason="kinds of the page are still without a test", strict=True)
 def test_each_kind_of_the_page_has_a_test() -> None:
     assert not missing(KUBERNETES, __name__, ELSEWHERE)
+
+
+@pytest.fixture
+def without_manager(manager: Program) -> Iterator[None]:
+    """Stop the session's manager for the time of the test."""
+    assert manager.stop() == 0
+    yield
+    manager.start()
+
+
+def _through(proxy: ResetProxy, kubeconfig: Path, folder: Path) -> Path:
+    """A kubeconfig that reaches the API server through a proxy."""
+    path = folder / "through-proxy"
+    path.write_text(re.sub(r"(server: https://[^:]+:)\d+", rf"\g<1>{proxy.port}", kubeconfig.read_text()))
+    return path
+
+
+@case("connections that are reset", {"every connection, for 4 s, with 100 runs in flight": 4.0})
+def test_the_manager_survives_resets(
+    given: float,
+    make_namespace: Callable[[str], Namespace],
+    without_manager: None,
+    cluster: Cluster,
+    model: MockModel,
+    tmp_path: Path,
+) -> None:
+    namespace = make_namespace("resets")
+    names = [f"run-{number}" for number in range(100)]
+    with ResetProxy(cluster.port) as proxy:
+        kubeconfig = _through(proxy, cluster.kubeconfig, tmp_path)
+        lease = ("--leader-elect", f"--leader-election-namespace={namespace.name}")
+        program = processes.manager(kubeconfig, tmp_path / "log", *lease, f"--namespaces={namespace.name}")
+        program.start()
+        namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name), an_agent(), a_task())
+        namespace.finished("hello-world-task-1")
+        script = model[namespace.name]
+        with script.held():
+            namespace.apply(*(a_taskrun(name, task="hello-world-task") for name in names))
+            script.wait_for_call()
+            with proxy.resetting():
+                time.sleep(given)
+        namespace.kubectl("wait", "--for=jsonpath={.status.phase}=FinalAnswer", "taskrun", "--all", "--timeout=60s")
+        assert program.stop() == 0, program.tail()
+    assert "RuntimeError" not in program.log.read_text()
