@@ -133,6 +133,21 @@ class FakeApiServer:
         self.oldest_version = self.version
         self.history.clear()
 
+    def restore(self, version: int) -> None:
+        """Go back to the state at an earlier version, as after a restore from a backup; open streams fall silent."""
+        for watch in self.watches:
+            watch.deaf = True
+        self.past = [change for change in self.past if change[0] <= version]
+        self.history = [change for change in self.history if change[0] <= version]
+        self.objects.clear()
+        for _, change, collection, obj in self.past:
+            key = (collection, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            if change == "DELETED":
+                self.objects.pop(key, None)
+            else:
+                self.objects[key] = obj
+        self.version = version
+
     def break_watches(self, error: Exception | None = None) -> None:
         """End every open stream, with an error or in peace."""
         for watch in self.watches:

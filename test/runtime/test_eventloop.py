@@ -1,4 +1,4 @@
-"""The process's event loop owns the descriptors that it is given; see test/e2e/cases for a whole process under resets."""
+"""The process's event loop owns the descriptors that it is given; test/e2e/cases has a whole process under resets."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from kubechain.net.retry_after import header_seconds
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
     ApiError,
+    Conflict,
     ServerTimeout,
     ServiceUnavailable,
     TooManyRequests,
@@ -181,7 +182,8 @@ class Client:
         headers = {**ACCEPT_JSON, "content-type": "application/merge-patch+json"}
         path = resource.path(namespace, name, subresource)
         with self._observer.writing(resource, namespace, name):
-            raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
+            with self._conflicts_of(resource, namespace, name, resource_version):
+                raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
             return self._written(resource, raw, base_version=resource_version)
 
     async def delete(
@@ -262,10 +264,24 @@ class Client:
         return max(own, asked or 0.0)
 
     async def _put(self, resource: Resource[T], obj: T, *, subresource: str) -> T:
-        path = resource.path(obj.metadata.namespace, obj.metadata.name or "", subresource)
-        with self._observer.writing(resource, obj.metadata.namespace or "", obj.metadata.name or ""):
-            raw = await self.request("PUT", path, body=resource.encode(obj))
-            return self._written(resource, raw, base_version=obj.metadata.resource_version or None)
+        namespace, name = obj.metadata.namespace or "", obj.metadata.name or ""
+        path, base_version = resource.path(namespace, name, subresource), obj.metadata.resource_version or None
+        with self._observer.writing(resource, namespace, name):
+            with self._conflicts_of(resource, namespace, name, base_version):
+                raw = await self.request("PUT", path, body=resource.encode(obj))
+            return self._written(resource, raw, base_version=base_version)
+
+    @contextmanager
+    def _conflicts_of(
+        self, resource: Resource[Any], namespace: str, name: str, base_version: str | None
+    ) -> Generator[None]:
+        """Notify the observer of a conflict of a conditional write."""
+        try:
+            yield
+        except Conflict:
+            if base_version:
+                self._observer.conflicted(resource, namespace, name, base_version=base_version)
+            raise
 
     def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
         with _answer_of(resource):

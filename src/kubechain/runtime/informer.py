@@ -6,28 +6,49 @@ The manager creates it on the first request for a kind; controllers and listers 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Generic, TypeVar, cast
+
+import structlog
 
 from kubechain.runtime.changes import Handler
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import ApiError, TransportError
 from kubechain.runtime.keys import Request
+from kubechain.runtime.metadata import version_number
 from kubechain.runtime.reflector import Reflector
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.store import Lister, Store
 from kubechain.runtime.transport import Exchange
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
 T = TypeVar("T", bound=KubernetesObject)
+
+DOUBT_SECONDS = 10.0
+"""Between two looks, of one kind, whether a conflict came from a server that went back in time."""
 
 
 class Informer(Generic[T]):
     """The cache of one kind, in the namespaces that the manager works in."""
 
-    def __init__(self, resource: Resource[T], reflectors: Callable[[Store[T]], Sequence[Reflector]]) -> None:
-        """Create an informer; `reflectors` makes the reflectors that fill its store."""
+    def __init__(
+        self, resource: Resource[T], reflectors: Callable[[Store[T]], Sequence[Reflector]], *, clock: Clock,
+        look_again: Callable[[Request, int], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        """Create an informer.
+
+        Args:
+            resource: the kind.
+            reflectors: makes the reflectors that fill its store.
+            clock: for pauses.
+            look_again: compares the server's version of an object with the one that a write was refused for.
+        """
         self.resource = resource
+        self._clock, self._look_again = clock, look_again
+        self._doubts: asyncio.Queue[tuple[Request, int]] = asyncio.Queue(maxsize=1)
         self.store = Store(resource)
         self.lister = Lister(self.store)
         self.reflectors = reflectors(self.store)
@@ -41,6 +62,23 @@ class Informer(Generic[T]):
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors:
                 group.create_task(reflector.run())
+            group.create_task(self._look_at_doubts())
+
+    def doubt(self, key: Request, version: int) -> None:
+        """Compare an object with the server's soon: a write of ours conflicted although it had this version."""
+        with suppress(asyncio.QueueFull):
+            self._doubts.put_nowait((key, version))
+
+    def rewind(self) -> None:
+        """Read everything again, because the server went back to an earlier state."""
+        self.store.rewind()
+        for reflector in self.reflectors:
+            reflector.rewind()
+
+    async def _look_at_doubts(self) -> None:
+        while True:
+            await self._look_again(*await self._doubts.get())
+            await self._clock.sleep(DOUBT_SECONDS)
 
     async def wait_synced(self) -> None:
         """Return when the first list is stored."""
@@ -97,7 +135,10 @@ class Informers:
     def of(self, resource: Resource[T]) -> Informer[T]:
         """Return the informer of a kind; the first call creates it."""
         if resource.identity not in self._informers:
-            self._informers[resource.identity] = Informer(resource, lambda store: self._reflectors(resource, store))
+            self._informers[resource.identity] = Informer(
+                resource, lambda store: self._reflectors(resource, store), clock=self._clock,
+                look_again=lambda key, version: self._look_again(resource, key, version),
+            )  # fmt: skip
         return cast("Informer[T]", self._informers[resource.identity])
 
     def has(self, resource: Resource[Any]) -> bool:
@@ -116,6 +157,8 @@ class Informers:
         """Store our own write in every cache of its kind, unless it is outside of the watched namespaces."""
         for store in self._stores_of(resource):
             written = store.stored(raw)
+            if store.is_rewound(written, base_version=base_version):
+                self._rewind(resource, store.newest, written.metadata.version)
             if not resource.namespaced or not self._namespaces or written.metadata.namespace in self._namespaces:
                 store.wrote(written, base_version=base_version)
 
@@ -123,6 +166,29 @@ class Informers:
         """Remove an object that we deleted from every cache of its kind."""
         for store in self._stores_of(resource):
             store.deleted(Request(namespace, name), uid=uid)
+
+    def conflicted(self, resource: Resource[Any], namespace: str, name: str, *, base_version: str) -> None:
+        """Look soon whether the server has an older version than the one that a write was refused for."""
+        informer = self._informers.get(resource.identity)
+        if informer is not None:
+            informer.doubt(Request(namespace, name), version_number(base_version))
+
+    async def _look_again(self, resource: Resource[Any], key: Request, version: int) -> None:
+        try:
+            found = await self._client.get(resource, key.namespace, key.name)
+        except (ApiError, TransportError):
+            return  # a later conflict leads here again
+        found_version = version_number(found.metadata.resource_version or "")
+        if found_version < version:
+            self._rewind(resource, version, found_version)
+
+    def _rewind(self, resource: Resource[Any], seen: int, found: int) -> None:
+        log.warning(
+            "the API server went back in time, as after a restore from a backup: all caches are read again",
+            kind=resource.kind, seen_version=seen, found_version=found,
+        )  # fmt: skip
+        for informer in self:
+            informer.rewind()
 
     def _stores_of(self, resource: Resource[Any]) -> Iterable[Store[Any]]:
         group, version, plural, _ = resource.identity
@@ -137,6 +203,7 @@ class Informers:
             Reflector(
                 resource, store, client=self._client, exchange=self._exchange, clock=self._clock,
                 namespace=namespace, watch_list=self._watch_list,
+                on_rewind=lambda seen, found: self._rewind(resource, seen, found),
             )
             for namespace in scopes
         ]  # fmt: skip

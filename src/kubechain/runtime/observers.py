@@ -30,6 +30,10 @@ class WriteObserver(Protocol):
         """Process the deletion of an object that has no finalizers left."""
         ...
 
+    def conflicted(self, resource: Resource[Any], namespace: str, name: str, *, base_version: str) -> None:
+        """Process that the server refused a write because its object has another version than `base_version`."""
+        ...
+
 
 class NoObserver:
     """The observer of clients without caches."""
@@ -42,4 +46,7 @@ class NoObserver:
         """Do nothing."""
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
+        """Do nothing."""
+
+    def conflicted(self, resource: Resource[Any], namespace: str, name: str, *, base_version: str) -> None:
         """Do nothing."""

@@ -4,18 +4,21 @@ A reflector is a state machine:
 
     listing ──► watching ──► (stream ends, idle, or breaks) ──► watching again from the last version
        ▲            │
-       └────────────┴── 410, "too large resource version", or an invalid response
+       └────────────┴── 410, "too large resource version", an invalid response, or a server that went back in time
 
 Listing means, in this order: a watch that sends the initial state (WatchList) where it is served, a list from the
 server's cache, a consistent paged list where the cache is behind or our version has expired. No error is fatal: the
 store keeps its objects, readiness reports the error, and the reflector retries with client-go's backoff.
+
+A server that was restored from a backup has lower versions than before, and a watch from our version would be silent
+until it has caught up. So after a failure the server is asked for its version before the watch goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -149,6 +152,7 @@ class Reflector:
     def __init__(
         self, resource: Resource[Any], sink: Sink, *, client: Client, exchange: Exchange, clock: Clock,
         namespace: str | None = None, watch_list: bool = True,
+        on_rewind: Callable[[int, int], None] = lambda seen, found: None,
     ) -> None:  # fmt: skip
         """Create a reflector; nothing happens before `run`.
 
@@ -160,6 +164,8 @@ class Reflector:
             clock: for waits and jitter.
             namespace: None for all.
             watch_list: try WatchList before a list.
+            on_rewind: called with the version that was seen and the lower one that the server has now; must call
+                `rewind` of every reflector.
         """
         self._resource, self._sink = resource, sink
         self._client, self._exchange, self._clock = client, exchange, clock
@@ -169,6 +175,9 @@ class Reflector:
         self._version = ""
         self._must_list = True
         self._must_be_exact = False
+        self._on_rewind = on_rewind
+        self._has_failed = False  # since the server's version was last compared with ours
+        self._turn: asyncio.Timeout | None = None  # ends the list or watch in progress
         self._initial: list[Stored] | None = None
         self._initial_version = ""  # of the initial events, once all are here
         self.phase = ReflectorPhase.LISTING
@@ -185,15 +194,46 @@ class Reflector:
         while True:
             started_at, base_seconds = self._clock.monotonic(), BACKOFF_BASE_SECONDS
             try:
-                if self._must_list and not self._watch_list:
-                    await self._list()
-                await self._watch()
+                if await self._take_turn():
+                    continue
             except Exception as error:  # noqa: BLE001  the owner task: no response may end the cache
                 if self._on_failure(error):
                     continue
                 if isinstance(error, TooManyRequests) and CACHE_STARTS_TEXT in error.message:
                     base_seconds = CACHE_STARTS_BASE_SECONDS
             await self._pause(base_seconds, healthy=self._clock.monotonic() - started_at >= HEALTHY_SECONDS)
+
+    def rewind(self) -> None:
+        """Read everything again by a consistent list, because the server went back to an earlier state."""
+        self._must_list = self._must_be_exact = True
+        if self._turn is not None and not self._turn.expired():
+            self._turn.reschedule(asyncio.get_running_loop().time())
+
+    async def _take_turn(self) -> bool:
+        """List and watch until the watch ends; return whether `rewind` ended it."""
+        turn = self._turn = asyncio.timeout(None)
+        try:
+            async with turn:
+                if self._has_failed and not self._must_list:
+                    await self._compare_versions()
+                if self._must_list and not self._watch_list:
+                    await self._list()
+                await self._watch()
+        except TimeoutError:
+            if not turn.expired():
+                raise
+            return True
+        finally:
+            self._turn = None
+        return False
+
+    async def _compare_versions(self) -> None:
+        """Ask for the server's version by a consistent list of one object; report one that is lower than ours."""
+        pages = self._client.pages(self._resource, self._namespace, {}, limit=1)
+        found, seen = version_number((await anext(pages)).resource_version), version_number(self._version)
+        self._has_failed = False
+        if found < seen:
+            self._on_rewind(seen, found)
 
     # --- listing
 
@@ -326,6 +366,7 @@ class Reflector:
     def _on_failure(self, error: Exception) -> bool:
         """Record a failure, choose the next state, and return whether to continue without a pause."""
         was_listing, self._initial = self._must_list, None
+        self._has_failed = True
         self.last_error = error_text(error)
         log.info("watch or list failed", kind=self._resource.kind, namespace=self._namespace, error=self.last_error)
         match error:

@@ -2,7 +2,8 @@
 
 A reflector fills it with what the server sends, the client with what we wrote; `Lister` reads it. An object never goes
 back in time: resourceVersions of a kind are ordered numbers, and a watch event or list item that is older than the
-stored object is ignored. Usually it is the echo of a write that our own write was based on.
+stored object is ignored. Usually it is the echo of a write that our own write was based on. Only the server itself may
+go back, when it is restored from a backup: its answer to a write then has a version that should be past.
 
 Synchronous, on one event loop, without locks. No requests here.
 """
@@ -60,6 +61,9 @@ class Store(Generic[T]):
         # By namespace of a list, None for all: the keys that we wrote since it was requested.
         self._written_since_list: dict[str | None, set[Request]] = {}
         self._in_flight: dict[Request, int] = {}
+        self.newest = 0
+        """The highest version seen."""
+        self._newest_before: dict[Request, int] = {}  # of a write in flight: the newest version before it was sent
         self._delayed_events: dict[Request, list[Callable[[], None]]] = {}
         self._count = 0
 
@@ -162,12 +166,15 @@ class Store(Generic[T]):
         for number, item in enumerate(items, start=1):
             key = _key(item)
             listed[key] = item.metadata.uid
-            if self._is_newer(key, item) or (exact and key not in fresh and not self._was_deleted(key, item)):
+            if self._is_newer(key, item):
                 self._put(key, item, at_start=True)
+            elif exact and key not in fresh and not self._was_deleted(key, item):
+                self._put(key, item, at_start=True, exact=True)
             if number % CHUNK == 0:
                 yield
         self._drop_unlisted(listed, version, namespace, fresh if exact else None)
         self._forget_tombstones(listed, version, namespace)
+        self.newest = max(self.newest, version)
         del self._written_since_list[namespace]
 
     def _drop_unlisted(
@@ -188,14 +195,31 @@ class Store(Generic[T]):
         The event of a write may arrive before its response, and only the response tells that the event is an echo.
         """
         self._in_flight[key] = self._in_flight.get(key, 0) + 1
+        self._newest_before.setdefault(key, self.newest)
         try:
             yield
         finally:
             self._in_flight[key] -= 1
             if not self._in_flight[key]:
                 del self._in_flight[key]
+                self._newest_before.pop(key, None)
                 for take in self._delayed_events.pop(key, ()):
                     take()
+
+    def is_rewound(self, received: Stored, *, base_version: str | None) -> bool:
+        """Tell whether the answer to our own write has a version that was past before the write was sent.
+
+        An unconditional write says nothing: it may have changed nothing, and then has the object's old version.
+        """
+        if base_version is None or base_version == received.metadata.resource_version:
+            return False
+        return received.metadata.version <= self._newest_before.get(_key(received), 0)
+
+    def rewind(self) -> None:
+        """Forget which versions and deletions were seen: the server went back to an earlier state of its objects."""
+        self.newest = 0
+        self._newest_before.clear()
+        self._tombstones.clear()
 
     def wrote(self, received: Stored, *, base_version: str | None) -> None:
         """Store the result of our own write.
@@ -238,13 +262,17 @@ class Store(Generic[T]):
             return False
         return held is None or held.metadata.version < received.metadata.version
 
-    def _put(self, key: Request, received: Stored, *, own: bool = False, at_start: bool = False) -> None:
+    def _put(
+        self, key: Request, received: Stored, *, own: bool = False, at_start: bool = False, exact: bool = False
+    ) -> None:
         held = self.get(key)
+        self.newest = max(self.newest, received.metadata.version)
         if held is not None and held.metadata.uid != received.metadata.uid:
             self._drop(key, held, at_start=at_start)  # another object of this name: a deletion was missed
             held = None
-        if held is not None and held.metadata.version == received.metadata.version:
-            return
+        is_same = held is not None and held.metadata.version == received.metadata.version
+        if held is not None and is_same and not (exact and held.raw != received.raw):
+            return  # after a restore, one version may stand for two states
         self._namespaces.setdefault(key.namespace, {})[key.name] = received
         self._count += held is None
         self._changed(Change(self.resource, held, received, own=own, at_start=at_start))
