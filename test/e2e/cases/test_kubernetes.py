@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import pytest
 from test.e2e import processes
 from test.e2e.cases.rows import KUBERNETES, case, missing
 from test.e2e.cluster import Cluster, Namespace, condition
+from test.e2e.conftest import CRDS
 from test.e2e.manifests import a_secret, a_task, a_taskrun, a_tool, an_agent, an_llm
 from test.e2e.model import HOLD_SECONDS, Answer, Call, Failure, MockModel
+from test.e2e.planes import restorable
 from test.e2e.processes import Program
 from test.e2e.resets import ResetProxy
 
@@ -179,6 +181,36 @@ def _through(proxy: ResetProxy, kubeconfig: Path, folder: Path) -> Path:
     return path
 
 
+def _answered(namespace: Namespace, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Make TaskRuns and wait for the answer to each TaskRun of the namespace."""
+    if runs:
+        namespace.apply(*runs)
+    namespace.kubectl("wait", "--for=jsonpath={.status.phase}=FinalAnswer", "taskrun", "--all", "--timeout=90s")
+
+
+@case("time goes backwards", {"etcd restored to an older snapshot while the manager runs": 3})
+def test_a_restored_server_is_noticed(given: int, cluster: Cluster, model: MockModel, tmp_path: Path) -> None:
+    """The lost runs are made again under their names, and answered again."""
+    lost = [a_taskrun(f"lost-{number}", task="hello-world-task") for number in range(given)]
+    with restorable(tmp_path, is_real=cluster.is_real) as plane:
+        if cluster.is_real:
+            plane.cluster.kubectl("apply", "-f", str(CRDS))
+            plane.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        namespace = Namespace(plane.cluster, "default")
+        program = processes.manager(plane.cluster.kubeconfig, tmp_path / "manager.log")
+        program.start()
+        namespace.apply(a_secret(), an_llm(base_url=model.base_url, model="restored"), an_agent(), a_task())
+        namespace.finished("hello-world-task-1")
+        plane.back_up(tmp_path / "copy")
+        _answered(namespace, lost)
+        plane.restore(tmp_path / "copy")
+        [kept] = namespace.kubectl("get", "taskrun", "-o", "name").lines
+        assert kept.endswith("/hello-world-task-1")
+        _answered(namespace, lost)
+        assert program.stop() == 0, program.tail()
+    assert "went back in time" in program.log.read_text()
+
+
 @case("connections that are reset", {"every connection, for 4 s, with 100 runs in flight": 4.0})
 def test_the_manager_survives_resets(
     given: float,
@@ -189,7 +221,6 @@ def test_the_manager_survives_resets(
     tmp_path: Path,
 ) -> None:
     namespace = make_namespace("resets")
-    names = [f"run-{number}" for number in range(100)]
     with ResetProxy(cluster.port) as proxy:
         kubeconfig = _through(proxy, cluster.kubeconfig, tmp_path)
         lease = ("--leader-elect", f"--leader-election-namespace={namespace.name}")
@@ -199,10 +230,10 @@ def test_the_manager_survives_resets(
         namespace.finished("hello-world-task-1")
         script = model[namespace.name]
         with script.held():
-            namespace.apply(*(a_taskrun(name, task="hello-world-task") for name in names))
+            namespace.apply(*(a_taskrun(f"run-{number}", task="hello-world-task") for number in range(100)))
             script.wait_for_call()
             with proxy.resetting():
                 time.sleep(given)
-        namespace.kubectl("wait", "--for=jsonpath={.status.phase}=FinalAnswer", "taskrun", "--all", "--timeout=60s")
+        _answered(namespace, [])
         assert program.stop() == 0, program.tail()
     assert "RuntimeError" not in program.log.read_text()
