@@ -33,6 +33,7 @@ from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed
 from kubechain.net.connections import CheckedNetwork, CheckedTransport
 from kubechain.net.failures import cause
 from kubechain.net.resolution import Lookup, system_lookup
+from kubechain.net.tls import client_context
 
 SHARD_CONNECTIONS = 25
 """Connections per pool at most. At 1,000 calls in flight, each costs 1.2 ms of CPU with 25, 2.2 with 100, 10 with all
@@ -188,7 +189,7 @@ class HttpPool:
 
     def _client(self, origin: str) -> httpx2.AsyncClient:
         if self._tls is None:
-            self._tls = httpx2.create_ssl_context()  # 20 ms and some 500 kB each: one for all
+            self._tls = client_context()  # 20 ms and some 500 kB each: one for all
         limits = httpx2.Limits(
             max_connections=None,
             max_keepalive_connections=self._shard_connections,

@@ -15,6 +15,7 @@ import httpx2
 
 from kubechain.net.addresses import AddressPolicy
 from kubechain.net.resolution import Lookup, NameNotResolved, resolve, system_lookup
+from kubechain.net.tls import client_context
 
 NEXT_ADDRESS_SECONDS = 0.25
 """Delay before a parallel attempt to the next address of a name (RFC 8305), in case IPv6 or IPv4 does not work."""
@@ -116,7 +117,7 @@ class CheckedTransport(httpx2.AsyncHTTPTransport):
             tls: Trusted certificates; by default those that the system trusts.
             limits: Limits of the connection pool.
         """
-        tls = tls or httpx2.create_ssl_context()
+        tls = tls or client_context()
         limits = limits or httpx2.Limits(max_connections=100, max_keepalive_connections=20)
         # The library has no parameter for the network backend. Replace its pool, which has no connections yet.
         super().__init__(verify=tls, limits=limits)

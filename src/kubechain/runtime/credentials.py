@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from kubechain.net import tls
 from kubechain.runtime.clock import Clock
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -135,7 +136,7 @@ def client_context(*, ca_file: Path | None = None, ca_data: str | None = None, v
         ConfigError: the CA cannot be read.
     """
     try:
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None, cadata=ca_data)
+        context = tls.client_context(ca_file=str(ca_file) if ca_file else None, ca_data=ca_data)
     except (OSError, ValueError) as error:
         raise ConfigError(f"certificate authority: {ca_file or 'inline data'}: {error}") from error
     if not verify:

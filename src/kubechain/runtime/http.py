@@ -128,7 +128,7 @@ class HttpExchange:
     def _session(self, *, limit: int) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=limit,
-            ssl=self._server.ssl or False if self._root.startswith("http:") else self._server.ssl or True,
+            ssl=self._server.ssl or not self._root.startswith("http:"),
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
         return aiohttp.ClientSession(

@@ -13,7 +13,6 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import httpcore2
@@ -23,6 +22,7 @@ from kubechain.net.addresses import AddressNotAllowed, AddressPolicy
 from kubechain.net.connections import CheckedNetwork
 from kubechain.net.failures import cause
 from kubechain.net.resolution import Lookup, system_lookup
+from kubechain.net.tls import client_context
 from kubechain.tools.model import AddressRefused, InvalidTool, NotExecuted, Uncertain
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -114,6 +114,8 @@ class HttpExchanger:
         """
         progress = _Progress()
         where = _where(request.url)
+        if self._tls is None:
+            self._tls = client_context()
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._perform(request, max_bytes, progress)
@@ -136,7 +138,7 @@ class HttpExchanger:
         port = url.port or (443 if url.scheme == "https" else 80)
         connection = httpcore2.AsyncHTTPConnection(
             httpcore2.Origin(url.raw_scheme, url.raw_host, port),
-            ssl_context=self._tls or _system_tls(),
+            ssl_context=self._tls,
             network_backend=self._network,
         )
         async with (
@@ -165,11 +167,6 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise InvalidTool(f"header: {name}: cannot be set")
         if not _HEADER_VALUE.fullmatch(value):
             raise InvalidTool(f"header: {name}: its value has a line break or a character that headers cannot carry")
-
-
-@cache
-def _system_tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)  # takes 20 ms and about 500 kB, so it is created once
 
 
 def _wire_headers(request: Request) -> list[tuple[bytes, bytes]]:
