@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import get_args
+
 import pytest
 
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.llm import errors
 from kubechain.llm.fake import FakeLLMClient, answer
-from test.controllers.world import Harm, Point, World, a_world
+from test.controllers.world import Harm, Point, Refusal, World, a_world
 
 W_POINTS = ("ReadyForLLM", "SendContextWindowToLLM", "FinalAnswer")
-SURVIVABLE: tuple[Harm, ...] = ("request lost", "reply lost", "409", "429", "500", "503")
+REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
+SURVIVABLE: tuple[Harm, ...] = ("request lost", "reply lost", "409", "429", "500", "503", *REFUSALS)
 
 
 def is_over(run: TaskRun) -> bool:
@@ -51,7 +55,7 @@ async def test_a_failed_write_changes_nothing_about_the_outcome(phase: str, harm
         assert len(model.calls) == 1
 
 
-@pytest.mark.parametrize("harm", ["request lost", "reply lost", "503"])
+@pytest.mark.parametrize("harm", ["request lost", "reply lost", "503", *REFUSALS])
 async def test_an_answer_is_kept_through_an_outage_of_the_api_server(harm: Harm) -> None:
     model = FakeLLMClient(answer("It has none."))
     async with a_world() as world:
@@ -73,11 +77,12 @@ async def test_the_next_manager_finishes_what_a_dead_one_left(phase: str, harm: 
         assert len(model.calls) <= 2
 
 
-@pytest.mark.parametrize("harm", ["413", "422"])
-async def test_an_answer_that_the_server_refuses_is_recorded_and_never_asked_for_again(harm: Harm) -> None:
+@pytest.mark.parametrize("harm", ["413", *REFUSALS])
+async def test_an_answer_that_the_server_refuses_for_good_is_recorded_and_never_asked_for_again(harm: Harm) -> None:
     model = FakeLLMClient(answer("It has none."))
     async with a_world() as world:
-        await started(world, model, Point("FinalAnswer", harm, times=99))
+        await started(world, model, Point("FinalAnswer", harm, times=99_999))
+        await asyncio.sleep(4_000)
         run = await world.until(is_over)
         assert run.status.phase == TaskRunPhase.FAILED
         assert f"injected {harm}" in (run.status.error or "")

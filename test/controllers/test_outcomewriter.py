@@ -12,6 +12,7 @@ from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.resources import TASK_RUNS
+from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.claims import holds
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import Conflict, NotFound, TransportError
@@ -60,8 +61,12 @@ def outcomes(server: Server) -> OutcomeWriter[TaskRun]:
 
 
 FINAL = Settled({"phase": TaskRunPhase.FINAL_ANSWER, "output": "It has none."})
+REFUSED = Settled({"phase": TaskRunPhase.FAILED})
 ANSWER: ClaimedWrite[TaskRun] = ClaimedWrite(
-    holds=lambda run: holds(run, a_claim()), settle=lambda run: FINAL, refused=lambda run, error: FINAL
+    holds=lambda run: holds(run, a_claim()),
+    settle=lambda run: FINAL,
+    refused=lambda run, error: REFUSED,
+    delayed=settle.delayed,
 )
 
 

@@ -230,7 +230,7 @@ async def test_a_message_that_no_run_can_start_with_is_answered_to_the_model() -
         run = await world.until(is_over)
         assert run.status.output == "sorry"
         ((_, text),) = tool_answers(run)
-        assert text.startswith("error: the API server refused the agent's run")
+        assert text.startswith('error: the API server refuses TaskRun "hello-1-t0-c0-run"')
 
 
 async def test_a_call_that_waits_for_an_agent_goes_on_when_the_agent_is_ready() -> None:

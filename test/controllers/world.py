@@ -40,7 +40,8 @@ KEY = "sk-canary-0123456789"
 
 KINDS = {"secrets": "Secret", **{kind.plural: kind.kind for kind in ALL_KINDS}}
 
-Harm = Literal["request lost", "reply lost", "crash before", "crash after", "409", "429", "500", "503", "413", "422"]
+Refusal = Literal["400", "401", "403", "422"]
+Harm = Literal["request lost", "reply lost", "crash before", "crash after", "409", "429", "500", "503", "413", Refusal]
 
 
 class Crashed(BaseException):
@@ -128,7 +129,13 @@ class BreakableExchange:
 
 
 def _status(code: int) -> Reply:
-    reasons = {413: "RequestEntityTooLarge", 422: "Invalid", 429: "TooManyRequests"}
+    reasons = {
+        401: "Unauthorized",
+        403: "Forbidden",
+        413: "RequestEntityTooLarge",
+        422: "Invalid",
+        429: "TooManyRequests",
+    }
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reasons.get(code, "")}
     return WholeReply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
 

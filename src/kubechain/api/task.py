@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kubechain.api import conditions
 from kubechain.api.message import CONTENT_LIMIT
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Schema, Text
 
@@ -71,6 +71,11 @@ class TaskStatus(ReadinessStatus):
         default="", description="Output of the run that finished last."
     )
     last_run: LastRun | None = Field(default=None, description="The newest run of the task.")
+    blocked_since: MicroTime | None = Field(
+        default=None,
+        description="Since when the API server refuses the task's first run; limits.retryFor of the Agent counts from "
+        "here.",
+    )
 
 
 class Task(StatusObject[TaskSpec, TaskStatus]):

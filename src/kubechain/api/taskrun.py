@@ -269,6 +269,11 @@ class TaskRunStatus(ReadinessStatus):
     plan: Annotated[tuple[PlanStep, ...], Schema(max_items=128)] = Field(
         default=(), description="The plan that the agent keeps, where its planning is on."
     )
+    blocked_since: MicroTime | None = Field(
+        default=None,
+        description="Since when something that may pass keeps the run from going on, such as a create that the API "
+        "server refuses; limits.retryFor of the Agent counts from here.",
+    )
     next_attempt_at: MicroTime | None = Field(
         default=None, description="When the model is called again, in phase ErrorBackoff."
     )

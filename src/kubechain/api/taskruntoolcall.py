@@ -128,6 +128,11 @@ class TaskRunToolCallStatus(StatusBase):
     )
     start_time: Time | None = Field(default=None, description="When the call was started.")
     completion_time: Time | None = Field(default=None, description="When the call ended.")
+    blocked_since: MicroTime | None = Field(
+        default=None,
+        description="Since when something that may pass keeps the call from going on, such as a create that the API "
+        "server refuses; limits.retryFor of the Agent counts from here.",
+    )
     span_context: SpanContext | None = Field(default=None, description="Trace that the call is recorded under.")
     execution: Execution | None = Field(default=None, description="What executes the call.")
     approval: Approval | None = Field(default=None, description="The question to a person, and the answer.")

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import structlog
 
-from kubechain.api import conditions
+from kubechain.api import conditions, reasons
 from kubechain.api.meta import KubeObject, StatusObject, StatusType
 from kubechain.runtime.client import Client
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import NotFound, RetryableError
+from kubechain.runtime.errors import FINAL_REFUSALS, REFUSALS, NotFound, RetryableError, WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.store import Lister
@@ -150,6 +150,7 @@ class StatusWriter(Generic[T]):
 
         Raises:
             Conflict: Another writer was first; the next reconcile reads its version.
+            WriteRefused: The server says no, and may say yes later.
         """
         wanted = next_version(obj, settled)
         if wanted is obj:
@@ -160,6 +161,10 @@ class StatusWriter(Generic[T]):
             # The watch event of the deletion ends the work on the object.
             log.debug("object is gone, status dropped")
             return None
+        except FINAL_REFUSALS:
+            raise
+        except REFUSALS as error:
+            raise WriteRefused(f'the status of {obj.kind} "{obj.metadata.name}"', error) from error
         self.announce(obj, written, settled)
         return written
 
@@ -181,6 +186,7 @@ class StatusWriter(Generic[T]):
 
         Raises:
             Conflict: Another writer was first; the next reconcile reads its version.
+            WriteRefused: The server says no.
         """
         metadata = obj.metadata
         kept = [one for one in metadata.finalizers if one != finalizer]
@@ -193,6 +199,8 @@ class StatusWriter(Generic[T]):
             )
         except NotFound:
             return
+        except REFUSALS as error:
+            raise WriteRefused(f'a change of the finalizers of {obj.kind} "{metadata.name}"', error) from error
 
     def announce(self, before: T, after: T, settled: Settled) -> None:
         """Record the events and the log line of a status that is now persisted."""
@@ -232,6 +240,13 @@ class Kind(Protocol[T, ObservedT, StepT]):
         """Carry out the effect of the step, settle its outcome, write the status."""
         ...
 
+    def refused(self, observed: ObservedT, refusal: WriteRefused) -> Settled | None:
+        """The status that says which write of the step the API server refuses, and what becomes of it: pure.
+
+        None where the status cannot say it.
+        """
+        ...
+
     async def forget(self, request: Request) -> None:
         """Drop what this process holds for an object that is gone or deleted."""
         ...
@@ -248,12 +263,33 @@ async def reconcile(kind: Kind[T, ObservedT, StepT], lister: Lister[T], request:
         if isinstance(step, kind.live_steps) and not is_live:
             obj, is_live = await kind.writer.read(obj), True
             continue
-        after = await kind.carry_out(observed, step)
+        try:
+            after = await kind.carry_out(observed, step)
+        except WriteRefused as refusal:
+            after = await _tell(kind, obj, observed, refusal)
         if isinstance(after, Done):
             return Result(after.requeue_after_seconds)
         obj, is_live = after.obj, after.is_live
     await kind.forget(request)
     return Result()
+
+
+async def _tell(kind: Kind[T, ObservedT, StepT], obj: T, observed: ObservedT, refusal: WriteRefused) -> Again[T] | Done:
+    """Say in the status which write the API server refuses; in an event where it refuses that of the status too.
+
+    Raises:
+        WriteRefused: Only the event could say it.
+    """
+    settled = kind.refused(observed, refusal)
+    if settled is not None:
+        try:
+            written = await kind.writer.write(obj, settled)
+        except WriteRefused as another:
+            log.debug("the status cannot say what is refused", error=str(another))
+        else:
+            return Again(written) if settled.requeue_after_seconds is None else Done(settled.requeue_after_seconds)
+    kind.writer.recorder.event(obj, "Warning", reasons.WRITE_REFUSED, str(refusal))
+    raise refusal
 
 
 def next_version(obj: T, settled: Settled) -> T:

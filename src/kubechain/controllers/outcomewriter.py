@@ -15,17 +15,23 @@ import structlog
 
 from kubechain.api.meta import StatusObject
 from kubechain.controllers.frame import Settled, StatusWriter, next_version
+from kubechain.controllers.retrylimit import DEFAULT_RETRY_FOR_SECONDS
 from kubechain.net.backoff import Backoff
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import ApiError, BadRequest, Conflict, Invalid, NotFound, TooLarge, TransportError
+from kubechain.runtime.errors import (
+    FINAL_REFUSALS,
+    REFUSALS,
+    ApiError,
+    Conflict,
+    NotFound,
+    TransportError,
+    WriteRefused,
+)
 
 log = structlog.get_logger(__name__)
 
-RETRY = Backoff(initial_seconds=0.1, max_seconds=10.0)
+RETRY = Backoff(initial_seconds=0.1, max_seconds=5.0)
 """Between two tries to write or read; there is no limit on their number."""
-
-REFUSALS = (TooLarge, Invalid, BadRequest)
-"""Errors that the same write gets each time: it is not retried."""
 
 T = TypeVar("T", bound="StatusObject[Any, Any]")
 
@@ -37,12 +43,30 @@ class ClaimedWrite(Generic[T]):
     Attributes:
         holds: Whether the claim still counts for this version of the object.
         settle: The next status, from the newest version of the object.
-        refused: The next status when the server refuses the first one for good.
+        refused: The next status in place of the first one, which the server refuses.
+        delayed: What the status says while the server refuses the outcome and may take it later.
+        retry_for_seconds: After which `refused` is tried too.
     """
 
     holds: Callable[[T], bool]
     settle: Callable[[T], Settled]
     refused: Callable[[T, ApiError], Settled]
+    delayed: Callable[[T, WriteRefused], Settled]
+    retry_for_seconds: float = DEFAULT_RETRY_FOR_SECONDS
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What became of the tries to write one outcome.
+
+    Attributes:
+        since: When the server refused it first, in monotonic seconds.
+        refusal: The server's last answer, when it was a refusal.
+    """
+
+    failures: int = 0
+    since: float | None = None
+    refusal: ApiError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +79,8 @@ class OutcomeWriter(Generic[T]):
     async def write(self, obj: T, claimed: ClaimedWrite[T]) -> T | None:
         """Write once; after a conflict or a lost reply read first, and write again only under our own claim.
 
+        A refusal ends nothing, except that of a write which is wrong by itself: policies and roles are changed again.
+
         Args:
             obj: As it was written with the claim.
             claimed: What to write.
@@ -63,31 +89,64 @@ class OutcomeWriter(Generic[T]):
             The object as it is now; None when it is gone.
 
         Raises:
-            ApiError: The server takes neither the outcome nor the record of its refusal.
+            ApiError: It can never be written: the server takes neither the outcome nor the record of its refusal.
         """
         current: T | None = obj
-        settle, failures, is_refused = claimed.settle, 0, False
+        tries = _Tries()
         while current is not None and claimed.holds(current):
-            settled = settle(current)
+            settled = self._next(claimed, tries)(current)
             wanted = next_version(current, settled)
             try:
                 written = await self.writer.client.update_status(self.writer.resource, wanted)
                 return self._announced(obj, written, settled)
             except NotFound:
                 return None
-            except REFUSALS as error:
-                if is_refused:
+            except FINAL_REFUSALS as error:
+                if isinstance(tries.refusal, FINAL_REFUSALS):
                     raise
-                settle, is_refused = _with(claimed.refused, error), True
+                tries.refusal = error
             except (ApiError, TransportError) as error:
-                if not isinstance(error, Conflict):
-                    log.warning("cannot record the outcome, retrying", error=str(error))
-                    await self.clock.sleep(RETRY.seconds(failures))
-                    failures += 1
-                current = await self.read(current)
+                current = await self._failed(current, claimed, tries, error)
                 if current is not None and _has_arrived(current, wanted, settled):
                     return self._announced(obj, current, settled)
         return current
+
+    def _next(self, claimed: ClaimedWrite[T], tries: _Tries) -> Callable[[T], Settled]:
+        """The outcome; or what takes its place: at once when it is never taken, in turn with it after the limit."""
+        error = tries.refusal
+        if error is None:
+            return claimed.settle
+        is_late = tries.since is not None and self.clock.monotonic() - tries.since >= claimed.retry_for_seconds
+        if isinstance(error, FINAL_REFUSALS) or (is_late and tries.failures % 2):
+            return lambda obj: claimed.refused(obj, error)
+        return claimed.settle
+
+    async def _failed(
+        self, obj: T, claimed: ClaimedWrite[T], tries: _Tries, error: ApiError | TransportError
+    ) -> T | None:
+        """Wait, and read what the server has now; say once what is refused."""
+        if isinstance(error, REFUSALS):
+            if tries.since is None:
+                tries.since = self.clock.monotonic()
+                await self._tell(obj, claimed, WriteRefused("to record it", error))
+            if not isinstance(tries.refusal, FINAL_REFUSALS):
+                tries.refusal = error
+        if not isinstance(error, Conflict):
+            log.warning("cannot record the outcome, retrying", error=str(error))
+            await self.clock.sleep(RETRY.seconds(tries.failures))
+            tries.failures += 1
+        return await self.read(obj)
+
+    async def _tell(self, obj: T, claimed: ClaimedWrite[T], refusal: WriteRefused) -> None:
+        """Say in the status that the outcome waits; in an event where the status is refused too."""
+        settled = claimed.delayed(obj, refusal)
+        try:
+            await self.writer.write(obj, settled)
+        except WriteRefused:
+            for event in settled.events:
+                self.writer.recorder.event(obj, event.type, event.reason, event.message)
+        except (ApiError, TransportError) as error:
+            log.debug("the status cannot say that the outcome waits", error=str(error))
 
     async def read(self, obj: T) -> T | None:
         """The object as the server has it now, however long that takes; None when it is gone or was replaced."""
@@ -103,10 +162,6 @@ class OutcomeWriter(Generic[T]):
     def _announced(self, before: T, after: T, settled: Settled) -> T:
         self.writer.announce(before, after, settled)
         return after
-
-
-def _with(refused: Callable[[T, ApiError], Settled], error: ApiError) -> Callable[[T], Settled]:
-    return lambda obj: refused(obj, error)
 
 
 def _has_arrived(current: StatusObject[Any, Any], wanted: StatusObject[Any, Any], settled: Settled) -> bool:

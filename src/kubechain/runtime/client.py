@@ -27,6 +27,7 @@ from kubechain.runtime.errors import (
 )
 from kubechain.runtime.observers import NoObserver, WriteObserver
 from kubechain.runtime.pages import PAGE_LIMIT, RawPage, page_of, target, type_setter
+from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.transport import Exchange, Reply
 
@@ -55,17 +56,26 @@ ACCEPT_METADATA_LIST = {
 class Client:
     """Reads and writes objects on the API server."""
 
-    def __init__(self, exchange: Exchange, *, clock: Clock, observer: WriteObserver | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        clock: Clock,
+        observer: WriteObserver | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         """Create a client.
 
         Args:
             exchange: sends the requests; closed by its owner.
             clock: for waits between attempts.
             observer: is notified of every successful write; None for no observer.
+            refusals: counts refused writes to existing objects; None for a count that nobody reads.
         """
         self._exchange = exchange
         self._clock = clock
         self._observer: WriteObserver = observer or NoObserver()
+        self._refusals = refusals or Refusals(clock)
 
     async def get(self, resource: Resource[T], namespace: str, name: str) -> T:
         """Read one object from the server.
@@ -181,7 +191,7 @@ class Client:
             patch = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
         headers = {**ACCEPT_JSON, "content-type": "application/merge-patch+json"}
         path = resource.path(namespace, name, subresource)
-        with self._observer.writing(resource, namespace, name):
+        with self._writing(resource, namespace, name):
             with self._conflicts_of(resource, namespace, name, resource_version):
                 raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
             return self._written(resource, raw, base_version=resource_version)
@@ -217,7 +227,7 @@ class Client:
             options["preconditions"] = preconditions
         if propagation_policy is not None:
             options["propagationPolicy"] = propagation_policy
-        with self._observer.writing(resource, namespace, name):
+        with self._writing(resource, namespace, name):
             raw = await self.request("DELETE", resource.path(namespace, name), body=msgspec.json.encode(options))
             self._was_deleted(resource, namespace, name, raw)
 
@@ -266,7 +276,7 @@ class Client:
     async def _put(self, resource: Resource[T], obj: T, *, subresource: str) -> T:
         namespace, name = obj.metadata.namespace or "", obj.metadata.name or ""
         path, base_version = resource.path(namespace, name, subresource), obj.metadata.resource_version or None
-        with self._observer.writing(resource, namespace, name):
+        with self._writing(resource, namespace, name):
             with self._conflicts_of(resource, namespace, name, base_version):
                 raw = await self.request("PUT", path, body=resource.encode(obj))
             return self._written(resource, raw, base_version=base_version)
@@ -282,6 +292,13 @@ class Client:
             if base_version:
                 self._observer.conflicted(resource, namespace, name, base_version=base_version)
             raise
+
+    @contextmanager
+    def _writing(self, resource: Resource[Any], namespace: str, name: str) -> Generator[None]:
+        """Surround one write to an existing object."""
+        watching = self._refusals.watching(resource.kind, namespace, name)
+        with watching, self._observer.writing(resource, namespace, name):
+            yield
 
     def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
         with _answer_of(resource):

@@ -12,11 +12,13 @@
     │   ├── Expired               410, the resourceVersion or continue token is too old
     │   ├── TooLarge              413, or the store's own refusal of an object over its limit
     │   ├── Invalid               422
+    │   │   └── Malformed         the object breaks its schema: the same write is never accepted
     │   ├── TooManyRequests       429
     │   ├── InternalError         500
     │   ├── ServiceUnavailable    503
     │   └── ServerTimeout         504
     ├── TransportError            no complete response: a write may have been applied
+    ├── WriteRefused              the server says no to a write of a reconcile; it may say yes later
     ├── RetryableError            the reconcile is retried at a known time
     └── TerminalError             the reconcile is not retried until the object changes
 
@@ -111,7 +113,11 @@ class TooLarge(ApiError):
 
 
 class Invalid(ApiError):
-    """422: the object fails validation."""
+    """422: the object fails validation, or a policy forbids it with this code."""
+
+
+class Malformed(Invalid):
+    """The object itself breaks its schema, field by field: the same write can never succeed."""
 
 
 class TooManyRequests(ApiError):
@@ -132,6 +138,31 @@ class ServerTimeout(ApiError):
 
 class TransportError(Exception):
     """No complete response was received (connect, reset, time-out): a write may have been applied."""
+
+
+REFUSALS = (BadRequest, Unauthorized, Forbidden, MethodNotAllowed, Invalid)
+"""The server says no to a write. Whether it always will, the code does not say: policies, quotas, webhooks and roles
+answer with any of them, and people change those."""
+
+FINAL_REFUSALS = (TooLarge, Malformed)
+"""The write is wrong whoever sends it whenever: to repeat it is of no use."""
+
+
+class WriteRefused(Exception):
+    """The server refuses a write that a reconcile needs; the reconcile is retried with a short backoff."""
+
+    def __init__(self, what: str, error: ApiError, *, is_create: bool = False) -> None:
+        """Say what is refused.
+
+        Args:
+            what: noun of the sentence, such as `TaskRun "hello-1"`.
+            error: the server's answer, whose message says who refuses and why.
+            is_create: whether an object is missing because of it.
+        """
+        super().__init__(f"the API server refuses {what}: {error} (HTTP {error.status})")
+        self.what = what
+        self.error = error
+        self.is_create = is_create
 
 
 class TerminalError(Exception):
@@ -194,7 +225,21 @@ def error_from_status(status: int, body: bytes, *, retry_after_seconds: float | 
     if retry_after_seconds is None and isinstance(details.get("retryAfterSeconds"), int | float):
         retry_after_seconds = float(details["retryAfterSeconds"])
     error_type = _type_of(parsed.code or status, reason, message)
+    if error_type is Invalid and _names_fields(details):
+        error_type = Malformed
     return error_type(status, reason, message, details, retry_after_seconds=retry_after_seconds)
+
+
+def _names_fields(details: Mapping[str, Any]) -> bool:
+    """Whether every cause is a field of the object: that is what a schema says, and no policy."""
+    causes = cast("object", details.get("causes"))
+    if not isinstance(causes, list) or not causes:
+        return False
+    return all(_has_field(cause) for cause in cast("list[object]", causes))
+
+
+def _has_field(cause: object) -> bool:
+    return isinstance(cause, dict) and bool(cast("dict[str, Any]", cause).get("field"))
 
 
 def _type_of(status: int, reason: str, message: str) -> type[ApiError]:

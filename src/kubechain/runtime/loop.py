@@ -26,12 +26,21 @@ from kubechain.net.foreign import error_text
 from kubechain.runtime import workqueue
 from kubechain.runtime.changes import Change
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import ApiError, Conflict, RetryableError, TerminalError, TransportError
+from kubechain.runtime.errors import (
+    REFUSALS,
+    ApiError,
+    Conflict,
+    RetryableError,
+    TerminalError,
+    TransportError,
+    WriteRefused,
+)
 from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metrics import ControllerMetrics
 from kubechain.runtime.sources import Source, TriggerSource
 from kubechain.runtime.telemetry import Telemetry
+from kubechain.runtime.workqueue import BACKOFF_MAX_SECONDS
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -43,6 +52,9 @@ SYNC_TIMEOUT_SECONDS = 120.0
 
 DRAIN_SECONDS = 20.0
 """How long reconciles in flight may continue at a stop before they are cancelled."""
+
+REFUSED_MAX_SECONDS = 8.0
+"""Longest backoff after a refusal: people change roles, quotas and policies, and no watch says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +270,8 @@ class Controller:
                 )  # fmt: skip
                 return "requeue_after"
             case _:
-                seconds = self.queue.add_rate_limited(item.key, priority=item.priority)
+                longest = REFUSED_MAX_SECONDS if isinstance(error, (WriteRefused, *REFUSALS)) else BACKOFF_MAX_SECONDS
+                seconds = self.queue.add_rate_limited(item.key, priority=item.priority, max_seconds=longest)
                 return self._log_failure(item.key, error, seconds)
 
     def _log_failure(self, key: Request, error: Exception, seconds: float) -> str:
@@ -270,7 +283,7 @@ class Controller:
         match error:
             case Conflict():  # expected with several writers; the retry reads the newer object
                 log.info("reconcile lost a race", **facts)
-            case ApiError() | TransportError():
+            case ApiError() | TransportError() | WriteRefused():
                 log.warning("reconcile failed", **facts)
             case TimeoutError():
                 log.error("reconcile took too long", **facts, exc_info=error)

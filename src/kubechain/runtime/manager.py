@@ -31,6 +31,7 @@ from kubechain.runtime.loop import Controller
 from kubechain.runtime.metadata import PartialObject
 from kubechain.runtime.metered import MeteredExchange
 from kubechain.runtime.metrics import Metrics
+from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.runnables import Runnable, cancel, drain, spawn
 from kubechain.runtime.store import Lister
@@ -124,7 +125,8 @@ class Manager:
         self._informers = Informers(
             exchange=metered, clock=self.clock, namespaces=self.options.namespaces, watch_list=self.options.watch_list
         )
-        self.client = Client(metered, clock=self.clock, observer=self._informers)
+        self._refusals = Refusals(self.clock)
+        self.client = Client(metered, clock=self.clock, observer=self._informers, refusals=self._refusals)
         self._lease_client = Client(lease_exchange or metered, clock=self.clock)
         self.liveness = liveness or self._default_liveness()
         events = MeteredExchange(event_exchange or exchange, self.metrics.rest_requests, host=host)
@@ -307,6 +309,8 @@ class Manager:
     def _add_checks(self) -> None:
         self.readiness.add("caches", lambda: self._inspection.caches_error() if self._started else "not started")
         self.readiness.add("event-loop", self._loop_watch.check)
+        self.readiness.add("writes", self._refusals.check)
+        self.metrics.follow(self._refusals.metrics)
         self.metrics.follow(self._inspection.cache_metrics)
         self.metrics.follow(self._inspection.event_metrics)
 

@@ -133,12 +133,20 @@ class Queue:
         self._compact()
         self._set_timer()
 
-    def add_rate_limited(self, key: Request, *, priority: int = NORMAL) -> float:
-        """Add a key that failed, after its backoff; return the seconds until then."""
+    def add_rate_limited(
+        self, key: Request, *, priority: int = NORMAL, max_seconds: float = BACKOFF_MAX_SECONDS
+    ) -> float:
+        """Add a key that failed, after its backoff; return the seconds until then.
+
+        Args:
+            key: that failed.
+            priority: of the next try.
+            max_seconds: longest backoff, where it is to be shorter than that of other failures.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self._retried_total += 1
-        seconds = BACKOFF.seconds(failures, self._clock.random.random())
+        seconds = min(BACKOFF.seconds(failures, self._clock.random.random()), max_seconds)
         self.add_after(key, seconds, priority=priority)
         return seconds
 

@@ -19,6 +19,7 @@ from kubechain.controllers.secrets import SecretReader
 from kubechain.llm.client import LLMClient
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -62,6 +63,10 @@ class LLMReconciler:
                 # After the write: a verdict that could not be written must be reached again.
                 self.checks.remember(_request(llm), self._checked(observed, settled, outcome, attempt))
                 return done
+
+    def refused(self, observed: Observed, refusal: WriteRefused) -> None:
+        """Nothing: only the status is written, and it cannot say that it is refused."""
+        del observed, refusal
 
     async def forget(self, request: Request) -> None:
         """Drop the last check."""

@@ -16,6 +16,7 @@ from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, R
 from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -63,6 +64,10 @@ class MCPServerReconciler:
                 return await self.writer.finish(server, settle.unconnected(server, step, now))
             case ReportTools(tools):
                 return await self.writer.finish(server, settle.connected(server, tools, now))
+
+    def refused(self, observed: Observed, refusal: WriteRefused) -> None:
+        """Nothing: only the status is written, and it cannot say that it is refused."""
+        del observed, refusal
 
     async def forget(self, request: Request) -> None:
         """Close the connection."""

@@ -29,9 +29,11 @@ def decide(observed: Observed) -> Step | Done:
     return _without_run(observed) if run is None else _follow(observed, run)
 
 
-def _start(observed: Observed) -> Step:
+def _start(observed: Observed) -> Step | Done:
     if (run := observed.first_run) is not None:
         return Adopt(run.metadata.name)
+    if observed.has_given_up:
+        return Done()
     name = observed.task.spec.agent_ref.name
     if observed.agent is None:
         return Wait(reasons.waiting_to_exist("agent", name))

@@ -7,6 +7,7 @@ from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunSpec
+from kubechain.controllers.refusals import creating
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
 from kubechain.runtime.client import Client
@@ -14,9 +15,15 @@ from kubechain.runtime.errors import AlreadyExists, NotFound
 
 
 async def create_run(client: Client, task: Task, name: str) -> Outcome:
-    """Create the run of a Task that was read from the server, or adopt it when an earlier try created it."""
+    """Create the run of a Task that was read from the server, or adopt it when an earlier try created it.
+
+    Raises:
+        WriteRefused: The server says no.
+    """
+    run = first_run(task, name)
     try:
-        await client.create(TASK_RUNS, first_run(task, name))
+        with creating(run):
+            await client.create(TASK_RUNS, run)
     except AlreadyExists:
         return await _adopt(client, task, name)
     return RunCreated(name)

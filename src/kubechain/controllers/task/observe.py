@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from kubechain.api import reasons
 from kubechain.api.agent import Agent
-from kubechain.api.conditions import RUN_CREATED, find_condition, is_true
+from kubechain.api.conditions import READY, RUN_CREATED, find_condition, is_true
 from kubechain.api.meta import is_owned_by
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.controllers.retrylimit import retry_for_seconds_of
 from kubechain.controllers.task.watches import RUNS_BY_TASK
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.store import Lister
@@ -28,6 +30,18 @@ class Observed:
     def has_created_run(self) -> bool:
         """Whether the first run was created at any time, even if it is gone now."""
         return is_true(self.task.status.conditions, RUN_CREATED)
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the run was refused for as long as the limit allows; an edit of the Task begins anew."""
+        ready = find_condition(self.task.status.conditions, READY)
+        is_same = self.task.status.observed_generation == self.task.metadata.generation
+        return is_same and ready is not None and ready.reason == reasons.GIVEN_UP
+
+    @property
+    def retry_for_seconds(self) -> float:
+        """How long the Task goes on trying what is refused: the limit of its Agent."""
+        return retry_for_seconds_of(self.agent)
 
     @property
     def first_run(self) -> TaskRun | None:

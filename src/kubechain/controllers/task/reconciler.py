@@ -16,6 +16,7 @@ from kubechain.controllers.task.outcomes import RunCreated
 from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Step, Wait
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -47,6 +48,10 @@ class TaskReconciler:
     async def carry_out(self, observed: Observed, step: Step) -> Done:
         """Create or record the first run, or follow the newest one."""
         return await self.writer.finish(observed.task, await self._settled(observed, step))
+
+    def refused(self, observed: Observed, refusal: WriteRefused) -> Settled:
+        """The run, or the Task's status, is refused."""
+        return settle.refused(observed, refusal)
 
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a Task."""

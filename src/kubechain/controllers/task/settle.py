@@ -8,15 +8,21 @@ from typing import Any
 from kubechain.api import conditions, reasons
 from kubechain.api.meta import Condition, StatusType
 from kubechain.api.task import LastRun, LastRunPhase, Task
+from kubechain.controllers.blocked import block_of
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
+from kubechain.controllers.task.observe import Observed
 from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
 from kubechain.controllers.task.steps import Follow, Wait
+from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
 NAME_TAKEN_SECONDS = 60.0
 """Until the next try to create the run: the deletion of a run that does not name the Task wakes no Task."""
 
 DETAIL_MAX_CHARACTERS = 1_500
 """Limit of `statusDetail`: a run's own detail of 1,024 characters and what is said around it."""
+
+_Claim = tuple[str, bool | None, str, str]
+"""Type, status, reason and message of a condition."""
 
 
 def waiting(task: Task, step: Wait, now: datetime) -> Settled:
@@ -49,6 +55,35 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
             )
             status = _readiness(task, StatusType.ERROR, event, now)
             return Settled(status, _news(task, event), requeue_after_seconds=NAME_TAKEN_SECONDS)
+
+
+def refused(observed: Observed, refusal: WriteRefused) -> Settled:
+    """The run, or a status, is refused: tried again until the limit is over."""
+    task, text = observed.task, str(refusal)
+    before = None if _ready_reason(task) == reasons.GIVEN_UP else task.status.blocked_since
+    block = block_of(before, observed.now, observed.retry_for_seconds)
+    is_final = isinstance(refusal.error, FINAL_REFUSALS)
+    if block.is_over or is_final:
+        end = text if is_final else block.given_up(text)
+        event = warning(reasons.GIVEN_UP, f"{end}: edit the Task, or create a TaskRun, to try again")
+        status = _readiness(task, StatusType.ERROR, event, observed.now)
+        status["conditions"] = _claimed(task, status["conditions"], _unstarted(event), observed.now)
+        return Settled(status | {"blocked_since": block.since}, (event,))
+    event = warning(reasons.TASK_RUN_REFUSED if refusal.is_create else reasons.STATUS_REFUSED, text)
+    status = _readiness(task, StatusType.ERROR, event, observed.now, detail=block.told(text))
+    events = _first_news(task, event) if before is None else ()
+    return Settled(status | {"blocked_since": block.since}, events, requeue_after_seconds=block.retry_seconds)
+
+
+def _unstarted(event: Event) -> list[_Claim]:
+    """The end of a Task without a run."""
+    reason, text = event.reason, event.message
+    return [(conditions.FINISHED, True, reason, text), (conditions.SUCCEEDED, False, reason, text)]
+
+
+def _ready_reason(task: Task) -> str:
+    ready = conditions.find_condition(task.status.conditions, conditions.READY)
+    return ready.reason if ready else ""
 
 
 def following(task: Task, step: Follow, now: datetime) -> Settled:
@@ -94,13 +129,17 @@ def _told(task: Task, known: tuple[Condition, ...], step: Follow, event: Event, 
     is_over = step.phase not in (LastRunPhase.RUNNING, LastRunPhase.WAITING)
     is_answered = step.phase == LastRunPhase.FINAL_ANSWER
     text = f'TaskRun "{step.run}"' if not step.detail else step.detail
-    claims: list[tuple[str, bool | None, str, str]] = [
+    claims: list[_Claim] = [
         (conditions.FINISHED, is_over, step.phase, text),
         (conditions.SUCCEEDED, is_answered if is_over else None, step.phase, text),
     ]
     if step.is_edited or conditions.find_condition(known, conditions.EDITED) is not None:
         edited = reasons.edited_since(step.run) if step.is_edited else ""
         claims.append((conditions.EDITED, step.is_edited, reasons.TASK_EDITED if edited else "UpToDate", edited))
+    return _claimed(task, known, claims, now)
+
+
+def _claimed(task: Task, known: tuple[Condition, ...], claims: list[_Claim], now: datetime) -> tuple[Condition, ...]:
     for type_, status, reason, message in claims:
         known = conditions.with_condition(
             known,
@@ -126,10 +165,16 @@ def _edit_news(task: Task, step: Follow) -> tuple[Event, ...]:
 
 
 def _news(task: Task, event: Event) -> tuple[Event, ...]:
+    is_known = task.status.status and task.status.status_detail == event.message
+    return () if is_known else _first_news(task, event)
+
+
+def _first_news(task: Task, event: Event) -> tuple[Event, ...]:
     if not task.status.status:
         return (normal(reasons.INITIALIZING, reasons.STARTING_VALIDATION), event)
-    return () if task.status.status_detail == event.message else (event,)
+    return (event,)
 
 
 def _readiness(task: Task, status: StatusType, event: Event, now: datetime, *, detail: str = "") -> dict[str, Any]:
-    return readiness(task, status, reason=event.reason, message=event.message, now=now, detail=detail)
+    changes = readiness(task, status, reason=event.reason, message=event.message, now=now, detail=detail)
+    return changes | {"blocked_since": None}

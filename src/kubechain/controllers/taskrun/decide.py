@@ -115,7 +115,9 @@ def _deadline_seconds(observed: Observed) -> int | None:
 def _begin(observed: Observed) -> Step:
     missing = _missing(observed)
     if missing is not None:
-        return missing
+        # A person's run may wait for what is created next week; that of a delegation keeps another run waiting.
+        is_delegated = observed.run.spec.task_run_tool_call_ref is not None
+        return _within_limit(observed, missing) if is_delegated else missing
     agent, llm = observed.agent, observed.llm
     assert agent is not None
     assert llm is not None
@@ -179,9 +181,17 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
 def _send(observed: Observed, *, attempt: int) -> Step:
     trouble = _llm_trouble(observed) or _tool_trouble(observed)
     if trouble is not None:
-        return trouble
+        return _within_limit(observed, trouble)
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
     return _over_limits(observed) or SendToLLM(turn=observed.run.status.turn, attempt=attempt, offers=offers)
+
+
+def _within_limit(observed: Observed, wait: Wait) -> Wait | Fail:
+    """Wait for what is missing, and fail when it does not come: nobody may know that a begun run waits for it."""
+    block = observed.block
+    if block.is_over:
+        return Fail(reasons.WAITED_TOO_LONG, block.given_up(wait.detail))
+    return replace(wait, requeue_after_seconds=block.left_seconds, blocked_since=block.since)
 
 
 def _tool_trouble(observed: Observed) -> Wait | None:

@@ -16,8 +16,10 @@ from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.frame import StatusWriter, cache_is_behind
 from kubechain.controllers.inflight import InFlight, Interrupted
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
+from kubechain.controllers.refusals import creating
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
+from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.claims import (
@@ -127,6 +129,8 @@ class Turn:
                 run, outcome, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now()
             ),
             refused=refused,
+            delayed=settle.delayed,
+            retry_for_seconds=retry_for_seconds(claimed.status.pinned),
         )
         return await self.outcomes.write(claimed, write)
 
@@ -192,12 +196,14 @@ async def create_tool_calls(client: Client, run: TaskRun, missing: Sequence[Pend
     Raises:
         RetryableError: An object of an earlier run of the same name is about to be deleted; or all objects exist, and
             the cache does not know yet.
+        WriteRefused: The server says no.
     """
     found = None
     for pending in missing:
         wanted = tool_call(run, pending)
         try:
-            await client.create(TOOL_CALLS, wanted)
+            with creating(wanted):
+                await client.create(TOOL_CALLS, wanted)
         except AlreadyExists:
             found = await client.get(TOOL_CALLS, run.metadata.namespace, wanted.metadata.name)
             if is_left_over(run, found):

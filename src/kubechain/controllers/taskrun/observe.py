@@ -14,7 +14,9 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
+from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.clock import Clock
@@ -53,6 +55,11 @@ class Observed:
     def is_own_run_of_task(self) -> bool:
         """Whether the Task created this run, so that it has found its Agent ready already."""
         return self.task is not None and is_owned_by(self.run, self.task)
+
+    @property
+    def block(self) -> Block:
+        """What keeps the run from going on, if anything does."""
+        return block_of(self.run.status.blocked_since, self.now, retry_for_seconds(self.run.status.pinned))
 
     @property
     def agent_name(self) -> str:

@@ -11,7 +11,6 @@ from kubechain.api import reasons
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
-from kubechain.controllers.outcomewriter import REFUSALS
 from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, soonest, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
@@ -30,7 +29,7 @@ from kubechain.controllers.taskrun.steps import (
 )
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import NotFound, TooLarge
+from kubechain.runtime.errors import FINAL_REFUSALS, REFUSALS, NotFound, TooLarge, WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -89,6 +88,12 @@ class TaskRunReconciler:
             case Delete():
                 return await self._delete(run)
 
+    def refused(self, observed: Observed, refusal: WriteRefused) -> Settled | None:
+        """A tool call, or the run's status, is refused; an ended run stays as it is."""
+        if observed.run.status.completion_time is not None:
+            return None
+        return settle.refused(observed, refusal)
+
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a run that is not calling its model."""
         del request
@@ -96,7 +101,7 @@ class TaskRunReconciler:
     async def _write(self, run: TaskRun, settled: Settled) -> Again[TaskRun]:
         try:
             return Again(await self.writer.write(run, settled))
-        except REFUSALS as error:
+        except FINAL_REFUSALS as error:
             return Again(await self.writer.write(run, self._refused(run, error)))
 
     def _refused(self, run: TaskRun, error: Exception) -> Settled:
@@ -122,15 +127,13 @@ class TaskRunReconciler:
 
     async def _create_tool_calls(self, run: TaskRun, step: CreateToolCalls) -> Again[TaskRun]:
         """W4."""
-        try:
-            conflict = await create_tool_calls(self.writer.client, run, step.missing)
-        except REFUSALS as error:
-            failure = Fail(reasons.TOOL_CALL_REFUSED, f"the API server refused a tool call: {error}")
-        else:
-            if conflict is None:
-                return Again(run)
+        conflict = await create_tool_calls(self.writer.client, run, step.missing)
+        if conflict is not None:
             failure = Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(conflict.name))
-        return await self._write(run, settle.failed(run, failure, self.clock.now()))
+            return await self._write(run, settle.failed(run, failure, self.clock.now()))
+        if run.status.blocked_since is not None:
+            return await self._write(run, settle.tool_calls_created(run))
+        return Again(run)
 
     async def _delete(self, run: TaskRun) -> Done:
         """Delete this run, and no other one of its name."""
@@ -139,4 +142,6 @@ class TaskRunReconciler:
             await self.writer.client.delete(self.writer.resource, metadata.namespace, metadata.name, uid=metadata.uid)
         except NotFound:
             log.debug("expired run is gone already")
+        except REFUSALS as error:
+            raise WriteRefused(f'the deletion of the expired TaskRun "{metadata.name}"', error) from error
         return Done()

@@ -16,11 +16,13 @@ from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import conversation, retries
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import Transcript
-from kubechain.controllers.taskrun.decide import too_large
+from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest, too_large
+from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion
 from kubechain.net.foreign import cut
+from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
 ERROR_MAX_CHARACTERS = 1_024
 """Limit of `error` and `statusDetail`."""
@@ -28,14 +30,24 @@ ERROR_MAX_CHARACTERS = 1_024
 
 def waiting(run: TaskRun, step: Wait) -> Settled:
     """The run waits; its status says for what. A run that has begun stays in its phase."""
-    summary = StatusType.ERROR if step.is_broken else StatusType.PENDING
-    status: dict[str, Any] = {"ready": False, "status": summary, "status_detail": step.detail}
-    if run.status.pinned is None:
-        status |= {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
+    status: dict[str, Any] = {
+        "ready": False,
+        "status": StatusType.ERROR if step.is_broken else StatusType.PENDING,
+        "status_detail": step.detail,
+        "blocked_since": step.blocked_since,
+    }
+    status |= _in_phase(run)
     news = run.status.status_detail != step.detail
     event = warning(reasons.WAITING, step.detail) if step.is_broken else normal(reasons.WAITING, step.detail)
     events = (event,) if news else ()
     return Settled(status, events, requeue_after_seconds=step.requeue_after_seconds)
+
+
+def _in_phase(run: TaskRun) -> dict[str, Any]:
+    """The phase of a run that cannot go on: the one that it is in, once it has begun."""
+    if run.status.pinned is not None:
+        return {}
+    return {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
 
 
 def _preview(run: TaskRun) -> str:
@@ -57,6 +69,7 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
         "start_time": now,
         "span_context": _trace(run),
         "conditions": _ends(run, None, reason="Running", message="The run goes on", now=now),
+        "blocked_since": None,
         **step.transcript.status(),
     }
     return Settled(status, (normal(reasons.VALIDATION_SUCCEEDED, reasons.TASK_VALIDATED),))
@@ -81,6 +94,7 @@ def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
             "status_detail": "Sending context window to LLM",
             "llm": claim,
             "next_attempt_at": None,
+            "blocked_since": None,
         }
     )
 
@@ -128,6 +142,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
         return failed(run, excess, now)
     recorded = transcript.status() | {
         "usage": add_usage(run.status.usage, completion.usage),
+        "blocked_since": None,
         "llm": None,
         "error": None,
     }
@@ -179,7 +194,7 @@ def _interjected(run: TaskRun, recorded: dict[str, Any]) -> Settled:
 
 
 def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str, Any]) -> Settled:
-    text = f"LLM asked for {len(calls)} tool call(s)"
+    text = _asked_text(len(calls))
     status = recorded | {
         "phase": TaskRunPhase.TOOL_CALLS_PENDING,
         "ready": True,
@@ -189,6 +204,10 @@ def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str
         "tool_call_request_id": tool_call_request_id(run),
     }
     return Settled(status, (normal(reasons.TOOL_CALLS_PENDING, text),))
+
+
+def _asked_text(count: int) -> str:
+    return f"LLM asked for {count} tool call(s)"
 
 
 def _pending(idx: int, call: ToolCall) -> PendingToolCall:
@@ -236,6 +255,7 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
             "status_detail": "Ready to send to LLM",
             "pending_turn": (),
             "tool_call_request_id": None,
+            "blocked_since": None,
             "turn": run.status.turn + 1,
         }
     )
@@ -294,6 +314,44 @@ def _clock_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def refused(observed: Observed, refusal: WriteRefused) -> Settled:
+    """The API server refuses a tool call, or the run's status: tried again until the limit is over."""
+    run, text = observed.run, str(refusal)
+    reason = reasons.TOOL_CALL_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
+    block = observed.block
+    if block.is_over or isinstance(refusal.error, FINAL_REFUSALS):
+        return failed(run, Fail(reason, block.given_up(text) if block.is_over else text), observed.now)
+    status: dict[str, Any] = {
+        "ready": False,
+        "status": StatusType.ERROR,
+        "status_detail": block.told(text),
+        "blocked_since": block.since,
+    }
+    events = (warning(reason, text),) if run.status.blocked_since is None else ()
+    wait = soonest(block.retry_seconds, seconds_to_deadline(observed))
+    return Settled(_in_phase(run) | status, events, requeue_after_seconds=wait)
+
+
+def delayed(run: TaskRun, refusal: WriteRefused) -> Settled:
+    """The answer of the model is there, and the API server does not take it yet."""
+    del run
+    text = cut(f"The model has answered, and {refusal}; trying again", ERROR_MAX_CHARACTERS)
+    status = {"ready": False, "status": StatusType.ERROR, "status_detail": text}
+    return Settled(status, (warning(reasons.STATUS_REFUSED, text),))
+
+
+def tool_calls_created(run: TaskRun) -> Settled:
+    """The objects of the turn's tool calls exist, after some of them were refused."""
+    return Settled(
+        {
+            "ready": True,
+            "status": StatusType.READY,
+            "status_detail": _asked_text(len(run.status.pending_turn)),
+            "blocked_since": None,
+        }
+    )
+
+
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
     """The run is over without an answer; the conversation stays."""
     text = cut(step.message, ERROR_MAX_CHARACTERS)
@@ -305,6 +363,7 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
         "error": text,
         "llm": None,
         "next_attempt_at": None,
+        "blocked_since": None,
         "completion_time": now,
         "conditions": _ends(run, False, reason=step.reason, message=text, now=now),
     }
@@ -321,6 +380,7 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
         "status_detail": text,
         "llm": None,
         "next_attempt_at": None,
+        "blocked_since": None,
         "completion_time": now,
         "conditions": _ends(run, False, reason=reasons.CANCELLED, message=text, now=now),
     }

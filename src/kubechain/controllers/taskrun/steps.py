@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from kubechain.api.message import Message
 from kubechain.api.taskrun import PendingToolCall, Pinned, PlanStep
@@ -17,11 +18,13 @@ class Wait:
     Attributes:
         requeue_after_seconds: When to reconcile without one; None for never.
         is_broken: Whether waiting alone will not help: a person has to act.
+        blocked_since: Where the wait has a limit: since when.
     """
 
     detail: str
     requeue_after_seconds: float | None = None
     is_broken: bool = False
+    blocked_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from kubechain.controllers.tool.settle import settle
 from kubechain.controllers.validation import Step
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -45,6 +46,10 @@ class ToolReconciler:
     async def carry_out(self, observed: Observed, step: Step) -> Done:
         """Write what was decided."""
         return await self.writer.finish(observed.tool, settle(observed, step, self.clock.now()))
+
+    def refused(self, observed: Observed, refusal: WriteRefused) -> None:
+        """Nothing: only the status is written, and it cannot say that it is refused."""
+        del observed, refusal
 
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a Tool."""

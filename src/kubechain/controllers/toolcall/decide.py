@@ -42,9 +42,9 @@ def decide(observed: Observed) -> Step | Done:
 def _advance(observed: Observed, phase: ToolCallPhase | None) -> Step | Done:
     match phase:
         case None | ToolCallPhase.PENDING:
-            return _start(observed)
+            return _within_limit(observed, _start(observed))
         case ToolCallPhase.RUNNING:
-            return _take_over(observed)
+            return _within_limit(observed, _take_over(observed))
         case ToolCallPhase.AWAITING_SUB_AGENT:
             return _follow_child(observed)
         case (
@@ -90,6 +90,15 @@ def _start(observed: Observed) -> Step | Done:
         case Offer() as offer:
             execution = observed.call.status.execution
             return _begin(observed, offer, attempt=execution.attempt + 1 if execution else 0)
+
+
+def _within_limit(observed: Observed, step: Step | Done) -> Step | Done:
+    """End the wait for what does not come: the run waits for the call."""
+    block, execution = observed.block, observed.call.status.execution
+    if not isinstance(step, Wait) or not block.is_over:
+        return step
+    text = block.given_up(step.detail)
+    return Fail(text) if execution is None else ReportUnknown(f"the call was tried before; {text}")
 
 
 def _unknown_tool(observed: Observed) -> str:

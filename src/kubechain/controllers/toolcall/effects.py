@@ -12,7 +12,8 @@ from kubechain.api.taskrun import TaskRun, TaskRunSpec, ToolCallType
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.inflight import InFlight
-from kubechain.controllers.outcomewriter import REFUSALS, ClaimedWrite, OutcomeWriter
+from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
+from kubechain.controllers.refusals import creating
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.toolcall import settle
@@ -101,6 +102,7 @@ class ToolCaller:
             holds=lambda call: holds(call, execution),
             settle=lambda call: settle.concluded(call, outcome, self.clock.now()),
             refused=refused,
+            delayed=settle.delayed,
         )
 
     def _invocation(self, observed: Observed, step: Execute) -> Invocation:
@@ -143,16 +145,18 @@ class Delegation:
 
         Returns:
             Why neither is possible; empty when the run exists and is owned by the call.
+
+        Raises:
+            WriteRefused: The server says no.
         """
         child = child_run(call, step)
         try:
-            await self.client.create(TASK_RUNS, child)
+            with creating(child):
+                await self.client.create(TASK_RUNS, child)
         except AlreadyExists:
             found = await self.client.get(TASK_RUNS, call.metadata.namespace, child.metadata.name)
             if not is_owned_by(found, call):
                 return f'TaskRun "{child.metadata.name}" exists already and does not belong to this call'
-        except REFUSALS as error:
-            return f"the API server refused the agent's run: {error}"
         return ""
 
     async def exists(self, call: TaskRunToolCall) -> bool:

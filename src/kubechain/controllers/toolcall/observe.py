@@ -9,8 +9,10 @@ from kubechain.api import names
 from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import PinnedTool, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
+from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.toolcall.watches import is_run_over
 from kubechain.controllers.toolkinds.model import Found, Offer, Planner
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -44,6 +46,12 @@ class Observed:
     child: TaskRun | None = None
     depth: int = 0
     holder_gone_in_seconds: float = 0.0
+
+    @property
+    def block(self) -> Block:
+        """What keeps the call from going on, if anything does."""
+        pinned = self.run.status.pinned if self.run is not None else None
+        return block_of(self.call.status.blocked_since, self.now, retry_for_seconds(pinned))
 
     @property
     def is_awaited(self) -> bool:

@@ -27,6 +27,7 @@ from kubechain.controllers.toolcall.steps import (
 )
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -65,7 +66,7 @@ class ToolCallReconciler:
         call, now = observed.call, self.clock.now()
         match step:
             case Wait(detail):
-                return await self.writer.finish(call, settle.waiting(call, detail, _retry_seconds(call)))
+                return await self.writer.finish(call, _waiting(observed, detail))
             case Execute():
                 return await self._execute(observed, step)
             case Delegate():
@@ -87,6 +88,12 @@ class ToolCallReconciler:
                 await self.writer.drop_finalizer(call, names.TOOL_CALL_FINALIZER)
                 return Done()
 
+    def refused(self, observed: Observed, refusal: WriteRefused) -> Settled | None:
+        """The other Agent's run, or the call's status, is refused; an ended call stays as it is."""
+        if observed.call.status.completion_time is not None:
+            return None
+        return settle.refused(observed, refusal)
+
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a call that is not being carried out."""
         del request
@@ -107,6 +114,8 @@ class ToolCallReconciler:
         return Again(await self.writer.write(call, settled))
 
 
-def _retry_seconds(call: TaskRunToolCall) -> float | None:
-    """A call that was tried before is tried again after this time; another one waits for its watch."""
-    return RETRY_SECONDS if call.status.execution is not None else None
+def _waiting(observed: Observed, detail: str) -> Settled:
+    """A call that was tried before is tried again soon; another one waits for its watch, or for the end of the wait."""
+    call, block = observed.call, observed.block
+    seconds = RETRY_SECONDS if call.status.execution is not None else block.left_seconds
+    return settle.waiting(call, detail, seconds, blocked_since=block.since)

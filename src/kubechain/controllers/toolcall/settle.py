@@ -11,8 +11,10 @@ from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPh
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.frame import Settled, normal, warning
 from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED
+from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, NotDone, Outcome, Unclear
 from kubechain.net.foreign import cut, cut_bytes
+from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
 RESULT_MAX_BYTES = 900_000
 """Limit of `result`: etcd refuses objects over 1.5 MiB, and the arguments are in the same object."""
@@ -23,16 +25,53 @@ SCARCE_RESULT_BYTES = 64 * 1024
 ERROR_MAX_CHARACTERS = 1_024
 
 
-def waiting(call: TaskRunToolCall, detail: str, requeue_after_seconds: float | None = None) -> Settled:
-    """The call waits; its status says for what."""
+def waiting(
+    call: TaskRunToolCall,
+    detail: str,
+    requeue_after_seconds: float | None = None,
+    *,
+    blocked_since: datetime | None = None,
+) -> Settled:
+    """The call waits; its status says for what.
+
+    Args:
+        blocked_since: Where the wait has a limit: since when.
+    """
     events = () if call.status.status_detail == detail else (normal(reasons.WAITING, detail),)
     status = {
         "phase": ToolCallPhase.PENDING,
         "ready": False,
         "status": ToolCallStatusType.PENDING,
         "status_detail": detail,
+        "blocked_since": blocked_since,
     }
     return Settled(status, events, requeue_after_seconds)
+
+
+def refused(observed: Observed, refusal: WriteRefused) -> Settled:
+    """The API server refuses the other Agent's run, or the call's status: tried again, with a limit before it began."""
+    call, block, text = observed.call, observed.block, str(refusal)
+    reason = reasons.SUB_AGENT_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
+    is_unbegun = call.status.phase in (None, ToolCallPhase.PENDING)
+    if is_unbegun and (block.is_over or isinstance(refusal.error, FINAL_REFUSALS)):
+        return failed(call, block.given_up(text) if block.is_over else text, observed.now)
+    status = {
+        "ready": False,
+        "status": ToolCallStatusType.ERROR,
+        "status_detail": block.told(text),
+        "blocked_since": block.since,
+    }
+    events = (warning(reason, _cut(text)),) if call.status.blocked_since is None else ()
+    phase = {"phase": ToolCallPhase.PENDING} if is_unbegun else {}
+    return Settled(phase | status, events, requeue_after_seconds=block.retry_seconds)
+
+
+def delayed(call: TaskRunToolCall, refusal: WriteRefused) -> Settled:
+    """The call is over, and the API server does not take its result yet."""
+    del call
+    text = _cut(f"The call is over, and {refusal}; trying again")
+    status = {"ready": False, "status": ToolCallStatusType.ERROR, "status_detail": text}
+    return Settled(status, (warning(reasons.STATUS_REFUSED, text),))
 
 
 def claimed(call: TaskRunToolCall, run: TaskRun | None, execution: Execution) -> Settled:
@@ -44,6 +83,7 @@ def claimed(call: TaskRunToolCall, run: TaskRun | None, execution: Execution) ->
             "status": ToolCallStatusType.READY,
             "status_detail": "Carrying the call out",
             "execution": execution,
+            "blocked_since": None,
             "start_time": call.status.start_time or execution.started_at,
             "span_context": _span(call, run),
         },
@@ -69,6 +109,7 @@ def delegated(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Sett
             "status": ToolCallStatusType.READY,
             "status_detail": text,
             "external_call_id": child,
+            "blocked_since": None,
             "start_time": call.status.start_time or now,
             "span_context": _span(call, run),
         },
@@ -153,6 +194,7 @@ def _over(phase: ToolCallPhase, status: ToolCallStatusType, detail: str, now: da
         "status": status,
         "status_detail": detail,
         "completion_time": now,
+        "blocked_since": None,
     }
 
 
