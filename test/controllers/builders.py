@@ -13,6 +13,8 @@ from kubechain.api.meta import ObjectMeta, StatusType, owner_reference
 from kubechain.api.references import LocalObjectReference, SecretKeyRef, SecretKeySource
 from kubechain.api.task import Task, TaskSpec
 from kubechain.api.taskrun import LLMClaim, Pinned, TaskRun, TaskRunPhase, TaskRunSpec, Usage
+from kubechain.controllers.spending import SpendingReader
+from kubechain.controllers.taskrun.budgets import Budget
 from kubechain.controllers.taskrun.claims import claim_for
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.llm.client import Completion
@@ -23,6 +25,16 @@ TASK_UID = "11111111-1111-1111-1111-111111111111"
 RUN_UID = "22222222-2222-2222-2222-222222222222"
 ME = "pod-a_me"
 QUESTION = "What is the capital of the moon?"
+
+
+class Shelf:
+    """A lister over a few objects."""
+
+    def __init__(self, *objects: Any) -> None:
+        self._by_name = {obj.metadata.name: obj for obj in objects}
+
+    def get(self, namespace: str, name: str) -> Any:
+        return self._by_name.get(name)
 
 
 def later(seconds: float) -> datetime:
@@ -96,8 +108,11 @@ def a_claim(*, attempt: int = 0, turn: int = 0, holder: str = ME, run: TaskRun |
 
 def observed(run: TaskRun, **changes: Any) -> Observed:
     """A run in a world where everything is ready."""
-    values: dict[str, Any] = {"task": a_task(), "agent": an_agent(), "llm": an_llm(), "now": NOW}
-    return Observed(run=run, **(values | changes))
+    values: dict[str, Any] = {"task": a_task(), "agent": an_agent(), "llm": an_llm(), "now": NOW} | changes
+    limits = values["agent"].spec.limits if values["agent"] else None
+    own = Budget("", limits, SpendingReader(Shelf(), Shelf()).of_tree(run))
+    values.setdefault("budgets", (own,))
+    return Observed(run=run, **values)
 
 
 def a_call(name: str, arguments: str = "{}", *, call_id: str = "call_1") -> ToolCall:

@@ -13,12 +13,29 @@ from kubechain.api.schema import Duration, Name, NonBlankText, PositiveInt, Sche
 _References = Annotated[tuple[LocalObjectReference, ...], Schema(max_items=256)]
 
 
-class AgentLimits(KubeModel):
-    """Limits of one run of the agent; a run that reaches one fails and names it."""
+DEFAULT_MAX_TURNS = 100
+"""More than honest work takes, and few enough that a loop without end is soon over."""
 
-    max_turns: PositiveInt | None = Field(default=None, description="Most model calls in one run.")
-    max_tokens: PositiveInt | None = Field(default=None, description="Most tokens, in and out, in one run.")
-    max_tool_calls: PositiveInt | None = Field(default=None, description="Most tool calls in one run.")
+DEFAULT_MAX_TOOL_CALLS = 1_000
+
+
+class AgentLimits(KubeModel):
+    """Limits of one run of the agent and of all runs below it; a run that reaches one fails and names it."""
+
+    max_turns: PositiveInt | None = Field(
+        default=None,
+        description=f"Most turns of one run and of the runs of its sub-agents together. Default: {DEFAULT_MAX_TURNS}.",
+    )
+    max_tokens: PositiveInt | None = Field(
+        default=None,
+        description="Most tokens, in and out, of one run and of the runs of its sub-agents together. "
+        "Default: no limit but that of turns.",
+    )
+    max_tool_calls: PositiveInt | None = Field(
+        default=None,
+        description="Most tool calls of one run and of the runs of its sub-agents together. "
+        f"Default: {DEFAULT_MAX_TOOL_CALLS}.",
+    )
     retry_for: Duration | None = Field(
         default=None,
         description="How long a run goes on trying what fails and may pass, such as a model call that its server "
@@ -41,7 +58,9 @@ class AgentSpec(KubeModel):
     description: ShortText | None = Field(
         default=None, description="What the agent can do; models of agents that may delegate to it read this."
     )
-    limits: AgentLimits | None = Field(default=None, description="Limits of one run of the agent.")
+    limits: AgentLimits | None = Field(
+        default=None, description="Limits of one run of the agent, and of the runs below it."
+    )
     planning: bool | None = Field(
         default=None, description="Whether the agent keeps a plan of its work in its run's status."
     )

@@ -22,6 +22,9 @@ RUN_CREATED = "RunCreated"
 EDITED = "EditedSinceRun"
 """Condition of a Task that was edited after its newest run began; the edit has no effect on that run."""
 
+LIMIT_NEAR = "LimitNear"
+"""Condition of a run that has used most of a limit of its Agent, or of an Agent that delegated to it."""
+
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 

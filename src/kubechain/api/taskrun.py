@@ -165,6 +165,13 @@ class Usage(KubeModel):
     )
 
 
+class Spending(Usage):
+    """What runs have spent: tokens, model calls, turns and tool calls."""
+
+    turns: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Turns that were processed.")
+    tool_calls: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tool calls that were made.")
+
+
 class ToolCallType(StrEnum):
     """What executes a tool call."""
 
@@ -236,6 +243,7 @@ class TaskRunStatus(ReadinessStatus):
     condition_types: ClassVar[Mapping[str, str]] = {
         conditions.FINISHED: conditions.FINISHED_DOC,
         conditions.SUCCEEDED: conditions.SUCCEEDED_DOC,
+        conditions.LIMIT_NEAR: "True once 80 % of a limit (turns, tokens, tool calls) are used; the message says which",
     }
 
     phase: TaskRunPhase | None = Field(
@@ -257,6 +265,7 @@ class TaskRunStatus(ReadinessStatus):
         default=None, description="Groups the tool calls of the current turn; they carry it as a label."
     )
     turn: NonNegativeInt = Field(default=0, description="Model calls whose answer was processed.")
+    tool_call_count: NonNegativeInt = Field(default=0, description="Tool calls of the run that were answered.")
     messages_read: NonNegativeInt = Field(
         default=0, description="How many of spec.messages have entered the conversation."
     )
@@ -265,6 +274,11 @@ class TaskRunStatus(ReadinessStatus):
         default=(), description="Tool calls of the current turn that have no result yet."
     )
     usage: Usage | None = Field(default=None, description="Tokens and model calls of the run so far.")
+    sub_agent_usage: Spending | None = Field(
+        default=None,
+        description="What the runs below this one have spent, as far as their tool calls are answered; it counts "
+        "against the limits of this run.",
+    )
     pinned: Pinned | None = Field(default=None, description="Agent, LLM and tools of the run, fixed when it began.")
     plan: Annotated[tuple[PlanStep, ...], Schema(max_items=128)] = Field(
         default=(), description="The plan that the agent keeps, where its planning is on."

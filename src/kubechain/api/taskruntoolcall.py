@@ -11,7 +11,7 @@ from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema, final_phase_rule
-from kubechain.api.taskrun import SpanContext, ToolCallType
+from kubechain.api.taskrun import SpanContext, Spending, ToolCallType
 from kubechain.api.tool import ToolSemantics
 
 
@@ -136,6 +136,9 @@ class TaskRunToolCallStatus(StatusBase):
     span_context: SpanContext | None = Field(default=None, description="Trace that the call is recorded under.")
     execution: Execution | None = Field(default=None, description="What executes the call.")
     approval: Approval | None = Field(default=None, description="The question to a person, and the answer.")
+    spent: Spending | None = Field(
+        default=None, description="What the run of another agent spent for the call, with all runs below it."
+    )
 
 
 class TaskRunToolCall(StatusObject[TaskRunToolCallSpec, TaskRunToolCallStatus]):

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.agent.observe import Readers
-from test.controllers.builders import an_agent, an_llm
+from test.controllers.builders import Shelf, an_agent, an_llm
 from test.controllers.toolkinds.builders import all_tool_kinds
-
-
-class Shelf:
-    """A lister over a few objects."""
-
-    def __init__(self, *objects: Any) -> None:
-        self._by_name = {obj.metadata.name: obj for obj in objects}
-
-    def get(self, namespace: str, name: str) -> Any:
-        return self._by_name.get(name)
 
 
 def readers(**shelves: Shelf) -> Readers:

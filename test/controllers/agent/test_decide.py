@@ -9,8 +9,8 @@ from kubechain.api.meta import StatusType
 from kubechain.controllers.agent.decide import decide
 from kubechain.controllers.agent.observe import Readers, observe
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
-from test.controllers.agent.builders import DELEGATING, NEW, Shelf, readers
-from test.controllers.builders import an_llm
+from test.controllers.agent.builders import DELEGATING, NEW, readers
+from test.controllers.builders import Shelf, an_llm
 
 
 @pytest.mark.parametrize(

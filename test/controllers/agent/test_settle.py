@@ -8,8 +8,8 @@ from kubechain.controllers.agent.observe import observe
 from kubechain.controllers.agent.settle import settle
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.validation import Accept
-from test.controllers.agent.builders import DELEGATING, NEW, Shelf, readers
-from test.controllers.builders import NOW, an_agent, an_llm
+from test.controllers.agent.builders import DELEGATING, NEW, readers
+from test.controllers.builders import NOW, Shelf, an_agent, an_llm
 
 
 def test_the_first_verdict_comes_with_the_events_of_the_contract() -> None:

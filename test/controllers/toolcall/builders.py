@@ -14,8 +14,7 @@ from kubechain.api.tool import BuiltinTool, ContainerTool, ExternalAPI, Tool, To
 from kubechain.controllers.toolcall.claims import execution_for
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolkinds.model import Offer
-from test.controllers.agent.builders import Shelf
-from test.controllers.builders import ME, NOW, a_run, an_agent, meta
+from test.controllers.builders import ME, NOW, Shelf, a_run, an_agent, meta
 from test.controllers.toolkinds.builders import all_tool_kinds
 
 CALL_NAME = "hello-1-t0-c0"

@@ -38,8 +38,7 @@ from kubechain.controllers.toolkinds.model import (
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.tools.model import InvalidTool
-from test.controllers.agent.builders import Shelf
-from test.controllers.builders import a_call, an_agent
+from test.controllers.builders import Shelf, a_call, an_agent
 from test.controllers.test_durability import is_over
 from test.controllers.toolcall.builders import ADD, KINDS, OFFERS, a_tool
 from test.controllers.world import NAMESPACE, Point, World, a_world

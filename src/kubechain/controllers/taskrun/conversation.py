@@ -77,11 +77,6 @@ class Transcript:
         questions = [message.content for message in self.messages if message.role == "user"]
         return names.message_preview(" ".join(questions[-1].split())) if questions else ""
 
-    @property
-    def tool_result_count(self) -> int:
-        """How many tool calls were answered."""
-        return sum(message.role == "tool" for message in self.messages)
-
     def status(self) -> dict[str, Any]:
         """The status fields that hold the conversation."""
         return {"context_window": self.messages, "message_count": len(self.messages)}

@@ -14,9 +14,9 @@ from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, PlanStep, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
-from kubechain.controllers import plan
+from kubechain.controllers import plan, spending
 from kubechain.controllers.frame import Done
-from kubechain.controllers.taskrun import conversation, retries
+from kubechain.controllers.taskrun import budgets, conversation, retries
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.observe import Observed
@@ -34,11 +34,6 @@ from kubechain.controllers.taskrun.steps import (
 from kubechain.controllers.toolkinds.model import Missing, Offer, ToolOrigin
 from kubechain.net.backoff import Backoff
 from kubechain.tools import arguments as tool_arguments
-
-DEFAULT_MAX_TURNS = 1_000
-"""Where the Agent sets no limit: so high that only a loop without end reaches it."""
-
-DEFAULT_MAX_TOOL_CALLS = 10_000
 
 TAKE_OVER_PAUSE = Backoff(initial_seconds=1.0, max_seconds=60.0)
 
@@ -183,7 +178,8 @@ def _send(observed: Observed, *, attempt: int) -> Step:
     if trouble is not None:
         return _within_limit(observed, trouble)
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
-    return _over_limits(observed) or SendToLLM(turn=observed.run.status.turn, attempt=attempt, offers=offers)
+    near = budgets.nearly_reached(observed.budgets)
+    return _over_limits(observed) or SendToLLM(observed.run.status.turn, attempt, offers, near)
 
 
 def _within_limit(observed: Observed, wait: Wait) -> Wait | Fail:
@@ -200,15 +196,8 @@ def _tool_trouble(observed: Observed) -> Wait | None:
 
 
 def _over_limits(observed: Observed) -> Fail | None:
-    limits = observed.agent.spec.limits if observed.agent else None
-    max_turns = (limits.max_turns if limits else None) or DEFAULT_MAX_TURNS
-    if observed.run.status.turn >= max_turns:
-        return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {max_turns} turns")
-    max_tokens = limits.max_tokens if limits else None
-    usage = observed.run.status.usage
-    if max_tokens is not None and usage is not None and usage.total_tokens >= max_tokens:
-        return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {max_tokens} tokens")
-    return too_large(Transcript.of(observed.run).appended(*conversation.unread(observed.run)))
+    transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
+    return budgets.before_turn(observed.budgets) or too_large(transcript)
 
 
 def _take_over(observed: Observed) -> Step | Done:
@@ -255,9 +244,8 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
     """W4 until every call has its object, W5 when all are over; in between, watch events requeue the run."""
     run = observed.run
     pending = run.status.pending_turn
-    limit = _max_tool_calls(observed)
-    if Transcript.of(run).tool_result_count + len(pending) > limit:
-        return Fail(reasons.LIMIT_EXCEEDED, f"the run reached its limit of {limit} tool calls")
+    if over := budgets.before_calls(observed.budgets):
+        return over
     named = [(call, names.tool_call_name(run.metadata.name, turn=run.status.turn, index=call.idx)) for call in pending]
     missing = tuple(call for call, name in named if name not in observed.calls)
     if missing:
@@ -273,17 +261,13 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
     return AnswerToolCalls(
         tuple(conversation.tool_message(call, wanted.name) for wanted, call in zip(pending, calls, strict=True)),
         plan=_newest_plan(run, calls),
+        spent=spending.total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
     )
 
 
 def taken(name: str) -> str:
     """The error of a run whose tool call cannot be created under its name."""
     return f'TaskRunToolCall "{name}" exists already and does not belong to this run'
-
-
-def _max_tool_calls(observed: Observed) -> int:
-    limits = observed.agent.spec.limits if observed.agent else None
-    return (limits.max_tool_calls if limits else None) or DEFAULT_MAX_TOOL_CALLS
 
 
 def _newest_plan(run: TaskRun, calls: Sequence[TaskRunToolCall]) -> tuple[PlanStep, ...] | None:

@@ -111,7 +111,7 @@ class Turn:
         """
         left_seconds = seconds_to_deadline(observed)
         claim = self._claim(observed, llm, step, left_seconds)
-        claimed = await self.writer.write(observed.run, settle.claimed(observed.run, claim))
+        claimed = await self.writer.write(observed.run, settle.claimed(observed.run, claim, step.near))
         if claimed is None:
             return None
         effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)

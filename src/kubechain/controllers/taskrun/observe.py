@@ -16,7 +16,12 @@ from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
+<<<<<<< HEAD
 from kubechain.controllers.retrylimit import retry_for_seconds
+=======
+from kubechain.controllers.spending import SpendingReader
+from kubechain.controllers.taskrun.budgets import Budget
+>>>>>>> 3aac535 (Limits bind a run and all runs below it, have defaults that are documented, and are warned of at 80 %)
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.clock import Clock
@@ -33,6 +38,7 @@ class Observed:
         llm: The pinned one once the run has begun, else the Agent's.
         tools: What the model may call: the Agent's offers; once the run has begun, what the pinned names stand for now.
         calls: The objects of the run's tool calls, by name.
+        budgets: The limits of the run, then those of the runs above it, each with what its tree has spent.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
     """
@@ -44,6 +50,7 @@ class Observed:
     now: datetime
     tools: tuple[Found, ...] = ()
     calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
+    budgets: tuple[Budget, ...] = ()
     holder_gone_in_seconds: float = 0.0
 
     @property
@@ -109,6 +116,7 @@ class Observer:
             now=self.clock.now(),
             tools=self._tools(run, agent),
             calls=self._calls(run),
+            budgets=self._budgets(run, agent),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
         )
 
@@ -128,6 +136,19 @@ class Observer:
         wanted = (names.tool_call_name(name, turn=turn, index=call.idx) for call in run.status.pending_turn)
         found = (self.tool_calls.get(namespace, one) for one in wanted)
         return {call.metadata.name: call for call in found if call is not None}
+
+    def _budgets(self, run: TaskRun, agent: Agent | None) -> tuple[Budget, ...]:
+        if run.status.pinned is None or run.status.completion_time is not None:
+            return ()
+        reader = SpendingReader(self.runs, self.tool_calls, newest=run)
+        spent = reader.of_tree(run)
+        budgets = [Budget("", agent.spec.limits if agent else None, spent, spent.turns > run.status.turn)]
+        for above in reader.above(run):
+            name = above.status.pinned.agent_name if above.status.pinned else ""
+            other = self.agents.get(run.metadata.namespace, name)
+            limits = other.spec.limits if other else None
+            budgets.append(Budget(above.metadata.name, limits, reader.of_tree(above), has_below=True))
+        return tuple(budgets)
 
     def _tools(self, run: TaskRun, agent: Agent | None) -> tuple[Found, ...]:
         if run.status.pinned is not None:

@@ -13,6 +13,7 @@ from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.spending import total
 from kubechain.controllers.taskrun import conversation, retries
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import Transcript
@@ -81,8 +82,12 @@ def _trace(run: TaskRun) -> SpanContext:
     return SpanContext(trace_id=root.hex, span_id=root.hex[:16])
 
 
-def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
-    """W2: the claim, together with the unread messages of the spec, so that each of them is read once."""
+def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = ()) -> Settled:
+    """W2: the claim, together with the unread messages of the spec, so that each of them is read once.
+
+    Args:
+        near: Which limits are nearly reached.
+    """
     transcript = Transcript.of(run).appended(*conversation.unread(run))
     return Settled(
         transcript.status()
@@ -96,6 +101,34 @@ def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
             "next_attempt_at": None,
             "blocked_since": None,
         }
+        | _near_limits(run, near, claim.started_at),
+        tuple(warning(reasons.LIMIT_NEAR, text) for text in near if text not in _warned_of(run)),
+    )
+
+
+def _near_limits(run: TaskRun, near: Sequence[str], now: datetime) -> dict[str, Any]:
+    if not near:
+        return {}
+    told = _with(run, conditions.LIMIT_NEAR, True, reason=reasons.LIMIT_NEAR, message="; ".join(near), now=now)
+    return {"conditions": told}
+
+
+def _warned_of(run: TaskRun) -> str:
+    found = conditions.find_condition(run.status.conditions, conditions.LIMIT_NEAR)
+    return found.message if found is not None else ""
+
+
+def _with(
+    run: TaskRun, type_: str, status: bool | None, *, reason: str, message: str, now: datetime
+) -> tuple[Condition, ...]:
+    return conditions.with_condition(
+        run.status.conditions,
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        now=now,
+        observed_generation=run.metadata.generation,
     )
 
 
@@ -244,10 +277,12 @@ def add_usage(before: Usage | None, more: Usage) -> Usage:
 
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     """W5: the results of all tool calls are appended at once, and the next turn begins."""
-    plan = {} if step.plan is None else {"plan": step.plan}
+    news: dict[str, Any] = {} if step.plan is None else {"plan": step.plan}
+    if step.spent is not None:
+        news["sub_agent_usage"] = total([part for part in (run.status.sub_agent_usage, step.spent) if part])
     return Settled(
         Transcript.of(run).appended(*step.messages).status()
-        | plan
+        | news
         | {
             "phase": TaskRunPhase.READY_FOR_LLM,
             "ready": True,
@@ -255,7 +290,11 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
             "status_detail": "Ready to send to LLM",
             "pending_turn": (),
             "tool_call_request_id": None,
+<<<<<<< HEAD
             "blocked_since": None,
+=======
+            "tool_call_count": run.status.tool_call_count + len(step.messages),
+>>>>>>> 3aac535 (Limits bind a run and all runs below it, have defaults that are documented, and are warned of at 80 %)
             "turn": run.status.turn + 1,
         }
     )

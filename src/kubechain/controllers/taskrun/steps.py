@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from kubechain.api.message import Message
-from kubechain.api.taskrun import PendingToolCall, Pinned, PlanStep
+from kubechain.api.taskrun import PendingToolCall, Pinned, PlanStep, Spending
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.toolkinds.model import Offer
 
@@ -42,11 +43,13 @@ class SendToLLM:
     Attributes:
         attempt: How many times the turn's call was started before.
         offers: What the model may call.
+        near: Which limits are nearly reached.
     """
 
     turn: int
     attempt: int
     offers: tuple[Offer, ...] = ()
+    near: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,12 @@ class AnswerToolCalls:
 
     Attributes:
         plan: The Agent's newest plan; None when this turn did not change it.
+        spent: By the runs of other Agents that answered calls; None when there were none.
     """
 
     messages: tuple[Message, ...]
     plan: tuple[PlanStep, ...] | None = None
+    spent: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True)

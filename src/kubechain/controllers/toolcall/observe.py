@@ -7,12 +7,16 @@ from datetime import datetime
 
 from kubechain.api import names
 from kubechain.api.meta import is_owned_by
-from kubechain.api.taskrun import PinnedTool, TaskRun
+from kubechain.api.taskrun import PinnedTool, Spending, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
+<<<<<<< HEAD
 from kubechain.controllers.retrylimit import retry_for_seconds
+=======
+from kubechain.controllers.spending import SpendingReader
+>>>>>>> 3aac535 (Limits bind a run and all runs below it, have defaults that are documented, and are warned of at 80 %)
 from kubechain.controllers.toolcall.watches import is_run_over
 from kubechain.controllers.toolkinds.model import Found, Offer, Planner
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -32,6 +36,7 @@ class Observed:
         planner: Of an offer that was found; None where there is none.
         obstacle: What this process still lacks for a call of the offer; empty for nothing.
         child: The run that another Agent does for this call, once it exists.
+        spent: By that run and all runs below it.
         depth: How many runs delegated down to the call's own run; 0 for a run that a person or a Task started.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
@@ -44,6 +49,7 @@ class Observed:
     planner: Planner | None = None
     obstacle: str = ""
     child: TaskRun | None = None
+    spent: Spending | None = None
     depth: int = 0
     holder_gone_in_seconds: float = 0.0
 
@@ -85,6 +91,8 @@ class Observer:
         planner = self.kinds.planner(found) if isinstance(found, Offer) else None
         if not is_live and planner is not None and planner.acts_outside and _may_start(call):
             run = await self._live_run_of(call)
+        spending = SpendingReader(self.runs, self.calls)
+        child = spending.child(call)
         return Observed(
             call=call,
             run=run,
@@ -93,6 +101,7 @@ class Observer:
             planner=planner,
             obstacle=planner.obstacle(found) if planner and isinstance(found, Offer) else "",
             child=self.runs.get(namespace, names.sub_agent_run_name(call.metadata.name)),
+            spent=spending.of_tree(child) if child is not None else None,
             depth=self._depth(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(call),
         )

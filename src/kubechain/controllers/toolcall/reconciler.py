@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kubechain.api import names
+from kubechain.api.taskrun import Spending
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, cache_is_behind
@@ -76,14 +77,14 @@ class ToolCallReconciler:
                     raise cache_is_behind(f"TaskRun {names.sub_agent_run_name(call.metadata.name)}")
                 return await self._end(call, settle.child_deleted(call, now))
             case TakeAnswer(output):
-                return await self._end(call, settle.succeeded(call, output, now))
+                return await self._end(call, settle.succeeded(call, output, now), observed.spent)
             case Fail(message):
-                return await self._end(call, settle.failed(call, message, now))
+                return await self._end(call, settle.failed(call, message, now), observed.spent)
             case ReportUnknown(message):
                 return await self._end(call, settle.unknown(call, message, now))
             case Cancel(message):
                 await self.delegation.cancel(call)
-                return await self._end(call, settle.cancelled(call, message, now))
+                return await self._end(call, settle.cancelled(call, message, now), observed.spent)
             case Release():
                 await self.writer.drop_finalizer(call, names.TOOL_CALL_FINALIZER)
                 return Done()
@@ -110,7 +111,11 @@ class ToolCallReconciler:
             return await self._end(call, settle.failed(call, trouble, self.clock.now()))
         return await self._end(call, settle.delegated(call, observed.run, self.clock.now()))
 
-    async def _end(self, call: TaskRunToolCall, settled: Settled) -> Again[TaskRunToolCall]:
+    async def _end(
+        self, call: TaskRunToolCall, settled: Settled, spent: Spending | None = None
+    ) -> Again[TaskRunToolCall]:
+        if spent is not None:
+            settled = replace(settled, status=settled.status | {"spent": spent})
         return Again(await self.writer.write(call, settled))
 
 
