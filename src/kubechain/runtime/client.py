@@ -7,8 +7,8 @@ the caller must decide whether to read, to repeat the write or to do nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,6 +38,9 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 
 ATTEMPTS = 5
 """Attempts of one request; the fifth failure is raised, and the work queue retries later."""
+
+STREAM_IDLE_SECONDS = 75.0
+"""Time without data after which a stream counts as broken; a watch with bookmarks has data about once a minute."""
 
 RETRY_BASE_SECONDS = 0.2
 RETRY_MAX_SECONDS = 8.0
@@ -260,6 +263,24 @@ class Client:
                     raise
             await self._clock.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    @asynccontextmanager
+    async def stream(self, target: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Open a stream of lines, such as a watch that no informer needs, without retries.
+
+        Raises:
+            ApiError: the server answered with a failure.
+            TransportError: the connection failed, or nothing was received for too long; also while lines are read.
+        """
+        async with self._exchange.stream(
+            target,
+            headers=ACCEPT_JSON,
+            connect_timeout_seconds=REQUEST_TIMEOUT_SECONDS,
+            idle_timeout_seconds=STREAM_IDLE_SECONDS,
+        ) as reply:
+            if reply.status != 200:
+                raise error_from_status(reply.status, await reply.read())
+            yield reply.lines
 
     def _pause_seconds(self, method: str, error: ApiError | TransportError, attempt: int) -> float | None:
         """Return how long to wait before the next attempt, or None when the request must not be repeated."""

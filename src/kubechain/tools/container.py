@@ -1,8 +1,9 @@
-"""Builds the Job that runs the container of a call in a cluster, and reads its outcome. Pure.
+"""Builds the Job that runs the container of a call in a cluster. Pure.
 
-The caller creates, watches and deletes the Job; `engine` runs the same container without a cluster. The Job is named
-after the call and owned by it: after a crash, a manager finds the Job by its name, and Kubernetes deletes the Job
-together with the call. A container starts at most once, without retries or restarts.
+The caller creates, watches and deletes the Job, and `podstate` reads what became of it; `engine` runs the same
+container without a cluster. The Job is named after the call and owned by it: after a crash, a manager finds the Job by
+its name, and Kubernetes deletes the Job together with the call. A container starts at most once, without retries or
+restarts.
 
 The command, the args and the variables of a Tool may contain `$(name)`, a reference to an argument. This module
 replaces it; no shell is involved. Kubernetes expands `$(NAME)` from the environment, which holds the secrets of the
@@ -18,18 +19,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from kubechain.api.names import label_value, shortened
 from kubechain.api.references import NamedValue
 from kubechain.api.tool import ContainerTool
 from kubechain.tools.arguments import to_json
-from kubechain.tools.model import InvalidArguments, InvalidTool, NotExecuted, Output, Uncertain
+from kubechain.tools.model import InvalidArguments, InvalidTool
 
 CONTAINER_NAME = "tool"
 
 DEFAULT_TIMEOUT_SECONDS = 300
 """Timeout when the Tool sets none: enough for most commands, and an acceptable wait for a run."""
+
+DEADLINE_SLACK_SECONDS = 120
+"""The manager keeps the timeout, because the Job controller deletes the Pod together with its log. This is how much
+later the Job controller acts, where no manager runs."""
 
 TTL_SECONDS_AFTER_FINISHED = 3600
 """How long a finished Job is kept for debugging; the result is recorded in the call much earlier."""
@@ -53,7 +58,6 @@ _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/@-]*")
 _RESERVED = "KUBECHAIN_ARG"
-_NEVER_STARTS = frozenset({"InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff", "CreateContainerConfigError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def job(
             "completions": 1,
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
-            "activeDeadlineSeconds": max(1, round(deadline)),
+            "activeDeadlineSeconds": max(1, round(deadline)) + DEADLINE_SLACK_SECONDS,
             "ttlSecondsAfterFinished": TTL_SECONDS_AFTER_FINISHED,
             "template": {
                 "metadata": {"labels": labels},
@@ -158,40 +162,10 @@ def job(
     }
 
 
-def outcome(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], log: str) -> Output | None:
-    """Read the outcome of the Job of a call.
-
-    Args:
-        job: The Job, as read from the API server.
-        pods: Pods of the Job.
-        log: Log of the container; used only after the Job has finished.
-
-    Returns:
-        The output of the container; None while the Job has not finished.
-
-    Raises:
-        NotExecuted: The container has not started. Delete the Job before recording this, so that it cannot start later.
-        Uncertain: The container started or may have started, and was stopped, or its outcome is unknown.
-    """
-    conditions = {c.get("type"): c for c in _dicts(job, "status", "conditions") if c.get("status") == "True"}
-    statuses = [status for pod in pods for status in _dicts(pod, "status", "containerStatuses")]
-    if "Complete" in conditions:
-        return Output(log or "[no output]")
-    if "Failed" in conditions:
-        return _failed(conditions["Failed"], statuses, log)
-    for status in statuses:
-        reason = str(_at(status, "state", "waiting", "reason") or "")
-        if reason in _NEVER_STARTS and not _has_started(status):
-            raise NotExecuted(f"container: cannot start: {reason}")
-    return None
-
-
-def exited(code: int, log: str, *, reason: str = "") -> Output:
-    """Return the output of a finished container: its log, after the exit code if that is not 0."""
-    if code == 0:
-        return Output(log or "[no output]")
-    why = f" ({reason})" if reason and reason != "Error" else ""
-    return Output(f"exit code {code}{why}\n{log}".rstrip(), is_error=True)
+def variables_of(job: Mapping[str, Any]) -> list[NamedValue]:
+    """Return the variables that the container of a Job was given."""
+    (given,) = [one for one in job["spec"]["template"]["spec"]["containers"] if one["name"] == CONTAINER_NAME]
+    return [NamedValue.model_validate(variable) for variable in given.get("env", [])]
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
@@ -300,34 +274,3 @@ def _check_values(given: Invocation) -> None:
 
 def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else to_json(value)
-
-
-def _failed(condition: Mapping[str, Any], statuses: Sequence[Mapping[str, Any]], log: str) -> Output:
-    if condition.get("reason") == "DeadlineExceeded":
-        if statuses and not any(_has_started(status) for status in statuses):
-            raise NotExecuted("container: did not start in time")
-        raise Uncertain("timed out: the container was stopped")
-    for status in statuses:
-        terminated = _at(status, "state", "terminated")
-        if isinstance(terminated, dict):
-            ended = cast(dict[str, Any], terminated)
-            return exited(int(ended.get("exitCode", 1)), log, reason=str(ended.get("reason", "")))
-    raise Uncertain("container: it is gone, and how it ended is not known")
-
-
-def _has_started(status: Mapping[str, Any]) -> bool:
-    state = _at(status, "state")
-    return bool(status.get("started") or status.get("restartCount")) or (
-        isinstance(state, dict) and ("running" in state or "terminated" in state)
-    )
-
-
-def _at(value: Any, *path: str) -> Any:
-    for key in path:
-        value = cast(dict[str, Any], value).get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _dicts(value: Any, *path: str) -> list[dict[str, Any]]:
-    found = _at(value, *path)
-    return [item for item in cast(list[Any], found) if isinstance(item, dict)] if isinstance(found, list) else []

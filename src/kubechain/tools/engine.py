@@ -28,8 +28,9 @@ from kubechain.api.references import NamedValue
 from kubechain.api.tool import ContainerTool
 from kubechain.net import foreign
 from kubechain.net.redaction import redacted
-from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation, exited, expanded, invocation
+from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation, expanded, invocation
 from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
+from kubechain.tools.podstate import exited
 
 PROGRAMS = ("docker", "podman")
 """Command line programs, searched on the PATH in this order."""

@@ -2,6 +2,7 @@
 
     ToolFailure
       NotExecuted          the tool did not run
+        OutOfTime          the tool did not start in its time
         InvalidArguments   the arguments of the model are invalid; the message is a result for the model
         InvalidTool        the Tool cannot run until its spec or its environment changes
           InvalidSchema    the JSON schema of the Tool is invalid
@@ -37,6 +38,10 @@ class ToolFailure(Exception):
 
 class NotExecuted(ToolFailure):
     """The tool did not run."""
+
+
+class OutOfTime(NotExecuted):
+    """The tool did not start in the time that the call may take."""
 
 
 class InvalidArguments(NotExecuted):

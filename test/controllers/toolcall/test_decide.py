@@ -18,6 +18,7 @@ from kubechain.controllers.toolcall.steps import (
     Delegate,
     Execute,
     Fail,
+    Follow,
     LookForChild,
     Release,
     ReportUnknown,
@@ -348,6 +349,35 @@ def test_a_claim_that_was_found_is_taken_over_or_reported(observed: Observed, st
 def test_no_sort_of_tool_repeats_what_was_claimed_as_unsafe(offer: str, attempt: int) -> None:
     call = claimed(semantics=ONCE, attempt=attempt)
     assert decide(seen(call, offer)) == ReportUnknown("the call was interrupted")
+
+
+@pytest.mark.parametrize(
+    ("semantics", "attempt", "offer"),
+    [
+        pytest.param(ONCE, 0, "job", id="an unsafe one"),
+        pytest.param(ONCE, 7, "", id="an unsafe one that is not offered any more"),
+        pytest.param(REPEATABLE, 2, "job", id="a safe one without further attempts"),
+        pytest.param(REPEATABLE, 0, "", id="a safe one that is not offered any more"),
+    ],
+)
+def test_what_goes_on_by_itself_is_followed(semantics: ToolSemantics, attempt: int, offer: str) -> None:
+    call = claimed(semantics=semantics, attempt=attempt)
+    assert call.status.execution is not None
+    assert decide(seen(call, offer, goes_on=True)) == Follow(call.status.execution)
+
+
+def test_another_attempt_finds_what_goes_on_or_starts_it() -> None:
+    step = executes("job_safely", REPEATABLE, timeout_seconds=30.0, attempt=1)
+    assert decide(seen(claimed(), "job_safely", goes_on=True)) == step
+
+
+def test_what_goes_on_by_itself_is_left_to_its_holder_while_that_is_alive() -> None:
+    assert decide(seen(UNSAFE, "job", goes_on=True, holder_gone_in_seconds=3.0)) == Done(3.0)
+
+
+def test_what_goes_on_without_a_claim_is_reported() -> None:
+    observed = seen(a_tool_call(P.RUNNING), "job", goes_on=True)
+    assert decide(observed) == ReportUnknown("the call was interrupted")
 
 
 # --- a run of another Agent

@@ -1,97 +1,89 @@
-"""A call's Job: made once, found again, looked at through failures, and never taken for another call's."""
+"""A call's Job: made once, found again, followed through failures, stopped with its call, and never another call's."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from pydantic import SecretStr
 
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
 from kubechain.controllers.toolkinds.container import Containers
-from kubechain.controllers.toolkinds.model import Invocation, tool_offer
+from kubechain.controllers.toolkinds.model import Invocation, Started, tool_offer
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.errors import AlreadyExists, Forbidden, NotFound, ServiceUnavailable, TransportError
+from kubechain.runtime.errors import AlreadyExists, Forbidden, ServiceUnavailable, TransportError
+from kubechain.tools.container import LOG_LIMIT_BYTES
 from kubechain.tools.engine import ContainerEngine
-from kubechain.tools.model import NotExecuted, Output, Uncertain
+from kubechain.tools.model import NotExecuted, OutOfTime, Output, Uncertain
 from test.controllers.builders import meta
+from test.controllers.toolkinds.jobcluster import JOB, NAME, POST, SECRET, UID, JobCluster, Secrets, an_owned_job
 
-UID = "55555555-5555-5555-5555-555555555555"
-SECRET = "s3cr3t-canary"
-JOB = "/apis/batch/v1/namespaces/default/jobs/hello-1-t0-c0"
-POST = "POST /apis/batch/v1/namespaces/default/jobs"
-
-Answer = dict[str, Any] | bytes | Exception
+TOKEN = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+SPEC = ContainerTool.model_validate({"image": "busybox:1", "env": [TOKEN]})
+ENDED = {"exitCode": 0, "reason": "Completed"}
 
 
-def a_job(*conditions: str, uid: str = UID) -> dict[str, Any]:
-    metadata = {"name": "hello-1-t0-c0", "ownerReferences": [{"uid": uid}]}
-    return {"metadata": metadata, "status": {"conditions": [{"type": one, "status": "True"} for one in conditions]}}
+class Told:
+    """What the status of the call said, in order."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    async def __call__(self, detail: str) -> None:
+        self.words.append(detail)
 
 
-class Cluster:
-    """An API server that answers from a script: for each request a list of answers, the last of which repeats."""
-
-    def __init__(self, **answers: list[Answer]) -> None:
-        """Take what is told of the Job; the rest is as in any cluster."""
-        self._answers: dict[str, list[Answer]] = {
-            "GET /apis/batch/v1": [{}],
-            POST: answers.get("post", [{}]),
-            f"GET {JOB}": answers.get("get", [a_job("Complete")]),
-            f"DELETE {JOB}": [{}],
-            "GET /api/v1/namespaces/default/pods": [{"items": [{"metadata": {"name": "pod", "namespace": "default"}}]}],
-            "GET /api/v1/namespaces/default/pods/pod/log": [f"it said {SECRET}".encode()],
-        }
-        self.requests: list[str] = []
-        self.job_was_read = asyncio.Event()
-
-    async def request(self, method: str, target: str, **_: Any) -> bytes:
-        asked = f"{method} {target.partition('?')[0]}"
-        self.requests.append(asked)
-        if asked == f"GET {JOB}":
-            self.job_was_read.set()
-        left = self._answers[asked]
-        answer = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-
-
-class Secrets:
-    """One value for every variable."""
-
-    async def named_values(self, namespace: str, given: list[Any]) -> dict[str, SecretStr]:
-        return {"TOKEN": SecretStr(SECRET)}
-
-
-SPEC = ContainerTool(image="busybox")
-
-
-def a_call() -> Invocation:
+def a_call(*, timeout_seconds: float = 60, tell: Any = None) -> Invocation:
     tool = Tool(metadata=meta("look"), spec=ToolSpec(execute=ToolExecute(container=SPEC)))
     return Invocation(
         namespace="default",
-        name="hello-1-t0-c0",
+        name=NAME,
         uid=UID,
         offer=tool_offer(tool, "look", ToolCallType.CONTAINER),
         arguments={},
         key="key",
-        timeout_seconds=60,
+        timeout_seconds=timeout_seconds,
         results=dict,
+        tell=tell or Told(),
     )
 
 
-def containers(cluster: Cluster) -> Containers:
+def containers(cluster: JobCluster) -> Containers:
     engine = ContainerEngine(which=lambda program: None)
     return Containers(cast(Any, cluster), LoopClock(), engine, cast(Any, Secrets()))
 
 
+def a_running_cluster(**settings: Any) -> JobCluster:
+    """Its container runs at once, and ends after 10 seconds."""
+    cluster = JobCluster(**settings)
+
+    def run() -> None:
+        cluster.set_pod(running={})
+        cluster.later(10, lambda: cluster.set_pod(terminated=ENDED))
+
+    cluster.when_made = run
+    return cluster
+
+
 async def test_what_a_container_says_comes_back_without_the_secrets_it_was_given() -> None:
-    assert await containers(Cluster()).run(a_call(), SPEC) == Output("it said [redacted]")
+    assert await containers(a_running_cluster()).run(a_call(), SPEC) == Output("it said [redacted]")
+
+
+async def test_its_end_is_noticed_when_it_comes_and_nobody_waits_for_the_job_controller() -> None:
+    cluster, clock = a_running_cluster(), LoopClock()
+    await containers(cluster).run(a_call(), SPEC)
+    assert clock.monotonic() == pytest.approx(10, abs=0.1)
+    assert cluster.job is not None
+    assert cluster.job.get("status") is None
+
+
+async def test_without_the_right_to_watch_its_end_is_noticed_at_the_next_look() -> None:
+    cluster, clock = a_running_cluster(), LoopClock()
+    cluster.can_watch = False
+    assert (await containers(cluster).run(a_call(), SPEC)).content == "it said [redacted]"
+    assert clock.monotonic() < 16
 
 
 @pytest.mark.parametrize(
@@ -103,46 +95,214 @@ async def test_what_a_container_says_comes_back_without_the_secrets_it_was_given
     ],
 )
 async def test_a_job_that_is_there_is_waited_for(post: Exception) -> None:
-    cluster = Cluster(post=[post])
+    cluster = a_running_cluster(job=an_owned_job())
+    cluster.failures[POST] = [post]
+    cluster.when_made()
     assert (await containers(cluster).run(a_call(), SPEC)).content == "it said [redacted]"
     assert cluster.requests.count(POST) == 1
 
 
 async def test_a_job_that_was_not_made_is_no_job() -> None:
-    cluster = Cluster(post=[TransportError("reset")], get=[NotFound(404, "NotFound", "no")])
+    cluster = JobCluster()
+    cluster.failures[POST] = [TransportError("reset")]
     with pytest.raises(NotExecuted, match="could not be created"):
         await containers(cluster).run(a_call(), SPEC)
 
 
 async def test_the_job_of_an_earlier_call_of_the_same_name_is_neither_taken_nor_deleted() -> None:
-    cluster = Cluster(post=[AlreadyExists(409, "AlreadyExists", "taken")], get=[a_job("Complete", uid="another")])
+    cluster = JobCluster(job=an_owned_job(uid="another"))
     with pytest.raises(NotExecuted, match="does not belong to this call"):
         await containers(cluster).run(a_call(), SPEC)
     assert f"DELETE {JOB}" not in cluster.requests
 
 
 async def test_looks_that_fail_end_nothing() -> None:
-    hiccups: list[Answer] = [TransportError("reset"), ServiceUnavailable(503, "", "busy"), a_job(), a_job("Complete")]
-    assert (await containers(Cluster(get=hiccups)).run(a_call(), SPEC)).content == "it said [redacted]"
+    cluster = a_running_cluster()
+    cluster.failures[f"GET {JOB}"] = [TransportError("reset"), ServiceUnavailable(503, "", "busy")]
+    assert (await containers(cluster).run(a_call(), SPEC)).content == "it said [redacted]"
+
+
+def forbid(cluster: JobCluster) -> None:
+    cluster.failures[f"GET {JOB}"] = [Forbidden(403, "Forbidden", "no")]
+
+
+def delete(cluster: JobCluster) -> None:
+    cluster.collect()
 
 
 @pytest.mark.parametrize(
-    "gone",
+    "harm",
     [
-        pytest.param(lambda: NotFound(404, "NotFound", "no"), id="somebody deleted it"),
-        pytest.param(lambda: Forbidden(403, "Forbidden", "no"), id="it may not be read"),
+        pytest.param(delete, id="somebody deleted it before it had started"),
+        pytest.param(forbid, id="it may not be read"),
     ],
 )
-async def test_a_job_whose_end_cannot_be_seen_is_uncertain(gone: Callable[[], Exception]) -> None:
+async def test_a_job_whose_end_cannot_be_seen_is_uncertain(harm: Callable[[JobCluster], None]) -> None:
+    cluster = JobCluster()
+    cluster.when_made = lambda: cluster.later(5, harm, cluster)
     with pytest.raises(Uncertain):
-        await containers(Cluster(get=[a_job(), gone()])).run(a_call(), SPEC)
+        await containers(cluster).run(a_call(), SPEC)
 
 
-async def test_a_cancelled_call_takes_its_job_with_it() -> None:
-    cluster = Cluster(get=[a_job()])
+async def test_the_end_of_a_pod_that_is_gone_is_what_the_watch_last_said() -> None:
+    cluster = a_running_cluster()
+
+    def end_and_go() -> None:
+        cluster.set_pod(terminated={"exitCode": 3})
+        cluster.collect()
+
+    cluster.when_made = lambda: cluster.later(3, end_and_go)
+    output = await containers(cluster).run(a_call(), SPEC)
+    assert output.content.startswith("exit code 3\n[the log cannot be read")
+
+
+# --- waits, and containers that never start
+
+
+async def test_what_is_waited_for_is_told_soon_and_whenever_it_changes() -> None:
+    cluster, told = JobCluster(), Told()
+
+    def live() -> None:
+        cluster.say("FailedCreate", "exceeded quota: pods")
+        cluster.later(20, lambda: cluster.set_pod(waiting={"reason": "ContainerCreating"}))
+        cluster.later(20, lambda: cluster.say("Pulling", f"Pulling image {SECRET}", type="Normal"))
+        cluster.later(40, lambda: cluster.set_pod(running={}))
+        cluster.later(50, lambda: cluster.set_pod(terminated=ENDED))
+
+    cluster.when_made = live
+    await containers(cluster).run(a_call(tell=told), SPEC)
+    assert told.words == [
+        "Waiting for the container: FailedCreate: exceeded quota: pods",
+        "Waiting for the container: Pulling: Pulling image [redacted]",
+        "The container runs",
+    ]
+
+
+async def test_a_container_that_starts_at_once_costs_no_word() -> None:
+    told = Told()
+    await containers(a_running_cluster()).run(a_call(tell=told), SPEC)
+    assert told.words == []
+
+
+async def test_words_that_differ_in_numbers_only_are_told_twice_a_minute() -> None:
+    cluster, told = JobCluster(), Told()
+
+    def count(number: int) -> None:
+        cluster.say("FailedMount", f"try {number}")
+        cluster.later(3, count, number + 1)
+
+    cluster.when_made = lambda: count(1)
+    with pytest.raises(OutOfTime):
+        await containers(cluster).run(a_call(timeout_seconds=59, tell=told), SPEC)
+    assert len(told.words) == 2
+
+
+async def test_a_container_that_does_not_start_in_its_time_was_not_executed_and_says_why() -> None:
+    cluster = JobCluster()
+    message = "0/1 nodes are available: 1 Insufficient cpu."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    cluster.when_made = lambda: cluster.set_pod(node="", conditions=[condition])
+    with pytest.raises(OutOfTime, match=f"did not start within 60 s: Unschedulable: {message}"):
+        await containers(cluster).run(a_call(), SPEC)
+    assert cluster.job is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param({"waiting": {"reason": "ImagePullBackOff", "message": f"no {SECRET}"}}, id="no image"),
+        pytest.param(
+            {"terminated": {"reason": "StartError", "message": f"no {SECRET}", "exitCode": 128}}, id="no file"
+        ),
+    ],
+)
+async def test_a_container_that_cannot_start_is_told_in_kubelet_s_words_and_its_job_is_deleted(
+    state: dict[str, Any],
+) -> None:
+    cluster = JobCluster()
+    cluster.when_made = lambda: cluster.set_pod(**state)
+    with pytest.raises(NotExecuted, match=r"cannot start: \w+: no \[redacted\]"):
+        await containers(cluster).run(a_call(), SPEC)
+    assert cluster.job is None
+
+
+@pytest.mark.parametrize("watches", [pytest.param(True, id="watched"), pytest.param(False, id="listed")])
+async def test_a_container_that_starts_while_it_is_given_up_is_uncertain(watches: bool) -> None:
+    cluster = JobCluster()
+    cluster.can_watch, cluster.collects = watches, False
+    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+    cluster.later(0.5, lambda: cluster.set_pod(running={}))
+    with pytest.raises(Uncertain, match="started while it was given up"):
+        await containers(cluster).run(a_call(), SPEC)
+
+
+async def test_a_node_that_does_not_answer_may_have_started_the_container() -> None:
+    cluster = JobCluster()
+    cluster.collects = False
+
+    def create() -> None:
+        cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+        assert cluster.pod is not None
+        cluster.pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    cluster.when_made = create
+    with pytest.raises(Uncertain, match="its node does not answer"):
+        await containers(cluster).run(a_call(), SPEC)
+
+
+# --- the end of the call
+
+
+async def test_a_container_that_runs_out_of_time_is_stopped_and_what_it_wrote_is_the_answer() -> None:
+    cluster = JobCluster()
+    cluster.when_made = lambda: cluster.set_pod(running={})
+    output = await containers(cluster).run(a_call(timeout_seconds=8), SPEC)
+    assert output == Output("timed out: the container was stopped after 8 s\nit said [redacted]", is_error=True)
+    assert cluster.job is None
+
+
+async def test_a_long_log_keeps_its_beginning_and_its_end() -> None:
+    for lines in (30_000, 400_000):
+        cluster = a_running_cluster(log="START\n" + "y\n" * lines * 10 + "THE-END\n")
+        content = (await containers(cluster).run(a_call(), SPEC)).content
+        assert content.startswith("START\ny\n")
+        assert content.endswith("y\nTHE-END\n")
+        assert "bytes left out]" in content
+        assert len(content) < LOG_LIMIT_BYTES + 100
+
+
+async def test_a_cancelled_process_leaves_its_job_to_the_next_one() -> None:
+    cluster = a_running_cluster()
     running = asyncio.create_task(containers(cluster).run(a_call(), SPEC))
-    await cluster.job_was_read.wait()
+    await asyncio.sleep(1)
     running.cancel()
     await asyncio.wait({running})
     assert running.cancelled()
-    assert cluster.requests[-1] == f"DELETE {JOB}"
+    assert f"DELETE {JOB}" not in cluster.requests
+    started = Started("default", NAME, UID, timeout_seconds=60, remaining_seconds=50)
+    assert await containers(cluster).follow(started) == Output("it said [redacted]")
+    assert cluster.requests.count(POST) == 1
+
+
+@pytest.mark.parametrize(
+    "job",
+    [pytest.param(None, id="it is gone"), pytest.param(an_owned_job(uid="another"), id="it is another call's")],
+)
+async def test_only_a_job_of_the_call_is_followed_and_none_is_made(job: dict[str, Any] | None) -> None:
+    cluster = JobCluster(job=job)
+    with pytest.raises(Uncertain, match="interrupted"):
+        await containers(cluster).follow(Started("default", NAME, UID, timeout_seconds=60, remaining_seconds=60))
+    assert POST not in cluster.requests
+
+
+async def test_a_job_whose_call_is_out_of_time_is_read_before_it_is_stopped() -> None:
+    cluster = JobCluster(job=an_owned_job())
+    cluster.set_pod(running={})
+    started = Started("default", NAME, UID, timeout_seconds=8, remaining_seconds=0)
+    assert (await containers(cluster).follow(started)).content.endswith("after 8 s\nit said [redacted]")
+
+
+async def test_a_call_that_ends_takes_its_job_with_it() -> None:
+    cluster = JobCluster(job=an_owned_job())
+    await containers(cluster).stop(Started("default", NAME, UID, timeout_seconds=8, remaining_seconds=0))
+    assert cluster.job is None

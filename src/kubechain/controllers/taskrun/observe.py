@@ -16,12 +16,9 @@ from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
-<<<<<<< HEAD
 from kubechain.controllers.retrylimit import retry_for_seconds
-=======
 from kubechain.controllers.spending import SpendingReader
 from kubechain.controllers.taskrun.budgets import Budget
->>>>>>> 3aac535 (Limits bind a run and all runs below it, have defaults that are documented, and are warned of at 80 %)
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.clock import Clock

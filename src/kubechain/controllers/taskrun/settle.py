@@ -290,11 +290,8 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
             "status_detail": "Ready to send to LLM",
             "pending_turn": (),
             "tool_call_request_id": None,
-<<<<<<< HEAD
             "blocked_since": None,
-=======
             "tool_call_count": run.status.tool_call_count + len(step.messages),
->>>>>>> 3aac535 (Limits bind a run and all runs below it, have defaults that are documented, and are warned of at 80 %)
             "turn": run.status.turn + 1,
         }
     )

@@ -30,6 +30,11 @@ def execution_for(
     )
 
 
+def followed(execution: Execution, *, holder: str) -> Execution:
+    """The same attempt, with another process that waits for its end."""
+    return execution.with_changes(holder=holder)
+
+
 def holds(call: TaskRunToolCall, execution: Execution) -> bool:
     """Whether `execution` is still the one that counts for `call`."""
     current = call.status.execution

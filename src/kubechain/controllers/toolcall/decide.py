@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from kubechain.api.taskrun import TaskRunPhase
-from kubechain.api.taskruntoolcall import ToolCallPhase
+from kubechain.api.taskruntoolcall import Execution, ToolCallPhase
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.steps import (
     Cancel,
     Done,
     Fail,
+    Follow,
     LookForChild,
     Release,
     ReportUnknown,
@@ -123,6 +124,8 @@ def _take_over(observed: Observed) -> Step | Done:
     if observed.holder_gone_in_seconds > 0:
         return Done(observed.holder_gone_in_seconds)
     execution = observed.call.status.execution
+    if execution is not None and observed.goes_on and not _may_repeat(observed, execution):
+        return Follow(execution)
     if execution is None or execution.semantics != ToolSemantics.IDEMPOTENT:
         return ReportUnknown("the call was interrupted")
     if execution.attempt + 1 >= ATTEMPTS_MAX:
@@ -134,6 +137,12 @@ def _take_over(observed: Observed) -> Step | Done:
             return Wait(detail)
         case Withdrawn() | None:
             return ReportUnknown("the call was interrupted, and the tool is no longer offered")
+
+
+def _may_repeat(observed: Observed, execution: Execution) -> bool:
+    """Whether another attempt may be made: it finds what the earlier one started, or starts it where there is none."""
+    is_safe = execution.semantics == ToolSemantics.IDEMPOTENT and execution.attempt + 1 < ATTEMPTS_MAX
+    return is_safe and isinstance(observed.found, Offer)
 
 
 def _follow_child(observed: Observed) -> Step | Done:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from kubechain.api import names
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
@@ -17,12 +19,13 @@ from kubechain.controllers.refusals import creating
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.toolcall import settle
-from kubechain.controllers.toolcall.claims import execution_for, holds, was_given_up
+from kubechain.controllers.toolcall.claims import execution_for, followed, holds, was_given_up
 from kubechain.controllers.toolcall.observe import Observed
-from kubechain.controllers.toolcall.outcomes import Answered, Outcome
-from kubechain.controllers.toolcall.steps import Delegate, Execute
+from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, Outcome
+from kubechain.controllers.toolcall.progress import Progress
+from kubechain.controllers.toolcall.steps import Delegate, Execute, Follow
 from kubechain.controllers.toolcall.watches import CALLS_BY_RUN
-from kubechain.controllers.toolkinds.model import CallOutcome, Invocation
+from kubechain.controllers.toolkinds.model import CallOutcome, Invocation, Started
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
@@ -64,12 +67,51 @@ class ToolCaller:
             now=observed.now,
             timeout_seconds=step.timeout_seconds,
         )
-        claimed = await self._claim(call, settle.claimed(call, observed.run, execution), execution)
-        if claimed is None:
+        progress = await self._claimed(observed, execution)
+        if progress is None:
             return None
-        effect = self._execute(self._invocation(observed, step), claimed)
-        outcome = await self.in_flight.run(call.metadata.uid, effect, is_unwanted=is_unwanted)
-        written = await self.outcomes.write(claimed, self._result(execution, outcome))
+        effect = self._execute(self._invocation(observed, step, progress), progress.call)
+        return await self._concluded(progress, effect, is_unwanted)
+
+    async def follow(
+        self, observed: Observed, step: Follow, *, is_unwanted: Callable[[], bool]
+    ) -> TaskRunToolCall | None:
+        """Claim an attempt that goes on without the process that started it, wait for its end, record its result.
+
+        Args:
+            is_unwanted: See `InFlight.run`.
+
+        Returns:
+            The call as it is now; None when it is gone.
+        """
+        follower = self.kinds.follower(observed.call.spec.tool_type)
+        assert follower is not None, "observed before the step was decided"
+        progress = await self._claimed(observed, followed(step.execution, holder=self.replica.identity))
+        if progress is None:
+            return None
+        return await self._concluded(progress, follower.follow(_started(progress, observed.now)), is_unwanted)
+
+    async def stop(self, call: TaskRunToolCall) -> None:
+        """End what was started for a call that ends without its result, if that goes on by itself."""
+        follower, execution = self.kinds.follower(call.spec.tool_type), call.status.execution
+        if follower is not None and execution is not None:
+            await follower.stop(_started(Progress(self.writer, execution, call), execution.deadline))
+
+    async def _claimed(self, observed: Observed, execution: Execution) -> Progress | None:
+        """T4: claim the call; None when it is gone."""
+        call = observed.call
+        claimed = await self._claim(call, settle.claimed(call, observed.run, execution), execution)
+        return Progress(self.writer, execution, claimed) if claimed is not None else None
+
+    async def _concluded(
+        self, progress: Progress, effect: Coroutine[Any, Any, CallOutcome], is_unwanted: Callable[[], bool]
+    ) -> TaskRunToolCall | None:
+        """Carry the claimed call out, and T5: record its result."""
+        execution = progress.execution
+        outcome = await self.in_flight.run(progress.call.metadata.uid, effect, is_unwanted=is_unwanted)
+        if isinstance(outcome, Interrupted):
+            await self.stop(progress.call)
+        written = await self.outcomes.write(progress.call, self._result(execution, outcome))
         if written is not None and isinstance(outcome, Answered) and was_given_up(written, execution):
             await self.writer.write(written, settle.late(outcome.content))
         return written
@@ -105,7 +147,7 @@ class ToolCaller:
             delayed=settle.delayed,
         )
 
-    def _invocation(self, observed: Observed, step: Execute) -> Invocation:
+    def _invocation(self, observed: Observed, step: Execute, progress: Progress) -> Invocation:
         metadata = observed.call.metadata
         return Invocation(
             namespace=metadata.namespace,
@@ -117,12 +159,26 @@ class ToolCaller:
             timeout_seconds=step.timeout_seconds,
             results=lambda: self._earlier_results(observed.call),
             trace=_trace(observed.run),
+            tell=progress.tell,
         )
 
     def _earlier_results(self, call: TaskRunToolCall) -> Mapping[str, str]:
         key = f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"
         earlier = self.calls.by_index(CALLS_BY_RUN, key)
         return {one.spec.tool_call_id: one.status.result for one in earlier if one.status.result is not None}
+
+
+def _started(progress: Progress, now: datetime) -> Started:
+    """A claimed attempt, as whoever follows it knows it."""
+    metadata, execution = progress.call.metadata, progress.execution
+    return Started(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        timeout_seconds=(execution.deadline - execution.started_at).total_seconds(),
+        remaining_seconds=max((execution.deadline - now).total_seconds(), 0.0),
+        tell=progress.tell,
+    )
 
 
 def _trace(run: TaskRun | None) -> dict[str, str]:

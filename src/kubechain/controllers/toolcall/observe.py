@@ -12,11 +12,8 @@ from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
-<<<<<<< HEAD
 from kubechain.controllers.retrylimit import retry_for_seconds
-=======
 from kubechain.controllers.spending import SpendingReader
->>>>>>> 3aac535 (Limits bind a run and all runs below it, have defaults that are documented, and are warned of at 80 %)
 from kubechain.controllers.toolcall.watches import is_run_over
 from kubechain.controllers.toolkinds.model import Found, Offer, Planner
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -38,6 +35,7 @@ class Observed:
         child: The run that another Agent does for this call, once it exists.
         spent: By that run and all runs below it.
         depth: How many runs delegated down to the call's own run; 0 for a run that a person or a Task started.
+        goes_on: Whether what was started for the call goes on without the process that started it.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
     """
@@ -51,6 +49,7 @@ class Observed:
     child: TaskRun | None = None
     spent: Spending | None = None
     depth: int = 0
+    goes_on: bool = False
     holder_gone_in_seconds: float = 0.0
 
     @property
@@ -103,6 +102,7 @@ class Observer:
             child=self.runs.get(namespace, names.sub_agent_run_name(call.metadata.name)),
             spent=spending.of_tree(child) if child is not None else None,
             depth=self._depth(run),
+            goes_on=self.kinds.follower(call.spec.tool_type) is not None,
             holder_gone_in_seconds=await self._holder_gone_in_seconds(call),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from kubechain.controllers.toolcall.steps import (
     Delegate,
     Execute,
     Fail,
+    Follow,
     LookForChild,
     Release,
     ReportUnknown,
@@ -70,6 +72,8 @@ class ToolCallReconciler:
                 return await self.writer.finish(call, _waiting(observed, detail))
             case Execute():
                 return await self._execute(observed, step)
+            case Follow():
+                return await self._follow(observed, step)
             case Delegate():
                 return await self._delegate(observed, step)
             case LookForChild():
@@ -83,6 +87,7 @@ class ToolCallReconciler:
             case ReportUnknown(message):
                 return await self._end(call, settle.unknown(call, message, now))
             case Cancel(message):
+                await self.caller.stop(call)
                 await self.delegation.cancel(call)
                 return await self._end(call, settle.cancelled(call, message, now), observed.spent)
             case Release():
@@ -100,10 +105,13 @@ class ToolCallReconciler:
         del request
 
     async def _execute(self, observed: Observed, step: Execute) -> Again[TaskRunToolCall] | Done:
-        call = await self.caller.execute(observed, step, is_unwanted=lambda: self.observer.is_unwanted(observed.call))
-        if call is not None and call.status.phase == ToolCallPhase.PENDING:
-            return Done(RETRY_SECONDS)
-        return Again(call)
+        return _carried_out(await self.caller.execute(observed, step, is_unwanted=self._is_unwanted(observed)))
+
+    async def _follow(self, observed: Observed, step: Follow) -> Again[TaskRunToolCall] | Done:
+        return _carried_out(await self.caller.follow(observed, step, is_unwanted=self._is_unwanted(observed)))
+
+    def _is_unwanted(self, observed: Observed) -> Callable[[], bool]:
+        return lambda: self.observer.is_unwanted(observed.call)
 
     async def _delegate(self, observed: Observed, step: Delegate) -> Again[TaskRunToolCall] | Done:
         call = observed.call
@@ -124,3 +132,10 @@ def _waiting(observed: Observed, detail: str) -> Settled:
     call, block = observed.call, observed.block
     seconds = RETRY_SECONDS if call.status.execution is not None else block.left_seconds
     return settle.waiting(call, detail, seconds, blocked_since=block.since)
+
+
+def _carried_out(call: TaskRunToolCall | None) -> Again[TaskRunToolCall] | Done:
+    """The attempt has ended: the call goes on, or waits for its next attempt."""
+    if call is not None and call.status.phase == ToolCallPhase.PENDING:
+        return Done(RETRY_SECONDS)
+    return Again(call)

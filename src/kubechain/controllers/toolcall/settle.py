@@ -91,6 +91,12 @@ def claimed(call: TaskRunToolCall, run: TaskRun | None, execution: Execution) ->
     )
 
 
+def carrying_out(call: TaskRunToolCall, detail: str) -> Settled:
+    """What a claimed call waits for; its phase stays."""
+    text = _cut(detail)
+    return Settled({"status_detail": text}, (normal(reasons.WAITING, text),))
+
+
 def _span(call: TaskRunToolCall, run: TaskRun | None) -> SpanContext | None:
     """The call's place in the trace of its run."""
     if run is None or run.status.span_context is None:

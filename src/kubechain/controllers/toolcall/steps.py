@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kubechain.api.taskruntoolcall import Execution
 from kubechain.controllers.frame import Done
 from kubechain.controllers.toolkinds.model import Delegate, Execute, Fail, Plan, Wait
 
@@ -16,6 +17,7 @@ __all__ = [
     "Done",
     "Execute",
     "Fail",
+    "Follow",
     "LookForChild",
     "Release",
     "ReportUnknown",
@@ -38,6 +40,17 @@ class TakeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """T6: what an interrupted attempt started goes on by itself: claim it, and wait for its end. Starts nothing.
+
+    Attributes:
+        execution: Claim of the attempt.
+    """
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
 class ReportUnknown:
     """T6: the call was interrupted and is not safe to repeat."""
 
@@ -56,4 +69,4 @@ class Release:
     """The object was deleted and its run needs it no longer: drop the finalizer."""
 
 
-Step = Plan | LookForChild | TakeAnswer | ReportUnknown | Cancel | Release
+Step = Plan | Follow | LookForChild | TakeAnswer | ReportUnknown | Cancel | Release

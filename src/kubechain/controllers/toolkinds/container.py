@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import SecretStr
 
 from kubechain.api.references import SecretKeyRef
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ContainerTool, Tool
-from kubechain.controllers.secrets import SecretReader
-from kubechain.controllers.toolkinds.jobs import Jobs, call_of, declared_names
+from kubechain.controllers.secrets import SecretReader, SecretUnavailable
+from kubechain.controllers.toolkinds.jobs import NO_VERDICT, Jobs, call_of, declared_names
 from kubechain.controllers.toolkinds.model import (
     CallOutcome,
     Invocation,
     Offer,
     Plan,
+    Started,
+    Tell,
     ToolKind,
     tool_execution,
     tool_of,
     tool_offer,
 )
 from kubechain.controllers.toolkinds.outcomes import outcome_of
+from kubechain.net.backoff import Backoff
 from kubechain.net.foreign import cut
 from kubechain.net.redaction import redacted
 from kubechain.runtime.client import Client
@@ -32,10 +36,15 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import ApiError, NotFound, TransportError
 from kubechain.tools import container
 from kubechain.tools.engine import ContainerEngine
-from kubechain.tools.model import InvalidTool, NotExecuted, Output
+from kubechain.tools.model import InvalidTool, NotExecuted, Output, ToolFailure, Uncertain
 
 TIMEOUT_SECONDS = 600.0
 """How long one container may run where the Tool sets no limit."""
+
+ASK_AGAIN = Backoff(initial_seconds=0.5, max_seconds=5.0)
+"""Between two requests to an API server that does not answer, for a container that goes on."""
+
+R = TypeVar("R")
 
 
 class ContainerRunner(Protocol):
@@ -49,11 +58,19 @@ class ContainerRunner(Protocol):
         """Run the container of one call to its end."""
         ...
 
+    async def follow(self, started: Started) -> Output:
+        """Wait for the container of a call that an earlier process started."""
+        ...
+
+    async def stop(self, started: Started) -> None:
+        """Stop the container of a call, if there is one that goes on by itself."""
+        ...
+
 
 def tool_kind(containers: ContainerRunner) -> ToolKind:
     """The row of the registry for this sort."""
     tools = ContainerTools(containers)
-    return ToolKind(ToolCallType.CONTAINER, planner=tools, executor=tools, handler=tools)
+    return ToolKind(ToolCallType.CONTAINER, planner=tools, executor=tools, follower=tools, handler=tools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +124,14 @@ class ContainerTools:
         """Run the container once."""
         return await outcome_of(self._output(invocation))
 
+    async def follow(self, started: Started) -> CallOutcome:
+        """Wait for the container that an earlier process started."""
+        return await outcome_of(self.containers.follow(started))
+
+    async def stop(self, started: Started) -> None:
+        """Stop the container."""
+        await self.containers.stop(started)
+
     async def _output(self, invocation: Invocation) -> Output:
         spec = _spec(tool_of(invocation.offer))
         if spec is None:
@@ -141,11 +166,61 @@ class Containers:
             hidden = await self.secrets.named_values(call.namespace, from_secrets)
         except (ApiError, TransportError) as error:
             raise NotExecuted(cut(f"the API server does not answer: {error}")) from error
-        if has_jobs:
-            output = await Jobs(self.client, self.clock).run(call, spec)
-        else:
-            output = await self._run_here(call, spec, hidden)
-        return replace(output, content=redacted(output.content, hidden.values()))
+        if not has_jobs:
+            return _without(hidden, await self._run_here(call, spec, hidden))
+        with _no_secrets_in_failures(hidden):
+            output = await self._jobs.run(replace(call, tell=_redacting(call.tell, hidden)), spec)
+        return _without(hidden, output)
+
+    async def follow(self, started: Started) -> Output:
+        """Wait for the container of a call that an earlier process started, and return what it wrote.
+
+        The Job says which secrets the container was given: the Tool may have changed since.
+
+        Raises:
+            ToolFailure: The container did not run, or its outcome is not known.
+        """
+        if not await self._answered(self.has_jobs):
+            raise Uncertain("the call was interrupted")
+        job = await self._answered(lambda: self._jobs.job(started))
+        hidden = await self._answered(lambda: self._hidden_in(started.namespace, job))
+        with _no_secrets_in_failures(hidden):
+            output = await self._jobs.follow(replace(started, tell=_redacting(started.tell, hidden)))
+        return _without(hidden, output)
+
+    async def stop(self, started: Started) -> None:
+        """Delete the Job of a call; a container that an engine runs here ends with the process that carries it out."""
+        if self._has_jobs is not False:
+            await self._jobs.stop(started)
+
+    @property
+    def _jobs(self) -> Jobs:
+        return Jobs(self.client, self.clock)
+
+    async def _answered(self, ask: Callable[[], Awaitable[R]]) -> R:
+        """Ask the API server until it answers: a container goes on whether or not it does.
+
+        Raises:
+            Uncertain: The API server refuses to answer.
+        """
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except NO_VERDICT:
+                await self.clock.sleep(ASK_AGAIN.seconds(failures))
+                failures += 1
+            except ApiError as error:
+                raise Uncertain(f"the call was interrupted, and its Job cannot be read: {error}") from error
+
+    async def _hidden_in(self, namespace: str, job: Mapping[str, Any]) -> dict[str, SecretStr]:
+        """The secrets that the container of a Job was given, as far as they still exist."""
+        hidden: dict[str, SecretStr] = {}
+        for variable in container.variables_of(job):
+            if variable.value_from is not None:
+                with suppress(SecretUnavailable):
+                    hidden |= await self.secrets.named_values(namespace, [variable])
+        return hidden
 
     async def _run_here(self, call: Invocation, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
         """Run the container with the engine, and remove it afterwards."""
@@ -181,3 +256,20 @@ class Containers:
             except NotFound:
                 self._has_jobs = False
         return self._has_jobs
+
+
+def _without(hidden: Mapping[str, SecretStr], output: Output) -> Output:
+    return replace(output, content=redacted(output.content, hidden.values()))
+
+
+def _redacting(tell: Tell, hidden: Mapping[str, SecretStr]) -> Tell:
+    """Kubelet repeats the words of a command that it cannot start, and they may hold a secret."""
+    return lambda text: tell(redacted(text, hidden.values()))
+
+
+@contextmanager
+def _no_secrets_in_failures(hidden: Mapping[str, SecretStr]) -> Generator[None]:
+    try:
+        yield
+    except ToolFailure as failure:
+        raise type(failure)(redacted(str(failure), hidden.values())) from None

@@ -1,23 +1,23 @@
-"""Runs a call's container as a Job.
+"""Runs a call's container as a Job, follows it, and stops it.
 
-The Job has a deterministic name and is owned by the call: a second attempt finds the Job of the first one and waits for
-it, so that a container never runs twice for one call. What must not go here: the manifest of a Job
-(`kubechain.tools.container`).
+The Job has a deterministic name and is owned by the call: whoever looks for it later finds it, and a container never
+runs twice for one call. It goes on when the manager stops; the next manager follows it. What ends it is the end of the
+call: its timeout, its cancellation, or a container that cannot start. What must not go here: the manifest of a Job
+(`kubechain.tools.container`), what the status of a Pod means (`kubechain.tools.podstate`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
-from kubechain.api.meta import ObjectMeta
 from kubechain.api.tool import ContainerTool
-from kubechain.controllers.toolkinds.model import Invocation
-from kubechain.net.backoff import Backoff
+from kubechain.controllers.toolkinds.model import Invocation, Started
+from kubechain.controllers.toolkinds.podlog import read_log
+from kubechain.controllers.toolkinds.podwatch import JOBS, PodWatch, following
+from kubechain.controllers.toolkinds.waits import Waits
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
@@ -30,24 +30,34 @@ from kubechain.runtime.errors import (
     TooManyRequests,
     TransportError,
 )
-from kubechain.tools import container
-from kubechain.tools.model import InvalidTool, NotExecuted, Output, Uncertain
+from kubechain.tools import container, podstate
+from kubechain.tools.model import InvalidTool, NotExecuted, OutOfTime, Output, Uncertain
+from kubechain.tools.podstate import Ended, Lost, NeverStarted, Running, Seen, State, Waiting, state_of
 
-POLL = Backoff(initial_seconds=0.5, max_seconds=5.0, factor=1.5)
-"""A Job is polled, not watched: one watch for each call in flight would cost more than these reads."""
+LOOK_SECONDS = 2.0
+"""Longest time between two looks at a container that has not started: not every obstacle changes a Pod."""
 
-LOG_RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Between tries to read the log of a container: it is the whole result of the call, and it is read once."""
+LOOK_AT_RUNNING_SECONDS = 5.0
+"""Longest time between two looks at a container that runs; the watch usually reports its end at once."""
+
+GIVEN_UP_SECONDS = 30.0
+"""How long a node may take to confirm that it does not start a Pod any more."""
+
+COLLECTED_SECONDS = 3.0
+"""How long the garbage collector may take to mark the Pods of a deleted Job; it takes milliseconds."""
 
 NO_VERDICT = (TransportError, InternalError, ServerTimeout, ServiceUnavailable, TooManyRequests)
 """The connection or the server fails: a write may have been applied, a read may work soon."""
-
-JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 
 
 def call_of(call: Invocation) -> container.Call:
     """The call as `kubechain.tools.container` knows it."""
     return container.Call(namespace=call.namespace, name=call.name, uid=call.uid, idempotency_key=call.key)
+
+
+def declared_names(call: Invocation) -> list[str]:
+    """Names of all arguments that the tool's schema knows."""
+    return list(call.offer.parameters.get("properties", {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,12 @@ class Jobs:
     clock: Clock
 
     async def run(self, call: Invocation, spec: ContainerTool) -> Output:
-        """Create the call's Job, or find the one of an earlier attempt, and wait for its end."""
+        """Create the call's Job, or find the one of an earlier attempt, and wait for its end.
+
+        Raises:
+            NotExecuted: The container has not started, and will not.
+            Uncertain: How it ended is not known.
+        """
         job = container.job(
             call_of(call),
             spec,
@@ -66,20 +81,52 @@ class Jobs:
             declared=declared_names(call),
             timeout_seconds=call.timeout_seconds,
         )
-        name = job["metadata"]["name"]
         await self._create(call, job)
+        seconds = call.timeout_seconds
+        return await self.follow(Started(call.namespace, call.name, call.uid, seconds, seconds, call.tell))
+
+    async def follow(self, call: Started) -> Output:
+        """Wait for the end of a Job that exists; stop it when the time of the call is over.
+
+        Raises:
+            NotExecuted: The container has not started, and will not.
+            Uncertain: How it ended is not known.
+        """
+        deadline, waits = self.clock.monotonic() + call.remaining_seconds, Waits(call.tell, self.clock)
+        async with following(self.client, self.clock, call.namespace, _job_name(call)) as watch:
+            while True:
+                state = await self._state(watch, with_events=waits.is_told)
+                await waits.note(state)
+                if (output := await self._settled(call, watch, state)) is not None:
+                    return output
+                left = deadline - self.clock.monotonic()
+                if left <= 0 and state is not None:
+                    return await self._out_of_time(call, watch, state)
+                pause = LOOK_AT_RUNNING_SECONDS if isinstance(state, Running) else LOOK_SECONDS
+                await watch.wait(min(left, pause) if left > 0 else pause)
+
+    async def stop(self, call: Started) -> None:
+        """Delete the Job of a call, with its Pod; best effort."""
+        body = orjson.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"})
         try:
-            async with asyncio.timeout(call.timeout_seconds + POLL.max_seconds):
-                return await self._awaited(call.namespace, name)
-        except TimeoutError:
-            raise Uncertain("timed out: the container was stopped") from None
-        except NotExecuted:
-            # It might start later: delete it first, then report.
-            await self._delete(call.namespace, name)
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(self._delete(call.namespace, name))
-            raise
+            await self.client.request("DELETE", _job_path(call), body=body)
+        except (ApiError, TransportError):
+            # The Job is owned by the call and has a deadline: it ends without this request.
+            return
+
+    async def job(self, call: Started) -> dict[str, Any]:
+        """Read the Job of a call.
+
+        Raises:
+            Uncertain: There is none, or it belongs to something else.
+        """
+        try:
+            job: dict[str, Any] = orjson.loads(await self.client.request("GET", _job_path(call)))
+        except NotFound:
+            raise Uncertain("the call was interrupted, and its Job is gone") from None
+        if not _is_owned(job, call.uid):
+            raise Uncertain("the call was interrupted, and its Job's name belongs to something else")
+        return job
 
     async def _create(self, call: Invocation, job: dict[str, Any]) -> None:
         """Create the Job, or adopt the one that an earlier attempt, or a request without an answer, created.
@@ -100,75 +147,91 @@ class Jobs:
     async def _adopt(self, call: Invocation, path: str, failure: Exception) -> None:
         """See that the Job exists and is owned by this call: the log of another call's Job is not its result."""
         try:
-            job = orjson.loads(await self.client.request("GET", path))
+            job: dict[str, Any] = orjson.loads(await self.client.request("GET", path))
         except NotFound:
             raise NotExecuted(f"the Job could not be created: {failure}") from failure
         except (ApiError, TransportError) as error:
             raise Uncertain(f"the Job may have been created: {error}") from error
-        if all(owner["uid"] != call.uid for owner in job["metadata"].get("ownerReferences", [])):
+        if not _is_owned(job, call.uid):
             raise NotExecuted(f'Job "{job["metadata"]["name"]}" exists already and does not belong to this call')
+        if podstate.is_deleted(job):
+            raise NotExecuted("the Job of an earlier attempt is still being deleted")
 
-    async def _awaited(self, namespace: str, name: str) -> Output:
-        """Poll until the Job is over. It goes on whether or not it can be read, so a failed read ends nothing."""
-        polls = 0
-        while True:
-            try:
-                output = await self._look(namespace, name)
-            except NO_VERDICT:
-                output = None
-            except ApiError as error:
-                raise Uncertain(f"container: its Job cannot be read: {error}") from error
-            if output is not None:
-                return output
-            await self.clock.sleep(POLL.seconds(polls))
-            polls += 1
-
-    async def _look(self, namespace: str, name: str) -> Output | None:
-        job = await self._get(f"{JOBS.format(namespace=namespace)}/{name}")
-        pods = await self._pods(namespace, name)
-        log = await self._log(namespace, pods) if _is_over(job) else ""
-        return container.outcome(job, pods, log)
-
-    async def _get(self, path: str) -> dict[str, Any]:
+    async def _state(self, watch: PodWatch, *, with_events: bool) -> State | None:
+        """Look at the container; None where the server gives no verdict: the container goes on without being seen."""
         try:
-            return orjson.loads(await self.client.request("GET", path))
-        except NotFound:
-            raise Uncertain("container: its Job is gone, and how it ended is not known") from None
+            seen = await watch.look()
+            state = state_of(seen)
+            if isinstance(state, Waiting) and (with_events or state.is_final):
+                state = state_of(Seen(seen.job, seen.pods, await watch.events(seen)))
+        except NO_VERDICT:
+            return None
+        except ApiError as error:
+            raise Uncertain(f"container: its Job cannot be read: {error}") from error
+        return state
 
-    async def _pods(self, namespace: str, name: str) -> list[dict[str, Any]]:
-        selector = quote(f"batch.kubernetes.io/job-name={name}")
-        found = await self._get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")
-        return found["items"]
+    async def _settled(self, call: Started, watch: PodWatch, state: State | None) -> Output | None:
+        """What a container that is over has led to; None for one that is not."""
+        match state:
+            case Ended(code, words):
+                return podstate.exited(code, await self._log(watch), words=words)
+            case Lost(words):
+                raise Uncertain(f"container: {words}")
+            case NeverStarted(words) | Waiting(words, is_final=True):
+                await self._give_up(call, watch)
+                raise NotExecuted(f"container: cannot start: {words}")
+            case None | Waiting() | Running():
+                return None
 
-    async def _log(self, namespace: str, pods: list[dict[str, Any]]) -> str:
-        if not pods:
-            return ""
-        pod = ObjectMeta.model_validate(pods[-1]["metadata"]).name
-        query = f"container={container.CONTAINER_NAME}&limitBytes={container.LOG_LIMIT_BYTES}"
-        path, waits = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", iter(LOG_RETRY_SECONDS)
+    async def _out_of_time(self, call: Started, watch: PodWatch, state: State) -> Output:
+        match state:
+            case Waiting(words):
+                await self._give_up(call, watch)
+                raise OutOfTime(f"container: did not start within {call.timeout_seconds:g} s: {words}")
+            case Running() | Ended() | NeverStarted() | Lost():
+                log = await self._log(watch)
+                await self.stop(call)
+                return podstate.timed_out(call.timeout_seconds, log)
+
+    async def _log(self, watch: PodWatch) -> str:
+        pods = watch.known()
+        return await read_log(self.client, self.clock, pods[-1]) if pods else "[the output is gone with its Pod]"
+
+    async def _give_up(self, call: Started, watch: PodWatch) -> None:
+        """Delete the Job of a container that has not started, and see that it does not start in the meantime.
+
+        Raises:
+            Uncertain: It has started after all, or its node does not answer.
+        """
+        await self.stop(call)
+        began_at = self.clock.monotonic()
         while True:
-            try:
-                return (await self.client.request("GET", path)).decode(errors="replace")
-            except (ApiError, TransportError) as error:
-                wait = next(waits, None) if isinstance(error, NO_VERDICT) else None
-                if wait is None:
-                    return f"[the log cannot be read: {error}]"
-                await self.clock.sleep(wait)
+            may_start = await self._may_start(watch)
+            if any(podstate.has_started(pod) for pod in watch.known()):
+                raise Uncertain("container: it started while it was given up, and was stopped")
+            waited = self.clock.monotonic() - began_at
+            if not may_start or (waited >= COLLECTED_SECONDS and not any(map(podstate.is_deleted, may_start))):
+                return
+            if waited >= GIVEN_UP_SECONDS:
+                raise Uncertain("container: its node does not answer, and may have started it")
+            await watch.wait(COLLECTED_SECONDS / 3)
 
-    async def _delete(self, namespace: str, name: str) -> None:
-        body = orjson.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"})
+    async def _may_start(self, watch: PodWatch) -> list[dict[str, Any]]:
+        """The Pods that a node may still start."""
         try:
-            await self.client.request("DELETE", f"{JOBS.format(namespace=namespace)}/{name}", body=body)
+            pods = await watch.present()
         except (ApiError, TransportError):
-            # The Job is owned by the call and has a deadline: it ends without this request.
-            return
+            pods = watch.known()
+        return [pod for pod in pods if podstate.may_start(pod)]
 
 
-def _is_over(job: dict[str, Any]) -> bool:
-    conditions = job.get("status", {}).get("conditions", [])
-    return any(one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions)
+def _job_name(call: Started) -> str:
+    return container.job_name(container.Call(namespace=call.namespace, name=call.name, uid=call.uid))
 
 
-def declared_names(call: Invocation) -> list[str]:
-    """Names of all arguments that the tool's schema knows."""
-    return list(call.offer.parameters.get("properties", {}))
+def _job_path(call: Started) -> str:
+    return f"{JOBS.format(namespace=call.namespace)}/{_job_name(call)}"
+
+
+def _is_owned(job: dict[str, Any], uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -127,6 +127,15 @@ Plan = Execute | Delegate | Wait | Fail
 # --- how it is carried out
 
 
+Tell = Callable[[str], Awaitable[None]]
+"""Says in the status of a call what it waits for, while it is carried out; best effort."""
+
+
+async def tell_nobody(detail: str) -> None:
+    """Nobody reads what the call waits for."""
+    del detail
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """One claimed call with everything that carrying it out needs.
@@ -136,6 +145,7 @@ class Invocation:
         key: Idempotency key, the same for every attempt.
         results: Looks up the results of earlier calls of the same run, by tool call id.
         trace: W3C trace context.
+        tell: See `Tell`.
     """
 
     namespace: str
@@ -147,6 +157,25 @@ class Invocation:
     timeout_seconds: float
     results: Callable[[], Mapping[str, str]] = field(repr=False)
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
+    tell: Tell = field(default=tell_nobody, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A call that a process started under its name, and that goes on without this process.
+
+    Attributes:
+        timeout_seconds: How long the call may take.
+        remaining_seconds: How much of that is left; not negative.
+        tell: See `Tell`.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    timeout_seconds: float
+    remaining_seconds: float
+    tell: Tell = field(default=tell_nobody, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +241,18 @@ class Executor(Protocol):
         ...
 
 
+class Follower(Protocol):
+    """Finds calls again that go on without the process that started them; it starts none."""
+
+    async def follow(self, started: Started) -> CallOutcome:
+        """Wait for the end of a call that this or another process started; failures come back as values."""
+        ...
+
+    async def stop(self, started: Started) -> None:
+        """End what was started for a call that nobody waits for any more; best effort."""
+        ...
+
+
 class Provider(Protocol):
     """Offers tools that are not objects of kind Tool."""
 
@@ -259,6 +300,7 @@ class ToolKind:
     Attributes:
         call_type: Its name on the wire.
         executor: None for a sort whose calls are runs of another Agent.
+        follower: None for a sort whose calls end with the process that carries them out.
         provider: With the origin of the names that it provides; None for a sort that comes as Tools only.
         handler: None for a sort that no Tool is of.
     """
@@ -266,6 +308,7 @@ class ToolKind:
     call_type: ToolCallType
     planner: Planner
     executor: Executor | None = None
+    follower: Follower | None = None
     provider: tuple[ToolOrigin, Provider] | None = None
     handler: ToolHandler | None = None
 

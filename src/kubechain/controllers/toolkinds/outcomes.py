@@ -6,14 +6,22 @@ from collections.abc import Awaitable
 
 from kubechain.controllers.secrets import SecretUnavailable
 from kubechain.controllers.toolkinds.model import Answered, CallOutcome, NotDone, Unclear
-from kubechain.tools.model import AddressRefused, InvalidArguments, InvalidTool, NotExecuted, Output, Uncertain
+from kubechain.tools.model import (
+    AddressRefused,
+    InvalidArguments,
+    InvalidTool,
+    NotExecuted,
+    OutOfTime,
+    Output,
+    Uncertain,
+)
 
 
 async def outcome_of(effect: Awaitable[Output]) -> CallOutcome:
     """Await an effect; its failures become values."""
     try:
         output = await effect
-    except (AddressRefused, InvalidTool, InvalidArguments, SecretUnavailable) as error:
+    except (AddressRefused, InvalidTool, InvalidArguments, OutOfTime, SecretUnavailable) as error:
         return NotDone(str(error))
     except NotExecuted as error:
         return NotDone(str(error), may_pass=True)

@@ -17,6 +17,7 @@ from kubechain.api.tool import Tool
 from kubechain.controllers.toolkinds.model import (
     NOT_KNOWN,
     CallOutcome,
+    Follower,
     Found,
     Invocation,
     Offer,
@@ -86,6 +87,11 @@ class ToolKinds:
         executor = self._by_type[invocation.offer.call_type].executor
         assert executor is not None, "a sort that plans to execute has an executor"
         return await executor.execute(invocation)
+
+    def follower(self, call_type: str | None) -> Follower | None:
+        """Who finds a call of this type again that another process started; None where such calls do not go on."""
+        row = self._by_type.get(str(call_type))
+        return row.follower if row else None
 
     def secret_keys(self, tool: Tool) -> Sequence[SecretKeyRef]:
         """The keys of Secrets that a Tool refers to."""

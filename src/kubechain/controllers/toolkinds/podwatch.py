@@ -1,0 +1,128 @@
+"""Follows the Pods of one Job: what they are now, what they were when they went, and when to look again.
+
+The watch only says that something changed, and keeps the last state of Pods that are gone. Each look reads Job and Pods
+from the server, so that a watch that breaks, or that is not permitted, costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from kubechain.net.backoff import Backoff
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import ApiError, NotFound, TransportError
+from kubechain.runtime.tasks import finish
+from kubechain.tools.podstate import Seen
+
+REOPEN = Backoff(initial_seconds=1.0, max_seconds=30.0)
+"""Between two watches that failed."""
+
+JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
+PODS = "/api/v1/namespaces/{namespace}/pods"
+EVENTS = "/api/v1/namespaces/{namespace}/events"
+
+
+@asynccontextmanager
+async def following(client: Client, clock: Clock, namespace: str, job: str) -> AsyncGenerator[PodWatch]:
+    """Watch the Pods of a Job while the body runs."""
+    watch = PodWatch(client, clock, namespace, job)
+    task = asyncio.create_task(watch.run())
+    try:
+        yield watch
+    finally:
+        task.cancel()
+        await finish(task)
+
+
+class PodWatch:
+    """The Pods of one Job."""
+
+    def __init__(self, client: Client, clock: Clock, namespace: str, job: str) -> None:
+        """Know nothing yet; use `following`."""
+        self._client, self._clock = client, clock
+        self._job_path = f"{JOBS.format(namespace=namespace)}/{job}"
+        self._pods_path = PODS.format(namespace=namespace)
+        self._events_path = EVENTS.format(namespace=namespace)
+        self._selector = {"labelSelector": f"batch.kubernetes.io/job-name={job}"}
+        self._pods: dict[str, dict[str, Any]] = {}
+        self._changed = asyncio.Event()
+
+    async def look(self) -> Seen:
+        """Read Job and Pods, without Events.
+
+        Raises:
+            ApiError: One of them cannot be read.
+            TransportError: One of them cannot be read.
+        """
+        self._changed.clear()
+        job = await self.job()
+        await self.present()
+        return Seen(job, tuple(self._pods.values()))
+
+    async def job(self) -> dict[str, Any] | None:
+        """Read the Job; None when there is none."""
+        try:
+            return orjson.loads(await self._client.request("GET", self._job_path))
+        except NotFound:
+            return None
+
+    async def present(self) -> list[dict[str, Any]]:
+        """Read the Pods that there are."""
+        query = urlencode(self._selector, quote_via=quote)
+        pods: list[dict[str, Any]] = orjson.loads(await self._client.request("GET", f"{self._pods_path}?{query}"))[
+            "items"
+        ]
+        self._pods |= {pod["metadata"]["name"]: pod for pod in pods}
+        return pods
+
+    async def events(self, seen: Seen) -> list[dict[str, Any]]:
+        """Read the Events of the newest Pod, or of the Job while it has none; empty where that is not permitted."""
+        about = seen.pods[-1] if seen.pods else seen.job
+        if about is None:
+            return []
+        uid = about["metadata"]["uid"]
+        query = urlencode({"fieldSelector": f"involvedObject.uid={uid}"}, quote_via=quote)
+        try:
+            return orjson.loads(await self._client.request("GET", f"{self._events_path}?{query}"))["items"]
+        except (ApiError, TransportError):
+            return []
+
+    def known(self) -> list[dict[str, Any]]:
+        """The Pods as they were last seen, those that are gone too."""
+        return list(self._pods.values())
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until a Pod has changed since the last look, but no longer than `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        parameters = {"watch": "true", "allowWatchBookmarks": "true", **self._selector}
+        target, failures = f"{self._pods_path}?{urlencode(parameters, quote_via=quote)}", 0
+        while True:
+            try:
+                async with self._client.stream(target) as lines:
+                    async for line in lines:
+                        self._note(line)
+                        failures = 0
+            except (ApiError, TransportError, ValueError):
+                failures += 1
+            await self._clock.sleep(REOPEN.seconds(failures))
+
+    def _note(self, line: bytes) -> None:
+        event = orjson.loads(line)
+        if event["type"] not in ("ADDED", "MODIFIED", "DELETED"):
+            return
+        self._pods[event["object"]["metadata"]["name"]] = event["object"]
+        self._changed.set()

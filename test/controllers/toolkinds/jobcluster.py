@@ -1,0 +1,174 @@
+"""An API server with one Job and its Pod, on which a test acts as Job controller, kubelet and garbage collector."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+from pydantic import SecretStr
+
+from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound
+
+UID = "55555555-5555-5555-5555-555555555555"
+SECRET = "s3cr3t-canary"
+NAME = "hello-1-t0-c0"
+JOB = f"/apis/batch/v1/namespaces/default/jobs/{NAME}"
+POST = "POST /apis/batch/v1/namespaces/default/jobs"
+PODS = "/api/v1/namespaces/default/pods"
+EVENTS = "/api/v1/namespaces/default/events"
+
+JsonObject = dict[str, Any]
+Failure = ApiError | Exception
+
+
+def an_owned_job(*, uid: str = UID, **metadata: Any) -> JsonObject:
+    """The Job as an earlier process made it."""
+    env = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+    pod = {"containers": [{"name": "tool", "image": "busybox:1", "env": env}]}
+    about = {"name": NAME, "uid": "job-uid", "ownerReferences": [{"uid": uid}], **metadata}
+    return {"metadata": about, "spec": {"template": {"spec": pod}}, "status": {}}
+
+
+class Secrets:
+    """One value for every variable."""
+
+    async def named_values(self, namespace: str, given: list[Any]) -> dict[str, SecretStr]:
+        """The value, by name."""
+        return {variable.name: SecretStr(SECRET) for variable in given} or {"TOKEN": SecretStr(SECRET)}
+
+
+class JobCluster:
+    """Answers requests and watches; everything else is done by the test, now or `later`.
+
+    Attributes:
+        requests: Verb and path of each request.
+        failures: What requests fail with, by verb and path; each once.
+        when_made: Called once the Job is created.
+        collects: Whether the garbage collector deletes the Pod of a deleted Job at once.
+    """
+
+    def __init__(self, *, job: JsonObject | None = None, log: str = f"it said {SECRET}") -> None:
+        """Begin with a Job, or without."""
+        self.job, self.pod, self.events, self.log = job, None, list[JsonObject](), log
+        self.pod: JsonObject | None
+        self.requests: list[str] = []
+        self.failures: dict[str, list[Failure]] = {}
+        self.when_made: Callable[[], None] = lambda: None
+        self.collects = True
+        self.can_watch = True
+        self._watches: list[asyncio.Queue[bytes]] = []
+
+    # --- what the cluster does
+
+    def later(self, seconds: float, act: Callable[..., None], *arguments: Any) -> None:
+        """Do something after a while."""
+        asyncio.get_running_loop().call_later(seconds, act, *arguments)
+
+    def set_pod(self, *, node: str = "node-1", conditions: list[JsonObject] | None = None, **state: Any) -> None:
+        """The Pod gets another state: waiting, running or terminated."""
+        statuses = [{"name": "tool", "state": state, "started": "running" in state}] if state else []
+        metadata = {"name": f"{NAME}-pod", "namespace": "default", "uid": "pod-uid"}
+        spec = {"nodeName": node, "containers": [{"name": "tool", "image": "busybox:1"}]}
+        status = {"containerStatuses": statuses, "conditions": conditions or []}
+        self.pod = {"metadata": metadata, "spec": spec, "status": status}
+        self._tell("MODIFIED", self.pod)
+
+    def end(self, condition: str = "Complete", reason: str = "") -> None:
+        """The Job controller ends the Job."""
+        assert self.job is not None
+        self.job["status"] = {"conditions": [{"type": condition, "status": "True", "reason": reason}]}
+
+    def say(self, reason: str, message: str, *, type: str = "Warning") -> None:
+        """Somebody records an Event."""
+        told: JsonObject = {
+            "type": type,
+            "reason": reason,
+            "message": message,
+            "lastTimestamp": f"2026-01-{len(self.events):02}",
+        }
+        self.events.append(told)
+
+    def collect(self) -> None:
+        """The Job goes, with its Pod."""
+        self.job, pod, self.pod = None, self.pod, None
+        if pod is not None:
+            self._tell("DELETED", pod)
+
+    def _tell(self, change: str, obj: JsonObject) -> None:
+        for watch in self._watches:
+            watch.put_nowait(json.dumps({"type": change, "object": obj}).encode())
+
+    # --- what it is asked
+
+    async def request(self, method: str, target: str, *, body: bytes | None = None, **options: Any) -> bytes:
+        """Answer one request."""
+        del options
+        path, _, query = target.partition("?")
+        asked = f"{method} {path}"
+        self.requests.append(asked)
+        if self.failures.get(asked):
+            raise self.failures[asked].pop(0)
+        found: JsonObject | bytes = self._answer(method, path, parse_qs(query), body)
+        return found if isinstance(found, bytes) else json.dumps(found).encode()
+
+    def _answer(self, method: str, path: str, query: dict[str, list[str]], body: bytes | None) -> JsonObject | bytes:
+        match method, path:
+            case "GET", "/apis/batch/v1":
+                return {}
+            case "POST", _:
+                return self._make(json.loads(body or b"{}"))
+            case "DELETE", _:
+                self._existing()
+                self.collect() if self.collects else setattr(self, "job", None)
+                return {}
+            case _:
+                return self._read(path, query)
+
+    def _read(self, path: str, query: dict[str, list[str]]) -> JsonObject | bytes:
+        if path == JOB:
+            return self._existing()
+        if path == PODS:
+            return {"items": [self.pod] if self.pod else []}
+        return {"items": self.events} if path == EVENTS else self._log(query)
+
+    def _make(self, job: JsonObject) -> JsonObject:
+        if self.job is not None:
+            raise AlreadyExists(409, "AlreadyExists", "taken")
+        self.job = job
+        job["metadata"]["uid"] = "job-uid"
+        self.when_made()
+        return job
+
+    def _existing(self) -> JsonObject:
+        if self.job is None:
+            raise NotFound(404, "NotFound", "no such Job")
+        return self.job
+
+    def _log(self, query: dict[str, list[str]]) -> bytes:
+        if self.pod is None:
+            raise NotFound(404, "NotFound", "no such Pod")
+        lines = self.log.encode().splitlines(keepends=True)
+        if "tailLines" in query:
+            lines = lines[-int(query["tailLines"][0]) :]
+        return b"".join(lines)[: int(query["limitBytes"][0])]
+
+    @asynccontextmanager
+    async def stream(self, target: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Watch the Pod."""
+        if not self.can_watch:
+            raise ApiError(403, "Forbidden", "no")
+        watch = asyncio.Queue[bytes]()
+        self._watches.append(watch)
+
+        async def lines() -> AsyncIterator[bytes]:
+            while True:
+                yield await watch.get()
+
+        try:
+            yield lines()
+        finally:
+            self._watches.remove(watch)
