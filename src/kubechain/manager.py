@@ -49,6 +49,7 @@ class ManagerOptions:
         grace_seconds: Limit for an ordered stop.
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
+        allow_stdio_servers: Whether MCP servers may run as child processes of this one.
     """
 
     kubeconfig: str | None = None
@@ -64,6 +65,7 @@ class ManagerOptions:
     grace_seconds: float = GRACE_SECONDS
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     allowed_addresses: tuple[str, ...] = ()
+    allow_stdio_servers: bool = True
 
 
 async def run_manager(
@@ -97,7 +99,11 @@ async def run_manager(
         )
         # Half of the grace period for calls in flight; the rest for processing and writing their results.
         drain_seconds = options.grace_seconds / 2
-        settings = Settings(max_concurrent_runs=options.max_concurrent_runs, drain_seconds=drain_seconds)
+        settings = Settings(
+            max_concurrent_runs=options.max_concurrent_runs,
+            drain_seconds=drain_seconds,
+            allow_stdio_servers=options.allow_stdio_servers,
+        )
         add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)
 

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     _add_cluster_flags(Flags(parser))
     add_tool_flags(Flags(parser))
+    _add_stdio_flag(Flags(parser))
     _add_leadership_flags(Flags(parser))
     _add_serving_flags(Flags(parser))
     add_log_flags(Flags(parser))
@@ -85,6 +86,14 @@ def add_tool_flags(flags: Flags) -> None:
         type=names,
         metavar="A,B",
         help="networks, addresses and host names that HTTP tools may reach although they are not public",
+    )
+
+
+def _add_stdio_flag(flags: Flags) -> None:
+    flags.switch(
+        "--allow-stdio-servers",
+        default=True,
+        help="start MCP servers of type stdio as child processes; false: their status says that they are forbidden",
     )
 
 
@@ -162,6 +171,7 @@ def run(options: argparse.Namespace) -> int:
             grace_seconds=options.graceful_shutdown_timeout,
             max_concurrent_runs=options.max_concurrent_runs,
             allowed_addresses=options.allow_addresses,
+            allow_stdio_servers=options.allow_stdio_servers,
         )
     )
     return process.run(operator.run)

@@ -37,10 +37,12 @@ class Settings:
     Attributes:
         max_concurrent_runs: Runs that may wait for a model at the same time.
         drain_seconds: How long model calls in flight may go on after the manager began to stop.
+        allow_stdio_servers: Whether MCP servers may run as child processes of this one.
     """
 
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     drain_seconds: float = 20.0
+    allow_stdio_servers: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.frame import Done
-from kubechain.controllers.mcpserver.decide import UNSUPPORTED_APPROVAL, decide
+from kubechain.controllers.mcpserver.decide import FORBIDDEN_STDIO, UNSUPPORTED_APPROVAL, decide
 from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Phase, ServerState
@@ -29,6 +29,14 @@ CONNECTING = ReportUnconnected("Connecting", is_broken=False)
         pytest.param(seen(NEW), Connect(SPEC), id="not connected yet"),
         pytest.param(seen(CONNECTED), Connect(SPEC), id="connected by another process, or with another spec"),
         pytest.param(seen(NEW, state=READY), ReportTools((LOOK,)), id="connected"),
+        pytest.param(
+            seen(NEW, spec=None, allows_stdio=False), Refuse(FORBIDDEN_STDIO), id="programs are forbidden here"
+        ),
+        pytest.param(
+            seen(a_server(type="http", command=None, url="https://mcp.example"), allows_stdio=False),
+            Connect(SPEC),
+            id="programs are forbidden here, and this one is elsewhere",
+        ),
         pytest.param(
             seen(CONNECTED, state=ServerState(Phase.READY, (LOOK, TOUCH), connects=1)),
             ReportTools((LOOK, TOUCH)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from test.e2e import processes
 from test.e2e.cases.rows import KUBERNETES, case, missing
 from test.e2e.cluster import Cluster, Namespace, condition
 from test.e2e.conftest import CRDS
-from test.e2e.manifests import a_secret, a_task, a_taskrun, a_tool, an_agent, an_llm
+from test.e2e.manifests import a_secret, a_task, a_taskrun, a_tool, an_agent, an_llm, an_mcp_server
 from test.e2e.model import HOLD_SECONDS, Answer, Call, Failure, MockModel
 from test.e2e.planes import restorable
 from test.e2e.processes import Program
 from test.e2e.resets import ResetProxy
+
+CONFIG = Path(__file__).resolve().parents[3] / "config"
 
 ELSEWHERE: dict[str, str] = {}
 """Why a kind has no test here, by kind."""
@@ -179,6 +184,70 @@ def _through(proxy: ResetProxy, kubeconfig: Path, folder: Path) -> Path:
     path = folder / "through-proxy"
     path.write_text(re.sub(r"(server: https://[^:]+:)\d+", rf"\g<1>{proxy.port}", kubeconfig.read_text()))
     return path
+
+
+def _rendered(folder: Path) -> list[dict[str, Any]]:
+    """The objects that kustomize makes of a folder."""
+    done = subprocess.run(["kubectl", "kustomize", str(folder)], check=True, capture_output=True, text=True)
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def _overlay(folder: Path, base: str) -> list[dict[str, Any]]:
+    """The objects of a folder of config/ under another namespace, with a prefix before their names."""
+    shutil.copytree(CONFIG, folder / "config")
+    (folder / "overlay").mkdir()
+    overlay = {"namespace": "team-ops", "namePrefix": "blue-", "resources": [f"../config/{base}"]}
+    (folder / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return _rendered(folder / "overlay")
+
+
+@case("install and overlay", {"kustomize namespace: and namePrefix:": "default", "with a Role": "namespaced"})
+def test_names_follow_an_overlay(given: str, tmp_path: Path) -> None:
+    objects = [each for each in _overlay(tmp_path, given) if each["kind"] != "CustomResourceDefinition"]
+    [account] = [each["metadata"] for each in objects if each["kind"] == "ServiceAccount"]
+    assert (account["name"], account["namespace"]) == ("blue-kubechain-manager", "team-ops")
+    text = yaml.safe_dump_all(objects)
+    assert "kubechain-system" not in text
+    assert all(name.startswith("blue-") for name in re.findall(r"\bname: (\S*kubechain-manager\S*)", text))
+    if given == "namespaced":
+        cluster_wide = {"Namespace", "ClusterRole", "ClusterRoleBinding", "FlowSchema"}
+        assert not cluster_wide & {each["kind"] for each in objects}
+
+
+@pytest.mark.real
+@case("install and overlay", {"apply, then apply --server-side": "default", "the same of an overlay": "overlay"})
+def test_client_side_and_server_side_apply_agree(given: str, cluster: Cluster, tmp_path: Path) -> None:
+    objects = _rendered(CONFIG / given) if given == "default" else _overlay(tmp_path, "default")
+    text = yaml.safe_dump_all(objects)
+    cluster.kubectl("apply", "-f", "-", stdin=text)
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+
+
+@case("rights", {"MCPServer create": "mcpservers", "a tool call, which is the manager's to write": "taskruntoolcalls"})
+def test_what_edit_does_not_gain(given: str) -> None:
+    """Roles that join the cluster's own may not write what acts beyond a namespace."""
+    roles = [each for each in _rendered(CONFIG / "default") if each["kind"] == "ClusterRole"]
+    joined = [each for each in roles if any("aggregate-to" in label for label in each["metadata"].get("labels", {}))]
+    verbs = {verb for role in joined for rule in role["rules"] if given in rule["resources"] for verb in rule["verbs"]}
+    assert verbs >= {"get", "list", "watch"}
+    assert not verbs & {"create", "update", "patch", "*"}
+
+
+@case("rights", {"a flag that forbids servers in the operator's process": "--allow-stdio-servers=false"})
+def test_programs_in_the_manager_are_forbidden(
+    given: str, make_namespace: Callable[[str], Namespace], without_manager: None, cluster: Cluster, tmp_path: Path
+) -> None:
+    [deployment] = [each for each in _rendered(CONFIG / "hardened") if each["kind"] == "Deployment"]
+    assert given in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    namespace = make_namespace("rights")
+    program = processes.manager(cluster.kubeconfig, tmp_path / "log", f"--namespaces={namespace.name}", given)
+    program.start()
+    mark = tmp_path / "started"
+    namespace.apply(an_mcp_server("eyes", type="stdio", command="touch", args=[str(mark)]))
+    namespace.wait("mcpserver/eyes", "{.status.status}", "Error")
+    assert given in namespace.get("mcpserver", "eyes")["status"]["statusDetail"]
+    assert program.stop() == 0
+    assert not mark.exists()
 
 
 def _answered(namespace: Namespace, runs: Sequence[Mapping[str, Any]]) -> None:

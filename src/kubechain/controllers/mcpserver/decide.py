@@ -11,6 +11,11 @@ from kubechain.mcp.model import Phase, ServerState
 UNSUPPORTED_APPROVAL = "spec.approvalContactChannel: this release cannot ask people for approval; remove it to go on"
 """A call that needs approval is refused, not carried out without it."""
 
+FORBIDDEN_STDIO = (
+    "spec.type: stdio: this manager starts no programs (--allow-stdio-servers=false); "
+    "run the server elsewhere and give its url with type http"
+)
+
 
 def decide(observed: Observed) -> Step | Done:
     """The next step for one server."""
@@ -18,6 +23,8 @@ def decide(observed: Observed) -> Step | Done:
         return Disconnect()
     if observed.server.spec.approval_contact_channel is not None:
         return Refuse(UNSUPPORTED_APPROVAL)
+    if observed.server.spec.transport_type == "stdio" and not observed.allows_stdio:
+        return Refuse(FORBIDDEN_STDIO)
     if observed.spec is None:
         return Refuse(observed.trouble)
     state = observed.state

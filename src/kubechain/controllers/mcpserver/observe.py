@@ -20,6 +20,7 @@ class Observed:
         trouble: Which one.
         state: Of this process's connection; None when there is none, or one with another spec.
         is_replaced: Whether this process is still connected to an earlier server of the same name.
+        allows_stdio: Whether servers may run as child processes of this one.
     """
 
     server: MCPServer
@@ -27,6 +28,7 @@ class Observed:
     trouble: str = ""
     state: ServerState | None = None
     is_replaced: bool = False
+    allows_stdio: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,14 @@ class Observer:
 
     secrets: SecretReader
     connector: Connector
+    allows_stdio: bool = True
 
     async def observe(self, server: MCPServer) -> Observed:
         """Read everything, change nothing."""
         if self.connector.is_replaced(server):
             return Observed(server=server, spec=None, is_replaced=True)
+        if not self.allows_stdio and server.spec.transport_type == "stdio":
+            return Observed(server=server, spec=None, allows_stdio=False)
         spec = await resolve(server, self.secrets)
         if isinstance(spec, str):
             return Observed(server=server, spec=None, trouble=spec)

@@ -22,7 +22,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     connector = Connector(parts.connections)
     reconciler = MCPServerReconciler(
         servers=servers,
-        observer=Observer(parts.secrets, connector),
+        observer=Observer(parts.secrets, connector, allows_stdio=parts.settings.allow_stdio_servers),
         connector=connector,
         writer=parts.writer(resources.MCP_SERVERS, reasons.MCP_CONTROLLER),
         clock=manager.clock,
