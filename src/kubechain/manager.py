@@ -119,6 +119,7 @@ def _manager(
     options: ManagerOptions, stack: AsyncExitStack, clock: Clock, exchange: Exchange | None, cluster: Cluster | None
 ) -> Manager:
     lease_exchange, event_exchange, host = exchange, exchange, "embedded"
+    server = ""
     if cluster is not None:
         connection = HttpExchange(cluster, user_agent=USER_AGENT)
         # Separate connections, so that renewals and Events do not wait for other requests.
@@ -127,6 +128,7 @@ def _manager(
         for each in (connection, lease_exchange, event_exchange):
             stack.push_async_callback(each.aclose)
         exchange, host = connection, connection.host
+        server = f"{cluster.url}, {cluster.source}"
     assert exchange is not None, "either given or made"
     return Manager(
         exchange,
@@ -134,6 +136,7 @@ def _manager(
         lease_exchange=lease_exchange,
         event_exchange=event_exchange,
         host=host,
+        server=server,
         options=_runtime_options(options, cluster),
     )
 

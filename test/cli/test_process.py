@@ -12,6 +12,7 @@ import structlog
 
 from kubechain.cli import process
 from kubechain.cli.terminal import Failure
+from kubechain.runtime.health import ListenError
 from kubechain.runtime.leaderelection import LeadershipLost
 
 PATIENT = """
@@ -68,6 +69,12 @@ def test_what_a_person_can_put_right_is_one_failure_however_deep_it_lies() -> No
     group = ExceptionGroup("tasks", [ExceptionGroup("servers", [OSError("port 8080 is taken")])])
     with pytest.raises(Failure, match="port 8080 is taken"):
         process.exit_status(group)
+
+
+def test_an_address_that_is_taken_is_told_with_its_flag() -> None:
+    error = ExceptionGroup("tasks", [ListenError(":8081", "another program uses this port")])
+    with pytest.raises(Failure, match=r"^--health-probe-bind-address :8081: another program uses this port$"):
+        process.exit_status(error, {":8081": "--health-probe-bind-address"})
 
 
 def test_the_loss_of_leadership_ends_with_1_and_is_not_told_again() -> None:

@@ -279,7 +279,7 @@ def test_the_installation_lets_renewals_go_ahead_of_all_other_traffic() -> None:
     assert rule["subjects"] == [{"kind": "ServiceAccount", "serviceAccount": account}]
     (resources,) = rule["resourceRules"]
     assert (resources["apiGroups"], resources["resources"]) == ([LEASES.group], [LEASES.plural])
-    assert resources["namespaces"] == [namespace]
+    assert resources["namespaces"] == ["*"]
     assert {"create", "get", "update", "patch", "delete", "list"} <= set(resources["verbs"])
     service_accounts = 9000
     assert flow["matchingPrecedence"] < service_accounts, "before the schema that takes all service accounts"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from kubechain.cli.flags import Flags, address, positive
-from kubechain.cli.manager import add_log_flags, add_tool_flags
+from kubechain.cli.manager import add_log_flags, add_tool_flags, listeners
 from kubechain.cli.terminal import Failure
 
 SUMMARY = "start a control plane with the manager in it, on this machine"
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
             faults=Path(options.faults).expanduser() if options.faults else None,
         )
     )
-    return process.run(server.run)
+    return process.run(server.run, flags=listeners(options))
 
 
 def _kubeconfig(given: str, data_folder: Path | None) -> Path:

@@ -128,7 +128,9 @@ async def _start_embedded(options: PlaneOptions, stack: AsyncExitStack) -> Plane
         faults = _read_faults(options, stack)
         plane = ControlPlane(options.data_folder, options.port, kubeconfig_path=options.kubeconfig, faults=faults)
         await stack.enter_async_context(plane)
-    except (PortInUseError, StorageInUseError, FaultsFileError) as error:
+    except PortInUseError as error:
+        raise Failure(f"--port {options.port}: another program uses this port") from error
+    except (StorageInUseError, FaultsFileError) as error:
         raise Failure(str(error)) from error
     for definition in custom_resource_definitions():
         plane.install_crd(definition)

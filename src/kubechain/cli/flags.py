@@ -19,6 +19,9 @@ _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+|\d+(?:\.\d+)?")
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _HIGHEST_PORT: Final = 65535
+_NAMESPACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_LONGEST_NAME: Final = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,32 @@ def positive(text: str) -> int:
 def names(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list; empty for the empty text."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def namespaces(text: str) -> tuple[str, ...]:
+    """Parse a comma-separated list of names of namespaces."""
+    listed = names(text)
+    wrong = [name for name in listed if not _NAMESPACE.fullmatch(name)]
+    if wrong:
+        expected = "lower-case letters, digits and '-', at most 63, with commas between the names"
+        raise argparse.ArgumentTypeError(f'not the name of a namespace: "{wrong[0]}" ({expected})')
+    return listed
+
+
+def namespace(text: str) -> str:
+    """Parse the name of a namespace; empty for the empty text."""
+    if "," in text:
+        raise argparse.ArgumentTypeError(f'one namespace expected: "{text}"')
+    return "".join(namespaces(text))
+
+
+def object_name(text: str) -> str:
+    """Parse the name of an object, such as a Lease."""
+    if len(text) > _LONGEST_NAME or not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f'the name of an object (lower-case letters, digits, "-", ".") expected: "{text}"'
+        )
+    return text
 
 
 class Flags:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from kubechain.cli.flags import Address, Flags, address, names, positive, seconds
+from kubechain.cli.flags import Address, Flags, address, names, namespace, namespaces, object_name, positive, seconds
 
 SUMMARY = "run the operator"
 DESCRIPTION = """\
@@ -64,7 +64,7 @@ def _add_cluster_flags(flags: Flags) -> None:
     flags.value(
         "--namespaces",
         default="",
-        type=names,
+        type=namespaces,
         metavar="A,B",
         aliases=("WATCH_NAMESPACE",),
         help="namespaces to watch; none: all of them",
@@ -106,10 +106,17 @@ def _add_leadership_flags(flags: Flags) -> None:
     flags.value(
         "--leader-election-namespace",
         default="",
+        type=namespace,
         metavar="NAME",
         help="where the Lease is; none: the pod's own namespace, or the context's",
     )
-    flags.value("--leader-election-id", default="kubechain.humanlayer.dev", metavar="NAME", help="name of the Lease")
+    flags.value(
+        "--leader-election-id",
+        default="kubechain.humanlayer.dev",
+        type=object_name,
+        metavar="NAME",
+        help="name of the Lease",
+    )
 
 
 def _add_serving_flags(flags: Flags) -> None:
@@ -174,7 +181,14 @@ def run(options: argparse.Namespace) -> int:
             allow_stdio_servers=options.allow_stdio_servers,
         )
     )
-    return process.run(operator.run)
+    return process.run(operator.run, flags=listeners(options))
+
+
+def listeners(options: argparse.Namespace) -> dict[str, str]:
+    """The flag of each address that is listened at; of two flags with one address, the first."""
+    given = vars(options)
+    names = [name for name in given if name.endswith("_bind_address") and given[name] is not None]
+    return {str(given[name]): f"--{name.replace('_', '-')}" for name in reversed(names)}
 
 
 def text_of(where: Address | None) -> str | None:

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, cast
 
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from kubechain.cli.terminal import Failure
 from kubechain.runtime.credentials import ConfigError
 from kubechain.runtime.eventloop import loop_factory
+from kubechain.runtime.health import ListenError
 from kubechain.runtime.leaderelection import LeadershipLost
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -22,17 +24,21 @@ FAILED: Final = 1
 INTERRUPTED: Final = 130
 """Exit status of a process that was ended by Ctrl-C, by the shell's convention."""
 
-EXPECTED: Final = (Failure, ConfigError, OSError)
+EXPECTED: Final = (Failure, ConfigError, ListenError, OSError)
 """Failures that the user can correct, such as a port in use: printed in one line, without a traceback."""
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """Runs until the event is set, and returns the exit status."""
 
 
-def run(main: Main) -> int:
+def run(main: Main, *, flags: Mapping[str, str] | None = None) -> int:
     """Run a coroutine, on uvloop if it is installed, and return the exit status.
 
     The first SIGINT or SIGTERM sets the event; the second ends the process at once.
+
+    Args:
+        main: The command.
+        flags: By address: the flag that it was given by, for the error when it cannot be listened at.
 
     Raises:
         Failure: The command failed for a reason that the user can correct.
@@ -41,10 +47,10 @@ def run(main: Main) -> int:
         try:
             return runner.run(_with_signals(main))
         except (*EXPECTED, ExceptionGroup) as error:
-            return exit_status(error)
+            return exit_status(error, flags or {})
 
 
-def exit_status(error: Exception) -> int:
+def exit_status(error: Exception, flags: Mapping[str, str] = MappingProxyType({})) -> int:
     """Log why a command failed, and return its exit status; not zero, so that a pod is restarted.
 
     Raises:
@@ -53,10 +59,16 @@ def exit_status(error: Exception) -> int:
     # The loss of the leadership is already logged.
     causes = [cause for cause in leaves(error) if not isinstance(cause, LeadershipLost)]
     if causes and all(isinstance(cause, EXPECTED) for cause in causes):
-        raise Failure("; ".join(str(cause) for cause in causes)) from error
+        raise Failure("; ".join(_text(cause, flags) for cause in causes)) from error
     if causes:
         log.error("failed", exc_info=error)
     return FAILED
+
+
+def _text(cause: Exception, flags: Mapping[str, str]) -> str:
+    if isinstance(cause, ListenError) and cause.address in flags:
+        return f"{flags[cause.address]} {cause.address}: {cause.reason}"
+    return str(cause)
 
 
 def leaves(error: Exception) -> Iterator[Exception]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from kubechain.runtime.health import bound_port, split_address
+from kubechain.runtime.health import listen, split_address
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -113,6 +113,7 @@ class EndpointServer:
             limits: None for the defaults.
         """
         self.host, self.port = split_address(address)
+        self._address = address
         self._endpoints = endpoints
         self._leads = leads
         self._limits = limits or EndpointLimits()
@@ -123,7 +124,7 @@ class EndpointServer:
         """Listen.
 
         Raises:
-            OSError: the address is in use, or not of this machine.
+            ListenError: the address is in use, or not of this machine.
         """
         limits = self._limits
         app = web.Application(client_max_size=limits.body_bytes)
@@ -134,9 +135,7 @@ class EndpointServer:
             app, access_log=None, handle_signals=False, shutdown_timeout=limits.timeout_seconds,
             keepalive_timeout=limits.idle_seconds, lingering_time=0.0,
         )  # fmt: skip
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port).start()
-        self.port = bound_port(self._runner) or self.port
+        self.port = await listen(self._runner, self._address)
 
     async def stop(self) -> None:
         """Stop listening; requests in flight may finish within their time-out."""

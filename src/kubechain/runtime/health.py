@@ -5,6 +5,7 @@ Paths, `?verbose` and texts are those of kube-apiserver and controller-runtime. 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -85,6 +86,22 @@ class LoopWatch:
         return f"event loop stood still for {worst:.1f} s" if worst > LAG_LIMIT_SECONDS else ""
 
 
+class ListenError(Exception):
+    """A server cannot listen at its address."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        """Keep the address as it was given, and why."""
+        super().__init__(f"listen at {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+_LISTEN_REASONS = {
+    errno.EADDRINUSE: "another program uses this port",
+    errno.EADDRNOTAVAIL: "not an address of this machine",
+    errno.EACCES: "the port needs a privilege that this process does not have",
+}
+
 Page = Callable[[Mapping[str, str]], Awaitable[tuple[int, str, str]]]
 """Maps the query to status, content type and text."""
 
@@ -100,6 +117,7 @@ class HttpServer:
             pages: by path.
         """
         self.host, self.port = split_address(address)
+        self._address = address
         self._pages = pages
         self._runner: web.AppRunner | None = None
 
@@ -107,16 +125,13 @@ class HttpServer:
         """Listen.
 
         Raises:
-            OSError: the address is in use, or not of this machine.
+            ListenError: the address is in use, or not of this machine.
         """
         app = web.Application()
         for path, page in self._pages.items():
             app.router.add_get(path, _handler(page))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port)
-        await site.start()
-        self.port = bound_port(self._runner) or self.port
+        self.port = await listen(self._runner, self._address)
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -155,7 +170,19 @@ def _handler(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
     return handle
 
 
-def bound_port(runner: web.AppRunner) -> int | None:
-    """Return the port that a server got, for addresses with port 0."""
+async def listen(runner: web.AppRunner, address: str) -> int:
+    """Let a server listen, and return its port, which the system chooses for port 0.
+
+    Raises:
+        ListenError: the address is in use, or not of this machine.
+    """
+    host, port = split_address(address)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        reason = _LISTEN_REASONS.get(error.errno or 0) or error.strerror or str(error)
+        raise ListenError(address, reason) from error
     addresses: list[Any] = runner.addresses
-    return int(addresses[0][1]) if addresses else None
+    return int(addresses[0][1]) if addresses else port

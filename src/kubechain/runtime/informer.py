@@ -18,6 +18,7 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import ApiError, TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import version_number
+from kubechain.runtime.outages import Outages
 from kubechain.runtime.reflector import Reflector
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.store import Lister, Store
@@ -112,7 +113,13 @@ class Informers:
     """All caches of a manager; the client notifies them of our own writes."""
 
     def __init__(
-        self, *, exchange: Exchange, clock: Clock, namespaces: Sequence[str] = (), watch_list: bool = True
+        self,
+        *,
+        exchange: Exchange,
+        clock: Clock,
+        namespaces: Sequence[str] = (),
+        watch_list: bool = True,
+        outages: Outages | None = None,
     ) -> None:
         """Create an empty set.
 
@@ -121,11 +128,13 @@ class Informers:
             clock: for waits and jitter.
             namespaces: to list and watch; none means all.
             watch_list: try WatchList first.
+            outages: logs what fails; None logs for these caches alone.
         """
         self._exchange, self._clock = exchange, clock
         self._client = Client(exchange, clock=clock)
         self._namespaces = tuple(namespaces)
         self._watch_list = watch_list
+        self._outages = outages or Outages(clock=clock)
         self._informers: dict[tuple[str, str, str, bool], Informer[Any]] = {}
 
     def __iter__(self) -> Iterator[Informer[Any]]:
@@ -202,7 +211,7 @@ class Informers:
         return [
             Reflector(
                 resource, store, client=self._client, exchange=self._exchange, clock=self._clock,
-                namespace=namespace, watch_list=self._watch_list,
+                outages=self._outages, namespace=namespace, watch_list=self._watch_list,
                 on_rewind=lambda seen, found: self._rewind(resource, seen, found),
             )
             for namespace in scopes

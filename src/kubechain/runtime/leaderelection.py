@@ -27,6 +27,7 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
 from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseObserver, LeaseSpec, micro_time
+from kubechain.runtime.outages import Outages, rule_for
 from kubechain.runtime.tasks import finish
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class LeaderElector:
     def __init__(
         self, client: Client, *, clock: Clock, identity: str, namespace: str, name: str, timing: Timing | None = None,
         on_change: Callable[[bool], None] = lambda leads: None, exit_now: Callable[[], None] = _exit,
+        pod: str = "", outages: Outages | None = None,
     ) -> None:  # fmt: skip
         """Create an elector.
 
@@ -77,9 +79,15 @@ class LeaderElector:
             timing: durations; None for client-go's.
             on_change: called with True when leadership begins and with False when it ends.
             exit_now: ends the process if the work does not stop in time after the leadership was lost.
+            pod: the pod that this process runs in; empty outside of pods. Another process of it that holds the lease is
+                an earlier one, and has ended.
+            outages: logs what fails; None logs for this lease alone.
         """
+        self._pod = pod
+        self._outages = outages or Outages(clock=clock)
         self._client, self._clock = client, clock
         self._identity, self._namespace, self._name = identity, namespace, name
+        self._what = f"read or renew the leader's Lease {namespace}/{name}"
         self._timing = timing or Timing()
         self._on_change, self._exit_now = on_change, exit_now
         self._observer = LeaseObserver()
@@ -162,8 +170,10 @@ class LeaderElector:
                 ours = await self._take()
         except (ApiError, TransportError, TimeoutError) as error:
             self._held = None  # the write may have been applied: read again
-            log.warning("lease not reached", lease=self._name, error=error_text(error))
+            rule = rule_for(LEASES, "create, get, update", self._namespace)
+            self._outages.failed(error, what=self._what, rule=rule)
             return False
+        self._outages.succeeded(self._what)
         if ours:
             self._leads_until = started_at + self._timing.renew_deadline_seconds
         return ours
@@ -201,13 +211,17 @@ class LeaderElector:
         return True
 
     def _is_free(self, held: Lease) -> bool:
-        if not held.spec.holder_identity:
+        if not held.spec.holder_identity or self._is_of_our_pod(held.spec.holder_identity):
             return True
         duration = held.spec.lease_duration_seconds or self._timing.lease_seconds
         left = duration - self._observer.unchanged_seconds(held, self._clock.monotonic())
         if left > 0:
             self._free_in_seconds = left
         return left <= 0
+
+    def _is_of_our_pod(self, holder: str) -> bool:
+        """Tell whether an earlier process of this pod holds the lease: it has ended, or we would not have started."""
+        return bool(self._pod) and holder != self._identity and holder.rpartition("_")[0] == self._pod
 
     def _renewed(self, held: Lease) -> Lease:
         now = micro_time(self._clock.now())

@@ -15,18 +15,15 @@ from typing import Protocol
 
 import structlog
 
-from kubechain.net.foreign import error_text
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
     AlreadyExists,
     ApiError,
+    BadRequest,
     Conflict,
-    InternalError,
+    Invalid,
     NotFound,
-    ServerTimeout,
-    ServiceUnavailable,
-    TooManyRequests,
     TransportError,
 )
 from kubechain.runtime.leases import (
@@ -38,6 +35,7 @@ from kubechain.runtime.leases import (
     micro_time,
     parse_micro_time,
 )
+from kubechain.runtime.outages import Outages, rule_for
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -45,15 +43,17 @@ DURATION_SECONDS = 30
 RENEW_SECONDS = 10.0
 """Three renewals may fail before other replicas consider this one gone."""
 
-PASSING = (TransportError, Conflict, TooManyRequests, InternalError, ServiceUnavailable, ServerTimeout)
-"""Temporary failures of a create; 409 among them, because a resource quota answers it under concurrency."""
+NEVER = (BadRequest, Invalid)
+"""Failures of a create that no change of the cluster mends. Rights, quotas and namespaces may still come."""
 
 START_SECONDS = 2.0
-"""Between two attempts to create our lease while the server cannot be reached."""
+"""Between two attempts to create our lease while that fails."""
 
 OWN_LOOK_SECONDS = 12.0
 """How long we observe a lease before we call its holder gone, whatever renewTime it has: clocks differ, and a living
 replica renews at least once in this time."""
+
+WHAT = "renew the Lease that says that this replica lives"
 
 ROLE_LABEL = "app.kubernetes.io/component"
 ROLE = "replica-liveness"
@@ -86,7 +86,9 @@ class SoleReplica:
 class LeaseLiveness:
     """Liveness by Leases: renews our own and looks at those of others."""
 
-    def __init__(self, client: Client, *, clock: Clock, identity: str, namespace: str) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, identity: str, namespace: str, outages: Outages | None = None
+    ) -> None:
         """Create it; the own lease is made by `start`.
 
         Args:
@@ -94,7 +96,9 @@ class LeaseLiveness:
             clock: for times and deadlines.
             identity: `<pod>_<uuid of the process>`.
             namespace: where the leases live.
+            outages: logs what fails; None logs for these leases alone.
         """
+        self._outages = outages or Outages(clock=clock)
         self._client = client
         self._clock = clock
         self._identity = identity
@@ -107,17 +111,20 @@ class LeaseLiveness:
         """Create our lease, and retry until it succeeds; awaited before anything is claimed under this identity.
 
         Raises:
-            ApiError: the server refuses it.
+            ApiError: the server can never accept it.
         """
         while True:
             try:
                 await self._client.create(LEASES, self._lease())
             except AlreadyExists:  # the response to an earlier attempt was lost
                 return
-            except PASSING as error:
-                log.warning("liveness not announced yet", error=error_text(error))
+            except NEVER:
+                raise
+            except (ApiError, TransportError) as error:
+                self._failed(error)
                 await self._clock.sleep(START_SECONDS)
                 continue
+            self._outages.succeeded(WHAT)
             return
 
     async def run(self) -> None:
@@ -159,7 +166,13 @@ class LeaseLiveness:
                     self._swept_at = self._clock.monotonic()
                     await self._sweep()
         except (ApiError, TransportError, TimeoutError) as error:
-            log.warning("liveness not renewed", error=error_text(error))
+            self._failed(error)
+        else:
+            self._outages.succeeded(WHAT)
+
+    def _failed(self, error: Exception) -> None:
+        rule = rule_for(LEASES, "create, delete, get, list, patch, update", self._namespace)
+        self._outages.failed(error, what=WHAT, rule=rule)
 
     async def _renew(self) -> None:
         patch = {"spec": {"renewTime": micro_time(self._clock.now()), "holderIdentity": self._identity}}

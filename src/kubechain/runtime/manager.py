@@ -31,6 +31,7 @@ from kubechain.runtime.loop import Controller
 from kubechain.runtime.metadata import PartialObject
 from kubechain.runtime.metered import MeteredExchange
 from kubechain.runtime.metrics import Metrics
+from kubechain.runtime.outages import Outages
 from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.runnables import Runnable, cancel, drain, spawn
@@ -44,6 +45,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 30.0
 """The default terminationGracePeriodSeconds of a pod, after which the kubelet kills it."""
+
+POD_VARIABLE = "POD_NAME"
+"""Has the name of the pod; the manifests set it from the pod's own metadata."""
 
 EVENTS_SECONDS = 3.0
 """How long a stop waits until the last events are written."""
@@ -89,7 +93,7 @@ class Options:
 
 def new_identity(clock: Clock, *, pod: str | None = None) -> str:
     """Return a new identity for this process: `<pod>_<uuid>`."""
-    name = pod or os.environ.get("POD_NAME") or socket.gethostname()
+    name = pod or os.environ.get(POD_VARIABLE) or socket.gethostname()
     return f"{name}_{uuid.UUID(int=clock.random.getrandbits(128), version=4)}"
 
 
@@ -100,7 +104,7 @@ class Manager:
         self, exchange: Exchange, *, clock: Clock | None = None, identity: str | None = None,
         options: Options | None = None, lease_exchange: Exchange | None = None,
         event_exchange: Exchange | None = None, liveness: Liveness | None = None,
-        host: str = "kubernetes", telemetry: Telemetry = NO_TELEMETRY,
+        host: str = "kubernetes", server: str = "", telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:  # fmt: skip
         """Create a manager; `run` starts it.
 
@@ -114,6 +118,7 @@ class Manager:
                 `exchange`.
             liveness: of other replicas; None for leases with an election, and for `SoleReplica` without.
             host: of the API server, for metrics.
+            server: its URL and where that was configured, for the log.
             telemetry: receives a span for each reconcile, and the spans of the reconcilers.
         """
         self.options = options or Options()
@@ -122,9 +127,11 @@ class Manager:
         self.metrics = Metrics()
         self.telemetry = telemetry
         metered = MeteredExchange(exchange, self.metrics.rest_requests, host=host)
+        self._outages = Outages(clock=self.clock, server=server)
         self._informers = Informers(
-            exchange=metered, clock=self.clock, namespaces=self.options.namespaces, watch_list=self.options.watch_list
-        )
+            exchange=metered, clock=self.clock, namespaces=self.options.namespaces, watch_list=self.options.watch_list,
+            outages=self._outages,
+        )  # fmt: skip
         self._refusals = Refusals(self.clock)
         self.client = Client(metered, clock=self.clock, observer=self._informers, refusals=self._refusals)
         self._lease_client = Client(lease_exchange or metered, clock=self.clock)
@@ -212,6 +219,8 @@ class Manager:
             ExceptionGroup: with SyncTimeout, LeadershipLost, or the exceptions of runnables.
         """
         self._started = True
+        for one in self._controllers():  # the other half is for writing results, and for what is not a controller
+            one.options.drain_seconds = min(one.options.drain_seconds, self.options.grace_seconds / 2)
         if self.options.gc_threshold is not None:
             gc.set_threshold(*self.options.gc_threshold)
         if self.options.gc_freeze:
@@ -295,14 +304,16 @@ class Manager:
         return LeaderElector(
             self._lease_client, clock=self.clock, identity=self.identity, namespace=election.namespace,
             name=election.name, timing=election.timing, on_change=self.metrics.leader.labels(election.name).set,
+            pod=os.environ.get(POD_VARIABLE, ""), outages=self._outages,
         )  # fmt: skip
 
     def _default_liveness(self) -> Liveness:
         if self.options.election is None:
             return SoleReplica(self.identity)
         return LeaseLiveness(
-            self._lease_client, clock=self.clock, identity=self.identity, namespace=self.options.election.namespace
-        )
+            self._lease_client, clock=self.clock, identity=self.identity, namespace=self.options.election.namespace,
+            outages=self._outages,
+        )  # fmt: skip
 
     # --- health, metrics and servers
 

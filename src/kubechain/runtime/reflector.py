@@ -39,6 +39,7 @@ from kubechain.runtime.errors import (
     error_from_status,
 )
 from kubechain.runtime.metadata import Stored, decoded, version_number
+from kubechain.runtime.outages import Outages, rule_for
 from kubechain.runtime.pages import PAGE_LIMIT, RawPage, target
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, StreamReply
@@ -151,7 +152,7 @@ class Reflector:
 
     def __init__(
         self, resource: Resource[Any], sink: Sink, *, client: Client, exchange: Exchange, clock: Clock,
-        namespace: str | None = None, watch_list: bool = True,
+        outages: Outages, namespace: str | None = None, watch_list: bool = True,
         on_rewind: Callable[[int, int], None] = lambda seen, found: None,
     ) -> None:  # fmt: skip
         """Create a reflector; nothing happens before `run`.
@@ -162,13 +163,15 @@ class Reflector:
             client: for lists.
             exchange: for watches.
             clock: for waits and jitter.
+            outages: logs what fails.
             namespace: None for all.
             watch_list: try WatchList before a list.
             on_rewind: called with the version that was seen and the lower one that the server has now; must call
                 `rewind` of every reflector.
         """
         self._resource, self._sink = resource, sink
-        self._client, self._exchange, self._clock = client, exchange, clock
+        self._client, self._exchange, self._clock, self._outages = client, exchange, clock, outages
+        self._what = f"watch {resource.plural}" + (f" in {namespace}" if namespace else "")
         self._namespace = namespace
         self._watch_list = watch_list
         self._backoff = FailureCount(clock)
@@ -361,6 +364,8 @@ class Reflector:
     def _on_data(self) -> None:
         self.last_received_at = self._clock.monotonic()
         if self._initial is None:
+            if self.last_error:
+                self._outages.succeeded(self._what)
             self.last_error = ""
 
     def _on_failure(self, error: Exception) -> bool:
@@ -368,7 +373,8 @@ class Reflector:
         was_listing, self._initial = self._must_list, None
         self._has_failed = True
         self.last_error = error_text(error)
-        log.info("watch or list failed", kind=self._resource.kind, namespace=self._namespace, error=self.last_error)
+        rule = rule_for(self._resource, "get, list, watch", self._namespace)
+        self._outages.failed(error, what=self._what, rule=rule)
         match error:
             case BadRequest() | Invalid() | TimeoutError() if was_listing and self._watch_list:
                 self._watch_list = False  # not supported: list instead
