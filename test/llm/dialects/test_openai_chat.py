@@ -128,6 +128,16 @@ def test_tools_are_offered() -> None:
     ]
 
 
+def test_one_bad_schema_takes_no_other_tool_with_it() -> None:
+    bad, odd = (
+        ToolDefinition("bad", "", {"type": "string"}),
+        ToolDefinition("odd", "", {"anyOf": [{"required": ["a"]}]}),
+    )
+    body = completion_body(CompletionRequest(a_target(), [user("hi")], [bad, odd]))
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["odd"]
+    assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}, "required": ["a"]}
+
+
 def test_no_tools_is_no_field() -> None:
     assert "tools" not in completion_body(a_request())
 

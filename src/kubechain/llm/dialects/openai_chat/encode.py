@@ -17,6 +17,7 @@ from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour, opt
 from kubechain.llm.endpoints import CHAT_COMPLETIONS
 from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall
+from kubechain.net.toolschemas import UnusableSchema, repaired
 
 _MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _ALPHANUMERIC = string.ascii_letters + string.digits
@@ -43,8 +44,8 @@ def completion_body(request: CompletionRequest) -> dict[str, Any]:
         ],
         **_encode_parameters(target.parameters, options),
     }
-    if request.tools:
-        body["tools"] = [_encode_tool(tool) for tool in request.tools]
+    if tools := [encoded for tool in request.tools if (encoded := _encode_tool(tool))]:
+        body["tools"] = tools
     return body
 
 
@@ -62,8 +63,13 @@ def _encode_parameters(parameters: Parameters, options: ChatOptions) -> dict[str
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _encode_tool(tool: ToolDefinition) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+def _encode_tool(tool: ToolDefinition) -> dict[str, Any] | None:
+    """Return the offer of a tool; None for one without an object: servers refuse the whole request for it."""
+    try:
+        parameters = repaired(tool.parameters)
+    except UnusableSchema:
+        return None
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": function}
 
 
