@@ -6,7 +6,8 @@ import pytest
 
 from kubechain.mcp import plan
 from kubechain.mcp.failures import ConnectFailure
-from kubechain.mcp.model import Limits, Phase, ServerSpec, ToolInfo
+from kubechain.mcp.link import Page
+from kubechain.mcp.model import Flaw, Limits, Phase, ServerSpec, ToolInfo
 from kubechain.mcp.plan import Close, Listing, Look, Service, Wait
 
 LIMITS = Limits()
@@ -103,8 +104,9 @@ def test_the_first_wording_of_a_failure_stays_while_its_kind_does():
 
 
 def test_a_listing_gathers_its_pages():
-    listing = Listing().add([a_tool("a")], "1", LIMITS).add([a_tool("b")], None, LIMITS)
+    listing = Listing().add(Page([a_tool("a")], "1"), LIMITS).add(Page([a_tool("b")], flaws=[Flaw("c", "bad")]), LIMITS)
     assert [tool.name for tool in listing.tools] == ["a", "b"]
+    assert listing.flaws == (Flaw("c", "bad"),)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def listed(pages: Pages, limits: Limits) -> Listing:
     """All pages of a listing."""
     listing = Listing()
     for tools, cursor in pages:
-        listing = listing.add(tools, cursor, limits)
+        listing = listing.add(Page(tools, cursor), limits)
     return listing
 
 
@@ -142,5 +144,19 @@ def listed(pages: Pages, limits: Limits) -> Listing:
     ids=["all", "some, in the server's order", "none", "all but one", "excluded wins"],
 )
 def test_which_tools_are_offered(spec: ServerSpec, names: list[str]):
-    tools = [a_tool(name) for name in ("a", "b/c.d", "a", "", "x" * 300, "e")]
-    assert [tool.name for tool in plan.offered(tools, spec)] == names
+    listing = Listing(tuple(a_tool(name) for name in ("a", "b/c.d", "a", "e")))
+    assert [tool.name for tool in plan.offered(listing, spec)[0]] == names
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        (ServerSpec("stdio"), ["bad", "a"]),
+        (ServerSpec("stdio", include=("a",)), ["a"]),
+        (ServerSpec("stdio", exclude=("a",)), ["bad"]),
+    ],
+    ids=["all", "of the tools that are wanted", "not of a tool that is excluded"],
+)
+def test_which_flaws_are_told(spec: ServerSpec, named: list[str]):
+    listing = Listing((a_tool("a"), a_tool("a")), (Flaw("bad", "no", is_left_out=True),))
+    assert [flaw.tool for flaw in plan.offered(listing, spec)[1]] == named

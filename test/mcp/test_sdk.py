@@ -13,9 +13,10 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from pydantic import SecretStr
 
-from kubechain.mcp import http
+from kubechain.mcp import exchange
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure
+from kubechain.mcp.intake import Intake
 from kubechain.mcp.model import ServerSpec
 from kubechain.mcp.sdk import SdkLink
 
@@ -49,11 +50,12 @@ class Deaf:
 
     def ended(self, failure: ConnectFailure) -> None: ...
     def tools_changed(self) -> None: ...
+    def said(self, text: str) -> None: ...
     def suspect(self) -> None: ...
 
 
 def link(code: int) -> SdkLink:
-    return SdkLink(cast(Any, Refusing(code)), ServerSpec("stdio"), Deaf())
+    return SdkLink(cast(Any, Refusing(code)), ServerSpec("stdio"), Deaf(), Intake())
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,8 @@ async def test_an_error_that_may_come_after_the_work_is_an_answer_and_never_a_re
     ("code", "error"),
     [
         pytest.param(types.METHOD_NOT_FOUND, NotSent, id="the server has no tools"),
-        pytest.param(http.NOT_SENT, NotSent, id="the request did not get there"),
-        pytest.param(http.LOST, ConnectionLost, id="the answer did not get here"),
+        pytest.param(exchange.NOT_SENT, NotSent, id="the request did not get there"),
+        pytest.param(exchange.LOST, ConnectionLost, id="the answer did not get here"),
         pytest.param(types.REQUEST_TIMEOUT, TimedOut, id="no answer in time"),
     ],
 )
@@ -87,7 +89,7 @@ async def test_other_errors_say_what_is_known_about_the_effect(code: int, error:
 async def test_a_tool_that_repeats_its_secrets_is_not_repeated_by_us() -> None:
     token, level = SecretStr("s3cr3t-canary"), SecretStr("info")
     spec = ServerSpec("stdio", env={"TOKEN": token, "LOG_LEVEL": level}, confidential=(token,))
-    telling = SdkLink(cast(Any, Telling("TOKEN=s3cr3t-canary LOG_LEVEL=info")), spec, Deaf())
+    telling = SdkLink(cast(Any, Telling("TOKEN=s3cr3t-canary LOG_LEVEL=info")), spec, Deaf(), Intake())
     assert (await telling.call("env", {}, {})).content == "TOKEN=[redacted] LOG_LEVEL=info"
 
 
@@ -114,7 +116,7 @@ def unicode_json(secret: str) -> str:
 async def test_a_secret_is_not_repeated_in_another_form(secret: str, write: Callable[[str], str]) -> None:
     written = write(secret.strip())
     spec = ServerSpec("stdio", confidential=(SecretStr(secret),))
-    telling = SdkLink(cast(Any, Telling(f"env: {written}.")), spec, Deaf())
+    telling = SdkLink(cast(Any, Telling(f"env: {written}.")), spec, Deaf(), Intake())
     content = (await telling.call("env", {}, {})).content
     assert "[redacted]" in content
     assert written not in content
@@ -127,7 +129,7 @@ async def test_a_secret_is_not_repeated_in_structured_content(secret: str) -> No
             return types.CallToolResult(content=[], structured_content={"key": secret})
 
     spec = ServerSpec("stdio", confidential=(SecretStr(secret),))
-    content = (await SdkLink(cast(Any, Structured("")), spec, Deaf()).call("env", {}, {})).content
+    content = (await SdkLink(cast(Any, Structured("")), spec, Deaf(), Intake()).call("env", {}, {})).content
     assert json.loads(content)["key"].strip() == "[redacted]"
 
 
@@ -138,6 +140,6 @@ async def test_an_error_does_not_repeat_a_secret(secret: str) -> None:
             raise MCPError(-32042, f"no: {json.dumps(secret)}")
 
     spec = ServerSpec("stdio", env={"KEY": SecretStr(secret)})
-    content = (await SdkLink(cast(Any, Complaining(0)), spec, Deaf()).call("env", {}, {})).content
+    content = (await SdkLink(cast(Any, Complaining(0)), spec, Deaf(), Intake()).call("env", {}, {})).content
     assert content.startswith('error -32042: no: "[redacted]')
     assert json.dumps(secret)[1:12] not in content

@@ -28,7 +28,8 @@ async def test_a_server_that_crashes_again_and_again_is_started_again_and_again(
     world.manager.ensure(key, a_server("crashing", env={"TOKEN": "s3cr3t-t0ken"}))
     await world.until(lambda: len(started) >= 4)
     errors = {state.error for state in world.history[key] if state.phase == Phase.BACKOFF}
-    assert errors == {"the process ended with exit code 3: boom: token [redacted]"}
+    assert all(error.startswith("the process ended with exit code 3: started at ") for error in errors)
+    assert all(error.endswith(" boom: token [redacted]") for error in errors)
 
 
 async def test_a_call_in_flight_when_the_server_dies_is_uncertain_and_the_next_finds_it_again(
@@ -51,11 +52,31 @@ async def test_a_server_that_is_killed_is_noticed_without_a_call(world: World, s
 
 
 async def test_a_server_that_hangs_at_its_start_is_given_up_and_tried_again(started: list[int]):
-    async with running(World(Limits(connect_seconds=0.3, stop_grace_seconds=0.1, retry_first_seconds=0.01))) as world:
+    async with running(World(Limits(stop_grace_seconds=0.1, retry_first_seconds=0.01))) as world:
         key = a_key()
-        world.manager.ensure(key, a_server("hanging"))
+        world.manager.ensure(key, a_server("hanging", start_seconds=0.3))
         await world.until(lambda: len(started) >= 2)
-        assert world.history[key][0].error == "no connection within 0.3 s"
+        assert world.history[key][0].error == "no answer within 0.3 s of its start (spec.startTimeoutSeconds)"
+
+
+async def test_a_start_that_takes_long_is_told_with_the_first_error_and_ends_in_a_connection(started: list[int]):
+    async with running(World(Limits(progress_seconds=0.2, connect_seconds=0.1, probe_timeout_seconds=0.1))) as world:
+        key = await world.ready(a_server("slow_start", "3"))
+        said = [state.error for state in world.history[key] if state.phase == Phase.CONNECTING]
+        assert said[0].startswith("Starting, 0.2 s")
+        assert "Starting, 1.6 s: error: no mirror answers still fetching" in said
+        assert len(started) == 1
+        assert world.state(key).error == ""
+
+
+async def test_a_start_that_fails_late_says_why_and_for_how_long_it_was_tried(started: list[int]):
+    async with running(World(Limits(progress_seconds=0.2, stop_grace_seconds=0.1))) as world:
+        key = a_key()
+        world.manager.ensure(key, a_server("slow_start", "30", start_seconds=2))
+        state = await world.until_state(key, lambda state: state.phase == Phase.BACKOFF)
+        assert state.error == (
+            "no answer within 2 s of its start (spec.startTimeoutSeconds): error: no mirror answers still fetching"
+        )
 
 
 async def test_calls_to_a_server_that_reads_no_more_time_out_and_a_look_ends_it(started: list[int]):

@@ -21,7 +21,8 @@ from kubechain.mcp import plan
 from kubechain.mcp.errors import NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure, foreign_text
 from kubechain.mcp.link import Connector, Link
-from kubechain.mcp.model import CallResult, Limits, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
+from kubechain.mcp.model import CallResult, Limits, Phase, ServerKey, ServerSpec, ServerState
+from kubechain.mcp.progress import Progress
 from kubechain.mcp.warden import Warden
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -76,8 +77,16 @@ class ConnectionContext:
 class _Signals:
     """Events of a connection that its owner task has not yet handled; the `Observer` of the link."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_early_end: Callable[[], None]) -> None:
+        """Create signals without an event.
+
+        Args:
+            on_early_end: Called when the connection ends before `is_serving` was set.
+        """
+        self._on_early_end = on_early_end
         self.failure: ConnectFailure | None = None
+        self.is_serving = False
+        self.stderr = ""
         self.has_changed_tools = False
         self.is_suspect = False
         self.respecified_at: float | None = None
@@ -86,6 +95,11 @@ class _Signals:
     def ended(self, failure: ConnectFailure) -> None:
         self.failure = self.failure or failure
         self.woken.set()
+        if not self.is_serving:
+            self._on_early_end()
+
+    def said(self, text: str) -> None:
+        self.stderr = text
 
     def tools_changed(self) -> None:
         self.has_changed_tools = True
@@ -109,7 +123,7 @@ class Connection:
         self._fingerprint = spec.fingerprint()
         self._context = context
         self._state = ServerState(Phase.CONNECTING)
-        self._signals = _Signals()
+        self._signals = _Signals(self._cancel_attempt)
         self._scope: anyio.CancelScope | None = None
         self._link: Link | None = None
         self._calls_in_flight = 0
@@ -138,8 +152,8 @@ class Connection:
         self._spec, self._fingerprint = spec, fingerprint
         self._signals.respecified_at = self._context.clock.monotonic()
         self._signals.woken.set()
-        if self._link is None and self._scope is not None:
-            self._scope.cancel()  # cancels the attempt to connect with the old spec
+        if self._link is None:
+            self._cancel_attempt()
         self._show(Phase.CONNECTING)
 
     async def call(
@@ -188,7 +202,7 @@ class Connection:
 
     async def _connect_once(self) -> tuple[ConnectFailure | None, float]:
         """Run one connection; return why it ended (None: the spec changed) and for how many seconds it was READY."""
-        self._signals, self._ready_at = _Signals(), None
+        self._signals, self._ready_at = _Signals(self._cancel_attempt), None
         failure = None
         try:
             failure = await self._connect_and_serve(self._spec)
@@ -204,27 +218,50 @@ class Connection:
 
     async def _connect_and_serve(self, spec: ServerSpec) -> ConnectFailure | None:
         context = self._context
-        with context.reserve_child(spec), anyio.CancelScope() as scope:
+        seconds = spec.start_seconds if spec.transport == "stdio" else context.limits.connect_seconds
+        with context.reserve_child(spec), anyio.CancelScope() as scope, self._progress(spec) as progress:
             self._scope = scope
-            scope.deadline = anyio.current_time() + context.limits.connect_seconds
+            scope.deadline = anyio.current_time() + seconds
             async with context.connector(
                 self._key, spec, limits=context.limits, warden=context.warden, observer=self._signals
             ) as link:
-                tools = await self._list(link)
+                listing = await self._list(link, timeout_seconds=seconds)
                 scope.deadline = math.inf
-                self._enter_service(link, plan.offered(tools, spec))
+                progress.stop()
+                self._enter_service(link, listing, spec)
                 await self._serve(link, spec)
                 self._link = None
-        return (
-            ConnectFailure(f"no connection within {context.limits.connect_seconds:g} s")
-            if scope.cancelled_caught
-            else None
-        )
+        return self._not_in_time(seconds, spec) if scope.cancelled_caught else None
 
-    def _enter_service(self, link: Link, tools: tuple[ToolInfo, ...]) -> None:
+    def _progress(self, spec: ServerSpec) -> Progress:
+        first_seconds = self._context.limits.progress_seconds if spec.transport == "stdio" else math.inf
+        return Progress(first_seconds, self._show_progress)
+
+    def _show_progress(self, seconds: float) -> None:
+        if self._signals.respecified_at is None:
+            said = f": {self._signals.stderr}" if self._signals.stderr else ""
+            self._show(Phase.CONNECTING, error=f"Starting, {seconds:g} s{said}")
+
+    def _not_in_time(self, seconds: float, spec: ServerSpec) -> ConnectFailure:
+        if spec.transport != "stdio":
+            return ConnectFailure(f"no connection within {seconds:g} s")
+        what = f"no answer within {seconds:g} s of its start (spec.startTimeoutSeconds)"
+        return ConnectFailure(f"{what}: {self._signals.stderr}" if self._signals.stderr else what, kind=what)
+
+    def _cancel_attempt(self) -> None:
+        """End an attempt to connect that has become pointless."""
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _enter_service(self, link: Link, listing: plan.Listing, spec: ServerSpec) -> None:
         self._link, self._ready_at = link, self._context.clock.monotonic()
+        self._signals.is_serving = True
         self._context.connect_count += 1
-        self._show(Phase.READY, tools=tools, connects=self._state.connects + 1)
+        self._show_tools(listing, spec, connects=self._state.connects + 1)
+
+    def _show_tools(self, listing: plan.Listing, spec: ServerSpec, **changes: Any) -> None:
+        tools, flaws = plan.offered(listing, spec)
+        self._show(Phase.READY, tools=tools, flaws=flaws, **changes)
 
     async def _serve(self, link: Link, spec: ServerSpec) -> None:
         """Serve calls until the connection fails or the spec changes."""
@@ -260,23 +297,23 @@ class Connection:
     async def _look(self, link: Link, spec: ServerSpec) -> ConnectFailure | None:
         """List the tools and update the state; return the failure, or None when listing succeeded."""
         try:
-            tools = await self._list(link)
+            listing = await self._list(link, timeout_seconds=self._context.limits.probe_timeout_seconds)
         except ConnectFailure as failure:
             return failure
         if self._signals.respecified_at is None:
-            self._show(Phase.READY, tools=plan.offered(tools, spec))
+            self._show_tools(listing, spec)
         return None
 
-    async def _list(self, link: Link) -> tuple[ToolInfo, ...]:
+    async def _list(self, link: Link, *, timeout_seconds: float) -> plan.Listing:
         listing, cursor = plan.Listing(), None
-        with anyio.move_on_after(self._context.limits.probe_timeout_seconds):
+        with anyio.move_on_after(timeout_seconds):
             while True:
                 page = await link.list_tools(cursor)
                 cursor = page.cursor
-                listing = listing.add(page.tools, cursor, self._context.limits)
+                listing = listing.add(page, self._context.limits)
                 if cursor is None:
-                    return listing.tools
-        raise ConnectFailure(f"tools/list: no answer within {self._context.limits.probe_timeout_seconds:g} s")
+                    return listing
+        raise ConnectFailure(f"tools/list: no answer within {timeout_seconds:g} s")
 
     # -- between connections ----------------------------------------------------------------------------------------
 
@@ -304,7 +341,7 @@ class Connection:
         """Update the state; log and call `on_change` if more than `retry_in_seconds` has changed."""
         changes = {"error": "", "retry_in_seconds": None, **changes}
         if phase != Phase.READY:
-            changes["tools"] = ()
+            changes |= {"tools": (), "flaws": ()}
         before, self._state = self._state, replace(self._state, phase=phase, **changes)
         if replace(before, retry_in_seconds=self._state.retry_in_seconds) == self._state:
             return

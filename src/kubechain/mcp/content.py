@@ -13,41 +13,97 @@ from kubechain.mcp.model import CallResult, ToolInfo
 from kubechain.net.redaction import redacted
 
 
+def readable_result(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result of `tools/call` that the MCP library accepts: what it says, as one block of text.
+
+    A request for input is returned unchanged: it is not a result yet.
+    """
+    if answer.get("resultType", "complete") != "complete":
+        return dict(answer)
+    said = call_result(answer)
+    readable: dict[str, Any] = {"content": [{"type": "text", "text": said.content}], "isError": said.is_error}
+    if "resultType" in answer:
+        readable["resultType"] = "complete"
+    return readable
+
+
 def call_result(answer: Mapping[str, Any]) -> CallResult:
-    """Convert a `CallToolResult`: join its text, describe other blocks; without text, add the structured content."""
-    blocks: Sequence[Mapping[str, Any]] = answer.get("content") or ()
+    """Convert the result of `tools/call`: join its text, describe other blocks, add what structured content adds.
+
+    What a server sends beside the protocol is kept as JSON: only the model can tell what it means.
+    """
+    blocks = _blocks(answer.get("content"))
     parts = [_block(block) for block in blocks]
     structured = answer.get("structuredContent")
-    has_text = any(block.get("type") == "text" for block in blocks)
-    if structured is not None and not has_text:
-        parts.append(json.dumps(structured, ensure_ascii=False))
-    return CallResult("\n".join(parts), is_error=bool(answer.get("isError")))
+    if structured is not None and not _is_said(structured, parts):
+        parts.append(_json(structured))
+    return CallResult("\n".join(parts), is_error=answer.get("isError") in (True, "true", "True"))
 
 
-def _block(block: Mapping[str, Any]) -> str:
-    match block.get("type"):
+def _blocks(content: Any) -> Sequence[Any]:
+    match content:
+        case None:
+            return ()
+        case list():
+            return cast("list[Any]", content)
+        case _:
+            return (content,)
+
+
+def _is_said(structured: Any, parts: Sequence[str]) -> bool:
+    """Return whether the text already says what the structured content says; most servers send both."""
+    return any(_parsed(text) == structured or _wrapped(structured) == text for text in (*parts, "\n".join(parts)))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _wrapped(structured: Any) -> Any:
+    """Return the value of `{"result": value}`, as SDKs wrap what is no object; None for anything else."""
+    match structured:
+        case {"result": value} if len(cast("dict[str, Any]", structured)) == 1:
+            return value if isinstance(value, str) else _json(value)
+        case _:
+            return None
+
+
+def _block(block: Any) -> str:
+    if not isinstance(block, dict):
+        return block if isinstance(block, str) else _json(block)
+    fields = cast("dict[str, Any]", block)
+    match fields.get("type"):
+        case "text" if fields.get("text") is None:
+            return ""
         case "text":
-            return str(block.get("text", ""))
-        case "image" | "audio" as kind:
-            return f"[{kind}: {block.get('mimeType', 'unknown type')}, {_bytes(block.get('data'))} bytes]"
+            return text if isinstance(text := fields["text"], str) else _json(text)
+        case "image" | "audio" as kind if isinstance(data := fields.get("data"), str):
+            return f"[{kind}: {fields.get('mimeType') or 'unknown type'}, {_bytes(data)} bytes]"
         case "resource_link":
-            return f"[resource: {block.get('uri')} {block.get('name', '')}]"
-        case "resource":
-            return _resource(block.get("resource") or {})
-        case kind:
-            return f"[{kind}]"
+            return f"[resource: {fields.get('uri')} {fields.get('name') or ''}]"
+        case "resource" if isinstance(resource := fields.get("resource"), dict):
+            return _resource(cast("dict[str, Any]", resource))
+        case _:
+            return _json(fields)
 
 
 def _resource(resource: Mapping[str, Any]) -> str:
     if isinstance(text := resource.get("text"), str):
         return text
-    mime = resource.get("mimeType", "unknown type")
+    mime = resource.get("mimeType") or "unknown type"
     return f"[resource: {resource.get('uri')}, {mime}, {_bytes(resource.get('blob'))} bytes]"
 
 
 def _bytes(base64_text: Any) -> int:
     """Return how many bytes a Base64 text encodes."""
     return len(base64_text.rstrip("=")) * 3 // 4 if isinstance(base64_text, str) else 0
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def redacted_tool(tool: ToolInfo, secrets: Iterable[SecretStr]) -> ToolInfo | None:

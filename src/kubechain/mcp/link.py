@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubechain.mcp.failures import ConnectFailure
-from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
+from kubechain.mcp.model import CallResult, Flaw, Limits, ServerKey, ServerSpec, ToolInfo
 from kubechain.mcp.warden import Warden
 
 
@@ -21,10 +21,12 @@ class Page:
 
     Attributes:
         cursor: Cursor of the next page; None on the last page.
+        flaws: What is wrong with tools of this page.
     """
 
     tools: Sequence[ToolInfo]
     cursor: str | None = None
+    flaws: Sequence[Flaw] = ()
 
 
 class Link(Protocol):
@@ -56,6 +58,10 @@ class Observer(Protocol):
 
     def tools_changed(self) -> None:
         """Report that the server announced a change of its tools."""
+        ...
+
+    def said(self, text: str) -> None:
+        """Report what a child process has written to stderr so far: its first error, or its last lines; no secret."""
         ...
 
     def suspect(self) -> None:

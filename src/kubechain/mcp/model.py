@@ -46,6 +46,7 @@ class ServerSpec:
         headers: Headers of each request, for http and sse.
         include: The only tools that are offered; None: all tools.
         exclude: Tools that are not offered.
+        start_seconds: How long a child process may take to answer after its start; it may have to be downloaded first.
         confidential: The values above that come from Secrets. They are redacted in tools and results, because some
             tools echo their configuration.
     """
@@ -58,6 +59,7 @@ class ServerSpec:
     headers: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    start_seconds: float = 300.0
     confidential: tuple[SecretStr, ...] = ()
 
     def fingerprint(self) -> str:
@@ -71,6 +73,7 @@ class ServerSpec:
             sorted((name, value.get_secret_value()) for name, value in self.headers.items()),
             self.include,
             self.exclude,
+            self.start_seconds,
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -95,6 +98,21 @@ class ToolInfo:
     idempotent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with a tool of a server, as far as people should know.
+
+    Attributes:
+        tool: Name of the tool, or `#` and its number when it has none. Not for a terminal as it is.
+        what: What is wrong.
+        is_left_out: Whether the tool is not offered; otherwise the flaw was repaired or ignored.
+    """
+
+    tool: str
+    what: str
+    is_left_out: bool = False
+
+
 class Phase(StrEnum):
     """Phase of a connection."""
 
@@ -112,14 +130,16 @@ class ServerState:
 
     Attributes:
         tools: Tools of the server after `include` and `exclude`; empty unless READY.
+        flaws: What is wrong with tools of the server; empty unless READY.
         error: Why the connection is not READY; short, the same for each attempt that fails in the same way, without
-            secrets.
+            secrets. While CONNECTING, how far a slow start has come.
         connects: How many times the connection became READY.
         retry_in_seconds: Delay from the start of this phase to the next attempt; None when no attempt is scheduled.
     """
 
     phase: Phase
     tools: tuple[ToolInfo, ...] = ()
+    flaws: tuple[Flaw, ...] = ()
     error: str = ""
     connects: int = 0
     retry_in_seconds: float | None = None
@@ -145,7 +165,10 @@ class Limits:
 
     Attributes:
         children: Maximum number of child processes per manager; each needs 30 to 100 MB.
-        connect_seconds: Timeout of an attempt to connect, from its start until the tools are listed.
+        connect_seconds: Timeout of an attempt to connect over HTTP, from its start until the tools are listed; for a
+            child process, `ServerSpec.start_seconds` is.
+        progress_seconds: After how long a child process that has not answered is told of for the first time; then again
+            whenever this time has doubled.
         probe_seconds: Interval between two probes of an idle connection.
         probe_timeout_seconds: Timeout of a probe, and of every request for the list of tools.
         drain_seconds: How long calls in flight may continue after the spec has changed.
@@ -162,6 +185,7 @@ class Limits:
 
     children: int = 32
     connect_seconds: float = 30.0
+    progress_seconds: float = 5.0
     probe_seconds: float = 30.0
     probe_timeout_seconds: float = 10.0
     drain_seconds: float = 30.0

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from kubechain.mcp.failures import ConnectFailure
-from kubechain.mcp.model import Limits, Phase, ServerSpec, ToolInfo
+from kubechain.mcp.link import Page
+from kubechain.mcp.model import Flaw, Limits, Phase, ServerSpec, ToolInfo
 from kubechain.net.backoff import EQUAL_JITTER, Backoff
 
 RELIST_SECONDS = 0.2
 """Minimum interval between two listings, no matter how often a server announces changes of its tools."""
-
-_TOOL_NAME_CHARACTERS = 256
-"""Maximum length of a tool name in the status of an MCPServer."""
 
 
 # -- an open connection --------------------------------------------------------------------------------------------
@@ -135,42 +132,55 @@ class Listing:
     """The pages of a list of tools that were received so far."""
 
     tools: tuple[ToolInfo, ...] = ()
+    flaws: tuple[Flaw, ...] = ()
     cursors: frozenset[str] = frozenset()
     page_count: int = 0
     byte_count: int = 0
 
-    def add(self, tools: Sequence[ToolInfo], cursor: str | None, limits: Limits) -> Listing:
+    def add(self, page: Page, limits: Limits) -> Listing:
         """Add a page.
 
         Raises:
             ConnectFailure: The list repeats a cursor or exceeds a limit.
         """
+        tools, cursor = page.tools, page.cursor
         if cursor is not None and cursor in self.cursors:
             raise ConnectFailure("tools/list: the server repeats a cursor")
         grown = replace(
             self,
             tools=(*self.tools, *tools),
+            flaws=(*self.flaws, *page.flaws),
             cursors=self.cursors if cursor is None else self.cursors | {cursor},
             page_count=self.page_count + 1,
             byte_count=self.byte_count + sum(map(_size, tools)),
         )
         if grown.page_count == limits.pages and cursor is not None:
             raise ConnectFailure(f"tools/list: over {limits.pages} pages")
-        if len(grown.tools) > limits.tools:
+        if len(grown.tools) + len(grown.flaws) > limits.tools:
             raise ConnectFailure(f"tools/list: over {limits.tools} tools")
         if grown.byte_count > limits.listing_bytes:
             raise ConnectFailure(f"tools/list: over {limits.listing_bytes} bytes of names, descriptions and schemas")
         return grown
 
 
-def offered(tools: Iterable[ToolInfo], spec: ServerSpec) -> tuple[ToolInfo, ...]:
-    """Return the tools that agents may use, in the order of the server; of tools with the same name, the first."""
+def offered(listing: Listing, spec: ServerSpec) -> tuple[tuple[ToolInfo, ...], tuple[Flaw, ...]]:
+    """Return the tools that agents may use, in the order of the server, and the flaws of the tools that the spec wants.
+
+    Of tools with the same name, the first is offered.
+    """
     chosen: dict[str, ToolInfo] = {}
-    for tool in tools:
-        is_usable = 0 < len(tool.name) <= _TOOL_NAME_CHARACTERS and tool.name not in spec.exclude
-        if is_usable and (spec.include is None or tool.name in spec.include):
-            chosen.setdefault(tool.name, tool)
-    return tuple(chosen.values())
+    flaws = [flaw for flaw in listing.flaws if _is_wanted(flaw.tool, spec)]
+    for tool in listing.tools:
+        if not _is_wanted(tool.name, spec):
+            continue
+        if tool.name in chosen:
+            flaws.append(Flaw(tool.name, "the server lists it twice; the first is offered"))
+        chosen.setdefault(tool.name, tool)
+    return tuple(chosen.values()), tuple(flaws)
+
+
+def _is_wanted(name: str, spec: ServerSpec) -> bool:
+    return name not in spec.exclude and (spec.include is None or name in spec.include)
 
 
 def _size(tool: ToolInfo) -> int:

@@ -1,18 +1,17 @@
-"""Implements the protocols of `link` with the MCP library. No other module imports the library.
+"""Implements the protocols of `link` with the MCP library. Only this module and `transports` import the library.
 
 `manager` imports this module when the first server connects. The module maps errors of the library to errors of this
 package.
 
-It does not use two parts of the library. The stdio client does not limit the length of a line, and its children can
-outlive the manager. The validation of structured results against the output schema evaluates untrusted regular
-expressions on untrusted data in the event loop, and can only fail a call that has already run.
+It does not use the library's validation of structured results against the output schema: that evaluates untrusted
+regular expressions on untrusted data in the event loop, and can only fail a call that has already run.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -22,23 +21,20 @@ import anyio
 import httpx2
 import mcp_types as types
 from mcp.client import Client
-from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import SubscriptionLost
-from mcp.shared._httpx_utils import McpHttpClientFactory
 from mcp.shared.exceptions import MCPError
-from mcp.shared.message import SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from kubechain.mcp import http
+from kubechain.mcp import exchange, replies
 from kubechain.mcp.content import call_result, redacted_tool
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure, foreign_text
+from kubechain.mcp.intake import Intake
 from kubechain.mcp.link import Observer, Page
-from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
-from kubechain.mcp.stdio import Codec, stdio_transport
+from kubechain.mcp.model import CallResult, Flaw, Limits, ServerKey, ServerSpec, ToolInfo
+from kubechain.mcp.transports import transport
 from kubechain.mcp.warden import Warden
 from kubechain.net.backoff import Backoff
 from kubechain.net.redaction import redacted
@@ -55,7 +51,6 @@ _LISTEN_AGAIN = Backoff(initial_seconds=1.0, max_seconds=30.0)
 _Answer: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(
     types.CallToolResult | types.InputRequiredResult
 )
-_Streams = tuple[Any, Any]
 
 _NOT_EXECUTED = frozenset(
     (
@@ -63,7 +58,7 @@ _NOT_EXECUTED = frozenset(
         types.HEADER_MISMATCH,
         types.UNSUPPORTED_PROTOCOL_VERSION,
         types.MISSING_REQUIRED_CLIENT_CAPABILITY,
-        http.NOT_SENT,
+        exchange.NOT_SENT,
     )
 )
 """Errors that say that the server or the transport refused the request before execution.
@@ -72,8 +67,8 @@ _NOT_EXECUTED = frozenset(
 params" after a tool ran and its output was invalid. They become results for the model, and the call is not retried.
 """
 
-_LOST = frozenset((types.CONNECTION_CLOSED, types.PARSE_ERROR, http.LOST))
-_PERMANENT_HTTP = ("HTTP 401", "HTTP 403", "HTTP 404", "HTTP 405", "HTTP 410")
+_LOST = frozenset((types.CONNECTION_CLOSED, exchange.LOST))
+_PERMANENT_HTTP = tuple(f"HTTP {status}" for status in (301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 410))
 _ADDRESS_REFUSED = "not reached: address refused: "
 
 
@@ -86,9 +81,9 @@ async def connect(
     Raises:
         ConnectFailure: The connection failed; raised directly or inside an exception group.
     """
-    transport = _transport(key, spec, limits=limits, warden=warden, observer=observer)
+    intake = Intake()
     client = Client(
-        cast(Any, transport),
+        cast(Any, transport(key, spec, limits=limits, warden=warden, observer=observer, intake=intake)),
         mode="auto",
         cache=None,
         client_info=types.Implementation(name="kubechain", version="1"),
@@ -96,7 +91,7 @@ async def connect(
     )
     try:
         async with client, anyio.create_task_group() as tasks:
-            link = SdkLink(client, spec, observer)
+            link = SdkLink(client, spec, observer, intake)
             if link.announces_changes:
                 tasks.start_soon(_listen, client, observer)
             yield link
@@ -108,9 +103,10 @@ async def connect(
 class SdkLink:
     """An open connection; implements `Link`."""
 
-    def __init__(self, client: Client, spec: ServerSpec, observer: Observer) -> None:
+    def __init__(self, client: Client, spec: ServerSpec, observer: Observer, intake: Intake) -> None:
         """Wrap a client whose context was entered."""
         self._client = client
+        self._intake = intake
         self._spec = spec
         self._observer = observer
 
@@ -130,17 +126,27 @@ class SdkLink:
             raise _connect_failure(error, self._spec) from error
         except (ValidationError, RuntimeError) as error:
             raise _connect_failure(error, self._spec) from error
-        tools = [redacted_tool(_tool(tool), self._spec.confidential) for tool in result.tools]
-        return Page([tool for tool in tools if tool is not None], result.next_cursor or None)
+        tools, flaws = self._described(result.tools)
+        return Page(tools, result.next_cursor or None, (*self._intake.take_flaws(), *flaws))
+
+    def _described(self, listed: Sequence[types.Tool]) -> tuple[list[ToolInfo], list[Flaw]]:
+        tools: list[ToolInfo] = []
+        flaws: list[Flaw] = []
+        for tool in listed:
+            if (described := redacted_tool(_tool(tool), self._spec.confidential)) is not None:
+                tools.append(described)
+            else:
+                flaws.append(Flaw("[redacted]", "its name contains a secret of the server", is_left_out=True))
+        return tools, flaws
 
     async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
         """See `Link`."""
         key = meta.get(IDEMPOTENCY_KEY)
-        token = http.idempotency_key.set(key if isinstance(key, str) else None)
+        token = exchange.idempotency_key.set(key if isinstance(key, str) else None)
         try:
             return await self._call(_request(tool, arguments, meta))
         finally:
-            http.idempotency_key.reset(token)
+            exchange.idempotency_key.reset(token)
 
     async def _call(self, request: types.CallToolRequest) -> CallResult:
         try:
@@ -149,8 +155,8 @@ class SdkLink:
             return self._result_of_error(error)
         except PydanticSerializationError as error:
             raise NotSent("the arguments cannot be written as JSON") from error
-        except ValidationError as error:
-            raise ConnectionLost("the answer is not a result of a tool") from error
+        except ValidationError:
+            return CallResult("The tool ran; its answer is not a result of a tool.", is_error=True)
         if isinstance(answer, types.InputRequiredResult):
             return CallResult("The tool asks for more input from a person, which is not supported.", is_error=True)
         result = call_result(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -159,9 +165,11 @@ class SdkLink:
     def _result_of_error(self, error: MCPError) -> CallResult:
         """Return an error of the tool as a result; raise any other error as an `McpError`."""
         message = foreign_text(error.message, self._spec.secrets())
-        if error.code == http.TOO_LARGE:
+        if error.code == exchange.TOO_LARGE:
             return CallResult(message, is_error=True)
-        if error.code in (types.CONNECTION_CLOSED, http.NOT_SENT, http.LOST, types.INVALID_REQUEST):
+        if error.code == replies.INVALID_ANSWER:
+            return CallResult(f"The tool ran; {message}.", is_error=True)
+        if error.code in (types.CONNECTION_CLOSED, exchange.NOT_SENT, exchange.LOST, types.INVALID_REQUEST):
             self._observer.suspect()
         if error.code == types.HEADER_MISMATCH:
             self._observer.tools_changed()
@@ -217,6 +225,7 @@ async def _listen(client: Client, observer: Observer) -> None:
     for attempt in count():
         try:
             async with client.listen(tools_list_changed=True) as subscription:
+                observer.tools_changed()  # what changed before the subscription was open is not told
                 async for _ in subscription:
                     pass
         except SubscriptionLost:
@@ -224,102 +233,6 @@ async def _listen(client: Client, observer: Observer) -> None:
         except (MCPError, RuntimeError, TimeoutError):
             return  # the server announces subscriptions but does not support them; rely on probes
         await anyio.sleep(_LISTEN_AGAIN.seconds(attempt))
-        observer.tools_changed()  # a new subscription does not replay missed changes
-
-
-# -- transports ----------------------------------------------------------------------------------------------------
-
-
-def _transport(
-    key: ServerKey, spec: ServerSpec, *, limits: Limits, warden: Warden, observer: Observer
-) -> AbstractAsyncContextManager[_Streams]:
-    if spec.transport == "stdio":
-        codec = Codec(decode=_decode, encode=_encode, too_long=partial(_too_long, limits.message_bytes))
-        return stdio_transport(key, spec, limits=limits, warden=warden, codec=codec, on_end=observer.ended)
-    http.check_url(spec.url)
-    return _watched(_http_transport(spec, limits, observer), observer.ended)
-
-
-@asynccontextmanager
-async def _http_transport(spec: ServerSpec, limits: Limits, observer: Observer) -> AsyncGenerator[_Streams]:
-    client = partial(
-        http.http_client,
-        {name: value.get_secret_value() for name, value in spec.headers.items()},
-        message_bytes=limits.message_bytes,
-        answers_in_body=spec.transport == "http",
-        on_failure=lambda _: observer.suspect(),
-    )
-    if spec.transport == "sse":
-        # The library passes its own timeouts to the factory; the client already has timeouts.
-        factory = cast(McpHttpClientFactory, lambda **_: client())  # pyright: ignore[reportUnknownLambdaType]
-        async with sse_client(spec.url, httpx_client_factory=factory) as streams:
-            yield streams
-        return
-    async with (
-        client() as http_client,
-        streamable_http_client(spec.url, http_client=http_client, max_sse_event_size=limits.message_bytes) as streams,
-    ):
-        yield streams
-
-
-@asynccontextmanager
-async def _watched(
-    transport: AbstractAsyncContextManager[_Streams], on_end: Callable[[ConnectFailure], None]
-) -> AsyncGenerator[_Streams]:
-    """Call `on_end` when the stream of the server ends; otherwise only the next call would notice."""
-    async with transport as (reads, writes):
-        watched = _WatchedStream(reads, on_end)
-        try:
-            yield watched, writes
-        finally:
-            watched.is_stopping = True
-
-
-class _WatchedStream:
-    """Wraps a stream and calls `on_end` when it ends."""
-
-    def __init__(self, inner: Any, on_end: Callable[[ConnectFailure], None]) -> None:
-        self._inner = inner
-        self._on_end = on_end
-        self.is_stopping = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __aiter__(self) -> _WatchedStream:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return await self._inner.__anext__()
-        except StopAsyncIteration:
-            if not self.is_stopping:  # otherwise this side closed the connection
-                self._on_end(ConnectFailure("the server closed the connection"))
-            raise
-
-    async def __aenter__(self) -> _WatchedStream:
-        await self._inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._inner.__aexit__(*error)
-
-
-def _decode(line: bytes) -> SessionMessage | None:
-    try:
-        return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValueError:
-        return None
-
-
-def _encode(message: SessionMessage) -> bytes:
-    return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
-
-
-def _too_long(limit_bytes: int, request_id: int) -> SessionMessage:
-    message = f"The tool ran; its answer is over {limit_bytes} bytes and was dropped."
-    error = types.ErrorData(code=http.TOO_LARGE, message=message)
-    return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
 
 
 # -- errors --------------------------------------------------------------------------------------------------------
@@ -338,9 +251,9 @@ def _connect_failure(error: Exception, spec: ServerSpec) -> ConnectFailure:
             return ConnectFailure(message, is_permanent=message.startswith((*_PERMANENT_HTTP, _ADDRESS_REFUSED)))
         case httpx2.HTTPStatusError():
             status = f"HTTP {error.response.status_code}"
-            return ConnectFailure(status, is_permanent=status in _PERMANENT_HTTP)
+            return ConnectFailure(status, is_permanent=status.startswith(_PERMANENT_HTTP))
         case httpx2.HTTPError():
-            reason = f"not reached: {http.reason(error)}"
+            reason = f"not reached: {exchange.reason(error)}"
             return ConnectFailure(reason, is_permanent=reason.startswith(_ADDRESS_REFUSED))
         case ValidationError():
             return ConnectFailure("the server's answer is not MCP")

@@ -18,12 +18,15 @@ import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from kubechain.mcp.complaints import Complaints
 from kubechain.mcp.environment import child_environment, resolve
-from kubechain.mcp.failures import ConnectFailure, foreign_text
+from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.lines import LineSplitter, TooLong
 from kubechain.mcp.model import Limits, ServerKey, ServerSpec
 from kubechain.mcp.process import ChildProcess
 from kubechain.mcp.warden import Warden
+from kubechain.net import foreign
+from kubechain.net.redaction import redacted
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -70,7 +73,8 @@ class _Child(Generic[M]):
     limits: Limits
     codec: Codec[M]
     process: ChildProcess
-    last_stderr_line: str = ""
+    on_stderr: Callable[[str], None]
+    complaints: Complaints = field(default_factory=Complaints)
     is_stopping: bool = False
     stderr_ended: anyio.Event = field(default_factory=anyio.Event)
 
@@ -84,11 +88,13 @@ async def stdio_transport(
     warden: Warden,
     codec: Codec[M],
     on_end: Callable[[ConnectFailure], None],
+    on_stderr: Callable[[str], None],
 ) -> AsyncGenerator[tuple[MemoryObjectReceiveStream[M | Exception], MemoryObjectSendStream[M]]]:
     """Start a server, yield its streams, and stop it with all processes that it started.
 
     Args:
         on_end: Called once when stdout of the child ends or becomes unreadable, before the stream ends.
+        on_stderr: Called with what the child has written to stderr so far: its first error, or its last lines.
 
     Raises:
         ConnectFailure: The server cannot be started; permanent.
@@ -96,7 +102,7 @@ async def stdio_transport(
     environment = child_environment({n: v.get_secret_value() for n, v in spec.env.items()}, os.environ)
     program = resolve(spec.command, os.environ)
     process = await ChildProcess.start(program, (spec.command, *spec.args), environment=environment, warden=warden)
-    child = _Child(key, spec, limits, codec, process)
+    child = _Child(key, spec, limits, codec, process, on_stderr)
     to_session, from_child = anyio.create_memory_object_stream[M | Exception](0)
     to_child, from_session = anyio.create_memory_object_stream[M](_QUEUED_MESSAGES)
     try:
@@ -168,7 +174,7 @@ def _message(child: _Child[M], line: bytes | TooLong) -> M | None:
 
 
 async def _end_of_process(child: _Child[Any]) -> ConnectFailure:
-    """Return how the child ended, with the last line of its stderr."""
+    """Return how the child ended, with what its stderr says."""
     with anyio.move_on_after(_EXIT_DETAILS_SECONDS):
         await child.process.wait(_EXIT_DETAILS_SECONDS)
         await child.stderr_ended.wait()
@@ -179,7 +185,8 @@ async def _end_of_process(child: _Child[Any]) -> ConnectFailure:
             what = f"the process was ended by signal {-code}"
         case code:
             what = f"the process ended with exit code {code}"
-    return ConnectFailure(f"{what}: {child.last_stderr_line}" if child.last_stderr_line else what, kind=what)
+    said = foreign.one_line(child.complaints.text())
+    return ConnectFailure(f"{what}: {said}" if said else what, kind=what)
 
 
 async def _write(child: _Child[M], from_session: MemoryObjectReceiveStream[M]) -> None:
@@ -193,17 +200,15 @@ async def _log_stderr(child: _Child[Any]) -> None:
     bound = log.bind(mcp_server=str(child.key))
     line_count = 0
     while chunk := await child.process.stderr.read(_CHUNK_BYTES):
-        for line in splitter.feed(chunk):
-            text = _stderr_text(line, child.spec)
-            if not text:
-                continue
-            child.last_stderr_line = text
+        for line in filter(str.strip, (_stderr_text(line, child.spec) for line in splitter.feed(chunk))):
+            child.complaints.add(line)
             line_count += 1
             if line_count <= _STDERR_LINES:
-                bound.debug("mcp server says", line=text)
+                bound.debug("mcp server says", line=foreign.one_line(line))
+        child.on_stderr(foreign.one_line(child.complaints.text()))
     child.stderr_ended.set()
 
 
 def _stderr_text(line: bytes | TooLong, spec: ServerSpec) -> str:
     raw = line.head if isinstance(line, TooLong) else line
-    return foreign_text(raw.decode(errors="replace"), spec.secrets())
+    return redacted(raw.decode(errors="replace"), spec.secrets())
