@@ -57,6 +57,11 @@ class MCPServerSpec(KubeModel):
     headers: Annotated[tuple[NamedValue, ...], Schema(max_items=64)] = Field(
         default=(), description="HTTP headers that go with each request, for http and sse."
     )
+    start_timeout_seconds: Annotated[int, Schema(minimum=1, maximum=86400)] | None = Field(
+        default=None,
+        description="Seconds until the program must have answered and listed its tools, for stdio. npx and uvx first"
+        " download a server, which may take minutes. Default: 300.",
+    )
     resources: ResourceRequirements | None = Field(
         default=None, description="Compute resources of the program, for stdio. Not acted on yet."
     )

@@ -128,6 +128,7 @@ class Connection:
         self._link: Link | None = None
         self._calls_in_flight = 0
         self._ready_at: float | None = None
+        self._was_ready = False
 
     # -- for callers ------------------------------------------------------------------------------------------------
 
@@ -149,7 +150,7 @@ class Connection:
         """Reconnect if the spec, secret values included, has changed; calls in flight may finish first."""
         if (fingerprint := spec.fingerprint()) == self._fingerprint:
             return
-        self._spec, self._fingerprint = spec, fingerprint
+        self._spec, self._fingerprint, self._was_ready = spec, fingerprint, False
         self._signals.respecified_at = self._context.clock.monotonic()
         self._signals.woken.set()
         if self._link is None:
@@ -196,7 +197,8 @@ class Connection:
                 limits=context.limits,
                 chance=context.clock.random.random(),
             )
-            self._show(pause.phase, error=pause.error, retry_in_seconds=pause.seconds)
+            is_lost = self._was_ready and not failure.is_permanent
+            self._show(pause.phase, error=pause.error, retry_in_seconds=pause.seconds, is_lost=is_lost)
             if await self._is_respecified_within(pause.seconds):
                 history = plan.History()
 
@@ -255,7 +257,7 @@ class Connection:
 
     def _enter_service(self, link: Link, listing: plan.Listing, spec: ServerSpec) -> None:
         self._link, self._ready_at = link, self._context.clock.monotonic()
-        self._signals.is_serving = True
+        self._signals.is_serving = self._was_ready = True
         self._context.connect_count += 1
         self._show_tools(listing, spec, connects=self._state.connects + 1)
 
@@ -339,7 +341,7 @@ class Connection:
 
     def _show(self, phase: Phase, **changes: Any) -> None:
         """Update the state; log and call `on_change` if more than `retry_in_seconds` has changed."""
-        changes = {"error": "", "retry_in_seconds": None, **changes}
+        changes = {"error": "", "retry_in_seconds": None, "is_lost": False, **changes}
         if phase != Phase.READY:
             changes |= {"tools": (), "flaws": ()}
         before, self._state = self._state, replace(self._state, phase=phase, **changes)

@@ -13,6 +13,9 @@ from pydantic import SecretStr
 
 Transport = Literal["stdio", "sse", "http"]
 
+START_SECONDS = 300.0
+"""Default of `ServerSpec.start_seconds`: npx and uvx download for minutes at a slow connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
@@ -59,7 +62,7 @@ class ServerSpec:
     headers: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
-    start_seconds: float = 300.0
+    start_seconds: float = START_SECONDS
     confidential: tuple[SecretStr, ...] = ()
 
     def fingerprint(self) -> str:
@@ -134,6 +137,7 @@ class ServerState:
         error: Why the connection is not READY; short, the same for each attempt that fails in the same way, without
             secrets. While CONNECTING, how far a slow start has come.
         connects: How many times the connection became READY.
+        is_lost: Whether the connection that is not READY was READY before, with the spec that it has now.
         retry_in_seconds: Delay from the start of this phase to the next attempt; None when no attempt is scheduled.
     """
 
@@ -142,6 +146,7 @@ class ServerState:
     flaws: tuple[Flaw, ...] = ()
     error: str = ""
     connects: int = 0
+    is_lost: bool = False
     retry_in_seconds: float | None = None
 
 

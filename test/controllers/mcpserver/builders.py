@@ -8,6 +8,7 @@ from kubechain.api.mcpserver import MCPServer, MCPServerSpec
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.observe import Observed
+from kubechain.controllers.mcpserver.steps import ReportTools
 from kubechain.mcp.model import ServerSpec, ToolInfo
 from test.controllers.builders import NOW, meta
 
@@ -24,7 +25,7 @@ def a_server(**spec: Any) -> MCPServer:
 def connected(*tools: ToolInfo, **spec: Any) -> MCPServer:
     """A server whose status says that it is connected and offers these tools."""
     server = a_server(**spec)
-    return next_version(server, settle.connected(server, tools, NOW))
+    return next_version(server, settle.connected(server, ReportTools(tools), NOW))
 
 
 def edited(server: MCPServer) -> MCPServer:

@@ -9,18 +9,23 @@ from kubechain.controllers.frame import Done
 from kubechain.controllers.mcpserver.decide import FORBIDDEN_STDIO, UNSUPPORTED_APPROVAL, decide
 from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
-from kubechain.mcp.model import Phase, ServerState
+from kubechain.mcp.model import Flaw, Phase, ServerState, ToolInfo
 from test.controllers.mcpserver.builders import LOOK, SPEC, TOUCH, a_server, connected, edited, seen
 
 NEW, CONNECTED = a_server(), connected(LOOK)
 LOST_BEFORE = CONNECTED.with_status(connected=False, ready=False)
 READY = ServerState(Phase.READY, (LOOK,), connects=1)
 FIRST, AGAIN = ServerState(Phase.CONNECTING), ServerState(Phase.CONNECTING, connects=1)
-LOST = ServerState(Phase.BACKOFF, error="reset", connects=1)
+LOST = ServerState(Phase.BACKOFF, error="reset", connects=1, is_lost=True)
+STARTING = ServerState(Phase.CONNECTING, error="Starting, 5 s: npm install")
+NO_SCHEMA = Flaw("touch", "its inputSchema is missing")
+UNUSABLE = ToolInfo("unusable", "", {"type": "object", "properties": {"a": {"type": "str"}}})
 BROKEN = ServerState(Phase.FAILED, error="no such program")
 APPROVED = {"approval_contact_channel": LocalObjectReference(name="ops")}
 MISSING = 'Secret "tokens" not found'
-CONNECTING = ReportUnconnected("Connecting", is_broken=False)
+CONNECTING = ReportUnconnected("Connecting")
+PROGRESS = ReportUnconnected("Starting, 5 s: npm install")
+CANNOT = ReportUnconnected("Cannot connect, trying again: reset", is_failing=True)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +62,34 @@ CONNECTING = ReportUnconnected("Connecting", is_broken=False)
         pytest.param(seen(NEW, state=AGAIN), CONNECTING, id="connecting again"),
         pytest.param(
             seen(CONNECTED, state=LOST),
-            ReportUnconnected("Connection lost, trying again: reset", is_broken=False),
+            ReportUnconnected("Connection lost, trying again: reset", is_failing=True, is_lost=True),
             id="the connection was lost",
         ),
         pytest.param(
             seen(CONNECTED, state=ServerState(Phase.BACKOFF, error="reset")),
-            ReportUnconnected("Connection lost, trying again: reset", is_broken=False),
+            CANNOT,
             id="another process was connected, and this one cannot",
+        ),
+        pytest.param(
+            seen(NEW, state=ServerState(Phase.BACKOFF, error="reset")),
+            CANNOT,
+            id="it was never connected: nothing is lost",
+        ),
+        pytest.param(
+            seen(CONNECTED, state=ServerState(Phase.BACKOFF, error="reset", connects=1)),
+            CANNOT,
+            id="it was connected with another spec: nothing is lost",
+        ),
+        pytest.param(seen(NEW, state=STARTING), PROGRESS, id="its start takes long"),
+        pytest.param(
+            seen(CONNECTED, state=STARTING),
+            PROGRESS,
+            id="another process was connected, and the start of this one takes long",
+        ),
+        pytest.param(
+            seen(NEW, state=ServerState(Phase.READY, (LOOK,), (NO_SCHEMA,), connects=1)),
+            ReportTools((LOOK,), (NO_SCHEMA,)),
+            id="connected, and a tool has a flaw",
         ),
         pytest.param(
             seen(NEW, state=BROKEN), ReportUnconnected("no such program", is_broken=True), id="it cannot be connected"
@@ -96,3 +122,12 @@ CONNECTING = ReportUnconnected("Connecting", is_broken=False)
 )
 def test_decide(observed: Observed, step: Step | Done) -> None:
     assert decide(observed) == step
+
+
+def test_a_tool_whose_arguments_cannot_be_checked_is_left_out_and_named() -> None:
+    step = decide(seen(NEW, state=ServerState(Phase.READY, (UNUSABLE, LOOK), connects=1)))
+    assert isinstance(step, ReportTools)
+    assert step.tools == (LOOK,)
+    [flaw] = step.flaws
+    assert (flaw.tool, flaw.is_left_out) == ("unusable", True)
+    assert "not a JSON schema" in flaw.what

@@ -13,14 +13,19 @@ from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Settled, next_version
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.steps import Refuse, ReportTools, ReportUnconnected
-from kubechain.mcp.model import ToolInfo
+from kubechain.mcp.model import Flaw, ToolInfo
 from test.controllers.builders import NOW, later
 from test.controllers.mcpserver.builders import LOOK, SCHEMA, TOUCH, a_server, connected
 
 NEW, CONNECTED = a_server(), connected(LOOK)
-LOST = ReportUnconnected("Connection lost, trying again: reset", is_broken=False)
+LOST = ReportUnconnected("Connection lost, trying again: reset", is_failing=True, is_lost=True)
+FAILING = ReportUnconnected("Cannot connect, trying again: reset", is_failing=True)
 BROKEN = ReportUnconnected("no such program", is_broken=True)
-CONNECTING = ReportUnconnected("Connecting", is_broken=False)
+CONNECTING = ReportUnconnected("Connecting")
+
+
+NO_SCHEMA = Flaw("touch", "its inputSchema is no object: str", is_left_out=True)
+NO_SRC = Flaw("look", "one of its icons has no src")
 
 
 def lost(server: MCPServer) -> MCPServer:
@@ -64,10 +69,17 @@ def said(settled: Settled) -> list[tuple[str, str, str]]:
         ),
         pytest.param(
             NEW,
-            settle.unconnected(NEW, LOST, NOW),
+            settle.unconnected(NEW, FAILING, NOW),
             StatusType.PENDING,
-            ("Normal", reasons.CONNECTING, LOST.detail),
+            ("Warning", reasons.CONNECTION_FAILED, FAILING.detail),
             id="it was never connected, so nothing was lost",
+        ),
+        pytest.param(
+            CONNECTED,
+            settle.unconnected(CONNECTED, CONNECTING, NOW),
+            StatusType.PENDING,
+            ("Normal", reasons.CONNECTING, "Connecting"),
+            id="its Secret was rotated, so nothing was lost",
         ),
         pytest.param(
             CONNECTED,
@@ -132,7 +144,7 @@ DISCOVERED_ONE = ("Normal", reasons.TOOLS_DISCOVERED, reasons.discovered_tools(1
 def test_a_connected_server_says_what_is_new_about_its_tools(
     before: MCPServer, tools: tuple[ToolInfo, ...], events: list[tuple[str, str, str]]
 ) -> None:
-    settled = settle.connected(before, tools, NOW)
+    settled = settle.connected(before, ReportTools(tools), NOW)
     after = next_version(before, settled).status
     assert (after.status, after.ready, after.connected) == (StatusType.READY, True, True)
     assert after.status_detail == f"Connected, {len(tools)} tool(s)"
@@ -146,8 +158,8 @@ def settled_at(server: MCPServer, step: Refuse | ReportUnconnected | ReportTools
             return settle.refused(server, detail, now)
         case ReportUnconnected():
             return settle.unconnected(server, step, now)
-        case ReportTools(tools):
-            return settle.connected(server, tools, now)
+        case ReportTools():
+            return settle.connected(server, step, now)
 
 
 @pytest.mark.parametrize(
@@ -157,13 +169,44 @@ def settled_at(server: MCPServer, step: Refuse | ReportUnconnected | ReportTools
         pytest.param(CONNECTING, id="connecting"),
         pytest.param(BROKEN, id="broken"),
         pytest.param(ReportTools((LOOK,)), id="connected"),
+        pytest.param(ReportTools((LOOK,), (NO_SCHEMA, NO_SRC)), id="connected, with flaws"),
     ],
 )
 def test_a_state_that_lasts_costs_one_write_and_one_event(step: Refuse | ReportUnconnected | ReportTools) -> None:
     told = next_version(NEW, settled_at(NEW, step, NOW))
+    assert said(settled_at(NEW, step, NOW))
     again = settled_at(told, step, later(60))
     assert next_version(told, again) is told
     assert again.events == ()
+
+
+def test_flaws_of_tools_are_named_in_the_status_and_in_events() -> None:
+    settled = settle.connected(NEW, ReportTools((LOOK,), (NO_SCHEMA, NO_SRC)), NOW)
+    left_out = 'Not offered: "touch": its inputSchema is no object: str'
+    repaired = 'Repaired: "look": one of its icons has no src'
+    after = next_version(NEW, settled).status
+    assert after.status_detail == f"Connected, 1 tool(s). {left_out}. {repaired}"
+    assert [tool.name for tool in after.tools] == ["look"]
+    assert said(settled) == [
+        DISCOVERED_ONE,
+        ("Warning", reasons.TOOLS_LEFT_OUT, left_out),
+        ("Normal", reasons.TOOLS_REPAIRED, repaired),
+    ]
+
+
+def test_many_flaws_fit_into_the_status() -> None:
+    flaws = tuple(Flaw(f"\a{number}\u202e{'x' * 300}", "y" * 300, is_left_out=True) for number in range(1000))
+    detail = next_version(NEW, settle.connected(NEW, ReportTools((), flaws), NOW)).status.status_detail
+    assert detail.endswith("; and 990 more")
+    assert detail.isprintable()
+    assert len(detail) <= 4096
+
+
+def test_how_far_a_start_has_come_is_no_event() -> None:
+    started = next_version(NEW, settle.unconnected(NEW, CONNECTING, NOW))
+    progress = settle.unconnected(started, ReportUnconnected("Starting, 5 s: npm install"), later(5))
+    assert next_version(started, progress).status.status_detail == "Starting, 5 s: npm install"
+    assert said(progress) == []
 
 
 def test_a_loss_that_is_retried_with_the_same_words_is_told_once() -> None:
@@ -197,7 +240,7 @@ def test_a_loss_that_is_retried_with_the_same_words_is_told_once() -> None:
     ],
 )
 def test_a_tool_is_stored_with_what_its_server_says_of_it(info: ToolInfo, tool: MCPTool) -> None:
-    (stored,) = next_version(NEW, settle.connected(NEW, (info,), NOW)).status.tools
+    (stored,) = next_version(NEW, settle.connected(NEW, ReportTools((info,)), NOW)).status.tools
     assert (stored.name, stored.description, stored.input_schema, stored.repeatable) == (
         tool.name,
         tool.description,

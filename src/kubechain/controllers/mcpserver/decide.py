@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.frame import Done
+from kubechain.controllers.mcpserver import offering
 from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Phase, ServerState
@@ -32,13 +33,14 @@ def decide(observed: Observed) -> Step | Done:
         return Connect(observed.spec)
     match state.phase:
         case Phase.READY:
-            return ReportTools(state.tools)
+            return ReportTools(*offering.of(state.tools, state.flaws))
         case Phase.CONNECTING if _takes_over(observed.server, state):
             return Done()
         case Phase.CONNECTING:
-            return ReportUnconnected("Connecting", is_broken=False)
+            return ReportUnconnected(state.error or "Connecting")
         case Phase.BACKOFF:
-            return ReportUnconnected(f"Connection lost, trying again: {state.error}", is_broken=False)
+            what = "Connection lost" if state.is_lost else "Cannot connect"
+            return ReportUnconnected(f"{what}, trying again: {state.error}", is_failing=True, is_lost=state.is_lost)
         case Phase.FAILED:
             return ReportUnconnected(state.error, is_broken=True)
 
@@ -46,7 +48,7 @@ def decide(observed: Observed) -> Step | Done:
 def _takes_over(server: MCPServer, state: ServerState) -> bool:
     """Whether an earlier process was connected to the server as it is specified now, and this one is not yet.
 
-    The status stays as it is meanwhile, and so do the Agents that use the server.
+    The status stays as it is meanwhile, and so do the Agents that use the server, unless the start takes long.
     """
     is_as_specified = server.status.observed_generation == server.metadata.generation
-    return server.status.connected and is_as_specified and state.connects == 0
+    return server.status.connected and is_as_specified and state.connects == 0 and not state.error

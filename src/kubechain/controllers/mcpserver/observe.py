@@ -8,7 +8,7 @@ from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.mcpserver.effects import Connector
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.toolkinds.mcp import server_key
-from kubechain.mcp.model import ServerSpec, ServerState
+from kubechain.mcp.model import START_SECONDS, ServerSpec, ServerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:
         headers=headers,
         include=(spec.tools.include or None) if spec.tools else None,
         exclude=spec.tools.exclude if spec.tools else (),
+        start_seconds=float(spec.start_timeout_seconds or START_SECONDS),
         confidential=(
             *(env[entry.name] for entry in spec.env if entry.value_from),
             *(headers[entry.name] for entry in spec.headers if entry.value_from),

@@ -62,8 +62,8 @@ class MCPServerReconciler:
                 return await self.writer.finish(server, settle.refused(server, detail, now))
             case ReportUnconnected():
                 return await self.writer.finish(server, settle.unconnected(server, step, now))
-            case ReportTools(tools):
-                return await self.writer.finish(server, settle.connected(server, tools, now))
+            case ReportTools():
+                return await self.writer.finish(server, settle.connected(server, step, now))
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> None:
         """Nothing: only the status is written, and it cannot say that it is refused."""

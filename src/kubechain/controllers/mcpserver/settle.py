@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from kubechain.api import reasons
+from kubechain.api.conditions import READY, find_condition
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
-from kubechain.controllers.mcpserver.steps import ReportUnconnected
+from kubechain.controllers.mcpserver import offering
+from kubechain.controllers.mcpserver.steps import ReportTools, ReportUnconnected
 from kubechain.mcp.model import ToolInfo
 
 DESCRIPTION_MAX_CHARACTERS = 32_768
@@ -24,16 +25,23 @@ def unconnected(server: MCPServer, step: ReportUnconnected, now: datetime) -> Se
     """The server is being connected, was lost, or cannot be connected."""
     if step.is_broken:
         return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, step.detail, now)
-    reason = reasons.CONNECTION_LOST if server.status.connected else reasons.CONNECTING
-    return _not_ready(server, StatusType.PENDING, reason, step.detail, now)
+    if step.is_failing:
+        reason = reasons.CONNECTION_LOST if step.is_lost else reasons.CONNECTION_FAILED
+        return _not_ready(server, StatusType.PENDING, reason, step.detail, now)
+    return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, step.detail, now)
 
 
-def connected(server: MCPServer, infos: Sequence[ToolInfo], now: datetime) -> Settled:
+def connected(server: MCPServer, step: ReportTools, now: datetime) -> Settled:
     """The server is connected and offers tools."""
-    tools = tuple(_wire(tool) for tool in infos)
-    detail = f"Connected, {len(tools)} tool(s)"
+    tools = tuple(_wire(tool) for tool in step.tools)
+    left_out, repaired = offering.left_out(step.flaws), offering.repaired(step.flaws)
+    detail = ". ".join(filter(None, (f"Connected, {len(tools)} tool(s)", left_out, repaired)))
     status = readiness(server, StatusType.READY, reason=reasons.TOOLS_DISCOVERED, message=detail, now=now)
-    return Settled(status | {"connected": True, "tools": tools}, _news_of_tools(server, tools))
+    events = [*_news_of_tools(server, tools)]
+    if detail != server.status.status_detail:
+        events += [warning(reasons.TOOLS_LEFT_OUT, left_out)] if left_out else []
+        events += [normal(reasons.TOOLS_REPAIRED, repaired)] if repaired else []
+    return Settled(status | {"connected": True, "tools": tools}, tuple(events))
 
 
 def _news_of_tools(server: MCPServer, tools: tuple[MCPTool, ...]) -> tuple[Event, ...]:
@@ -47,10 +55,17 @@ def _news_of_tools(server: MCPServer, tools: tuple[MCPTool, ...]) -> tuple[Event
 
 def _not_ready(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> Settled:
     """Not usable now. The status keeps the list of tools, for those who wait for the server."""
-    is_news = server.status.status_detail != detail
-    kind = normal if reason == reasons.CONNECTING else warning
+    is_connecting = reason == reasons.CONNECTING
+    is_news = server.status.status_detail != detail and not (is_connecting and _is_said(server, reason))
+    kind = normal if is_connecting else warning
     events = (kind(reason, detail),) if is_news else ()
     return Settled(readiness(server, status, reason=reason, message=detail, now=now) | {"connected": False}, events)
+
+
+def _is_said(server: MCPServer, reason: str) -> bool:
+    """Whether the status has that reason already: how far a start has come is no event."""
+    ready = find_condition(server.status.conditions, READY)
+    return ready is not None and ready.reason == reason
 
 
 def _wire(tool: ToolInfo) -> MCPTool:

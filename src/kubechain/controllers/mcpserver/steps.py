@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubechain.mcp.model import ServerSpec, ToolInfo
+from kubechain.mcp.model import Flaw, ServerSpec, ToolInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,27 @@ class ReportUnconnected:
     """The connection is not usable now.
 
     Attributes:
-        is_broken: Whether it failed, so that somebody may have to act.
+        is_broken: Whether it fails until somebody acts.
+        is_failing: Whether it failed and is tried again.
+        is_lost: Whether it worked before it failed.
     """
 
     detail: str
-    is_broken: bool
+    is_broken: bool = False
+    is_failing: bool = False
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTools:
-    """The server is connected and offers these tools."""
+    """The server is connected and offers these tools.
+
+    Attributes:
+        flaws: What is wrong with tools that it lists.
+    """
 
     tools: tuple[ToolInfo, ...]
+    flaws: tuple[Flaw, ...] = ()
 
 
 Step = Refuse | Disconnect | Connect | ReportUnconnected | ReportTools

@@ -1,0 +1,59 @@
+"""Which tools of a server are offered to models, and what people are told about the others: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from kubechain.mcp.model import Flaw, ToolInfo
+from kubechain.net import foreign
+from kubechain.tools.arguments import check_schema
+from kubechain.tools.model import InvalidSchema
+from kubechain.tools.parameters import check_callable
+
+_NAMED = 10
+"""How many tools a message names; the rest is counted."""
+
+_NAME_CHARACTERS = 80
+_WHAT_CHARACTERS = 160
+
+
+def of(tools: Iterable[ToolInfo], flaws: Sequence[Flaw]) -> tuple[tuple[ToolInfo, ...], tuple[Flaw, ...]]:
+    """Return the tools whose arguments can be checked, and all flaws.
+
+    A call of any other tool could only fail, since its arguments are validated before it is made.
+    """
+    usable: list[ToolInfo] = []
+    refused: list[Flaw] = []
+    for tool in tools:
+        try:
+            check_schema(tool.input_schema)
+            check_callable(tool.input_schema)
+        except InvalidSchema as error:
+            refused.append(Flaw(tool.name, f"its inputSchema: {str(error).removeprefix('parameters: ')}", True))
+        else:
+            usable.append(tool)
+    return tuple(usable), (*flaws, *refused)
+
+
+def left_out(flaws: Iterable[Flaw]) -> str:
+    """Name the tools that are not offered, with the reasons; empty if there are none."""
+    return _named("Not offered", [flaw for flaw in flaws if flaw.is_left_out])
+
+
+def repaired(flaws: Iterable[Flaw]) -> str:
+    """Name what was repaired or ignored in tools that are offered; empty if nothing was."""
+    return _named("Repaired", [flaw for flaw in flaws if not flaw.is_left_out])
+
+
+def _named(what: str, flaws: Sequence[Flaw]) -> str:
+    if not flaws:
+        return ""
+    named = "; ".join(_text(flaw) for flaw in islice(flaws, _NAMED))
+    more = f"; and {len(flaws) - _NAMED} more" if len(flaws) > _NAMED else ""
+    return f"{what}: {named}{more}"
+
+
+def _text(flaw: Flaw) -> str:
+    name, what = foreign.one_line(flaw.tool, _NAME_CHARACTERS), foreign.one_line(flaw.what, _WHAT_CHARACTERS)
+    return f'"{name}": {what}'
