@@ -47,7 +47,9 @@ async def ask_llm(url: str, _: Path) -> str:
 
 
 async def ask_mcp_server(url: str, _: Path) -> str:
-    async with http_client({}, message_bytes=1000, answers_in_body=True, on_failure=lambda _: None) as client:
+    async with http_client(
+        {}, message_bytes=1000, answers_in_body=True, on_failure=lambda _: None, on_end=lambda _: None
+    ) as client:
         return (await client.get(url)).text
 
 
