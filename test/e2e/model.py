@@ -98,7 +98,7 @@ class Script:
     Attributes:
         answers: Taken from the front, one a call; when none is left, `ANSWER` is given.
         respond: Makes the answer from the call instead, for conversations that go on side by side.
-        keys: The API keys that are accepted; None accepts any.
+        keys: The API keys that are accepted; None accepts any that does not begin with `wrong`.
         exists: Whether the provider knows the model.
         calls: Every request for a completion so far.
     """
@@ -223,7 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
     def _refusal(self, script: Script, model: str) -> Failure | None:
-        if script.keys is not None and self._key() not in script.keys:
+        is_known = self._key() in script.keys if script.keys is not None else not self._key().startswith("wrong")
+        if not is_known:
             return Failure(401, "Incorrect API key provided")
         if not script.exists:
             return Failure(404, f"The model `{model}` does not exist")

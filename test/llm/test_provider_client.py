@@ -14,7 +14,7 @@ import pytest
 from bench.mock_model import ANSWER
 from kubechain.api.message import Message
 from kubechain.llm import errors
-from kubechain.llm.client import Accepted, ToolDefinition, Unverified
+from kubechain.llm.client import Accepted, ToolDefinition
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
 from test.llm.builders import CANARY, a_target, user
@@ -184,8 +184,15 @@ async def test_a_missing_model_is_found(client: ProviderClient, provider: Served
         await client.check(a_target("unlisted", base_url=provider.base_url))
 
 
-async def test_a_server_that_lists_nothing_is_taken_as_it_is(client: ProviderClient, provider: Served) -> None:
-    assert isinstance(await client.check(a_target(base_url=provider.base_url + "/without-models")), Unverified)
+async def test_a_path_without_a_model_server_is_found(client: ProviderClient, provider: Served) -> None:
+    with pytest.raises(errors.WrongAddress, match=r"/without-models/chat/completions: HTTP 404: .*: check baseUrl"):
+        await client.check(a_target(base_url=provider.base_url + "/without-models"))
+
+
+async def test_a_call_proves_a_model_and_is_refused_with_a_wrong_key(client: ProviderClient, provider: Served) -> None:
+    assert await client.check(a_target(base_url=provider.base_url), is_billed=True) == Accepted()
+    with pytest.raises(errors.AuthenticationFailed):
+        await client.check(a_target(base_url=provider.base_url, key="wrong-key"), is_billed=True)
 
 
 async def test_a_busy_llm_can_be_checked(client: ProviderClient, provider: Served) -> None:

@@ -70,6 +70,9 @@ class ParrotDialect:
             yield target.endpoint.call("GET", operation, model=target.model, api_key=target.api_key)
         return Accepted()
 
+    def judge(self, target: Target, reply: HttpReply) -> Verdict:
+        raise NotImplementedError
+
 
 PARROT = ProviderRow(
     title="Parrot",

@@ -117,9 +117,11 @@ class Model:
             around.watchman.on_model_trouble(error.retry_after_seconds)
             raise
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
+    async def check(
+        self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS
+    ) -> Verdict:
         """Free of charge and of consequences: no W point."""
-        del timeout_seconds
+        del is_billed, timeout_seconds
         await self._around.take_time()
         if self._around.process.is_dead:
             await self._around.process.gone()

@@ -162,6 +162,11 @@ class LLMSpec(KubeModel):
     vertex: VertexConfig | None = Field(default=None, description="Settings of provider vertex.")
     mistral: MistralConfig | None = Field(default=None, description="Settings of provider mistral.")
     google: CloudConfig | None = Field(default=None, description="Settings of provider google.")
+    validation: Annotated[Literal["Free", "None", "Call"], Schema(default="Free")] = Field(
+        default="Free",
+        description="How key and model are checked before the LLM is Ready. Free: by requests that cost nothing, such "
+        "as for the list of models. None: not at all. Call: by a call for one token, which is billed.",
+    )
     timeout_seconds: Annotated[int, Schema(minimum=1, maximum=86400)] | None = Field(
         default=None, description="Seconds that one model call may take."
     )

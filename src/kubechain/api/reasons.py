@@ -42,6 +42,11 @@ def with_cause(message: str, cause: str) -> str:
 
 
 # LLM.
+UNVERIFIED = "Unverified"
+"""The model server answers, and does not show whether it accepts the key and has the model; runs use it as it is."""
+NOT_CHECKED = "Not checked: spec.validation is None"
+ENDPOINT_ANSWERED = "Model endpoint answered"
+MODEL_ANSWERED = "The model answered a call of one token"
 PARAMETERS_NOT_TAKEN = "ParametersNotTaken"
 """Fields of the spec are not acted on; the message names them."""
 PARAMETERS_TAKEN = "ParametersTaken"
@@ -55,6 +60,20 @@ def api_key_validated(provider: str) -> str:
         provider: The provider's name as people write it, such as OpenAI.
     """
     return f"{provider} API key validated successfully"
+
+
+def unverified(detail: str) -> str:
+    """Return the detail of an LLM whose server does not show whether it accepts the key and has the model.
+
+    Args:
+        detail: What was tried.
+    """
+    return f"The model server answers, key and model are not verified: {detail}"
+
+
+def not_acted_on(fields: Sequence[str]) -> str:
+    """Return the detail of an LLM that is refused for fields that this release does not obey."""
+    return f"{', '.join(fields)}: not acted on by this release: remove it from the spec"
 
 
 def parameters_not_taken(fields: Sequence[str]) -> str:

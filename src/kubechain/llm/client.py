@@ -122,12 +122,15 @@ class LLMClient(Protocol):
         """
         ...
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
-        """Find out by requests that cost nothing whether the key and the model are accepted.
+    async def check(
+        self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS
+    ) -> Verdict:
+        """Find out whether the key and the model are accepted.
 
         Args:
             target: Which model, and how to reach it.
-            timeout_seconds: Budget of each request; some providers need two.
+            is_billed: By a call for an answer of one token; else by requests that cost nothing.
+            timeout_seconds: Budget of each request; a free check may need five.
 
         Raises:
             Retryable: Nothing was learned: keep the last verdict.

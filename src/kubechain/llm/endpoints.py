@@ -71,12 +71,17 @@ class ExtraHeader:
 
 @dataclass(frozen=True, slots=True)
 class ProviderEndpoint:
-    """How calls to one provider are addressed and authenticated."""
+    """How calls to one provider are addressed and authenticated.
+
+    Attributes:
+        is_official: Whether it is the provider's own: such a one refuses wrong keys and lists all of its models.
+    """
 
     base: Endpoint
     auth: AuthScheme
     paths: PathRule = PlainPaths()
     headers: tuple[ExtraHeader, ...] = ()
+    is_official: bool = False
 
     def url(self, operation: str, model: str) -> str:
         """Return the whole URL of an operation."""

@@ -28,7 +28,10 @@ from kubechain.llm.redaction import foreign_text
 from kubechain.net.retry_after import retry_after_seconds
 
 _AGAIN = frozenset({408, 409, 425, 529})
-_NO_SUCH_PATH = frozenset({404, 405, 501})
+NO_SUCH_PATH = frozenset({404, 405, 501})
+"""Statuses of a server that does not have what was asked for: the model, the path, or the method."""
+PASSING = frozenset({408, 409, 425, 429, *range(500, 600)}) - NO_SUCH_PATH
+"""Statuses of which the same request may get another one later."""
 _CREDIT_STATUSES = range(400, 500)
 """The words of a failing server (5xx) are not taken for those of the account; its codes are."""
 
@@ -56,6 +59,26 @@ def failure_inside(target: Target, reply: HttpReply) -> LLMError:
     return _error(
         target, meaning or Meaning.SERVER, _describe(target, reply, said), http_status=status, wait=_wait(reply, said)
     )
+
+
+def key_or_credit_failure(target: Target, reply: HttpReply, operation: str) -> LLMError | None:
+    """Return the failure of a reply that proves that the key or the account is refused; None for any other reply.
+
+    A 403 proves it only where its words are about the key: a key may be good and yet not allowed to list models.
+    """
+    if reply.status == 200 and not is_error(reply):
+        return None
+    error = failure_inside(target, reply) if reply.status == 200 else failure(target, reply, operation=operation)
+    said = provider_error(reply)
+    is_about_key = meanings.by_code(said) is Meaning.KEY or meanings.is_key_text(said)
+    if isinstance(error, AuthenticationFailed):
+        return error if reply.status != 403 or is_about_key else None
+    return error if isinstance(error, QuotaExhausted) else None
+
+
+def describe(target: Target, reply: HttpReply) -> str:
+    """Return status and words of a reply, redacted and cut."""
+    return _describe(target, reply, provider_error(reply))
 
 
 def is_error(reply: HttpReply) -> bool:
@@ -91,7 +114,7 @@ def _meaning(status: int, said: ProviderError) -> Meaning:
 def _is_wrong_address(target: Target, status: int, said: ProviderError, meaning: Meaning) -> bool:
     if 300 <= status < 400:
         return True
-    if status not in _NO_SUCH_PATH or meaning is Meaning.NO_CREDIT:
+    if status not in NO_SUCH_PATH or meaning is Meaning.NO_CREDIT:
         return False
     return meanings.is_missing_path(said) or not meanings.is_missing_model(said, target.model)
 

@@ -67,6 +67,7 @@ class FakeLLMClient:
         checks: Every target of `check`, in order.
         answered: How many calls got their answer or error.
         check_error: What `check` raises; None lets it pass.
+        verdict: What `check` returns.
         closed: Whether `aclose` was called.
     """
 
@@ -88,6 +89,7 @@ class FakeLLMClient:
         self.checks: list[Target] = []
         self.answered = 0
         self.check_error: LLMError | None = None
+        self.verdict: Verdict = Accepted()
         self.closed = False
 
     async def complete(
@@ -111,13 +113,15 @@ class FakeLLMClient:
         await self._notify()
         return _result(step, received)
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
+    async def check(
+        self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS
+    ) -> Verdict:
         """Record the target; raise `check_error` if there is one."""
         self.checks.append(target)
         await self._notify()
         if self.check_error is not None:
             raise self.check_error
-        return Accepted()
+        return self.verdict
 
     def hold(self) -> None:
         """Keep calls in flight from now on."""

@@ -5,12 +5,15 @@ Retries, backoff, fallbacks, records and the number of calls in flight belong to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Self
 
 from kubechain.api.message import Message
-from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Target, ToolDefinition, Verdict
+from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Parameters, Target, ToolDefinition, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.errors import Retryable
+from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.providers import row_for
 
@@ -42,13 +45,29 @@ class ProviderClient:
         )
         return dialect.decode(request, reply)
 
-    async def check(self, target: Target, *, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS) -> Verdict:
+    async def check(
+        self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS
+    ) -> Verdict:
         """See `LLMClient.check`."""
-        probe = row_for(target.provider).dialect.probe(target)
+        dialect = row_for(target.provider).dialect
+        if is_billed:
+            short = replace(target, parameters=Parameters(max_tokens=1))
+            call = dialect.encode(CompletionRequest(short, [Message(role="user", content="Hi")]))
+            reply = await self._pool.send(call, timeout_seconds=timeout_seconds, make_reader=dialect.reader)
+            return dialect.judge(short, reply)
+        return await self._probe(dialect.probe(target), timeout_seconds)
+
+    async def _probe(self, probe: Generator[HttpCall, HttpReply, Verdict], timeout_seconds: float) -> Verdict:
+        """Perform the requests of a free check; it may go on after one that got no reply."""
         try:
             call = next(probe)
             while True:
-                call = probe.send(await self._pool.send(call, timeout_seconds=timeout_seconds))
+                try:
+                    reply = await self._pool.send(call, timeout_seconds=timeout_seconds)
+                except Retryable as error:
+                    call = probe.throw(error)
+                else:
+                    call = probe.send(reply)
         except StopIteration as end:
             return end.value
         finally:

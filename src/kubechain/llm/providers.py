@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from kubechain.api.llm import LLM, LLMProvider, LLMSpec, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
+from kubechain.llm import hosts
 from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER
 from kubechain.llm.base_url import endpoint
 from kubechain.llm.dialects.dialect import Dialect
@@ -63,17 +64,22 @@ def _openai_flavour(spec: LLMSpec) -> Flavour:
     if _is_azure(spec):
         return AZURE if _azure_version(spec) >= _AZURE_COMPLETION_TOKENS_SINCE else OLDER_AZURE
     base_url = spec.parameters.base_url
-    is_openai = not base_url or endpoint(base_url).host == endpoint(OPENAI_BASE_URL).host
-    return OPENAI if is_openai else COMPATIBLE
+    host = endpoint(base_url or OPENAI_BASE_URL).host
+    if hosts.is_openai(host):
+        return OPENAI
+    return AZURE if hosts.is_azure(host) else COMPATIBLE
 
 
 def _openai_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     if _is_azure(spec):
         return _azure_endpoint(spec)
     organization = _openai_config(spec).organization
+    base = endpoint(spec.parameters.base_url or OPENAI_BASE_URL)
+    is_official = hosts.is_openai(base.host) or hosts.is_azure(base.host)
     return ProviderEndpoint(
-        base=endpoint(spec.parameters.base_url or OPENAI_BASE_URL),
-        auth=BEARER if _openai_flavour(spec) is OPENAI else OPTIONAL_BEARER,
+        base=base,
+        auth=BEARER if is_official else OPTIONAL_BEARER,
+        is_official=is_official,
         headers=(ExtraHeader("openai-organization", organization, "openai.organization"),) if organization else (),
     )
 
@@ -81,8 +87,10 @@ def _openai_endpoint(spec: LLMSpec) -> ProviderEndpoint:
 def _azure_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     if not spec.parameters.base_url:
         raise InvalidTarget("baseUrl: required: Azure has an address for each resource")
+    base = endpoint(spec.parameters.base_url)
     return ProviderEndpoint(
-        base=endpoint(spec.parameters.base_url),
+        base=base,
+        is_official=hosts.is_azure(base.host),
         auth=AZURE_KEY if _openai_config(spec).api_type == "AZURE" else BEARER,
         paths=AzureDeployments(_azure_version(spec)),
     )
@@ -93,7 +101,8 @@ def _openai_takes(spec: LLMSpec) -> frozenset[str]:
 
 
 def _mistral_endpoint(spec: LLMSpec) -> ProviderEndpoint:
-    return ProviderEndpoint(base=endpoint(spec.parameters.base_url or MISTRAL_BASE_URL), auth=BEARER)
+    base = endpoint(spec.parameters.base_url or MISTRAL_BASE_URL)
+    return ProviderEndpoint(base=base, auth=BEARER, is_official=hosts.is_mistral(base.host))
 
 
 PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
@@ -128,6 +137,7 @@ _TAKEN_BY_ALL = frozenset(
         "parameters.model",
         "parameters.baseUrl",
         "timeoutSeconds",
+        "validation",
         "maxConcurrentRequests",
     }
 )

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from kubechain.api.llm import LLMParameters
-from kubechain.controllers.checks import Checked
+from kubechain.api.llm import LLMParameters, RateLimit
+from kubechain.api.references import LocalObjectReference
+from kubechain.controllers.checks import Checked, Report
 from kubechain.controllers.frame import Done
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.observe import Observed
@@ -23,6 +24,7 @@ def seen(**changes: Any) -> Observed:
 
 
 CHECKED = Checked(fingerprint=seen().fingerprint)
+REPORT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,25 @@ CHECKED = Checked(fingerprint=seen().fingerprint)
             ),
             Check(1),
             id="a server of one's own needs no key",
+        ),
+        pytest.param(seen(checked=CHECKED, report=REPORT), Check(1, REPORT), id="a run was refused"),
+        pytest.param(
+            seen(checked=CHECKED, report=REPORT, secret_version="8"), Check(1), id="a run was refused with another key"
+        ),
+        pytest.param(
+            seen(checked=CHECKED, report=Report("402", 7, is_checkable=False)),
+            Done(),
+            id="a run was refused with another spec",
+        ),
+        pytest.param(
+            seen(llm=an_llm(rate_limit=RateLimit(requests_per_minute=9))),
+            Refuse("spec.rateLimit: not acted on by this release: remove it from the spec"),
+            id="a limit that nothing obeys",
+        ),
+        pytest.param(
+            seen(llm=an_llm(fallbacks=(LocalObjectReference(name="other"),), rate_limit=RateLimit())),
+            Refuse("spec.rateLimit, spec.fallbacks: not acted on by this release: remove it from the spec"),
+            id="fallbacks that nothing uses",
         ),
     ],
 )

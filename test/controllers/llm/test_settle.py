@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from kubechain.api.conditions import find_condition, is_true
 from kubechain.api.llm import LLMParameters, RateLimit
 from kubechain.api.meta import StatusType
+from kubechain.controllers.checks import Report
 from kubechain.controllers.frame import next_version
-from kubechain.controllers.llm.outcomes import Rejected, Unknown, Verified
+from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Unverified, Verified, with_report
 from kubechain.controllers.llm.settle import PARAMETERS_IGNORED, RECHECK, refused, settle
 from test.controllers.builders import NOW, an_llm
 
@@ -67,8 +72,63 @@ def test_the_provider_may_ask_for_more_patience_than_the_backoff() -> None:
     assert settle(LLM, Unknown("429", 1), attempt=1, now=NOW).requeue_after_seconds == 5
 
 
-def test_the_backoff_ends_at_five_minutes() -> None:
-    assert [RECHECK.seconds(attempt - 1) for attempt in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
+def test_the_backoff_ends_at_one_minute() -> None:
+    assert [RECHECK.seconds(attempt - 1) for attempt in (1, 2, 3, 7, 30)] == [5, 10, 20, 60, 60]
+
+
+def test_a_provider_that_fails_three_checks_in_a_row_ends_a_readiness() -> None:
+    ready = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
+    assert next_version(ready, settle(ready, Unknown("down", None), attempt=2, now=NOW)) is ready
+    status = next_version(ready, settle(ready, Unknown("down", None), attempt=3, now=NOW)).status
+    assert (status.ready, status.status, status.status_detail) == (False, "Pending", "Waiting for the provider: down")
+    busy = settle(ready, Unknown("429", None, is_busy=True), attempt=3, now=NOW)
+    assert next_version(ready, busy) is ready
+
+
+def test_a_server_that_proves_nothing_is_ready_and_says_so() -> None:
+    settled = settle(LLM, Unverified("the list is empty"), attempt=1, now=NOW)
+    unverified = next_version(LLM, settled)
+    assert (unverified.status.status, unverified.status.status_detail) == ("Ready", "the list is empty")
+    assert [event.reason for event in settled.events] == ["Unverified"]
+    assert is_true(unverified.status.conditions, "Unverified")
+    ready = find_condition(unverified.status.conditions, "Ready")
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("True", "Unverified")
+    proved = next_version(unverified, settle(unverified, Verified(), attempt=1, now=NOW))
+    assert not is_true(proved.status.conditions, "Unverified")
+
+
+@pytest.mark.parametrize(
+    ("spec", "detail"),
+    [
+        ({"api_key_from": None}, "Model endpoint answered"),
+        ({"validation": "Call"}, "The model answered a call of one token"),
+    ],
+)
+def test_no_more_is_claimed_than_was_proved(spec: dict[str, Any], detail: str) -> None:
+    llm = an_llm(status=None, **spec)
+    assert next_version(llm, settle(llm, Verified(), attempt=1, now=NOW)).status.status_detail == detail
+
+
+NO_CREDIT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
+BAD_KEY = Report("authentication failed: HTTP 401", 1, is_checkable=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "report", "expected"),
+    [
+        pytest.param(Verified(), None, Verified(), id="no report"),
+        pytest.param(Verified(), NO_CREDIT, Rejected(NO_CREDIT.detail), id="no check proves credit"),
+        pytest.param(Verified(), BAD_KEY, Verified(), id="the key is proved since"),
+        pytest.param(Unverified("x"), BAD_KEY, Rejected(BAD_KEY.detail), id="the server shows nothing"),
+        pytest.param(Unknown("down", None), NO_CREDIT, Rejected(NO_CREDIT.detail), id="the server is down"),
+        pytest.param(Rejected("401"), NO_CREDIT, Rejected("401"), id="the check is refused too"),
+    ],
+)
+def test_what_a_run_reports_stands_unless_a_check_proves_the_contrary(
+    outcome: Outcome, report: Report | None, expected: Outcome
+) -> None:
+    assert with_report(outcome, report) == expected
 
 
 def test_a_missing_secret_is_told_once() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubechain.api.taskrun import Usage
-from kubechain.controllers.taskrun.outcomes import Deferred, Refused, outcome_of
+from kubechain.controllers.taskrun.outcomes import Deferred, Refusal, Refused, outcome_of
 from kubechain.llm import errors
 
 ONE_CALL = Usage(model_calls=1)
@@ -15,8 +15,18 @@ ONE_CALL = Usage(model_calls=1)
     ("error", "invalid_answers", "expected"),
     [
         pytest.param(errors.RateLimited("429", retry_after_seconds=3), 0, Deferred("429", 3), id="429 waits as asked"),
-        pytest.param(errors.ServerFailed("503"), 99, Deferred("503", usage=ONE_CALL), id="5xx is tried again"),
-        pytest.param(errors.TimedOut("slow"), 0, Deferred("slow", usage=ONE_CALL), id="a time-out is tried again"),
+        pytest.param(
+            errors.ServerFailed("503"),
+            99,
+            Deferred("503", usage=ONE_CALL, is_provider_failing=True),
+            id="5xx is tried again",
+        ),
+        pytest.param(
+            errors.TimedOut("slow"),
+            0,
+            Deferred("slow", usage=ONE_CALL, is_provider_failing=True),
+            id="a time-out is tried again",
+        ),
         pytest.param(
             errors.InvalidAnswer("empty"),
             3,
@@ -32,14 +42,20 @@ ONE_CALL = Usage(model_calls=1)
         pytest.param(
             errors.AuthenticationFailed("401"),
             0,
-            Refused("LLMRequestFailed", "401", invalidates_check=True),
+            Refused("LLMRequestFailed", "401", Refusal.SETTINGS),
             id="401 is final",
         ),
         pytest.param(
             errors.ModelNotFound("404"),
             0,
-            Refused("LLMRequestFailed", "404", invalidates_check=True),
+            Refused("LLMRequestFailed", "404", Refusal.SETTINGS),
             id="404 is final",
+        ),
+        pytest.param(
+            errors.QuotaExhausted("402"),
+            0,
+            Refused("LLMRequestFailed", "402", Refusal.NO_CREDIT),
+            id="no credit is final",
         ),
         pytest.param(
             errors.RequestRefused("400"), 0, Refused("LLMRequestFailed", "400"), id="400 says nothing of the LLM"

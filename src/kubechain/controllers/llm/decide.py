@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from kubechain.api import reasons
+from kubechain.api.llm import LLMSpec
 from kubechain.controllers.frame import Done
 from kubechain.controllers.llm.observe import Observed
 from kubechain.controllers.llm.steps import Check, Refuse, Step
+
+
+def inactive_settings(spec: LLMSpec) -> tuple[str, ...]:
+    """Return the fields that bind a run's calls and that no code obeys yet: to ignore them would break a promise."""
+    given = {"spec.rateLimit": spec.rate_limit is not None, "spec.fallbacks": bool(spec.fallbacks)}
+    return tuple(name for name, is_given in given.items() if is_given)
 
 
 def decide(observed: Observed) -> Step | Done:
@@ -14,9 +22,13 @@ def decide(observed: Observed) -> Step | Done:
         return Refuse("spec.apiKeyFrom is required unless spec.parameters.baseUrl names a server that needs no key")
     if source is not None and observed.secret_version is None:
         return Refuse(f'Secret "{source.secret_key_ref.name}" not found')
-    checked = observed.checked
+    if unknown := inactive_settings(observed.llm.spec):
+        return Refuse(reasons.not_acted_on(unknown))
+    checked, report = observed.checked, observed.report
     if checked is None or checked.fingerprint != observed.fingerprint:
-        return Check(attempt=1)
+        return Check(attempt=1)  # what a run reported may be of the key or the spec of before
+    if report is not None and report.generation == observed.llm.metadata.generation:
+        return Check(attempt=1, report=report)
     if checked.recheck_at is None:
         return Done()
     if checked.recheck_at <= observed.monotonic_now:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
-from kubechain.controllers.checks import Checked
+from kubechain.controllers.checks import Checked, Report
 from kubechain.controllers.secrets import SecretReader
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An LLM with its Secret's version and the last check of it."""
+    """An LLM with its Secret's version, the last check of it, and what a run found since."""
 
     llm: LLM
     secret_version: str | None
     checked: Checked | None
     monotonic_now: float
+    report: Report | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -24,9 +25,11 @@ class Observed:
         return f"{self.llm.metadata.uid}/{self.llm.metadata.generation}/{self.secret_version}"
 
 
-def observe(llm: LLM, secrets: SecretReader, checked: Checked | None, monotonic_now: float) -> Observed:
+def observe(
+    llm: LLM, secrets: SecretReader, checked: Checked | None, monotonic_now: float, report: Report | None = None
+) -> Observed:
     """Gather what `decide` needs; no request is made."""
     version = None
     if llm.spec.api_key_from is not None:
         version = secrets.version(llm.metadata.namespace, llm.spec.api_key_from.secret_key_ref.name)
-    return Observed(llm=llm, secret_version=version, checked=checked, monotonic_now=monotonic_now)
+    return Observed(llm=llm, secret_version=version, checked=checked, monotonic_now=monotonic_now, report=report)

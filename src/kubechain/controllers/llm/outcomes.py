@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubechain.controllers.checks import Report
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The key is valid and the model exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """The server can be called, as far as can be told; whether it takes the key and has the model is not known.
+
+    Attributes:
+        detail: Why it is not known.
+    """
+
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +32,28 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No verdict: 429, 5xx, time-out or no connection. The last verdict stands."""
+    """No verdict: 429, 5xx, time-out or no connection. The last verdict stands for a while.
+
+    Attributes:
+        is_busy: Whether the server answered that it is asked too often: it can be used.
+    """
 
     detail: str
     retry_after_seconds: float | None
+    is_busy: bool = False
 
 
-Outcome = Verified | Rejected | Unknown
+Outcome = Verified | Unverified | Rejected | Unknown
+
+
+def with_report(outcome: Outcome, report: Report | None) -> Outcome:
+    """Return what a check means after a run was refused.
+
+    What the check proves counts more: the report of a refused key ends with a key that is proved. What no check can
+    prove stands as the run found it: the account's credit, and all of it where the server shows nothing.
+    """
+    if report is None or isinstance(outcome, Rejected):
+        return outcome
+    if isinstance(outcome, Verified) and report.is_checkable:
+        return outcome
+    return Rejected(report.detail)

@@ -13,7 +13,7 @@ from kubechain.controllers.llm import settle
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.effects import check
 from kubechain.controllers.llm.observe import Observed, observe
-from kubechain.controllers.llm.outcomes import Outcome, Unknown
+from kubechain.controllers.llm.outcomes import Outcome, Unknown, with_report
 from kubechain.controllers.llm.steps import Check, Refuse, Step
 from kubechain.controllers.secrets import SecretReader
 from kubechain.llm.client import LLMClient
@@ -43,8 +43,11 @@ class LLMReconciler:
         return await frame.reconcile(self, self.llms, request)
 
     async def observe(self, obj: LLM) -> Observed:
-        """Read the version of the Secret and the last check."""
-        return observe(obj, self.secrets, self.checks.get(_request(obj)), self.clock.monotonic())
+        """Read the version of the Secret, the last check, and what a run found since."""
+        request = _request(obj)
+        return observe(
+            obj, self.secrets, self.checks.get(request), self.clock.monotonic(), self.checks.report_of(request)
+        )
 
     def decide(self, observed: Observed) -> Step | Done:
         """Whether the LLM must be checked."""
@@ -56,12 +59,12 @@ class LLMReconciler:
         match step:
             case Refuse(detail):
                 return await self.writer.finish(llm, settle.refused(llm, detail, self.clock.now()))
-            case Check(attempt):
-                outcome = await check(llm, self.secrets, self.client)
+            case Check(attempt, report):
+                outcome = with_report(await check(llm, self.secrets, self.client), report)
                 settled = settle.settle(llm, outcome, attempt=attempt, now=self.clock.now())
                 done = await self.writer.finish(llm, settled)
                 # After the write: a verdict that could not be written must be reached again.
-                self.checks.remember(_request(llm), self._checked(observed, settled, outcome, attempt))
+                self.checks.remember(_request(llm), self._checked(observed, settled, outcome, attempt), observed.report)
                 return done
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> None:
@@ -73,11 +76,12 @@ class LLMReconciler:
         self.checks.forget(request)
 
     def _checked(self, observed: Observed, settled: Settled, outcome: Outcome, attempt: int) -> Checked:
-        wait = settled.requeue_after_seconds
+        wait, now = settled.requeue_after_seconds, self.clock.monotonic()
         return Checked(
             fingerprint=observed.fingerprint,
-            recheck_at=None if wait is None else self.clock.monotonic() + wait,
+            recheck_at=None if wait is None else now + wait,
             attempt=attempt if isinstance(outcome, Unknown) else 0,
+            checked_at=now,
         )
 
 

@@ -9,18 +9,27 @@ from kubechain.api import conditions, reasons
 from kubechain.api.llm import LLM
 from kubechain.api.meta import Condition, StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
-from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Verified
+from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Unverified, Verified
 from kubechain.llm import providers
 from kubechain.net.backoff import Backoff
+from kubechain.net.foreign import cut
 
 PARAMETERS_IGNORED = "ParametersIgnored"
 """Condition of an LLM with fields in its spec that have no effect; the LLM can be used all the same."""
 
+DETAIL_MAX_CHARACTERS = 1_024
+
 REJECTED_RECHECK_SECONDS = 600.0
 """A rejected key may be unlocked at the provider, which cannot be watched."""
 
-RECHECK = Backoff(initial_seconds=5.0, max_seconds=300.0)
-"""While the provider gives no verdict, checks start 5 s apart and double to 5 min."""
+RECHECK = Backoff(initial_seconds=5.0, max_seconds=60.0)
+"""While the provider gives no verdict, checks start 5 s apart and double to one minute."""
+
+FAILED_CHECKS_MAX = 3
+"""So many checks without a verdict, over 15 s, end a readiness: fewer may be a restart of the server."""
+
+UNVERIFIED = "Unverified"
+"""Condition of an LLM that is used without a proof of its key and model."""
 
 
 def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settled:
@@ -31,11 +40,15 @@ def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settle
     """
     match outcome:
         case Verified():
-            return _verified(llm, now)
+            return _ready(llm, reasons.VALIDATION_SUCCEEDED, _proved(llm), now)
+        case Unverified(detail):
+            return _ready(llm, reasons.UNVERIFIED, cut(detail, DETAIL_MAX_CHARACTERS), now)
         case Rejected(detail):
             return refused(llm, detail, now, requeue_after_seconds=REJECTED_RECHECK_SECONDS)
-        case Unknown(detail, retry_after_seconds):
-            return _unknown(llm, detail, max(retry_after_seconds or 0.0, RECHECK.seconds(attempt - 1)), now)
+        case Unknown(detail, retry_after_seconds, is_busy):
+            wait = max(retry_after_seconds or 0.0, RECHECK.seconds(attempt - 1))
+            may_stay_ready = is_busy or attempt < FAILED_CHECKS_MAX
+            return _unknown(llm, detail, wait, now, may_stay_ready=may_stay_ready)
 
 
 def refused(llm: LLM, detail: str, now: datetime, *, requeue_after_seconds: float | None = None) -> Settled:
@@ -44,13 +57,38 @@ def refused(llm: LLM, detail: str, now: datetime, *, requeue_after_seconds: floa
     return Settled(status, _news(llm, detail, warning(reasons.VALIDATION_FAILED, detail)), requeue_after_seconds)
 
 
-def _verified(llm: LLM, now: datetime) -> Settled:
-    # Without a key nothing was validated but the endpoint: the status must not claim more.
-    title = providers.title_of(llm.spec.provider)
-    detail = reasons.api_key_validated(title) if llm.spec.api_key_from else "Model endpoint answered"
-    status = readiness(llm, StatusType.READY, reason=reasons.VALIDATION_SUCCEEDED, message=detail, now=now)
-    status["conditions"] = _with_ignored_parameters(llm, status["conditions"], now)
-    return Settled(status, _news(llm, detail, normal(reasons.VALIDATION_SUCCEEDED, detail)))
+def _proved(llm: LLM) -> str:
+    """The detail of a check that proved something. It claims no more than what was proved."""
+    if llm.spec.validation == "Call":
+        return reasons.MODEL_ANSWERED
+    if llm.spec.api_key_from is None:
+        return reasons.ENDPOINT_ANSWERED
+    return reasons.api_key_validated(providers.title_of(llm.spec.provider))
+
+
+def _ready(llm: LLM, reason: str, detail: str, now: datetime) -> Settled:
+    status = readiness(llm, StatusType.READY, reason=reason, message=detail, now=now)
+    known = _with_ignored_parameters(llm, status["conditions"], now)
+    status["conditions"] = _with_unverified(llm, known, reason, detail, now)
+    return Settled(status, _news(llm, detail, normal(reason, detail)))
+
+
+def _with_unverified(
+    llm: LLM, known: Sequence[Condition], reason: str, detail: str, now: datetime
+) -> Sequence[Condition]:
+    """Say that nothing was proved; an LLM of which all was proved ever since gets no such condition."""
+    is_unverified = reason == reasons.UNVERIFIED
+    if not is_unverified and conditions.find_condition(known, UNVERIFIED) is None:
+        return known
+    return conditions.with_condition(
+        known,
+        type=UNVERIFIED,
+        status=is_unverified,
+        reason=reason,
+        message=detail,
+        now=now,
+        observed_generation=llm.metadata.generation,
+    )
 
 
 def _with_ignored_parameters(llm: LLM, known: Sequence[Condition], now: datetime) -> Sequence[Condition]:
@@ -69,9 +107,9 @@ def _with_ignored_parameters(llm: LLM, known: Sequence[Condition], now: datetime
     )
 
 
-def _unknown(llm: LLM, detail: str, wait_seconds: float, now: datetime) -> Settled:
+def _unknown(llm: LLM, detail: str, wait_seconds: float, now: datetime, *, may_stay_ready: bool) -> Settled:
     current = llm.metadata.generation == llm.status.observed_generation
-    if llm.status.status == StatusType.READY and current:
+    if llm.status.status == StatusType.READY and current and may_stay_ready:
         return Settled(requeue_after_seconds=wait_seconds)
     # Stable between tries, so that a provider that is down for hours costs one write and one event.
     text = f"Waiting for the provider: {detail}"

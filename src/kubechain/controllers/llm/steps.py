@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubechain.controllers.checks import Report
+
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The spec cannot work until it or a Secret changes."""
+    """The spec cannot work until it or a Secret changes; nothing is asked."""
 
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Ask the provider, by a request that is not billed.
+    """Ask the provider, as `spec.validation` says.
 
     Attributes:
         attempt: 1 for the first check of this version, more while there is no verdict.
+        report: What a run found since the last check; None for nothing.
     """
 
     attempt: int
+    report: Report | None = None
 
 
 Step = Refuse | Check

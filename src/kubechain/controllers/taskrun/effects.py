@@ -12,7 +12,7 @@ from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
-from kubechain.controllers.checks import LLMChecks
+from kubechain.controllers.checks import LLMChecks, Report
 from kubechain.controllers.frame import StatusWriter, cache_is_behind
 from kubechain.controllers.inflight import InFlight, Interrupted
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
@@ -34,7 +34,7 @@ from kubechain.controllers.taskrun.claims import (
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
 from kubechain.controllers.taskrun.observe import Observed, Observer
-from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refused, outcome_of
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, outcome_of
 from kubechain.controllers.taskrun.steps import SendToLLM
 from kubechain.controllers.toolkinds.model import Offer
 from kubechain.llm.client import LLMClient, ToolDefinition
@@ -120,8 +120,7 @@ class Turn:
         )
         if isinstance(outcome, Interrupted):
             return await self.outcomes.read(claimed)
-        if isinstance(outcome, Refused) and outcome.invalidates_check:
-            self.checks.invalidate(Request(llm.metadata.namespace, llm.metadata.name))
+        self._tell_of_llm(llm, outcome)
         jitter, is_agent_gone = self.clock.random.random(), self.observer.is_agent_gone(claimed)
         write: ClaimedWrite[TaskRun] = ClaimedWrite(
             holds=lambda run: holds(run, claim),
@@ -133,6 +132,18 @@ class Turn:
             retry_for_seconds=retry_for_seconds(claimed.status.pinned),
         )
         return await self.outcomes.write(claimed, write)
+
+    def _tell_of_llm(self, llm: LLM, outcome: Answered | Deferred | Refused) -> None:
+        """Have the LLM checked again when its provider refuses the run, or fails."""
+        request = Request(llm.metadata.namespace, llm.metadata.name)
+        match outcome:
+            case Refused(message=detail, refusal=refusal) if refusal is not None:
+                is_checkable = refusal is not Refusal.NO_CREDIT
+                self.checks.report(request, Report(detail, llm.metadata.generation, is_checkable))
+            case Deferred(is_provider_failing=True):
+                self.checks.doubt(request)
+            case Answered() | Deferred() | Refused():
+                pass
 
     def _claim(self, observed: Observed, llm: LLM, step: SendToLLM, left_seconds: float | None) -> LLMClaim:
         timeout_seconds = float(llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)

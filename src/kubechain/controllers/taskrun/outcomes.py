@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from kubechain.api import reasons
 from kubechain.api.taskrun import Usage
@@ -33,12 +34,21 @@ class Deferred:
         retry_after_seconds: The least that the provider asked for, if it did.
         is_invalid_answer: Whether the model answered without usable content.
         usage: What the call may be billed for; None where it is not.
+        is_provider_failing: Whether the LLM must be checked again, because the provider failed or is not there.
     """
 
     message: str
     retry_after_seconds: float | None = None
     is_invalid_answer: bool = False
     usage: Usage | None = None
+    is_provider_failing: bool = False
+
+
+class Refusal(Enum):
+    """Why a provider refuses an LLM, whatever is asked."""
+
+    SETTINGS = "key, model or address"
+    NO_CREDIT = "the account has no credit left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +56,13 @@ class Refused:
     """The call failed, and will fail again until somebody changes something.
 
     Attributes:
-        invalidates_check: Whether the LLM must be checked again.
+        refusal: Why the LLM itself is refused, so that it must be checked again; None where only this call is.
         usage: What the call may be billed for; None where it is not.
     """
 
     reason: str
     message: str
-    invalidates_check: bool = False
+    refusal: Refusal | None = None
     usage: Usage | None = None
 
 
@@ -73,14 +83,11 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
         case errors.InvalidAnswer():
             return Deferred(str(error), error.retry_after_seconds, is_invalid_answer=True, usage=error.usage)
         case errors.Retryable():
-            return Deferred(str(error), error.retry_after_seconds, usage=error.usage)
-        case (
-            errors.AuthenticationFailed()
-            | errors.ModelNotFound()
-            | errors.WrongAddress()
-            | errors.QuotaExhausted()
-            | errors.InvalidTarget()
-        ):
-            return Refused(reasons.LLM_REQUEST_FAILED, str(error), invalidates_check=True, usage=error.usage)
+            is_failing = not isinstance(error, errors.RateLimited)
+            return Deferred(str(error), error.retry_after_seconds, usage=error.usage, is_provider_failing=is_failing)
+        case errors.QuotaExhausted():
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.NO_CREDIT, usage=error.usage)
+        case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.WrongAddress() | errors.InvalidTarget():
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.SETTINGS, usage=error.usage)
         case errors.LLMError():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), usage=error.usage)

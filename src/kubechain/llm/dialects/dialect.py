@@ -66,10 +66,19 @@ class Dialect(Protocol):
     def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
         """Find out by requests that cost nothing whether the key and the model are accepted.
 
-        Yields each request, is sent its reply, and returns the verdict; the client performs the requests.
+        Yields each request, is sent its reply or thrown the `Retryable` in its place, and returns the verdict; the
+        client performs the requests.
 
         Raises:
             Final: The provider refuses the key or has no such model.
             Retryable: Nothing was learned.
+        """
+        ...
+
+    def judge(self, target: Target, reply: HttpReply) -> Verdict:
+        """Say what the reply to a call proves of key and model, whatever the answer is.
+
+        Raises:
+            LLMError: The reply is a failure.
         """
         ...

@@ -21,7 +21,7 @@ from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.openai_chat.decode import decode
 from kubechain.llm.dialects.openai_chat.encode import encode
 from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour
-from kubechain.llm.dialects.openai_chat.probe import probe
+from kubechain.llm.dialects.openai_chat.probe import judge, probe
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader, whole_body
 
 
@@ -59,3 +59,7 @@ class OpenAIChat:
     def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
         """See `Dialect.probe`."""
         return probe(target)
+
+    def judge(self, target: Target, reply: HttpReply) -> Verdict:
+        """See `Dialect.judge`."""
+        return judge(target, reply)

@@ -28,7 +28,6 @@ class Flavour:
         knows_random_seed: Whether `random_seed` is sent.
         has_short_call_ids: Whether tool-call ids must be nine letters or digits (Mistral).
         describes_models: Whether `GET models/{id}` proves a model. Azure has only a list, which proves the key.
-        always_lists_models: Whether `GET models` is there; a compatible server may have none.
     """
 
     token_limit_field: str
@@ -36,11 +35,10 @@ class Flavour:
     knows_random_seed: bool = False
     has_short_call_ids: bool = False
     describes_models: bool = True
-    always_lists_models: bool = True
 
 
 OPENAI = Flavour(token_limit_field="max_completion_tokens")  # noqa: S106 no password
-COMPATIBLE = Flavour(token_limit_field="max_tokens", knows_top_k=True, always_lists_models=False)  # noqa: S106
+COMPATIBLE = Flavour(token_limit_field="max_tokens", knows_top_k=True)  # noqa: S106
 MISTRAL = Flavour(token_limit_field="max_tokens", knows_random_seed=True, has_short_call_ids=True)  # noqa: S106
 AZURE = Flavour(token_limit_field="max_completion_tokens", describes_models=False)  # noqa: S106
 OLDER_AZURE = Flavour(token_limit_field="max_tokens", describes_models=False)  # noqa: S106

@@ -1,57 +1,161 @@
-"""The free check: which requests prove the key and the model, and what their replies prove."""
+"""The free check: which requests prove the key and the model, and what their replies prove.
+
+It asks for the model's description, then for the list of models. Where neither tells anything, it looks whether the
+server has chat/completions at all, by requests that ask for no answer. A key is proved only where a wrong one is
+refused: many servers give their list to everybody.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
+from kubechain.llm import meanings
 from kubechain.llm.client import Accepted, Target, Unverified, Verdict
-from kubechain.llm.dialects.json_values import items, json_object, mapping
+from kubechain.llm.dialects.json_values import mapping
+from kubechain.llm.dialects.openai_chat import model_lists
 from kubechain.llm.dialects.openai_chat.options import options_of
-from kubechain.llm.endpoints import MODELS
-from kubechain.llm.errors import ModelNotFound
+from kubechain.llm.endpoints import CHAT_COMPLETIONS, MODELS
+from kubechain.llm.errors import ConnectionLost, InvalidAnswer, ModelNotFound, TimedOut, WrongAddress
 from kubechain.llm.exchange import HttpCall, HttpReply
-from kubechain.llm.failures import failure
+from kubechain.llm.failures import (
+    NO_SUCH_PATH,
+    PASSING,
+    describe,
+    failure,
+    failure_inside,
+    is_error,
+    key_or_credit_failure,
+)
+from kubechain.llm.provider_errors import is_page, provider_error
 
-_NOT_SERVED = frozenset({404, 405, 501})
-"""Statuses of a server that does not have what was asked for: the model, or this request at all."""
+Probe = Generator[HttpCall, HttpReply, Verdict]
+
+WRONG_KEY = SecretStr("wrong-key-of-kubechain-check")
+"""Sent once to see whether the server refuses it; it names its sender to those who read the server's log."""
 
 
-def probe(target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
-    """See `Dialect.probe`: ask for the model's description, and where there is none for the list of models.
-
-    A 404 to the first can mean that the server describes no single models (llama.cpp does not), so the list decides.
-    """
-    flavour = options_of(target).flavour
-    if not flavour.describes_models:
-        _require_success(target, (yield _get(target, MODELS)))
-        return Accepted()
-    described = yield _get(target, f"{MODELS}/{quote(target.model, safe='')}")
-    if described.status == 200:
-        return Accepted()
-    if described.status not in _NOT_SERVED:
-        raise failure(target, described)
+def probe(target: Target) -> Probe:
+    """See `Dialect.probe`."""
+    description = f"{MODELS}/{quote(target.model, safe='')}"
+    notes: list[str] = []
+    described: HttpReply | None = None
+    if options_of(target).flavour.describes_models:
+        described = yield _get(target, description)
+        if model_lists.describes(described, target.model):
+            return (yield from _proof_of_key(target, description))
+        _look_at_refusal(target, described, description)
+        notes.append(_note(target, described, description))
     listing = yield _get(target, MODELS)
-    if listing.status in _NOT_SERVED and not flavour.always_lists_models:
-        return Unverified("the server neither describes nor lists its models")
-    _require_success(target, listing)
-    if target.model not in _listed_models(listing):
-        raise ModelNotFound(f'model not found: "{target.model}": the server does not list it', http_status=404)
-    return Accepted()
+    notes.append(_note(target, listing, MODELS))
+    names = model_lists.names(listing)
+    if names is None:
+        _look_at_refusal(target, listing, MODELS)
+    elif described is None or target.model in names:
+        return (yield from _proof_of_key(target, MODELS))
+    if described is not None and _is_denied(target, described):
+        raise ModelNotFound(f'model not found: "{target.model}": {notes[0]}', http_status=404)
+    return (yield from _without_proof(target, [one for one in (described, listing) if one], names, notes))
+
+
+def _without_proof(target: Target, replies: list[HttpReply], names: frozenset[str] | None, notes: list[str]) -> Probe:
+    """Decide on a server that shows neither the model nor a list with it."""
+    if names is not None:
+        if names and target.endpoint.is_official:
+            raise ModelNotFound(f'model not found: "{target.model}": the server does not list it', http_status=404)
+        notes[-1] += ": the model is not listed" if names else ": the list is empty"
+        return Unverified("; ".join(notes))
+    if any(_is_answer_of_a_model_server(reply) for reply in replies):
+        return Unverified("; ".join(notes))
+    if passing := next((reply for reply in replies if reply.status in PASSING), None):
+        raise failure(target, passing, operation=MODELS)
+    return (yield from _proof_of_address(target, notes))
+
+
+def _proof_of_key(target: Target, operation: str) -> Probe:
+    """Ask the same with a wrong key, unless the provider is known to refuse one."""
+    if target.api_key is None or target.endpoint.is_official:
+        return Accepted()
+    reply = yield target.endpoint.call("GET", operation, model=target.model, api_key=WRONG_KEY)
+    if reply.status in (401, 403, 407) or (reply.status != 200 and key_or_credit_failure(target, reply, operation)):
+        return Accepted()
+    url = target.endpoint.url(operation, target.model)
+    return Unverified(f"the model is there; the key was not checked: GET {url} accepts any key")
+
+
+def _proof_of_address(target: Target, notes: list[str]) -> Probe:
+    """Look for chat/completions itself, by requests to which no server can give an answer that it would bill."""
+    asked = yield _get(target, CHAT_COMPLETIONS)
+    if asked.status in (405, 501):
+        return Unverified("; ".join(notes))
+    url = target.endpoint.url(CHAT_COMPLETIONS, target.model)
+    try:
+        reply = yield target.endpoint.call(
+            "POST", CHAT_COMPLETIONS, model=target.model, api_key=target.api_key, body=b"{}"
+        )
+    except (ConnectionLost, TimedOut) as error:
+        return Unverified(f"{'; '.join(notes)}; POST {url} without a message: {error}")
+    _look_at_refusal(target, reply, CHAT_COMPLETIONS)
+    if reply.status in NO_SUCH_PATH or is_page(reply):
+        raise failure_inside(target, reply) if reply.status == 200 else failure(target, reply)
+    if reply.status in PASSING and reply.status != 500:
+        raise failure(target, reply)
+    if reply.status == 200 and not _is_object(reply):
+        raise WrongAddress(
+            f"nothing to call at {url}: the reply is no JSON: check baseUrl: {target.endpoint.likely_repair()}"
+        )
+    return Unverified("; ".join(notes))
+
+
+def judge(target: Target, reply: HttpReply) -> Accepted:
+    """See `Dialect.judge`: an answer with choices, whatever is in them."""
+    if reply.status not in (200, 201):
+        error = failure(target, reply)
+        if reply.status == 400 and "output limit was reached" in str(error):  # one token is too few for some models
+            return Accepted()
+        raise error
+    if is_page(reply):
+        raise failure_inside(target, reply)
+    if mapping(model_lists.body_of(reply)).get("choices"):
+        return Accepted()
+    raise failure_inside(target, reply) if is_error(reply) else InvalidAnswer("invalid answer: no choices")
 
 
 def _get(target: Target, operation: str) -> HttpCall:
     return target.endpoint.call("GET", operation, model=target.model, api_key=target.api_key)
 
 
-def _require_success(target: Target, reply: HttpReply) -> None:
-    if reply.status != 200:
-        raise failure(target, reply)
+def _note(target: Target, reply: HttpReply, operation: str) -> str:
+    return f"GET {target.endpoint.url(operation, target.model)}: {describe(target, reply)}"
 
 
-def _listed_models(reply: HttpReply) -> set[str]:
-    names: set[str] = set()
-    for item in items(json_object(reply).get("data")):
-        model = mapping(item)
-        names.update(str(name) for name in (model.get("id"), *items(model.get("aliases"))) if name)
-    return names
+def _look_at_refusal(target: Target, reply: HttpReply, operation: str) -> None:
+    """Raise what is proved: the key is refused, the account has no credit, or baseUrl redirects."""
+    if 300 <= reply.status < 400:
+        raise failure(target, reply, operation=operation)
+    if error := key_or_credit_failure(target, reply, operation):
+        raise error
+
+
+def _is_denied(target: Target, reply: HttpReply) -> bool:
+    """Whether the server says in words that it does not have the model; a 404 alone may be about the path."""
+    said = provider_error(reply)
+    return (
+        reply.status in (400, 404)
+        and not meanings.is_missing_path(said)
+        and meanings.is_missing_model(said, target.model)
+    )
+
+
+def _is_answer_of_a_model_server(reply: HttpReply) -> bool:
+    """Whether a reply, or a refusal, is worded by an API in JSON: there is a server behind it that can be called."""
+    if reply.status == 200:
+        return _is_object(reply) and not is_error(reply)
+    is_refusal = 400 <= reply.status < 500 and reply.status not in NO_SUCH_PATH and reply.status not in PASSING
+    return is_refusal and _is_object(reply)
+
+
+def _is_object(reply: HttpReply) -> bool:
+    return isinstance(model_lists.body_of(reply), dict)
