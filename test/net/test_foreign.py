@@ -103,3 +103,42 @@ def test_what_stays_and_what_was_left_out_add_up(text: str, limit_bytes: int) ->
 )
 def test_what_differs_between_attempts_goes(text: str, mask_numbers: bool, shown: str) -> None:
     assert foreign.stable(text, mask_numbers=mask_numbers) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("plain\n\ttext", "plain\n\ttext"),
+        ("a\r\nb\rc", "a\nbc"),
+        ("bell\a", "bell"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x9b31mred", "red"),
+        ("\x1b]0;title\aafter", "after"),
+        ("\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]52;c;aGk=", ""),
+        ("\x1bcreset", "reset"),
+        ("half\x1b", "half"),
+        ("half\x1b[", "half"),
+        ("abc\u202edef\u2066g", "abcdefg"),
+        ("surro\ud800gate", "surrogate"),
+        ("\u05d0\u200f \U0001f469\u200d\U0001f4bb", "\u05d0\u200f \U0001f469\u200d\U0001f4bb"),
+    ],
+    ids=[
+        "line breaks and tabs stay",
+        "a carriage return writes over the line",
+        "a bell",
+        "colours",
+        "colours in one character",
+        "a title",
+        "a link",
+        "the clipboard, without an end",
+        "a reset",
+        "half a sequence",
+        "half a colour",
+        "changes of direction",
+        "half a surrogate pair",
+        "marks and joiners that languages and emoji need",
+    ],
+)
+def test_nothing_is_kept_that_drives_a_terminal(text: str, kept: str):
+    assert foreign.harmless(text) == kept

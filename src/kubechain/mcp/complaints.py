@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 
+from kubechain.net import foreign
+
 _KEPT_LINES = 3
 """How many lines are shown: the first error and what follows it, or the last lines when none reads like an error."""
 
 _KEPT_CHARACTERS = 600
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
-"""Colours and other escape sequences of terminals."""
 
 _FRAME = re.compile(r"^[\s|+\u00d7╰─▶├│>-]*")
 """What draws a frame or a tree: before lines of uv, and in tracebacks of exception groups."""
@@ -57,7 +56,7 @@ class Complaints:
 
     def add(self, line: str) -> None:
         """Add a line of stderr."""
-        plain = _ESCAPES.sub("", line).rstrip()
+        plain = foreign.harmless(line).rstrip()
         text = _FRAME.sub("", plain)
         indent = len(plain) - len(text)
         is_source = self._place_indent is not None and indent > self._place_indent

@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from kubechain.mcp.model import CallResult, ToolInfo
+from kubechain.net import foreign
 from kubechain.net.redaction import redacted
 
 
@@ -37,7 +38,7 @@ def call_result(answer: Mapping[str, Any]) -> CallResult:
     structured = answer.get("structuredContent")
     if structured is not None and not _is_said(structured, parts):
         parts.append(_json(structured))
-    return CallResult("\n".join(parts), is_error=answer.get("isError") in (True, "true", "True"))
+    return CallResult(foreign.harmless("\n".join(parts)), is_error=answer.get("isError") in (True, "true", "True"))
 
 
 def _blocks(content: Any) -> Sequence[Any]:

@@ -81,6 +81,7 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
         """
         if request.method != "POST":
             return await self._opened(request, await self._performed(request))
+        await request.aread()  # the request that follows a redirect has its content as a stream only
         if (key := idempotency_key.get()) is not None:
             request.headers["Idempotency-Key"] = key
         try:

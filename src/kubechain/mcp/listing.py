@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from kubechain.mcp.model import Flaw
+from kubechain.mcp.replies import shown
+from kubechain.net import foreign, toolschemas
 
 _HINTS = ("readOnlyHint", "idempotentHint", "destructiveHint", "openWorldHint")
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -60,28 +62,25 @@ def _why_left_out(tool: Object) -> str:
         return "its name has characters that cannot be printed"
     if _needs_task(tool.get("execution")):
         return "it needs tasks (execution.taskSupport: required), which are not supported"
-    return _why_schema_is_none(tool.get("inputSchema"))
+    schema = tool.get("inputSchema")
+    if schema is not None and not isinstance(schema, dict):
+        return f"its inputSchema is no object: {type(schema).__name__}"
+    try:
+        toolschemas.repaired(cast(Object, schema or {}))
+    except toolschemas.UnusableSchema as error:
+        return f"its inputSchema {error}"
+    return ""
 
 
 def _needs_task(execution: Any) -> bool:
     return isinstance(execution, dict) and cast(Object, execution).get("taskSupport") == "required"
 
 
-def _why_schema_is_none(schema: Any) -> str:
-    if schema is not None and not isinstance(schema, dict):
-        return f"its inputSchema is no object: {type(schema).__name__}"
-    type_ = cast(Object, schema or {}).get("type", "object")
-    # Several types are a list; `["object", "null"]` accepts an object.
-    if type_ is None or type_ == "object" or (isinstance(type_, list) and "object" in type_):
-        return ""
-    return f"its inputSchema describes no object: type {type_!r}"
-
-
 def _tool(raw: Object) -> Object:
     description, hints = raw.get("description"), raw.get("annotations")
     tool: Object = {"name": raw["name"], "inputSchema": _schema(raw.get("inputSchema"))}
     if description is not None:
-        tool["description"] = description if isinstance(description, str) else str(description)
+        tool["description"] = foreign.harmless(description if isinstance(description, str) else str(description))
     if isinstance(hints, dict):
         named = cast(Object, hints)
         tool["annotations"] = {hint: named[hint] for hint in _HINTS if isinstance(named.get(hint), bool)}
@@ -89,31 +88,45 @@ def _tool(raw: Object) -> Object:
 
 
 def _schema(schema: Object | None) -> Object:
-    return {**_NO_ARGUMENTS, **schema, "type": "object"} if schema else dict(_NO_ARGUMENTS)
+    """Return the schema as it is where it says `object`, or nothing; the library demands the word."""
+    if not schema:
+        return dict(_NO_ARGUMENTS)
+    if schema.get("type") in (None, "object"):
+        return {**_NO_ARGUMENTS, **schema, "type": "object"}
+    return toolschemas.repaired(schema)
 
 
 def _repairs(raw: Object) -> Iterable[str]:
     """Name what was repaired or ignored in a tool that is offered."""
-    schema = raw.get("inputSchema")
-    if not schema:
-        yield f"its inputSchema is {'missing' if 'inputSchema' not in raw else 'null' if schema is None else 'empty'}"
-    elif schema.get("type") != "object":
-        yield "its inputSchema has no type"
+    yield from _repairs_of_schema(raw)
     for field in ("outputSchema", "annotations", "_meta", "execution"):
         if raw.get(field) is not None and not isinstance(raw[field], dict):
             yield f"its {field} is no object"
     if isinstance(output := raw.get("outputSchema"), dict) and cast(Object, output).get("type") != "object":
         yield "its outputSchema describes no object"
     if isinstance(hints := raw.get("annotations"), dict):
-        named = cast(Object, hints)
-        for hint in _HINTS:
-            if named.get(hint) is not None and not isinstance(named[hint], bool):
-                yield f"its annotation {hint} is no boolean"
+        yield from _repairs_of_hints(cast(Object, hints))
     if not _are_icons(raw.get("icons")):
         yield "one of its icons has no src"
     for field in ("description", "title"):
         if raw.get(field) is not None and not isinstance(raw[field], str):
             yield f"its {field} is no text"
+
+
+def _repairs_of_schema(raw: Object) -> Iterable[str]:
+    schema = raw.get("inputSchema")
+    if not schema:
+        yield f"its inputSchema is {'missing' if 'inputSchema' not in raw else 'null' if schema is None else 'empty'}"
+    elif "type" not in schema:
+        yield "its inputSchema has no type"
+    elif schema["type"] != "object":
+        yield f"its inputSchema has the type {shown(schema['type'])}"
+
+
+def _repairs_of_hints(hints: Object) -> Iterable[str]:
+    for hint in _HINTS:
+        if hints.get(hint) is not None and not isinstance(hints[hint], bool):
+            yield f"its annotation {hint} is no boolean"
 
 
 def _are_icons(icons: Any) -> bool:

@@ -22,6 +22,16 @@ _VARYING = (
 )
 """Ids that servers generate for each request."""
 
+_ESCAPE_SEQUENCES = re.compile(
+    r"""(?x)
+    \x1b\[ [0-?]* [\x20-/]* [@-~]?                 # CSI: colours, movements of the cursor
+    | \x9b [0-?]* [\x20-/]* [@-~]                   # the same in one character
+    | \x1b[\]PX^_] [^\x07\x1b\n]{0,4096} (?:\x07|\x1b\\)?   # OSC and others with a text: titles, links, the clipboard
+    | \x1b[\x20-/]* [0-~]?                         # all others
+    """
+)
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
+
 _QUANTITY = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?:ms|s|m\d+(?:\.\d+)?s)?(?![\w-])")
 
 
@@ -38,6 +48,16 @@ def one_line(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
 def printable(text: str) -> str:
     """Replace each run of white space and control characters by one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def harmless(text: str) -> str:
+    """Remove what drives or deceives a terminal: escape sequences, control characters and changes of direction.
+
+    Line breaks and tabs stay, and so do marks that languages need: joiners, and marks of direction without a scope.
+    """
+    if text.isprintable():
+        return text
+    return _CONTROLS.sub("", _ESCAPE_SEQUENCES.sub("", text.replace("\r\n", "\n")))
 
 
 def stable(text: str, *, mask_numbers: bool = False) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.frame import Done
-from kubechain.controllers.mcpserver.decide import FORBIDDEN_STDIO, UNSUPPORTED_APPROVAL, decide
+from kubechain.controllers.mcpserver.decide import UNSUPPORTED_APPROVAL, decide
 from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Flaw, Phase, ServerState, ToolInfo
@@ -19,7 +21,6 @@ FIRST, AGAIN = ServerState(Phase.CONNECTING), ServerState(Phase.CONNECTING, conn
 LOST = ServerState(Phase.BACKOFF, error="reset", connects=1, is_lost=True)
 STARTING = ServerState(Phase.CONNECTING, error="Starting, 5 s: npm install")
 NO_SCHEMA = Flaw("touch", "its inputSchema is missing")
-UNUSABLE = ToolInfo("unusable", "", {"type": "object", "properties": {"a": {"type": "str"}}})
 BROKEN = ServerState(Phase.FAILED, error="no such program")
 APPROVED = {"approval_contact_channel": LocalObjectReference(name="ops")}
 MISSING = 'Secret "tokens" not found'
@@ -34,14 +35,6 @@ CANNOT = ReportUnconnected("Cannot connect, trying again: reset", is_failing=Tru
         pytest.param(seen(NEW), Connect(SPEC), id="not connected yet"),
         pytest.param(seen(CONNECTED), Connect(SPEC), id="connected by another process, or with another spec"),
         pytest.param(seen(NEW, state=READY), ReportTools((LOOK,)), id="connected"),
-        pytest.param(
-            seen(NEW, spec=None, allows_stdio=False), Refuse(FORBIDDEN_STDIO), id="programs are forbidden here"
-        ),
-        pytest.param(
-            seen(a_server(type="http", command=None, url="https://mcp.example"), allows_stdio=False),
-            Connect(SPEC),
-            id="programs are forbidden here, and this one is elsewhere",
-        ),
         pytest.param(
             seen(CONNECTED, state=ServerState(Phase.READY, (LOOK, TOUCH), connects=1)),
             ReportTools((LOOK, TOUCH)),
@@ -124,10 +117,38 @@ def test_decide(observed: Observed, step: Step | Done) -> None:
     assert decide(observed) == step
 
 
-def test_a_tool_whose_arguments_cannot_be_checked_is_left_out_and_named() -> None:
-    step = decide(seen(NEW, state=ServerState(Phase.READY, (UNUSABLE, LOOK), connects=1)))
+def offered(schema: dict[str, Any]) -> ReportTools:
+    state = ServerState(Phase.READY, (ToolInfo("odd", "", schema), LOOK), connects=1)
+    step = decide(seen(NEW, state=state))
     assert isinstance(step, ReportTools)
+    return step
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        pytest.param({"properties": {"a": {"type": "str"}}}, {"a": {"type": "string"}}, id="a type that JSON has not"),
+        pytest.param({"properties": {"a": {"$ref": "#/$defs/gone"}}}, {"a": {}}, id="a reference to nothing"),
+        pytest.param({"properties": {"a": {"$ref": "https://x/y.json"}}}, {"a": {}}, id="a reference to elsewhere"),
+        pytest.param({"properties": {"a": {"pattern": "("}}}, {"a": {}}, id="a pattern that is none"),
+        pytest.param({"properties": 7}, {}, id="properties that are none"),
+    ],
+)
+def test_a_schema_that_no_arguments_can_be_checked_against_is_repaired_and_named(
+    schema: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    step = offered({"type": "object", **schema})
+    assert [(tool.name, tool.input_schema["properties"]) for tool in step.tools] == [
+        ("odd", arguments),
+        ("look", LOOK.input_schema["properties"]),
+    ]
+    [flaw] = step.flaws
+    assert (flaw.tool, flaw.is_left_out) == ("odd", False)
+
+
+def test_a_tool_that_no_arguments_can_satisfy_is_left_out_and_named() -> None:
+    step = offered({"type": "object", "properties": {}, "additionalProperties": False, "required": ["a"]})
     assert step.tools == (LOOK,)
     [flaw] = step.flaws
-    assert (flaw.tool, flaw.is_left_out) == ("unusable", True)
-    assert "not a JSON schema" in flaw.what
+    assert (flaw.tool, flaw.is_left_out) == ("odd", True)
+    assert '"a" is required' in flaw.what

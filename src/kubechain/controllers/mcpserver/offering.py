@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from kubechain.mcp.model import Flaw, ToolInfo
-from kubechain.net import foreign
+from kubechain.net import foreign, toolschemas
 from kubechain.tools.arguments import check_schema
 from kubechain.tools.model import InvalidSchema
 from kubechain.tools.parameters import check_callable
@@ -19,21 +21,31 @@ _WHAT_CHARACTERS = 160
 
 
 def of(tools: Iterable[ToolInfo], flaws: Sequence[Flaw]) -> tuple[tuple[ToolInfo, ...], tuple[Flaw, ...]]:
-    """Return the tools whose arguments can be checked, and all flaws.
+    """Return the tools whose arguments can be checked, with repaired schemas where necessary, and all flaws.
 
     A call of any other tool could only fail, since its arguments are validated before it is made.
     """
     usable: list[ToolInfo] = []
-    refused: list[Flaw] = []
+    found: list[Flaw] = []
     for tool in tools:
-        try:
-            check_schema(tool.input_schema)
-            check_callable(tool.input_schema)
-        except InvalidSchema as error:
-            refused.append(Flaw(tool.name, f"its inputSchema: {str(error).removeprefix('parameters: ')}", True))
-        else:
-            usable.append(tool)
-    return tuple(usable), (*flaws, *refused)
+        reason = _why_unusable(tool.input_schema)
+        chosen = replace(tool, input_schema=toolschemas.repaired(tool.input_schema)) if reason else tool
+        is_left_out = bool(reason) and bool(_why_unusable(chosen.input_schema))
+        if not is_left_out:
+            usable.append(chosen)
+        if reason:
+            found.append(Flaw(tool.name, f"its inputSchema: {reason}", is_left_out=is_left_out))
+    return tuple(usable), (*flaws, *found)
+
+
+def _why_unusable(schema: Mapping[str, Any]) -> str:
+    """Return why no call could satisfy a schema, or none could be checked; empty if calls are possible."""
+    try:
+        check_schema(schema)
+        check_callable(schema)
+    except InvalidSchema as error:
+        return str(error).removeprefix("parameters: ")
+    return ""
 
 
 def left_out(flaws: Iterable[Flaw]) -> str:
