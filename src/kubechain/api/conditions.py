@@ -25,6 +25,9 @@ EDITED = "EditedSinceRun"
 LIMIT_NEAR = "LimitNear"
 """Condition of a run that has used most of a limit of its Agent, or of an Agent that delegated to it."""
 
+WINDOW_FULL = "ContextWindowFull"
+"""Condition of a run whose conversation is nearly as large as can be stored: its model was asked for the answer."""
+
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 

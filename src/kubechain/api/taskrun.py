@@ -244,6 +244,8 @@ class TaskRunStatus(ReadinessStatus):
         conditions.FINISHED: conditions.FINISHED_DOC,
         conditions.SUCCEEDED: conditions.SUCCEEDED_DOC,
         conditions.LIMIT_NEAR: "True once 80 % of a limit (turns, tokens, tool calls) are used; the message says which",
+        conditions.WINDOW_FULL: "True once the conversation was nearly too large to store: the model was asked for its "
+        "answer, without further tool calls",
     }
 
     phase: TaskRunPhase | None = Field(

@@ -22,8 +22,8 @@ CONTEXT_WINDOW_MAX_BYTES = 1_200_000
 OUTPUT_MAX_BYTES = 64 * 1024
 """`status.output` repeats the last message: a longer answer is truncated here and stays whole in the conversation."""
 
-TOOL_RESULT_INLINE_BYTES = 64 * 1024
-"""Limit of one tool result in the conversation, which is rewritten whole at each turn."""
+RESULT_LIMITS_BYTES = (64 * 1024, 16 * 1024, 4 * 1024, 1024, 256)
+"""Limits of one tool result in the conversation, which is rewritten whole at each turn: the first that leaves room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,10 @@ def unread(run: TaskRun) -> tuple[Message, ...]:
     )
 
 
-def tool_message(call: TaskRunToolCall, name: str) -> Message:
+def tool_message(call: TaskRunToolCall, name: str, limit_bytes: int = RESULT_LIMITS_BYTES[0]) -> Message:
     """The message that answers a finished call, however it ended."""
-    return Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=shortened(_result(call), call))
+    text = shortened(_result(call), call, limit_bytes)
+    return Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=text)
 
 
 def _result(call: TaskRunToolCall) -> str:
@@ -143,12 +144,12 @@ def _result(call: TaskRunToolCall) -> str:
             raise AssertionError(f"a call in phase {status.phase} has no result")
 
 
-def shortened(text: str, call: TaskRunToolCall) -> str:
+def shortened(text: str, call: TaskRunToolCall, limit_bytes: int) -> str:
     """Head and tail of a long result; the call's own object has the whole."""
     name = call.metadata.name
     return cut_middle(
         text,
-        TOOL_RESULT_INLINE_BYTES,
+        limit_bytes,
         note=lambda left: f'[{left} bytes left out; the whole is in TaskRunToolCall "{name}"]',
     )
 

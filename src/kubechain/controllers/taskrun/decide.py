@@ -10,13 +10,14 @@ from kubechain.api import names, reasons
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import RUN_CREATED, is_true
 from kubechain.api.llm import LLM
+from kubechain.api.message import Message
 from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, PlanStep, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import plan, spending
 from kubechain.controllers.frame import Done
-from kubechain.controllers.taskrun import budgets, conversation, retries
+from kubechain.controllers.taskrun import budgets, closing, conversation, retries
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.observe import Observed
@@ -179,7 +180,9 @@ def _send(observed: Observed, *, attempt: int) -> Step:
         return _within_limit(observed, trouble)
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
     near = budgets.nearly_reached(observed.budgets)
-    return _over_limits(observed) or SendToLLM(observed.run.status.turn, attempt, offers, near)
+    transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
+    step = SendToLLM(observed.run.status.turn, attempt, offers, near, closing.is_due(observed.run, transcript))
+    return budgets.before_turn(observed.budgets) or too_large(transcript) or step
 
 
 def _within_limit(observed: Observed, wait: Wait) -> Wait | Fail:
@@ -193,11 +196,6 @@ def _within_limit(observed: Observed, wait: Wait) -> Wait | Fail:
 def _tool_trouble(observed: Observed) -> Wait | None:
     """The first tool that is missing: a model that is called without a tool would answer without it."""
     return next((Wait(tool.detail) for tool in observed.tools if isinstance(tool, Missing)), None)
-
-
-def _over_limits(observed: Observed) -> Fail | None:
-    transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
-    return budgets.before_turn(observed.budgets) or too_large(transcript)
 
 
 def _take_over(observed: Observed) -> Step | Done:
@@ -258,8 +256,13 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
             return Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(call.metadata.name))
     if not all(call.status.phase is not None and call.status.phase.is_terminal for call in calls):
         return Done()
+
+    def answers(limit_bytes: int) -> tuple[Message, ...]:
+        pairs = zip(pending, calls, strict=True)
+        return tuple(conversation.tool_message(call, wanted.name, limit_bytes) for wanted, call in pairs)
+
     return AnswerToolCalls(
-        tuple(conversation.tool_message(call, wanted.name) for wanted, call in zip(pending, calls, strict=True)),
+        closing.results(Transcript.of(run), answers),
         plan=_newest_plan(run, calls),
         spent=spending.total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
     )

@@ -21,7 +21,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun import settle
+from kubechain.controllers.taskrun import closing, settle
 from kubechain.controllers.taskrun.claims import (
     LEFT_OVER_SECONDS,
     claim_for,
@@ -31,7 +31,6 @@ from kubechain.controllers.taskrun.claims import (
     is_left_over,
     tool_call_request_id,
 )
-from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, outcome_of
@@ -74,7 +73,7 @@ class ModelCaller:
             with self.telemetry.span("model_call", run.status.span_context, attributes):
                 async with asyncio.timeout(left_seconds):
                     completion = await self.client.complete(
-                        target, Transcript.of(run).messages, tools, timeout_seconds=timeout_seconds
+                        target, closing.request(run), tools, timeout_seconds=timeout_seconds
                     )
         except TimeoutError:
             return Deferred("the run's time was over before the model answered")
@@ -111,7 +110,9 @@ class Turn:
         """
         left_seconds = seconds_to_deadline(observed)
         claim = self._claim(observed, llm, step, left_seconds)
-        claimed = await self.writer.write(observed.run, settle.claimed(observed.run, claim, step.near))
+        claimed = await self.writer.write(
+            observed.run, settle.claimed(observed.run, claim, step.near, is_closing=step.is_closing)
+        )
         if claimed is None:
             return None
         effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)

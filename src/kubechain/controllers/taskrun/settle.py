@@ -14,7 +14,7 @@ from kubechain.api.meta import Condition, StatusType
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.spending import total
-from kubechain.controllers.taskrun import conversation, retries
+from kubechain.controllers.taskrun import closing, conversation, retries
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest, too_large
@@ -82,13 +82,18 @@ def _trace(run: TaskRun) -> SpanContext:
     return SpanContext(trace_id=root.hex, span_id=root.hex[:16])
 
 
-def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = ()) -> Settled:
+def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = (), *, is_closing: bool = False) -> Settled:
     """W2: the claim, together with the unread messages of the spec, so that each of them is read once.
 
     Args:
         near: Which limits are nearly reached.
+        is_closing: Whether the model is asked for its answer.
     """
     transcript = Transcript.of(run).appended(*conversation.unread(run))
+    told, events = _near_limits(run, near, claim.started_at)
+    if is_closing:
+        transcript = closing.asked(transcript)
+        told, events = closing.told(run, told or run.status.conditions, events, claim.started_at)
     return Settled(
         transcript.status()
         | {
@@ -101,35 +106,28 @@ def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = ()) -> Settled:
             "next_attempt_at": None,
             "blocked_since": None,
         }
-        | _near_limits(run, near, claim.started_at),
-        tuple(warning(reasons.LIMIT_NEAR, text) for text in near if text not in _warned_of(run)),
+        | ({"conditions": told} if told else {}),
+        events,
     )
 
 
-def _near_limits(run: TaskRun, near: Sequence[str], now: datetime) -> dict[str, Any]:
+def _near_limits(run: TaskRun, near: Sequence[str], now: datetime) -> tuple[Sequence[Condition], Sequence[Event]]:
+    """The condition that names the limits, and an event for each that it did not name before."""
     if not near:
-        return {}
-    told = _with(run, conditions.LIMIT_NEAR, True, reason=reasons.LIMIT_NEAR, message="; ".join(near), now=now)
-    return {"conditions": told}
-
-
-def _warned_of(run: TaskRun) -> str:
-    found = conditions.find_condition(run.status.conditions, conditions.LIMIT_NEAR)
-    return found.message if found is not None else ""
-
-
-def _with(
-    run: TaskRun, type_: str, status: bool | None, *, reason: str, message: str, now: datetime
-) -> tuple[Condition, ...]:
-    return conditions.with_condition(
-        run.status.conditions,
-        type=type_,
-        status=status,
-        reason=reason,
-        message=message,
+        return (), ()
+    known = run.status.conditions
+    before = conditions.find_condition(known, conditions.LIMIT_NEAR)
+    told = conditions.with_condition(
+        known,
+        type=conditions.LIMIT_NEAR,
+        status=True,
+        reason=reasons.LIMIT_NEAR,
+        message="; ".join(near),
         now=now,
         observed_generation=run.metadata.generation,
     )
+    fresh = [text for text in near if before is None or text not in before.message]
+    return told, [warning(reasons.LIMIT_NEAR, text) for text in fresh]
 
 
 def outcome(
@@ -172,6 +170,11 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
     message = completion.message.with_changes(tool_calls=calls) if calls else completion.message
     transcript = Transcript.of(run).appended(message)
     if excess := too_large(transcript):
+        message = closing.shortened(Transcript.of(run), message)
+        transcript = Transcript.of(run).appended(message)
+    if calls and (excess or closing.has_begun(run)):
+        return _closed(run, completion, excess or Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, closing.NO_ANSWER), now)
+    if excess := too_large(transcript):
         return failed(run, excess, now)
     recorded = transcript.status() | {
         "usage": add_usage(run.status.usage, completion.usage),
@@ -189,6 +192,17 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
     else:
         settled = _final(run, message, recorded, now)
     return replace(settled, facts=_call_facts(run, now) | {"llm_model": completion.model})
+
+
+def _closed(run: TaskRun, completion: Completion, excess: Fail, now: datetime) -> Settled:
+    """The model asks for calls that do not fit: it is asked for its answer instead, once."""
+    recorded = {"usage": add_usage(run.status.usage, completion.usage), "llm": None, "error": None}
+    if closing.has_begun(run):
+        settled = failed(run, excess, now)
+        return replace(settled, status=recorded | settled.status)
+    told, events = closing.told(run, run.status.conditions, (), now)
+    settled = _interjected(run, recorded | {"conditions": told})
+    return replace(settled, events=events)
 
 
 def _call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:

@@ -44,12 +44,14 @@ class SendToLLM:
         attempt: How many times the turn's call was started before.
         offers: What the model may call.
         near: Which limits are nearly reached.
+        is_closing: Whether the conversation is nearly too large, so that the model is asked for its answer.
     """
 
     turn: int
     attempt: int
     offers: tuple[Offer, ...] = ()
     near: Sequence[str] = ()
+    is_closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
