@@ -155,7 +155,7 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 async def main():
     async with running(World()) as world:
-        key = await world.ready(a_server("stubborn"))
+        key = await world.ready(a_server(sys.argv[1]))
         print((await world.call(key, "who")).content, flush=True)
         await asyncio.Event().wait()
 
@@ -164,14 +164,62 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can say when a process that is not a child ends")
-def test_nothing_outlives_a_manager_that_is_killed():
-    root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", _KILLED_MANAGER], stdout=subprocess.PIPE, cwd=root) as manager:
+@pytest.mark.parametrize("script", ["stubborn", "family"])
+def test_nothing_outlives_a_manager_that_is_killed(script: str):
+    command = [sys.executable, "-c", _KILLED_MANAGER, script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as manager:
         assert manager.stdout is not None
-        server, grandchild = map(int, manager.stdout.readline().split())
+        family = [int(pid) for pid in manager.stdout.readline().split()]
         manager.kill()
-    assert gone(server)
-    assert gone(grandchild)
+    assert len(family) > 1
+    assert all(map(gone, family))
+
+
+async def test_a_family_of_processes_goes_with_the_server_that_crashes(world: World):
+    key = await world.ready(a_server("family"))
+    family = [int(pid) for pid in (await world.call(key, "who")).content.split()]
+    assert len(family) == 3
+    with pytest.raises(ConnectionLost):
+        await world.call(key, "die")
+    for pid in family:
+        assert await asyncio.to_thread(gone, pid)
+
+
+async def test_a_family_of_processes_goes_with_the_server_that_is_removed(world: World):
+    key = await world.ready(a_server("family"))
+    family = [int(pid) for pid in (await world.call(key, "who")).content.split()]
+    await world.manager.remove(key)
+    assert all(map(gone, family))
+
+
+_ORPHANS = """
+import asyncio, os, sys, structlog
+from kubechain.mcp.model import Phase, ServerSpec
+from kubechain.mcp.reaper import zombies_of
+from test.mcp.conftest import World, a_key, running
+
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+LEAVES_A_CHILD = ServerSpec("stdio", command="sh", args=("-c", "(setsid sleep 0.5 &)"))
+
+async def main():
+    async with running(World()) as world:
+        for number in range(10):
+            world.manager.ensure(a_key(f"server-{number}"), LEAVES_A_CHILD)
+        for number in range(10):
+            await world.until_state(a_key(f"server-{number}"), lambda state: state.phase is Phase.BACKOFF)
+        for number in range(10):
+            await world.manager.remove(a_key(f"server-{number}"))
+        async with asyncio.timeout(30):
+            while zombies_of(os.getpid()):
+                await asyncio.sleep(0.1)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="zombies are seen in /proc")
+def test_processes_that_servers_leave_behind_are_reaped():
+    subprocess.run([sys.executable, "-c", _ORPHANS], cwd=Path(__file__).parents[2], check=True)
 
 
 async def test_one_bad_server_does_not_delay_the_others(world: World):

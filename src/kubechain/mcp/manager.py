@@ -14,6 +14,7 @@ from kubechain.mcp.connection import Clock, Connection, ConnectionContext
 from kubechain.mcp.errors import NotSent
 from kubechain.mcp.link import Connector, Link, Observer
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ServerState, Statistics
+from kubechain.mcp.reaper import reap_orphans
 from kubechain.mcp.warden import Warden
 
 _DEFAULT_LIMITS = Limits()
@@ -68,6 +69,7 @@ class ConnectionManager:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                tasks.create_task(reap_orphans(self._context.warden), name="reaper")
                 for key in self._connections:
                     self._start(key)
                 await asyncio.get_running_loop().create_future()

@@ -20,6 +20,7 @@ import anyio
 
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.warden import Warden
+from kubechain.mcp.warden_process import MARK, end_marked
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 HIDDEN_FOLDERS = ("/var/run/secrets",)
@@ -75,17 +76,18 @@ class PipeWriter(asyncio.BaseProtocol):
 
     def close(self) -> None:
         """Close the pipe and discard buffered data."""
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
+        transport, self._transport = self._transport, None
+        if transport is not None and not transport.is_closing():  # asyncio fails at the second close
+            transport.abort()
 
 
 class ChildProcess:
     """A running child process. Create it with `start`, and always call `stop` or `abandon`."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], warden: Warden) -> None:
-        """Wrap a process that was just started."""
+    def __init__(self, popen: subprocess.Popen[bytes], warden: Warden, mark: str) -> None:
+        """Wrap a process that was just started with this mark in its environment."""
         self._popen = popen
+        self._mark = mark
         self._warden = warden
         self._pipes = [pipe for pipe in (popen.stdin, popen.stdout, popen.stderr) if pipe is not None]
         self._readers: list[asyncio.ReadTransport] = []
@@ -117,6 +119,7 @@ class ChildProcess:
         Raises:
             ConnectFailure: The program cannot be started; permanent.
         """
+        mark = warden.next_mark()
         try:
             popen = subprocess.Popen(  # noqa: ASYNC220, S603  blocks about 1 ms; the spec chooses the program
                 [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), os.pathsep.join(hidden), program, *argv],
@@ -124,13 +127,13 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=dict(environment),
+                env={**environment, MARK: mark},
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "its arguments hold a NUL character"
             raise ConnectFailure(f"command: cannot be started: {reason}", is_permanent=True) from error
-        child = cls(popen, warden)
+        child = cls(popen, warden, mark)
         try:
             await child._connect()
         except BaseException:
@@ -157,6 +160,11 @@ class ChildProcess:
             await asyncio.sleep(_POLL_SECONDS)
         return code
 
+    def end_outputs(self) -> None:
+        """Read no more from the process; what was read before still comes, and then the end."""
+        for transport in self._readers:
+            transport.close()
+
     async def stop(self, grace_seconds: float) -> None:
         """Close stdin and wait for the exit; then send SIGTERM, then SIGKILL to the group. Bounded; idempotent."""
         try:
@@ -169,14 +177,14 @@ class ChildProcess:
         await self.wait(grace_seconds)
 
     def abandon(self) -> None:
-        """Send SIGKILL to the group at once, and wait at most 0.05 s. Idempotent."""
+        """Kill the process, its group and what left the group, and wait at most 0.05 s. Idempotent."""
         if self._is_abandoned:
             return
         self._is_abandoned = True
         self._signal(signal.SIGKILL)
+        end_marked(self._mark)
         self.stdin.close()
-        for transport in self._readers:
-            transport.close()
+        self.end_outputs()
         for pipe in self._pipes:
             pipe.close()
         self._warden.forget(self.pid)

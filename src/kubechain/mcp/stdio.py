@@ -40,6 +40,9 @@ _STDERR_LINES = 200
 _EXIT_DETAILS_SECONDS = 0.5
 """How long to wait for the exit code and the rest of stderr after stdout ended."""
 
+_EXIT_LOOK_SECONDS = 0.5
+"""Interval at which a process is checked for its exit, where its outputs do not end with it."""
+
 _SKIPPED_LENGTHS = 64
 """Maximum length of a response that is discarded, as a multiple of `Limits.message_bytes`; beyond it, disconnect."""
 
@@ -110,6 +113,7 @@ async def stdio_transport(
             tasks.start_soon(_read, child, to_session, on_end)
             tasks.start_soon(_write, child, from_session)
             tasks.start_soon(_log_stderr, child)
+            tasks.start_soon(_end_with_process, child)
             try:
                 yield from_child, to_child
             finally:
@@ -171,6 +175,14 @@ def _message(child: _Child[M], line: bytes | TooLong) -> M | None:
             return child.codec.too_long(int(found[1]))
         case _:
             return child.codec.decode(line) if line.strip() else None
+
+
+async def _end_with_process(child: _Child[Any]) -> None:
+    """End the outputs after the process has exited: a process that it started may keep them open for ever."""
+    while child.process.exit_code is None:  # noqa: ASYNC110
+        await anyio.sleep(_EXIT_LOOK_SECONDS)
+    await anyio.sleep(_EXIT_DETAILS_SECONDS)
+    child.process.end_outputs()
 
 
 async def _end_of_process(child: _Child[Any]) -> ConnectFailure:

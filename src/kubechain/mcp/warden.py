@@ -1,4 +1,4 @@
-"""Reports running process groups to the warden process, which kills them when the manager dies.
+"""Reports running process groups to the warden process, which kills the servers when the manager dies.
 
 `launcher` makes the kernel kill a child when the manager dies, but this does not cover the descendants of the child. A
 manager that receives SIGKILL cannot kill them either. One small warden process does this for all children.
@@ -6,9 +6,13 @@ manager that receives SIGKILL cannot kill them either. One small warden process 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import itertools
 import subprocess
 import sys
+import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -19,13 +23,26 @@ class Warden:
     """Writes to the pipe of the warden process. Synchronous: each method returns after its line was written."""
 
     def __init__(self) -> None:
-        """Start no process yet: most managers have no children."""
+        """Start no process yet: most managers have no children. `has_started` is set once there was a child."""
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: set[int] = set()
+        self.has_started = asyncio.Event()
+        self._mark = uuid.uuid4().hex
+        self._numbers = itertools.count(1)
+
+    def next_mark(self) -> str:
+        """Return a mark for the environment of one more server; see `warden_process.MARK`."""
+        return f"{self._mark}/{next(self._numbers)}/"
+
+    @property
+    def groups(self) -> Collection[int]:
+        """The watched process groups; each has the id of its first process."""
+        return self._groups
 
     def watch(self, group: int) -> None:
         """Kill this process group when the manager dies."""
         self._groups.add(group)
+        self.has_started.set()
         self._send(f"+{group}\n")
 
     def forget(self, group: int) -> None:
@@ -56,7 +73,7 @@ class Warden:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603  a script of this package
-                [sys.executable, "-I", "-S", str(_SCRIPT)],
+                [sys.executable, "-I", "-S", str(_SCRIPT), self._mark],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
