@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_port,
         metavar="PORT",
         has_variable=False,  # in a pod, Kubernetes sets KUBECHAIN_PORT for a Service named kubechain
-        help="port of the API server; 0: a free one",
+        help="port of the API server; 0: a free one, which --data-dir keeps",
     )
     flags.value(
         "--kubeconfig",
@@ -57,7 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where to write the kubeconfig; none: {DEFAULT_KUBECONFIG}, or in the data folder",
     )
     flags.switch("--model", default=False, help="serve the local model too, and write a manifest that uses it")
-    flags.value("--model-port", default="0", type=_port, metavar="PORT", help="port of the model; 0: a free one")
+    flags.value(
+        "--model-port",
+        default="0",
+        type=_port,
+        metavar="PORT",
+        help="port of the model; 0: a free one, which --data-dir keeps",
+    )
     flags.switch("--no-manager", default=False, help="start the control plane alone")
     flags.value("--faults", default="", metavar="FILE", help="faults of the API server, to see operators suffer")
     flags.value("--max-concurrent-runs", default="1000", type=positive, metavar="N", help="runs that may wait at once")

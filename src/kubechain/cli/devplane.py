@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from kubechain.api.crd import custom_resource_definitions
-from kubechain.cli import guide
+from kubechain.cli import devfolder, guide
 from kubechain.cli.terminal import Failure, show
 from kubechain.runtime import kubeconfig as runtime_kubeconfig
 from kubechain.runtime.client import Client
@@ -94,11 +94,14 @@ async def start(options: PlaneOptions, stack: AsyncExitStack) -> Plane:
     """
     require_ours(options.kubeconfig)
     options.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(devfolder.kubeconfig_lock(options.kubeconfig))
+    options = replace(options, port=devfolder.kept_port(options.data_folder, "api-server", options.port))
     match options.choice:
         case "embedded":
             plane = await _start_embedded(options, stack)
         case "assets":
             plane = await _start_assets(options, stack)
+    devfolder.keep_port(options.data_folder, "api-server", plane.url)
     if options.data_folder is None:
         stack.callback(options.kubeconfig.unlink, missing_ok=True)
     return plane

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubechain.cli import devplane, guide
+from kubechain.cli import devfolder, devplane, guide
 from kubechain.cli.devplane import Plane
 from kubechain.cli.flags import Address
 from kubechain.cli.manager import text_of
@@ -114,7 +114,9 @@ class DevServer:
             self._announce(plane)
             return
         try:
-            async with LocalModel(port=self._options.model_port) as model:
+            folder = self._options.data_folder
+            async with LocalModel(port=devfolder.kept_port(folder, "model", self._options.model_port)) as model:
+                devfolder.keep_port(folder, "model", model.base_url)
                 await ready.wait()
                 self._announce(plane, model)
                 status = await model.wait()
