@@ -121,7 +121,8 @@ class DevServer:
                 self._announce(plane, model)
                 status = await model.wait()
         except LocalModelError as error:
-            raise Failure(str(error)) from error
+            flag = f"--model-port {self._options.model_port}: " if self._options.model_port else ""
+            raise Failure(f"{flag}{error}") from error
         if not stop.is_set():
             raise Failure(f"the local model ended by itself: exit status {status}")
 

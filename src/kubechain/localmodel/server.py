@@ -6,7 +6,6 @@ thread waits for the end.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -69,12 +68,7 @@ class ModelServer:
             self._engine: Any = xllamacpp.Server(_parameters(xllamacpp, options, model or model_path()))
         except (RuntimeError, ValueError) as error:
             raise LocalModelError(f"the model does not start: {error}") from error
-        engine_port = int(self._engine.listening_address.rpartition(":")[2])
-        try:
-            self._front = Front(HOST, options.port, engine_port=engine_port)
-        except OSError as error:
-            reason = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror
-            raise LocalModelError(f"port {options.port} of the model (--model-port): {reason}") from error
+        self._front = Front(HOST, options.port, engine_port=int(self._engine.listening_address.rpartition(":")[2]))
 
     @property
     def base_url(self) -> str:
