@@ -12,6 +12,7 @@ from typing import Self
 from kubechain.api.message import Message
 from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Parameters, Target, ToolDefinition, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.echoes import without_key
 from kubechain.llm.errors import Retryable
 from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.pool import HttpPool
@@ -43,7 +44,7 @@ class ProviderClient:
         reply = await self._pool.send(
             dialect.encode(request), timeout_seconds=timeout_seconds, make_reader=dialect.reader
         )
-        return dialect.decode(request, reply)
+        return without_key(dialect.decode(request, reply), target.api_key)
 
     async def check(
         self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from kubechain.mcp.model import CallResult, ToolInfo
 from kubechain.net import foreign
-from kubechain.net.redaction import redacted
+from kubechain.net.redaction import redacted, redacted_json
 
 
 def readable_result(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,18 +117,5 @@ def redacted_tool(tool: ToolInfo, secrets: Iterable[SecretStr]) -> ToolInfo | No
         return tool
     if redacted(tool.name, secrets) != tool.name:
         return None
-    schema = cast("dict[str, Any]", _redacted_json(tool.input_schema, secrets))
+    schema = cast("dict[str, Any]", redacted_json(tool.input_schema, secrets))
     return replace(tool, description=redacted(tool.description, secrets), input_schema=schema)
-
-
-def _redacted_json(value: Any, secrets: Sequence[SecretStr]) -> Any:
-    match value:
-        case str():
-            return redacted(value, secrets)
-        case dict():
-            pairs = cast("dict[str, Any]", value).items()
-            return {redacted(key, secrets): _redacted_json(item, secrets) for key, item in pairs}
-        case list():
-            return [_redacted_json(item, secrets) for item in cast("list[Any]", value)]
-        case _:
-            return value

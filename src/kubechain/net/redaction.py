@@ -1,6 +1,7 @@
 """Removes secrets from foreign text: replies of tools and servers, error messages, output of programs, logs.
 
     redacted            replaces known secrets, in every form that `secret_forms` lists
+    redacted_json       does so in every text of a JSON value
     redacted_in_part    replaces an API key and parts of it: providers echo the beginning or the end of a key
     scrubbed            replaces text that matches the pattern of a secret; a fallback for logs
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, cast
 
 from pydantic import SecretStr
 
@@ -54,6 +56,20 @@ def redacted(text: str, secrets: Iterable[str | SecretStr]) -> str:
     """
     values = {_plain(secret) for secret in secrets}
     return _replaced(text, [span for value in values for span in _spans(text, forms_of(value))])
+
+
+def redacted_json(value: Any, secrets: Collection[str | SecretStr]) -> Any:
+    """Replace known secrets in every text of a JSON value, names of fields included."""
+    match value:
+        case str():
+            return redacted(value, secrets)
+        case dict():
+            pairs = cast("dict[str, Any]", value).items()
+            return {redacted(key, secrets): redacted_json(item, secrets) for key, item in pairs}
+        case list() | tuple():
+            return [redacted_json(item, secrets) for item in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 def redacted_in_part(text: str, key: str | SecretStr) -> str:
