@@ -58,7 +58,7 @@ async def test_the_model_calls_a_tool(client: ProviderClient, provider: Served) 
         ("garbage", errors.InvalidAnswer),
         ("html", errors.WrongAddress),
         ("list", errors.InvalidAnswer),
-        ("cut-call", errors.InvalidAnswer),
+        ("cut-call", errors.RequestRefused),
         ("huge", errors.InvalidAnswer),
         ("filtered", errors.RequestRefused),
         ("close", errors.ConnectionLost),

@@ -56,9 +56,10 @@ def test_numbers_keep_their_kind() -> None:
             'arguments: $.a: "x" is not of type "number"; $.city: "y" is shorter than 2 characters',
             id="two at once",
         ),
-        pytest.param("null", "arguments: must be a JSON object, not null", id="null"),
+        pytest.param("null", 'arguments: $: "a" is a required property', id="null is no arguments"),
         pytest.param("[]", "arguments: must be a JSON object, not an array", id="an array"),
-        pytest.param('"{}"', "arguments: must be a JSON object, not a string", id="JSON in a string"),
+        pytest.param('"{}"', 'arguments: $: "a" is a required property', id="JSON in a string is read"),
+        pytest.param('"a"', "arguments: must be a JSON object, not a string", id="a string"),
         pytest.param("1", "arguments: must be a JSON object, not a number", id="a number"),
         pytest.param("true", "arguments: must be a JSON object, not a boolean", id="a boolean"),
         pytest.param('{"a":1', "arguments: not valid JSON: Expecting ',' delimiter at line 1, column 7", id="cut off"),
@@ -153,3 +154,14 @@ _JSON = st.recursive(
 def test_every_honest_object_passes_unchanged(value: dict[str, Any]) -> None:
     for is_ascii in (True, False):
         assert parse(json.dumps(value, ensure_ascii=is_ascii), {"type": "object"}) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("null", {}, id="null for a tool without parameters"),
+        pytest.param('"{\\"a\\": 1}"', {"a": 1}, id="an object that was encoded twice"),
+    ],
+)
+def test_what_is_clear_is_taken_as_meant(text: str, expected: dict[str, int]) -> None:
+    assert parse(text, {"type": "object"}) == expected

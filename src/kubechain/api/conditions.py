@@ -16,6 +16,9 @@ FINISHED = "Finished"
 SUCCEEDED = "Succeeded"
 """Condition of a run, and of a Task about its newest run: True with a final answer, Unknown while it goes on."""
 
+TRUNCATED = "Truncated"
+"""Condition of a run whose final answer is not whole."""
+
 RUN_CREATED = "RunCreated"
 """Condition of a Task whose first run was created: that run is not created again after its deletion."""
 
@@ -30,6 +33,8 @@ WINDOW_FULL = "ContextWindowFull"
 
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
+
+TRUNCATED_DOC = "True when the final answer is not whole: cut at the token limit, or longer than a run can hold"
 
 
 def find_condition(conditions: Sequence[Condition], type: str) -> Condition | None:

@@ -127,6 +127,12 @@ LLM_FINAL_ANSWER = "LLMFinalAnswer"
 """The model gave its final answer."""
 LLM_RESPONSE_RECEIVED = "LLM response received successfully"
 LLM_FINAL_RESPONSE_DETAIL = "LLM final response received"
+TRUNCATED = "AnswerTruncated"
+"""The final answer is not whole; the run's condition Truncated says why."""
+TOKEN_LIMIT = "TokenLimitReached"  # noqa: S105 no password
+"""The model's answer was cut at the limit of tokens, the LLM's parameters.maxTokens or that of its server."""
+TEXT_LIMIT = "TextTooLong"
+"""The model's answer is longer than what a run can hold; its middle is left out."""
 TOOL_CALLS_PENDING = "ToolCallsPending"
 """The model asked for tool calls."""
 LLM_REQUEST_FAILED = "LLMRequestFailed"
@@ -155,6 +161,11 @@ WAITED_TOO_LONG = "WaitedTooLong"
 """Something that a begun run or a call needs was missing for as long as limits.retryFor allows."""
 LATE_RESULT = "LateResult"
 """A result came after its attempt had timed out; it has no effect."""
+
+
+def final_response_cut(cut: str) -> str:
+    """Return the detail of a run whose final answer is not whole."""
+    return f"{LLM_FINAL_RESPONSE_DETAIL}, not whole: {cut}"
 
 
 def waiting_for_task(name: str) -> str:

@@ -61,6 +61,19 @@ class ToolDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Why the text of an answer is not whole.
+
+    Attributes:
+        reason: One word for conditions and events.
+        message: What was cut, and what to do.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """One answer of a model.
 
@@ -69,12 +82,14 @@ class Completion:
         usage: Tokens as the provider counts them (0 where it does not say), with `model_calls` 1.
         finish_reason: As the provider names it: `stop`, `tool_calls`, `length` (cut at the token limit), `refusal`…
         model: The model that answered, as the provider names it.
+        cut: Why the text is not whole; None where it is.
     """
 
     message: Message
     usage: Usage
     finish_reason: str
     model: str
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ upstream failed may say 200.
 
 from __future__ import annotations
 
+from kubechain.api.taskrun import Usage
 from kubechain.llm import meanings
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Target
@@ -49,8 +50,18 @@ def failure(target: Target, reply: HttpReply, *, operation: str = CHAT_COMPLETIO
     return _error(target, meaning, what, http_status=reply.status, wait=_wait(reply, said))
 
 
-def failure_inside(target: Target, reply: HttpReply) -> LLMError:
-    """Sort an error that came with a success of HTTP: by its own code, else by its words, else as one that may pass."""
+def failure_inside(target: Target, reply: HttpReply, *, usage: Usage | None = None) -> LLMError:
+    """Sort an error that came with a success of HTTP: by its own code, else by its words, else as one that may pass.
+
+    Args:
+        usage: What the provider counted nevertheless; None where it does not say.
+    """
+    error = _failure_inside(target, reply)
+    error.usage = usage or error.usage
+    return error
+
+
+def _failure_inside(target: Target, reply: HttpReply) -> LLMError:
     said = provider_error(reply)
     if said.is_page:
         return _wrong_address(target, CHAT_COMPLETIONS, _describe(target, reply, said), reply)

@@ -44,7 +44,8 @@ def parse(arguments: str, schema: Mapping[str, Any] | None) -> Arguments:
     """Parse the arguments of a model and validate them.
 
     Args:
-        arguments: JSON text; empty text and white space count as no arguments.
+        arguments: JSON text; empty text, white space and `null` count as no arguments, and a text that holds an object
+            (encoded twice) counts as that object.
         schema: JSON schema of the arguments; None accepts any object.
 
     Raises:
@@ -77,6 +78,10 @@ def _object(text: str) -> Arguments:
     if not text.strip():
         return {}
     value = _decoded(text)
+    if value is None:
+        return {}
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = _decoded(value)
     if not isinstance(value, dict):
         raise InvalidArguments(f"arguments: must be a JSON object, not {_type_name(value)}")
     document = cast(Arguments, value)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from kubechain.api.message import Message, ToolCall
+from kubechain.api.taskrun import Usage
 from kubechain.llm import errors
 from kubechain.llm.client import Target, ToolDefinition
 from kubechain.llm.dialects.dialect import CompletionRequest
@@ -257,12 +258,14 @@ def test_odd_answers_are_answers(body: object, text: str, finish_reason: str) ->
 
 
 @pytest.mark.parametrize(
-    "usage", [None, [], {}, {"prompt_tokens": -1, "completion_tokens": "6"}, {"total_tokens": True}]
+    "usage", [None, [], {}, {"prompt_tokens": -1, "completion_tokens": "six"}, {"total_tokens": True}]
 )
 def test_a_strange_usage_counts_as_none(usage: object) -> None:
     assert parse(a_completion_body(usage=usage)).usage.total_tokens == 0
 
 
+BODY = orjson.dumps(a_completion_body())
+CALL_MESSAGE = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": "{}"}}]}
 CUT_CALL = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": '{"a": 1, "b'}}]}
 
 
@@ -278,14 +281,129 @@ CUT_CALL = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": 
         pytest.param(a_completion_body({}), "neither text nor tool calls", id="an empty message"),
         pytest.param(a_completion_body({"content": ""}), "neither text nor tool calls", id="an empty text"),
         pytest.param(a_completion_body({"content": 7}), "neither text nor tool calls", id="a text that is a number"),
-        pytest.param(a_completion_body({"content": ""}, "length"), "raise maxTokens", id="cut before any text"),
-        pytest.param(a_completion_body(CUT_CALL, "length"), "raise maxTokens", id="cut in a tool call"),
+        pytest.param(a_completion_body({"content": "\n\n"}), "only blank text", id="a blank text"),
+        pytest.param(a_completion_body({"reasoning_content": "Hm."}), "only reasoning", id="nothing but thoughts"),
+        pytest.param(a_completion_body({"content": "<think>Hm."}), "only reasoning", id="thoughts in the text"),
+        pytest.param(a_completion_body(finish_reason="tool_calls"), "promises tool calls", id="a promise of calls"),
+        pytest.param(a_completion_body(finish_reason="malformed_function_call"), "malformed", id="a malformed call"),
         pytest.param(a_completion_body({"tool_calls": [{}]}), "without a name", id="a call of nothing"),
     ],
 )
 def test_what_is_no_answer_is_said(body: object, complaint: str) -> None:
     with pytest.raises(errors.InvalidAnswer, match=complaint):
         parse(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        pytest.param(a_completion_body({"content": ""}, "length"), "set parameters.maxTokens", id="before any text"),
+        pytest.param(a_completion_body({"reasoning": "Hm"}, "MAX_TOKENS"), "only reasoning", id="in its thoughts"),
+        pytest.param(a_completion_body(CUT_CALL, "length"), "a tool call was cut", id="in a tool call"),
+    ],
+)
+def test_an_answer_cut_before_it_is_one_is_final_and_names_the_limit(body: object, complaint: str) -> None:
+    with pytest.raises(errors.RequestRefused, match=complaint) as caught:
+        parse(body)
+    assert "maxTokens" in str(caught.value)
+
+
+def test_a_text_cut_at_the_limit_says_so() -> None:
+    cut = parse(a_completion_body({"content": "The m"}, "length"), a_target(parameters={"maxTokens": 3})).cut
+    assert cut is not None
+    assert cut.message == "the answer was cut at the token limit: raise parameters.maxTokens of the LLM, which is 3"
+    assert parse(a_completion_body()).cut is None
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4.0, "total_tokens": "7"}
+PARTIAL = {"content": "The m"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        *(
+            (a_completion_body(PARTIAL, reason, usage=USAGE), errors.ServerFailed)
+            for reason in ("error", "abort", "insufficient_system_resource", "NETWORK_ERROR", "upstream_failure")
+        ),
+        *(
+            (a_completion_body(PARTIAL, reason, usage=USAGE), errors.RequestRefused)
+            for reason in ("SAFETY", "content_filter", "sensitive", "PROHIBITED_CONTENT", "blocked_by_policy")
+        ),
+        (a_completion_body(PARTIAL, "malformed_function_call", usage=USAGE), errors.InvalidAnswer),
+        (a_completion_body(PARTIAL, error={"message": "upstream died", "code": 502}, usage=USAGE), errors.ServerFailed),
+        (a_completion_body(PARTIAL, error="Rate limit exceeded", usage=USAGE), errors.RateLimited),
+        (
+            a_completion_body(PARTIAL, base_resp={"status_code": 1008, "status_msg": "no"}, usage=USAGE),
+            errors.QuotaExhausted,
+        ),
+        (
+            {"choices": [{"message": PARTIAL, "error": {"code": 502, "message": "gone"}}], "usage": USAGE},
+            errors.ServerFailed,
+        ),
+    ],
+)
+def test_a_failure_beside_a_partial_answer_is_no_answer_and_its_usage_counts(
+    body: object, kind: type[errors.LLMError]
+) -> None:
+    with pytest.raises(kind) as caught:
+        parse(body)
+    assert caught.value.usage == Usage(input_tokens=3, output_tokens=4, total_tokens=7, model_calls=1)
+
+
+@pytest.mark.parametrize(
+    "more", [{"error": None}, {"error": {}}, {"error": {"code": 0, "message": ""}}, {"base_resp": {"status_code": 0}}]
+)
+def test_an_error_field_that_says_that_there_is_none_is_none(more: dict[str, Any]) -> None:
+    assert parse(a_completion_body(**more)).message.content == "Moonville"
+
+
+def test_the_calls_of_every_choice_count() -> None:
+    spoken = {"message": {"content": "I look."}, "finish_reason": "stop"}
+    asked = {"message": {"content": None, **CALL_MESSAGE}, "finish_reason": "tool_calls"}
+    message = parse({"choices": [spoken, asked]}).message
+    assert (message.content, [call.function.name for call in message.tool_calls]) == ("I look.", ["add"])
+
+
+def test_the_older_field_for_one_call_is_a_call() -> None:
+    message = parse(
+        a_completion_body({"content": None, "function_call": {"name": "add", "arguments": "{}"}}, "function_call")
+    ).message
+    assert [call.function.name for call in message.tool_calls] == ["add"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"\xef\xbb\xbf" + BODY, id="a byte order mark"),
+        pytest.param(BODY.replace(b'"stop"', b'"stop", "logprob": NaN, "x": -Infinity'), id="NaN"),
+        pytest.param(BODY.replace(b"Moonville", b"Moonville\\ud83d"), id="half of a surrogate pair"),
+        pytest.param(BODY.replace(b'"stop"', b'"stop", "n": 1' + b"0" * 400), id="a number of 400 digits"),
+    ],
+)
+def test_bodies_that_others_read_are_read(body: bytes) -> None:
+    message = DIALECT.decode(a_request(), a_reply(201, body)).message
+    assert message.content.startswith("Moonville")
+    assert message.to_json()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        pytest.param('{"a": 1}', '{"a": 1}', id="an object goes byte for byte"),
+        pytest.param("", "{}", id="nothing"),
+        pytest.param(" null ", "{}", id="null"),
+        pytest.param('"{\\"a\\":1}"', '{"a":1}', id="encoded twice"),
+        pytest.param('{"a":1,"b', '{"not_a_json_object":"{\\"a\\":1,\\"b"}', id="cut"),
+        pytest.param("[]", '{"not_a_json_object":"[]"}', id="a list"),
+        pytest.param('{"a": NaN}', '{"not_a_json_object":"{\\"a\\": NaN}"}', id="what strict parsers refuse"),
+    ],
+)
+def test_arguments_on_the_wire_are_always_an_object(arguments: str, sent: str) -> None:
+    message = Message(role="assistant", tool_calls=(a_tool_call(name="add it!", arguments=arguments),))
+    (call,) = completion_body(a_request(a_target(), message))["messages"][0]["tool_calls"]
+    assert call["function"]["arguments"] == sent
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", call["function"]["name"])
 
 
 def test_broken_arguments_of_a_whole_answer_are_the_models_fault_and_stay() -> None:

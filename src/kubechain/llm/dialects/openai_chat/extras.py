@@ -22,7 +22,7 @@ from kubechain.api.message import PROVIDER_DATA_LIMIT_BYTES, Message, ProviderDa
 from kubechain.llm.client import Target
 from kubechain.llm.dialects.json_values import items, mapping
 
-_KNOWN_OF_MESSAGE = frozenset({"role", "content", "tool_calls", "refusal", "name", "tool_call_id"})
+_KNOWN_OF_MESSAGE = frozenset({"role", "content", "tool_calls", "refusal", "name", "tool_call_id", "function_call"})
 _KNOWN_OF_CALL = frozenset({"id", "type", "function", "index"})
 _KNOWN_OF_FUNCTION = frozenset({"name", "arguments"})
 _TEXT_PART = frozenset({"type", "text"})
