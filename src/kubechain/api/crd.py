@@ -67,6 +67,15 @@ def _version(kind: Kind[Any]) -> JsonObject:
     return version
 
 
+def longest(model: type[KubeModel], attribute: str) -> int:
+    """Return the greatest length that the schema allows for a text.
+
+    Raises:
+        KeyError: The schema has no bound for it.
+    """
+    return _field_schema(model.model_fields[attribute])["maxLength"]
+
+
 def _column(column: Column) -> JsonObject:
     wire: JsonObject = {"name": column.name, "type": column.type, "jsonPath": column.json_path}
     return wire | {"priority": 1} if column.wide else wire

@@ -20,9 +20,11 @@ from kubechain.api.schema import (
     PositiveInt,
     Rule,
     Schema,
-    Text,
     final_phase_rule,
 )
+
+COUNT_LIMIT = 2**53 - 1
+"""Largest number of tokens that is counted: readers of JSON agree on no larger integer."""
 
 
 class TaskRunPhase(StrEnum):
@@ -50,6 +52,7 @@ TERMINAL_TASK_RUN_PHASES = frozenset({TaskRunPhase.FINAL_ANSWER, TaskRunPhase.FA
 _ContextWindow = Annotated[tuple[Message, ...], Schema(max_items=4096)]
 _Token = Annotated[str, Schema(max_length=64)]
 _Sha = Annotated[str, Schema(max_length=64)]
+_Count = Annotated[int, Schema(minimum=0, maximum=COUNT_LIMIT)]
 
 
 def _unchanged(field: str) -> Rule:
@@ -149,17 +152,19 @@ class PendingToolCall(KubeModel):
     idx: NonNegativeInt = Field(description="Place of the call in the model's message, from 0.")
     tool_call_id: Name = Field(description="Id that the answer refers to.")
     name: Annotated[str, Schema(max_length=256)] = Field(description="Name under which the tool was offered.")
-    arguments: Text = Field(default="", description="Arguments as JSON text, byte for byte what the model sent.")
+    arguments: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
+        default="", description="Arguments as JSON text, byte for byte what the model sent."
+    )
     args_sha: _Sha = Field(description="SHA-256 of tool name and arguments; approvals are bound to it.")
 
 
 class Usage(KubeModel):
     """Tokens and model calls of a run so far."""
 
-    input_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens sent to the model.")
-    output_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens that the model wrote.")
-    total_tokens: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tokens in all.")
-    model_calls: Annotated[int, Schema(minimum=0)] = Field(
+    input_tokens: _Count = Field(default=0, description="Tokens sent to the model.")
+    output_tokens: _Count = Field(default=0, description="Tokens that the model wrote.")
+    total_tokens: _Count = Field(default=0, description="Tokens in all.")
+    model_calls: _Count = Field(
         default=0,
         description="Calls of the model that may be billed: answered ones, and those that failed at its server.",
     )
@@ -168,8 +173,8 @@ class Usage(KubeModel):
 class Spending(Usage):
     """What runs have spent: tokens, model calls, turns and tool calls."""
 
-    turns: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Turns that were processed.")
-    tool_calls: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Tool calls that were made.")
+    turns: _Count = Field(default=0, description="Turns that were processed.")
+    tool_calls: _Count = Field(default=0, description="Tool calls that were made.")
 
 
 class ToolCallType(StrEnum):
@@ -246,6 +251,7 @@ class TaskRunStatus(ReadinessStatus):
         conditions.LIMIT_NEAR: "True once 80 % of a limit (turns, tokens, tool calls) are used; the message says which",
         conditions.WINDOW_FULL: "True once the conversation was nearly too large to store: the model was asked for its "
         "answer, without further tool calls",
+        conditions.TRUNCATED: conditions.TRUNCATED_DOC,
     }
 
     phase: TaskRunPhase | None = Field(

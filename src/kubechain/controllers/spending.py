@@ -11,7 +11,7 @@ from typing import Protocol
 
 from kubechain.api import names
 from kubechain.api.meta import is_owned_by
-from kubechain.api.taskrun import PendingToolCall, Spending, TaskRun, Usage
+from kubechain.api.taskrun import COUNT_LIMIT, PendingToolCall, Spending, TaskRun, Usage
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 
 
@@ -33,16 +33,9 @@ class CallReader(Protocol):
 
 def total(parts: Iterable[Usage]) -> Spending:
     """The sum of what was spent; a `Usage` counts its tokens and model calls only."""
-    listed = list(parts)
-    runs = [part for part in listed if isinstance(part, Spending)]
-    return Spending(
-        input_tokens=sum(part.input_tokens for part in listed),
-        output_tokens=sum(part.output_tokens for part in listed),
-        total_tokens=sum(part.total_tokens for part in listed),
-        model_calls=sum(part.model_calls for part in listed),
-        turns=sum(part.turns for part in runs),
-        tool_calls=sum(part.tool_calls for part in runs),
-    )
+    listed = [part if isinstance(part, Spending) else Spending(**dict(part)) for part in parts]
+    sums = {name: sum(getattr(part, name) for part in listed) for name in Spending.model_fields}
+    return Spending(**{name: min(count, COUNT_LIMIT) for name, count in sums.items()})
 
 
 @dataclass(frozen=True, slots=True)

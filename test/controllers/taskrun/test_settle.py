@@ -78,7 +78,7 @@ def test_an_answer_that_no_server_could_store_keeps_its_head_and_tail() -> None:
     settled = settle.answered(run, an_answer("x" * conversation.CONTEXT_WINDOW_MAX_BYTES), NOW)
     status = after(run, settled).status
     assert status.phase == P.FINAL_ANSWER
-    assert "bytes left out]" in status.context_window[-1].content
+    assert "bytes left out" in status.context_window[-1].content
     assert status.context_window[:-1] == run.status.context_window
 
 

@@ -19,7 +19,6 @@ from kubechain.controllers.taskrun.conversation import (
     RESULT_LIMITS_BYTES,
     Transcript,
 )
-from kubechain.net.foreign import cut_middle
 
 FROM_BYTES = 1_000_000
 """From this size on the model is asked for its answer; the rest is for the results of one more turn and the answer."""
@@ -107,15 +106,3 @@ def results(transcript: Transcript, make: Callable[[int], tuple[Message, ...]]) 
         if transcript.appended(*made).size_bytes <= RESULTS_UNTIL_BYTES:
             break
     return made
-
-
-def shortened(transcript: Transcript, answer: Message) -> Message:
-    """The final answer, head and tail where it does not fit as a whole."""
-    room = CONTEXT_WINDOW_MAX_BYTES - transcript.size_bytes
-    limit, fitting = len(answer.content.encode()), answer
-    while len(fitting.to_json()) > room and limit > RESULT_LIMITS_BYTES[-1]:
-        limit //= 2
-        text = cut_middle(answer.content, limit, note=lambda left: f"[{left} bytes left out]")
-        # What the provider wants back is of no use after the last turn.
-        fitting = Message(role=answer.role, content=text)
-    return fitting

@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from kubechain.api import names
 from kubechain.api.message import Message
 from kubechain.api.task import Task
@@ -72,6 +74,12 @@ class Transcript:
         return f"the context window has {size} bytes, the limit is {limit}" if size > limit else ""
 
     @property
+    def call_ids(self) -> frozenset[str]:
+        """The ids of all tool calls so far, and those that results refer to."""
+        asked = {call.id for message in self.messages for call in message.tool_calls}
+        return frozenset(asked | {message.tool_call_id for message in self.messages if message.tool_call_id})
+
+    @property
     def preview(self) -> str:
         """The beginning of the newest question, on one line."""
         questions = [message.content for message in self.messages if message.role == "user"]
@@ -97,8 +105,10 @@ def user_message(run: TaskRun, task: Task | None) -> str:
 
 
 def output_of(message: Message) -> str:
-    """`status.output` of a final answer."""
-    return cut_bytes(message.content, OUTPUT_MAX_BYTES)
+    """`status.output` of a final answer. Control characters take six bytes of JSON each, and are cut earlier."""
+    output = cut_bytes(message.content, OUTPUT_MAX_BYTES)
+    is_short = len(orjson.dumps(output)) <= 2 * OUTPUT_MAX_BYTES
+    return output if is_short else cut_bytes(message.content, OUTPUT_MAX_BYTES // 3)
 
 
 def unread(run: TaskRun) -> tuple[Message, ...]:

@@ -11,17 +11,18 @@ from typing import Any
 from kubechain.api import conditions, reasons
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType
-from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
+from kubechain.api.taskrun import COUNT_LIMIT, LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.spending import total
 from kubechain.controllers.taskrun import closing, conversation, retries
+from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
-from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest, too_large
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
-from kubechain.llm.client import Completion
+from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut
 from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
@@ -166,37 +167,41 @@ def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
 
 def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
     """W3: the assistant's message is appended, and the run ends or waits for the tool calls that it asks for."""
-    calls = _with_unique_ids(run.status.turn, completion.message.tool_calls)
-    message = completion.message.with_changes(tool_calls=calls) if calls else completion.message
+    completion = admit(completion, Transcript.of(run), turn=run.status.turn)
+    message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
-    if excess := too_large(transcript):
-        message = closing.shortened(Transcript.of(run), message)
-        transcript = Transcript.of(run).appended(message)
+    used = {"usage": add_usage(run.status.usage, completion.usage)}
+    excess = _too_large(transcript, calls)
     if calls and (excess or closing.has_begun(run)):
-        return _closed(run, completion, excess or Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, closing.NO_ANSWER), now)
-    if excess := too_large(transcript):
-        return failed(run, excess, now)
-    recorded = transcript.status() | {
-        "usage": add_usage(run.status.usage, completion.usage),
-        "blocked_since": None,
-        "llm": None,
-        "error": None,
-    }
+        return _closed(run, used, excess or Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, closing.NO_ANSWER), now)
     if len(calls) > TOOL_CALLS_LIMIT:
         text = f"the model asked for {len(calls)} tool calls at once, the limit is {TOOL_CALLS_LIMIT}"
-        return failed(run, Fail(reasons.LIMIT_EXCEEDED, text), now)
+        excess = Fail(reasons.LIMIT_EXCEEDED, text)
+    if excess:
+        settled = failed(run, excess, now)
+        return replace(settled, status=used | settled.status)
+    recorded = transcript.status() | used | {"blocked_since": None, "llm": None, "error": None}
     if calls:
         settled = _asked_for_tools(run, calls, recorded)
     elif conversation.unread(run):
         settled = _interjected(run, recorded)
     else:
-        settled = _final(run, message, recorded, now)
+        settled = _final(run, completion, recorded, now)
     return replace(settled, facts=_call_facts(run, now) | {"llm_model": completion.model})
 
 
-def _closed(run: TaskRun, completion: Completion, excess: Fail, now: datetime) -> Settled:
+def _too_large(transcript: Transcript, calls: Sequence[ToolCall]) -> Fail | None:
+    """Why an answer cannot be stored. Calls are stored twice: in the message, and as those that wait for results."""
+    calls_bytes = sum(len(call.function.to_json()) for call in calls)
+    if too_large(transcript) or not calls or transcript.size_bytes + calls_bytes <= CONTEXT_WINDOW_MAX_BYTES:
+        return too_large(transcript)
+    text = f"the model wrote {calls_bytes} bytes of arguments at once, more than the run has room for"
+    return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, text)
+
+
+def _closed(run: TaskRun, used: dict[str, Any], excess: Fail, now: datetime) -> Settled:
     """The model asks for calls that do not fit: it is asked for its answer instead, once."""
-    recorded = {"usage": add_usage(run.status.usage, completion.usage), "llm": None, "error": None}
+    recorded = used | {"llm": None, "error": None}
     if closing.has_begun(run):
         settled = failed(run, excess, now)
         return replace(settled, status=recorded | settled.status)
@@ -213,19 +218,35 @@ def _call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:
     return {"attempt": claim.attempt, "duration_seconds": round((now - claim.started_at).total_seconds(), 3)}
 
 
-def _final(run: TaskRun, message: Message, recorded: dict[str, Any], now: datetime) -> Settled:
-    text = reasons.LLM_FINAL_RESPONSE_DETAIL
+def _final(run: TaskRun, completion: Completion, recorded: dict[str, Any], now: datetime) -> Settled:
+    cut_text = completion.cut
+    text = reasons.final_response_cut(cut_text.message) if cut_text else reasons.LLM_FINAL_RESPONSE_DETAIL
+    known = _ends(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now)
     status = recorded | {
         "phase": TaskRunPhase.FINAL_ANSWER,
         "ready": True,
         "status": StatusType.READY,
         "status_detail": text,
-        "output": conversation.output_of(message),
+        "output": conversation.output_of(completion.message),
         "turn": run.status.turn + 1,
         "completion_time": now,
-        "conditions": _ends(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now),
+        "conditions": _truncated(run, known, cut_text, now) if cut_text else known,
     }
-    return Settled(status, (normal(reasons.LLM_FINAL_ANSWER, reasons.LLM_RESPONSE_RECEIVED),))
+    events = (normal(reasons.LLM_FINAL_ANSWER, reasons.LLM_RESPONSE_RECEIVED),)
+    return Settled(status, (*events, warning(reasons.TRUNCATED, text)) if cut_text else events)
+
+
+def _truncated(run: TaskRun, known: tuple[Condition, ...], cut_text: Cut, now: datetime) -> tuple[Condition, ...]:
+    """The conditions with the one that says that the final answer is not whole."""
+    return conditions.with_condition(
+        known,
+        type=conditions.TRUNCATED,
+        status=True,
+        reason=cut_text.reason,
+        message=cut_text.message,
+        now=now,
+        observed_generation=run.metadata.generation,
+    )
 
 
 def _interjected(run: TaskRun, recorded: dict[str, Any]) -> Settled:
@@ -267,26 +288,11 @@ def _pending(idx: int, call: ToolCall) -> PendingToolCall:
     )
 
 
-def _with_unique_ids(turn: int, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-    """Replace missing and doubled ids, so that each result refers to one call."""
-    seen: set[str] = set()
-    unique: list[ToolCall] = []
-    for idx, call in enumerate(calls):
-        unique.append(call.with_changes(id=f"t{turn}c{idx}") if not call.id or call.id in seen else call)
-        seen.add(unique[-1].id)
-    return tuple(unique)
-
-
 def add_usage(before: Usage | None, more: Usage) -> Usage:
     """The sum of two usages."""
-    if before is None:
-        return more
-    return Usage(
-        input_tokens=before.input_tokens + more.input_tokens,
-        output_tokens=before.output_tokens + more.output_tokens,
-        total_tokens=before.total_tokens + more.total_tokens,
-        model_calls=before.model_calls + more.model_calls,
-    )
+    before = before or Usage()
+    counts = ("input_tokens", "output_tokens", "total_tokens", "model_calls")
+    return Usage(**{name: min(getattr(before, name) + getattr(more, name), COUNT_LIMIT) for name in counts})
 
 
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
