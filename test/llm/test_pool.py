@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 
 from kubechain.llm import errors
 from kubechain.llm.exchange import HttpCall
-from kubechain.llm.pool import KEEP_ALIVE_SECONDS, HttpPool
+from kubechain.llm.pool import CLIENT_IDLE_SECONDS, KEEP_ALIVE_SECONDS, HttpPool
 from test.llm.builders import CANARY, NOW
 from test.llm.conftest import Served
 
@@ -130,10 +131,10 @@ async def test_connections_to_where_nobody_calls_any_more_are_closed(monkeypatch
     monkeypatch.setattr(loop, "time", lambda: began + passed)
     async with a_pool(httpx2.Response(200)) as pool:
         await pool.send(CALL, timeout_seconds=5)
-        passed = KEEP_ALIVE_SECONDS - 1
+        passed = CLIENT_IDLE_SECONDS - 1
         await pool.send(ELSEWHERE, timeout_seconds=5)
         assert set(pool.statistics()) == {"https://host.test", "https://elsewhere.test"}
-        passed = KEEP_ALIVE_SECONDS + 1
+        passed = CLIENT_IDLE_SECONDS + 1
         await pool.send(ELSEWHERE, timeout_seconds=5)
         assert set(pool.statistics()) == {"https://elsewhere.test"}
 
@@ -180,3 +181,51 @@ async def test_a_redirect_to_a_metadata_service_is_an_answer_and_not_followed() 
     async with HttpPool(transport=httpx2.MockTransport(answer)) as pool:
         assert (await pool.send(CALL, timeout_seconds=5)).status == 307
     assert asked == [CALL.url]
+
+
+# --- ways that lead nowhere
+
+
+@asynccontextmanager
+async def a_server(answer: bytes) -> AsyncGenerator[int]:
+    """A server that answers every connection with these bytes and closes it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer", "told"),
+    [
+        pytest.param("http", b"\x15\x03\x03\x00\x02\x02\x46", "does not speak HTTP, it may want https", id="TLS alert"),
+        pytest.param("http", b"", "no answer at all; if port {port} speaks TLS, it wants https", id="silence"),
+        pytest.param("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", "port {port} may want http", id="no TLS"),
+    ],
+)
+async def test_the_other_scheme_is_named_with_the_port(scheme: str, answer: bytes, told: str) -> None:
+    async with a_server(answer) as port, HttpPool() as pool:
+        with pytest.raises(errors.Unreachable, match=told.format(port=port)) as caught:
+            await pool.send(HttpCall("GET", f"{scheme}://127.0.0.1:{port}/v1", {}), timeout_seconds=5)
+        assert f"{scheme}://127.0.0.1:{port}" in str(caught.value)
+
+
+async def test_a_dead_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://user:secret@127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    async with HttpPool() as pool:
+        with pytest.raises(errors.Unreachable) as caught:
+            await pool.send(HttpCall("GET", "https://models.test/v1", {}), timeout_seconds=5)
+    told = "unreachable: https://models.test through the proxy http://127.0.0.1:1: connection refused"
+    assert str(caught.value) == told
+
+
+def test_an_idle_connection_is_given_up_before_its_server_closes_it() -> None:
+    assert KEEP_ALIVE_SECONDS < 5

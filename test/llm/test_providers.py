@@ -17,14 +17,15 @@ from kubechain.llm.auth import AuthScheme
 from kubechain.llm.base_url import endpoint
 from kubechain.llm.client import Accepted, Completion, Target, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.dialects.openai_chat.encode import completion_body
 from kubechain.llm.endpoints import ProviderEndpoint
 from kubechain.llm.errors import InvalidTarget
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
-from kubechain.llm.providers import ProviderRow, ignored_parameters, title_of
+from kubechain.llm.providers import CallLimits, ProviderRow, call_limits, ignored_parameters, title_of
 from kubechain.llm.targets import target_for
-from test.llm.builders import CANARY, NOW, an_llm, user
+from test.llm.builders import CANARY, NOW, a_target, an_llm, user
 
 # --- a second dialect: one class and one row
 
@@ -119,6 +120,12 @@ LOCAL = {"baseUrl": "http://127.0.0.1:1/v1"}
         pytest.param({"parameters": {"topK": 3}}, ("parameters.topK",), id="top_k, which OpenAI refuses"),
         pytest.param({"parameters": LOCAL | {"topK": 3}}, (), id="top_k, which compatible servers take"),
         pytest.param({"openai": {"organization": "o"}}, (), id="an organization"),
+        pytest.param({"openai": {"maxTokensField": "max_tokens"}, "validation": "None"}, (), id="a field that chooses"),
+        pytest.param(
+            {"parameters": {"baseUrl": "https://eu.api.openai.com/v1", "topK": 3}},
+            ("parameters.topK",),
+            id="top_k in Europe",
+        ),
         pytest.param({"openai": {"apiVersion": "v"}}, ("openai.apiVersion",), id="an API version without Azure"),
         pytest.param(
             {"openai": {"apiType": "AZURE", "apiVersion": "v", "organization": "o"}, "parameters": LOCAL},
@@ -127,7 +134,7 @@ LOCAL = {"baseUrl": "http://127.0.0.1:1/v1"}
         ),
         pytest.param(
             {"provider": "mistral", "mistral": {"randomSeed": 7, "maxRetries": 2, "timeout": 9}},
-            ("mistral.maxRetries", "mistral.timeout"),
+            (),
             id="settings of Mistral",
         ),
         pytest.param(
@@ -146,3 +153,45 @@ def test_an_llm_without_a_row_has_no_parameters_to_speak_of() -> None:
     with pytest.raises(InvalidTarget, match="not supported by this release"):
         ignored_parameters(an_llm(provider="vertex"))
     assert title_of("vertex") == "vertex"
+
+
+# --- how long, how often
+
+
+@pytest.mark.parametrize(
+    ("spec", "limits"),
+    [
+        ({}, CallLimits()),
+        ({"timeoutSeconds": 5}, CallLimits(5)),
+        ({"provider": "mistral", "mistral": {"timeout": 9, "maxRetries": 0}}, CallLimits(9, 0)),
+        ({"provider": "mistral", "mistral": {"timeout": 9}, "timeoutSeconds": 5}, CallLimits(5)),
+        ({"provider": "vertex", "timeoutSeconds": 5}, CallLimits(5)),
+    ],
+)
+def test_an_llm_limits_its_calls(spec: dict[str, Any], limits: CallLimits) -> None:
+    assert call_limits(an_llm(**spec).spec) == limits
+
+
+# --- parameters by host
+
+
+@pytest.mark.parametrize(
+    ("base_url", "settings", "field"),
+    [
+        (None, {}, "max_completion_tokens"),
+        ("https://eu.api.openai.com/v1", {}, "max_completion_tokens"),
+        ("https://us.api.openai.com/v1", {}, "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1", {}, "max_completion_tokens"),
+        ("https://mine.services.ai.azure.com/openai/v1/", {}, "max_completion_tokens"),
+        ("https://api.deepseek.com/v1", {}, "max_tokens"),
+        ("https://notapi.openai.com.example/v1", {}, "max_tokens"),
+        ("https://proxy.test/v1", {"maxTokensField": "max_completion_tokens"}, "max_completion_tokens"),
+        (None, {"maxTokensField": "max_tokens"}, "max_tokens"),
+    ],
+)
+def test_the_field_that_caps_tokens_is_chosen_by_host_or_by_the_llm(
+    base_url: str | None, settings: dict[str, str], field: str
+) -> None:
+    target = a_target(base_url=base_url, parameters={"maxTokens": 7}, openai=settings)
+    body = completion_body(CompletionRequest(target, [user("hello")]))
+    assert {name: body[name] for name in body if name.startswith("max_")} == {field: 7}

@@ -73,6 +73,11 @@ class OpenAIConfig(KubeModel):
     api_version: Annotated[str, Schema(max_length=64)] | None = Field(
         default=None, description="Version of the Azure API, for example 2024-10-21; required for Azure."
     )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
+        default=None,
+        description="Field of the request that carries parameters.maxTokens. Not set: max_completion_tokens for hosts "
+        "of OpenAI and Azure, max_tokens for any other baseUrl. To be set for a proxy in front of OpenAI.",
+    )
 
 
 class AnthropicConfig(KubeModel):
@@ -103,10 +108,12 @@ class MistralConfig(KubeModel):
     """Settings of provider mistral."""
 
     max_retries: NonNegativeInt | None = Field(
-        default=None, description="Most repeats of a request that failed. Not acted on yet."
+        default=None,
+        description="Most repeats of a model call that failed and may pass; the run fails after them, or after the "
+        "Agent's limits.retryFor.",
     )
     timeout: PositiveInt | None = Field(
-        default=None, description="Seconds that a request may take. Not acted on yet: use timeoutSeconds."
+        default=None, description="Seconds that one model call may take, where timeoutSeconds is not set."
     )
     random_seed: Annotated[int, Schema(minimum=0)] | None = Field(
         default=None, description="Seed that makes answers repeatable."
@@ -176,10 +183,13 @@ class LLMSpec(KubeModel):
     )
     rate_limit: RateLimit | None = Field(
         default=None,
-        description="Limits of the provider's plan. Not acted on yet: a run waits after a 429 of the provider.",
+        description="Limits of the provider's plan. Not acted on yet: an LLM that sets it is an Error. A run waits "
+        "after a 429 of the provider; maxConcurrentRequests limits the calls in flight.",
     )
     fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=8)] = Field(
-        default=(), description="LLMs to use, in this order, when this one fails. Not acted on yet."
+        default=(),
+        description="LLMs to use, in this order, when this one fails. Not acted on yet: an LLM that sets it is an "
+        "Error.",
     )
 
 
@@ -189,6 +199,7 @@ class LLMStatus(ReadinessStatus):
     condition_types: ClassVar[Mapping[str, str]] = {
         **ReadinessStatus.condition_types,
         "ParametersIgnored": "True when fields of the spec have no effect; the message names them",
+        "Unverified": "True when the LLM is used without a proof of its key and model; the message says what was tried",
     }
 
 

@@ -13,8 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from kubechain.llm.errors import InvalidTarget
 from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed, address_of, unmapped
+from kubechain.net.failures import causes
 
 MAX_URL_CHARACTERS = 2048
+
+_NO_TLS_SIGNS = ("wrong_version_number", "wrong version number", "record_layer_failure", "record layer failure")
+_NO_HTTP_SIGNS = ("illegal status line", "illegal request line", "illegal response", "illegal header")
+_SILENCE_SIGN = "disconnected without sending a response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,24 @@ def origin_of(url: str) -> str:
     """Scheme, host and port of a URL that was checked before."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def scheme_advice(url: str, error: BaseException) -> str:
+    """Return what to add to a failure when the port seems to speak the other of http and https; empty if not.
+
+    Args:
+        url: That was called.
+        error: Of the HTTP library, with its causes.
+    """
+    parts = urlsplit(url)
+    text = " ".join(str(link) for link in causes(error)).lower()
+    if parts.scheme == "https" and any(sign in text for sign in _NO_TLS_SIGNS):
+        return f": port {parts.port or 443} may want http"
+    if parts.scheme == "http" and any(sign in text for sign in _NO_HTTP_SIGNS):
+        return f": port {parts.port or 80} does not speak HTTP, it may want https"
+    if parts.scheme == "http" and _SILENCE_SIGN in text:
+        return f": no answer at all; if port {parts.port or 80} speaks TLS, it wants https"
+    return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from kubechain.llm.base_url import is_loopback, origin_of
+from kubechain.llm.base_url import is_loopback, origin_of, scheme_advice
 from kubechain.llm.errors import ConnectionLost, InvalidAnswer, InvalidTarget, TimedOut, Unreachable
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader, ReaderFactory, whole_body
 from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed
@@ -42,8 +42,12 @@ in one pool."""
 CONNECT_TIMEOUT_SECONDS = 10.0
 """Enough for a connect with two lost packets; an address that does not answer must not use up the whole budget."""
 
-KEEP_ALIVE_SECONDS = 30.0
-"""How long an idle connection waits for the next call. Providers' load balancers close theirs after 60 s or more."""
+KEEP_ALIVE_SECONDS = 4.0
+"""How long an idle connection waits for the next call. Many model servers (uvicorn, Node) close theirs after 5 s, and a
+call that is sent at that moment is lost."""
+
+CLIENT_IDLE_SECONDS = 30.0
+"""How long a client without calls is kept."""
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 """Longer than any answer of a model, and small enough that a hostile server cannot fill the memory."""
@@ -56,7 +60,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True, eq=False)
 class _Shard:
-    client: httpx2.AsyncClient
+    client: _Client
     in_flight: int = 0
     idle_since: float = 0.0
 
@@ -114,7 +118,7 @@ class HttpPool:
         except TimeoutError as error:
             raise TimedOut(f"timed out: no whole reply within {timeout_seconds:g} s") from error
         except (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.ProxyError) as error:
-            raise Unreachable(f"unreachable: {origin_of(call.url)}: {_cause(error)}") from error
+            raise Unreachable(f"unreachable: {self._way_to(call.url)}: {_cause(error, call.url)}") from error
         except httpx2.TimeoutException as error:
             raise TimedOut(f"timed out: no whole reply within {timeout_seconds:g} s") from error
         except AddressNotAllowed as error:
@@ -125,7 +129,16 @@ class HttpPool:
         except httpx2.DecodingError as error:
             raise InvalidAnswer("invalid answer: broken compression") from error
         except httpx2.RequestError as error:
-            raise ConnectionLost(f"connection lost: {origin_of(call.url)}: before the reply was whole") from error
+            what = f"before the reply was whole{scheme_advice(call.url, error)}"
+            raise ConnectionLost(f"connection lost: {self._way_to(call.url)}: {what}") from error
+
+    def _way_to(self, url: str) -> str:
+        """The origin of a URL, and the proxy that connections to it go through."""
+        origin = origin_of(url)
+        for shard in self._shards.get(origin, ()):
+            if proxy := shard.client.proxy_of(url):
+                return f"{origin} through the proxy {proxy}"
+        return origin
 
     async def _exchange(
         self, client: httpx2.AsyncClient, call: HttpCall, timeout_seconds: float, make_reader: ReaderFactory
@@ -170,15 +183,15 @@ class HttpPool:
             shard.idle_since = asyncio.get_running_loop().time()
 
     async def _sweep(self, now: float) -> None:
-        """Close the clients that were idle for `KEEP_ALIVE_SECONDS`: their LLM may be deleted or have moved."""
-        if now - self._swept_at < KEEP_ALIVE_SECONDS:
+        """Close the clients that were idle for `CLIENT_IDLE_SECONDS`: their LLM may be deleted or have moved."""
+        if now - self._swept_at < CLIENT_IDLE_SECONDS:
             return
         self._swept_at = now
         idle = [
             (origin, shard)
             for origin, shards in self._shards.items()
             for shard in shards
-            if not shard.in_flight and now - shard.idle_since >= KEEP_ALIVE_SECONDS
+            if not shard.in_flight and now - shard.idle_since >= CLIENT_IDLE_SECONDS
         ]
         for origin, shard in idle:
             self._shards[origin].remove(shard)
@@ -187,7 +200,7 @@ class HttpPool:
         for _, shard in idle:
             await shard.client.aclose()
 
-    def _client(self, origin: str) -> httpx2.AsyncClient:
+    def _client(self, origin: str) -> _Client:
         if self._tls is None:
             self._tls = client_context()  # 20 ms and some 500 kB each: one for all
         limits = httpx2.Limits(
@@ -238,17 +251,27 @@ class _Client(httpx2.AsyncClient):
 
     def __init__(self, direct: httpx2.AsyncBaseTransport, **options: Any) -> None:
         self._direct = direct
+        self._proxies: dict[httpx2.AsyncBaseTransport, str] = {}
         super().__init__(**options)
+
+    def proxy_of(self, url: str) -> str | None:
+        """Return the proxy that a URL is reached through, without its credentials; None for none."""
+        return self._proxies.get(self._transport_for_url(httpx2.URL(url)))
+
+    def _init_proxy_transport(self, proxy: httpx2.Proxy, *arguments: Any, **options: Any) -> httpx2.AsyncBaseTransport:
+        transport = super()._init_proxy_transport(proxy, *arguments, **options)
+        self._proxies[transport] = f"{proxy.url.scheme}://{proxy.url.host}:{proxy.url.port or 80}"
+        return transport
 
     def _init_transport(self, *_: Any, **__: Any) -> httpx2.AsyncBaseTransport:
         return self._direct
 
 
-def _cause(error: httpx2.RequestError) -> str:
+def _cause(error: httpx2.RequestError, url: str) -> str:
     match error:
         case httpx2.ConnectTimeout():
             return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
         case httpx2.ProxyError():
             return "the proxy refused"
         case _:
-            return cause(error)
+            return f"{cause(error)}{scheme_advice(url, error)}"

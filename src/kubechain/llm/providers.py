@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kubechain.api.llm import LLM, LLMProvider, LLMSpec, OpenAIConfig
+from kubechain.api.llm import LLM, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import hosts
 from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER
@@ -32,6 +32,19 @@ _AZURE_COMPLETION_TOKENS_SINCE = "2024-12-01"
 
 
 @dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What an LLM says of its calls, beside the limits of the Agent.
+
+    Attributes:
+        timeout_seconds: How long one call may take; None for the default.
+        max_retries: How often a call that failed is repeated; None for no limit of this sort.
+    """
+
+    timeout_seconds: float | None = None
+    max_retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderRow:
     """All that is particular to a provider.
 
@@ -39,13 +52,15 @@ class ProviderRow:
         title: The provider's name as people write it.
         dialect: What it speaks.
         endpoint: Makes address and authentication for an LLM; raises `InvalidTarget` where its settings allow none.
-        takes: Returns the fields of the provider's own block in `spec` that the endpoint acts on.
+        takes: Returns the fields of the provider's own block in `spec` that the endpoint and the limits act on.
+        limits: Returns how long a call may take and how often it is repeated.
     """
 
     title: str
     dialect: Dialect
     endpoint: Callable[[LLMSpec], ProviderEndpoint]
     takes: Callable[[LLMSpec], frozenset[str]] = lambda _: frozenset()
+    limits: Callable[[LLMSpec], CallLimits] = lambda spec: CallLimits(spec.timeout_seconds)
 
 
 def _openai_config(spec: LLMSpec) -> OpenAIConfig:
@@ -97,7 +112,8 @@ def _azure_endpoint(spec: LLMSpec) -> ProviderEndpoint:
 
 
 def _openai_takes(spec: LLMSpec) -> frozenset[str]:
-    return frozenset({"openai.apiType", "openai.apiVersion" if _is_azure(spec) else "openai.organization"})
+    chosen = "openai.apiVersion" if _is_azure(spec) else "openai.organization"
+    return frozenset({"openai.apiType", "openai.maxTokensField", chosen})
 
 
 def _mistral_endpoint(spec: LLMSpec) -> ProviderEndpoint:
@@ -105,10 +121,21 @@ def _mistral_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     return ProviderEndpoint(base=base, auth=BEARER, is_official=hosts.is_mistral(base.host))
 
 
+def _mistral_limits(spec: LLMSpec) -> CallLimits:
+    own = spec.mistral or MistralConfig()
+    return CallLimits(spec.timeout_seconds or own.timeout, own.max_retries)
+
+
 PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
     {
         LLMProvider.OPENAI: ProviderRow("OpenAI", OpenAIChat(_openai_flavour), _openai_endpoint, _openai_takes),
-        LLMProvider.MISTRAL: ProviderRow("Mistral", OpenAIChat(lambda _: MISTRAL), _mistral_endpoint),
+        LLMProvider.MISTRAL: ProviderRow(
+            "Mistral",
+            OpenAIChat(lambda _: MISTRAL),
+            _mistral_endpoint,
+            lambda _: frozenset({"mistral.timeout", "mistral.maxRetries"}),
+            _mistral_limits,
+        ),
     }
 )
 
@@ -122,6 +149,12 @@ def row_for(provider: str) -> ProviderRow:
     if (row := PROVIDERS.get(provider)) is None:
         raise InvalidTarget(f'provider not supported by this release: "{provider}"')
     return row
+
+
+def call_limits(spec: LLMSpec) -> CallLimits:
+    """Return the limits of the calls of an LLM."""
+    row = PROVIDERS.get(spec.provider)
+    return row.limits(spec) if row else CallLimits(spec.timeout_seconds)
 
 
 def title_of(provider: str) -> str:

@@ -47,7 +47,7 @@ _BY_TEXT = (
 
 def cause(error: BaseException) -> str:
     """Return a short description of why a connection could not be opened, or broke."""
-    chain = list(_chain(error))
+    chain = list(causes(error))
     found = [words for read in (_by_type, _by_text) for link in chain if (words := read(link)) is not None]
     return found[0] if found else OTHER
 
@@ -73,7 +73,7 @@ def _by_text(error: BaseException) -> str | None:
     return next((words for sign, words in _BY_TEXT if sign in text), None)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield the error and its causes, outermost first, including the members of exception groups."""
     seen: set[int] = set()
     pending = [error]

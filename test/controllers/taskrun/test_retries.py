@@ -122,3 +122,11 @@ def test_a_failing_run_whose_llm_is_no_longer_ready_waits_no_longer_than_that() 
 def test_a_call_that_may_be_billed_counts_whatever_its_end(result: Deferred | Refused) -> None:
     run = a_failing_run().with_status(usage=Usage(input_tokens=3, model_calls=1))
     assert after(run, result).status.usage == Usage(input_tokens=3, output_tokens=0, total_tokens=0, model_calls=2)
+
+
+@pytest.mark.parametrize(("attempt", "phase"), [(0, P.ERROR_BACKOFF), (1, P.ERROR_BACKOFF), (2, P.FAILED)])
+def test_an_llm_may_allow_so_many_repeats(attempt: int, phase: TaskRunPhase) -> None:
+    status = after(a_failing_run(attempt=attempt), Deferred("down", max_retries=2)).status
+    assert status.phase == phase
+    if phase == P.FAILED:
+        assert status.error == "down (3 attempt(s); maxRetries of the LLM allows 2 repeat(s))"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubechain.api import names
 from kubechain.api.llm import LLM
@@ -38,6 +38,7 @@ from kubechain.controllers.taskrun.steps import SendToLLM
 from kubechain.controllers.toolkinds.model import Offer
 from kubechain.llm.client import LLMClient, ToolDefinition
 from kubechain.llm.errors import LLMError
+from kubechain.llm.providers import call_limits
 from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
@@ -80,7 +81,9 @@ class ModelCaller:
         except SecretUnavailable as error:
             return Deferred(str(error))
         except LLMError as error:
-            return outcome_of(error, invalid_answers=claim.invalid_answers or 0)
+            outcome = outcome_of(error, invalid_answers=claim.invalid_answers or 0)
+            is_again = isinstance(outcome, Deferred)
+            return replace(outcome, max_retries=call_limits(llm.spec).max_retries) if is_again else outcome
         return Answered(completion)
 
 
@@ -147,7 +150,7 @@ class Turn:
                 pass
 
     def _claim(self, observed: Observed, llm: LLM, step: SendToLLM, left_seconds: float | None) -> LLMClaim:
-        timeout_seconds = float(llm.spec.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
+        timeout_seconds = float(call_limits(llm.spec).timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
         return claim_for(
             observed.run,
             turn=step.turn,

@@ -35,6 +35,7 @@ class Deferred:
         is_invalid_answer: Whether the model answered without usable content.
         usage: What the call may be billed for; None where it is not.
         is_provider_failing: Whether the LLM must be checked again, because the provider failed or is not there.
+        max_retries: How often the LLM allows a call to be repeated; None for no limit.
     """
 
     message: str
@@ -42,6 +43,7 @@ class Deferred:
     is_invalid_answer: bool = False
     usage: Usage | None = None
     is_provider_failing: bool = False
+    max_retries: int | None = None
 
 
 class Refusal(Enum):

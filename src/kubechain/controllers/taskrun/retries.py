@@ -45,3 +45,9 @@ def given_up(run: TaskRun, reason: str, *, retry_after_seconds: float | None = N
     attempts = claim.attempt + 1 if claim else 1
     asked = f"the server asks to wait {retry_after_seconds:g} s, " if retry_after_seconds else ""
     return f"{reason} ({attempts} attempt(s); {asked}limits.retryFor of the Agent allows {limit:g} s)"
+
+
+def repeated_enough(run: TaskRun, reason: str, max_retries: int) -> str:
+    """The error of a run whose LLM allows no further repeat of the call."""
+    attempts = run.status.llm.attempt + 1 if run.status.llm else 1
+    return f"{reason} ({attempts} attempt(s); maxRetries of the LLM allows {max_retries} repeat(s))"

@@ -322,6 +322,9 @@ def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: d
     claim = run.status.llm
     if claim is None:
         return deferred(run, result, wait_seconds=BACKOFF.seconds(0, jitter), now=now)
+    if result.max_retries is not None and claim.attempt >= result.max_retries:
+        text = retries.repeated_enough(run, result.message, result.max_retries)
+        return failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
     failing = claim if claim.failing_since else claim.with_changes(failing_since=claim.started_at)
     run = run.with_status(llm=failing)
     ends_at, asked = retries.ends_at(run), result.retry_after_seconds

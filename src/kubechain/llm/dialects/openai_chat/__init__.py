@@ -38,7 +38,8 @@ class OpenAIChat:
     def options(self, llm: LLM) -> ChatOptions:
         """See `Dialect.options`."""
         seed = llm.spec.mistral.random_seed if llm.spec.mistral else None
-        return ChatOptions(flavour=self.flavour(llm.spec), random_seed=seed)
+        field = llm.spec.openai.max_tokens_field if llm.spec.openai else None
+        return ChatOptions(flavour=self.flavour(llm.spec), random_seed=seed, max_tokens_field=field)
 
     def takes(self, options: ChatOptions) -> frozenset[str]:
         """See `Dialect.takes`."""

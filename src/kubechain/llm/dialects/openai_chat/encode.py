@@ -57,7 +57,7 @@ def _encode_parameters(parameters: Parameters, options: ChatOptions) -> dict[str
     flavour = options.flavour
     fields: dict[str, Any] = {
         "temperature": parameters.temperature,
-        flavour.token_limit_field: parameters.max_tokens,
+        options.token_limit_field: parameters.max_tokens,
         "top_p": parameters.top_p,
         "top_k": parameters.top_k if flavour.knows_top_k else None,
         "frequency_penalty": parameters.frequency_penalty,

@@ -46,10 +46,20 @@ OLDER_AZURE = Flavour(token_limit_field="max_tokens", describes_models=False)  #
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """The dialect's settings for one LLM: what `Target.options` holds."""
+    """The dialect's settings for one LLM: what `Target.options` holds.
+
+    Attributes:
+        max_tokens_field: Takes the place of the flavour's; None leaves it.
+    """
 
     flavour: Flavour
     random_seed: int | None = None
+    max_tokens_field: str | None = None
+
+    @property
+    def token_limit_field(self) -> str:
+        """Name of the field that limits the answer's tokens."""
+        return self.max_tokens_field or self.flavour.token_limit_field
 
     def taken_settings(self) -> frozenset[str]:
         """Return the fields of an LLM's spec that are sent."""
