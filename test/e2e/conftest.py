@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from test import registry
 from test.e2e import processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.controlplane import RealControlPlane
@@ -91,24 +92,36 @@ program=$1
 shift
 exec {folder}/$program "$@"
 """
-"""Starts what is installed here under that name: whether a package index can be reached is not what is tested."""
+"""Starts what is installed here under that name, on a machine without a package registry."""
 
 
 @pytest.fixture(scope="session")
-def search_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The PATH of managers: MCP servers that `uvx` would fetch are those that this environment pins."""
-    uvx = tmp_path_factory.mktemp("bin") / "uvx"
-    uvx.write_text(UVX.format(folder=Path(sys.executable).parent))
-    uvx.chmod(0o755)
-    return f"{uvx.parent}{os.pathsep}{os.environ['PATH']}"
+def child_tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """PATH and caches of managers: MCP servers are fetched by the real `uvx` where a package registry is in reach.
+
+    Elsewhere a stand-in starts those that this environment pins. The summary of the tests says which of the two it was.
+    """
+    if not registry.why_not_pypi():
+        folder = registry.UVX.parent
+    else:
+        folder = tmp_path_factory.mktemp("bin")
+        (folder / "uvx").write_text(UVX.format(folder=Path(sys.executable).parent))
+        (folder / "uvx").chmod(0o755)
+    return registry.environment() | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if registry.why_not_pypi.cache_info().currsize:
+        why_not = registry.why_not_pypi()
+        terminalreporter.line(f"uvx: a stand-in, since {why_not}" if why_not else "uvx: the real one")
 
 
 @pytest.fixture(scope="session")
-def manager(cluster: Cluster, logs: Path, search_path: str) -> Iterator[Program]:
+def manager(cluster: Cluster, logs: Path, child_tools: dict[str, str]) -> Iterator[Program]:
     """The manager of the session, running; a test that kills it must start it again."""
     # HTTP tools of the tests are on loopback, which no manager lets them reach unless it is told so.
-    allowed, environment = "--allow-addresses=127.0.0.0/8", {"PATH": search_path}
-    program = processes.manager(cluster.kubeconfig, logs / "manager.log", allowed, environment=environment)
+    allowed = "--allow-addresses=127.0.0.0/8"
+    program = processes.manager(cluster.kubeconfig, logs / "manager.log", allowed, environment=child_tools)
     program.start()
     yield program
     assert program.stop() == 0, program.tail()

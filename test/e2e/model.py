@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -149,14 +148,14 @@ class MockModel:
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __getitem__(self, model: str) -> Script:
-        return self._server.scripts[model]
+        return self._server.script(model)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for script in self._server.scripts.values():
+        for script in list(self._server.scripts.values()):
             script.gate.set()
         self._server.shutdown()
         self._server.server_close()
@@ -175,7 +174,13 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.scripts: defaultdict[str, Script] = defaultdict(_open_script)
+        self.scripts: dict[str, Script] = {}
+        self._lock = threading.Lock()
+
+    def script(self, model: str) -> Script:
+        """The script of a model; a test and a request may ask for it first at the same time."""
+        with self._lock:
+            return self.scripts.setdefault(model, _open_script())
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that was killed says no good-bye; anything else is shown."""
@@ -217,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _script(self, model: str) -> Script:
         assert isinstance(self.server, _Server)
-        return self.server.scripts[model]
+        return self.server.script(model)
 
     def _key(self) -> str:
         return self.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -1,7 +1,7 @@
 """Step 5 of the walk-through with servers that people use: `mcp-server-fetch` and `mcp-server-time`.
 
-The manager of the tests finds a `uvx` that starts the pinned, installed program of that name: what is tested is our
-side of the sample, and not whether a package index can be reached.
+The manager of the tests fetches them with the real `uvx` where a package registry is in reach; elsewhere a stand-in
+starts the pinned, installed program of that name. `cases/test_mcp.py` has the same with a cold cache.
 """
 
 from __future__ import annotations
