@@ -28,7 +28,6 @@ from kubechain.runtime.errors import ApiError, NotFound, TransportError
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, Reply, StreamReply
 from test.controllers.builders import a_call
-from test.controllers.test_tool_turns import ADD
 from test.controllers.world import NAMESPACE, World, a_world
 from test.examples import examples
 from test.runtime.fake_apiserver import failure
@@ -209,10 +208,11 @@ class Meddling:
 
 
 def _script(call: Call) -> Completion:
-    """Two tool calls, then an answer."""
-    if any(message.role == "tool" for message in call.messages):
+    """Two calls of another agent, then an answer."""
+    if call.messages[-1].role == "tool" or call.messages[-1].content == "See.":
         return answer("done")
-    return calls(a_call("add", '{"a": 1, "b": 2}', call_id="one"), a_call("add", '{"a": 3, "b": 4}', call_id="two"))
+    see = "delegate_to_agent__scout", '{"message": "See."}'
+    return calls(a_call(*see, call_id="one"), a_call(*see, call_id="two"))
 
 
 class Plane:
@@ -230,8 +230,9 @@ async def _story(world: World, moments: list[Moment], delete_at: int | None) -> 
     plane, world.plane = world.plane, Plane(meddling)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     world.replica(FakeLLMClient(_script))
     world.plane = plane
-    await world.apply_walk_through(tools=[{"name": "add"}])
-    await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD})
+    await world.apply_walk_through(subAgents=[{"name": "scout"}])
+    scout = {"llmRef": {"name": "gpt-4o"}, "system": "You look at things."}
+    await world.apply("agents", {"metadata": {"name": "scout"}, "spec": scout})
     await world.apply_task()
     await asyncio.sleep(600)
     with contextlib.suppress(NotFound):

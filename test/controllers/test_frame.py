@@ -14,7 +14,7 @@ from kubechain.controllers import frame, resources
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, normal
 from kubechain.runtime.client import Client
 from kubechain.runtime.controller import Result
-from kubechain.runtime.errors import Conflict, NotFound
+from kubechain.runtime.errors import Conflict, NotFound, WriteRefused
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 from test.controllers.builders import NOW, meta
@@ -139,6 +139,10 @@ class Scripted:
                 return await self.writer.finish(observed, Settled({"status_detail": "finished"}, (), seconds))
             case Vanish():
                 return Again(None)
+
+    def refused(self, observed: Any, refusal: WriteRefused) -> Settled | None:
+        del observed, refusal
+        return None
 
     async def forget(self, request: Request) -> None:
         self.notes.append(f"forget {request.namespace}/{request.name}")

@@ -235,13 +235,6 @@ class World:
         """Watch until some tool call is as wanted."""
         return await self._first(resources.TOOL_CALLS, condition)
 
-    async def until_no_calls(self) -> None:
-        """Watch until no tool call is left."""
-        async with asyncio.timeout(86_400):
-            async for _ in self._looks():
-                if not await self.client.list(resources.TOOL_CALLS, NAMESPACE):
-                    return
-
     async def patch_run(self, patch: Mapping[str, Any], name: str = "hello-1") -> None:
         """Change a run as a person would."""
         await self.client.patch(resources.TASK_RUNS, NAMESPACE, name, patch)

@@ -26,6 +26,7 @@ from kubechain.controllers.taskrun import conversation, effects, retries
 from kubechain.controllers.taskrun import reconciler as runs
 from kubechain.controllers.taskrun import settle as run_settlement
 from kubechain.controllers.taskrun.steps import AnswerToolCalls
+from kubechain.controllers.toolcall import decide as call_decision
 from kubechain.controllers.toolcall import effects as call_effects
 from kubechain.controllers.toolcall import observe as call_observation
 from kubechain.runtime.client import Client
@@ -112,6 +113,12 @@ def _without_finalizer(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCal
     return call.model_copy(update={"metadata": call.metadata.with_changes(finalizers=())})
 
 
+def _stays(observed: object) -> bool:
+    """Nobody deletes a call."""
+    del observed
+    return False
+
+
 _tools_answered = run_settlement.tools_answered
 
 
@@ -196,7 +203,11 @@ ALL = (
         "rivals",
         ("before", "errors"),
     ),
-    Mutant("no-finalizer", ((effects, "tool_call", _without_finalizer),), "call-deleted"),
+    Mutant(
+        "no-finalizer",
+        ((effects, "tool_call", _without_finalizer), (call_decision, "_may_vanish", _stays)),
+        "call-deleted",
+    ),
     Mutant("backwards", ((run_settlement, "tools_answered", _answered_backwards),), "parallel-calls"),
     Mutant("wrong-answer", ((conversation, "tool_message", _empty_answer),), "one-tool-call"),
     Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "rivals-tool", ("stale",)),

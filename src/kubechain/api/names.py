@@ -30,7 +30,9 @@ MAX_TOOL_NAME_LENGTH = 64
 """What OpenAI takes; the others take more."""
 
 TOOL_CALL_FINALIZER = f"{GROUP}/tool-call"
-"""Keeps a deleted tool call until its run has read the result; a run makes a call that is missing again."""
+"""Keeps a deleted tool call until its run has read the result; a run makes a call that is missing again.
+
+It is removed once the run has read the result. Calls without effects outside are made without it."""
 
 PREVIEW_LENGTH = 50
 """Characters of the user's message that `kubectl get taskrun` shows."""

@@ -181,6 +181,18 @@ class StatusWriter(Generic[T]):
             return None
         return found if found.metadata.uid == obj.metadata.uid else None
 
+    async def add_finalizer(self, obj: T, finalizer: str) -> T | None:
+        """Add one finalizer to the object as it was decided on.
+
+        Returns:
+            The object as the server has it now; None when it is gone.
+
+        Raises:
+            Conflict: Another writer was first; the next reconcile reads its version.
+            WriteRefused: The server says no.
+        """
+        return await self._set_finalizers(obj, [*obj.metadata.finalizers, finalizer])
+
     async def drop_finalizer(self, obj: T, finalizer: str) -> None:
         """Remove one finalizer, and no other, from the object as it was decided on.
 
@@ -188,17 +200,18 @@ class StatusWriter(Generic[T]):
             Conflict: Another writer was first; the next reconcile reads its version.
             WriteRefused: The server says no.
         """
-        metadata = obj.metadata
-        kept = [one for one in metadata.finalizers if one != finalizer]
-        if len(kept) == len(metadata.finalizers):
-            return
-        patch = {"metadata": {"finalizers": kept or None}}
+        kept = [one for one in obj.metadata.finalizers if one != finalizer]
+        if len(kept) < len(obj.metadata.finalizers):
+            await self._set_finalizers(obj, kept)
+
+    async def _set_finalizers(self, obj: T, wanted: list[str]) -> T | None:
+        metadata, patch = obj.metadata, {"metadata": {"finalizers": wanted or None}}
         try:
-            await self.client.patch(
+            return await self.client.patch(
                 self.resource, metadata.namespace, metadata.name, patch, resource_version=metadata.resource_version
             )
         except NotFound:
-            return
+            return None
         except REFUSALS as error:
             raise WriteRefused(f'a change of the finalizers of {obj.kind} "{metadata.name}"', error) from error
 

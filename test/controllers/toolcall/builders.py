@@ -73,13 +73,23 @@ OFFERS: dict[str, Offer] = {offer.name: offer for offer in KINDS.offers_of(ALL_T
 
 
 def a_tool_call(
-    phase: ToolCallPhase | None = None, *, is_deleted: bool = False, arguments: str = ARGUMENTS, **status: Any
+    phase: ToolCallPhase | None = None,
+    *,
+    is_deleted: bool = False,
+    is_held: bool = True,
+    arguments: str = ARGUMENTS,
+    **status: Any,
 ) -> TaskRunToolCall:
-    deletion: dict[str, Any] = (
-        {"deletion_timestamp": NOW, "finalizers": (names.TOOL_CALL_FINALIZER,)} if is_deleted else {}
-    )
+    """A call as its run made it.
+
+    Args:
+        is_held: Whether it has our finalizer.
+    """
+    more: dict[str, Any] = {"finalizers": (names.TOOL_CALL_FINALIZER,)} if is_held else {}
+    if is_deleted:
+        more["deletion_timestamp"] = NOW
     call = TaskRunToolCall(
-        metadata=meta(CALL_NAME, **deletion),
+        metadata=meta(CALL_NAME, **more),
         spec=TaskRunToolCallSpec(
             tool_call_id="call_1",
             task_run_ref=LocalObjectReference(name="hello-1"),

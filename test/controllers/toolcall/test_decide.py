@@ -19,6 +19,7 @@ from kubechain.controllers.toolcall.steps import (
     Execute,
     Fail,
     Follow,
+    Hold,
     LookForChild,
     Release,
     ReportUnknown,
@@ -76,8 +77,9 @@ def test_every_phase_is_in_one_of_the_tables() -> None:
     ("is_deleted", "run", "step"),
     [
         pytest.param(False, a_waiting_run(), Done(), id="the run has yet to take the result"),
-        pytest.param(False, a_waiting_run(pending_turn=()), Done(), id="the run has taken the result"),
-        pytest.param(False, None, Done(), id="the run is gone"),
+        pytest.param(False, a_waiting_run(pending_turn=()), Release(), id="the run has taken the result"),
+        pytest.param(False, a_waiting_run(completion_time=NOW), Release(), id="the run is over"),
+        pytest.param(False, None, Release(), id="the run is gone"),
         pytest.param(True, a_waiting_run(), Done(), id="deleted before the run has taken the result"),
         pytest.param(
             True, a_waiting_run(spec={"cancel": True}), Done(), id="deleted, and the cancelled run has not ended yet"
@@ -92,6 +94,13 @@ def test_a_call_that_is_over_is_only_released(
     phase: ToolCallPhase, is_deleted: bool, run: TaskRun | None, step: Step | Done
 ) -> None:
     assert decide(seen(a_tool_call(phase, is_deleted=is_deleted), "add", run=run)) == step
+    assert decide(seen(a_tool_call(phase, is_held=False), "add", run=run)) == Done()
+
+
+@pytest.mark.parametrize("offer", ["add", "fetch", "ask_scout"])
+def test_a_call_that_acts_outside_is_held_before_it_begins(offer: str) -> None:
+    call = a_tool_call(is_held=False, arguments=MESSAGE if offer == "ask_scout" else '{"a": 1}')
+    assert (decide(seen(call, offer)) == Hold()) == (offer != "add")
 
 
 # --- a call that nobody waits for

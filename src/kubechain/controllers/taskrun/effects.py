@@ -163,6 +163,7 @@ class Turn:
 
 def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
     """The object of one call, under its deterministic name."""
+    call_type = _call_type(run, pending.name)
     labels = {
         names.LABEL_TASK_RUN: names.label_value(run.metadata.name),
         names.LABEL_TOOL_CALL_REQUEST: tool_call_request_id(run),
@@ -175,14 +176,14 @@ def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
             namespace=run.metadata.namespace,
             labels=labels,
             owner_references=(owner_reference(run),),
-            finalizers=(names.TOOL_CALL_FINALIZER,),
+            finalizers=() if call_type == ToolCallType.FUNCTION else (names.TOOL_CALL_FINALIZER,),
         ),
         spec=TaskRunToolCallSpec(
             tool_call_id=pending.tool_call_id,
             task_run_ref=LocalObjectReference(name=run.metadata.name),
             tool_ref=LocalObjectReference(name=pending.name or "unnamed"),
             arguments=pending.arguments,
-            tool_type=_call_type(run, pending.name),
+            tool_type=call_type,
             args_sha=pending.args_sha,
             idempotency_key=idempotency_key(run, pending),
         ),

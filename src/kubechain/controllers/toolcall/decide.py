@@ -8,9 +8,12 @@ from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.steps import (
     Cancel,
+    Delegate,
     Done,
+    Execute,
     Fail,
     Follow,
+    Hold,
     LookForChild,
     Release,
     ReportUnknown,
@@ -18,6 +21,7 @@ from kubechain.controllers.toolcall.steps import (
     TakeAnswer,
     Wait,
 )
+from kubechain.controllers.toolcall.watches import is_held
 from kubechain.controllers.toolkinds.model import Missing, Offer, Withdrawn
 from kubechain.tools import arguments as tool_arguments
 from kubechain.tools.model import InvalidArguments, InvalidSchema
@@ -33,8 +37,7 @@ def decide(observed: Observed) -> Step | Done:
     """The next step for one call."""
     call, phase = observed.call, observed.call.status.phase
     if phase is not None and phase.is_terminal:
-        is_deleted = call.metadata.deletion_timestamp is not None
-        return Release() if is_deleted and not observed.is_awaited else Done()
+        return Release() if is_held(call) and not observed.is_awaited else Done()
     if reason := _unwanted(observed):
         return Cancel(INTERRUPTED if phase == ToolCallPhase.RUNNING else reason)
     return _advance(observed, phase)
@@ -116,7 +119,17 @@ def _begin(observed: Observed, offer: Offer, *, attempt: int) -> Step:
     if observed.obstacle:
         return Wait(observed.obstacle)
     assert observed.planner is not None, "observed together with the offer"
-    return observed.planner.plan(offer, arguments, attempt=attempt, depth=observed.depth)
+    plan = observed.planner.plan(offer, arguments, attempt=attempt, depth=observed.depth)
+    return Hold() if isinstance(plan, Execute | Delegate) and _may_vanish(observed) else plan
+
+
+def _may_vanish(observed: Observed) -> bool:
+    """Whether the call acts outside and somebody may delete it, so that its run would make it again.
+
+    Such as a call that a person made, or one of a builtin whose Tool has become an endpoint since.
+    """
+    acts_outside = observed.planner is not None and observed.planner.acts_outside
+    return acts_outside and not is_held(observed.call)
 
 
 def _take_over(observed: Observed) -> Step | Done:

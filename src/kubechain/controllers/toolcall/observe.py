@@ -14,7 +14,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.spending import SpendingReader
-from kubechain.controllers.toolcall.watches import is_run_over
+from kubechain.controllers.toolcall.watches import is_held, is_run_over
 from kubechain.controllers.toolkinds.model import Found, Offer, Planner
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.client import Client
@@ -149,7 +149,7 @@ def is_pending(run: TaskRun, call: TaskRunToolCall) -> bool:
 
 
 def _is_settled(call: TaskRunToolCall) -> bool:
-    return call.status.completion_time is not None and call.metadata.deletion_timestamp is None
+    return call.status.completion_time is not None and not is_held(call)
 
 
 def _may_start(call: TaskRunToolCall) -> bool:

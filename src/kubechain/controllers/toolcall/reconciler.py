@@ -21,6 +21,7 @@ from kubechain.controllers.toolcall.steps import (
     Execute,
     Fail,
     Follow,
+    Hold,
     LookForChild,
     Release,
     ReportUnknown,
@@ -90,6 +91,8 @@ class ToolCallReconciler:
                 await self.caller.stop(call)
                 await self.delegation.cancel(call)
                 return await self._end(call, settle.cancelled(call, message, now), observed.spent)
+            case Hold():
+                return Again(await self.writer.add_finalizer(call, names.TOOL_CALL_FINALIZER))
             case Release():
                 await self.writer.drop_finalizer(call, names.TOOL_CALL_FINALIZER)
                 return Done()

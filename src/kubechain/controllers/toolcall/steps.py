@@ -18,6 +18,7 @@ __all__ = [
     "Execute",
     "Fail",
     "Follow",
+    "Hold",
     "LookForChild",
     "Release",
     "ReportUnknown",
@@ -65,8 +66,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Add the finalizer: a call that acts outside must not vanish before its run has read the result."""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """The object was deleted and its run needs it no longer: drop the finalizer."""
+    """The call is over and its run needs the object no longer: drop the finalizer."""
 
 
-Step = Plan | Follow | LookForChild | TakeAnswer | ReportUnknown | Cancel | Release
+Step = Plan | Follow | LookForChild | TakeAnswer | ReportUnknown | Cancel | Hold | Release

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kubechain.api import names
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.inflight import InFlight
@@ -23,12 +24,17 @@ def calls_by_run(call: TaskRunToolCall) -> list[str]:
 
 
 def awaited_calls_by_run(call: TaskRunToolCall) -> list[str]:
-    """Tool calls by their run, those only that depend on it: open ones, and deleted ones that wait for their release.
+    """Tool calls by their run, those only that depend on it: open ones, and those that wait for their release.
 
     A run of days has thousands of others, which must not be read at each of its changes.
     """
-    is_over = call.status.completion_time is not None and call.metadata.deletion_timestamp is None
+    is_over = call.status.completion_time is not None and not is_held(call)
     return [] if is_over else calls_by_run(call)
+
+
+def is_held(call: TaskRunToolCall) -> bool:
+    """Whether the call has our finalizer."""
+    return names.TOOL_CALL_FINALIZER in call.metadata.finalizers
 
 
 def call_requests_for_run(calls: Lister[TaskRunToolCall], run: TaskRun) -> list[Request]:
