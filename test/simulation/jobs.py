@@ -103,6 +103,8 @@ class Jobs:
         path, _, query = target.partition("?")
         if path == API:
             return _reply(200, {"kind": "APIResourceList"})
+        if "dryRun" in query:
+            return _reply(201, json.loads(body or b"{}"))
         if path.startswith(JOBS):
             return self._answer(method, path.removeprefix(JOBS).strip("/"), body)
         if path.startswith(PODS):

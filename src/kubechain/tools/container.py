@@ -24,6 +24,7 @@ from typing import Any
 from kubechain.api.names import label_value, shortened
 from kubechain.api.references import NamedValue
 from kubechain.api.tool import ContainerTool
+from kubechain.tools import containerspec
 from kubechain.tools.arguments import to_json
 from kubechain.tools.model import InvalidArguments, InvalidTool
 
@@ -56,7 +57,6 @@ _MAX_JOB_NAME = 63
 
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/@-]*")
 _RESERVED = "KUBECHAIN_ARG"
 
 
@@ -103,11 +103,10 @@ def invocation(tool: ContainerTool, arguments: Mapping[str, Any], *, declared: C
             reference to a missing argument is left out. References to other names are left for Kubernetes to expand.
 
     Raises:
-        InvalidTool: The image or a variable is invalid.
+        InvalidTool: The image, a quantity or a variable is invalid.
         InvalidArguments: A value cannot be passed to a program.
     """
-    if not _IMAGE.fullmatch(tool.image):
-        raise InvalidTool("image: not a reference to an image")
+    containerspec.check(tool)
     env_names = {variable.name for variable in tool.env}
     values = {**dict.fromkeys(declared), **arguments}
     known = {name: _text(value) for name, value in values.items() if name not in env_names}
@@ -131,7 +130,7 @@ def job(
     """Build the Job for a call.
 
     Raises:
-        InvalidTool: The image or a variable is invalid.
+        InvalidTool: The image, a quantity or a variable is invalid.
         InvalidArguments: A value cannot be passed to a program.
     """
     labels = {**(call.labels or {}), LABEL_MANAGED_BY: "kubechain"}

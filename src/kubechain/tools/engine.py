@@ -28,6 +28,7 @@ from kubechain.api.references import NamedValue
 from kubechain.api.tool import ContainerTool
 from kubechain.net import foreign
 from kubechain.net.redaction import redacted
+from kubechain.tools import containerspec
 from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation, expanded, invocation
 from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
 from kubechain.tools.podstate import exited
@@ -54,8 +55,6 @@ _REASON_CHARACTERS = 4096
 """How much of an error of the engine is read; the message is truncated after secrets are redacted."""
 
 _NAME_TAKEN = re.compile(r"already in use|name .* is in use", re.IGNORECASE)
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|[KMGTPE]i?)?")
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,13 +244,9 @@ def quantity(value: str | int) -> float:
     Raises:
         InvalidTool: The value is not a quantity.
     """
-    match = _QUANTITY.fullmatch(str(value))
-    if match is None:
+    if (found := containerspec.amount(value)) is None:
         raise InvalidTool("resources: not a quantity such as 500m or 256Mi")
-    number, unit = float(match[1]), match[2] or ""
-    if unit == "m":
-        return number / 1000
-    return number * (1024 if unit.endswith("i") else 1000) ** _POWERS[unit.removesuffix("i").upper()]
+    return float(found)
 
 
 def _environment(variables: Sequence[NamedValue], secrets: Mapping[str, SecretStr]) -> dict[str, str]:

@@ -60,6 +60,7 @@ class JobCluster:
         self.when_made: Callable[[], None] = lambda: None
         self.collects = True
         self.can_watch = True
+        self.accounts: list[str] = []
         self._watches: list[asyncio.Queue[bytes]] = []
 
     # --- what the cluster does
@@ -119,6 +120,8 @@ class JobCluster:
         match method, path:
             case "GET", "/apis/batch/v1":
                 return {}
+            case "POST", _ if "dryRun" in query:
+                return {}
             case "POST", _:
                 return self._make(json.loads(body or b"{}"))
             case "DELETE", _:
@@ -131,6 +134,8 @@ class JobCluster:
     def _read(self, path: str, query: dict[str, list[str]]) -> JsonObject | bytes:
         if path == JOB:
             return self._existing()
+        if "/serviceaccounts/" in path:
+            return self._account(path.rpartition("/")[2])
         if path == PODS:
             return {"items": [self.pod] if self.pod else []}
         return {"items": self.events} if path == EVENTS else self._log(query)
@@ -147,6 +152,11 @@ class JobCluster:
         if self.job is None:
             raise NotFound(404, "NotFound", "no such Job")
         return self.job
+
+    def _account(self, name: str) -> JsonObject:
+        if name not in self.accounts:
+            raise NotFound(404, "NotFound", "no such ServiceAccount")
+        return {}
 
     def _log(self, query: dict[str, list[str]]) -> bytes:
         if self.pod is None:

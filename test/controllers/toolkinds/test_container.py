@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, cast
 
 import pytest
@@ -13,10 +14,10 @@ from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
 from kubechain.controllers.toolkinds.container import Containers
 from kubechain.controllers.toolkinds.model import Invocation, Started, tool_offer
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.errors import AlreadyExists, Forbidden, ServiceUnavailable, TransportError
+from kubechain.runtime.errors import AlreadyExists, BadRequest, Forbidden, Invalid, ServiceUnavailable, TransportError
 from kubechain.tools.container import LOG_LIMIT_BYTES
 from kubechain.tools.engine import ContainerEngine
-from kubechain.tools.model import NotExecuted, OutOfTime, Output, Uncertain
+from kubechain.tools.model import InvalidTool, NotExecuted, OutOfTime, Output, Uncertain
 from test.controllers.builders import meta
 from test.controllers.toolkinds.jobcluster import JOB, NAME, POST, SECRET, UID, JobCluster, Secrets, an_owned_job
 
@@ -306,3 +307,31 @@ async def test_a_call_that_ends_takes_its_job_with_it() -> None:
     cluster = JobCluster(job=an_owned_job())
     await containers(cluster).stop(Started("default", NAME, UID, timeout_seconds=8, remaining_seconds=0))
     assert cluster.job is None
+
+
+# --- whether a Tool can be carried out
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        pytest.param(None, "", id="the cluster would create its Job"),
+        pytest.param(Invalid(422, "Invalid", "spec: no"), "container: spec: no", id="the cluster would refuse its Job"),
+        pytest.param(BadRequest(400, "", "webhook: no dry run"), "", id="a webhook knows no dry runs"),
+        pytest.param(Forbidden(403, "Forbidden", "exceeded quota"), "", id="the quota is used up now"),
+    ],
+)
+async def test_the_cluster_is_asked_about_a_tool_and_nothing_is_created(answer: Exception | None, refused: str) -> None:
+    cluster = JobCluster()
+    cluster.failures[POST] = [answer] if answer else []
+    with pytest.raises(InvalidTool, match=refused) if refused else nullcontext():
+        await containers(cluster).check("default", SPEC)
+    assert cluster.job is None
+
+
+@pytest.mark.parametrize("exists", [pytest.param(True, id="it exists"), pytest.param(False, id="it does not")])
+async def test_a_service_account_that_a_tool_names_must_exist(exists: bool) -> None:
+    cluster = JobCluster()
+    cluster.accounts = ["worker"] if exists else []
+    with nullcontext() if exists else pytest.raises(InvalidTool, match='ServiceAccount "worker" not found'):
+        await containers(cluster).check("default", SPEC.with_changes(service_account_name="worker"))

@@ -9,8 +9,8 @@ from kubechain.controllers.frame import Settled, readiness
 from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Step, verdict
 
-TROUBLE_RECHECK_SECONDS = 300.0
-"""What a Tool lacks on this machine, such as a container engine, may come without a watch event."""
+TROUBLE_RECHECK_SECONDS = 15.0
+"""What a Tool lacks, such as a container engine or a ServiceAccount, comes without a watch event."""
 
 
 def settle(observed: Observed, step: Step, now: datetime) -> Settled:

@@ -50,8 +50,8 @@ R = TypeVar("R")
 class ContainerRunner(Protocol):
     """Runs containers here: in the cluster, or with an engine of this machine."""
 
-    async def check(self) -> None:
-        """See whether containers can be run here; raises `NotExecuted`, `ApiError` or `TransportError`."""
+    async def check(self, namespace: str, spec: ContainerTool) -> None:
+        """See whether this container can be run here; raises `NotExecuted`, `ApiError` or `TransportError`."""
         ...
 
     async def run(self, call: Invocation, spec: ContainerTool) -> Output:
@@ -101,7 +101,7 @@ class ContainerTools:
         """See that the spec is valid and that containers can be run here."""
         if (spec := _spec(tool)) is not None:
             container.invocation(spec, {})
-            await self.containers.check()
+            await self.containers.check(tool.metadata.namespace, spec)
 
     @property
     def acts_outside(self) -> bool:
@@ -236,15 +236,18 @@ class Containers:
         finally:
             await asyncio.shield(self.engine.forget(call_of(call)))
 
-    async def check(self) -> None:
-        """See whether containers can be run here.
+    async def check(self, namespace: str, spec: ContainerTool) -> None:
+        """See whether a container can be run here.
 
         Raises:
+            InvalidTool: The cluster refuses it, or what it refers to does not exist.
             EngineMissing: There are neither Jobs nor an engine; the message says what is missing.
-            ApiError: The API server cannot be asked for Jobs.
-            TransportError: The API server cannot be asked for Jobs.
+            ApiError: The API server cannot be asked.
+            TransportError: The API server cannot be asked.
         """
-        if not await self.has_jobs():
+        if await self.has_jobs():
+            await self._jobs.check(namespace, spec)
+        else:
             await self.engine.check()
 
     async def has_jobs(self) -> bool:

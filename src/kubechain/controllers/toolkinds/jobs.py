@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -18,12 +19,16 @@ from kubechain.controllers.toolkinds.model import Invocation, Started
 from kubechain.controllers.toolkinds.podlog import read_log
 from kubechain.controllers.toolkinds.podwatch import JOBS, PodWatch, following
 from kubechain.controllers.toolkinds.waits import Waits
+from kubechain.net.foreign import one_line
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import (
     AlreadyExists,
     ApiError,
+    BadRequest,
+    Forbidden,
     InternalError,
+    Invalid,
     NotFound,
     ServerTimeout,
     ServiceUnavailable,
@@ -45,6 +50,9 @@ GIVEN_UP_SECONDS = 30.0
 
 COLLECTED_SECONDS = 3.0
 """How long the garbage collector may take to mark the Pods of a deleted Job; it takes milliseconds."""
+
+CHECKED, NO_UID = "kubechain-check", "00000000-0000-0000-0000-000000000000"
+"""Name and owner of a Job that is never created: the API server is only asked whether it would be."""
 
 NO_VERDICT = (TransportError, InternalError, ServerTimeout, ServiceUnavailable, TooManyRequests)
 """The connection or the server fails: a write may have been applied, a read may work soon."""
@@ -127,6 +135,32 @@ class Jobs:
         if not _is_owned(job, call.uid):
             raise Uncertain("the call was interrupted, and its Job's name belongs to something else")
         return job
+
+    async def check(self, namespace: str, spec: ContainerTool) -> None:
+        """See whether the API server would create a Job of a Tool, and whether its ServiceAccount exists.
+
+        Raises:
+            InvalidTool: It would not, or the ServiceAccount does not exist.
+            ApiError: The API server cannot be asked.
+            TransportError: The API server cannot be asked.
+        """
+        job = container.job(container.Call(namespace, CHECKED, NO_UID), spec, {})
+        try:
+            await self.client.request("POST", f"{JOBS.format(namespace=namespace)}?dryRun=All", body=orjson.dumps(job))
+        except Invalid as error:
+            raise InvalidTool(one_line(f"container: {error}", podstate.WORDS_CHARACTERS)) from error
+        except (BadRequest, Forbidden):
+            pass  # a webhook that does not know dry runs, or a policy that may change: the call is told by itself
+        if spec.service_account_name is not None:
+            await self._check_account(namespace, spec.service_account_name)
+
+    async def _check_account(self, namespace: str, name: str) -> None:
+        try:
+            await self.client.request("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{quote(name, safe='')}")
+        except NotFound:
+            raise InvalidTool(f'ServiceAccount "{name}" not found') from None
+        except Forbidden:
+            return  # an older role: the Job controller tells it
 
     async def _create(self, call: Invocation, job: dict[str, Any]) -> None:
         """Create the Job, or adopt the one that an earlier attempt, or a request without an answer, created.
