@@ -31,7 +31,7 @@ from kubechain_apiserver import (
     Faults,
     FaultsFileError,
     PortInUseError,
-    StorageInUseError,
+    StorageError,
     assets_of,
     read_faults,
 )
@@ -133,8 +133,11 @@ async def _start_embedded(options: PlaneOptions, stack: AsyncExitStack) -> Plane
         await stack.enter_async_context(plane)
     except PortInUseError as error:
         raise Failure(f"--port {options.port}: another program uses this port") from error
-    except (StorageInUseError, FaultsFileError) as error:
+    except (StorageError, FaultsFileError) as error:
         raise Failure(str(error)) from error
+    except OSError as error:
+        where = error.filename or options.data_folder or options.kubeconfig.parent
+        raise Failure(f'cannot write "{where}": {error.strerror}') from error
     for definition in custom_resource_definitions():
         plane.install_crd(definition)
     return Plane(plane.url, plane.folder, plane.exchange(lost=TransportError), _nothing_to_watch)

@@ -23,7 +23,7 @@ from kubechain_apiserver.http.kubeconfig import CONTEXT as KUBECONFIG_CONTEXT
 from kubechain_apiserver.http.server import PortInUseError
 from kubechain_apiserver.store.environment import SeededEnvironment
 from kubechain_apiserver.store.history import Change
-from kubechain_apiserver.store.sqlite import StorageInUseError
+from kubechain_apiserver.store.sqlite import StorageError, StorageInUseError
 
 __all__ = [
     "KUBECONFIG_CONTEXT",
@@ -37,6 +37,7 @@ __all__ = [
     "InProcessExchange",
     "PortInUseError",
     "SeededEnvironment",
+    "StorageError",
     "StorageInUseError",
     "assets_of",
     "read_faults",

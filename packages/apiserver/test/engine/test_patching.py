@@ -43,6 +43,15 @@ def test_a_merge_patch_for_another_revision_is_a_conflict(plane: Plane) -> None:
         patch(plane, "merge", {"metadata": {"resourceVersion": "1"}})
 
 
+def test_a_json_patch_that_copies_more_than_is_allowed_is_refused(plane: Plane) -> None:
+    made = plane.engine.create(plane.config_maps, "default", {"metadata": {"name": "c"}, "data": {"k": "x" * 1000}})
+    doubling = [{"op": "copy", "from": "/data", "path": f"/data/c{number}"} for number in range(30)]
+    with pytest.raises(StatusError) as raised:
+        plane.engine.patch(plane.config_maps, "default", "c", "json", doubling, options=WriteOptions())
+    assert raised.value.code == 422
+    assert plane.engine.get(plane.config_maps, "default", "c") == made
+
+
 def test_a_json_patch_tests_and_changes(plane: Plane) -> None:
     plane.create(a_widget())
     changed = patch(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -95,4 +98,48 @@ _VALUES = st.recursive(
 def test_json_is_yaml(value: object) -> None:
     text = json.dumps(value).encode()
     assert goyaml.load(text) == value
+    assert goyaml.doubled_keys(text) == ""
+
+
+def _multiplied(levels: int, line: str, first: str) -> bytes:
+    """A text each of whose lines has nine aliases of the line before."""
+    names = [f"n{number}" for number in range(levels)]
+    lines = [f"{names[0]}: &{names[0]} {first}"]
+    lines += [
+        f"{name}: &{name} {line.format(','.join([f'*{before}'] * 9))}" for before, name in itertools.pairwise(names)
+    ]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("read", [goyaml.load, goyaml.doubled_keys])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(_multiplied(9, "[{}]", "[x]"), "document contains excessive aliasing", id="lists"),
+        pytest.param(_multiplied(30, "{{a: [{}]}}", "{a: x}"), "document contains excessive aliasing", id="mappings"),
+        pytest.param(_multiplied(30, "{{<<: [{}]}}", "{a: x}"), "document contains excessive aliasing", id="merges"),
+        pytest.param(
+            b"a: &a " + b"x" * 1_000_000 + b"\nb: [" + b"*a," * 99 + b"]",
+            "document contains excessive aliasing",
+            id="a few aliases of one long text",
+        ),
+        pytest.param(b"a: &a [*a]", "anchor value contains itself", id="itself"),
+        pytest.param(b"[" * 100_000, "exceeded max depth of 100", id="nested lists"),
+        pytest.param(b"{a: " * 20_000, "exceeded max depth of 100", id="nested mappings"),
+        pytest.param(
+            b"".join(b" " * depth + b"a:\n" for depth in range(300)), "exceeded max depth of 100", id="nested by lines"
+        ),
+    ],
+)
+def test_a_small_text_that_means_a_large_one_is_refused(
+    read: Callable[[bytes], Any], text: bytes, problem: str
+) -> None:
+    with pytest.raises(yaml.YAMLError) as raised:
+        read(text)
+    assert goyaml.problem(raised.value) == f"yaml: {problem}"
+
+
+def test_aliases_of_an_honest_document_are_read() -> None:
+    text = b"a: &a {x: 1}\n" + b"".join(b"b%d: *a\n" % number for number in range(1_000))
+    assert len(goyaml.load(text)) == 1_001
     assert goyaml.doubled_keys(text) == ""

@@ -9,12 +9,17 @@ from typing import Any, cast
 
 import jsonpatch
 import jsonpointer
+import orjson
 
 from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.json_types import JsonObject
 
 OPERATIONS_LIMIT = 10_000
 """Maximum operations in one JSON patch: kube-apiserver's `maxJSONPatchOperations`."""
+
+
+COPY_LIMIT_BYTES = 3 * 1024 * 1024
+"""Maximum size of all that one JSON patch copies: kube-apiserver's `JSONPatchMaxCopyBytes`."""
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -44,10 +49,25 @@ def apply_json_patch(target: JsonObject, operations: Any) -> JsonObject:
     if len(listed) > OPERATIONS_LIMIT:
         text = f"The allowed maximum operations in a JSON patch is {OPERATIONS_LIMIT}, got {len(listed)}"
         raise errors.StatusError(413, "RequestEntityTooLarge", message=text)
-    result = target
+    result, copied_bytes = target, 0
     for operation in listed:
+        copied_bytes += _copied_bytes(result, operation)
+        if copied_bytes > COPY_LIMIT_BYTES:
+            raise _unfit()
         result = _apply_one(result, operation)
     return result
+
+
+def _copied_bytes(target: JsonObject, operation: Any) -> int:
+    """Return the size of what an operation copies; 0 for any other operation, and for one that does not fit."""
+    fields = cast("JsonObject", operation) if isinstance(operation, dict) else {}
+    source = fields.get("from")
+    if fields.get("op") != "copy" or not isinstance(source, str):
+        return 0
+    try:
+        return len(orjson.dumps(jsonpointer.JsonPointer(source).resolve(target)))
+    except (jsonpointer.JsonPointerException, TypeError, orjson.JSONEncodeError):
+        return 0
 
 
 def _apply_one(target: JsonObject, operation: Any) -> JsonObject:

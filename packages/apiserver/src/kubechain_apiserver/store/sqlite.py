@@ -7,9 +7,12 @@ reply, but not fsynced each time: a power failure may lose the latest changes.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kubechain_apiserver.store.storage import Key, MemoryStorage, Record
+from kubechain_apiserver.wire import errors
 from kubechain_apiserver.wire.registry import GroupResource
 
 FILE_NAME = "objects.sqlite"
@@ -25,7 +28,22 @@ INSERT OR IGNORE INTO counter VALUES (0, 1);
 """
 
 
-class StorageInUseError(Exception):
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the file is read-only",
+    sqlite3.SQLITE_PERM: "no permission",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+}
+"""Causes in plain words, by the primary code of SQLite; for others, SQLite's own words are shown."""
+
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class StorageError(Exception):
+    """Raised when the file cannot be used; the message names it, the cause and what to do."""
+
+
+class StorageInUseError(StorageError):
     """Raised when another process has the file open."""
 
 
@@ -34,20 +52,31 @@ class SqliteStorage:
 
     Raises:
         StorageInUseError: Another process has the file open.
+        StorageError: The file cannot be opened or is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / FILE_NAME
-        self._path.touch(mode=0o600)  # Secrets are in it; SQLite gives its log files the same mode
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # Secrets are in it; SQLite gives its log files the same mode
+        except OSError as error:
+            raise StorageError(f'storage: "{self._path}": {error.strerror}') from error
         self._db = sqlite3.connect(self._path, isolation_level=None, timeout=0, check_same_thread=False)
         try:
             self._memory = self._open()
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._db.close()
-            if "locked" in str(error):
-                raise StorageInUseError(f"storage: {self._path}: in use by another process") from error
-            raise
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> StorageError:
+        code = _primary_code(error)
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StorageInUseError(f"storage: {self._path}: in use by another process")
+        if code in _DAMAGED:
+            what_to_do = "put a copy in its place, or move it away to start without objects"
+            return StorageError(f'storage: "{self._path}": the file is damaged ({error}); {what_to_do}')
+        return StorageError(f'storage: "{self._path}": {_REASONS.get(code, str(error))}')
 
     def _open(self) -> MemoryStorage:
         # One process owns the file: an exclusive lock keeps a second server from corrupting the revision order.
@@ -75,19 +104,32 @@ class SqliteStorage:
     def put(self, record: Record) -> None:
         key = record.key
         row = (*key.resource, key.namespace, key.name, record.revision, record.data)
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)", row)
             self._advance(record.revision)
         self._memory.put(record)
 
     def delete(self, key: Key, revision: int) -> None:
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             place = (*key.resource, key.namespace, key.name)
             self._db.execute("DELETE FROM objects WHERE grp = ? AND plural = ? AND namespace = ? AND name = ?", place)
             self._advance(revision)
         self._memory.delete(key, revision)
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        """Make a change durable, or leave everything as it was.
+
+        Raises:
+            StatusError: 500, when the file cannot be written; the message names the folder and the cause.
+        """
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+        except sqlite3.Error as error:
+            reason = _REASONS.get(_primary_code(error), str(error))
+            raise errors.internal(f'storage: "{self._path.parent}": {reason}; the change is not stored') from error
 
     def _advance(self, revision: int) -> None:
         self._db.execute("UPDATE counter SET revision = max(revision, ?)", (revision,))
@@ -97,3 +139,9 @@ class SqliteStorage:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's result code without the detail in its upper bits; 0 for an error of Python's module."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

@@ -14,7 +14,7 @@ import yaml
 from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
-from kubechain_apiserver.wire import gotext
+from kubechain_apiserver.wire import gotext, yamlbounds
 
 _TAG: Final = "tag:yaml.org,2002:"
 _BOOL: Final = "y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF"
@@ -32,19 +32,29 @@ def load(body: bytes) -> Any:
     """Return the first document of a text.
 
     Raises:
-        yaml.YAMLError: The text is invalid.
+        yaml.YAMLError: The text is invalid, nested too deeply, or its aliases make it too large.
     """
     loader = _Loader(body)
-    return loader.value(node) if loader.check_node() and (node := loader.get_node()) else None
+    node = _document(loader, body)
+    return loader.value(node) if node else None
 
 
 def doubled_keys(body: bytes) -> str:
     """Return the error about duplicate keys; "" for none."""
     loader = _Loader(body)
     doubled: list[str] = []
-    if loader.check_node() and (node := loader.get_node()):
+    node = _document(loader, body)
+    if node:
         _find_doubled(loader, node, doubled)
     return "\n".join([DOUBLED, *doubled]) if doubled else ""
+
+
+def _document(loader: _Loader, body: bytes) -> yaml.Node | None:
+    yamlbounds.check_depth(body)
+    node = loader.get_node() if loader.check_node() else None
+    if node is not None:
+        yamlbounds.check_aliases(node)
+    return node
 
 
 def _find_doubled(loader: _Loader, node: yaml.Node, found: list[str]) -> None:
