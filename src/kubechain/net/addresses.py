@@ -42,7 +42,12 @@ _METADATA_ADDRESSES: tuple[Network, ...] = (
 )
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")  # RFC 2765
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # what IANA has given out; all else is reserved or private
+_UNIQUE_LOCAL = ipaddress.IPv6Network("fc00::/7")
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""The 32 bits before the IPv4 address in an ISATAP interface identifier (RFC 5214), under any prefix."""
 _TRANSLATED: tuple[Network, ...] = (
     _IPV4_COMPATIBLE,
     ipaddress.IPv6Network("64:ff9b:1::/48"),  # local-use NAT64 (RFC 8215)
@@ -149,14 +154,15 @@ class AddressPolicy:
         Raises:
             AddressNotAllowed: The policy does not allow the address.
         """
-        real = _embedded_ipv4(address)
-        if _within(address, self.deny) or _within(real, self.deny):
+        reached = _reached(address)
+        if _within(address, self.deny) or any(_within(each, self.deny) for each in reached):
             raise refused(shown, "denied by the manager")
         if _within(address, self.allow) or _within(unmapped(address), self.allow):
             return
-        reason = _why_not_public(real) if self.reach is Reach.PUBLIC else _why_metadata_or_reserved(real)
-        if reason is not None and not (reason == _PRIVATE and is_allowed_name):
-            raise refused(shown, reason)
+        for each in reached:
+            reason = _why_not_public(each) if self.reach is Reach.PUBLIC else _why_metadata_or_reserved(each)
+            if reason is not None and not (reason == _PRIVATE and is_allowed_name):
+                raise refused(shown, reason)
 
     def allows_name(self, name: str) -> bool:
         """Return whether a name, in lower case and without a final dot, is in `allow_hosts`."""
@@ -186,8 +192,8 @@ def _why_not_public(address: Address) -> str | None:
         return "a link-local address"
     if address.is_unspecified or address.is_multicast or _within(address, _NOT_PUBLIC):
         return "a reserved address"
-    if isinstance(address, ipaddress.IPv6Address) and address in _IPV4_COMPATIBLE:
-        return "a reserved address"
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return _PRIVATE if address in _UNIQUE_LOCAL else "a reserved address"
     return None if address.is_global else _PRIVATE
 
 
@@ -203,14 +209,19 @@ def _why_metadata_or_reserved(address: Address) -> str | None:
     return None
 
 
-def _embedded_ipv4(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address embeds (mapped, 6to4, NAT64); otherwise the address itself."""
+def _reached(address: Address) -> tuple[Address, ...]:
+    """Return the addresses that a connection may reach.
+
+    That is the IPv4 address that an IPv6 address stands for (mapped, translated, 6to4, NAT64), both where one may be
+    embedded (ISATAP), otherwise the address itself.
+    """
     if isinstance(address, ipaddress.IPv4Address):
-        return address
+        return (address,)
     inner = address.ipv4_mapped or address.sixtofour
-    if inner is None and address in _NAT64:
+    if inner is None and (address in _NAT64 or address in _IPV4_TRANSLATED):
         inner = _last_part(address)
-    return inner or address
+    is_isatap = (int(address) >> 32) & 0xFFFFFFFF in _ISATAP
+    return (inner or address, _last_part(address)) if is_isatap else (inner or address,)
 
 
 def _last_part(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
