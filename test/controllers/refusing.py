@@ -22,7 +22,7 @@ class Answer:
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def reply(self) -> Reply:
-        status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "metadata": {}, "code": self.code}
+        status: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": self.code}
         status |= {"reason": self.reason, "message": self.message, "details": self.details}
         return WholeReply(self.code, {}, json.dumps(status).encode())
 

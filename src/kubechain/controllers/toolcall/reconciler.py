@@ -78,9 +78,7 @@ class ToolCallReconciler:
             case Delegate():
                 return await self._delegate(observed, step)
             case LookForChild():
-                if await self.delegation.exists(call):
-                    raise cache_is_behind(f"TaskRun {names.sub_agent_run_name(call.metadata.name)}")
-                return await self._end(call, settle.child_deleted(call, now))
+                return await self._look_for_child(call)
             case TakeAnswer(output):
                 return await self._end(call, settle.succeeded(call, output, now), observed.spent)
             case Fail(message):
@@ -121,6 +119,11 @@ class ToolCallReconciler:
         if trouble := await self.delegation.create(call, step):
             return await self._end(call, settle.failed(call, trouble, self.clock.now()))
         return await self._end(call, settle.delegated(call, observed.run, self.clock.now()))
+
+    async def _look_for_child(self, call: TaskRunToolCall) -> Again[TaskRunToolCall]:
+        if await self.delegation.exists(call):
+            raise cache_is_behind(f"TaskRun {names.sub_agent_run_name(call.metadata.name)}")
+        return await self._end(call, settle.child_deleted(call, self.clock.now()))
 
     async def _end(
         self, call: TaskRunToolCall, settled: Settled, spent: Spending | None = None
