@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from kubechain.controllers.inflight import InFlight, Interrupted
 
 
@@ -29,6 +31,23 @@ async def test_an_effect_is_stopped_from_outside_and_forgotten() -> None:
     in_flight.interrupt("uid")
     assert await waiting == Interrupted()
     assert len(in_flight) == 0
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_only_what_goes_on_without_this_process_is_let_go_when_it_stops(goes_on: bool) -> None:
+    in_flight, has_begun = InFlight(), asyncio.Event()
+
+    async def effect() -> str:
+        has_begun.set()
+        await asyncio.sleep(10)
+        return "done"
+
+    waiting = asyncio.create_task(in_flight.run("uid", effect(), is_unwanted=lambda: False, goes_on=goes_on))
+    await has_begun.wait()
+    in_flight.let_go()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled() == goes_on
+    assert goes_on or waiting.result() == "done"
 
 
 async def test_an_effect_is_over_before_its_reconcile_is_however_often_that_is_cancelled() -> None:

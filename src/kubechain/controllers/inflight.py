@@ -27,6 +27,8 @@ class Interrupted:
 class InFlight:
     """The effects of one kind, by the uid of the object that they are for."""
 
+    _going_on: set[str] = field(default_factory=set[str])
+    _let_go: set[str] = field(default_factory=set[str])
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict[str, "asyncio.Task[Any]"])
 
     def __len__(self) -> int:
@@ -43,26 +45,38 @@ class InFlight:
         if task is not None:
             task.cancel()
 
+    def let_go(self) -> None:
+        """Wait no longer for effects that go on without this process: it stops; does not block."""
+        for uid in self._going_on:
+            self._let_go.add(uid)
+            self.interrupt(uid)
+
     async def run(
-        self, uid: str, effect: Coroutine[Any, Any, R], *, is_unwanted: Callable[[], bool]
+        self, uid: str, effect: Coroutine[Any, Any, R], *, is_unwanted: Callable[[], bool], goes_on: bool = False
     ) -> R | Interrupted:
         """Await an effect that `interrupt` may cancel; its own errors are raised.
 
         Args:
             is_unwanted: Called once, before the effect starts: an object that was cancelled while its claim was being
                 written had no effect to interrupt yet.
+            goes_on: Whether what the effect waits for goes on without this process, which may `let_go`.
 
         Raises:
-            asyncio.CancelledError: The waiting reconcile was cancelled; the effect is cancelled and over.
+            asyncio.CancelledError: The waiting reconcile was cancelled, or the effect was let go; the effect is over.
         """
         task = asyncio.ensure_future(effect)
         self._tasks[uid] = task
+        if goes_on:
+            self._going_on.add(uid)
         if is_unwanted():
             task.cancel()
         try:
             await finish(task)
         finally:
             self._tasks.pop(uid, None)
+            self._going_on.discard(uid)
+        if task.cancelled() and uid in self._let_go:
+            raise asyncio.CancelledError
         return Interrupted() if task.cancelled() else task.result()
 
 

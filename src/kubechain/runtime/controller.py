@@ -126,6 +126,7 @@ class Builder:
         sync_timeout_seconds: float = SYNC_TIMEOUT_SECONDS,
         drain_seconds: float = DRAIN_SECONDS,
         needs_leader: bool = True,
+        on_drain: Callable[[], None] | None = None,
     ) -> Self:
         """Set options.
 
@@ -135,9 +136,10 @@ class Builder:
             sync_timeout_seconds: how long to wait for the caches.
             drain_seconds: how long reconciles in flight may continue at a stop.
             needs_leader: run only on the leading replica.
+            on_drain: called at the begin of a stop, to end what need not be waited for; must not block.
         """
         self._options = ControllerOptions(
-            workers, reconcile_timeout_seconds, sync_timeout_seconds, drain_seconds, needs_leader
+            workers, reconcile_timeout_seconds, sync_timeout_seconds, drain_seconds, needs_leader, on_drain
         )
         return self
 

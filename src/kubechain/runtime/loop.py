@@ -98,6 +98,7 @@ class ControllerOptions:
     sync_timeout_seconds: float = SYNC_TIMEOUT_SECONDS
     drain_seconds: float = DRAIN_SECONDS
     needs_leader: bool = True
+    on_drain: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -166,6 +167,8 @@ class Controller:
         """Start no more reconciles; return when those in flight are done or `drain_seconds` have passed."""
         self._stopping = True
         self.queue.shut_down()
+        if self.options.on_drain is not None:
+            self.options.on_drain()
         if len(self.queue):
             log.info("stopped with keys in the queue", controller=self.name, ready=len(self.queue))
         try:

@@ -6,12 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 from pydantic import SecretStr
 
+from kubechain.api.taskrun import ToolCallType
+from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
+from kubechain.controllers.toolkinds.container import Containers
+from kubechain.controllers.toolkinds.model import Invocation, Tell, tell_nobody, tool_offer
+from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound
+from kubechain.tools.engine import ContainerEngine
+from test.controllers.builders import meta
 
 UID = "55555555-5555-5555-5555-555555555555"
 SECRET = "s3cr3t-canary"
@@ -47,6 +54,7 @@ class JobCluster:
     Attributes:
         requests: Verb and path of each request.
         failures: What requests fail with, by verb and path; each once.
+        gate: Closed, it holds every request back; `is_asked` is set by the first one.
         when_made: Called once the Job is created.
         collects: Whether the garbage collector deletes the Pod of a deleted Job at once.
     """
@@ -61,6 +69,8 @@ class JobCluster:
         self.collects = True
         self.can_watch = True
         self.accounts: list[str] = []
+        self.gate, self.is_asked = asyncio.Event(), asyncio.Event()
+        self.gate.set()
         self._watches: list[asyncio.Queue[bytes]] = []
 
     # --- what the cluster does
@@ -111,6 +121,8 @@ class JobCluster:
         path, _, query = target.partition("?")
         asked = f"{method} {path}"
         self.requests.append(asked)
+        self.is_asked.set()
+        await self.gate.wait()
         if self.failures.get(asked):
             raise self.failures[asked].pop(0)
         found: JsonObject | bytes = self._answer(method, path, parse_qs(query), body)
@@ -182,3 +194,29 @@ class JobCluster:
             yield lines()
         finally:
             self._watches.remove(watch)
+
+
+TOKEN = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+SPEC = ContainerTool.model_validate({"image": "busybox:1", "env": [TOKEN]})
+
+
+def a_call(*, timeout_seconds: float = 60, tell: Tell = tell_nobody) -> Invocation:
+    """A claimed call of a Tool with a container."""
+    tool = Tool(metadata=meta("look"), spec=ToolSpec(execute=ToolExecute(container=SPEC)))
+    return Invocation(
+        namespace="default",
+        name=NAME,
+        uid=UID,
+        offer=tool_offer(tool, "look", ToolCallType.CONTAINER),
+        arguments={},
+        key="key",
+        timeout_seconds=timeout_seconds,
+        results=dict,
+        tell=tell,
+    )
+
+
+def containers(cluster: JobCluster) -> Containers:
+    """What runs containers, on this cluster."""
+    engine = ContainerEngine(which=lambda program: None)
+    return Containers(cast(Any, cluster), LoopClock(), engine, cast(Any, Secrets()))

@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from kubechain.api.taskrun import ToolCallType
-from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
-from kubechain.controllers.toolkinds.container import Containers
-from kubechain.controllers.toolkinds.model import Invocation, Started, tool_offer
+from kubechain.controllers.toolkinds.model import Started
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import AlreadyExists, BadRequest, Forbidden, Invalid, ServiceUnavailable, TransportError
 from kubechain.tools.container import LOG_LIMIT_BYTES
-from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.model import InvalidTool, NotExecuted, OutOfTime, Output, Uncertain
-from test.controllers.builders import meta
-from test.controllers.toolkinds.jobcluster import JOB, NAME, POST, SECRET, UID, JobCluster, Secrets, an_owned_job
+from test.controllers.toolkinds.jobcluster import (
+    JOB,
+    NAME,
+    POST,
+    SECRET,
+    SPEC,
+    UID,
+    JobCluster,
+    a_call,
+    an_owned_job,
+    containers,
+)
 
-TOKEN = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
-SPEC = ContainerTool.model_validate({"image": "busybox:1", "env": [TOKEN]})
 ENDED = {"exitCode": 0, "reason": "Completed"}
 
 
@@ -34,26 +38,6 @@ class Told:
 
     async def __call__(self, detail: str) -> None:
         self.words.append(detail)
-
-
-def a_call(*, timeout_seconds: float = 60, tell: Any = None) -> Invocation:
-    tool = Tool(metadata=meta("look"), spec=ToolSpec(execute=ToolExecute(container=SPEC)))
-    return Invocation(
-        namespace="default",
-        name=NAME,
-        uid=UID,
-        offer=tool_offer(tool, "look", ToolCallType.CONTAINER),
-        arguments={},
-        key="key",
-        timeout_seconds=timeout_seconds,
-        results=dict,
-        tell=tell or Told(),
-    )
-
-
-def containers(cluster: JobCluster) -> Containers:
-    engine = ContainerEngine(which=lambda program: None)
-    return Containers(cast(Any, cluster), LoopClock(), engine, cast(Any, Secrets()))
 
 
 def a_running_cluster(**settings: Any) -> JobCluster:
@@ -301,6 +285,17 @@ async def test_a_job_whose_call_is_out_of_time_is_read_before_it_is_stopped() ->
     cluster.set_pod(running={})
     started = Started("default", NAME, UID, timeout_seconds=8, remaining_seconds=0)
     assert (await containers(cluster).follow(started)).content.endswith("after 8 s\nit said [redacted]")
+
+
+async def test_a_process_that_stops_before_the_start_says_that_nothing_was_started() -> None:
+    cluster = JobCluster()
+    running = asyncio.create_task(containers(cluster).run(a_call(), SPEC))
+    cluster.gate.clear()
+    await cluster.is_asked.wait()
+    running.cancel()
+    with pytest.raises(NotExecuted, match="before it was started"):
+        await running
+    assert cluster.job is None
 
 
 async def test_a_call_that_ends_takes_its_job_with_it() -> None:

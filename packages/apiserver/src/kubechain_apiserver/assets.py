@@ -48,8 +48,9 @@ POLL_SECONDS = 0.1
 TAIL_LINES = 25
 """How much of a log an error quotes: enough for the usage line or the panic that ended the process."""
 
-CONTROLLERS = ("garbage-collector-controller", "namespace-controller")
-"""The controllers that clients of custom kinds need; the others would cost memory for kinds that nobody makes."""
+CONTROLLERS = ("garbage-collector-controller", "job-controller", "namespace-controller", "serviceaccount-controller")
+"""The controllers that clients of custom kinds and of Jobs need; no Pod is scheduled. The others would cost memory for
+kinds that nobody makes."""
 
 
 class StartError(RuntimeError):

@@ -108,7 +108,10 @@ class ToolCaller:
     ) -> TaskRunToolCall | None:
         """Carry the claimed call out, and T5: record its result."""
         execution = progress.execution
-        outcome = await self.in_flight.run(progress.call.metadata.uid, effect, is_unwanted=is_unwanted)
+        call = progress.call
+        follower = self.kinds.follower(call.spec.tool_type)
+        goes_on = follower is not None and follower.goes_on
+        outcome = await self.in_flight.run(call.metadata.uid, effect, is_unwanted=is_unwanted, goes_on=goes_on)
         if isinstance(outcome, Interrupted):
             await self.stop(progress.call)
         written = await self.outcomes.write(progress.call, self._result(execution, outcome))

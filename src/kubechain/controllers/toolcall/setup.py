@@ -72,6 +72,10 @@ def setup(manager: Manager, parts: Parts) -> None:
         .watches(resources.MCP_SERVERS, map=for_source)
         .watches(resources.AGENTS, map=for_source)
         .triggered_by(parts.connection_changed, map=for_server)
-        .with_(workers=parts.settings.max_concurrent_runs, drain_seconds=parts.settings.drain_seconds)
+        .with_(
+            workers=parts.settings.max_concurrent_runs,
+            drain_seconds=parts.settings.drain_seconds,
+            on_drain=in_flight.let_go,
+        )
         .complete(reconciler)
     )

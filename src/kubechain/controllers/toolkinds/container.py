@@ -58,6 +58,11 @@ class ContainerRunner(Protocol):
         """Run the container of one call to its end."""
         ...
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether containers go on without the process that runs them."""
+        ...
+
     async def follow(self, started: Started) -> Output:
         """Wait for the container of a call that an earlier process started."""
         ...
@@ -124,6 +129,11 @@ class ContainerTools:
         """Run the container once."""
         return await outcome_of(self._output(invocation))
 
+    @property
+    def goes_on(self) -> bool:
+        """As Jobs, containers go on."""
+        return self.containers.goes_on
+
     async def follow(self, started: Started) -> CallOutcome:
         """Wait for the container that an earlier process started."""
         return await outcome_of(self.containers.follow(started))
@@ -166,11 +176,19 @@ class Containers:
             hidden = await self.secrets.named_values(call.namespace, from_secrets)
         except (ApiError, TransportError) as error:
             raise NotExecuted(cut(f"the API server does not answer: {error}")) from error
+        except asyncio.CancelledError:
+            # Nothing was started, and the next manager, which finds the claim, could not know that.
+            raise NotExecuted("container: the manager stopped before it was started") from None
         if not has_jobs:
             return _without(hidden, await self._run_here(call, spec, hidden))
         with _no_secrets_in_failures(hidden):
             output = await self._jobs.run(replace(call, tell=_redacting(call.tell, hidden)), spec)
         return _without(hidden, output)
+
+    @property
+    def goes_on(self) -> bool:
+        """Jobs go on; an engine of this machine is told to stop its containers."""
+        return self._has_jobs is not False
 
     async def follow(self, started: Started) -> Output:
         """Wait for the container of a call that an earlier process started, and return what it wrote.

@@ -8,6 +8,8 @@ call: its timeout, its cancellation, or a container that cannot start. What must
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -89,7 +91,7 @@ class Jobs:
             declared=declared_names(call),
             timeout_seconds=call.timeout_seconds,
         )
-        await self._create(call, job)
+        await _to_its_end(self._create(call, job))
         seconds = call.timeout_seconds
         return await self.follow(Started(call.namespace, call.name, call.uid, seconds, seconds, call.tell))
 
@@ -257,6 +259,16 @@ class Jobs:
         except (ApiError, TransportError):
             pods = watch.known()
         return [pod for pod in pods if podstate.may_start(pod)]
+
+
+async def _to_its_end(effect: Coroutine[Any, Any, None]) -> None:
+    """Await an effect that a cancellation does not break off: whoever follows must know whether there is a Job."""
+    task = asyncio.ensure_future(effect)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 def _job_name(call: Started) -> str:

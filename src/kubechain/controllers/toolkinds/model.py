@@ -244,6 +244,11 @@ class Executor(Protocol):
 class Follower(Protocol):
     """Finds calls again that go on without the process that started them; it starts none."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether calls that this process started go on without it, so that it need not wait for them when it stops."""
+        ...
+
     async def follow(self, started: Started) -> CallOutcome:
         """Wait for the end of a call that this or another process started; failures come back as values."""
         ...
