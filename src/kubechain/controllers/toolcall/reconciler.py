@@ -67,7 +67,7 @@ class ToolCallReconciler:
 
     async def carry_out(self, observed: Observed, step: Step) -> Again[TaskRunToolCall] | Done:
         """Wait for, execute, delegate, end or release the call."""
-        call, now = observed.call, self.clock.now()
+        call = observed.call
         match step:
             case Wait(detail):
                 return await self.writer.finish(call, _waiting(observed, detail))
@@ -77,18 +77,8 @@ class ToolCallReconciler:
                 return await self._follow(observed, step)
             case Delegate():
                 return await self._delegate(observed, step)
-            case LookForChild():
-                return await self._look_for_child(call)
-            case TakeAnswer(output):
-                return await self._end(call, settle.succeeded(call, output, now), observed.spent)
-            case Fail(message):
-                return await self._end(call, settle.failed(call, message, now), observed.spent)
-            case ReportUnknown(message):
-                return await self._end(call, settle.unknown(call, message, now))
-            case Cancel(message):
-                await self.caller.stop(call)
-                await self.delegation.cancel(call)
-                return await self._end(call, settle.cancelled(call, message, now), observed.spent)
+            case LookForChild() | TakeAnswer() | Fail() | ReportUnknown() | Cancel():
+                return await self._conclude(observed, step)
             case Hold():
                 return Again(await self.writer.add_finalizer(call, names.TOOL_CALL_FINALIZER))
             case Release():
@@ -105,6 +95,26 @@ class ToolCallReconciler:
         """Nothing: this process holds nothing for a call that is not being carried out."""
         del request
 
+    async def _conclude(
+        self, observed: Observed, step: LookForChild | TakeAnswer | Fail | ReportUnknown | Cancel
+    ) -> Again[TaskRunToolCall]:
+        call, now = observed.call, self.clock.now()
+        match step:
+            case LookForChild():
+                if await self.delegation.exists(call):
+                    raise cache_is_behind(f"TaskRun {names.sub_agent_run_name(call.metadata.name)}")
+                return await self._end(call, settle.child_deleted(call, now))
+            case TakeAnswer(output):
+                return await self._end(call, settle.succeeded(call, output, now), observed.spent)
+            case Fail(message):
+                return await self._end(call, settle.failed(call, message, now), observed.spent)
+            case ReportUnknown(message):
+                return await self._end(call, settle.unknown(call, message, now))
+            case Cancel(message):
+                await self.caller.stop(call)
+                await self.delegation.cancel(call)
+                return await self._end(call, settle.cancelled(call, message, now), observed.spent)
+
     async def _execute(self, observed: Observed, step: Execute) -> Again[TaskRunToolCall] | Done:
         return _carried_out(await self.caller.execute(observed, step, is_unwanted=self._is_unwanted(observed)))
 
@@ -119,11 +129,6 @@ class ToolCallReconciler:
         if trouble := await self.delegation.create(call, step):
             return await self._end(call, settle.failed(call, trouble, self.clock.now()))
         return await self._end(call, settle.delegated(call, observed.run, self.clock.now()))
-
-    async def _look_for_child(self, call: TaskRunToolCall) -> Again[TaskRunToolCall]:
-        if await self.delegation.exists(call):
-            raise cache_is_behind(f"TaskRun {names.sub_agent_run_name(call.metadata.name)}")
-        return await self._end(call, settle.child_deleted(call, self.clock.now()))
 
     async def _end(
         self, call: TaskRunToolCall, settled: Settled, spent: Spending | None = None
