@@ -13,7 +13,7 @@ from kubechain.controllers import plan, resources
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from test.controllers.builders import NOW, a_call
 from test.controllers.test_durability import is_over
-from test.controllers.world import Harm, Point, World, a_world
+from test.controllers.world import NAMESPACE, Harm, Point, World, a_world
 
 ADD = {
     "description": "Adds two numbers.",
@@ -246,6 +246,29 @@ async def test_a_call_that_waits_for_an_agent_goes_on_when_the_agent_is_ready() 
         await world.call_until(lambda call: call.status.status_detail.startswith("Waiting for agent"))
         await world.client.patch(resources.AGENTS, "default", "scout", {"spec": {"llmRef": {"name": "gpt-4o"}}})
         assert (await world.until(is_over)).status.output == "It is there."
+
+
+async def test_a_plan_is_there_while_other_calls_of_its_turn_go_on_and_stays_when_the_run_is_cancelled() -> None:
+    steps = '{"steps": [{"step": "look", "status": "InProgress"}]}'
+    model = FakeLLMClient(calls(a_call(plan.NAME, steps), a_call("later", call_id="call_2")))
+    async with a_world() as world:
+        world.replica(model)
+        later = {"toolType": "function", "execute": {"builtin": {"name": "current_time"}}}
+        await world.apply("tools", {"metadata": {"name": "later"}, "spec": later})
+        await world.apply_walk_through(planning=True, tools=[{"name": "later"}])
+        model.hold()
+        await world.apply_task()
+        await model.wait_for_calls(1)
+        await world.client.patch(
+            resources.TOOLS, NAMESPACE, "later", {"spec": {"approvalContactChannel": {"name": "x"}}}
+        )
+        await world.tool_until(lambda tool: tool.status.status == "Error")
+        model.release()
+        run = await world.until(lambda run: run.status.phase == TaskRunPhase.TOOL_CALLS_PENDING)
+        assert [step.step for step in run.status.plan] == ["look"]
+        await world.patch_run({"spec": {"cancel": True}})
+        run = await world.until(is_over)
+        assert (run.status.phase, [step.step for step in run.status.plan]) == (TaskRunPhase.CANCELLED, ["look"])
 
 
 async def test_a_tool_with_the_name_of_the_plan_is_a_tool_like_any_other() -> None:

@@ -31,6 +31,9 @@ LIMIT_NEAR = "LimitNear"
 WINDOW_FULL = "ContextWindowFull"
 """Condition of a run whose conversation is nearly as large as can be stored: its model was asked for the answer."""
 
+BLOCKS_IGNORED = "BlocksIgnored"
+"""Condition of a ContactChannel that has blocks of other types than its own, which have no effect."""
+
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from kubechain.api import conditions
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import SecretKeySource
 from kubechain.api.schema import Rule, Schema, ShortText, Text, Url
@@ -43,21 +45,18 @@ class WebhookChannel(KubeModel):
     url: Url = Field(description="Address that the question is posted to.")
 
 
+def _needs(type_: str) -> Rule:
+    """A rule that a channel of a type has the block of that name; blocks of other types are ignored."""
+    return Rule(f"self.type != '{type_}' || has(self.{type_})", f"{type_} must be set for type {type_}", f".{type_}")
+
+
 class ContactChannelSpec(KubeModel):
     """Address of the people, and the credentials to reach them."""
 
     crd_rules = (
-        Rule(
-            "(self.type == 'slack') == has(self.slack)", "slack must be set for type slack, and only for it", ".slack"
-        ),
-        Rule(
-            "(self.type == 'email') == has(self.email)", "email must be set for type email, and only for it", ".email"
-        ),
-        Rule(
-            "(self.type == 'webhook') == has(self.webhook)",
-            "webhook must be set for type webhook, and only for it",
-            ".webhook",
-        ),
+        _needs("slack"),
+        _needs("email"),
+        _needs("webhook"),
     )
 
     type: ContactChannelType = Field(description="How people are reached: slack, email or webhook.")
@@ -65,13 +64,24 @@ class ContactChannelSpec(KubeModel):
         default=None,
         description="Secret that holds the token of the service, or the key that webhooks are signed with.",
     )
-    slack: SlackChannel | None = Field(default=None, description="The Slack channel or user, for type slack.")
-    email: EmailChannel | None = Field(default=None, description="The e-mail address, for type email.")
-    webhook: WebhookChannel | None = Field(default=None, description="The endpoint, for type webhook.")
+    slack: SlackChannel | None = Field(
+        default=None, description="The Slack channel or user, for type slack; ignored for others."
+    )
+    email: EmailChannel | None = Field(
+        default=None, description="The e-mail address, for type email; ignored for others."
+    )
+    webhook: WebhookChannel | None = Field(
+        default=None, description="The endpoint, for type webhook; ignored for others."
+    )
 
 
 class ContactChannelStatus(ReadinessStatus):
     """Whether people can be reached."""
+
+    condition_types: ClassVar[Mapping[str, str]] = {
+        **ReadinessStatus.condition_types,
+        conditions.BLOCKS_IGNORED: "True when the spec has blocks of other types; the message names them",
+    }
 
 
 class ContactChannel(StatusObject[ContactChannelSpec, ContactChannelStatus]):

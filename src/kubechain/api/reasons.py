@@ -16,6 +16,7 @@ TASK_CONTROLLER = "task-controller"
 TASK_RUN_CONTROLLER = "taskrun-controller"
 TASK_RUN_TOOL_CALL_CONTROLLER = "taskruntoolcall-controller"
 MCP_CONTROLLER = "mcp-controller"
+CONTACT_CHANNEL_CONTROLLER = "contactchannel-controller"
 
 # All kinds.
 INITIALIZING = "Initializing"
@@ -79,6 +80,18 @@ def not_acted_on(fields: Sequence[str]) -> str:
 def parameters_not_taken(fields: Sequence[str]) -> str:
     """Return the message of `PARAMETERS_NOT_TAKEN`."""
     return f"not acted on by this release or this provider: {', '.join(fields)}"
+
+
+# ContactChannel.
+BLOCKS_IGNORED = "BlocksIgnored"
+"""The spec has blocks of other types than its own; the message names them."""
+BLOCKS_TAKEN = "BlocksTaken"
+"""The spec has no such blocks any more."""
+
+
+def blocks_ignored(type_: str, blocks: Sequence[str]) -> str:
+    """Return the message of `BLOCKS_IGNORED`."""
+    return f"ignored, since the type is {type_}: {', '.join(blocks)}"
 
 
 # Agent.

@@ -66,12 +66,16 @@ class Schema:
     extra: Mapping[str, Any] | None = None
 
 
+def was_over(terminal_phases: Iterable[str]) -> str:
+    """The expression that an object had one of these phases before."""
+    phases = ", ".join(f"'{phase}'" for phase in sorted(terminal_phases))
+    return f"has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in [{phases}]"
+
+
 def final_phase_rule(terminal_phases: Iterable[str], message: str) -> Rule:
     """A rule for a whole object: once its status has one of these phases, the phase stays, whoever writes."""
-    phases = ", ".join(f"'{phase}'" for phase in sorted(terminal_phases))
-    was_over = f"has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in [{phases}]"
     is_unchanged = "has(self.status) && has(self.status.phase) && self.status.phase == oldSelf.status.phase"
-    return Rule(f"!({was_over}) || ({is_unchanged})", message, ".status.phase")
+    return Rule(f"!({was_over(terminal_phases)}) || ({is_unchanged})", message, ".status.phase")
 
 
 Name = Annotated[str, Schema(min_length=1, max_length=NAME_LIMIT)]

@@ -21,6 +21,7 @@ from kubechain.api.schema import (
     Rule,
     Schema,
     final_phase_rule,
+    was_over,
 )
 
 COUNT_LIMIT = 2**53 - 1
@@ -61,6 +62,20 @@ def _unchanged(field: str) -> Rule:
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
         f"{field} is immutable: create a new TaskRun instead",
         f".{field}",
+    )
+
+
+def _not_after_the_end(field: str, value: str) -> Rule:
+    """A rule for a whole run: once it is over, what would steer it stays as it is.
+
+    Args:
+        value: Expression of the part of the field that must not change.
+    """
+    before = value.replace("self.", "oldSelf.")
+    return Rule(
+        f"!({was_over(TERMINAL_TASK_RUN_PHASES)}) || ({value}) == ({before})",
+        f"the run is over, so that {field} would have no effect: create a new TaskRun instead",
+        f".spec.{field}",
     )
 
 
@@ -304,7 +319,11 @@ class TaskRunStatus(ReadinessStatus):
 class TaskRun(StatusObject[TaskRunSpec, TaskRunStatus]):
     """One conversation between an agent and its model."""
 
-    crd_rules = (final_phase_rule(TERMINAL_TASK_RUN_PHASES, "the run is over: its phase is final"),)
+    crd_rules = (
+        final_phase_rule(TERMINAL_TASK_RUN_PHASES, "the run is over: its phase is final"),
+        _not_after_the_end("messages", "has(self.spec.messages) ? size(self.spec.messages) : 0"),
+        _not_after_the_end("cancel", "has(self.spec.cancel) && self.spec.cancel"),
+    )
 
     kind: str = "TaskRun"
     status: TaskRunStatus = Field(default_factory=TaskRunStatus)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubechain.controllers import parts as shared
 from kubechain.controllers.agent.setup import setup as setup_agent
+from kubechain.controllers.contactchannel.setup import setup as setup_contact_channel
 from kubechain.controllers.llm.setup import setup as setup_llm
 from kubechain.controllers.mcpserver.setup import setup as setup_mcp_server
 from kubechain.controllers.parts import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings
@@ -15,7 +16,16 @@ from kubechain.runtime.manager import Manager
 
 __all__ = ["DEFAULT_MAX_CONCURRENT_RUNS", "Clients", "Settings", "add_controllers"]
 
-SETUPS = (setup_llm, setup_tool, setup_mcp_server, setup_agent, setup_task, setup_task_run, setup_tool_call)
+SETUPS = (
+    setup_llm,
+    setup_tool,
+    setup_mcp_server,
+    setup_contact_channel,
+    setup_agent,
+    setup_task,
+    setup_task_run,
+    setup_tool_call,
+)
 
 
 def add_controllers(manager: Manager, *, clients: Clients, settings: Settings | None = None) -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
+from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.agent.decide import decide
 from kubechain.controllers.agent.observe import Readers, observe
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 from test.controllers.agent.builders import DELEGATING, NEW, readers
-from test.controllers.builders import Shelf, an_llm
+from test.controllers.builders import Shelf, an_agent, an_llm
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,12 @@ from test.controllers.builders import Shelf, an_llm
             id="the LLM is broken",
         ),
         pytest.param(DELEGATING, readers(), Refuse('Agent "scout" not found'), id="a sub-agent is missing"),
+        pytest.param(
+            an_agent(tools=(LocalObjectReference(name="scout"),)),
+            readers(agents=Shelf(an_agent("scout"))),
+            Refuse('Tool "scout" not found; Agent "scout" exists: list it under subAgents'),
+            id="an Agent is listed under tools",
+        ),
         pytest.param(
             DELEGATING,
             readers(llms=Shelf(an_llm(status=StatusType.PENDING))),

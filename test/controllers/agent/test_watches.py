@@ -7,4 +7,4 @@ from test.controllers.agent.builders import DELEGATING
 
 
 def test_an_agent_is_found_by_each_of_its_dependencies() -> None:
-    assert dependency_index(DELEGATING) == ["LLM/default/gpt-4o", "Agent/default/scout"]
+    assert dependency_index(DELEGATING) == ["default/gpt-4o", "default/scout"]

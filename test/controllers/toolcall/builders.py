@@ -6,7 +6,7 @@ from typing import Any
 
 from kubechain.api import names
 from kubechain.api.mcpserver import MCPServer, MCPServerSpec, MCPTool
-from kubechain.api.meta import StatusType
+from kubechain.api.meta import StatusType, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, Pinned, PinnedTool, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, TaskRunToolCallSpec, ToolCallPhase
@@ -89,7 +89,7 @@ def a_tool_call(
     if is_deleted:
         more["deletion_timestamp"] = NOW
     call = TaskRunToolCall(
-        metadata=meta(CALL_NAME, **more),
+        metadata=meta(CALL_NAME, owner_references=(owner_reference(a_run()),), **more),
         spec=TaskRunToolCallSpec(
             tool_call_id="call_1",
             task_run_ref=LocalObjectReference(name="hello-1"),

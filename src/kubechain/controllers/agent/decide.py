@@ -24,6 +24,12 @@ def decide(observed: Observed) -> Step:
 
 
 def _trouble(dependency: Dependency) -> str:
+    if dependency.found is None and dependency.belongs is not None:
+        place = dependency.belongs
+        return (
+            f'{dependency.kind} "{dependency.name}" not found; {place.kind} "{dependency.name}" exists: '
+            f"list it under {place.field}"
+        )
     if dependency.found is None:
         return f'{dependency.kind} "{dependency.name}" not found'
     return f'{dependency.kind} "{dependency.name}" is not ready: {dependency.found.status.status_detail}'

@@ -22,17 +22,27 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An object of another kind that has the name of a missing one, and the field where it is to be listed."""
+
+    kind: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dependency:
     """One reference of an Agent and the object that it names.
 
     Attributes:
         kind: `LLM`, `Tool`, …
         found: None when there is no such object.
+        belongs: Where an object of that name and another kind is to be listed; None when there is no such object.
     """
 
     kind: str
     name: str
     found: StatusObject[Any, Any] | None
+    belongs: Elsewhere | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -111,6 +121,22 @@ def _dependencies(agent: Agent, readers: Readers) -> Iterable[Dependency]:
         ("ContactChannel", readers.contact_channels, spec.human_contact_channels),
         ("Agent", readers.agents, spec.sub_agents),
     )
+    namespace = agent.metadata.namespace
     for kind, reader, named in references:
         for reference in named:
-            yield Dependency(kind, reference.name, reader.get(agent.metadata.namespace, reference.name))
+            found = reader.get(namespace, reference.name)
+            yield Dependency(
+                kind, reference.name, found, None if found else _elsewhere(namespace, reference.name, readers)
+            )
+
+
+def _elsewhere(namespace: str, name: str, readers: Readers) -> Elsewhere | None:
+    """Where an object of that name belongs: an Agent listed under `tools` is the usual mistake."""
+    places: tuple[tuple[Elsewhere, Reader], ...] = (
+        (Elsewhere("Agent", "subAgents"), readers.agents),
+        (Elsewhere("MCPServer", "mcpServers"), readers.mcp_servers),
+        (Elsewhere("Tool", "tools"), readers.tools),
+        (Elsewhere("LLM", "llmRef"), readers.llms),
+        (Elsewhere("ContactChannel", "humanContactChannels"), readers.contact_channels),
+    )
+    return next((place for place, reader in places if reader.get(namespace, name) is not None), None)

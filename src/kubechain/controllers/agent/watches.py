@@ -13,19 +13,19 @@ BY_DEPENDENCY = "dependency"
 
 
 def dependency_index(agent: Agent) -> list[str]:
-    """Everything that an Agent refers to, as `Kind/namespace/name`."""
+    """The names that an Agent refers to, whatever the kind: one that is missing may be listed in the wrong field."""
     spec, namespace = agent.spec, agent.metadata.namespace
     references = (
-        ("LLM", (spec.llm_ref,)),
-        ("Tool", spec.tools),
-        ("MCPServer", spec.mcp_servers),
-        ("ContactChannel", spec.human_contact_channels),
-        ("Agent", spec.sub_agents),
+        spec.llm_ref,
+        *spec.tools,
+        *spec.mcp_servers,
+        *spec.human_contact_channels,
+        *spec.sub_agents,
     )
-    return [f"{kind}/{namespace}/{reference.name}" for kind, named in references for reference in named]
+    return sorted({f"{namespace}/{reference.name}" for reference in references})
 
 
 def agent_requests_for(agents: Lister[Agent], dependency: StatusObject[Any, Any]) -> list[Request]:
     """The Agents that refer to an object."""
-    key = f"{dependency.kind}/{dependency.metadata.namespace}/{dependency.metadata.name}"
+    key = f"{dependency.metadata.namespace}/{dependency.metadata.name}"
     return [Request(agent.metadata.namespace, agent.metadata.name) for agent in agents.by_index(BY_DEPENDENCY, key)]

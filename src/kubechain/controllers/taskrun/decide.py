@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,9 +12,8 @@ from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
-from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, PlanStep, TaskRun, TaskRunPhase
-from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
-from kubechain.controllers import plan, spending
+from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
+from kubechain.controllers import spending
 from kubechain.controllers.frame import Done
 from kubechain.controllers.taskrun import budgets, closing, conversation, retries
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
@@ -32,9 +30,8 @@ from kubechain.controllers.taskrun.steps import (
     Step,
     Wait,
 )
-from kubechain.controllers.toolkinds.model import Missing, Offer, ToolOrigin
+from kubechain.controllers.toolkinds.model import Missing, Offer
 from kubechain.net.backoff import Backoff
-from kubechain.tools import arguments as tool_arguments
 
 TAKE_OVER_PAUSE = Backoff(initial_seconds=1.0, max_seconds=60.0)
 
@@ -263,7 +260,6 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
 
     return AnswerToolCalls(
         closing.results(Transcript.of(run), answers),
-        plan=_newest_plan(run, calls),
         spent=spending.total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
     )
 
@@ -271,15 +267,3 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
 def taken(name: str) -> str:
     """The error of a run whose tool call cannot be created under its name."""
     return f'TaskRunToolCall "{name}" exists already and does not belong to this run'
-
-
-def _newest_plan(run: TaskRun, calls: Sequence[TaskRunToolCall]) -> tuple[PlanStep, ...] | None:
-    """The last accepted plan of the turn; None where the name of the plan's tool belongs to an object of kind Tool."""
-    pinned = run.status.pinned.tools if run.status.pinned else ()
-    if not any(tool.name == plan.NAME and tool.kind == ToolOrigin.BUILTIN for tool in pinned):
-        return None
-    accepted = [
-        call for call in calls if call.spec.tool_ref.name == plan.NAME and call.status.phase == ToolCallPhase.SUCCEEDED
-    ]
-    # Parsed as the call was parsed, so an accepted call cannot fail here.
-    return plan.steps_of(tool_arguments.parse(accepted[-1].spec.arguments, None)) if accepted else None

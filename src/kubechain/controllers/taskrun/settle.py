@@ -12,6 +12,7 @@ from kubechain.api import conditions, reasons
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType
 from kubechain.api.taskrun import COUNT_LIMIT, LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
+from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.spending import total
 from kubechain.controllers.taskrun import closing, conversation, retries
@@ -271,6 +272,8 @@ def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str
         "pending_turn": tuple(_pending(idx, call) for idx, call in enumerate(calls)),
         "tool_call_request_id": tool_call_request_id(run),
     }
+    if (steps := plan.newest(run.status.pinned.tools if run.status.pinned else (), calls)) is not None:
+        status["plan"] = steps
     return Settled(status, (normal(reasons.TOOL_CALLS_PENDING, text),))
 
 
@@ -297,7 +300,7 @@ def add_usage(before: Usage | None, more: Usage) -> Usage:
 
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     """W5: the results of all tool calls are appended at once, and the next turn begins."""
-    news: dict[str, Any] = {} if step.plan is None else {"plan": step.plan}
+    news: dict[str, Any] = {}
     if step.spent is not None:
         news["sub_agent_usage"] = total([part for part in (run.status.sub_agent_usage, step.spent) if part])
     return Settled(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubechain.api.message import Message
-from kubechain.api.taskrun import PendingToolCall, Pinned, PlanStep, Spending
+from kubechain.api.taskrun import PendingToolCall, Pinned, Spending
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.toolkinds.model import Offer
 
@@ -66,12 +66,10 @@ class AnswerToolCalls:
     """W5: append the results of all tool calls of the turn, in order.
 
     Attributes:
-        plan: The Agent's newest plan; None when this turn did not change it.
         spent: By the runs of other Agents that answered calls; None when there were none.
     """
 
     messages: tuple[Message, ...]
-    plan: tuple[PlanStep, ...] | None = None
     spent: Spending | None = None
 
 

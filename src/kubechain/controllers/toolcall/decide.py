@@ -32,6 +32,8 @@ ATTEMPTS_MAX = 3
 INTERRUPTED = "cancelled while it was carried out; it may have taken effect"
 """The error of a claimed call whose run is cancelled, deleted or over."""
 
+HAND_MADE = "no TaskRun made this tool call: KubeChain makes them itself, when a model asks for a tool"
+
 
 def decide(observed: Observed) -> Step | Done:
     """The next step for one call."""
@@ -74,6 +76,8 @@ def _unwanted(observed: Observed) -> str | None:
     if observed.call.metadata.deletion_timestamp is not None:
         return "the tool call was deleted"
     run = observed.run
+    if run is None and not any(owner.kind == "TaskRun" for owner in observed.call.metadata.owner_references):
+        return HAND_MADE
     if run is None or run.metadata.deletion_timestamp is not None:
         return "its run was deleted"
     if run.spec.cancel or run.status.phase == TaskRunPhase.CANCELLED:
