@@ -12,7 +12,7 @@ from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Settled, StatusWriter
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.resources import TASK_RUNS
-from kubechain.controllers.taskrun import settle
+from kubechain.controllers.taskrun import refusals
 from kubechain.controllers.taskrun.claims import holds
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import Conflict, NotFound, TransportError
@@ -66,7 +66,7 @@ ANSWER: ClaimedWrite[TaskRun] = ClaimedWrite(
     holds=lambda run: holds(run, a_claim()),
     settle=lambda run: FINAL,
     refused=lambda run, error: REFUSED,
-    delayed=settle.delayed,
+    delayed=refusals.delayed,
 )
 
 

@@ -171,6 +171,10 @@ class PendingToolCall(KubeModel):
         default="", description="Arguments as JSON text, byte for byte what the model sent."
     )
     args_sha: _Sha = Field(description="SHA-256 of tool name and arguments; approvals are bound to it.")
+    object_name: Name | None = Field(
+        default=None,
+        description="Name of the TaskRunToolCall, where an earlier release made it under another name than this one.",
+    )
 
 
 class Usage(KubeModel):

@@ -9,6 +9,7 @@ import hashlib
 import uuid
 from datetime import datetime, timedelta
 
+from kubechain.api import names
 from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -58,8 +59,16 @@ def tool_call_request_id(run: TaskRun) -> str:
     return uuid.uuid5(uuid.UUID(run.metadata.uid), f"tool calls/{run.status.turn}").hex
 
 
+def object_name(run: TaskRun, pending: PendingToolCall) -> str:
+    """The name of the object of one call of the open turn."""
+    own = names.tool_call_name(run.metadata.name, turn=run.status.turn, index=pending.idx)
+    return pending.object_name or own
+
+
 def is_call_of(run: TaskRun, pending: PendingToolCall, call: TaskRunToolCall) -> bool:
     """Whether an object is the one for this call of this very run."""
+    if pending.object_name is not None and call.spec.args_sha is None:
+        return is_owned_by(call, run) and call.spec.tool_call_id == pending.tool_call_id
     return is_owned_by(call, run) and (call.spec.args_sha, call.spec.tool_call_id) == (
         pending.args_sha,
         pending.tool_call_id,

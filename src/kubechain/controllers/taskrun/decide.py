@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from kubechain.api import names, reasons
+from kubechain.api import reasons
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import RUN_CREATED, is_true
 from kubechain.api.llm import LLM
@@ -16,7 +16,8 @@ from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
 from kubechain.controllers import spending
 from kubechain.controllers.frame import Done
 from kubechain.controllers.taskrun import budgets, closing, conversation, retries
-from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over
+from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
+from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.steps import (
@@ -57,6 +58,8 @@ def _next(observed: Observed) -> Step | Done:
             return Cancel()
         case _ if _is_past_deadline(observed):
             return Fail(reasons.DEADLINE_EXCEEDED, f"the run took longer than {_deadline_seconds(observed)} seconds")
+        case _ if observed.run.status.pinned is None:
+            return _begin(observed)
         case None | TaskRunPhase.INITIALIZING | TaskRunPhase.PENDING:
             return _begin(observed)
         case TaskRunPhase.READY_FOR_LLM:
@@ -114,8 +117,23 @@ def _begin(observed: Observed) -> Step:
     agent, llm = observed.agent, observed.llm
     assert agent is not None
     assert llm is not None
+    pinned = _pin(observed, agent, llm)
+    if is_adopted(observed.run):
+        return _adopt(observed, pinned)
     transcript = Transcript.opening(observed.run, observed.task, agent.spec.system)
-    return too_large(transcript) or Begin(_pin(observed, agent, llm), transcript)
+    if found := unanswered(transcript.messages):
+        return Fail(reasons.UNANSWERED_TOOL_CALL, f"{found.text}: add it to spec.contextWindow")
+    return too_large(transcript) or Begin(pinned, transcript)
+
+
+def _adopt(observed: Observed, pinned: Pinned) -> Step:
+    """Go on with the conversation and the calls of an earlier release."""
+    run = observed.run
+    pending, turn = open_turn(run, observed.earlier_calls), turn_of(run)
+    if isinstance(pending, Fail):
+        return pending
+    # The turn of an answer is over once its tool calls are answered.
+    return Begin(pinned, Transcript.of(run), pending, turn - 1 if pending else turn, is_adopted=True)
 
 
 def too_large(transcript: Transcript) -> Fail | None:
@@ -241,7 +259,7 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
     pending = run.status.pending_turn
     if over := budgets.before_calls(observed.budgets):
         return over
-    named = [(call, names.tool_call_name(run.metadata.name, turn=run.status.turn, index=call.idx)) for call in pending]
+    named = [(call, object_name(run, call)) for call in pending]
     missing = tuple(call for call, name in named if name not in observed.calls)
     if missing:
         return CreateToolCalls(missing)

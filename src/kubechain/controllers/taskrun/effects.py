@@ -29,6 +29,7 @@ from kubechain.controllers.taskrun.claims import (
     idempotency_key,
     is_call_of,
     is_left_over,
+    object_name,
     tool_call_request_id,
 )
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
@@ -132,7 +133,7 @@ class Turn:
                 run, outcome, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now()
             ),
             refused=refused,
-            delayed=settle.delayed,
+            delayed=refusals.delayed,
             retry_for_seconds=retry_for_seconds(claimed.status.pinned),
         )
         return await self.outcomes.write(claimed, write)
@@ -172,7 +173,7 @@ def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
         labels[names.LABEL_TASK] = names.label_value(run.spec.task_ref.name)
     return TaskRunToolCall(
         metadata=ObjectMeta(
-            name=names.tool_call_name(run.metadata.name, turn=run.status.turn, index=pending.idx),
+            name=object_name(run, pending),
             namespace=run.metadata.namespace,
             labels=labels,
             owner_references=(owner_reference(run),),

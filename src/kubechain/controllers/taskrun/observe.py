@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubechain.api import names
 from kubechain.api.agent import Agent
 from kubechain.api.llm import LLM
 from kubechain.api.meta import is_owned_by
@@ -18,7 +17,10 @@ from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.spending import SpendingReader
+from kubechain.controllers.taskrun.adoption import is_adopted
 from kubechain.controllers.taskrun.budgets import Budget
+from kubechain.controllers.taskrun.claims import object_name
+from kubechain.controllers.taskrun.watches import EARLIER_CALLS_BY_RUN
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.clock import Clock
@@ -35,6 +37,7 @@ class Observed:
         llm: The pinned one once the run has begun, else the Agent's.
         tools: What the model may call: the Agent's offers; once the run has begun, what the pinned names stand for now.
         calls: The objects of the run's tool calls, by name.
+        earlier_calls: Those that an earlier release made, by the id of the call.
         budgets: The limits of the run, then those of the runs above it, each with what its tree has spent.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
@@ -48,6 +51,7 @@ class Observed:
     tools: tuple[Found, ...] = ()
     calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     budgets: tuple[Budget, ...] = ()
+    earlier_calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     holder_gone_in_seconds: float = 0.0
 
     @property
@@ -113,6 +117,7 @@ class Observer:
             now=self.clock.now(),
             tools=self._tools(run, agent),
             calls=self._calls(run),
+            earlier_calls=self._earlier_calls(run),
             budgets=self._budgets(run, agent),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
         )
@@ -129,10 +134,17 @@ class Observer:
 
     def _calls(self, run: TaskRun) -> dict[str, TaskRunToolCall]:
         """The objects of the open turn, by their deterministic names: a run of days has thousands of others."""
-        namespace, name, turn = run.metadata.namespace, run.metadata.name, run.status.turn
-        wanted = (names.tool_call_name(name, turn=turn, index=call.idx) for call in run.status.pending_turn)
-        found = (self.tool_calls.get(namespace, one) for one in wanted)
+        wanted = (object_name(run, call) for call in run.status.pending_turn)
+        found = (self.tool_calls.get(run.metadata.namespace, one) for one in wanted)
         return {call.metadata.name: call for call in found if call is not None}
+
+    def _earlier_calls(self, run: TaskRun) -> dict[str, TaskRunToolCall]:
+        """The calls that an earlier release made for the run, the newest of each id."""
+        if not is_adopted(run):
+            return {}
+        made = self.tool_calls.by_index(EARLIER_CALLS_BY_RUN, f"{run.metadata.namespace}/{run.metadata.name}")
+        own = sorted((call for call in made if is_owned_by(call, run)), key=_age_key)
+        return {call.spec.tool_call_id: call for call in own}
 
     def _budgets(self, run: TaskRun, agent: Agent | None) -> tuple[Budget, ...]:
         if run.status.pinned is None or run.status.completion_time is not None:
@@ -157,3 +169,8 @@ class Observer:
         if run.status.phase != TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM or claim is None:
             return 0.0
         return await self.replica.gone_in_seconds(claim.holder)
+
+
+def _age_key(call: TaskRunToolCall) -> tuple[float, str]:
+    created_at = call.metadata.creation_timestamp
+    return (created_at.timestamp() if created_at else 0.0, call.metadata.name)

@@ -11,7 +11,7 @@ from kubechain.api import reasons
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
-from kubechain.controllers.taskrun import settle
+from kubechain.controllers.taskrun import refusals, settle
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, soonest, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
@@ -92,7 +92,7 @@ class TaskRunReconciler:
         """A tool call, or the run's status, is refused; an ended run stays as it is."""
         if observed.run.status.completion_time is not None:
             return None
-        return settle.refused(observed, refusal)
+        return refusals.refused(observed, refusal)
 
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a run that is not calling its model."""
@@ -132,7 +132,7 @@ class TaskRunReconciler:
             failure = Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(conflict.name))
             return await self._write(run, settle.failed(run, failure, self.clock.now()))
         if run.status.blocked_since is not None:
-            return await self._write(run, settle.tool_calls_created(run))
+            return await self._write(run, refusals.tool_calls_created(run))
         return Again(run)
 
     async def _delete(self, run: TaskRun) -> Done:

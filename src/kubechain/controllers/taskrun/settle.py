@@ -19,13 +19,11 @@ from kubechain.controllers.taskrun import closing, conversation, retries
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
-from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest, too_large
-from kubechain.controllers.taskrun.observe import Observed
+from kubechain.controllers.taskrun.decide import too_large
 from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut
-from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
 ERROR_MAX_CHARACTERS = 1_024
 """Limit of `error` and `statusDetail`."""
@@ -39,16 +37,16 @@ def waiting(run: TaskRun, step: Wait) -> Settled:
         "status_detail": step.detail,
         "blocked_since": step.blocked_since,
     }
-    status |= _in_phase(run)
+    status |= in_phase(run)
     news = run.status.status_detail != step.detail
     event = warning(reasons.WAITING, step.detail) if step.is_broken else normal(reasons.WAITING, step.detail)
     events = (event,) if news else ()
     return Settled(status, events, requeue_after_seconds=step.requeue_after_seconds)
 
 
-def _in_phase(run: TaskRun) -> dict[str, Any]:
+def in_phase(run: TaskRun) -> dict[str, Any]:
     """The phase of a run that cannot go on: the one that it is in, once it has begun."""
-    if run.status.pinned is not None:
+    if run.status.pinned is not None or run.status.context_window:
         return {}
     return {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
 
@@ -67,15 +65,30 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
         "status": StatusType.READY,
         "status_detail": "Ready to send to LLM",
         "pinned": step.pinned,
-        "turn": 0,
+        "turn": step.turn,
         "user_msg_preview": step.transcript.preview,
-        "start_time": now,
+        "start_time": run.status.start_time or now,
         "span_context": _trace(run),
         "conditions": _ends(run, None, reason="Running", message="The run goes on", now=now),
         "blocked_since": None,
         **step.transcript.status(),
     }
+    if step.is_adopted:
+        return _adopted(run, step, status)
     return Settled(status, (normal(reasons.VALIDATION_SUCCEEDED, reasons.TASK_VALIDATED),))
+
+
+def _adopted(run: TaskRun, step: Begin, status: dict[str, Any]) -> Settled:
+    """W1 of a run that an earlier release began: with the calls that it waits for."""
+    if step.pending:
+        status |= {
+            "phase": TaskRunPhase.TOOL_CALLS_PENDING,
+            "status_detail": asked_text(len(step.pending)),
+            "pending_turn": step.pending,
+            "tool_call_request_id": run.status.tool_call_request_id or tool_call_request_id(run),
+        }
+    text = f"Begun by an earlier release; goes on after {len(step.transcript.messages)} messages"
+    return Settled(status | {"llm": None}, (normal(reasons.ADOPTED, text),))
 
 
 def _trace(run: TaskRun) -> SpanContext:
@@ -263,7 +276,7 @@ def _interjected(run: TaskRun, recorded: dict[str, Any]) -> Settled:
 
 
 def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str, Any]) -> Settled:
-    text = _asked_text(len(calls))
+    text = asked_text(len(calls))
     status = recorded | {
         "phase": TaskRunPhase.TOOL_CALLS_PENDING,
         "ready": True,
@@ -277,7 +290,8 @@ def _asked_for_tools(run: TaskRun, calls: Sequence[ToolCall], recorded: dict[str
     return Settled(status, (normal(reasons.TOOL_CALLS_PENDING, text),))
 
 
-def _asked_text(count: int) -> str:
+def asked_text(count: int) -> str:
+    """The detail of a run that waits for tool calls."""
     return f"LLM asked for {count} tool call(s)"
 
 
@@ -374,44 +388,6 @@ def _when(run: TaskRun, next_at: datetime) -> str:
 
 def _clock_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def refused(observed: Observed, refusal: WriteRefused) -> Settled:
-    """The API server refuses a tool call, or the run's status: tried again until the limit is over."""
-    run, text = observed.run, str(refusal)
-    reason = reasons.TOOL_CALL_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
-    block = observed.block
-    if block.is_over or isinstance(refusal.error, FINAL_REFUSALS):
-        return failed(run, Fail(reason, block.given_up(text) if block.is_over else text), observed.now)
-    status: dict[str, Any] = {
-        "ready": False,
-        "status": StatusType.ERROR,
-        "status_detail": block.told(text),
-        "blocked_since": block.since,
-    }
-    events = (warning(reason, text),) if run.status.blocked_since is None else ()
-    wait = soonest(block.retry_seconds, seconds_to_deadline(observed))
-    return Settled(_in_phase(run) | status, events, requeue_after_seconds=wait)
-
-
-def delayed(run: TaskRun, refusal: WriteRefused) -> Settled:
-    """The answer of the model is there, and the API server does not take it yet."""
-    del run
-    text = cut(f"The model has answered, and {refusal}; trying again", ERROR_MAX_CHARACTERS)
-    status = {"ready": False, "status": StatusType.ERROR, "status_detail": text}
-    return Settled(status, (warning(reasons.STATUS_REFUSED, text),))
-
-
-def tool_calls_created(run: TaskRun) -> Settled:
-    """The objects of the turn's tool calls exist, after some of them were refused."""
-    return Settled(
-        {
-            "ready": True,
-            "status": StatusType.READY,
-            "status_detail": _asked_text(len(run.status.pending_turn)),
-            "blocked_since": None,
-        }
-    )
 
 
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:

@@ -30,10 +30,19 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """W1: pin Agent, LLM and tools, and start the conversation."""
+    """W1: pin Agent, LLM and tools, and start the conversation, or go on with one of an earlier release.
+
+    Attributes:
+        pending: Tool calls of an earlier release whose results the conversation lacks.
+        turn: How many answers of the model the conversation has.
+        is_adopted: Whether an earlier release began the run.
+    """
 
     pinned: Pinned
     transcript: Transcript
+    pending: tuple[PendingToolCall, ...] = ()
+    turn: int = 0
+    is_adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

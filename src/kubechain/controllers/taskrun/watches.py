@@ -11,6 +11,7 @@ from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import resources
 from kubechain.runtime.keys import Request
 from kubechain.runtime.resource import Resource
@@ -20,6 +21,7 @@ UNBEGUN_BY_TASK = "unbegun-by-task"
 UNBEGUN_BY_AGENT = "unbegun-by-agent"
 BEGUN_BY_LLM = "begun-by-llm"
 BEGUN_BY_TOOL_SOURCE = "begun-by-tool-source"
+EARLIER_CALLS_BY_RUN = "earlier-calls-by-run"
 TASKS_BY_AGENT = "runs-tasks-by-agent"
 AGENTS_BY_LLM = "runs-agents-by-llm"
 
@@ -49,6 +51,11 @@ def begun_by_tool_source(run: TaskRun) -> list[str]:
     return [f"{tool.kind}/{run.metadata.namespace}/{tool.object}" for tool in run.status.pinned.tools if tool.object]
 
 
+def earlier_calls_by_run(call: TaskRunToolCall) -> list[str]:
+    """Calls that an earlier release made, by their run: ours carry the hash of their content."""
+    return [] if call.spec.args_sha else [f"{call.metadata.namespace}/{call.spec.task_run_ref.name}"]
+
+
 def tasks_by_agent(task: Task) -> list[str]:
     """Tasks by the Agent that they name."""
     return [key(task, task.spec.agent_ref.name)]
@@ -69,6 +76,7 @@ INDEXES: Sequence[tuple[Resource[Any], str, Callable[[Any], list[str]]]] = (
     (resources.TASK_RUNS, UNBEGUN_BY_AGENT, unbegun_by_agent),
     (resources.TASK_RUNS, BEGUN_BY_LLM, begun_by_llm),
     (resources.TASK_RUNS, BEGUN_BY_TOOL_SOURCE, begun_by_tool_source),
+    (resources.TOOL_CALLS, EARLIER_CALLS_BY_RUN, earlier_calls_by_run),
     (resources.TASKS, TASKS_BY_AGENT, tasks_by_agent),
     (resources.AGENTS, AGENTS_BY_LLM, agents_by_llm),
 )

@@ -21,7 +21,7 @@ from kubechain.controllers.toolcall.steps import (
     TakeAnswer,
     Wait,
 )
-from kubechain.controllers.toolcall.watches import is_held
+from kubechain.controllers.toolcall.watches import is_held, is_run_over
 from kubechain.controllers.toolkinds.model import Missing, Offer, Withdrawn
 from kubechain.tools import arguments as tool_arguments
 from kubechain.tools.model import InvalidArguments, InvalidSchema
@@ -40,6 +40,8 @@ def decide(observed: Observed) -> Step | Done:
     call, phase = observed.call, observed.call.status.phase
     if phase is not None and phase.is_terminal:
         return Release() if is_held(call) and not observed.is_awaited else Done()
+    if _awaits_adoption(observed):
+        return Done()
     if reason := _unwanted(observed):
         return Cancel(INTERRUPTED if phase == ToolCallPhase.RUNNING else reason)
     return _advance(observed, phase)
@@ -72,6 +74,20 @@ def _advance(observed: Observed, phase: ToolCallPhase | None) -> Step | Done:
             return Done()
 
 
+def _awaits_adoption(observed: Observed) -> bool:
+    """Whether an earlier release began the run, and the run has not been read by this one: it may wait for the call."""
+    run = observed.run
+    if run is None or is_run_over(run) or observed.call.metadata.deletion_timestamp is not None:
+        return False
+    return run.status.pinned is None and bool(run.status.context_window)
+
+
+def _may_have_begun(observed: Observed) -> bool:
+    """Whether an earlier release, which recorded a call after it was carried out, may have done so."""
+    status, acts_outside = observed.call.status, observed.planner is not None and observed.planner.acts_outside
+    return acts_outside and status.start_time is not None and status.execution is None
+
+
 def _unwanted(observed: Observed) -> str | None:
     if observed.call.metadata.deletion_timestamp is not None:
         return "the tool call was deleted"
@@ -95,6 +111,8 @@ def _start(observed: Observed) -> Step | Done:
             return Fail(detail)
         case Missing(detail):
             return Wait(detail)
+        case Offer() if _may_have_begun(observed):
+            return ReportUnknown("the call was started by an earlier release")
         case Offer() as offer:
             execution = observed.call.status.execution
             return _begin(observed, offer, attempt=execution.attempt + 1 if execution else 0)
