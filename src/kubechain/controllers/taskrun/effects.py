@@ -21,7 +21,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun import closing, settle
+from kubechain.controllers.taskrun import closing, refusals, settle
 from kubechain.controllers.taskrun.claims import (
     LEFT_OVER_SECONDS,
     claim_for,
