@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
+import json
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,9 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kubechain.runtime import credentials
+from kubechain.runtime.clock import SystemClock
 from kubechain.runtime.credentials import Cluster, StaticToken, client_context
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.http import HttpExchange
+from kubechain.runtime.kubeconfig import load
 
 REAL_TIME = True
 
@@ -232,3 +236,81 @@ async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="GET /x"):
         await http.send("GET", "/x", headers={}, body=None, timeout_seconds=5)
     await http.aclose()
+
+
+class Doors:
+    """A server that accepts one token at a time."""
+
+    def __init__(self) -> None:
+        self.token = "first"
+        self.refused = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        is_welcome = request.headers.get("Authorization") == f"Bearer {self.token}"
+        self.refused += not is_welcome
+        return web.Response(status=200 if is_welcome else 401)
+
+
+@asynccontextmanager
+async def guarded(kubeconfig: Path, doors: Doors) -> AsyncGenerator[HttpExchange]:
+    """An exchange as a kubeconfig says, with a server that is particular about tokens."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", doors.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    write_kubeconfig(kubeconfig, runner.addresses[0][1], "first")
+    made = HttpExchange(load(clock=SystemClock(), path=str(kubeconfig)), user_agent="test")
+    try:
+        yield made
+    finally:
+        await made.aclose()
+        await runner.cleanup()
+
+
+def write_kubeconfig(path: Path, port: int, token: str) -> None:
+    """Write a kubeconfig whose context is for a user with this token; another context comes first."""
+    document = {
+        "current-context": "me",
+        "contexts": [
+            {"name": "other", "context": {"cluster": "it", "user": "other"}},
+            {"name": "me", "context": {"cluster": "it", "user": "me"}},
+        ],
+        "clusters": [{"name": "it", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "other", "user": {"token": "not-mine"}}, {"name": "me", "user": {"token": token}}],
+    }
+    path.write_text(json.dumps(document))
+
+
+async def test_a_token_that_changed_in_the_kubeconfig_is_read_when_the_old_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "REFUSED_REREAD_SECONDS", 0.0)
+    doors, path = Doors(), tmp_path / "config"
+    async with guarded(path, doors) as http:
+
+        async def ask() -> int:
+            return (await http.send("POST", "/", headers={}, body=b"{}", timeout_seconds=5)).status
+
+        assert await ask() == 200
+        doors.token = "second"
+        assert await ask() == 401  # the file still has the first
+        write_kubeconfig(path, 1, "second")
+        assert [await ask() for _ in range(3)] == [200, 200, 200]
+        assert doors.refused == 2
+        path.write_text("{")  # somebody is writing it
+        doors.token = "third"
+        assert await ask() == 401
+
+
+async def test_a_watch_goes_on_with_the_new_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "REFUSED_REREAD_SECONDS", 0.0)
+    doors, path = Doors(), tmp_path / "config"
+    async with guarded(path, doors) as http:
+        write_kubeconfig(path, 1, "second")
+        doors.token = "second"
+        statuses: list[int] = []
+        for _ in range(2):
+            async with http.stream("/", headers={}, connect_timeout_seconds=5, idle_timeout_seconds=5) as stream:
+                statuses.append(stream.status)
+    assert statuses == [401, 200]

@@ -8,7 +8,9 @@ account, a token or a certificate does not need.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -28,6 +30,10 @@ WITHOUT_EXPIRY = timedelta(minutes=10)
 """How long a credential without an expiry is used before it is fetched again."""
 
 
+REFUSED_SECONDS = 30.0
+"""The shortest time between two calls of a plugin whose tokens are refused: a call may ask a person or a service."""
+
+
 class PluginTokens:
     """Tokens of a plugin, cached until shortly before they expire; at most one call of the plugin runs at a time."""
 
@@ -37,6 +43,7 @@ class PluginTokens:
         self._lock = asyncio.Lock()
         self._token: str | None = None
         self._expires_at: datetime | None = None
+        self._renewed_at = -math.inf
 
     async def token(self) -> str | None:
         """Return a token that has not expired.
@@ -48,6 +55,16 @@ class PluginTokens:
             if self._expires_at is None or self._clock.now() >= self._expires_at - EARLY:
                 await self._fetch()
         return self._token
+
+    async def renew(self, refused: str | None) -> bool:
+        """Call the plugin again, at most once in `REFUSED_SECONDS`; return whether it gave another token."""
+        async with self._lock:
+            now = self._clock.monotonic()
+            if self._token == refused and now - self._renewed_at >= REFUSED_SECONDS:
+                self._renewed_at = now
+                with suppress(ConfigError):  # a later request calls it again
+                    await self._fetch()
+        return self._token != refused
 
     async def _fetch(self) -> None:
         try:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +24,15 @@ TOKEN_REREAD_SECONDS = 60.0
 """How often a token file is read again, as in client-go; projected tokens rotate about hourly and overlap."""
 
 
+REFUSED_REREAD_SECONDS = 1.0
+"""The shortest time between two reads of a token that the server refuses."""
+
+
 class ConfigError(Exception):
     """The configuration of the API server is missing or invalid; the message names file and field."""
+
+
+_SCHEME = "Bearer "
 
 
 class Tokens(Protocol):
@@ -34,10 +42,14 @@ class Tokens(Protocol):
         """Return the token to send now, None for none."""
         ...
 
+    async def renew(self, refused: str | None) -> bool:
+        """Look for another token than the one that the server refused; return whether there is one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StaticToken:
-    """A token that never changes, or none."""
+    """A token that is given and never changes, or none."""
 
     value: str | None = field(default=None, repr=False)
 
@@ -45,30 +57,59 @@ class StaticToken:
         """Return it."""
         return self.value
 
+    async def renew(self, refused: str | None) -> bool:
+        """Return False: there is no other."""
+        del refused
+        return False
 
-class FileToken:
-    """A token in a file that is rotated by another process, such as the kubelet."""
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
-        """Read `path` now, and again when the token is asked for and older than a minute.
+class RereadToken:
+    """A token that somebody else replaces where it is stored, such as the kubelet in a file."""
+
+    def __init__(
+        self, read: Callable[[], str | None], *, clock: Clock, reread_seconds: float = TOKEN_REREAD_SECONDS
+    ) -> None:
+        """Read the token now, and again when it is asked for and old, or was refused.
+
+        Args:
+            read: reads it; may raise ConfigError later, while the file is being replaced.
+            clock: decides when it is old.
+            reread_seconds: how old that is.
 
         Raises:
             ConfigError: it cannot be read.
         """
-        self._path, self._clock = path, clock
-        self._value = _read(path).strip()
+        self._read, self._clock, self._reread_seconds = read, clock, reread_seconds
+        self._value = read()
         self._read_at = clock.monotonic()
 
     async def token(self) -> str | None:
-        """Return the content of the file, at most a minute old; while the file cannot be read, the last token."""
-        now = self._clock.monotonic()
-        if now - self._read_at >= TOKEN_REREAD_SECONDS:
-            self._read_at = now
-            try:
-                self._value = _read(self._path).strip() or self._value
-            except ConfigError:
-                return self._value  # the file is being replaced: the next read finds it
+        """Return the token; while it cannot be read, the last one."""
+        self._read_after(self._reread_seconds)
         return self._value
+
+    async def renew(self, refused: str | None) -> bool:
+        """Read the token again, at most once in `REFUSED_REREAD_SECONDS`."""
+        if self._value == refused:
+            self._read_after(REFUSED_REREAD_SECONDS)
+        return self._value != refused
+
+    def _read_after(self, seconds: float) -> None:
+        now = self._clock.monotonic()
+        if now - self._read_at < seconds:
+            return
+        self._read_at = now
+        with suppress(ConfigError):
+            self._value = self._read() or self._value
+
+
+def file_token(path: Path, *, clock: Clock) -> RereadToken:
+    """Return the token in a file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return RereadToken(lambda: _read(path).strip(), clock=clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +130,11 @@ class Cluster:
     async def authorization(self) -> str | None:
         """Return the value of the `Authorization` header, None for none."""
         token = await self.tokens.token()
-        return f"Bearer {token}" if token else None
+        return f"{_SCHEME}{token}" if token else None
+
+    async def renew_authorization(self, refused: str | None) -> bool:
+        """Look for other credentials than the `Authorization` that was refused; return whether there are any."""
+        return await self.tokens.renew(refused.removeprefix(_SCHEME) if refused else None)
 
 
 def in_cluster(*, clock: Clock, environment: Mapping[str, str] = os.environ, folder: Path = SERVICE_ACCOUNT) -> Cluster:
@@ -110,7 +155,7 @@ def in_cluster(*, clock: Clock, environment: Mapping[str, str] = os.environ, fol
     return Cluster(
         url=f"https://{bracketed}:{port}",
         ssl=client_context(ca_file=folder / "ca.crt"),
-        tokens=FileToken(folder / "token", clock=clock),
+        tokens=file_token(folder / "token", clock=clock),
         namespace=own_namespace(folder) or "default",
         source="in-cluster",
     )

@@ -33,6 +33,8 @@ KEEPALIVE_SECONDS = 60.0
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
 """What a request or a stream can fail with. A `RuntimeError` is the event loop's: a connection was closed under it."""
 
+UNAUTHORIZED = 401
+
 LINE_LIMIT = 16 * 1024 * 1024
 """Longest line of a watch. etcd limits objects to 1.5 MiB; JSON escapes can multiply that."""
 
@@ -64,6 +66,10 @@ class Server(Protocol):
         """Return the value of the `Authorization` header, None for none."""
         ...
 
+    async def renew_authorization(self, refused: str | None) -> bool:
+        """Look for other credentials than those that were refused; return whether there are any."""
+        ...
+
 
 class HttpExchange:
     """Sends requests to one API server; see `transport.Exchange`."""
@@ -90,16 +96,29 @@ class HttpExchange:
     async def send(
         self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
     ) -> Reply:
-        """Send one request and return the whole response; see `transport.Exchange`."""
+        """Send one request and return the whole response; see `transport.Exchange`.
+
+        A request that was refused for its credentials was not executed, and is sent again with others if there are any.
+        """
         try:
             async with asyncio.timeout(timeout_seconds):
-                async with self._requests.request(
-                    method, self._url(target), headers=await self._all_headers(headers), data=body,
-                    allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
-                ) as response:  # fmt: skip
-                    return WholeReply(response.status, _lower(response.headers), await response.read())
+                sent_with = await self._all_headers(headers)
+                reply = await self._send(method, target, sent_with, body)
+                if reply.status == UNAUTHORIZED and await self._has_other_credentials(sent_with):
+                    reply = await self._send(method, target, await self._all_headers(headers), body)
+                return reply
         except FAILURES as error:
             raise TransportError(_describe(method, target, error)) from error
+
+    async def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        async with self._requests.request(
+            method, self._url(target), headers=headers, data=body, allow_redirects=False,
+            proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
+        ) as response:  # fmt: skip
+            return WholeReply(response.status, _lower(response.headers), await response.read())
+
+    async def _has_other_credentials(self, headers: Mapping[str, str]) -> bool:
+        return await self._server.renew_authorization(headers.get("Authorization"))
 
     @asynccontextmanager
     async def stream(
@@ -109,10 +128,13 @@ class HttpExchange:
         describe = _Describe("WATCH", target)
         try:
             async with asyncio.timeout(connect_timeout_seconds):
+                sent_with = await self._all_headers(headers)
                 response = await self._watches.request(
-                    "GET", self._url(target), headers=await self._all_headers(headers),
+                    "GET", self._url(target), headers=sent_with,
                     allow_redirects=False, proxy=self._server.proxy_url, server_hostname=self._server.tls_server_name,
                 )  # fmt: skip
+                if response.status == UNAUTHORIZED:
+                    await self._has_other_credentials(sent_with)  # for the next attempt, which follows soon
         except FAILURES as error:
             raise TransportError(describe(error)) from error
         try:

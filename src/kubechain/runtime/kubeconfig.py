@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import os
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,10 +22,11 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.credentials import (
     Cluster,
     ConfigError,
-    FileToken,
+    RereadToken,
     StaticToken,
     Tokens,
     client_context,
+    file_token,
     in_cluster,
 )
 
@@ -99,12 +101,21 @@ class Kubeconfig:
         return Cluster(
             url=str(cluster["server"]),
             ssl=context_ssl if str(cluster["server"]).startswith("https:") else None,
-            tokens=_tokens(user, cluster, context_ssl, clock),
+            tokens=_tokens(user, cluster, context_ssl, clock, lambda: self._token_again(str(chosen["user"]))),
             namespace=str(chosen.get("namespace") or "default"),
             proxy_url=_proxy(cluster),
             tls_server_name=cluster.get("tls-server-name"),
             source=f"{where} ({name})",
         )
+
+    def _token_again(self, user: str) -> str | None:
+        """Read the files again, and return the token of a user.
+
+        Raises:
+            ConfigError: a file is broken, as it may be while it is written.
+        """
+        entry = Kubeconfig.read(self.paths).users.get(user) or {}
+        return str(entry["token"]) if entry.get("token") else None
 
     def _merge(self, path: Path) -> None:
         document = _document(path)
@@ -214,12 +225,22 @@ def _decoded(value: object, name: str) -> bytes:
         raise ConfigError(f"kubeconfig: {name} is not base64") from None
 
 
-def _tokens(user: Entry, cluster: Entry, context: ssl.SSLContext, clock: Clock) -> Tokens:
-    """Return the source of tokens, in kubectl's order of preference."""
+def _tokens(
+    user: Entry, cluster: Entry, context: ssl.SSLContext, clock: Clock, read_token: Callable[[], str | None]
+) -> Tokens:
+    """Return the source of tokens, in kubectl's order of preference.
+
+    Args:
+        user: of the kubeconfig.
+        cluster: of the kubeconfig.
+        context: for client certificates.
+        clock: decides when tokens are read again.
+        read_token: reads the user's `token` from the files again; who logs in anew writes it there.
+    """
     if user.get("tokenFile"):
-        return FileToken(Path(user["tokenFile"]), clock=clock)
+        return file_token(Path(user["tokenFile"]), clock=clock)
     if user.get("token"):
-        return StaticToken(str(user["token"]))
+        return RereadToken(read_token, clock=clock, reread_seconds=math.inf)
     if user.get("username") or user.get("password"):
         raise ConfigError("kubeconfig: user name and password: no API server accepts basic authentication any more")
     if user.get("exec") or user.get("auth-provider"):
