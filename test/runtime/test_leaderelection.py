@@ -22,14 +22,14 @@ PATH = "apis/coordination.k8s.io/v1/leases"
 class Replica:
     """One candidate whose work can be seen."""
 
-    def __init__(self, server: FakeApiServer, name: str, *, link: Link | None = None) -> None:
+    def __init__(self, server: FakeApiServer, name: str, *, link: Link | None = None, pod: str = "") -> None:
         self.working = False
         self.began = asyncio.Event()
         self.killed = asyncio.Event()
         self.stubborn_seconds = 0.0
         client = Client(link or server, clock=LoopClock())
         self.elector = LeaderElector(
-            client, clock=LoopClock(), identity=name, namespace="ns", name="it", exit_now=self._kill
+            client, clock=LoopClock(), identity=name, namespace="ns", name="it", exit_now=self._kill, pod=pod
         )
         self.finish = asyncio.Event()
         self.task = asyncio.create_task(self.elector.run(self._work))
@@ -99,6 +99,31 @@ async def test_one_leads_and_a_stop_hands_over_within_three_seconds() -> None:
     assert (second.working, holder(server)) == (True, "second")
     assert server.objects[PATH, "ns", "it"]["spec"]["leaseTransitions"] == 1
     await second.stop()
+
+
+@pytest.mark.parametrize(
+    ("pod", "waits"),
+    [
+        pytest.param("pod-a", False, id="in the pod that held the lease"),
+        pytest.param("pod-b", True, id="in another pod"),
+        pytest.param("", True, id="outside of pods, where two processes may have one name"),
+    ],
+)
+async def test_a_process_restarted_in_its_pod_leads_at_once(pod: str, waits: bool) -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    first = Replica(server, "pod-a_1", link=link, pod="pod-a")
+    await asyncio.sleep(1)
+    assert first.working
+    link.trouble = "break"  # it was killed, and released nothing
+    first.task.cancel()
+    second = Replica(server, f"{pod or 'pod-a'}_2", pod=pod)
+    await asyncio.sleep(1)
+    assert second.working is not waits
+    await asyncio.sleep(20)
+    assert (second.working, holder(server)) == (True, f"{pod or 'pod-a'}_2")
+    await second.stop()
+    await first.stop()
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.5, 1.0, 1.5, 1.9])

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 
 import pytest
+from structlog.testing import capture_logs
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
+from kubechain.runtime.errors import TransportError
 from kubechain.runtime.leases import Lease, LeaseMetadata, LeaseObserver
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica, lease_name
 from test.runtime.fake_apiserver import FakeApiServer, failure
@@ -99,6 +101,34 @@ async def test_a_start_is_tried_again_until_the_lease_is_there(code: int) -> Non
     server.failures.append(failure(code, "Conflict" if code == 409 else ""))
     await replica(server, "pod-a_1").start()
     assert [name for _, _, name in server.objects] == [lease_name("pod-a_1")]
+
+
+async def test_a_refused_start_is_told_once_with_the_missing_rule_and_tried_again() -> None:
+    server = FakeApiServer()
+    server.fails = lambda sent: failure(403, "Forbidden", "no")
+    with capture_logs() as logs:
+        starting = asyncio.create_task(replica(server, "pod-a_1").start())
+        await asyncio.sleep(60)
+        server.fails = lambda sent: None
+        await asyncio.sleep(5)
+        assert starting.done()
+    warnings = [line for line in logs if line["log_level"] == "warning"]
+    assert [line["missing_rule"] for line in warnings] == [
+        'Role in namespace ns: {apiGroups: ["coordination.k8s.io"], resources: [leases], '
+        "verbs: [create, delete, get, list, patch, update]}"
+    ]
+
+
+async def test_a_server_that_is_away_at_the_start_is_told_once() -> None:
+    server = FakeApiServer()
+    server.fails = lambda sent: TransportError("connection refused")
+    with capture_logs() as logs:
+        starting = asyncio.create_task(replica(server, "pod-a_1").start())
+        await asyncio.sleep(60)
+        server.fails = lambda sent: None
+        await asyncio.sleep(5)
+        assert starting.done()
+    assert [line["log_level"] for line in logs if line["log_level"] != "debug"] == ["warning", "info"]
 
 
 def test_of_leases_that_are_gone_nothing_is_remembered() -> None:

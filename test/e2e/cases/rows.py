@@ -7,6 +7,8 @@ inputs, and writes both into the test's id. `missing` tells which kinds of a pag
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,7 +125,11 @@ def missing(page: tuple[str, ...], module: str, elsewhere: Mapping[str, str]) ->
     """The kinds of a page that no test of a module names, in the page's order.
 
     Args:
+        module: Modules whose names go on after this one's belong to it.
         elsewhere: Why a kind has no test in that module, by kind.
     """
-    named = _NAMED.get(module, set())
+    stem = module.rpartition(".")[2]
+    for path in Path(__file__).parent.glob(f"{stem}_*.py"):
+        import_module(f"{__package__}.{path.stem}")
+    named = {kind for name, kinds in _NAMED.items() if stem in name for kind in kinds}
     return [kind for kind in page if kind not in named and kind not in elsewhere]
