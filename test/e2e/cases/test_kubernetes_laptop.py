@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -101,21 +102,28 @@ def test_a_stale_kubeconfig_is_one_line(given: float, cluster: Cluster, tmp_path
     path, port = tmp_path / "stale", processes.free_port()
     path.write_text(re.sub(r"(server: https://[^:]+:)\d+", rf"\g<1>{port}", cluster.kubeconfig.read_text()))
     command = [f"--kubeconfig={path}", "--leader-elect", "--log-format=json", "--metrics-bind-address=0"]
-    log = _for(given, ["manager", *command, "--health-probe-bind-address=0"], tmp_path / "log")
+    log = _warned_for(given, ["manager", *command, "--health-probe-bind-address=0"], tmp_path / "log")
     assert [line["level"] for line in log if line["level"] not in ("debug", "info")] == ["warning"]
     [told] = [line for line in log if line["level"] == "warning"]
     assert f"https://127.0.0.1:{port}, {path}" in told["server"]
     assert len(log) < 8
 
 
-def _for(seconds: float, arguments: Sequence[str], path: Path) -> list[dict[str, Any]]:
-    """The log of a command that is interrupted after some time."""
+def _warned_for(seconds: float, arguments: Sequence[str], path: Path) -> list[dict[str, Any]]:
+    """The log of a command that is interrupted some time after its first warning."""
     with path.open("w") as output, subprocess.Popen([processes.KUBECHAIN, *arguments], stderr=output) as process:
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + processes.READY_SECONDS
+        while '"warning"' not in path.read_text():
+            assert time.monotonic() < deadline, path.read_text()
+            _wait(process, 0.1)
+        _wait(process, seconds)
+        process.send_signal(signal.SIGINT)
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(seconds)
 
 
 @case("the operator's own words", {"Ctrl-C with a run in flight": "error"})
