@@ -41,7 +41,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     popen: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> float:
+    def start(self, *, ready_seconds: float = READY_SECONDS) -> float:
         """Start it, return when it is ready, and say how many seconds that took."""
         began = time.monotonic()
         with self.log.open("ab") as output:
@@ -55,7 +55,7 @@ class Program:
             )
         while not _answers(self.ready_url):
             self._fail_if_ended()
-            assert time.monotonic() - began < READY_SECONDS, f"not ready in {READY_SECONDS:.0f} s:\n{self.tail()}"
+            assert time.monotonic() - began < ready_seconds, f"not ready in {ready_seconds:.0f} s:\n{self.tail()}"
         return time.monotonic() - began
 
     def _fail_if_ended(self) -> None:

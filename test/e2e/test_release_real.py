@@ -46,9 +46,9 @@ def restricted(cluster: Cluster, account: str, manager: Program, tmp_path: Path)
     manager.start()
 
 
-def kubeconfig_of(cluster: Cluster, account: str, folder: Path) -> Path:
+def kubeconfig_of(cluster: Cluster, account: str, folder: Path, namespace: str = SYSTEM_NAMESPACE) -> Path:
     """A kubeconfig that differs from the administrator's in nothing but the token."""
-    token = cluster.kubectl("-n", SYSTEM_NAMESPACE, "create", "token", account).out.strip()
+    token = cluster.kubectl("-n", namespace, "create", "token", account).out.strip()
     config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json").out)
     config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
     path = folder / "kubeconfig"

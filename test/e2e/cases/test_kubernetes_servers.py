@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from test.e2e.model import MockModel
 from test.e2e.planes import restorable
 from test.e2e.processes import Program
 from test.e2e.resets import ResetProxy
+from test.e2e.test_release_real import kubeconfig_of
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 
@@ -67,6 +69,49 @@ def test_names_follow_an_overlay(given: str, tmp_path: Path) -> None:
     if given == "namespaced":
         cluster_wide = {"Namespace", "ClusterRole", "ClusterRoleBinding", "FlowSchema"}
         assert not cluster_wide & {each["kind"] for each in objects}
+
+
+@pytest.mark.real
+@case("install and overlay", {"`--namespaces` with a Role": "namespaced", "Forbidden watches": "no Role"})
+def test_a_role_suffices_and_a_missing_one_is_told(
+    given: str,
+    make_namespace: Callable[[str], Namespace],
+    without_manager: None,
+    cluster: Cluster,
+    model: MockModel,
+    tmp_path: Path,
+) -> None:
+    namespace = make_namespace(given)
+    objects = [each for each in _overlay(tmp_path, "namespaced") if each["kind"] != "Deployment"]
+    for each in objects:
+        each["metadata"]["namespace"] = namespace.name
+        for subject in each.get("subjects", ()):
+            subject["namespace"] = namespace.name
+    if given == "no Role":
+        objects = [each for each in objects if each["metadata"]["name"] != "blue-kubechain-manager-rolebinding"]
+    namespace.apply(*objects)
+    program = processes.manager(
+        kubeconfig_of(cluster, "blue-kubechain-manager", tmp_path, namespace.name),
+        tmp_path / "log",
+        "--leader-elect",
+        f"--leader-election-namespace={namespace.name}",
+        f"--namespaces={namespace.name}",
+    )
+    if given == "no Role":
+        with pytest.raises(AssertionError, match="not ready"):
+            program.start(ready_seconds=30.0)
+        program.kill()
+        warnings = [
+            line for line in map(json.loads, program.log.read_text().splitlines()) if line["level"] == "warning"
+        ]
+        assert len({line["missing_rule"] for line in warnings}) == len(warnings)
+        assert any("resources: [taskruns]" in line["missing_rule"] for line in warnings)
+        return
+    program.start()
+    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name), an_agent(), a_task())
+    namespace.finished("hello-world-task-1")
+    assert program.stop() == 0
+    assert "forbidden" not in program.log.read_text().lower()
 
 
 @pytest.mark.real
