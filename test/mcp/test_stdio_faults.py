@@ -6,14 +6,13 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from kubechain.mcp.errors import ConnectionLost, NotSent, TimedOut
 from kubechain.mcp.model import Limits, Phase
+from test.mcp import families
 from test.mcp.conftest import QUICK, World, a_key, a_server, gone, resident_bytes, running
 
 
@@ -147,30 +146,10 @@ async def test_a_stubborn_server_and_its_child_are_gone_after_removal(world: Wor
     await world.manager.remove(key)
 
 
-_KILLED_MANAGER = """
-import asyncio, sys, structlog
-from test.mcp.conftest import World, a_server, running
-
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-
-async def main():
-    async with running(World()) as world:
-        key = await world.ready(a_server(sys.argv[1]))
-        print((await world.call(key, "who")).content, flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can say when a process that is not a child ends")
 @pytest.mark.parametrize("script", ["stubborn", "family"])
 def test_nothing_outlives_a_manager_that_is_killed(script: str):
-    command = [sys.executable, "-c", _KILLED_MANAGER, script]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as manager:
-        assert manager.stdout is not None
-        family = [int(pid) for pid in manager.stdout.readline().split()]
-        manager.kill()
+    family = families.is_killed_with(script)
     assert len(family) > 1
     assert all(map(gone, family))
 
@@ -192,34 +171,9 @@ async def test_a_family_of_processes_goes_with_the_server_that_is_removed(world:
     assert all(map(gone, family))
 
 
-_ORPHANS = """
-import asyncio, os, sys, structlog
-from kubechain.mcp.model import Phase, ServerSpec
-from kubechain.mcp.reaper import zombies_of
-from test.mcp.conftest import World, a_key, running
-
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-LEAVES_A_CHILD = ServerSpec("stdio", command="sh", args=("-c", "(setsid sleep 0.5 &)"))
-
-async def main():
-    async with running(World()) as world:
-        for number in range(10):
-            world.manager.ensure(a_key(f"server-{number}"), LEAVES_A_CHILD)
-        for number in range(10):
-            await world.until_state(a_key(f"server-{number}"), lambda state: state.phase is Phase.BACKOFF)
-        for number in range(10):
-            await world.manager.remove(a_key(f"server-{number}"))
-        async with asyncio.timeout(30):
-            while zombies_of(os.getpid()):
-                await asyncio.sleep(0.1)
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="zombies are seen in /proc")
 def test_processes_that_servers_leave_behind_are_reaped():
-    subprocess.run([sys.executable, "-c", _ORPHANS], cwd=Path(__file__).parents[2], check=True)
+    families.leaves_orphans()
 
 
 async def test_one_bad_server_does_not_delay_the_others(world: World):

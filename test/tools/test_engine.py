@@ -192,10 +192,19 @@ async def test_a_value_of_several_lines_of_the_author_is_refused(fake: Path) -> 
     assert "create" not in ledger(fake)
 
 
-async def test_out_of_time_it_is_killed_and_uncertain(fake: Path) -> None:
+async def test_a_long_log_keeps_its_beginning_and_its_end(fake: Path) -> None:
+    (fake / "log").write_text("BEGIN\n" + "y\n" * 200_000 + "THE-END\n")
+    content = (await ran(fake)).content
+    assert content.startswith("BEGIN\ny\n")
+    assert content.endswith("y\nTHE-END\n")
+    assert "\n[137870 bytes left out]\n" in content
+
+
+async def test_out_of_time_it_is_killed_and_what_it_wrote_is_the_answer(fake: Path) -> None:
     (fake / "hang").touch()
-    with pytest.raises(Uncertain, match="timed out"):
-        await ran(fake, timeout_seconds=0.2)
+    (fake / "log").write_text("so far\n")
+    output = await ran(fake, timeout_seconds=0.2)
+    assert output == Output("timed out: the container was stopped after 0.2 s\nso far", is_error=True)
     assert (fake / "killed").read_text().split() == [NAME]
 
 

@@ -31,7 +31,7 @@ from kubechain.net.redaction import redacted
 from kubechain.tools import containerspec
 from kubechain.tools.container import LOG_LIMIT_BYTES, USER_ID, Call, Invocation, expanded, invocation
 from kubechain.tools.model import EngineMissing, InvalidTool, NotExecuted, Output, Uncertain
-from kubechain.tools.podstate import exited
+from kubechain.tools.podstate import exited, timed_out
 
 PROGRAMS = ("docker", "podman")
 """Command line programs, searched on the PATH in this order."""
@@ -176,7 +176,7 @@ class ContainerEngine:
         done = await _finished([program, "wait", name], timeout_seconds=timeout_seconds)
         if done is None:
             await self._quietly(["kill", name])
-            raise Uncertain(f"timed out: the container was stopped after {timeout_seconds:g} s")
+            return timed_out(timeout_seconds, await _log([program, "logs", name]))
         code = done.out.strip()
         if done.code != 0 or not code.isdigit():
             raise Uncertain("container: the engine was lost while it ran")
@@ -300,15 +300,21 @@ async def _finished(command: Sequence[str], *, timeout_seconds: float = COMMAND_
 
 
 async def _log(command: Sequence[str]) -> str:
-    """Read stdout and stderr of a program, interleaved, up to `LOG_LIMIT_BYTES`."""
-    text = bytearray()
+    """Read stdout and stderr of a program, interleaved; of more than `LOG_LIMIT_BYTES`, the beginning and the end."""
+    half = LOG_LIMIT_BYTES // 2
+    head, tail, size = bytearray(), bytearray(), 0
     with contextlib.suppress(TimeoutError):  # return what was read before the timeout
         async with _process(command, asyncio.subprocess.STDOUT) as process, asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
             assert process.stdout is not None
-            while len(text) <= LOG_LIMIT_BYTES and (chunk := await process.stdout.read(65536)):
-                text += chunk
-    cut = f"\n[cut off: the log is longer than {LOG_LIMIT_BYTES} bytes]" if len(text) > LOG_LIMIT_BYTES else ""
-    return bytes(text[:LOG_LIMIT_BYTES]).decode(errors="replace") + cut
+            while chunk := await process.stdout.read(65536):
+                size += len(chunk)
+                room = half - len(head)
+                head += chunk[:room]
+                tail += chunk[room:]
+                del tail[:-half]
+    left = size - len(head) - len(tail)
+    note = f"\n[{left} bytes left out]\n".encode() if left else b""
+    return bytes(head + note + tail).decode(errors="replace")
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from kubechain.controllers.toolkinds.container import ContainerTools
 from kubechain.controllers.toolkinds.model import Answered, CallOutcome, NotDone
@@ -30,15 +31,18 @@ from test.e2e.cluster import Namespace
 from test.e2e.manifests import a_secret, a_task, a_tool, an_agent, an_llm, refs
 from test.e2e.model import Ask, MockModel, asks
 from test.e2e.processes import Program
+from test.mcp.conftest import gone
+from test.mcp.families import crashes_with_a_family, is_killed_with_a_family, leaves_orphans
 from test.net.certificates import AUTHORITIES, signed
 from test.runtime.virtual_time import VirtualTimeLoop
 from test.tools.endpoint import an_endpoint, reply
+
+SAMPLES = Path(__file__).resolve().parents[3] / "config" / "samples"
 
 ELSEWHERE: dict[str, str] = {}
 """Why a kind has no test here, by kind."""
 
 
-@pytest.mark.xfail(reason="kinds of the page are still without a test", strict=True)
 def test_each_kind_of_the_page_has_a_test() -> None:
     assert not missing(CONTAINERS, __name__, ELSEWHERE)
 
@@ -219,6 +223,18 @@ def test_long_output_keeps_head_and_tail_and_says_what_is_left_out(given: int) -
 
 
 @case(
+    "orphans of stdio servers",
+    {
+        "sh -c '(sleep 0.5 &)' ten times": leaves_orphans,
+        "a crashing server that is a process tree": crashes_with_a_family,
+        "a manager that is killed": is_killed_with_a_family,
+    },
+)
+def test_no_zombie_stays_and_no_descendant_outlives_its_server(given: Callable[[], list[int]]) -> None:
+    assert all(map(gone, given()))
+
+
+@case(
     "words of kubelet that are dropped",
     {
         reason: {"waiting": {"reason": reason, "message": f"{reason} in kubelet's own words"}}
@@ -329,3 +345,16 @@ def test_a_container_outlives_its_manager(
     namespace: Namespace, model: MockModel, manager: Program, given: Callable[[Program], Any]
 ) -> None:
     _follows(namespace, model, manager, given)
+
+
+@case("small ones", {"no container among the samples": "tool_container.yaml"})
+def test_a_container_is_among_the_samples(namespace: Namespace, given: str) -> None:
+    sample = next(yaml.safe_load_all((SAMPLES / given).read_text()))
+    namespace.apply(sample)
+    ends = ("Ready",) if namespace.cluster.is_real else ("Error", "Ready")  # without an engine it says so
+    namespace.until(
+        lambda: namespace.get("tool", "checksum").get("status", {}).get("status") in ends,
+        watch="tool",
+        what="the sample is judged",
+    )
+    assert given in yaml.safe_load((SAMPLES / "kustomization.yaml").read_text())["resources"]
