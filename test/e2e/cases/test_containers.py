@@ -357,4 +357,4 @@ def test_a_container_is_among_the_samples(namespace: Namespace, given: str) -> N
         watch="tool",
         what="the sample is judged",
     )
-    assert given in yaml.safe_load((SAMPLES / "kustomization.yaml").read_text())["resources"]
+    assert given in yaml.safe_load((SAMPLES / "Kustomization").read_text())["resources"]
