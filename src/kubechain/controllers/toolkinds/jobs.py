@@ -53,6 +53,9 @@ GIVEN_UP_SECONDS = 30.0
 COLLECTED_SECONDS = 3.0
 """How long the garbage collector may take to mark the Pods of a deleted Job; it takes milliseconds."""
 
+CREATED_SECONDS = 5.0
+"""How long a process that stops waits for the answer to a request that creates a Job."""
+
 CHECKED, NO_UID = "kubechain-check", "00000000-0000-0000-0000-000000000000"
 """Name and owner of a Job that is never created: the API server is only asked whether it would be."""
 
@@ -262,12 +265,14 @@ class Jobs:
 
 
 async def _to_its_end(effect: Coroutine[Any, Any, None]) -> None:
-    """Await an effect that a cancellation does not break off: whoever follows must know whether there is a Job."""
+    """Await an effect that a cancellation breaks off late: whoever follows must know whether there is a Job."""
     task = asyncio.ensure_future(effect)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait((task,))
+        await asyncio.wait((task,), timeout=CREATED_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise
 
 
