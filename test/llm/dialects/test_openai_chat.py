@@ -266,6 +266,13 @@ def test_a_strange_usage_counts_as_none(usage: object) -> None:
 
 BODY = orjson.dumps(a_completion_body())
 CALL_MESSAGE = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": "{}"}}]}
+DEEP_CALL = (
+    b'{"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": '
+    + b'{"a":' * 600
+    + b"1"
+    + b"}" * 600
+    + b"}}]}}]}"
+)
 CUT_CALL = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": '{"a": 1, "b'}}]}
 
 
@@ -281,6 +288,8 @@ CUT_CALL = {"tool_calls": [{"id": "c", "function": {"name": "add", "arguments": 
         pytest.param(a_completion_body({}), "neither text nor tool calls", id="an empty message"),
         pytest.param(a_completion_body({"content": ""}), "neither text nor tool calls", id="an empty text"),
         pytest.param(a_completion_body({"content": 7}), "neither text nor tool calls", id="a text that is a number"),
+        pytest.param(DEEP_CALL, "nested too deeply", id="arguments of 600 levels"),
+        pytest.param(b'{"choices": ' + b"[" * 5000, "not JSON", id="a body of 5000 levels"),
         pytest.param(a_completion_body({"content": "\n\n"}), "only blank text", id="a blank text"),
         pytest.param(a_completion_body({"reasoning_content": "Hm."}), "only reasoning", id="nothing but thoughts"),
         pytest.param(a_completion_body({"content": "<think>Hm."}), "only reasoning", id="thoughts in the text"),

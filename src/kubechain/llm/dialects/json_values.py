@@ -44,6 +44,18 @@ def loads(data: bytes) -> object:
         return _strict(json.loads(data.decode()))
 
 
+def dumps(value: object) -> bytes:
+    """Encode a part of a reply again.
+
+    Raises:
+        InvalidAnswer: It is nested too deeply.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise InvalidAnswer("invalid answer: nested too deeply") from error
+
+
 def _strict(value: object) -> object:
     """Replace what strict JSON has no place for."""
     if isinstance(value, str):

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
-import orjson
-
 from kubechain.api import reasons
 from kubechain.api.message import Message, ProviderData, ToolCall, ToolCallFunction
 from kubechain.api.taskrun import COUNT_LIMIT, Usage
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Completion, Cut, Target
 from kubechain.llm.dialects.finish_reasons import Finish
-from kubechain.llm.dialects.json_values import count, is_json, items, json_object, mapping, text
+from kubechain.llm.dialects.json_values import count, dumps, is_json, items, json_object, mapping, text
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.dialects.openai_chat.choices import Answer, answer_of, is_blank, what_came
 from kubechain.llm.errors import InvalidAnswer, LLMError, RequestRefused, ServerFailed
@@ -36,7 +34,7 @@ def decode(target: Target, reply: HttpReply) -> Completion:
     body = json_object(reply)
     usage, answer = _usage(mapping(body.get("usage"))), answer_of(body)
     if error := _error(body, answer):
-        raise failure_inside(target, replace(reply, body=orjson.dumps({"error": error})), usage=usage)
+        raise failure_inside(target, replace(reply, body=dumps({"error": error})), usage=usage)
     if answer is None:  # gateways whose upstream failed after they said 200
         if is_error(reply):
             raise failure_inside(target, reply)
@@ -149,7 +147,7 @@ def _arguments(value: object) -> str:
     """Return arguments byte for byte. Empty for a tool without parameters; some servers send an object."""
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value).decode()
+    return "" if value is None else dumps(value).decode()
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
