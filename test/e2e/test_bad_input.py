@@ -153,7 +153,7 @@ def test_an_agent_deleted_in_mid_run_does_not_stop_the_run(namespace: Namespace,
     [
         pytest.param(Failure(429), id="too many requests"),
         pytest.param(Failure(500), id="a server error"),
-        pytest.param(Failure(200, raw=b"<html>"), id="garbage"),
+        pytest.param(Failure(200, raw=b"{garbage"), id="garbage"),
         pytest.param("", id="an empty answer"),
     ],
 )
