@@ -14,12 +14,13 @@ from kubechain.api.message import Message, ToolCall
 from kubechain.api.taskrun import PendingToolCall, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.steps import Fail
 
 
 def is_adopted(run: TaskRun) -> bool:
     """Whether the run has a conversation that this release did not begin."""
-    return run.status.pinned is None and bool(run.status.context_window)
+    return run.status.pinned is None and bool(Transcript.of(run).messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _answers(messages: Sequence[Message]) -> Sequence[Message]:
 
 def turn_of(run: TaskRun) -> int:
     """How many answers of the model the conversation has."""
-    return sum(message.role == "assistant" for message in run.status.context_window)
+    return sum(message.role == "assistant" for message in Transcript.of(run).messages)
 
 
 def open_turn(run: TaskRun, calls: Mapping[str, TaskRunToolCall]) -> tuple[PendingToolCall, ...] | Fail:
@@ -70,7 +71,7 @@ def open_turn(run: TaskRun, calls: Mapping[str, TaskRunToolCall]) -> tuple[Pendi
     Args:
         calls: The calls' objects by their ids.
     """
-    found = unanswered(run.status.context_window)
+    found = unanswered(Transcript.of(run).messages)
     if found is None:
         return ()
     if not found.is_last or any(call.id not in calls for _, call in found.calls):

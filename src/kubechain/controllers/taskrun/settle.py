@@ -46,7 +46,7 @@ def waiting(run: TaskRun, step: Wait) -> Settled:
 
 def in_phase(run: TaskRun) -> dict[str, Any]:
     """The phase of a run that cannot go on: the one that it is in, once it has begun."""
-    if run.status.pinned is not None or run.status.context_window:
+    if run.status.pinned is not None or Transcript.of(run).messages:
         return {}
     return {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
 

@@ -29,6 +29,8 @@ from kubechain.tools.model import InvalidArguments, InvalidSchema
 ATTEMPTS_MAX = 3
 """Attempts of a call that is safe to repeat. Without a limit, a call that kills the manager would do so for ever."""
 
+UNBEGUN = (None, TaskRunPhase.INITIALIZING, TaskRunPhase.PENDING)
+
 INTERRUPTED = "cancelled while it was carried out; it may have taken effect"
 """The error of a claimed call whose run is cancelled, deleted or over."""
 
@@ -79,7 +81,7 @@ def _awaits_adoption(observed: Observed) -> bool:
     run = observed.run
     if run is None or is_run_over(run) or observed.call.metadata.deletion_timestamp is not None:
         return False
-    return run.status.pinned is None and bool(run.status.context_window)
+    return run.status.pinned is None and run.status.phase not in UNBEGUN and not observed.is_awaited
 
 
 def _may_have_begun(observed: Observed) -> bool:
