@@ -24,7 +24,6 @@ ELSEWHERE: dict[str, str] = {}
 SCRIPTS = Path(__file__).parents[2] / "mcp" / "servers"
 
 
-@pytest.mark.xfail(reason="kinds of the page are still without a test", strict=True)
 def test_each_kind_of_the_page_has_a_test() -> None:
     assert not missing(MCP, __name__, ELSEWHERE)
 
@@ -242,6 +241,23 @@ def test_a_rotated_secret_is_no_loss(namespace: Namespace, given: str) -> None:
         lambda: "Connected" in events(namespace, "good"), watch="events", what="it is connected with the new value"
     )
     assert "ConnectionLost" not in events(namespace, "good")
+
+
+@case("a server deleted in mid-run", {"before the call of its tool": "good"})
+def test_a_run_whose_server_was_deleted_says_so_and_ends(namespace: Namespace, model: MockModel, given: str) -> None:
+    script = model[namespace.name]
+    script.answers = [asks(Ask(f"odd__{given}", {}))]
+    agent = an_agent(mcpServers=refs("odd"), limits={"retryFor": "3s"})
+    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name), a_script("odd", "odd"), agent)
+    namespace.wait("agent/my-assistant", "{.status.ready}", "true")
+    with script.held():
+        namespace.apply(a_task())
+        script.wait_for_call()
+        namespace.kubectl("delete", "mcpserver", "odd")
+    status = namespace.finished("hello-world-task-1", "Failed")["status"]
+    given_up = 'Waiting for MCPServer "odd" to exist; given up after 3 s (limits.retryFor)'
+    assert given_up in status["contextWindow"][-1]["content"]
+    assert status["statusDetail"] == given_up
 
 
 @case("tools that need tasks", {"execution.taskSupport: required": "task"})
