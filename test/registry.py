@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-UVX = Path(sys.executable).with_name("uvx")
+UV, UVX = (Path(sys.executable).with_name(name) for name in ("uv", "uvx"))
 PROBE_SECONDS = 60
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kubechain-tests"

@@ -70,11 +70,11 @@ class World:
         await self.until(lambda: any(map(condition, self.history.get(key, []))))
         return next(state for state in self.history[key] if condition(state))
 
-    async def ready(self, spec: ServerSpec, name: str = "server") -> ServerKey:
+    async def ready(self, spec: ServerSpec, name: str = "server", *, seconds: float = 20) -> ServerKey:
         """Connect to a server."""
         key = a_key(name)
         self.manager.ensure(key, spec)
-        await self.until(lambda: self.state(key).phase == Phase.READY)
+        await self.until(lambda: self.state(key).phase == Phase.READY, seconds=seconds)
         return key
 
     def state(self, key: ServerKey) -> ServerState:

@@ -64,12 +64,11 @@ def _parsed(text: str) -> Any:
 
 
 def _wrapped(structured: Any) -> Any:
-    """Return the value of `{"result": value}`, as SDKs wrap what is no object; None for anything else."""
-    match structured:
-        case {"result": value} if len(cast("dict[str, Any]", structured)) == 1:
-            return value if isinstance(value, str) else _json(value)
-        case _:
-            return None
+    """Return the text of an object with one field, as SDKs wrap what is no object; None for anything else."""
+    if not isinstance(structured, dict) or len(cast("dict[str, Any]", structured)) != 1:
+        return None
+    (value,) = cast("dict[str, Any]", structured).values()
+    return value if isinstance(value, str) else _json(value)
 
 
 def _block(block: Any) -> str:
