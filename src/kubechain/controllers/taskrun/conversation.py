@@ -16,7 +16,7 @@ from kubechain.api.message import Message
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
-from kubechain.net.foreign import cut_bytes, cut_middle
+from kubechain.net.foreign import cut_bytes, cut_middle, harmless, printable
 
 CONTEXT_WINDOW_MAX_BYTES = 1_200_000
 """etcd refuses objects over 1.5 MiB; the rest is for the JSON around the messages, the answer and the metadata."""
@@ -83,7 +83,7 @@ class Transcript:
     def preview(self) -> str:
         """The beginning of the newest question, on one line."""
         questions = [message.content for message in self.messages if message.role == "user"]
-        return names.message_preview(" ".join(questions[-1].split())) if questions else ""
+        return names.message_preview(printable(questions[-1])) if questions else ""
 
     def status(self) -> dict[str, Any]:
         """The status fields that hold the conversation."""
@@ -105,10 +105,14 @@ def user_message(run: TaskRun, task: Task | None) -> str:
 
 
 def output_of(message: Message) -> str:
-    """`status.output` of a final answer. Control characters take six bytes of JSON each, and are cut earlier."""
-    output = cut_bytes(message.content, OUTPUT_MAX_BYTES)
+    """`status.output` of a final answer: without what drives a terminal, since tables show it.
+
+    Characters that JSON escapes take up to six bytes each; an answer of many of them is cut earlier.
+    """
+    content = harmless(message.content)
+    output = cut_bytes(content, OUTPUT_MAX_BYTES)
     is_short = len(orjson.dumps(output)) <= 2 * OUTPUT_MAX_BYTES
-    return output if is_short else cut_bytes(message.content, OUTPUT_MAX_BYTES // 3)
+    return output if is_short else cut_bytes(content, OUTPUT_MAX_BYTES // 3)
 
 
 def unread(run: TaskRun) -> tuple[Message, ...]:

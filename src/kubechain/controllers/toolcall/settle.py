@@ -13,7 +13,7 @@ from kubechain.controllers.frame import Settled, normal, warning
 from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, NotDone, Outcome, Unclear
-from kubechain.net.foreign import cut, cut_bytes
+from kubechain.net.foreign import cut, cut_bytes, harmless
 from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
 RESULT_MAX_BYTES = 900_000
@@ -211,9 +211,10 @@ def _facts(call: TaskRunToolCall, now: datetime) -> dict[str, Any]:
 
 
 def stored(content: str, limit_bytes: int = RESULT_MAX_BYTES) -> str:
-    """A result as it is stored: truncated where it is over the limit, with a note."""
+    """A result as it is stored: without what drives a terminal, truncated where it is over the limit, with a note."""
+    content = harmless(content)
     return cut_bytes(content, limit_bytes, note=lambda left: f"\n[{left} bytes left out: the result is over the limit]")
 
 
 def _cut(text: str) -> str:
-    return cut(text, ERROR_MAX_CHARACTERS)
+    return cut(harmless(text), ERROR_MAX_CHARACTERS)
