@@ -12,7 +12,7 @@ from kubechain.controllers.task.decide import UNSEEN_SECONDS, decide
 from kubechain.controllers.task.effects import first_run
 from kubechain.controllers.task.observe import Observed
 from kubechain.controllers.task.steps import Adopt, CreateRun, LookForRun, Step, Wait
-from test.controllers.builders import a_run, a_task, an_agent, later
+from test.controllers.builders import a_run, a_task, an_agent, later, meta
 from test.controllers.task.builders import NEW, finished, followed, following, seen, started
 
 RUNNING = followed(LastRunPhase.RUNNING)
@@ -123,6 +123,11 @@ def begun(sha: str | None) -> TaskRun:
             seen(started(ttl_seconds_after_finished=1), runs=(begun(a_task().request_sha),)),
             RUNNING,
             id="an edit that the run does not depend on",
+        ),
+        pytest.param(
+            seen(started(), runs=(a_run(), a_run().model_copy(update={"metadata": meta("again")}))),
+            followed(LastRunPhase.RUNNING, "again"),
+            id="a rerun of the same second is newer than the task's own run",
         ),
         pytest.param(
             seen(started(), runs=(begun(None),)), RUNNING, id="the run was begun by a release that did not keep it"

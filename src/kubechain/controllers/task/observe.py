@@ -50,8 +50,12 @@ class Observed:
 
     @property
     def newest_run(self) -> TaskRun | None:
-        """The run that was created last."""
-        return max(self.runs, key=_age_key, default=None)
+        """The run that was created last; of those of one second, a rerun is newer than the Task's own run."""
+        return max(self.runs, key=self._age, default=None)
+
+    def _age(self, run: TaskRun) -> tuple[float, bool, str]:
+        created_at = run.metadata.creation_timestamp
+        return created_at.timestamp() if created_at else 0.0, not is_owned_by(run, self.task), run.metadata.name
 
     @property
     def seconds_since_creation(self) -> float:
@@ -69,11 +73,6 @@ class Observed:
         """Runs that have ended, the one that finished last at the end."""
         ended = [run for run in self.runs if run.status.completion_time is not None]
         return sorted(ended, key=lambda run: (run.status.completion_time, run.metadata.name))
-
-
-def _age_key(run: TaskRun) -> tuple[float, str]:
-    created_at = run.metadata.creation_timestamp
-    return (created_at.timestamp() if created_at else 0.0, run.metadata.name)
 
 
 @dataclass(frozen=True, slots=True)
