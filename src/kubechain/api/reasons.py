@@ -185,6 +185,15 @@ def final_response_cut(cut: str) -> str:
     return f"{LLM_FINAL_RESPONSE_DETAIL}, not whole: {cut}"
 
 
+MESSAGES_NOT_READ = "MessagesNotRead"
+"""The run ended before its agent read all of spec.messages."""
+
+
+def messages_not_read(count: int) -> str:
+    """Return the message of `MESSAGES_NOT_READ`."""
+    return f"{count} of spec.messages came too late: the run ended before its agent read them"
+
+
 def waiting_for_task(name: str) -> str:
     """Return the message of `WAITING` while a run's task is not ready."""
     return f'Waiting for task "{name}" to become ready'

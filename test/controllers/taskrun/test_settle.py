@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kubechain.api.conditions import find_condition
 from kubechain.api.message import Message
-from kubechain.api.taskrun import TaskRun, TaskRunPhase, Usage
+from kubechain.api.taskrun import SteeringMessage, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Settled, next_version
 from kubechain.controllers.taskrun import conversation, settle
 from kubechain.controllers.taskrun.outcomes import Deferred
@@ -162,3 +162,10 @@ def test_an_unchanged_status_is_no_new_version() -> None:
 def test_not_ready_is_said_aloud() -> None:
     run = next_version(a_run(), settle.waiting(a_run(), Wait("Waiting for something")))
     assert run.to_wire()["status"]["ready"] is False
+
+
+def test_messages_that_a_failed_or_cancelled_run_never_read_are_told() -> None:
+    late = {"messages": (SteeringMessage(content="In French."),)}
+    run = a_run(phase=P.READY_FOR_LLM, spec=late)
+    for settled in (settle.failed(run, Fail("LimitExceeded", "why"), NOW), settle.cancelled(run, NOW)):
+        assert next(event.reason for event in settled.events) == "MessagesNotRead"

@@ -405,7 +405,12 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
         "completion_time": now,
         "conditions": _ends(run, False, reason=step.reason, message=text, now=now),
     }
-    return Settled(status, (warning(step.reason, text),), facts=_call_facts(run, now))
+    return Settled(status, (*_unread_news(run), warning(step.reason, text)), facts=_call_facts(run, now))
+
+
+def _unread_news(run: TaskRun) -> tuple[Event, ...]:
+    count = len(conversation.unread(run))
+    return (warning(reasons.MESSAGES_NOT_READ, reasons.messages_not_read(count)),) if count else ()
 
 
 def cancelled(run: TaskRun, now: datetime) -> Settled:
@@ -422,7 +427,7 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
         "completion_time": now,
         "conditions": _ends(run, False, reason=reasons.CANCELLED, message=text, now=now),
     }
-    return Settled(status, (normal(reasons.CANCELLED, text),))
+    return Settled(status, (*_unread_news(run), normal(reasons.CANCELLED, text)))
 
 
 def _ends(run: TaskRun, is_success: bool | None, *, reason: str, message: str, now: datetime) -> tuple[Condition, ...]:
