@@ -93,9 +93,14 @@ def test_a_folder_keeps_everything_and_a_restart_resumes_the_run(tmp_path: Path,
 def test_two_cannot_share_a_folder(tmp_path: Path) -> None:
     first = a_dev(tmp_path, f"--data-dir={tmp_path / 'state'}")
     first.program.start()
-    with pytest.raises(AssertionError, match="in use by another process"):
-        a_dev(tmp_path, f"--data-dir={tmp_path / 'state'}").program.start()
-    assert first.program.stop() == 0
+    (tmp_path / "other").mkdir()
+    try:
+        with pytest.raises(AssertionError, match="in use by another process"):
+            a_dev(tmp_path / "other", f"--data-dir={tmp_path / 'state'}").program.start()
+        with pytest.raises(AssertionError, match="belongs to another kubechain dev"):
+            a_dev(tmp_path, f"--data-dir={tmp_path / 'second'}").program.start()
+    finally:
+        assert first.program.stop() == 0
 
 
 def test_a_port_that_is_taken_is_named(dev: Dev, tmp_path: Path) -> None:

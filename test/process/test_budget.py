@@ -28,13 +28,21 @@ def manager(cluster: Cluster, logs: Path) -> Iterator[Program]:
 
 @contextmanager
 def watched(namespace: Namespace, kind: str, log: Path) -> Generator[Callable[[], list[str]]]:
-    """Watch a kind; yields what gives the events so far."""
-    command = ["kubectl", "--namespace", namespace.name, "get", kind, "--watch", "--output-watch-events"]
+    """Watch a kind from now on; yields what gives the events so far."""
+    command = ["kubectl", "--namespace", namespace.name, "get", kind, "--watch", "--output-watch-events", "-v=6"]
+    requests = log.with_suffix(".requests")
     with (
         log.open("wb") as out,
-        subprocess.Popen(command, env=dict(namespace.cluster.environment), stdout=out) as process,
+        requests.open("wb") as told,
+        subprocess.Popen(command, env=dict(namespace.cluster.environment), stdout=out, stderr=told) as process,
     ):
         try:
+            # A watch that starts late shows an object as it is then, and not the writes before.
+            namespace.until(
+                lambda: any("watch=true" in line and " 200 " in line for line in requests.read_text().splitlines()),
+                watch="agent",
+                what=f"the watch of {kind} is answered",
+            )
             yield lambda: [line for line in log.read_text().splitlines() if line.startswith(("ADDED", "MODIFIED"))]
         finally:
             process.kill()

@@ -340,6 +340,5 @@ def test_a_condition_is_true_at_every_end(namespace: Namespace, model: MockModel
     namespace.kubectl("wait", "--for=condition=Succeeded", "task/hello-world-task", "--timeout=60s")
 
 
-@pytest.mark.xfail(reason="kinds of the page are still without a test", strict=True)
 def test_each_kind_of_the_page_has_a_test() -> None:
     assert not missing(KUBERNETES, __name__, ELSEWHERE)

@@ -21,8 +21,8 @@ ANSWERS: Mapping[str, Answer] = {
     "book": lambda arguments: f"Booked {arguments['city']}",
     "broken": lambda arguments: BROKEN,
     "long": lambda arguments: "word " * 300_000,
-    # Each of these characters takes six in JSON: the API server refuses what would have room in UTF-8.
-    "unstorable": lambda arguments: "\x01" * 400_000,
+    # Each of these characters takes two in JSON: the API server refuses what would have room in UTF-8.
+    "unstorable": lambda arguments: '"' * 900_000,
 }
 _CALL = "hello-1-t0-c0"
 
