@@ -112,7 +112,7 @@ def test_killed_as_soon_as_a_phase_is_seen(namespace: Namespace, script: Script,
 
 def test_killed_while_nothing_is_ready_yet(namespace: Namespace, model: MockModel, manager: Program) -> None:
     namespace.apply(a_task(), an_agent(), an_llm(base_url=model.base_url))
-    namespace.wait("task/hello-world-task", "{.status.lastRun.phase}", "Waiting")
+    namespace.wait("task/hello-world-task", "{.status.status}", "Error")
     manager.kill()
     namespace.apply(a_secret())
     manager.start()
