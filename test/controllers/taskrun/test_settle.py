@@ -8,7 +8,7 @@ from kubechain.api.conditions import find_condition
 from kubechain.api.message import Message
 from kubechain.api.taskrun import SteeringMessage, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers.frame import Settled, next_version
-from kubechain.controllers.taskrun import conversation, settle
+from kubechain.controllers.taskrun import conversation, ends, settle
 from kubechain.controllers.taskrun.outcomes import Deferred
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Fail, Wait
 from test.controllers.builders import NOW, a_call, a_claim, a_run, an_answer, later
@@ -121,7 +121,7 @@ def test_the_same_failure_again_is_no_news() -> None:
 
 def test_a_failed_run_says_why_in_status_error_condition_and_event() -> None:
     run = a_claimed_run()
-    settled = settle.failed(run, Fail("LLMRequestFailed", "openai: 404: no such model"), later(1))
+    settled = ends.failed(run, Fail("LLMRequestFailed", "openai: 404: no such model"), later(1))
     status = after(run, settled).status
     assert (status.phase, status.ready, status.completion_time) == (P.FAILED, False, later(1))
     assert status.error == status.status_detail == "openai: 404: no such model"
@@ -132,8 +132,8 @@ def test_a_failed_run_says_why_in_status_error_condition_and_event() -> None:
 
 def test_a_foreign_text_of_any_length_fits_the_status() -> None:
     run = a_claimed_run()
-    status = after(run, settle.failed(run, Fail("LLMRequestFailed", "x" * 10_000), NOW)).status
-    assert len(status.error or "") == settle.ERROR_MAX_CHARACTERS
+    status = after(run, ends.failed(run, Fail("LLMRequestFailed", "x" * 10_000), NOW)).status
+    assert len(status.error or "") == ends.ERROR_MAX_CHARACTERS
 
 
 def test_waiting_is_told_once() -> None:
@@ -167,5 +167,5 @@ def test_not_ready_is_said_aloud() -> None:
 def test_messages_that_a_failed_or_cancelled_run_never_read_are_told() -> None:
     late = {"messages": (SteeringMessage(content="In French."),)}
     run = a_run(phase=P.READY_FOR_LLM, spec=late)
-    for settled in (settle.failed(run, Fail("LimitExceeded", "why"), NOW), settle.cancelled(run, NOW)):
+    for settled in (ends.failed(run, Fail("LimitExceeded", "why"), NOW), ends.cancelled(run, NOW)):
         assert next(event.reason for event in settled.events) == "MessagesNotRead"

@@ -11,7 +11,7 @@ from kubechain.api import reasons
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
-from kubechain.controllers.taskrun import refusals, settle
+from kubechain.controllers.taskrun import ends, refusals, settle
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, soonest, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
@@ -82,9 +82,9 @@ class TaskRunReconciler:
             case AnswerToolCalls():
                 return await self._write(run, settle.tools_answered(run, step))
             case Fail():
-                return await self._write(run, settle.failed(run, step, now))
+                return await self._write(run, ends.failed(run, step, now))
             case Cancel():
-                return await self._write(run, settle.cancelled(run, now))
+                return await self._write(run, ends.cancelled(run, now))
             case Delete():
                 return await self._delete(run)
 
@@ -107,7 +107,7 @@ class TaskRunReconciler:
     def _refused(self, run: TaskRun, error: Exception) -> Settled:
         """The status in place of one that the server refuses for good."""
         reason = reasons.CONTEXT_WINDOW_TOO_LARGE if isinstance(error, TooLarge) else reasons.STATUS_REFUSED
-        return settle.failed(run, Fail(reason, f"the API server refused the status: {error}"), self.clock.now())
+        return ends.failed(run, Fail(reason, f"the API server refused the status: {error}"), self.clock.now())
 
     async def _send(self, observed: Observed, step: SendToLLM) -> Again[TaskRun] | Done:
         """W2, the call and W3, once the LLM has a slot for the run."""
@@ -130,7 +130,7 @@ class TaskRunReconciler:
         conflict = await create_tool_calls(self.writer.client, run, step.missing)
         if conflict is not None:
             failure = Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(conflict.name))
-            return await self._write(run, settle.failed(run, failure, self.clock.now()))
+            return await self._write(run, ends.failed(run, failure, self.clock.now()))
         if run.status.blocked_since is not None:
             return await self._write(run, refusals.tool_calls_created(run))
         return Again(run)

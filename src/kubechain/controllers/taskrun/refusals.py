@@ -8,10 +8,10 @@ from kubechain.api import reasons
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.frame import Settled, warning
-from kubechain.controllers.taskrun import settle
+from kubechain.controllers.taskrun import ends, settle
 from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
+from kubechain.controllers.taskrun.ends import ERROR_MAX_CHARACTERS
 from kubechain.controllers.taskrun.observe import Observed
-from kubechain.controllers.taskrun.settle import ERROR_MAX_CHARACTERS
 from kubechain.controllers.taskrun.steps import Fail
 from kubechain.net.foreign import cut
 from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
@@ -23,7 +23,7 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
     reason = reasons.TOOL_CALL_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
     block = observed.block
     if block.is_over or isinstance(refusal.error, FINAL_REFUSALS):
-        return settle.failed(run, Fail(reason, block.given_up(text) if block.is_over else text), observed.now)
+        return ends.failed(run, Fail(reason, block.given_up(text) if block.is_over else text), observed.now)
     status: dict[str, Any] = {
         "ready": False,
         "status": StatusType.ERROR,

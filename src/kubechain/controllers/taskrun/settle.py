@@ -15,7 +15,7 @@ from kubechain.api.taskrun import COUNT_LIMIT, LLMClaim, PendingToolCall, SpanCo
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.spending import total
-from kubechain.controllers.taskrun import closing, conversation, retries
+from kubechain.controllers.taskrun import closing, conversation, ends, retries
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
@@ -24,9 +24,6 @@ from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, 
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut
-
-ERROR_MAX_CHARACTERS = 1_024
-"""Limit of `error` and `statusDetail`."""
 
 
 def waiting(run: TaskRun, step: Wait) -> Settled:
@@ -69,7 +66,7 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
         "user_msg_preview": step.transcript.preview,
         "start_time": run.status.start_time or now,
         "span_context": _trace(run),
-        "conditions": _ends(run, None, reason="Running", message="The run goes on", now=now),
+        "conditions": ends.progress(run, None, reason="Running", message="The run goes on", now=now),
         "blocked_since": None,
         **step.transcript.status(),
     }
@@ -161,7 +158,7 @@ def outcome(
         case Deferred(usage=usage):
             return _with_usage(run, _deferred_or_failed(run, result, jitter=jitter, now=now), usage)
         case Refused(reason, message, usage=usage):
-            return _with_usage(run, failed(run, Fail(reason, message), now), usage)
+            return _with_usage(run, ends.failed(run, Fail(reason, message), now), usage)
 
 
 def _with_usage(run: TaskRun, settled: Settled, usage: Usage | None) -> Settled:
@@ -192,7 +189,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
         text = f"the model asked for {len(calls)} tool calls at once, the limit is {TOOL_CALLS_LIMIT}"
         excess = Fail(reasons.LIMIT_EXCEEDED, text)
     if excess:
-        settled = failed(run, excess, now)
+        settled = ends.failed(run, excess, now)
         return replace(settled, status=used | settled.status)
     recorded = transcript.status() | used | {"blocked_since": None, "llm": None, "error": None}
     if calls:
@@ -201,7 +198,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
         settled = _interjected(run, recorded)
     else:
         settled = _final(run, completion, recorded, now)
-    return replace(settled, facts=_call_facts(run, now) | {"llm_model": completion.model})
+    return replace(settled, facts=ends.call_facts(run, now) | {"llm_model": completion.model})
 
 
 def _too_large(transcript: Transcript, calls: Sequence[ToolCall]) -> Fail | None:
@@ -217,25 +214,17 @@ def _closed(run: TaskRun, used: dict[str, Any], excess: Fail, now: datetime) -> 
     """The model asks for calls that do not fit: it is asked for its answer instead, once."""
     recorded = used | {"llm": None, "error": None}
     if closing.has_begun(run):
-        settled = failed(run, excess, now)
+        settled = ends.failed(run, excess, now)
         return replace(settled, status=recorded | settled.status)
     told, events = closing.told(run, run.status.conditions, (), now)
     settled = _interjected(run, recorded | {"conditions": told})
     return replace(settled, events=events)
 
 
-def _call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:
-    """Attempt and duration of the model call, for the log."""
-    claim = run.status.llm
-    if claim is None:
-        return {}
-    return {"attempt": claim.attempt, "duration_seconds": round((now - claim.started_at).total_seconds(), 3)}
-
-
 def _final(run: TaskRun, completion: Completion, recorded: dict[str, Any], now: datetime) -> Settled:
     cut_text = completion.cut
     text = reasons.final_response_cut(cut_text.message) if cut_text else reasons.LLM_FINAL_RESPONSE_DETAIL
-    known = _ends(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now)
+    known = ends.progress(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now)
     status = recorded | {
         "phase": TaskRunPhase.FINAL_ANSWER,
         "ready": True,
@@ -341,7 +330,7 @@ def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: d
         return deferred(run, result, wait_seconds=BACKOFF.seconds(0, jitter), now=now)
     if result.max_retries is not None and claim.attempt >= result.max_retries:
         text = retries.repeated_enough(run, result.message, result.max_retries)
-        return failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
+        return ends.failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
     failing = claim if claim.failing_since else claim.with_changes(failing_since=claim.started_at)
     run = run.with_status(llm=failing)
     ends_at, asked = retries.ends_at(run), result.retry_after_seconds
@@ -355,14 +344,14 @@ def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: d
         return deferred(run, result, wait_seconds=wait, now=now)
     too_long = asked if now < ends_at else None
     text = retries.given_up(run, result.message, retry_after_seconds=too_long)
-    return failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
+    return ends.failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
 
 
 def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: datetime) -> Settled:
     """The model call failed in a way that may pass: the run keeps its conversation and retries."""
     claim = run.status.llm
     attempt = claim.attempt + 1 if claim else 1
-    text = cut(result.message, ERROR_MAX_CHARACTERS)
+    text = cut(result.message, ends.ERROR_MAX_CHARACTERS)
     next_at = now + timedelta(seconds=wait_seconds)
     status: dict[str, Any] = {
         "phase": TaskRunPhase.ERROR_BACKOFF,
@@ -376,7 +365,7 @@ def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: dateti
         invalid_answers = (claim.invalid_answers or 0) + 1 if result.is_invalid_answer else claim.invalid_answers
         status["llm"] = claim.with_changes(invalid_answers=invalid_answers)
     events = (warning(reasons.LLM_REQUEST_FAILED, text),) if run.status.error != text else ()
-    return Settled(status, events, requeue_after_seconds=wait_seconds, facts=_call_facts(run, now))
+    return Settled(status, events, requeue_after_seconds=wait_seconds, facts=ends.call_facts(run, now))
 
 
 def _when(run: TaskRun, next_at: datetime) -> str:
@@ -388,63 +377,3 @@ def _when(run: TaskRun, next_at: datetime) -> str:
 
 def _clock_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
-    """The run is over without an answer; the conversation stays."""
-    text = cut(step.message, ERROR_MAX_CHARACTERS)
-    status = {
-        "phase": TaskRunPhase.FAILED,
-        "ready": False,
-        "status": StatusType.ERROR,
-        "status_detail": text,
-        "error": text,
-        "llm": None,
-        "next_attempt_at": None,
-        "blocked_since": None,
-        "completion_time": now,
-        "conditions": _ends(run, False, reason=step.reason, message=text, now=now),
-    }
-    return Settled(status, (*_unread_news(run), warning(step.reason, text)), facts=_call_facts(run, now))
-
-
-def _unread_news(run: TaskRun) -> tuple[Event, ...]:
-    count = len(conversation.unread(run))
-    return (warning(reasons.MESSAGES_NOT_READ, reasons.messages_not_read(count)),) if count else ()
-
-
-def cancelled(run: TaskRun, now: datetime) -> Settled:
-    """The run was cancelled by its spec."""
-    text = "Cancelled by spec.cancel"
-    status = {
-        "phase": TaskRunPhase.CANCELLED,
-        "ready": False,
-        "status": StatusType.ERROR,
-        "status_detail": text,
-        "llm": None,
-        "next_attempt_at": None,
-        "blocked_since": None,
-        "completion_time": now,
-        "conditions": _ends(run, False, reason=reasons.CANCELLED, message=text, now=now),
-    }
-    return Settled(status, (*_unread_news(run), normal(reasons.CANCELLED, text)))
-
-
-def _ends(run: TaskRun, is_success: bool | None, *, reason: str, message: str, now: datetime) -> tuple[Condition, ...]:
-    """The conditions that tell whether the run is over, and whether it has its answer.
-
-    Args:
-        is_success: None while the run goes on.
-    """
-    known = run.status.conditions
-    for type_, status in ((conditions.SUCCEEDED, is_success), (conditions.FINISHED, is_success is not None)):
-        known = conditions.with_condition(
-            known,
-            type=type_,
-            status=status,
-            reason=reason,
-            message=message,
-            now=now,
-            observed_generation=run.metadata.generation,
-        )
-    return known

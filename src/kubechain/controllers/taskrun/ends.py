@@ -1,0 +1,87 @@
+"""The ends of a run, and the conditions that tell how far it is: pure functions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubechain.api import conditions, reasons
+from kubechain.api.meta import Condition, StatusType
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.frame import Event, Settled, normal, warning
+from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun.steps import Fail
+from kubechain.net.foreign import cut
+
+ERROR_MAX_CHARACTERS = 1_024
+"""Limit of `error` and `statusDetail`."""
+
+
+def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
+    """The run is over without an answer; the conversation stays."""
+    text = cut(step.message, ERROR_MAX_CHARACTERS)
+    status = {
+        "phase": TaskRunPhase.FAILED,
+        "ready": False,
+        "status": StatusType.ERROR,
+        "status_detail": text,
+        "error": text,
+        "llm": None,
+        "next_attempt_at": None,
+        "blocked_since": None,
+        "completion_time": now,
+        "conditions": progress(run, False, reason=step.reason, message=text, now=now),
+    }
+    return Settled(status, (*_unread_news(run), warning(step.reason, text)), facts=call_facts(run, now))
+
+
+def _unread_news(run: TaskRun) -> tuple[Event, ...]:
+    count = len(conversation.unread(run))
+    return (warning(reasons.MESSAGES_NOT_READ, reasons.messages_not_read(count)),) if count else ()
+
+
+def cancelled(run: TaskRun, now: datetime) -> Settled:
+    """The run was cancelled by its spec."""
+    text = "Cancelled by spec.cancel"
+    status = {
+        "phase": TaskRunPhase.CANCELLED,
+        "ready": False,
+        "status": StatusType.ERROR,
+        "status_detail": text,
+        "llm": None,
+        "next_attempt_at": None,
+        "blocked_since": None,
+        "completion_time": now,
+        "conditions": progress(run, False, reason=reasons.CANCELLED, message=text, now=now),
+    }
+    return Settled(status, (*_unread_news(run), normal(reasons.CANCELLED, text)))
+
+
+def progress(
+    run: TaskRun, is_success: bool | None, *, reason: str, message: str, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions that tell whether the run is over, and whether it has its answer.
+
+    Args:
+        is_success: None while the run goes on.
+    """
+    known = run.status.conditions
+    for type_, status in ((conditions.SUCCEEDED, is_success), (conditions.FINISHED, is_success is not None)):
+        known = conditions.with_condition(
+            known,
+            type=type_,
+            status=status,
+            reason=reason,
+            message=message,
+            now=now,
+            observed_generation=run.metadata.generation,
+        )
+    return known
+
+
+def call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:
+    """Attempt and duration of the model call, for the log."""
+    claim = run.status.llm
+    if claim is None:
+        return {}
+    return {"attempt": claim.attempt, "duration_seconds": round((now - claim.started_at).total_seconds(), 3)}
