@@ -57,7 +57,9 @@ USAGE = """npm warn deprecated inflight@1.0.6: This module is not supported
 npm notice New major version of npm available!
 Usage: mcp-server-filesystem <dir> [more]"""
 
-COLOURS = "\x1b[2K\x1b[1;31merror\x1b[0m: Failed to fetch: `https://packages.example.com/simple/x/`\n  Caused by: dns error"
+COLOURS = (
+    "\x1b[2K\x1b[1;31merror\x1b[0m: Failed to fetch: `https://packages.example.com/simple/x/`\n  Caused by: dns error"
+)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,9 @@ COLOURS = "\x1b[2K\x1b[1;31merror\x1b[0m: Failed to fetch: `https://packages.exa
         pytest.param(PYTHON, "KeyError: 'API_KEY'", id="Python, not its source"),
         pytest.param(GROUP, "ValueError: no key", id="a group of exceptions of Python"),
         pytest.param(USAGE, "Usage: mcp-server-filesystem <dir> [more]", id="how it is used, not npm's warnings"),
-        pytest.param(COLOURS, "error: Failed to fetch: `https://packages.example.com/simple/x/` Caused by: dns", id="colours"),
+        pytest.param(
+            COLOURS, "error: Failed to fetch: `https://packages.example.com/simple/x/` Caused by: dns", id="colours"
+        ),
         pytest.param("Resolving\nLoading the index", "Resolving Loading the index", id="no error: the last lines"),
         pytest.param("", "", id="nothing"),
     ],
