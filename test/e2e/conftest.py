@@ -149,7 +149,12 @@ def make_namespace(cluster: Cluster) -> Callable[[str], Namespace]:
 @pytest.fixture
 def namespace(
     make_namespace: Callable[[str], Namespace], request: pytest.FixtureRequest, manager: Program
-) -> Namespace:
-    """A namespace of the test's own, the manager running."""
+) -> Iterator[Namespace]:
+    """A namespace of the test's own, the manager running.
+
+    Its MCP servers go with the test: each manager that a later test starts would start their programs again.
+    """
     assert manager.popen is not None
-    return make_namespace(request.node.name.removeprefix("test_"))
+    namespace = make_namespace(request.node.name.removeprefix("test_"))
+    yield namespace
+    namespace.kubectl("delete", "mcpserver", "--all", "--wait=false")

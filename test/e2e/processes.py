@@ -20,7 +20,7 @@ KUBECHAIN = Path(sys.executable).with_name("kubechain")
 READY_SECONDS = 60.0
 """Generous: two cores may be busy with other tests. The start-up time itself is measured elsewhere."""
 
-STOP_SECONDS = 15.0
+STOP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 
 
