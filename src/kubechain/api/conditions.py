@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from kubechain.api.meta import Condition, ConditionStatus
@@ -94,3 +94,25 @@ def with_condition(
     if old is None:
         return (*conditions, new)
     return tuple(new if condition is old else condition for condition in conditions)
+
+
+Claim = tuple[str, bool | None, str, str]
+"""Type, status, reason and message of a condition."""
+
+
+def with_conditions(
+    conditions: Sequence[Condition], claims: Iterable[Claim], *, observed_generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions with several of them set; see `with_condition`."""
+    known = tuple(conditions)
+    for type_, status, reason, message in claims:
+        known = with_condition(
+            known,
+            type_,
+            status=status,
+            reason=reason,
+            message=message,
+            observed_generation=observed_generation,
+            now=now,
+        )
+    return known

@@ -52,7 +52,8 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _seconds_text(value: datetime) -> str:
+def time_text(value: datetime) -> str:
+    """Return metav1.Time's form, in UTC."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -60,7 +61,7 @@ def _microseconds_text(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-Time = Annotated[datetime, AfterValidator(_whole_seconds), PlainSerializer(_seconds_text, return_type=str)]
+Time = Annotated[datetime, AfterValidator(_whole_seconds), PlainSerializer(time_text, return_type=str)]
 """metav1.Time: whole seconds, so that what is read back equals what was written."""
 
 MicroTime = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(_microseconds_text, return_type=str)]

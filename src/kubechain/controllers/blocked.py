@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kubechain.api.meta import time_text
 from kubechain.net.backoff import Backoff
 from kubechain.net.foreign import cut
 
@@ -52,7 +53,7 @@ class Block:
 
     def told(self, text: str) -> str:
         """What the status says meanwhile."""
-        return f"{cut(text, TEXT_MAX_CHARACTERS)}; trying again until {self.ends_at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{cut(text, TEXT_MAX_CHARACTERS)}; trying again until {time_text(self.ends_at)}"
 
     def given_up(self, text: str) -> str:
         """What the status says in the end."""

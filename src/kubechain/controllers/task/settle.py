@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kubechain.api import conditions, reasons
+from kubechain.api.conditions import Claim
 from kubechain.api.meta import Condition, StatusType
 from kubechain.api.task import LastRun, LastRunPhase, Task
 from kubechain.controllers.blocked import block_of
@@ -20,9 +21,6 @@ NAME_TAKEN_SECONDS = 60.0
 
 DETAIL_MAX_CHARACTERS = 1_500
 """Limit of `statusDetail`: a run's own detail of 1,024 characters and what is said around it."""
-
-_Claim = tuple[str, bool | None, str, str]
-"""Type, status, reason and message of a condition."""
 
 
 def waiting(task: Task, step: Wait, now: datetime) -> Settled:
@@ -75,7 +73,7 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
     return Settled(status | {"blocked_since": block.since}, events, requeue_after_seconds=block.retry_seconds)
 
 
-def _unstarted(event: Event) -> list[_Claim]:
+def _unstarted(event: Event) -> list[Claim]:
     """The end of a Task without a run."""
     reason, text = event.reason, event.message
     return [(conditions.FINISHED, True, reason, text), (conditions.SUCCEEDED, False, reason, text)]
@@ -129,7 +127,7 @@ def _told(task: Task, known: tuple[Condition, ...], step: Follow, event: Event, 
     is_over = step.phase not in (LastRunPhase.RUNNING, LastRunPhase.WAITING)
     is_answered = step.phase == LastRunPhase.FINAL_ANSWER
     text = f'TaskRun "{step.run}"' if not step.detail else step.detail
-    claims: list[_Claim] = [
+    claims: list[Claim] = [
         (conditions.FINISHED, is_over, step.phase, text),
         (conditions.SUCCEEDED, is_answered if is_over else None, step.phase, text),
     ]
@@ -139,18 +137,8 @@ def _told(task: Task, known: tuple[Condition, ...], step: Follow, event: Event, 
     return _claimed(task, known, claims, now)
 
 
-def _claimed(task: Task, known: tuple[Condition, ...], claims: list[_Claim], now: datetime) -> tuple[Condition, ...]:
-    for type_, status, reason, message in claims:
-        known = conditions.with_condition(
-            known,
-            type=type_,
-            status=status,
-            reason=reason,
-            message=message,
-            now=now,
-            observed_generation=task.metadata.generation,
-        )
-    return known
+def _claimed(task: Task, known: tuple[Condition, ...], claims: list[Claim], now: datetime) -> tuple[Condition, ...]:
+    return conditions.with_conditions(known, claims, observed_generation=task.metadata.generation, now=now)
 
 
 def _end_news(task: Task, step: Follow) -> tuple[Event, ...]:

@@ -65,18 +65,15 @@ def progress(
     Args:
         is_success: None while the run goes on.
     """
-    known = run.status.conditions
-    for type_, status in ((conditions.SUCCEEDED, is_success), (conditions.FINISHED, is_success is not None)):
-        known = conditions.with_condition(
-            known,
-            type=type_,
-            status=status,
-            reason=reason,
-            message=message,
-            now=now,
-            observed_generation=run.metadata.generation,
-        )
-    return known
+    return conditions.with_conditions(
+        run.status.conditions,
+        (
+            (conditions.SUCCEEDED, is_success, reason, message),
+            (conditions.FINISHED, is_success is not None, reason, message),
+        ),
+        observed_generation=run.metadata.generation,
+        now=now,
+    )
 
 
 def call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubechain.api import conditions, reasons
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
-from kubechain.api.meta import Condition, StatusType
+from kubechain.api.meta import Condition, StatusType, time_text
 from kubechain.api.taskrun import COUNT_LIMIT, LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
@@ -371,9 +371,5 @@ def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: dateti
 def _when(run: TaskRun, next_at: datetime) -> str:
     """The next attempt, and until when there are further ones."""
     ends_at = retries.ends_at(run)
-    end = f", until {_clock_time(ends_at)}" if ends_at else ""
-    return f"at {_clock_time(next_at)}{end}"
-
-
-def _clock_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    end = f", until {time_text(ends_at)}" if ends_at else ""
+    return f"at {time_text(next_at)}{end}"
