@@ -201,7 +201,7 @@ def test_a_handler_that_comes_late_is_told_what_is_there() -> None:
     assert told == [True]
 
 
-def test_reads_are_copies_and_indexes_follow() -> None:
+def test_reads_of_what_is_not_frozen_are_copies_and_indexes_follow() -> None:
     store: Store[Widget] = Store(WIDGETS)
     store.apply(seen(5, spec={"color": "red"}))
     store.add_index("color", lambda one: [one.spec["color"]])

@@ -20,6 +20,7 @@ def resource_of(kind: kinds.Kind[T]) -> Resource[T]:
         plural=kind.plural,
         decode=kind.model.from_wire,
         encode=kind.model.to_json,
+        is_frozen=True,
     )
 
 

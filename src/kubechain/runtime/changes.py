@@ -1,6 +1,6 @@
 """A change of one object in a store, as its listeners get it.
 
-Objects are decoded at the first access, once for all listeners.
+Objects are decoded at the first access, once for all listeners and readers of the store.
 """
 
 from __future__ import annotations
@@ -8,25 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-import structlog
-
+from kubechain.runtime.decoding import Decoder
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import Stored
-from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.resource import KubernetesObject
 
 T = TypeVar("T", bound=KubernetesObject)
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Change(Generic[T]):
     """One change of one object in a store: created (no old), updated, or deleted (no new)."""
 
-    __slots__ = ("_decoded", "_resource", "at_start", "key", "new", "old", "own")
+    __slots__ = ("_decoded", "_decoder", "at_start", "key", "new", "old", "own")
 
     def __init__(
         self,
-        resource: Resource[T],
+        decoder: Decoder[T],
         old: Stored | None,
         new: Stored | None,
         *,
@@ -36,7 +33,7 @@ class Change(Generic[T]):
         """Create a change with `old`, `new` or both.
 
         Args:
-            resource: the kind.
+            decoder: decodes objects of the kind.
             old: the object before.
             new: the object after.
             own: the change is our own write and contains no change of others.
@@ -44,7 +41,7 @@ class Change(Generic[T]):
         """
         present = new or old
         assert present is not None
-        self._resource = resource
+        self._decoder = decoder
         self._decoded: dict[bool, T | None] = {}
         self.key = Request(present.metadata.namespace, present.metadata.name)
         self.old, self.new = old, new
@@ -66,23 +63,9 @@ class Change(Generic[T]):
             return None
         is_new = held is self.new
         if is_new not in self._decoded:
-            self._decoded[is_new] = decoded_or_none(self._resource, held)
+            self._decoded[is_new] = self._decoder.decode_or_none(held)
         return self._decoded[is_new]
 
 
 Handler = Callable[[Change[Any]], None]
 """Called for each change, synchronously, after the store has it; must not raise and must not block."""
-
-
-def decoded_or_none(resource: Resource[T], held: Stored) -> T | None:
-    """Decode an object; one that cannot be decoded is logged and None, so that others are still processed."""
-    try:
-        return resource.decode(held.raw)
-    except (ValueError, TypeError) as error:
-        metadata = held.metadata
-        # Without the error's message, which quotes the object.
-        log.warning(
-            "object does not fit its model",
-            kind=resource.kind, namespace=metadata.namespace, name=metadata.name, error=type(error).__name__,
-        )  # fmt: skip
-        return None

@@ -323,8 +323,8 @@ class Client:
 
     def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
         with _answer_of(resource):
-            self._observer.wrote(resource, raw, base_version=base_version)
-            return resource.decode(raw)
+            decoded = self._observer.wrote(resource, raw, base_version=base_version)
+            return resource.decode(raw) if decoded is None else decoded
 
     def _was_deleted(self, resource: Resource[Any], namespace: str, name: str, raw: bytes) -> None:
         """Notify the observer: the object is deleted (the response is a Status) or waits for its finalizers."""

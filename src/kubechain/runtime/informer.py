@@ -162,14 +162,21 @@ class Informers:
                 stack.enter_context(store.writing(Request(namespace if resource.namespaced else "", name)))
             yield
 
-    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
-        """Store our own write in every cache of its kind, unless it is outside of the watched namespaces."""
+    def wrote(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T | None:
+        """Store our own write in every cache of its kind, unless it is outside of the watched namespaces.
+
+        Returns the object as the caches' readers get it; None when there is no cache with the same codec.
+        """
+        decoded: T | None = None
         for store in self._stores_of(resource):
             written = store.stored(raw)
             if store.is_rewound(written, base_version=base_version):
                 self._rewind(resource, store.newest, written.metadata.version)
             if not resource.namespaced or not self._namespaces or written.metadata.namespace in self._namespaces:
                 store.wrote(written, base_version=base_version)
+            if store.resource == resource:
+                decoded = store.decoder.decode(written)
+        return decoded
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:
         """Remove an object that we deleted from every cache of its kind."""

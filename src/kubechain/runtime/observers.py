@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from kubechain.runtime.resource import Resource
+from kubechain.runtime.resource import KubernetesObject, Resource
+
+T = TypeVar("T", bound=KubernetesObject)
 
 
 class WriteObserver(Protocol):
@@ -15,8 +17,10 @@ class WriteObserver(Protocol):
         """Return a context for one write to an object; it ends after `wrote` or `deleted`, or with a failure."""
         ...
 
-    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
+    def wrote(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T | None:
         """Process the object in the response to a write.
+
+        Returns the decoded object when a cache has decoded it; None when the caller must.
 
         Args:
             resource: the kind.
@@ -42,7 +46,7 @@ class NoObserver:
         """Return a context that does nothing."""
         return nullcontext()
 
-    def wrote(self, resource: Resource[Any], raw: bytes, *, base_version: str | None) -> None:
+    def wrote(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T | None:
         """Do nothing."""
 
     def deleted(self, resource: Resource[Any], namespace: str, name: str, *, uid: str) -> None:

@@ -64,7 +64,11 @@ def _no_encoder(obj: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[T]):
-    """One kind at one version: its API path, and the codec between bytes and models."""
+    """One kind at one version: its API path, and the codec between bytes and models.
+
+    Attributes:
+        is_frozen: Decoded objects are immutable, and nobody changes the values inside them: readers may share one.
+    """
 
     group: str
     version: str
@@ -74,6 +78,7 @@ class Resource(Generic[T]):
     encode: Callable[[T], bytes] = _no_encoder
     namespaced: bool = True
     metadata_only: bool = False
+    is_frozen: bool = False
 
     @property
     def api_version(self) -> str:
@@ -103,4 +108,4 @@ def metadata_only(resource: Resource[Any]) -> Resource[PartialObject]:
     """Return the resource that reads only the metadata of this kind; for Secrets, whose data must not be cached."""
     if resource.metadata_only:
         return resource
-    return replace(resource, decode=decode_partial, encode=_no_encoder, metadata_only=True)
+    return replace(resource, decode=decode_partial, encode=_no_encoder, metadata_only=True, is_frozen=True)

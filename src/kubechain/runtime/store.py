@@ -17,7 +17,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from kubechain.runtime.changes import Change, Handler, decoded_or_none
+from kubechain.runtime.changes import Change, Handler
+from kubechain.runtime.decoding import Decoder
 from kubechain.runtime.errors import TerminalError
 from kubechain.runtime.indexes import Index
 from kubechain.runtime.keys import Request
@@ -53,6 +54,7 @@ class Store(Generic[T]):
             own_writes: store our own writes at once; False only in tests that show what would be missing.
         """
         self.resource = resource
+        self.decoder = Decoder(resource)
         self._own_writes = own_writes
         self._namespaces: dict[str, dict[str, Stored]] = {}
         self._tombstones: dict[Request, _Tombstone] = {}
@@ -95,13 +97,13 @@ class Store(Generic[T]):
         """Add an index; it replaces one of the same name."""
         index = self._indexes[name] = Index(values_of)
         for held in self.scan():
-            index.put(_key(held), decoded_or_none(self.resource, held))
+            index.put(_key(held), self.decoder.decode_or_none(held))
 
     def add_handler(self, handler: Handler) -> None:
         """Add a handler of changes; it is called first for the objects that are already stored."""
         self._handlers.append(handler)
         for held in list(self.scan()):
-            handler(Change(self.resource, None, held, at_start=True))
+            handler(Change(self.decoder, None, held, at_start=True))
 
     def stored(self, raw: bytes | msgspec.Raw) -> Stored:
         """Reduce a received object to what is kept.
@@ -275,7 +277,7 @@ class Store(Generic[T]):
             return  # after a restore, one version may stand for two states
         self._namespaces.setdefault(key.namespace, {})[key.name] = received
         self._count += held is None
-        self._changed(Change(self.resource, held, received, own=own, at_start=at_start))
+        self._changed(Change(self.decoder, held, received, own=own, at_start=at_start))
 
     def _drop(self, key: Request, held: Stored, *, own: bool = False, at_start: bool = False) -> None:
         names = self._namespaces[key.namespace]
@@ -283,7 +285,7 @@ class Store(Generic[T]):
         self._count -= 1
         if not names:
             del self._namespaces[key.namespace]
-        self._changed(Change(self.resource, held, None, own=own, at_start=at_start))
+        self._changed(Change(self.decoder, held, None, own=own, at_start=at_start))
 
     def _changed(self, change: Change[T]) -> None:
         if self._indexes:
@@ -306,7 +308,7 @@ def _key(held: Stored) -> Request:
 
 
 class Lister(Generic[T]):
-    """Reads typed objects from a store. Each read decodes the object, so the caller gets its own copy."""
+    """Reads typed objects from a store. Each gets an object of its own, or all share one that is frozen."""
 
     def __init__(self, store: Store[T]) -> None:
         """Create a reader of `store`."""
@@ -322,7 +324,7 @@ class Lister(Generic[T]):
         if held is None:
             return None
         try:
-            return self._store.resource.decode(held.raw)
+            return self._store.decoder.decode(held)
         except (ValueError, TypeError) as error:
             raise Undecodable(f"{self._store.resource.kind} does not fit its model: {namespace}/{name}") from error
 
@@ -344,5 +346,5 @@ class Lister(Generic[T]):
         return held.metadata if held is not None else None
 
     def _decoded(self, items: Iterable[Stored]) -> list[T]:
-        resource = self._store.resource
-        return [obj for held in items if (obj := decoded_or_none(resource, held)) is not None]
+        decoder = self._store.decoder
+        return [obj for held in items if (obj := decoder.decode_or_none(held)) is not None]
