@@ -10,6 +10,7 @@ import httpcore2
 import httpx2
 import pytest
 
+from kubechain.net import connections
 from kubechain.net.addresses import NOT_METADATA, AddressNotAllowed, AddressPolicy
 from kubechain.net.connections import CheckedNetwork, CheckedTransport
 from kubechain.net.failures import cause
@@ -59,12 +60,11 @@ async def test_an_address_that_does_not_answer_is_overtaken_by_the_next(monkeypa
     connected = httpcore2.AsyncNetworkStream()
     asked: list[str] = []
 
-    class Network(httpcore2.AsyncNetworkBackend):
-        async def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore2.AsyncNetworkStream:
-            asked.append(host)
-            return connected if host == "127.0.0.2" else await asyncio.get_running_loop().create_future()
+    async def connect(address: str, *_: object) -> httpcore2.AsyncNetworkStream:
+        asked.append(address)
+        return connected if address == "127.0.0.2" else await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr(httpcore2, "AnyIOBackend", Network)
+    monkeypatch.setattr(connections, "connect", connect)
     network = CheckedNetwork(NOT_METADATA, lookup=names(model=["127.0.0.1", "127.0.0.2", "127.0.0.3"]))
     assert await network.connect_tcp("model", 80, timeout=10) is connected
     assert asked == ["127.0.0.1", "127.0.0.2"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import httpcore2
@@ -15,6 +15,7 @@ import httpx2
 
 from kubechain.net.addresses import AddressPolicy
 from kubechain.net.resolution import Lookup, NameNotResolved, resolve, system_lookup
+from kubechain.net.streams import connect
 from kubechain.net.tls import client_context
 
 NEXT_ADDRESS_SECONDS = 0.25
@@ -33,8 +34,6 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
         """
         self._policy = policy
         self._lookup = lookup
-        # The library declares a fallback class of the same name for when anyio is missing; pyright picks the fallback.
-        self._network = cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -69,8 +68,8 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
 
         async def attempt(address: str, ended: anyio.Event) -> None:
             try:
-                stream = await self._network.connect_tcp(address, port, socket_options=socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                stream = await connect(address, port, socket_options)
+            except httpcore2.ConnectError as error:
                 failures.append(error)
             else:
                 streams.append(stream)
