@@ -10,7 +10,7 @@ import pytest
 
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Settled, StatusWriter
-from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
+from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter, Recorded
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.taskrun import refusals
 from kubechain.controllers.taskrun.claims import holds
@@ -72,9 +72,10 @@ ANSWER: ClaimedWrite[TaskRun] = ClaimedWrite(
 
 async def test_an_outcome_is_written_once() -> None:
     server = Server()
-    written = await outcomes(server).write(RUN, ANSWER)
-    assert written is not None
-    assert (written.status.output, len(server.written)) == ("It has none.", 1)
+    recorded = await outcomes(server).write(RUN, ANSWER)
+    assert recorded.obj is not None
+    assert (recorded.obj.status.output, len(server.written)) == ("It has none.", 1)
+    assert recorded.is_own
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ async def test_an_outcome_is_written_once() -> None:
 async def test_another_object_of_that_name_gets_no_outcome(failure: Exception) -> None:
     server = Server(puts=[failure], gets=[ANOTHER])
     async with asyncio.timeout(60):
-        assert await outcomes(server).write(RUN, ANSWER) is None
+        assert await outcomes(server).write(RUN, ANSWER) == Recorded(None)
     assert [run.metadata.uid for run in server.written] == [RUN.metadata.uid]
 
 
@@ -109,5 +110,7 @@ async def test_a_conflict_is_followed_by_a_write_under_the_same_claim() -> None:
 async def test_nothing_is_written_over_the_claim_of_another() -> None:
     theirs = RUN.with_status(llm=a_claim(attempt=1, holder="pod-b_other"))
     server = Server(puts=[CONFLICT], gets=[theirs])
-    assert await outcomes(server).write(RUN, ANSWER) is theirs
+    recorded = await outcomes(server).write(RUN, ANSWER)
+    assert recorded.obj is theirs
+    assert not recorded.is_own
     assert len(server.written) == 1

@@ -55,6 +55,20 @@ class ClaimedWrite(Generic[T]):
     retry_for_seconds: float = DEFAULT_RETRY_FOR_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[T]):
+    """The object after an attempt to record an outcome.
+
+    Attributes:
+        obj: As it is now; None when it is gone.
+        is_own: Whether it is the reply to our own write: what the server had when it took the outcome. Else it was
+            read back, and may be what another process made of it.
+    """
+
+    obj: T | None
+    is_own: bool = False
+
+
 @dataclass(slots=True)
 class _Tries:
     """What became of the tries to write one outcome.
@@ -76,7 +90,7 @@ class OutcomeWriter(Generic[T]):
     writer: StatusWriter[T]
     clock: Clock
 
-    async def write(self, obj: T, claimed: ClaimedWrite[T]) -> T | None:
+    async def write(self, obj: T, claimed: ClaimedWrite[T]) -> Recorded[T]:
         """Write once; after a conflict or a lost reply read first, and write again only under our own claim.
 
         A refusal ends nothing, except that of a write which is wrong by itself: policies and roles are changed again.
@@ -84,9 +98,6 @@ class OutcomeWriter(Generic[T]):
         Args:
             obj: As it was written with the claim.
             claimed: What to write.
-
-        Returns:
-            The object as it is now; None when it is gone.
 
         Raises:
             ApiError: It can never be written: the server takes neither the outcome nor the record of its refusal.
@@ -98,9 +109,9 @@ class OutcomeWriter(Generic[T]):
             wanted = next_version(current, settled)
             try:
                 written = await self.writer.client.update_status(self.writer.resource, wanted)
-                return self._announced(obj, written, settled)
+                return Recorded(self._announced(obj, written, settled), is_own=True)
             except NotFound:
-                return None
+                return Recorded(None)
             except FINAL_REFUSALS as error:
                 if isinstance(tries.refusal, FINAL_REFUSALS):
                     raise
@@ -108,8 +119,8 @@ class OutcomeWriter(Generic[T]):
             except (ApiError, TransportError) as error:
                 current = await self._failed(current, claimed, tries, error)
                 if current is not None and _has_arrived(current, wanted, settled):
-                    return self._announced(obj, current, settled)
-        return current
+                    return Recorded(self._announced(obj, current, settled))
+        return Recorded(current)
 
     def _next(self, claimed: ClaimedWrite[T], tries: _Tries) -> Callable[[T], Settled]:
         """The outcome; or what takes its place: at once when it is never taken, in turn with it after the limit."""

@@ -13,7 +13,7 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
 from kubechain.controllers.checks import LLMChecks, Report
-from kubechain.controllers.frame import StatusWriter, cache_is_behind
+from kubechain.controllers.frame import Again, StatusWriter, cache_is_behind
 from kubechain.controllers.inflight import InFlight, Interrupted
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.refusals import creating
@@ -103,14 +103,15 @@ class Turn:
 
     async def take(
         self, observed: Observed, llm: LLM, step: SendToLLM, refused: Callable[[TaskRun, Exception], settle.Settled]
-    ) -> TaskRun | None:
+    ) -> Again[TaskRun]:
         """Claim the turn, call the model, record the answer.
+
+        The run is live only as the reply to our own W3: at that moment no other process could have made the tool calls
+        and gone on, so they are created without reading the run again. An answer that was read back may be another
+        process's, which has gone on from there.
 
         Args:
             refused: The status to write when the server refuses that of the outcome for good.
-
-        Returns:
-            The run as it is now; None when it is gone.
         """
         left_seconds = seconds_to_deadline(observed)
         claim = self._claim(observed, llm, step, left_seconds)
@@ -118,13 +119,13 @@ class Turn:
             observed.run, settle.claimed(observed.run, claim, step.near, is_closing=step.is_closing)
         )
         if claimed is None:
-            return None
+            return Again(None)
         effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)
         outcome: Outcome = await self.in_flight.run(
             claimed.metadata.uid, effect, is_unwanted=lambda: self.observer.is_unwanted(claimed)
         )
         if isinstance(outcome, Interrupted):
-            return await self.outcomes.read(claimed)
+            return Again(await self.outcomes.read(claimed), is_live=False)
         self._tell_of_llm(llm, outcome)
         jitter, is_agent_gone = self.clock.random.random(), self.observer.is_agent_gone(claimed)
         write: ClaimedWrite[TaskRun] = ClaimedWrite(
@@ -136,7 +137,8 @@ class Turn:
             delayed=refusals.delayed,
             retry_for_seconds=retry_for_seconds(claimed.status.pinned),
         )
-        return await self.outcomes.write(claimed, write)
+        recorded = await self.outcomes.write(claimed, write)
+        return Again(recorded.obj, is_live=recorded.is_own)
 
     def _tell_of_llm(self, llm: LLM, outcome: Answered | Deferred | Refused) -> None:
         """Have the LLM checked again when its provider refuses the run, or fails."""

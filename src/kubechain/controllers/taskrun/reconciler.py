@@ -116,8 +116,7 @@ class TaskRunReconciler:
         request = Request(metadata.namespace, metadata.name)
         with self.queue.reserve(llm, request) as is_reserved:
             if is_reserved:
-                # Not live: the answer may be that of another process, which has gone on from there since it was read.
-                return Again(await self.turn.take(observed, llm, step, self._refused), is_live=False)
+                return await self.turn.take(observed, llm, step, self._refused)
         left_seconds = seconds_to_deadline(observed)
         waited_seconds = self.queue.waited_seconds(llm, request)
         if waited_seconds < QUIET_SECONDS:

@@ -114,7 +114,7 @@ class ToolCaller:
         outcome = await self.in_flight.run(call.metadata.uid, effect, is_unwanted=is_unwanted, goes_on=goes_on)
         if isinstance(outcome, Interrupted):
             await self.stop(progress.call)
-        written = await self.outcomes.write(progress.call, self._result(execution, outcome))
+        written = (await self.outcomes.write(progress.call, self._result(execution, outcome))).obj
         if written is not None and isinstance(outcome, Answered) and was_given_up(written, execution):
             await self.writer.write(written, settle.late(outcome.content))
         return written
