@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from kubechain.net import redaction
 from kubechain.net.redaction import REDACTED, redacted, redacted_in_part, scrubbed, without_masked_keys
 
 PEM = "\n".join(
@@ -194,3 +195,30 @@ def test_what_looks_like_a_secret_is_scrubbed(text: str, shown: str) -> None:
 )
 def test_masked_keys_go(text: str, shown: str) -> None:
     assert without_masked_keys(text) == shown
+
+
+SHORTEST = ["Basic 12345678", "Bearer 12345678", "://:x@", "sk-123456789012", "AIza" + "x" * 20, "xoxb-1234567890"]
+PARTS = st.sampled_from(
+    [
+        *(secret[:-1] for secret in SHORTEST),
+        *SHORTEST,
+        "ghp_" + "x" * 20,
+        "gho_",
+        "eyJ" + "x" * 10 + "." + "y" * 10 + ".",
+    ]
+)
+
+
+FOUND = st.from_regex(redaction._SECRET_TEXT)  # pyright: ignore[reportPrivateUsage]
+
+
+@given(st.lists(st.one_of(PARTS, st.text(max_size=12), FOUND), max_size=4))
+def test_a_text_that_is_not_searched_holds_nothing_that_a_search_finds(parts: list[str]) -> None:
+    text = "".join(parts)
+    slow = redaction._SECRET_TEXT.sub(redaction._scrubbed, text)  # pyright: ignore[reportPrivateUsage]
+    assert scrubbed(text) == slow
+
+
+@pytest.mark.parametrize("text", SHORTEST)
+def test_the_shortest_secret_of_each_form_is_found(text: str) -> None:
+    assert REDACTED in scrubbed(text)

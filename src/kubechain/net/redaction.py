@@ -43,6 +43,9 @@ _SECRET_TEXT = re.compile(
 _SIGNS = ("Bearer", "Basic", "://", "sk-", "AIza", "xox", "gho_", "ghp_", "ghs_", "ghu_", "eyJ")
 """Every text that `_SECRET_TEXT` matches contains one of these."""
 
+_SHORT_SIGN, _SHORT_CHARACTERS = "://", 14
+"""What `_SECRET_TEXT` matches is at least so long (`Basic ` and 8 more characters), except after this sign."""
+
 _MASKED_KEY = re.compile(r"[\w-]*\*{3,}[\w*-]*|\b(?:sk|pk|rk)-[\w-]{6,}")
 
 
@@ -86,8 +89,17 @@ def redacted_in_part(text: str, key: str | SecretStr) -> str:
 
 def scrubbed(text: str) -> str:
     """Replace text that matches the pattern of a key, a token or a password."""
-    # The expression takes 0.3 µs per character, and most text has none of the signs.
-    return _SECRET_TEXT.sub(_scrubbed, text) if any(sign in text for sign in _SIGNS) else text
+    return _SECRET_TEXT.sub(_scrubbed, text) if _may_hold_secret(text) else text
+
+
+def _may_hold_secret(text: str) -> bool:
+    """Whether `_SECRET_TEXT` can match: it takes 0.3 µs per character, and most text is too short or has no sign."""
+    if len(text) < _SHORT_CHARACTERS:
+        return _SHORT_SIGN in text
+    for sign in _SIGNS:  # noqa: SIM110  (any() takes three times as long)
+        if sign in text:
+            return True
+    return False
 
 
 def without_masked_keys(text: str) -> str:
