@@ -45,6 +45,8 @@ def wire_name(attribute: str) -> str:
 
 
 def _whole_seconds(value: datetime) -> datetime:
+    if value.tzinfo is UTC and not value.microsecond:  # each change of a status validates its times again
+        return value
     return value.astimezone(UTC).replace(microsecond=0)
 
 
