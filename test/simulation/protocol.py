@@ -1,21 +1,20 @@
-"""The claim protocol as a small model, explored completely: every order of everything that can happen.
+"""The claim protocol of one effect as a small model, explored completely: every order of everything that can happen.
 
-Two manager processes share one object behind a compare-and-swap. A write can be lost, its reply can be lost, it can
-arrive late; caches can be old; each process can take the other one for dead at any time, wrongly; processes die and
-are born again under another name. The same model plays the order of the predecessors (execute, then record), and the
-variants that people are tempted to write.
+Two manager processes share one object. Caches can be old; each process can take the other one for dead at any time,
+wrongly; what else can go wrong is in `exhaustion`. The same model plays the order of the predecessors (execute, then
+record), and the variants that people are tempted to write.
 
 Used by `test_protocol_model`. It knows nothing of the code: what the code does is the simulation's business.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Self
 
-Pc = Literal["idle", "look", "work", "record", "check"]
+from test.simulation.exhaustion import Proc, Sending, State, arrivals, beginning, visit
 
 
 class Obj(NamedTuple):
@@ -34,42 +33,9 @@ class Obj(NamedTuple):
     attempt: int = -1
     answers: tuple[tuple[int, int], ...] = ()
 
-
-class Write(NamedTuple):
-    """A write on its way.
-
-    Attributes:
-        base: Version that it is conditional on; None overwrites.
-    """
-
-    base: int | None
-    obj: Obj
-
-
-class Proc(NamedTuple):
-    """One manager process.
-
-    Attributes:
-        name: A new one for each life.
-        cache: What it believes.
-        claim: Attempt that it holds, or tries to.
-    """
-
-    name: int
-    pc: Pc = "idle"
-    cache: Obj = Obj()
-    claim: int = -1
-
-
-class State(NamedTuple):
-    """Everything."""
-
-    obj: Obj
-    procs: tuple[Proc, ...]
-    late: tuple[Write, ...] = ()
-    executions: int = 0
-    faults: int = 0
-    names: int = 2
+    def at(self, version: int) -> Self:
+        """The same object as that version."""
+        return self._replace(version=version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +46,8 @@ class Protocol:
         claims: Write a claim before the effect; otherwise execute, then record.
         is_conditional: Writes carry the version that they are based on.
         checks_token: After a failed record look whether the claim still counts.
+        is_pure: Nothing happens outside: there is no execution to count and none to claim, and what was computed is
+            dropped when it cannot be recorded.
         repeats: An orphaned claim is claimed again (a model call, a tool that is safe to repeat).
         faults: How many writes may be lost, late or unanswered, and processes die, in all.
         attempts: How often may be claimed again.
@@ -88,9 +56,15 @@ class Protocol:
     claims: bool = True
     is_conditional: bool = True
     checks_token: bool = True
+    is_pure: bool = False
     repeats: bool = False
     faults: int = 3
     attempts: int = 2
+
+    @property
+    def sending(self) -> Sending:
+        """How its writes are sent."""
+        return Sending(self.is_conditional, self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +83,23 @@ class Explored:
     executions_max: int
     answers_max: int
     has_traps: bool
-    wrong: State | None
+    wrong: State[Obj] | None
 
 
 def explore(protocol: Protocol) -> Explored:
-    """Visit every state, breadth first."""
-    start = State(Obj(), (Proc(0), Proc(1)))
-    before: dict[State, list[State]] = {start: []}
-    queue = deque([start])
-    wrong: State | None = None
-    while queue:
-        state = queue.popleft()
-        for following in successors(state, protocol):
-            if _is_wrong(state.obj, following.obj):
-                wrong = wrong or following
-            if following not in before:
-                before[following] = []
-                queue.append(following)
-            before[following].append(state)
+    """Visit every state."""
+    visited = visit(
+        beginning(Obj()),
+        partial(successors, protocol=protocol),
+        is_wrong=lambda before, after: _is_wrong(before.obj, after.obj),
+        is_end=lambda state: state.obj.phase in "DU",
+    )
     return Explored(
-        states=len(before),
-        executions_max=max(state.executions for state in before),
-        answers_max=max(len(state.obj.answers) for state in before),
-        has_traps=len(_can_end(before)) < len(before),
-        wrong=wrong,
+        states=len(visited.states),
+        executions_max=max(state.executions for state in visited.states),
+        answers_max=max(len(state.obj.answers) for state in visited.states),
+        has_traps=visited.has_traps,
+        wrong=visited.wrong,
     )
 
 
@@ -143,49 +110,35 @@ def _is_wrong(before: Obj, after: Obj) -> bool:
     return is_record and before.phase == "R" and after.answers[-1] != (before.holder, before.attempt)
 
 
-def _can_end(before: dict[State, list[State]]) -> set[State]:
-    """All states from which an end can be reached."""
-    ends = [state for state in before if state.obj.phase in "DU"]
-    seen, queue = set(ends), deque(ends)
-    while queue:
-        for earlier in before[queue.popleft()]:
-            if earlier not in seen:
-                seen.add(earlier)
-                queue.append(earlier)
-    return seen
-
-
-def successors(state: State, protocol: Protocol) -> Iterator[State]:
+def successors(state: State[Obj], protocol: Protocol) -> Iterator[State[Obj]]:
     """All that can happen next."""
-    for number, write in enumerate(state.late):
-        rest = state.late[:number] + state.late[number + 1 :]
-        yield _applied(state._replace(late=rest), write)
+    yield from arrivals(state)
     for number, proc in enumerate(state.procs):
         yield from _steps(state, number, proc, protocol)
-        if state.faults < protocol.faults:
-            born = Proc(state.names)
-            yield _with(state, number, born)._replace(faults=state.faults + 1, names=state.names + 1)
+        yield from protocol.sending.births(state, number, Obj())
 
 
-def _steps(state: State, number: int, proc: Proc, protocol: Protocol) -> Iterator[State]:
+def _steps(state: State[Obj], number: int, proc: Proc[Obj], protocol: Protocol) -> Iterator[State[Obj]]:
     match proc.pc:
-        case "idle":
-            if proc.cache != state.obj:
-                yield _with(state, number, proc._replace(cache=state.obj))
-            yield from _decide(state, number, proc, protocol)
         case "look":
             is_ours = state.obj.phase == "R" and (state.obj.holder, state.obj.attempt) == (proc.name, proc.claim)
-            yield _with(state, number, proc._replace(pc="work" if is_ours else "idle", cache=state.obj))
+            yield state.having(number, proc._replace(pc="work" if is_ours else "idle", cache=state.obj))
         case "work":
-            yield _with(state, number, proc._replace(pc="record"))._replace(executions=state.executions + 1)
+            executions = state.executions + (not protocol.is_pure)
+            yield state.having(number, proc._replace(pc="record"))._replace(executions=executions)
         case "record":
             done = proc.cache._replace(phase="D", answers=(*proc.cache.answers, (proc.name, proc.claim)))
-            yield from _send(state, number, proc, done, protocol, then="idle", otherwise="check")
+            otherwise = "idle" if protocol.is_pure else "check"
+            yield from protocol.sending.send(state, number, proc, done, then="idle", otherwise=otherwise)
         case "check":
-            yield _with(state, number, _checked(proc, state.obj, protocol))
+            yield state.having(number, _checked(proc, state.obj, protocol))
+        case _:
+            if proc.cache != state.obj:
+                yield state.having(number, proc._replace(cache=state.obj))
+            yield from _decide(state, number, proc, protocol)
 
 
-def _checked(proc: Proc, obj: Obj, protocol: Protocol) -> Proc:
+def _checked(proc: Proc[Obj], obj: Obj, protocol: Protocol) -> Proc[Obj]:
     """After a record that was not confirmed: done, ours, or somebody else's."""
     if (proc.name, proc.claim) in obj.answers:
         return proc._replace(pc="idle", cache=obj)
@@ -194,11 +147,11 @@ def _checked(proc: Proc, obj: Obj, protocol: Protocol) -> Proc:
     return proc._replace(pc="record" if goes_on else "idle", cache=obj)
 
 
-def _decide(state: State, number: int, proc: Proc, protocol: Protocol) -> Iterator[State]:
+def _decide(state: State[Obj], number: int, proc: Proc[Obj], protocol: Protocol) -> Iterator[State[Obj]]:
     """What a reconcile makes of its cache, which may be old."""
     cache = proc.cache
     if cache.phase == "P" and not protocol.claims:
-        yield _with(state, number, proc._replace(pc="work", claim=0))
+        yield state.having(number, proc._replace(pc="work", claim=0))
     elif cache.phase == "P":
         yield from _claim(state, number, proc, 0, protocol)
     elif cache.phase == "R" and protocol.repeats and cache.attempt + 1 < protocol.attempts:
@@ -206,44 +159,10 @@ def _decide(state: State, number: int, proc: Proc, protocol: Protocol) -> Iterat
         yield from _claim(state, number, proc, cache.attempt + 1, protocol)
     elif cache.phase == "R":
         unknown = cache._replace(phase="U")
-        yield from _send(state, number, proc, unknown, protocol, then="idle", otherwise="idle")
+        yield from protocol.sending.send(state, number, proc, unknown, then="idle", otherwise="idle")
 
 
-def _claim(state: State, number: int, proc: Proc, attempt: int, protocol: Protocol) -> Iterator[State]:
+def _claim(state: State[Obj], number: int, proc: Proc[Obj], attempt: int, protocol: Protocol) -> Iterator[State[Obj]]:
     claimed = proc.cache._replace(phase="R", holder=proc.name, attempt=attempt)
     wanting = proc._replace(claim=attempt)
-    yield from _send(state, number, wanting, claimed, protocol, then="work", otherwise="look")
-
-
-def _send(
-    state: State, number: int, proc: Proc, obj: Obj, protocol: Protocol, *, then: Pc, otherwise: Pc
-) -> Iterator[State]:
-    """A write, and everything that can become of it."""
-    write = Write(proc.cache.version if protocol.is_conditional else None, obj)
-    applied = _applied(state, write)
-    if applied.obj != state.obj:
-        yield _with(applied, number, proc._replace(pc=then, cache=applied.obj))
-    else:
-        yield _with(state, number, proc._replace(pc=otherwise))
-    if state.faults < protocol.faults:
-        unsure = proc._replace(pc=otherwise)
-        yield _with(state, number, unsure)._replace(faults=state.faults + 1)
-        yield _with(applied, number, unsure)._replace(faults=state.faults + 1)
-        late = tuple(sorted((*state.late, write), key=repr))
-        yield _with(state, number, unsure)._replace(faults=state.faults + 1, late=late)
-
-
-def _applied(state: State, write: Write) -> State:
-    """Compare and swap. Without the comparison the last one wins."""
-    if write.base is not None and write.base != state.obj.version:
-        return state
-    return state._replace(obj=write.obj._replace(version=state.obj.version + 1))
-
-
-def _with(state: State, number: int, proc: Proc) -> State:
-    return state._replace(procs=(*state.procs[:number], proc, *state.procs[number + 1 :]))
-
-
-def variant(protocol: Protocol, **changes: object) -> Protocol:
-    """The same with something left out."""
-    return replace(protocol, **changes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    yield from protocol.sending.send(state, number, wanting, claimed, then="work", otherwise="look")
