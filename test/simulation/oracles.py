@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from kubechain.api import names
+from kubechain.api.taskrun import ToolCallType
 from test.simulation.cluster import phase_of, status_of
 from test.simulation.invariants import STILL
 from test.simulation.plans import Plan
@@ -171,8 +172,15 @@ def _of_what_stays(writes: Counter[str], outcome: Outcome) -> Counter[str]:
 
 
 def _claims_allowed(outcome: Outcome, plan: Plan) -> int:
-    """A manager that stops in order finishes what it began, and so leaves nothing to be claimed again."""
-    return 0 if plan.fault == "stop" and outcome.scenario.is_brisk else 1
+    """A manager that stops in order finishes what it began, and so leaves nothing to be claimed again but a Job."""
+    leaves_nothing = plan.fault == "stop" and outcome.scenario.is_brisk and not _has_jobs(outcome)
+    return 0 if leaves_nothing else 1
+
+
+def _has_jobs(outcome: Outcome) -> bool:
+    """Whether a call is a container, which goes on without its manager: the next one follows it under its own claim."""
+    calls = (obj for name, obj in outcome.state.items() if name.startswith("taskruntoolcalls/"))
+    return any(obj["spec"].get("toolType") == ToolCallType.CONTAINER for obj in calls)
 
 
 def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
