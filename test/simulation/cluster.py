@@ -120,6 +120,11 @@ class Cluster:
         """Change an object, by a JSON merge patch."""
         self._engine.patch(self._info(plural), NAMESPACE, name, "merge", dict(patch))
 
+    def set_status(self, plural: str, name: str, status: JsonObject) -> None:
+        """Give an object the status that an earlier release left it in."""
+        patch = {"status": status}
+        self._engine.patch(self._info(plural), NAMESPACE, name, "merge", patch, subresource="status")
+
     def delete(self, plural: str, name: str) -> None:
         """Delete an object."""
         self._engine.delete(self._info(plural), NAMESPACE, name)

@@ -27,15 +27,16 @@ _RUN_END = {"FinalAnswer", "Failed", "Cancelled"}
 _CALL_END = {"Succeeded", "Failed", "ToolCallRejected", "OutcomeUnknown", "Cancelled"}
 
 RUN_EDGES: dict[str, set[str]] = {
-    "": {"Initializing", "Pending", "ReadyForLLM", "Failed", "Cancelled"},
-    "Initializing": {"Pending", "ReadyForLLM", "Failed", "Cancelled"},
-    "Pending": {"ReadyForLLM", "Failed", "Cancelled"},
+    # W1 or W5, alone where the run must wait, or together with the claim that follows.
+    "": {"Initializing", "Pending", "ReadyForLLM", "SendContextWindowToLLM", "Failed", "Cancelled"},
+    "Initializing": {"Pending", "ReadyForLLM", "SendContextWindowToLLM", "Failed", "Cancelled"},
+    "Pending": {"ReadyForLLM", "SendContextWindowToLLM", "Failed", "Cancelled"},
     "ReadyForLLM": {"SendContextWindowToLLM", "Failed", "Cancelled"},
     # To itself: a later attempt takes the claim over.
     "SendContextWindowToLLM": {"SendContextWindowToLLM", "ReadyForLLM", "ToolCallsPending", "ErrorBackoff", *_RUN_END},
     "ErrorBackoff": {"SendContextWindowToLLM", "Failed", "Cancelled"},
-    "ToolCallsPending": {"ReadyForLLM", "CheckingToolCalls", "Failed", "Cancelled"},
-    "CheckingToolCalls": {"ReadyForLLM", "Failed", "Cancelled"},
+    "ToolCallsPending": {"ReadyForLLM", "SendContextWindowToLLM", "CheckingToolCalls", "Failed", "Cancelled"},
+    "CheckingToolCalls": {"ReadyForLLM", "SendContextWindowToLLM", "Failed", "Cancelled"},
 }
 CALL_EDGES: dict[str, set[str]] = {
     "": {"Pending", "Running", "AwaitingSubAgent", "AwaitingHumanApproval", "AwaitingHumanInput", *_CALL_END},
@@ -67,6 +68,7 @@ class Watchman:
         self._claims: set[tuple[str, str]] = set()
         self._model_claims: Counter[str] = Counter()
         self._model_calls: Counter[str] = Counter()
+        self._claimed: dict[str, list[list[JsonObject]]] = {}
         self._call_claims: Counter[tuple[str, str]] = Counter()
         self._executions: Counter[tuple[str, str]] = Counter()
         self._ends: dict[tuple[str, str], JsonObject] = {}
@@ -107,6 +109,7 @@ class Watchman:
             self._check_edge(plural, name, status_of(before), status_of(after))
         if plural == "taskruns":
             self._check_conversation(name, after["metadata"]["uid"], status_of(before), status_of(after))
+            self._check_claim(name, status_of(before), after)
         if plural == "taskruntoolcalls" and phase_of(after) in _CALL_END:
             self._ends[_owner_uid(after), after["spec"]["toolCallId"]] = status_of(after)
 
@@ -122,7 +125,7 @@ class Watchman:
         """What belongs to something is made once: people who delete it do not want it back.
 
         A tool call may be made again by a manager that read its run just before another one answered the call: no read
-        and no name can prevent that. It must then end without having been claimed.
+        and no name can prevent that. It must then end without having been claimed, unless it is a pure function.
         """
         if owner and (name, owner) in self._born:
             if plural != "taskruntoolcalls":
@@ -131,7 +134,8 @@ class Watchman:
         self._born.add((name, owner))
 
     def _check_made_again(self, plural: str, name: str, after: JsonObject) -> None:
-        if (name, _owner_uid(after)) in self._made_again and phase_of(after) in ("Running", "AwaitingSubAgent"):
+        is_again = (name, _owner_uid(after)) in self._made_again and after["spec"].get("toolType") != "function"
+        if is_again and phase_of(after) in ("Running", "AwaitingSubAgent"):
             self.violated(f"{plural}/{name} was made again after it had been deleted, and claimed")
 
     def _check_finalizers(self, what: str, before: JsonObject, after: JsonObject) -> None:
@@ -167,6 +171,28 @@ class Watchman:
             elif str(end.get("result") or end.get("error") or "")[:1_000] not in answer["content"]:
                 self.violated(f"taskruns/{name}: the answer to {answer['toolCallId']} is not what its call says")
 
+    def _check_claim(self, name: str, before: JsonObject, run: JsonObject) -> None:
+        """A claim on the model names all that its call depends on, and is the only one of its turn."""
+        status = status_of(run)
+        claim: JsonObject | None = status.get("llm")
+        if status.get("phase") != "SendContextWindowToLLM" or claim is None or claim == before.get("llm"):
+            return
+        old: JsonObject = before.get("llm") or {}
+        said: list[JsonObject] = status.get("contextWindow") or []
+        if not status.get("pinned") or not status.get("startTime"):
+            self.violated(f"taskruns/{name}: claimed before it was pinned")
+        if claim["turn"] != status.get("turn", 0):
+            self.violated(f"taskruns/{name}: turn {status.get('turn', 0)} was claimed as turn {claim['turn']}")
+        if any(message["role"] == "assistant" for message in said[_said(before) :]) and before:
+            self.violated(f"taskruns/{name}: an answer was recorded together with the next claim")
+        if old and (old["turn"], old["attempt"]) >= (claim["turn"], claim["attempt"]):
+            self.violated(f"taskruns/{name}: an attempt was claimed twice")
+        if status.get("pendingTurn"):
+            self.violated(f"taskruns/{name}: claimed while tool calls are open")
+        if run["spec"].get("cancel"):
+            self.violated(f"taskruns/{name}: claimed after it was cancelled")
+        self._claimed.setdefault(claim["holder"], []).append(said)
+
     def _note_claims(self, status: JsonObject) -> bool:
         """Count a claim that was not there before; says whether there was one."""
         claim: JsonObject | None = status.get("llm") or status.get("execution")
@@ -187,6 +213,8 @@ class Watchman:
         if self._model_calls[process] > self._model_claims[process]:
             self.violated(f"{label}: called without a claim of its own")
         window = [message.to_wire() for message in messages]
+        if window not in self._claimed.get(process, []):
+            self.violated(f"{label}: sent something that its claim has not recorded")
         if trouble := trouble_with(window, may_be_open=False):
             self.violated(f"{label}: {trouble}")
 

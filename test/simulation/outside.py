@@ -25,12 +25,14 @@ class Outside:
         slow: Beginnings of the labels of what takes longer than anybody waits.
         refused_keys: Those that the provider does not take any more.
         is_mcp_down: Whether MCP servers can be reached at all.
+        refused_writes: Beginnings of the labels of the writes that a policy of the API server refuses.
         hung_up: How often they went away, so that a call knows whether its connection is still the same.
     """
 
     hiccups: dict[str, list[LLMError]] = field(default_factory=dict[str, list[LLMError]])
     slow: tuple[str, ...] = ()
     refused_keys: set[str] = field(default_factory=set[str])
+    refused_writes: set[str] = field(default_factory=set[str])
     is_mcp_down: bool = False
     hung_up: int = 0
     _links: list[Callable[[ConnectFailure], None]] = field(default_factory=list[Callable[[ConnectFailure], None]])

@@ -28,6 +28,7 @@ from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 from kubechain_apiserver import Change
+from kubechain_apiserver.wire.errors import StatusError
 from test.simulation import oracles
 from test.simulation.cluster import NAMESPACE, Cluster, phase_of
 from test.simulation.fakes import Model, Network, Surroundings, connector
@@ -97,7 +98,15 @@ class _Replica:
             happening=world.happening,
         )
         server = WithJobs(world.cluster.exchange(name), world.jobs)
-        wire = Wire(server, self.process, world.points, world.weather, world.seed)
+        wire = Wire(
+            server,
+            self.process,
+            world.points,
+            world.weather,
+            outside=world.outside,
+            acted=world.act_upon,
+            seed=world.seed,
+        )
         clock = LoopClock(seed=world.seed)
         election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 and world.scenario.elects else None
         self.manager = Manager(wire, identity=name, clock=clock, options=Options(election=election))
@@ -153,6 +162,15 @@ class _World:
         for start in due:
             self._later_on_stage(0.0, self._to_happen.pop(start))
         return bool(due)
+
+    def act_upon(self, label: str) -> None:
+        """A write is on its way: what people do now is done before it arrives."""
+        for start in [start for start in self._to_happen if label.startswith(start)]:
+            act = self._to_happen.pop(start)
+            try:
+                contextvars.Context().run(act, self._stage)
+            except StatusError as error:
+                self.watchman.violated(f"people could not act upon {label}: {error}")
 
     def _later_on_stage(self, seconds: float, act: Act) -> None:
         self._later(seconds, act, self._stage)

@@ -14,6 +14,7 @@ from typing import Any
 
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
+from test.simulation.outside import Outside
 from test.simulation.plans import Plan
 from test.simulation.points import Points, Process
 
@@ -23,7 +24,7 @@ STALE_SECONDS = 45.0
 """How long caches stand still: longer than any retry that does not look first."""
 
 _UNNUMBERED = ("/events", "/leases")
-_REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+_REASONS = {403: "Forbidden", 409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 
 
 class Weather:
@@ -78,9 +79,25 @@ class Weather:
 class Wire:
     """An exchange for one process; satisfies the runtime's seam."""
 
-    def __init__(self, inner: Exchange, process: Process, points: Points, weather: Weather, seed: int) -> None:
-        """Put it around an exchange that always works."""
+    def __init__(
+        self,
+        inner: Exchange,
+        process: Process,
+        points: Points,
+        weather: Weather,
+        *,
+        outside: Outside,
+        acted: Callable[[str], None],
+        seed: int,
+    ) -> None:
+        """Put it around an exchange that always works.
+
+        Args:
+            acted: Told of each write on its way: people may act before it arrives.
+        """
         self._inner = inner
+        self._outside = outside
+        self._acted = acted
         self._process = process
         self._points = points
         self._weather = weather
@@ -103,7 +120,16 @@ class Wire:
             return await self._failed(method, send)
         if method == "GET" or any(kind in target for kind in _UNNUMBERED):
             return await send()
-        return await self._points.passing(self._process, _label(method, target, body), send, lost=_reset)
+        label = _label(method, target, body)
+        if label.startswith(tuple(self._outside.refused_writes)):
+            await self._pause()
+            return _refusal(403)
+
+        async def write() -> Reply:
+            self._acted(label)
+            return await send()
+
+        return await self._points.passing(self._process, label, write, lost=_reset)
 
     async def _failed(self, method: str, send: Any) -> Reply:
         code = self._weather.chance.choice([409, 429, 500, 503, 0, -1])
@@ -221,10 +247,13 @@ def _refusal(code: int) -> Reply:
 
 
 def _label(method: str, target: str, body: bytes | None) -> str:
-    """`PUT taskruns/hello-1/status ReadyForLLM`."""
+    """`PUT taskruns/hello-1/status ReadyForLLM`; that of a claim ends with its turn: `SendContextWindowToLLM/0`."""
     path = target.partition("?")[0].rpartition("/namespaces/")[2].partition("/")[2]
     sent: dict[str, Any] = json.loads(body) if body else {}
     status: dict[str, Any] = sent.get("status") or {}
     name = sent.get("metadata", {}).get("name", "") if method == "POST" else ""
-    words = [method, f"{path}/{name}" if name else path, str(status.get("phase") or status.get("status") or "")]
+    place = str(status.get("phase") or status.get("status") or "")
+    if place == "SendContextWindowToLLM":
+        place = f"{place}/{status['llm']['turn']}"
+    words = [method, f"{path}/{name}" if name else path, place]
     return " ".join(word for word in words if word)

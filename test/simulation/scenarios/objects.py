@@ -22,11 +22,12 @@ def secret(cluster: Cluster) -> None:
 def assistant(cluster: Cluster, **agent: Any) -> None:
     """The Agent of most stories, its LLM and the LLM's key."""
     secret(cluster)
-    _llm(cluster)
+    llm(cluster)
     cluster.apply("agents", "my-assistant", spec={"llmRef": {"name": "gpt-4o"}, "system": "You are helpful."} | agent)
 
 
-def _llm(cluster: Cluster) -> None:
+def llm(cluster: Cluster) -> None:
+    """The LLM of all stories."""
     source = {"secretKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"}}
     cluster.apply("llms", "gpt-4o", spec={"provider": "openai", "apiKeyFrom": source})
 
@@ -92,6 +93,49 @@ def endpoint(cluster: Cluster, name: str, *, safe: bool = False, **api: Any) -> 
     url = f"https://tools.example/{'safe' if safe else 'once'}/{name}"
     execute = {"externalAPI": {"url": url, "credentialsFrom": {"name": "tools", "key": "TOKEN"}} | api}
     _tool(cluster, name, execute, safe=safe)
+
+
+def builtins(*names: str, limits: dict[str, Any] | None = None) -> Arrange:
+    """An agent whose tools are functions of the operator.
+
+    Args:
+        limits: Of the Agent.
+    """
+
+    def arrange(cluster: Cluster) -> None:
+        for name in names:
+            function = {"description": f"The function {name}.", "execute": {"builtin": {"name": name}}}
+            cluster.apply("tools", name, spec=function)
+        agent = {"tools": [{"name": name} for name in names]} | ({"limits": limits} if limits else {})
+        assistant(cluster, **agent)
+        task(cluster)
+
+    return arrange
+
+
+def one_slot_with_builtins(cluster: Cluster) -> None:
+    """Three runs with tools, and an LLM that takes one call at a time."""
+    builtins("add")(cluster)
+    for name in ("again", "once-more"):
+        cluster.apply("taskruns", name, spec={"taskRef": {"name": "hello"}})
+    cluster.patch("llms", "gpt-4o", {"spec": {"maxConcurrentRequests": 1}})
+
+
+def builtin_and_endpoint(cluster: Cluster) -> None:
+    """An agent that can compute, and book."""
+    endpoints("book")(cluster)
+    function = {"description": "The function add.", "execute": {"builtin": {"name": "add"}}}
+    cluster.apply("tools", "add", spec=function)
+    cluster.patch("agents", "my-assistant", {"spec": {"tools": [{"name": "add"}, {"name": "book"}]}})
+
+
+def begun_by_an_earlier_release(cluster: Cluster) -> None:
+    """A run that is ready for its model, with a conversation and without what the present release pins."""
+    plain()(cluster)
+    cluster.apply("taskruns", "adopted", spec={"agentRef": {"name": "my-assistant"}, "userMessage": "hello you"})
+    window = [{"role": "system", "content": "You are helpful."}, {"role": "user", "content": "hello you"}]
+    status = {"phase": "ReadyForLLM", "ready": True, "status": "Ready", "contextWindow": window}
+    cluster.set_status("taskruns", "adopted", status)
 
 
 def containers(*names: str, safe: bool = False, **container: Any) -> Arrange:

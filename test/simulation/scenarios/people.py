@@ -96,6 +96,26 @@ def take_tool_away(stage: Stage) -> None:
     stage.later(OUTAGE_SECONDS, lambda later: objects.endpoint(later.cluster, "book"))
 
 
+def take_llm_away(stage: Stage) -> None:
+    """Delete the LLM, and make it again later."""
+    stage.cluster.delete("llms", "gpt-4o")
+    stage.later(OUTAGE_SECONDS, lambda later: objects.llm(later.cluster))
+
+
+def refuse(label: str) -> Act:
+    """Have a policy of the API server refuse some writes for a while.
+
+    Args:
+        label: Beginning of their labels.
+    """
+
+    def act(stage: Stage) -> None:
+        stage.outside.refused_writes.add(label)
+        stage.later(OUTAGE_SECONDS, lambda later: later.outside.refused_writes.discard(label))
+
+    return act
+
+
 def both(first: Act, second: Act) -> Act:
     """One thing after the other, at once."""
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.llm.errors import InvalidAnswer, RateLimited, ServerFailed, Unreachable
 from test.simulation.fakes import says
 from test.simulation.scenarios import objects, people
 from test.simulation.scenarios.scenario import Scenario
+
+ONE_SLOT_ENDS: Mapping[str, TaskRunPhase | None] = dict.fromkeys(
+    ("hello-1", "again", "once-more"), TaskRunPhase.FINAL_ANSWER
+)
 
 ALL: tuple[Scenario, ...] = (
     Scenario(name="plain", arrange=objects.plain()),
@@ -18,7 +24,7 @@ ALL: tuple[Scenario, ...] = (
     Scenario(
         name="one-slot",
         arrange=objects.one_slot,
-        ends=dict.fromkeys(("hello-1", "again", "once-more"), TaskRunPhase.FINAL_ANSWER),
+        ends=ONE_SLOT_ENDS,
     ),
     Scenario(
         name="cancel-model-call",

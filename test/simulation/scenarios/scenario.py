@@ -25,7 +25,8 @@ class Scenario:
         script: What the model says.
         answers: What tools say, by the last word of their URL or image.
         ends: How each run ends, by name; None is gone.
-        during: What people do while a side effect is going on, once, by the beginning of its label.
+        during: What people do while a side effect is going on, or a write is on its way, once, by the beginning of its
+            label.
         later: What happens so many seconds after the beginning.
         hiccups: What the model says before it follows its script, by the beginning of the call's label.
         slow: What takes longer than anybody waits, by the beginning of its label.
