@@ -107,8 +107,15 @@ class Wire:
         self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
     ) -> Reply:
         """Send one request; what a dead process sends never arrives."""
+        is_unnumbered = method == "GET" or any(kind in target for kind in _UNNUMBERED)
+        label = "" if is_unnumbered else _label(method, target, body)
+        if label.startswith(tuple(self._outside.refused_writes)):
+            await self._pause()
+            return _refusal(403)
 
         async def send() -> Reply:
+            if label:
+                self._acted(label)
             await self._pause()
             if self._process.is_dead:
                 await self._process.gone()
@@ -118,18 +125,9 @@ class Wire:
 
         if self._weather.has_errors and self._weather.chance.random() < ERROR_SHARE:
             return await self._failed(method, send)
-        if method == "GET" or any(kind in target for kind in _UNNUMBERED):
+        if is_unnumbered:
             return await send()
-        label = _label(method, target, body)
-        if label.startswith(tuple(self._outside.refused_writes)):
-            await self._pause()
-            return _refusal(403)
-
-        async def write() -> Reply:
-            self._acted(label)
-            return await send()
-
-        return await self._points.passing(self._process, label, write, lost=_reset)
+        return await self._points.passing(self._process, label, send, lost=_reset)
 
     async def _failed(self, method: str, send: Any) -> Reply:
         code = self._weather.chance.choice([409, 429, 500, 503, 0, -1])

@@ -75,6 +75,7 @@ RESULTS: tuple[Scenario, ...] = (
         arrange=objects.one_slot_with_builtins,
         script=asks([("add", SUM)]),
         ends=ONE_SLOT_ENDS,
+        is_crowded=True,
     ),
     booking(
         name="rivals-cancel-at-results",

@@ -25,6 +25,7 @@ ALL: tuple[Scenario, ...] = (
         name="one-slot",
         arrange=objects.one_slot,
         ends=ONE_SLOT_ENDS,
+        is_crowded=True,
     ),
     Scenario(
         name="cancel-model-call",
