@@ -20,9 +20,13 @@ def test_the_created_run_is_reported_in_the_words_of_the_contract() -> None:
     status = next_version(NEW, settled).status
     assert (status.ready, status.status, status.status_detail) == (True, "Ready", "Task Run Created")
     assert [(event.reason, event.message) for event in settled.events] == [
-        ("Initializing", "Starting validation"),
         ("TaskRunCreated", "Created TaskRun hello-1"),
     ]
+
+
+def test_a_task_that_waits_says_that_it_was_seen() -> None:
+    settled = settle.waiting(NEW, Wait("Waiting for something"), NOW)
+    assert [event.reason for event in settled.events] == ["Initializing", "Waiting"]
 
 
 def test_a_name_that_belongs_to_something_else_is_an_error_that_names_it() -> None:

@@ -46,7 +46,7 @@ def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
                 observed_generation=task.metadata.generation,
             )
             # The run may have finished before the Task was indexed as its owner: read its answer at once.
-            return Settled(status, _news(task, event), requeue_after_seconds=0.0)
+            return Settled(status, _unless_known(task, event), requeue_after_seconds=0.0)
         case NameTaken(name):
             event = warning(
                 reasons.TASK_RUN_NAME_TAKEN, f'TaskRun "{name}" exists already and does not belong to this Task'
@@ -152,9 +152,14 @@ def _edit_news(task: Task, step: Follow) -> tuple[Event, ...]:
     return (warning(reasons.TASK_EDITED, reasons.edited_since(step.run)),) if is_news else ()
 
 
-def _news(task: Task, event: Event) -> tuple[Event, ...]:
+def _unless_known(task: Task, event: Event) -> tuple[Event, ...]:
     is_known = task.status.status and task.status.status_detail == event.message
-    return () if is_known else _first_news(task, event)
+    return () if is_known else (event,)
+
+
+def _news(task: Task, event: Event) -> tuple[Event, ...]:
+    """The event of a Task that has no run yet; its first one says before it that the Task was seen."""
+    return _first_news(task, event) if _unless_known(task, event) else ()
 
 
 def _first_news(task: Task, event: Event) -> tuple[Event, ...]:
