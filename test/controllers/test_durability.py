@@ -12,7 +12,7 @@ from kubechain.llm import errors
 from kubechain.llm.fake import FakeLLMClient, answer
 from test.controllers.world import Harm, Point, Refusal, World, a_world
 
-W_POINTS = ("ReadyForLLM", "SendContextWindowToLLM", "FinalAnswer")
+W_POINTS = ("SendContextWindowToLLM", "FinalAnswer")
 REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
 SURVIVABLE: tuple[Harm, ...] = ("request lost", "reply lost", "409", "429", "500", "503", *REFUSALS)
 
@@ -34,12 +34,12 @@ async def started(world: World, model: FakeLLMClient, *points: Point) -> None:
     await world.apply_task()
 
 
-async def test_a_run_without_tools_costs_its_creation_and_three_writes() -> None:
+async def test_a_run_without_tools_costs_its_creation_and_two_writes() -> None:
     async with a_world() as world:
         await started(world, FakeLLMClient(answer("It has none.")))
         assert_one_whole_conversation(await world.until(is_over))
         writes = world.replicas[0].exchange.writes
-        assert [line.split()[0] for line in writes if "/taskruns" in line] == ["POST", "PUT", "PUT", "PUT"]
+        assert [line.split()[0] for line in writes if "/taskruns" in line] == ["POST", "PUT", "PUT"]
 
 
 @pytest.mark.parametrize("harm", SURVIVABLE)

@@ -29,6 +29,7 @@ from kubechain.controllers.taskrun.steps import AnswerToolCalls
 from kubechain.controllers.toolcall import decide as call_decision
 from kubechain.controllers.toolcall import effects as call_effects
 from kubechain.controllers.toolcall import observe as call_observation
+from kubechain.controllers.toolkinds.http import HttpTools
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
@@ -193,6 +194,65 @@ async def _told_value(self: SecretReader, namespace: str, name: str, key: str) -
     return value
 
 
+_take = runs.TaskRunReconciler._take  # pyright: ignore[reportPrivateUsage]
+
+
+async def _claim_without_pin(
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+) -> Again[TaskRun]:
+    """The claim of the first turn, and what it is for later."""
+    status = {name: value for name, value in record.status.items() if name != "pinned"}
+    return await _take(self, run, replace(record, status=status), observed, llm, step)
+
+
+async def _record_and_ask(
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+) -> Again[TaskRun]:
+    """The record alone, and the model is asked all the same."""
+    claim, settled = self.turn.claim(observed, llm, step)
+    written = await self.writer.write(run, record)
+    claimed = next_version(written or run, settled)
+    return Again(await self.turn.take(observed, claimed, llm, step, claim, self._refused))  # pyright: ignore[reportPrivateUsage]
+
+
+async def _ask_and_hope(
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+) -> Again[TaskRun]:
+    """Ask the model whatever became of record and claim."""
+    try:
+        return await _take(self, run, record, observed, llm, step)
+    except (ApiError, TransportError):
+        claim, settled = self.turn.claim(observed, llm, step)
+        claimed = next_version(run, record.then(settled))
+        return Again(await self.turn.take(observed, claimed, llm, step, claim, self._refused))  # pyright: ignore[reportPrivateUsage]
+
+
+async def _merge_blindly(
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+) -> Again[TaskRun]:
+    """Record and claim without a condition."""
+    latest = await self.writer.client.get(self.writer.resource, run.metadata.namespace, run.metadata.name)
+    return await _take(self, run.model_copy(update={"metadata": latest.metadata}), record, observed, llm, step)
+
+
+async def _claim_the_turn_before(
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+) -> Again[TaskRun]:
+    """Decide on the claim before the record is counted."""
+    return await _take(self, run, record, observed, llm, replace(step, turn=run.status.turn))
+
+
+_compute = call_effects.ToolCaller._compute  # pyright: ignore[reportPrivateUsage]
+
+
+async def _compute_blindly(self: call_effects.ToolCaller, observed: Any, step: Any, execution: Any) -> Any:
+    """The result of a pure function without a condition."""
+    call: TaskRunToolCall = observed.call
+    latest = await self.writer.client.get(self.writer.resource, call.metadata.namespace, call.metadata.name)
+    call = call.model_copy(update={"metadata": latest.metadata})
+    return await _compute(self, replace(observed, call=call), step, execution)
+
+
 ALL = (
     Mutant("no-claim", ((call_effects.ToolCaller, "_claim", _claim_nothing),), "one-tool-call"),
     Mutant("hasty-claim", ((call_effects.ToolCaller, "_claim", _claim_and_hope),), "rivals-tool", ("stale", "errors")),
@@ -224,6 +284,13 @@ ALL = (
     Mutant("no-take-over", ((Replica, "gone_in_seconds", _never_gone),), "plain", ("before",)),
     Mutant("no-drain", ((setup, "Settings", partial(parts.Settings, drain_seconds=0.0)),), "one-tool-call", ("stop",)),
     Mutant("talkative", ((SecretReader, "value", _told_value),), "plain"),
+    Mutant("claim-without-pin", ((runs.TaskRunReconciler, "_take", _claim_without_pin),), "plain"),
+    Mutant("record-and-ask", ((runs.TaskRunReconciler, "_take", _record_and_ask),), "one-tool-call"),
+    Mutant("ask-and-hope", ((runs.TaskRunReconciler, "_take", _ask_and_hope),), "rivals", ("stale", "errors")),
+    Mutant("blind-merge", ((runs.TaskRunReconciler, "_take", _merge_blindly),), "cancel-at-results"),
+    Mutant("turn-before", ((runs.TaskRunReconciler, "_take", _claim_the_turn_before),), "one-tool-call"),
+    Mutant("taken-for-pure", ((HttpTools, "acts_outside", False),), "one-tool-call"),
+    Mutant("blind-result", ((call_effects.ToolCaller, "_compute", _compute_blindly),), "rivals-builtin", ("stale",)),
 )
 
 

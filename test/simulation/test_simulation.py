@@ -8,6 +8,7 @@ import pytest
 
 from test.simulation import mutants
 from test.simulation.explore import Case, examine
+from test.simulation.invariants import STILL
 from test.simulation.plans import POINT_FAULTS, RANDOM_FAULTS, REFERENCE, Fault, Plan, parse
 from test.simulation.scenarios import BY_NAME
 from test.simulation.simulation import simulate
@@ -60,13 +61,29 @@ def test_what_was_fixed_stays_fixed(case: Case) -> None:
     _holds(case)
 
 
-def test_a_run_with_one_tool_call_costs_ten_writes_and_one_without_tools_three() -> None:
-    """The tenth releases the call's object; the run does not wait for it, and its deletion costs one write less."""
-    tool_call = simulate(BY_NAME["one-tool-call"], REFERENCE, SEED).writes
-    plain = simulate(BY_NAME["plain"], REFERENCE, SEED).writes
-    assert sum(count for label, count in tool_call.items() if label.startswith("WRITE taskrun")) == 9
-    assert sum(count for label, count in tool_call.items() if label.startswith("CREATE taskruntoolcalls")) == 1
-    assert sum(count for label, count in plain.items() if label.startswith("WRITE taskrun")) == 3
+@pytest.mark.parametrize(
+    ("name", "writes"),
+    [
+        pytest.param("plain", 2, id="a run without tools costs two writes"),
+        pytest.param("one-tool-call", 7, id="a call that acts outside adds five, its creation included"),
+        pytest.param("two-turns", 12, id="so does each turn with one such call"),
+        pytest.param("parallel-calls", 13, id="a turn of three such calls adds two and three for each"),
+        pytest.param("builtin", 6, id="a builtin adds four"),
+        pytest.param("parallel-builtins", 10, id="a turn of three builtins adds two and two for each"),
+        pytest.param("builtin-and-endpoint", 14, id="a turn with a call of each sort, and another one"),
+    ],
+)
+def test_a_run_costs_as_many_writes_as_its_budget_says(name: str, writes: int) -> None:
+    """Without the release of the calls' objects: runs do not wait for it, and their deletion costs one write less."""
+    counted = simulate(BY_NAME[name], REFERENCE, SEED).writes
+    statuses = sum(count for label, count in counted.items() if _is_of_a_run(label, "WRITE"))
+    calls = sum(count for label, count in counted.items() if label.startswith("CREATE taskruntoolcalls"))
+    assert statuses + calls == writes
+
+
+def _is_of_a_run(label: str, verb: str) -> bool:
+    is_release = "taskruntoolcalls/" in label and label.endswith(STILL)
+    return label.startswith(f"{verb} taskrun") and not is_release
 
 
 def test_a_result_that_the_api_server_cannot_hold_is_cut_and_kept() -> None:

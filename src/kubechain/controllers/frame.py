@@ -72,6 +72,19 @@ class Settled:
     requeue_after_seconds: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    def then(self, following: Settled) -> Settled:
+        """Both in one write.
+
+        Args:
+            following: Settled from the status that this one leads to.
+        """
+        return Settled(
+            self.status | following.status,
+            (*self.events, *following.events),
+            following.requeue_after_seconds,
+            {**self.facts, **following.facts},
+        )
+
 
 def readiness(
     obj: StatusObject[Any, Any], status: StatusType, *, reason: str, message: str, now: datetime, detail: str = ""

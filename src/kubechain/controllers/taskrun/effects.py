@@ -13,7 +13,7 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
 from kubechain.controllers.checks import LLMChecks, Report
-from kubechain.controllers.frame import Again, StatusWriter, cache_is_behind
+from kubechain.controllers.frame import Again, Settled, StatusWriter, cache_is_behind
 from kubechain.controllers.inflight import InFlight, Interrupted
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.refusals import creating
@@ -101,25 +101,40 @@ class Turn:
     replica: Replica
     clock: Clock
 
+    def claim(self, observed: Observed, llm: LLM, step: SendToLLM) -> tuple[LLMClaim, Settled]:
+        """W2: the claim of this process on the turn, and the status that has it."""
+        timeout_seconds = float(call_limits(llm.spec).timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
+        claim = claim_for(
+            observed.run,
+            turn=step.turn,
+            attempt=step.attempt,
+            holder=self.replica.identity,
+            now=observed.now,
+            timeout_seconds=soonest(timeout_seconds, seconds_to_deadline(observed)) or 0.0,
+        )
+        return claim, settle.claimed(observed.run, claim, step.near, is_closing=step.is_closing)
+
     async def take(
-        self, observed: Observed, llm: LLM, step: SendToLLM, refused: Callable[[TaskRun, Exception], settle.Settled]
+        self,
+        observed: Observed,
+        claimed: TaskRun,
+        llm: LLM,
+        step: SendToLLM,
+        claim: LLMClaim,
+        refused: Callable[[TaskRun, Exception], Settled],
     ) -> Again[TaskRun]:
-        """Claim the turn, call the model, record the answer.
+        """Call the model under a claim that the server has confirmed, record the answer.
 
         The run is live only as the reply to our own W3: at that moment no other process could have made the tool calls
         and gone on, so they are created without reading the run again. An answer that was read back may be another
         process's, which has gone on from there.
 
         Args:
+            observed: What the claim was decided on.
+            claimed: As it was written with the claim.
             refused: The status to write when the server refuses that of the outcome for good.
         """
         left_seconds = seconds_to_deadline(observed)
-        claim = self._claim(observed, llm, step, left_seconds)
-        claimed = await self.writer.write(
-            observed.run, settle.claimed(observed.run, claim, step.near, is_closing=step.is_closing)
-        )
-        if claimed is None:
-            return Again(None)
         effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)
         outcome: Outcome = await self.in_flight.run(
             claimed.metadata.uid, effect, is_unwanted=lambda: self.observer.is_unwanted(claimed)
@@ -151,17 +166,6 @@ class Turn:
                 self.checks.doubt(request)
             case Answered() | Deferred() | Refused():
                 pass
-
-    def _claim(self, observed: Observed, llm: LLM, step: SendToLLM, left_seconds: float | None) -> LLMClaim:
-        timeout_seconds = float(call_limits(llm.spec).timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
-        return claim_for(
-            observed.run,
-            turn=step.turn,
-            attempt=step.attempt,
-            holder=self.replica.identity,
-            now=observed.now,
-            timeout_seconds=soonest(timeout_seconds, left_seconds) or 0.0,
-        )
 
 
 def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:

@@ -8,10 +8,12 @@ from typing import ClassVar
 import structlog
 
 from kubechain.api import reasons
+from kubechain.api.llm import LLM
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import frame
-from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version
 from kubechain.controllers.taskrun import ends, refusals, settle
+from kubechain.controllers.taskrun.claims import holds
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, soonest, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
@@ -74,13 +76,13 @@ class TaskRunReconciler:
             case Wait():
                 return await self.writer.finish(run, settle.waiting(run, step))
             case Begin():
-                return await self._write(run, settle.begun(run, step, now))
+                return await self._record(run, settle.begun(run, step, now))
             case SendToLLM():
                 return await self._send(observed, step)
             case CreateToolCalls():
                 return await self._create_tool_calls(run, step)
             case AnswerToolCalls():
-                return await self._write(run, settle.tools_answered(run, step))
+                return await self._record(run, settle.tools_answered(run, step))
             case Fail():
                 return await self._write(run, ends.failed(run, step, now))
             case Cancel():
@@ -97,6 +99,17 @@ class TaskRunReconciler:
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a run that is not calling its model."""
         del request
+
+    async def _record(self, run: TaskRun, record: Settled) -> Again[TaskRun]:
+        """W1 or W5, in one write with W2 where the LLM has a slot for the run, else alone."""
+        observed = await self.observe(next_version(run, record))
+        step, llm, metadata = self.decide(observed), observed.llm, run.metadata
+        if not isinstance(step, SendToLLM) or llm is None:
+            return await self._write(run, record)
+        with self.queue.reserve(llm, Request(metadata.namespace, metadata.name)) as is_reserved:
+            if is_reserved:
+                return await self._take(run, record, observed, llm, step)
+        return await self._write(run, record)
 
     async def _write(self, run: TaskRun, settled: Settled) -> Again[TaskRun]:
         try:
@@ -116,13 +129,28 @@ class TaskRunReconciler:
         request = Request(metadata.namespace, metadata.name)
         with self.queue.reserve(llm, request) as is_reserved:
             if is_reserved:
-                return await self.turn.take(observed, llm, step, self._refused)
+                return await self._take(observed.run, Settled(), observed, llm, step)
         left_seconds = seconds_to_deadline(observed)
         waited_seconds = self.queue.waited_seconds(llm, request)
         if waited_seconds < QUIET_SECONDS:
             return Done(soonest(QUIET_SECONDS - waited_seconds, left_seconds))
         wait = Wait(reasons.waiting_for_slot(llm.metadata.name), left_seconds)
         return await self.writer.finish(observed.run, settle.waiting(observed.run, wait))
+
+    async def _take(
+        self, run: TaskRun, record: Settled, observed: Observed, llm: LLM, step: SendToLLM
+    ) -> Again[TaskRun]:
+        """W2, with what is recorded before it; then the call and W3.
+
+        Args:
+            run: As the server has it.
+            record: What leads from there to the run that `observed` has.
+        """
+        claim, settled = self.turn.claim(observed, llm, step)
+        claimed = (await self._write(run, record.then(settled))).obj
+        if claimed is None or not holds(claimed, claim):
+            return Again(claimed)
+        return await self.turn.take(observed, claimed, llm, step, claim, self._refused)
 
     async def _create_tool_calls(self, run: TaskRun, step: CreateToolCalls) -> Again[TaskRun]:
         """W4."""

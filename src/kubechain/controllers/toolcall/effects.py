@@ -12,7 +12,8 @@ from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import TaskRun, TaskRunSpec, ToolCallType
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall
-from kubechain.controllers.frame import Settled, StatusWriter
+from kubechain.api.tool import ToolSemantics
+from kubechain.controllers.frame import Settled, StatusWriter, next_version
 from kubechain.controllers.inflight import InFlight
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.refusals import creating
@@ -29,9 +30,15 @@ from kubechain.controllers.toolkinds.model import CallOutcome, Invocation, Start
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TooLarge, TransportError
+from kubechain.runtime.errors import FINAL_REFUSALS, AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.store import Lister
 from kubechain.runtime.telemetry import Telemetry, TraceContext
+
+
+def _is_pure(observed: Observed, step: Execute) -> bool:
+    """Whether the call does nothing outside, and nobody declared that it may not be made again."""
+    planner = observed.planner
+    return planner is not None and not planner.acts_outside and step.semantics == ToolSemantics.IDEMPOTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class ToolCaller:
     async def execute(
         self, observed: Observed, step: Execute, *, is_unwanted: Callable[[], bool]
     ) -> TaskRunToolCall | None:
-        """Claim the call, carry it out, record its result.
+        """Claim the call, carry it out, record its result; a pure function without the claim.
 
         Args:
             is_unwanted: See `InFlight.run`.
@@ -67,11 +74,26 @@ class ToolCaller:
             now=observed.now,
             timeout_seconds=step.timeout_seconds,
         )
+        if _is_pure(observed, step):
+            return await self._compute(observed, step, execution)
         progress = await self._claimed(observed, execution)
         if progress is None:
             return None
         effect = self._execute(self._invocation(observed, step, progress), progress.call)
         return await self._concluded(progress, effect, is_unwanted)
+
+    async def _compute(self, observed: Observed, step: Execute, execution: Execution) -> TaskRunToolCall | None:
+        """T4 and T5 in one write: nothing happens outside, and a result that is not recorded is computed again."""
+        call = observed.call
+        begun = settle.claimed(call, observed.run, execution)
+        claimed = next_version(call, begun)
+        progress = Progress(self.writer, execution, claimed)
+        outcome = await self._execute(self._invocation(observed, step, progress), claimed)
+        result = self._result(execution, outcome)
+        try:
+            return await self.writer.write(call, begun.then(result.settle(claimed)))
+        except FINAL_REFUSALS as error:
+            return await self.writer.write(call, begun.then(result.refused(claimed, error)))
 
     async def follow(
         self, observed: Observed, step: Follow, *, is_unwanted: Callable[[], bool]
