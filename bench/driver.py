@@ -30,6 +30,7 @@ class Driver:
         self._sent_at: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._ended: dict[str, asyncio.Event] = {}
+        self._versions: dict[str, list[dict[str, Any]]] = {}
 
     async def __aenter__(self) -> Driver:
         return self
@@ -109,10 +110,28 @@ class Driver:
         event = json.loads(line)
         metadata = event["object"].get("metadata", {})
         name = metadata.get("name", "")
+        if name in self._versions:
+            self._versions[name].append(event["object"])
         if b'"FinalAnswer"' in line and name not in self._took and name in self._sent_at:
             self._took[name] = seen_at - self._sent_at[name]
             self._ended[name].set()
         return "0" if event["type"] == "ERROR" else metadata.get("resourceVersion", version)
+
+    async def versions_of_one(self, name: str, message: str = "Hello?") -> list[dict[str, Any]]:
+        """Let one run go through alone; every version of it, its creation first."""
+        self._versions[name] = []
+        await self.run_one(name, message)
+        return self._versions.pop(name)
+
+    async def version(self) -> int:
+        """The server's version now: each write of any object adds one."""
+        return int(json.loads(await self.client.request("GET", f"{API}/llms?limit=1"))["metadata"]["resourceVersion"])
+
+    async def events_about(self, name: str) -> list[dict[str, Any]]:
+        """The Events about a run, as events.k8s.io has them, oldest first."""
+        reply = await self.client.request("GET", "/apis/events.k8s.io/v1/namespaces/default/events")
+        found = [event for event in json.loads(reply)["items"] if event["regarding"]["name"] == name]
+        return sorted(found, key=lambda event: event["eventTime"])
 
     async def runs_with_event(self, reason: str) -> set[str]:
         """The names of the runs about which there is an Event with that reason."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import contextlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Generator
 from pathlib import Path
 
+from bench import usage
 from test.e2e.controlplane import RealControlPlane
 from test.e2e.processes import Program, free_port
 
@@ -28,6 +30,13 @@ def mock_model(latency_seconds: float) -> Generator[str]:
             yield json.loads(process.stdout.readline())["baseUrl"]
         finally:
             process.terminate()
+
+
+def plain_client(kubeconfig_path: Path, plan: Path, options: argparse.Namespace) -> dict[str, float]:
+    """The client of `bench.limit`, as a process of its own; what it measured."""
+    command = [sys.executable, "-m", "bench.limit", f"--kubeconfig={kubeconfig_path}", f"--plan={plan}"]
+    command += [f"--runs={options.runs}", f"--at-once={options.at_once}", f"--latency={options.latency}"]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
 @contextlib.contextmanager
@@ -72,8 +81,8 @@ class ManagerProcess:
 
     @property
     def cpu_seconds(self) -> float:
-        fields = self._proc("stat").rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        assert self._program.popen is not None
+        return usage.cpu_seconds_of(self._program.popen.pid)
 
     @property
     def rss_mib(self) -> float:
@@ -92,6 +101,11 @@ class ManagerProcess:
     def events_waiting(self) -> float:
         """Events that are not written yet."""
         return self._metric("kubechain_events_waiting")
+
+    async def events_written(self) -> None:
+        """Return when every Event is written."""
+        while self.events_waiting():  # noqa: ASYNC110  (a metric of another process)
+            await asyncio.sleep(0.05)
 
     def _metric(self, pattern: str) -> float:
         """The sum of the samples whose name and labels match."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
+from bench import usage
 from bench.driver import watching
 from bench.processes import ManagerProcess, mock_model, server
 from test.e2e.processes import KUBECHAIN
@@ -36,7 +37,10 @@ class Figures:
     calls_per_second: float
     turn_p50_ms: float
     turn_p99_ms: float
+    writes_per_run: float
     manager_cpu_ms_per_run: float
+    server_cpu_ms_per_run: float
+    etcd_cpu_ms_per_run: float
     manager_rss_mib: float
 
 
@@ -49,15 +53,22 @@ async def measure(path: Path, folder: Path, base_url: str, calls: int, options: 
             await driver.agent(base_url, options.at_once, model=f"tools-{calls}", tools=["add"])
             await driver.drive([f"warm-up-{number}" for number in range(20)], 20, message=MESSAGE)
             names = [f"run-{number}" for number in range(options.runs)]
-            cpu_before = manager.cpu_seconds
+            await manager.events_written()
+            cpu_before, used_before, version_before = manager.cpu_seconds, usage.cpu_seconds(), await driver.version()
             seconds = await driver.drive(names, options.at_once, message=MESSAGE)
+            await manager.events_written()
+            used, manager_used = usage.per_run(used_before, options.runs), manager.cpu_seconds - cpu_before
+            version_after = await driver.version()
             turns = [overhead / TURNS * 1e3 for overhead in driver.overheads(names, TURNS * options.latency)]
             return Figures(
                 runs_per_second=options.runs / seconds,
                 calls_per_second=options.runs * calls / seconds,
                 turn_p50_ms=median(turns),
                 turn_p99_ms=quantiles(turns, n=100)[98],
-                manager_cpu_ms_per_run=(manager.cpu_seconds - cpu_before) / options.runs * 1e3,
+                writes_per_run=(version_after - version_before) / options.runs,
+                manager_cpu_ms_per_run=manager_used / options.runs * 1e3,
+                server_cpu_ms_per_run=used.get("API server", 0.0),
+                etcd_cpu_ms_per_run=used.get("etcd", 0.0),
                 manager_rss_mib=manager.rss_mib,
             )
 
@@ -67,7 +78,10 @@ ROWS = (
     ("tool calls per second", "calls_per_second", "{:.1f}"),
     ("overhead of a turn p50, ms", "turn_p50_ms", "{:.0f}"),
     ("overhead of a turn p99, ms", "turn_p99_ms", "{:.0f}"),
+    ("all writes per run, by server", "writes_per_run", "{:.2f}"),
     ("manager CPU per run, ms", "manager_cpu_ms_per_run", "{:.1f}"),
+    ("API server CPU per run, ms", "server_cpu_ms_per_run", "{:.1f}"),
+    ("etcd CPU per run, ms", "etcd_cpu_ms_per_run", "{:.1f}"),
     ("manager RSS after, MiB", "manager_rss_mib", "{:.0f}"),
 )
 
@@ -75,19 +89,23 @@ ROWS = (
 def show(results: dict[str, Figures], options: argparse.Namespace) -> None:
     """The table, a column for each server and number of calls."""
     print(f"{options.runs} runs, {options.at_once} at a time, model latency {options.latency} s\n")
-    print(f"{'':28}" + "".join(f"{name:>14}" for name in results))
+    print(f"{'':32}" + "".join(f"{name:>14}" for name in results))
     for title, field, form in ROWS:
-        print(f"{title:28}" + "".join(f"{form.format(getattr(figures, field)):>14}" for figures in results.values()))
+        print(f"{title:32}" + "".join(f"{form.format(getattr(figures, field)):>14}" for figures in results.values()))
 
 
-def main() -> None:
+def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--at-once", type=int, default=100)
     parser.add_argument("--latency", type=float, default=0.2, help="of the model, in seconds")
     parser.add_argument("--calls", default="1,8", help="tool calls in a turn")
     parser.add_argument("--servers", default="embedded,real")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = arguments().parse_args()
     assert KUBECHAIN.exists(), "make setup comes first"
     results: dict[str, Figures] = {}
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
