@@ -212,7 +212,7 @@ async def _record_and_ask(
     claim, settled = self.turn.claim(observed, llm, step)
     written = await self.writer.write(run, record)
     claimed = next_version(written or run, settled)
-    return Again(await self.turn.take(observed, claimed, llm, step, claim, self._refused))  # pyright: ignore[reportPrivateUsage]
+    return await self.turn.take(observed, claimed, llm, step, claim, self._refused)  # pyright: ignore[reportPrivateUsage]
 
 
 async def _ask_and_hope(
@@ -224,7 +224,7 @@ async def _ask_and_hope(
     except (ApiError, TransportError):
         claim, settled = self.turn.claim(observed, llm, step)
         claimed = next_version(run, record.then(settled))
-        return Again(await self.turn.take(observed, claimed, llm, step, claim, self._refused))  # pyright: ignore[reportPrivateUsage]
+        return await self.turn.take(observed, claimed, llm, step, claim, self._refused)  # pyright: ignore[reportPrivateUsage]
 
 
 async def _merge_blindly(
