@@ -29,7 +29,6 @@ from kubechain.controllers.taskrun.steps import AnswerToolCalls
 from kubechain.controllers.toolcall import decide as call_decision
 from kubechain.controllers.toolcall import effects as call_effects
 from kubechain.controllers.toolcall import observe as call_observation
-from kubechain.controllers.toolkinds.http import HttpTools
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
@@ -289,7 +288,7 @@ ALL = (
     Mutant("ask-and-hope", ((runs.TaskRunReconciler, "_take", _ask_and_hope),), "rivals", ("stale", "errors")),
     Mutant("blind-merge", ((runs.TaskRunReconciler, "_take", _merge_blindly),), "cancel-at-results"),
     Mutant("turn-before", ((runs.TaskRunReconciler, "_take", _claim_the_turn_before),), "one-tool-call"),
-    Mutant("taken-for-pure", ((HttpTools, "acts_outside", False),), "one-tool-call"),
+    Mutant("taken-for-pure", ((call_effects, "_is_pure", _always),), "one-tool-call"),
     Mutant("blind-result", ((call_effects.ToolCaller, "_compute", _compute_blindly),), "rivals-builtin", ("stale",)),
 )
 
