@@ -47,9 +47,37 @@ class Mutant:
 ALL: Sequence[Mutant] = (
     Mutant(
         "trustAnnotations is never asked",
-        f"{CONTROLLERS}/toolkinds/mcp.py",
-        "_tool(server, offer.tool) if server.spec.trust_annotations else None",
-        "_tool(server, offer.tool)",
+        "src/kubechain/api/mcpserver.py",
+        "bool(self.trust_annotations and tool.repeatable)",
+        "bool(tool.repeatable)",
+        ("test/controllers/test_semantics.py",),
+    ),
+    Mutant(
+        "the list of tools that are safe to repeat is ignored",
+        "src/kubechain/api/mcpserver.py",
+        "if is_declared or is_trusted else",
+        "if is_trusted else",
+        ("test/controllers/test_semantics.py",),
+    ),
+    Mutant(
+        "a glob stands for every name that begins like it",
+        "src/kubechain/api/globs.py",
+        "len(name) == len(first) and _is_at",
+        "len(name) >= len(first) and _is_at",
+        ("test/api/test_globs.py", "test/controllers/test_semantics.py"),
+    ),
+    Mutant(
+        "a glob stands for names that end otherwise",
+        "src/kubechain/api/globs.py",
+        " and _is_at(last, name, end)):",
+        "):",
+        ("test/api/test_globs.py",),
+    ),
+    Mutant(
+        "a tool that is included is safe to repeat",
+        "src/kubechain/api/mcpserver.py",
+        "return self.tools.idempotent if",
+        "return (*self.tools.idempotent, *self.tools.include) if",
         ("test/controllers/test_semantics.py",),
     ),
     Mutant(

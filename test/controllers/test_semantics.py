@@ -12,6 +12,7 @@ import pytest
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.setup import Clients
+from kubechain.controllers.toolkinds.mcp import KEY_META
 from kubechain.llm.client import LLMClient
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.mcp.errors import McpError, NotSent, TimedOut
@@ -36,6 +37,7 @@ class OneServer:
     failures: list[McpError]
     attempts: int = 0
     keys: set[ServerKey] = field(default_factory=set[ServerKey])
+    idempotency_keys: set[str] = field(default_factory=set[str])
 
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()
@@ -50,8 +52,9 @@ class OneServer:
     def state(self, key: ServerKey) -> ServerState:
         return ServerState(Phase.READY, (self.tool,), connects=1)
 
-    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **_: Any) -> CallResult:
+    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **more: Any) -> CallResult:
         self.attempts += 1
+        self.idempotency_keys.add(more["meta"][KEY_META])
         if self.failures:
             raise self.failures.pop(0)
         return CallResult("seen")
@@ -130,6 +133,48 @@ async def test_a_call_without_an_answer_is_repeated_where_the_server_is_trusted(
     assert (call.status.phase, server.attempts) == (ToolCallPhase.SUCCEEDED, 2)
     assert call.status.execution is not None
     assert call.status.execution.attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "spec", "semantics"),
+    [
+        pytest.param(SILENT, {"tools": {"idempotent": ["look"]}}, "Idempotent", id="a name in the list"),
+        pytest.param(SILENT, {"tools": {"idempotent": ["touch", "l*"]}}, "Idempotent", id="a glob in the list"),
+        pytest.param(SILENT, {"tools": {"idempotent": ["touch*"]}}, "AtMostOnce", id="a list of other tools"),
+        pytest.param(SILENT, {"tools": {"idempotent": ["loo"]}}, "AtMostOnce", id="the beginning of a name is no name"),
+        pytest.param(SILENT, {"tools": {"idempotent": ["eyes__look"]}}, "AtMostOnce", id="the name that models know"),
+        pytest.param(SILENT, {"tools": {"include": ["look"]}}, "AtMostOnce", id="a tool that is only included"),
+        pytest.param(
+            HARMLESS,
+            {"tools": {"idempotent": ["touch"]}, "trustAnnotations": True},
+            "Idempotent",
+            id="a list of other tools, and trust",
+        ),
+        pytest.param(
+            SILENT,
+            {"tools": {"idempotent": ["*"]}, "trustAnnotations": False},
+            "Idempotent",
+            id="a list, and distrust of what the server says",
+        ),
+    ],
+)
+async def test_the_word_of_a_person_counts_whatever_the_server_says(
+    connect: Callable[[OneServer], None], tool: ToolInfo, spec: dict[str, Any], semantics: ToolSemantics
+) -> None:
+    connect(OneServer(tool, []))
+    call = await called(**spec)
+    assert call.status.execution is not None
+    assert call.status.execution.semantics == semantics
+
+
+async def test_a_call_without_an_answer_is_repeated_under_its_key_where_a_person_says_so(
+    connect: Callable[[OneServer], None],
+) -> None:
+    server = OneServer(SILENT, [TimedOut("no answer")])
+    connect(server)
+    call = await called(tools={"idempotent": ["look"]})
+    assert (call.status.phase, server.attempts) == (ToolCallPhase.SUCCEEDED, 2)
+    assert len(server.idempotency_keys) == 1
 
 
 async def test_a_call_that_was_certainly_not_made_is_tried_three_times(connect: Callable[[OneServer], None]) -> None:

@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from kubechain.api import globs
+from kubechain.api.globs import Glob
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements
 from kubechain.api.schema import Json, Rule, Schema, Url
+from kubechain.api.tool import ToolSemantics
 
 MCPTransport = Literal["stdio", "sse", "http"]
 
@@ -17,12 +20,18 @@ _IS_STDIO = "((has(self.type) && self.type == 'stdio') || (has(self.transport) &
 
 
 class MCPToolFilter(KubeModel):
-    """Which of the server's tools are offered."""
+    """Which of the server's tools are offered, and which of them are safe to repeat."""
 
     include: Annotated[tuple[_ToolName, ...], Schema(max_items=256)] = Field(
         default=(), description="Only these tools. Empty: all of them."
     )
     exclude: Annotated[tuple[_ToolName, ...], Schema(max_items=256)] = Field(default=(), description="Not these tools.")
+    idempotent: Annotated[tuple[Glob, ...], Schema(max_items=256)] = Field(
+        default=(),
+        description="Names of the tools that are safe to repeat, as the server has them; * stands for any text and ? "
+        "for one character. A call of one that was interrupted is made again, with the same idempotency key. "
+        "Default: none.",
+    )
 
 
 class MCPServerSpec(KubeModel):
@@ -73,12 +82,28 @@ class MCPServerSpec(KubeModel):
         default=None,
         description="Whether the server's annotations decide which tools are read-only or may be repeated.",
     )
-    tools: MCPToolFilter | None = Field(default=None, description="Which of the server's tools are offered.")
+    tools: MCPToolFilter | None = Field(
+        default=None, description="Which of the server's tools are offered, and which of them are safe to repeat."
+    )
 
     @property
     def transport_type(self) -> MCPTransport:
         """How the server is reached, whichever of the two fields says it."""
         return self.type or self.transport or "stdio"
+
+    @property
+    def idempotent(self) -> tuple[str, ...]:
+        """Globs of the tools that a person declares safe to repeat."""
+        return self.tools.idempotent if self.tools else ()
+
+    def semantics_of(self, tool: MCPTool) -> ToolSemantics:
+        """Whether an interrupted call of a tool may be repeated.
+
+        A person says so, in the list or by trusting the server's annotations. The list counts whatever those say.
+        """
+        is_declared = any(globs.matches(glob, tool.name) for glob in self.idempotent)
+        is_trusted = bool(self.trust_annotations and tool.repeatable)
+        return ToolSemantics.IDEMPOTENT if is_declared or is_trusted else ToolSemantics.AT_MOST_ONCE
 
 
 class MCPTool(KubeModel):
@@ -90,6 +115,11 @@ class MCPTool(KubeModel):
     repeatable: bool | None = Field(
         default=None,
         description="Whether the server's annotations allow a repeat; they count where spec.trustAnnotations is true.",
+    )
+    semantics: ToolSemantics | None = Field(
+        default=None,
+        description="What holds for a call of it that is interrupted, by spec.tools.idempotent and "
+        "spec.trustAnnotations. Idempotent: it is made again. AtMostOnce: it is reported.",
     )
 
 

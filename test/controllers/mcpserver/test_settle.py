@@ -8,8 +8,9 @@ import pytest
 
 from kubechain.api import reasons
 from kubechain.api.conditions import find_condition
-from kubechain.api.mcpserver import MCPServer, MCPTool
+from kubechain.api.mcpserver import MCPServer, MCPTool, MCPToolFilter
 from kubechain.api.meta import StatusType
+from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.frame import Settled, next_version
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.steps import Refuse, ReportTools, ReportUnconnected
@@ -247,3 +248,34 @@ def test_a_tool_is_stored_with_what_its_server_says_of_it(info: ToolInfo, tool: 
         tool.input_schema,
         tool.repeatable,
     )
+
+
+def test_each_tool_shows_whether_a_call_of_it_may_be_repeated() -> None:
+    server = connected(LOOK, TOUCH, tools=MCPToolFilter(idempotent=("to*",)))
+    assert [(tool.name, tool.semantics) for tool in server.status.tools] == [
+        ("look", ToolSemantics.AT_MOST_ONCE),
+        ("touch", ToolSemantics.IDEMPOTENT),
+    ]
+
+
+def test_what_is_listed_as_safe_to_repeat_and_is_not_offered_is_named() -> None:
+    server = a_server(tools=MCPToolFilter(idempotent=("look", "eyes__look", "get_*")))
+    settled = settle.connected(server, ReportTools((LOOK,)), NOW)
+    unmatched = 'spec.tools.idempotent: no tool that is offered has the name "eyes__look", "get_*"'
+    assert next_version(server, settled).status.status_detail == f"Connected, 1 tool(s). {unmatched}"
+    assert said(settled) == [DISCOVERED_ONE, ("Warning", reasons.TOOLS_UNMATCHED, unmatched)]
+
+
+def test_a_list_of_tools_that_are_safe_to_repeat_is_no_news_of_the_server() -> None:
+    declared = CONNECTED.spec.with_changes(tools=MCPToolFilter(idempotent=("look",)))
+    settled = settle.connected(CONNECTED.with_changes(spec=declared), ReportTools((LOOK,)), NOW)
+    assert settled.events == ()
+    (tool,) = next_version(CONNECTED, settled).status.tools
+    assert tool.semantics == ToolSemantics.IDEMPOTENT
+
+
+def test_many_names_in_vain_fit_into_the_status() -> None:
+    server = a_server(tools=MCPToolFilter(idempotent=tuple(f"{number}" * 200 for number in range(100, 120))))
+    detail = next_version(server, settle.connected(server, ReportTools((LOOK,)), NOW)).status.status_detail
+    assert detail is not None
+    assert detail.endswith("and 10 more")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from kubechain.api import globs
 from kubechain.mcp.model import Flaw, ToolInfo
 from kubechain.net import foreign, toolschemas
 from kubechain.tools.arguments import check_schema
@@ -56,6 +57,14 @@ def left_out(flaws: Iterable[Flaw]) -> str:
 def repaired(flaws: Iterable[Flaw]) -> str:
     """Name what was repaired or ignored in tools that are offered; empty if nothing was."""
     return _named("Repaired", [flaw for flaw in flaws if not flaw.is_left_out])
+
+
+def unmatched(patterns: Iterable[str], tools: Sequence[ToolInfo]) -> str:
+    """Name what `tools.idempotent` lists in vain, so that nobody relies on it; empty if there is nothing."""
+    vain = [pattern for pattern in patterns if not any(globs.matches(pattern, tool.name) for tool in tools)]
+    named = ", ".join(f'"{foreign.one_line(pattern, _NAME_CHARACTERS)}"' for pattern in islice(vain, _NAMED))
+    more = f" and {len(vain) - _NAMED} more" if len(vain) > _NAMED else ""
+    return f"spec.tools.idempotent: no tool that is offered has the name {named}{more}" if vain else ""
 
 
 def _named(what: str, flaws: Sequence[Flaw]) -> str:

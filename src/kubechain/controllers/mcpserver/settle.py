@@ -6,7 +6,7 @@ from datetime import datetime
 
 from kubechain.api import reasons
 from kubechain.api.conditions import READY, find_condition
-from kubechain.api.mcpserver import MCPServer, MCPTool
+from kubechain.api.mcpserver import MCPServer, MCPServerSpec, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.mcpserver import offering
@@ -33,14 +33,16 @@ def unconnected(server: MCPServer, step: ReportUnconnected, now: datetime) -> Se
 
 def connected(server: MCPServer, step: ReportTools, now: datetime) -> Settled:
     """The server is connected and offers tools."""
-    tools = tuple(_wire(tool) for tool in step.tools)
+    tools = tuple(_wire(tool, server.spec) for tool in step.tools)
     left_out, repaired = offering.left_out(step.flaws), offering.repaired(step.flaws)
-    detail = ". ".join(filter(None, (f"Connected, {len(tools)} tool(s)", left_out, repaired)))
+    unmatched = offering.unmatched(server.spec.idempotent, step.tools)
+    detail = ". ".join(filter(None, (f"Connected, {len(tools)} tool(s)", left_out, repaired, unmatched)))
     status = readiness(server, StatusType.READY, reason=reasons.TOOLS_DISCOVERED, message=detail, now=now)
     events = [*_news_of_tools(server, tools)]
     if detail != server.status.status_detail:
         events += [warning(reasons.TOOLS_LEFT_OUT, left_out)] if left_out else []
         events += [normal(reasons.TOOLS_REPAIRED, repaired)] if repaired else []
+        events += [warning(reasons.TOOLS_UNMATCHED, unmatched)] if unmatched else []
     return Settled(status | {"connected": True, "tools": tools}, tuple(events))
 
 
@@ -48,9 +50,14 @@ def _news_of_tools(server: MCPServer, tools: tuple[MCPTool, ...]) -> tuple[Event
     discovered = normal(reasons.TOOLS_DISCOVERED, reasons.discovered_tools(len(tools)))
     if not server.status.tools and not server.status.connected:
         return (discovered,)
-    if tools != server.status.tools:
+    if _as_offered(tools) != _as_offered(server.status.tools):
         return (normal(reasons.TOOLS_CHANGED, f"The server now offers {len(tools)} tool(s)"),)
     return () if server.status.connected else (normal(reasons.CONNECTED, "Connected again"),)
+
+
+def _as_offered(tools: tuple[MCPTool, ...]) -> list[MCPTool]:
+    """What the server says of its tools, without what the spec makes of it."""
+    return [tool.model_copy(update={"semantics": None}) for tool in tools]
 
 
 def _not_ready(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> Settled:
@@ -68,10 +75,11 @@ def _is_said(server: MCPServer, reason: str) -> bool:
     return ready is not None and ready.reason == reason
 
 
-def _wire(tool: ToolInfo) -> MCPTool:
-    return MCPTool(
+def _wire(tool: ToolInfo, spec: MCPServerSpec) -> MCPTool:
+    wire = MCPTool(
         name=tool.name,
         description=tool.description[:DESCRIPTION_MAX_CHARACTERS] or None,
         input_schema=tool.input_schema,
         repeatable=True if tool.read_only or tool.idempotent else None,
     )
+    return wire.model_copy(update={"semantics": spec.semantics_of(wire)})

@@ -167,7 +167,6 @@ def _server(offer: Offer) -> MCPServer:
 
 
 def _semantics(offer: Offer) -> ToolSemantics:
-    """Annotations are set by the server: they count only where `trustAnnotations` of the MCPServer is true."""
     server = _server(offer)
-    tool = _tool(server, offer.tool) if server.spec.trust_annotations else None
-    return ToolSemantics.IDEMPOTENT if tool is not None and tool.repeatable else ToolSemantics.AT_MOST_ONCE
+    tool = _tool(server, offer.tool)
+    return server.spec.semantics_of(tool) if tool is not None else ToolSemantics.AT_MOST_ONCE
