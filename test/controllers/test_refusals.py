@@ -105,10 +105,15 @@ async def test_a_refused_run_of_another_agent_is_told_by_the_call_and_created_wh
         assert (await world.until(is_over)).status.output == "It has none."
 
 
+def results_of_a_turn(method: str, target: str, body: Any) -> bool:
+    """Whether a request writes the results of the first turn, with the claim of the next one."""
+    return statuses("taskruns", "SendContextWindowToLLM")(method, target, body) and body["status"].get("turn") == 1
+
+
 WHAT: dict[str, tuple[Callable[[str, str, Any], bool], Resource[Any], str]] = {
     "a tool call": (creates("taskruntoolcalls"), resources.TASK_RUNS, "hello-1"),
     "the claim of a turn": (statuses("taskruns", "SendContextWindowToLLM"), resources.TASK_RUNS, "hello-1"),
-    "the results of a turn": (statuses("taskruns", "ReadyForLLM"), resources.TASK_RUNS, "hello-1"),
+    "the results of a turn": (results_of_a_turn, resources.TASK_RUNS, "hello-1"),
 }
 
 

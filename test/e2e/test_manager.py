@@ -56,8 +56,7 @@ def test_the_log_tells_a_run_in_one_line_a_transition(
     assert program.stop() == 0
     told = [line for line in log_lines(program) if line.get("name") == RUN and "next_phase" in line]
     assert [(line["phase"], line["next_phase"]) for line in told] == [
-        ("", "ReadyForLLM"),
-        ("ReadyForLLM", "SendContextWindowToLLM"),
+        ("", "SendContextWindowToLLM"),
         ("SendContextWindowToLLM", "FinalAnswer"),
     ]
     for line in told:
