@@ -81,6 +81,23 @@ ALL: Sequence[Mutant] = (
         ("test/controllers/test_semantics.py",),
     ),
     Mutant(
+        "every call that is safe to repeat is taken for a pure function",
+        f"{CONTROLLERS}/toolcall/effects.py",
+        "planner is not None and not planner.acts_outside and step.semantics",
+        "planner is not None and step.semantics",
+        (
+            "test/controllers/test_interrupted_calls.py"
+            "::test_a_call_that_acts_outside_costs_three_writes_and_its_turn_two",
+        ),
+    ),
+    Mutant(
+        "a function that may not be repeated is called without a claim",
+        f"{CONTROLLERS}/toolcall/effects.py",
+        "not planner.acts_outside and step.semantics == ToolSemantics.IDEMPOTENT",
+        "not planner.acts_outside",
+        ("test/controllers/test_tool_turns.py::test_an_unsafe_call_that_was_interrupted_is_reported_and_not_repeated",),
+    ),
+    Mutant(
         "a claim on a tool call holds whatever its token",
         f"{CONTROLLERS}/toolcall/claims.py",
         "(current.token, current.holder) == (execution.token, execution.holder)",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import pytest
 
+from kubechain.controllers.setup import Clients
+from kubechain.llm.client import LLMClient
+from test.controllers import world as worlds
+from test.controllers.oneserver import Connect, OneServer
 from test.runtime.virtual_time import VirtualTimeLoop
 
 
@@ -15,3 +20,20 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every test of this folder, on the same loop that the runtime's tests use."""
     return {"virtual": VirtualTimeLoop}
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Gives the replicas of the test these connections."""
+    plain = worlds.clients_for
+
+    def connect(server: OneServer) -> None:
+        def clients_for(model: LLMClient) -> Clients:
+            usual = plain(model)
+            return Clients(
+                llm=usual.llm, make_connections=lambda _: cast(Any, server), http=usual.http, engine=usual.engine
+            )
+
+        monkeypatch.setattr(worlds, "clients_for", clients_for)
+
+    return connect

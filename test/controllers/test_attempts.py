@@ -9,6 +9,7 @@ from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.llm import errors
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from test.controllers.builders import a_call
+from test.controllers.oneserver import ASKED, SILENT, Connect, OneServer, a_task_that_looks
 from test.controllers.test_durability import is_over
 from test.controllers.test_tool_turns import ADD
 from test.controllers.wires import Claims
@@ -65,22 +66,24 @@ async def test_each_turn_counts_anew() -> None:
         ]
 
 
-async def test_a_repeatable_call_that_ends_every_manager_is_carried_out_three_times() -> None:
-    claims = Claims(ToolCallPhase.RUNNING, "500")
+async def test_a_repeatable_call_that_ends_every_manager_is_carried_out_three_times(connect: Connect) -> None:
+    claims, server = Claims(ToolCallPhase.RUNNING, "500"), OneServer(SILENT, [])
+    connect(server)
     async with a_world() as world:
         for number in range(4):
-            script = [calls(a_call("add", '{"a": 2, "b": 3}')), answer("sorry")] if number == 0 else [answer("sorry")]
+            script = [ASKED, answer("sorry")] if number == 0 else [answer("sorry")]
             replica = world.replica(FakeLLMClient(*script), f"pod-a_{number}")
             replica.exchange.points += [
                 claims,
                 *([Point(ToolCallPhase.SUCCEEDED, "crash before")] if number < 3 else []),
             ]
             if number == 0:
-                await a_run_with_a_tool(world, ADD)
+                await a_task_that_looks(world, tools={"idempotent": ["look"]})
             if number < 3:
                 await replica.crashed.wait()
         call = await world.call_until(lambda call: call.status.completion_time is not None)
         assert call.status.phase == ToolCallPhase.OUTCOME_UNKNOWN
         assert call.status.error == "the call was interrupted 3 times"
         assert attempts(claims, "execution") == [0, 1, 2]
+        assert (server.attempts, len(server.idempotency_keys)) == (3, 1)
         assert (await world.until(is_over)).status.output == "sorry"

@@ -53,9 +53,9 @@ def one_call() -> FakeLLMClient:
     return FakeLLMClient(calls(a_call("add", '{"a": 1, "b": 2}')), answer("It is 3."))
 
 
-async def an_adder(world: World) -> None:
+async def an_adder(world: World, **tool: Any) -> None:
     await world.apply_walk_through(tools=[{"name": "add"}])
-    await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD})
+    await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD | tool})
     await world.apply_task()
 
 
@@ -159,20 +159,46 @@ async def test_a_task_gives_up_after_the_limit_and_begins_anew_when_it_is_edited
         assert (await world.until(is_over)).status.output == "It has none."
 
 
-@REASONS
+NO_FAILURES = pytest.mark.parametrize(
+    "said", [pytest.param(said, id=who) for who, said in ANSWERS.items() if said.code != 500]
+)
+
+
+@NO_FAILURES
 async def test_a_result_that_is_refused_for_a_while_is_kept(said: Answer) -> None:
-    if said.code == 500:
-        pytest.skip("a failure of the server, not a refusal: tested with the others")
     async with a_world() as world:
         replica = world.replica(one_call())
         wire = refuse(replica, statuses("taskruntoolcalls", "Succeeded"), said)
-        await an_adder(world)
+        await an_adder(world, semantics="AtMostOnce")
         await asyncio.sleep(FOR_A_WHILE_SECONDS)
         call = await world.client.get(resources.TOOL_CALLS, NAMESPACE, "hello-1-t0-c0")
         assert call.status.phase == ToolCallPhase.RUNNING
         assert said.message in call.status.status_detail
         wire.is_on = False
         assert (await world.until(is_over)).status.output == "It is 3."
+
+
+@NO_FAILURES
+async def test_a_result_of_a_function_that_is_refused_is_told_and_recorded_when_it_may_be(said: Answer) -> None:
+    async with a_world() as world:
+        wire = refuse(world.replica(one_call()), statuses("taskruntoolcalls", "Succeeded"), said)
+        await an_adder(world)
+        await asyncio.sleep(FOR_A_WHILE_SECONDS)
+        await assert_told(world, resources.TOOL_CALLS, "hello-1-t0-c0", said, "StatusRefused")
+        wire.is_on = False
+        run = await world.until(is_over)
+        assert [message.content for message in run.status.context_window if message.role == "tool"] == ["3"]
+
+
+async def test_a_result_of_a_function_that_is_refused_for_longer_than_the_limit_is_answered_to_the_model() -> None:
+    said = ANSWERS["a policy (422)"]
+    async with a_world() as world:
+        refuse(world.replica(one_call()), statuses("taskruntoolcalls", "Succeeded"), said)
+        await an_adder(world)
+        run = await world.until(is_over)
+        (told,) = [message.content for message in run.status.context_window if message.role == "tool"]
+        assert said.message in told
+        assert "given up after 3600 s" in told
 
 
 @pytest.mark.parametrize("code", ["401", "403", "422"])

@@ -2,97 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.api.tool import ToolSemantics
-from kubechain.controllers.setup import Clients
-from kubechain.controllers.toolkinds.mcp import KEY_META
-from kubechain.llm.client import LLMClient
-from kubechain.llm.fake import FakeLLMClient, answer, calls
-from kubechain.mcp.errors import McpError, NotSent, TimedOut
-from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
-from test.controllers import world as worlds
-from test.controllers.builders import a_call
+from kubechain.llm.fake import FakeLLMClient, answer
+from kubechain.mcp.errors import NotSent, TimedOut
+from kubechain.mcp.model import ToolInfo
+from test.controllers.oneserver import ASKED, SCHEMA, SILENT, Connect, OneServer, a_task_that_looks
 from test.controllers.test_durability import is_over
-
-SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
-
-
-@dataclass
-class OneServer:
-    """Connections to a server that is always there, and whose calls end as the test says.
-
-    Attributes:
-        tool: What the server offers.
-        failures: Of its next calls; then they succeed.
-    """
-
-    tool: ToolInfo
-    failures: list[McpError]
-    attempts: int = 0
-    keys: set[ServerKey] = field(default_factory=set[ServerKey])
-    idempotency_keys: set[str] = field(default_factory=set[str])
-
-    async def run(self) -> None:
-        await asyncio.get_running_loop().create_future()
-
-    def is_specified(self, key: ServerKey, spec: ServerSpec) -> bool:
-        return key in self.keys
-
-    def ensure(self, key: ServerKey, spec: ServerSpec) -> ServerState:
-        self.keys.add(key)
-        return self.state(key)
-
-    def state(self, key: ServerKey) -> ServerState:
-        return ServerState(Phase.READY, (self.tool,), connects=1)
-
-    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **more: Any) -> CallResult:
-        self.attempts += 1
-        self.idempotency_keys.add(more["meta"][KEY_META])
-        if self.failures:
-            raise self.failures.pop(0)
-        return CallResult("seen")
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[OneServer], None]:
-    """Gives the replicas of the test these connections."""
-    plain = worlds.clients_for
-
-    def connect(server: OneServer) -> None:
-        def clients_for(model: LLMClient) -> Clients:
-            usual = plain(model)
-            return Clients(
-                llm=usual.llm, make_connections=lambda _: cast(Any, server), http=usual.http, engine=usual.engine
-            )
-
-        monkeypatch.setattr(worlds, "clients_for", clients_for)
-
-    return connect
+from test.controllers.world import a_world
 
 
 async def called(**spec: Any) -> TaskRunToolCall:
     """The call of the server's tool `look` once it is over."""
-    model = FakeLLMClient(calls(a_call("eyes__look", "{}")), answer("done"))
-    async with worlds.a_world() as world:
-        world.replica(model)
-        await world.apply_walk_through(mcpServers=[{"name": "eyes"}])
-        manifest = {"metadata": {"name": "eyes"}, "spec": {"type": "stdio", "command": "x", **spec}}
-        await world.apply("mcpservers", manifest)
-        await world.apply_task()
+    async with a_world() as world:
+        world.replica(FakeLLMClient(ASKED, answer("done")))
+        await a_task_that_looks(world, **spec)
         await world.until(is_over)
         return await world.call_until(lambda call: True)
 
 
 HARMLESS = ToolInfo("look", "Looks.", SCHEMA, read_only=True)
 REPEATABLE = ToolInfo("look", "Looks.", SCHEMA, idempotent=True)
-SILENT = ToolInfo("look", "Looks.", SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +41,7 @@ SILENT = ToolInfo("look", "Looks.", SCHEMA)
     ],
 )
 async def test_the_word_of_a_server_counts_only_where_it_is_trusted(
-    connect: Callable[[OneServer], None], tool: ToolInfo, trust: bool | None, semantics: ToolSemantics
+    connect: Connect, tool: ToolInfo, trust: bool | None, semantics: ToolSemantics
 ) -> None:
     connect(OneServer(tool, []))
     call = await called(**({} if trust is None else {"trustAnnotations": trust}))
@@ -116,7 +50,7 @@ async def test_the_word_of_a_server_counts_only_where_it_is_trusted(
 
 
 async def test_a_call_without_an_answer_is_not_repeated_where_the_server_is_not_trusted(
-    connect: Callable[[OneServer], None],
+    connect: Connect,
 ) -> None:
     server = OneServer(HARMLESS, [TimedOut("no answer")])
     connect(server)
@@ -125,7 +59,7 @@ async def test_a_call_without_an_answer_is_not_repeated_where_the_server_is_not_
 
 
 async def test_a_call_without_an_answer_is_repeated_where_the_server_is_trusted(
-    connect: Callable[[OneServer], None],
+    connect: Connect,
 ) -> None:
     server = OneServer(HARMLESS, [TimedOut("no answer")])
     connect(server)
@@ -159,7 +93,7 @@ async def test_a_call_without_an_answer_is_repeated_where_the_server_is_trusted(
     ],
 )
 async def test_the_word_of_a_person_counts_whatever_the_server_says(
-    connect: Callable[[OneServer], None], tool: ToolInfo, spec: dict[str, Any], semantics: ToolSemantics
+    connect: Connect, tool: ToolInfo, spec: dict[str, Any], semantics: ToolSemantics
 ) -> None:
     connect(OneServer(tool, []))
     call = await called(**spec)
@@ -168,7 +102,7 @@ async def test_the_word_of_a_person_counts_whatever_the_server_says(
 
 
 async def test_a_call_without_an_answer_is_repeated_under_its_key_where_a_person_says_so(
-    connect: Callable[[OneServer], None],
+    connect: Connect,
 ) -> None:
     server = OneServer(SILENT, [TimedOut("no answer")])
     connect(server)
@@ -177,7 +111,7 @@ async def test_a_call_without_an_answer_is_repeated_under_its_key_where_a_person
     assert len(server.idempotency_keys) == 1
 
 
-async def test_a_call_that_was_certainly_not_made_is_tried_three_times(connect: Callable[[OneServer], None]) -> None:
+async def test_a_call_that_was_certainly_not_made_is_tried_three_times(connect: Connect) -> None:
     server = OneServer(SILENT, [NotSent("not connected")] * 9)
     connect(server)
     call = await called()
