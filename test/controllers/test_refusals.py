@@ -110,6 +110,11 @@ def results_of_a_turn(method: str, target: str, body: Any) -> bool:
     return statuses("taskruns", "SendContextWindowToLLM")(method, target, body) and body["status"].get("turn") == 1
 
 
+def answers_calls(method: str, target: str, sent: Any) -> bool:
+    """W5, alone or with the claim of the next turn."""
+    return statuses("taskruns")(method, target, sent) and sent["status"].get("toolCallCount", 0) > 0
+
+
 WHAT: dict[str, tuple[Callable[[str, str, Any], bool], Resource[Any], str]] = {
     "a tool call": (creates("taskruntoolcalls"), resources.TASK_RUNS, "hello-1"),
     "the claim of a turn": (statuses("taskruns", "SendContextWindowToLLM"), resources.TASK_RUNS, "hello-1"),
@@ -129,6 +134,27 @@ async def test_what_is_refused_for_longer_than_the_limit_fails_the_run_with_the_
         assert run.status.phase == TaskRunPhase.FAILED
         assert said.message in (run.status.error or "")
         assert "given up after 3600 s" in (run.status.error or "")
+
+
+@pytest.mark.parametrize(("turn", "roles"), [(0, ["system", "user"]), (1, ["system", "user", "assistant", "tool"])])
+async def test_what_comes_before_a_refused_claim_is_recorded_and_the_agents_limit_counts(
+    turn: int, roles: list[str]
+) -> None:
+    said, is_claim = ANSWERS["a policy (422)"], statuses("taskruns", "SendContextWindowToLLM")
+
+    def claims_turn(method: str, target: str, sent: Any) -> bool:
+        return is_claim(method, target, sent) and sent["status"]["llm"]["turn"] == turn
+
+    async with a_world() as world:
+        refuse(world.replica(one_call()), claims_turn, said)
+        await world.apply_walk_through(tools=[{"name": "add"}], limits={"retryFor": "10m"})
+        await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD})
+        await world.apply_task()
+        await asyncio.sleep(FOR_A_WHILE_SECONDS)
+        run = await assert_told(world, resources.TASK_RUNS, "hello-1", said, "StatusRefused")
+        assert (run.status.phase, run.status.turn) == (TaskRunPhase.READY_FOR_LLM, turn)
+        assert [message.role for message in run.status.context_window] == roles
+        assert "given up after 600 s" in ((await world.until(is_over)).status.error or "")
 
 
 async def test_a_tool_call_that_breaks_its_schema_fails_the_run_at_once() -> None:

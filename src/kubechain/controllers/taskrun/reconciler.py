@@ -142,12 +142,19 @@ class TaskRunReconciler:
     ) -> Again[TaskRun]:
         """W2, with what is recorded before it; then the call and W3.
 
+        A server that refuses both may still take the record: a run that has begun is told, and limited, as one.
+
         Args:
             run: As the server has it.
             record: What leads from there to the run that `observed` has.
         """
         claim, settled = self.turn.claim(observed, llm, step)
-        claimed = (await self._write(run, record.then(settled))).obj
+        try:
+            claimed = (await self._write(run, record.then(settled))).obj
+        except WriteRefused:
+            if not record.status:
+                raise
+            return await self._write(run, record)
         if claimed is None or not holds(claimed, claim):
             return Again(claimed)
         return await self.turn.take(observed, claimed, llm, step, claim, self._refused)
