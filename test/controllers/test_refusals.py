@@ -110,11 +110,6 @@ def results_of_a_turn(method: str, target: str, body: Any) -> bool:
     return statuses("taskruns", "SendContextWindowToLLM")(method, target, body) and body["status"].get("turn") == 1
 
 
-def answers_calls(method: str, target: str, sent: Any) -> bool:
-    """W5, alone or with the claim of the next turn."""
-    return statuses("taskruns")(method, target, sent) and sent["status"].get("toolCallCount", 0) > 0
-
-
 WHAT: dict[str, tuple[Callable[[str, str, Any], bool], Resource[Any], str]] = {
     "a tool call": (creates("taskruntoolcalls"), resources.TASK_RUNS, "hello-1"),
     "the claim of a turn": (statuses("taskruns", "SendContextWindowToLLM"), resources.TASK_RUNS, "hello-1"),
