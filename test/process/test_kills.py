@@ -182,6 +182,40 @@ def test_runs_with_tools_survive_kills(
     assert len([pid for pid in ledger.living() if pid]) <= 1, "no child outlives its manager"
 
 
+def test_a_listed_call_that_a_kill_interrupts_is_made_again_and_any_other_one_is_reported(
+    make_namespace: Callable[[str], Namespace], model: MockModel, manager: Program, tmp_path: Path
+) -> None:
+    namespace, ledger = make_namespace("listed"), Ledger(tmp_path / "lines")
+    asked = [Ask(f"{server}__note", {"text": server, "seconds": 3.0}, id=server) for server in ("desk", "shop")]
+    script = model[namespace.name]
+    script.answers = [asks(*asked), DONE]
+    with peers.over_http("http", ledger) as url:
+        namespace.apply(
+            a_secret(),
+            an_llm(base_url=model.base_url, model=namespace.name),
+            an_mcp_server("desk", **peers.quick(ledger), tools={"idempotent": ["n*"]}),
+            an_mcp_server("shop", type="http", url=url, tools={"idempotent": ["n", "shop__note"]}),
+            an_agent(mcpServers=refs("desk", "shop")),
+        )
+        namespace.wait("agent/my-assistant", "{.status.ready}", "true")
+        namespace.apply(a_run("run"))
+        pause, until = threading.Event(), time.time() + END_SECONDS
+        while not all(ledger.times("begun", server) for server in ("desk", "shop")):
+            assert time.time() < until, manager.tail(5)
+            pause.wait(0.01)
+        manager.kill()
+        manager.start()
+        namespace.finished("run")
+    ends = {call["spec"]["toolCallId"]: call["status"]["phase"] for call in namespace.list("trtc")}
+    assert ends == {"desk": "Succeeded", "shop": "OutcomeUnknown"}
+    assert [ledger.times("begun", server) for server in ("desk", "shop")] == [2, 1]
+    keys = {line["key"] for line in ledger.lines() if (line["what"], line["text"]) == ("begun", "desk")}
+    assert len(keys - {""}) == 1, "a repeat under another key"
+    results = script.calls[-1].results
+    assert results["desk"] == "noted: desk"
+    assert "may or may not" in results["shop"]
+
+
 def kill_at_random(namespace: Namespace, names: list[str], activity: Activity, manager: Program) -> Story:
     """Start runs a few at a time, and kill the manager between."""
     dice, story, pause = random.Random(SEED), Story(), threading.Event()

@@ -196,9 +196,9 @@ MCP_TOOLS = (
 class _Link:
     """A connection to an MCP server with two tools."""
 
-    def __init__(self, around: Surroundings, *, trusted: bool) -> None:
+    def __init__(self, around: Surroundings, *, may_repeat: frozenset[str]) -> None:
         self._around = around
-        self._trusted = trusted
+        self._may_repeat = may_repeat
         self._era = around.outside.hung_up
 
     async def list_tools(self, cursor: str | None) -> Page:
@@ -214,7 +214,7 @@ class _Link:
         async def act() -> CallResult:
             if self._is_cut():
                 raise mcp_errors.NotSent("not connected")
-            key, is_unsafe = str(meta.get(KEY_META, "")), not (self._trusted and tool == "lookup")
+            key, is_unsafe = str(meta.get(KEY_META, "")), tool not in self._may_repeat
             around.watchman.on_execution(label, key, process=around.process.name, is_unsafe=is_unsafe)
             await around.be_busy(label)
             if self._is_cut():
@@ -232,7 +232,7 @@ def _mcp_lost() -> Exception:
 
 
 def connector(around: Surroundings) -> Connector:
-    """Connections to MCP servers that exist nowhere. Annotations are believed where the server's URL says so."""
+    """Connections to MCP servers that exist nowhere. The server's URL says whether people believe it, or list tools."""
 
     @asynccontextmanager
     async def connect(
@@ -243,7 +243,8 @@ def connector(around: Surroundings) -> Connector:
         if around.outside.is_mcp_down:
             raise ConnectFailure(GONE)
         around.outside.connected(observer.ended)
-        yield _Link(around, trusted="trusted" in spec.url)
+        is_declared = any(word in spec.url for word in ("trusted", "listed"))
+        yield _Link(around, may_repeat=frozenset({"lookup"} if is_declared else ()))
 
     return connect
 

@@ -170,7 +170,21 @@ def _tool(cluster: Cluster, name: str, execute: dict[str, Any], *, safe: bool) -
 
 def mcp_server(cluster: Cluster) -> None:
     """An agent with a trusted MCP server."""
-    spec = {"type": "http", "url": "https://mcp.example/trusted", "trustAnnotations": True}
+    _mcp_server(cluster, url="https://mcp.example/trusted", trustAnnotations=True)
+
+
+def mcp_server_with_list(cluster: Cluster) -> None:
+    """An agent with an MCP server of which a person says what may be repeated."""
+    _mcp_server(cluster, url="https://mcp.example/listed", tools={"idempotent": ["look*", "list_?"]})
+
+
+def mcp_server_with_list_of_others(cluster: Cluster) -> None:
+    """An agent with an MCP server of which a person says that tools may be repeated which it does not have."""
+    _mcp_server(cluster, url="https://mcp.example/plain", tools={"idempotent": ["shop__lookup", "look", "?order"]})
+
+
+def _mcp_server(cluster: Cluster, **more: Any) -> None:
+    spec = {"type": "http", **more}
     cluster.apply("mcpservers", "shop", spec=spec)
     assistant(cluster, mcpServers=[{"name": "shop"}])
     task(cluster)

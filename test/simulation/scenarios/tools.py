@@ -164,6 +164,22 @@ SERVERS: tuple[Scenario, ...] = (
         script=asks([("shop__lookup", "{}"), ("shop__order", "{}")]),
     ),
     Scenario(
+        name="mcp-listed",
+        arrange=objects.mcp_server_with_list,
+        script=asks([("shop__lookup", "{}"), ("shop__order", "{}")]),
+    ),
+    Scenario(
+        name="mcp-listed-in-vain",
+        arrange=objects.mcp_server_with_list_of_others,
+        script=asks([("shop__lookup", "{}"), ("shop__order", "{}")]),
+    ),
+    Scenario(
+        name="mcp-listed-outage-in-call",
+        arrange=objects.mcp_server_with_list,
+        script=asks([("shop__lookup", "{}")], [("shop__order", "{}")]),
+        during={"mcp lookup": people.mcp_outage},
+    ),
+    Scenario(
         name="mcp-outage",
         arrange=objects.mcp_server,
         script=asks([("shop__lookup", "{}")], [("shop__order", "{}")]),
