@@ -1,7 +1,8 @@
 """The builtin functions, each with its description and schema for the model.
 
-A builtin is pure. The current time and earlier results come in a `Context`. A function that needs I/O belongs to
-another type of tool.
+A builtin is pure, and bounded in time and memory whatever its arguments: it is carried out without a claim, so that no
+attempt is counted, and one that ended the manager would end the next one too. The current time and earlier results come
+in a `Context`. A function that needs I/O belongs to another type of tool.
 """
 
 from __future__ import annotations
