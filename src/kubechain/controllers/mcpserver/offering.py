@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from kubechain.api import globs
 from kubechain.mcp.model import Flaw, ToolInfo
@@ -13,6 +13,8 @@ from kubechain.net import foreign, toolschemas
 from kubechain.tools.arguments import check_schema
 from kubechain.tools.model import InvalidSchema
 from kubechain.tools.parameters import check_callable
+
+T = TypeVar("T")
 
 _NAMED = 10
 """How many tools a message names; the rest is counted."""
@@ -62,19 +64,23 @@ def repaired(flaws: Iterable[Flaw]) -> str:
 def unmatched(patterns: Iterable[str], tools: Sequence[ToolInfo]) -> str:
     """Name what `tools.idempotent` lists in vain, so that nobody relies on it; empty if there is nothing."""
     vain = [pattern for pattern in patterns if not any(globs.matches(pattern, tool.name) for tool in tools)]
-    named = ", ".join(f'"{foreign.one_line(pattern, _NAME_CHARACTERS)}"' for pattern in islice(vain, _NAMED))
-    more = f" and {len(vain) - _NAMED} more" if len(vain) > _NAMED else ""
-    return f"spec.tools.idempotent: no tool that is offered has the name {named}{more}" if vain else ""
+    named = _listed(vain, _quoted, between=", ", before_rest=" ")
+    return f"spec.tools.idempotent: no tool that is offered has the name {named}" if vain else ""
 
 
 def _named(what: str, flaws: Sequence[Flaw]) -> str:
-    if not flaws:
-        return ""
-    named = "; ".join(_text(flaw) for flaw in islice(flaws, _NAMED))
-    more = f"; and {len(flaws) - _NAMED} more" if len(flaws) > _NAMED else ""
-    return f"{what}: {named}{more}"
+    return f"{what}: {_listed(flaws, _text, between='; ', before_rest='; ')}" if flaws else ""
+
+
+def _listed(items: Sequence[T], text: Callable[[T], str], *, between: str, before_rest: str) -> str:
+    """The first of the items, and how many more there are."""
+    named = between.join(map(text, islice(items, _NAMED)))
+    return f"{named}{before_rest}and {len(items) - _NAMED} more" if len(items) > _NAMED else named
+
+
+def _quoted(name: str) -> str:
+    return f'"{foreign.one_line(name, _NAME_CHARACTERS)}"'
 
 
 def _text(flaw: Flaw) -> str:
-    name, what = foreign.one_line(flaw.tool, _NAME_CHARACTERS), foreign.one_line(flaw.what, _WHAT_CHARACTERS)
-    return f'"{name}": {what}'
+    return f"{_quoted(flaw.tool)}: {foreign.one_line(flaw.what, _WHAT_CHARACTERS)}"
