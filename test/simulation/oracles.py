@@ -202,7 +202,7 @@ def _run_writes(writes: Counter[str], *, is_crowded: bool) -> Counter[str]:
     """The writes that do not depend on who comes first.
 
     Args:
-        is_crowded: Runs wait for each other: which of them records its turn alone is chance.
+        is_crowded: Runs wait for each other, or for their LLM: which of them records its turn alone is chance.
     """
     kept: Counter[str] = Counter()
     for label, count in writes.items():

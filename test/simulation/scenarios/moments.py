@@ -57,7 +57,7 @@ RESULTS: tuple[Scenario, ...] = (
     ),
     booking(name="steering-at-results", during={SECOND_CLAIM: people.steer}),
     booking(name="agent-edited-at-results", during={SECOND_CLAIM: people.edit_agent}),
-    booking(name="llm-comes-back", during={CREATED: people.take_llm_away}),
+    booking(name="llm-comes-back", during={CREATED: people.take_llm_away}, is_crowded=True),
     booking(name="results-refused", during={CREATED: people.refuse(SECOND_CLAIM)}),
     Scenario(
         name="limit-at-results",

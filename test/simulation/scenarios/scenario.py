@@ -31,7 +31,8 @@ class Scenario:
         hiccups: What the model says before it follows its script, by the beginning of the call's label.
         slow: What takes longer than anybody waits, by the beginning of its label.
         is_timed: How often the model is asked depends on when people act.
-        is_crowded: The LLM has fewer slots than there are runs.
+        is_crowded: The LLM has fewer slots than there are runs, or goes away for a while: it is chance which turns are
+            recorded alone.
         managers: How many compete.
         elects: More than one have leader election; without it, each takes the others for dead all the time, wrongly,
             and what holds is what compare-and-swap and tokens alone can promise.

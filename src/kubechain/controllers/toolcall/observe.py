@@ -7,7 +7,7 @@ from datetime import datetime
 
 from kubechain.api import names
 from kubechain.api.meta import is_owned_by
-from kubechain.api.taskrun import PinnedTool, Spending, TaskRun
+from kubechain.api.taskrun import PinnedTool, Spending, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
@@ -81,8 +81,8 @@ class Observer:
     async def observe(self, call: TaskRunToolCall) -> Observed:
         """Read everything, change nothing."""
         namespace = call.metadata.namespace
-        run = self.run_of(call)
-        is_live = not _is_settled(call) and not _knows(run, call)
+        run, child = self.run_of(call), self.runs.get(namespace, names.sub_agent_run_name(call.metadata.name))
+        is_live = not _is_settled(call) and (not _knows(run, call) or _is_cancelled(child))
         if is_live:
             run = await self._live_run_of(call)
         pinned = _pinned(run, call.spec.tool_ref.name)
@@ -91,7 +91,7 @@ class Observer:
         if not is_live and planner is not None and planner.acts_outside and _may_start(call):
             run = await self._live_run_of(call)
         spending = SpendingReader(self.runs, self.calls)
-        child = spending.child(call)
+        counted = spending.child(call)
         return Observed(
             call=call,
             run=run,
@@ -99,8 +99,8 @@ class Observer:
             found=found,
             planner=planner,
             obstacle=planner.obstacle(found) if planner and isinstance(found, Offer) else "",
-            child=self.runs.get(namespace, names.sub_agent_run_name(call.metadata.name)),
-            spent=spending.of_tree(child) if child is not None else None,
+            child=child,
+            spent=spending.of_tree(counted) if counted is not None else None,
             depth=self._depth(run),
             goes_on=self.kinds.follower(call.spec.tool_type) is not None,
             holder_gone_in_seconds=await self._holder_gone_in_seconds(call),
@@ -159,6 +159,14 @@ def _may_start(call: TaskRunToolCall) -> bool:
     call is newer than the answer, so the run as the server has it now does not wait for it.
     """
     return call.status.phase in (None, ToolCallPhase.PENDING) and call.status.execution is None
+
+
+def _is_cancelled(child: TaskRun | None) -> bool:
+    """Whether the run that the call delegated to was cancelled, perhaps because the call's own run was.
+
+    The server may have been asked for that run before, and its cache be behind: what is known must stay known.
+    """
+    return child is not None and child.status.phase == TaskRunPhase.CANCELLED
 
 
 def _knows(run: TaskRun | None, call: TaskRunToolCall) -> bool:
