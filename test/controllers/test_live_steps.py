@@ -12,6 +12,7 @@ from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.controllers import resources
 from kubechain.controllers.frame import StatusWriter
+from kubechain.controllers.task.created import CreatedRuns
 from kubechain.controllers.task.observe import Observer as TaskObserver
 from kubechain.controllers.task.reconciler import TaskReconciler
 from kubechain.controllers.taskrun.observe import Observed
@@ -88,8 +89,9 @@ async def test_a_task_with_an_old_cache_does_not_bring_its_deleted_run_back() ->
     cached = a_task(status=None)
     server = Server(started().with_status(observed_generation=1))
     writer, clock = writer_to(server, resources.TASKS), cast(Any, Now())
-    observer = TaskObserver(cast(Any, Cached(an_agent())), cast(Any, Cached()), clock)
-    reconciler = TaskReconciler(cast(Any, Cached(cached)), observer, writer, clock)
+    created = CreatedRuns(clock)
+    observer = TaskObserver(cast(Any, Cached(an_agent())), cast(Any, Cached()), created, clock)
+    reconciler = TaskReconciler(cast(Any, Cached(cached)), observer, created, writer, clock)
     await reconciler.reconcile(Request(NAMESPACE, "hello"))
     assert server.created == []
     server.found = cached

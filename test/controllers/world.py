@@ -16,6 +16,7 @@ from kubechain.api.agent import Agent
 from kubechain.api.crd import custom_resource_definitions
 from kubechain.api.kinds import ALL_KINDS
 from kubechain.api.meta import StatusObject
+from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.api.tool import Tool
@@ -230,6 +231,10 @@ class World:
     async def tool_until(self, condition: Callable[[Tool], bool]) -> Tool:
         """Watch until some Tool is as wanted."""
         return await self._first(resources.TOOLS, condition)
+
+    async def task_until(self, condition: Callable[[Task], bool]) -> Task:
+        """Watch until some Task is as wanted."""
+        return await self._first(resources.TASKS, condition)
 
     async def call_until(self, condition: Callable[[TaskRunToolCall], bool]) -> TaskRunToolCall:
         """Watch until some tool call is as wanted."""

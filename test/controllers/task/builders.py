@@ -8,9 +8,8 @@ from kubechain.api.task import LastRunPhase, Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
-from kubechain.controllers.task.effects import RunCreated
 from kubechain.controllers.task.observe import Observed
-from kubechain.controllers.task.steps import Follow
+from kubechain.controllers.task.steps import Adopt, Follow
 from test.controllers.builders import NOW, a_run, a_task, an_agent, later
 
 NEW = a_task(status=None)
@@ -18,7 +17,12 @@ NEW = a_task(status=None)
 
 def started(**spec: Any) -> Task:
     task = a_task(status=None, **spec)
-    return next_version(task, settle.created(task, RunCreated("hello-1"), NOW))
+    return next_version(task, settle.adopted(task, adopted(), NOW))
+
+
+def adopted(phase: LastRunPhase = LastRunPhase.RUNNING, **changes: Any) -> Adopt:
+    """The first run, recorded together with what it says."""
+    return Adopt("hello-1", followed(phase, **changes))
 
 
 def finished(

@@ -8,15 +8,25 @@ from kubechain.api.meta import StatusType
 from kubechain.api.task import LastRunPhase
 from kubechain.api.taskrun import Pinned, TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Done
+from kubechain.controllers.task.created import CreatedRun
 from kubechain.controllers.task.decide import UNSEEN_SECONDS, decide
 from kubechain.controllers.task.effects import first_run
 from kubechain.controllers.task.observe import Observed
-from kubechain.controllers.task.steps import Adopt, CreateRun, LookForRun, Step, Wait
+from kubechain.controllers.task.steps import CreateRun, LookForRun, Step, Wait
 from test.controllers.builders import a_run, a_task, an_agent, later, meta
-from test.controllers.task.builders import NEW, finished, followed, following, seen, started
+from test.controllers.task.builders import NEW, adopted, finished, followed, following, seen, started
 
 RUNNING = followed(LastRunPhase.RUNNING)
 FAILED = finished("hello-1", "", at=1, phase=TaskRunPhase.FAILED, status=StatusType.ERROR, error="no credit")
+
+
+CREATED, SAID_NOW = CreatedRun("hello-1", 0.25), CreatedRun("hello-1", 0.0)
+
+
+def own(run: TaskRun) -> TaskRun:
+    """The run as the Task's own."""
+    metadata = run.metadata.with_changes(owner_references=first_run(NEW, "hello-1").metadata.owner_references)
+    return run.model_copy(update={"metadata": metadata})
 
 
 def begun(sha: str | None) -> TaskRun:
@@ -45,8 +55,31 @@ def begun(sha: str | None) -> TaskRun:
         pytest.param(seen(), CreateRun("hello-1"), id="the agent is ready"),
         pytest.param(
             seen(agent=None, runs=(first_run(NEW, "hello-1"),)),
-            Adopt("hello-1"),
+            adopted(),
             id="the run was made by a manager that died before it could say so",
+        ),
+        pytest.param(
+            seen(agent=None, runs=(own(a_run()),), created=CREATED),
+            Done(0.25),
+            id="this manager made the run a moment ago",
+        ),
+        pytest.param(seen(agent=None, created=CREATED), Done(0.25), id="and the cache does not have it yet"),
+        pytest.param(seen(runs=(own(a_run()),), created=SAID_NOW), adopted(), id="the run goes on after that moment"),
+        pytest.param(seen(created=SAID_NOW), adopted(), id="the run is gone after that moment: it is not made again"),
+        pytest.param(
+            seen(runs=(own(finished("hello-1", "4", at=1)),), created=CREATED),
+            adopted(LastRunPhase.FINAL_ANSWER, output="4"),
+            id="the run answered within the moment",
+        ),
+        pytest.param(
+            seen(runs=(own(FAILED),), created=CREATED),
+            adopted(LastRunPhase.FAILED, detail='TaskRun "hello-1" failed: no credit', is_broken=True),
+            id="the run failed within the moment",
+        ),
+        pytest.param(
+            seen(runs=(own(finished("hello-1", "4", at=1)),)),
+            adopted(LastRunPhase.FINAL_ANSWER, output="4"),
+            id="the run ended while no manager was there",
         ),
         pytest.param(seen(started()), Done(UNSEEN_SECONDS), id="the run was made, and the cache may be behind"),
         pytest.param(

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.api.conditions import EDITED, is_true
+from kubechain.api.conditions import EDITED, RUN_CREATED, is_true
 from kubechain.api.meta import StatusType
 from kubechain.api.task import LastRun, LastRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
-from kubechain.controllers.task.outcomes import NameTaken, RunCreated
 from kubechain.controllers.task.steps import Follow, Wait
 from test.controllers.builders import NOW
-from test.controllers.task.builders import NEW, followed, following, started
+from test.controllers.task.builders import NEW, adopted, followed, following, started
 
 
 def test_the_created_run_is_reported_in_the_words_of_the_contract() -> None:
-    settled = settle.created(NEW, RunCreated("hello-1"), NOW)
+    settled = settle.adopted(NEW, adopted(), NOW)
     status = next_version(NEW, settled).status
     assert (status.ready, status.status, status.status_detail) == (True, "Ready", "Task Run Created")
     assert [(event.reason, event.message) for event in settled.events] == [
         ("TaskRunCreated", "Created TaskRun hello-1"),
     ]
+
+
+def test_a_run_that_ended_at_once_is_said_together_with_its_end() -> None:
+    settled = settle.adopted(NEW, adopted(LastRunPhase.FAILED, detail="no credit", is_broken=True), NOW)
+    status = next_version(NEW, settled).status
+    assert is_true(status.conditions, RUN_CREATED)
+    assert (status.status, status.last_run) == (StatusType.ERROR, LastRun(name="hello-1", phase=LastRunPhase.FAILED))
+    assert [event.reason for event in settled.events] == ["TaskRunCreated", "TaskRunFailed"]
 
 
 def test_a_task_that_waits_says_that_it_was_seen() -> None:
@@ -30,7 +37,7 @@ def test_a_task_that_waits_says_that_it_was_seen() -> None:
 
 
 def test_a_name_that_belongs_to_something_else_is_an_error_that_names_it() -> None:
-    settled = settle.created(NEW, NameTaken("hello-1"), NOW)
+    settled = settle.name_taken(NEW, "hello-1", NOW)
     status = next_version(NEW, settled).status
     assert status.status == StatusType.ERROR
     assert '"hello-1"' in status.status_detail

@@ -48,7 +48,11 @@ CLAIMS: tuple[Scenario, ...] = (
 
 RESULTS: tuple[Scenario, ...] = (
     booking(name="cancel-at-results", during={SECOND_CLAIM: people.cancel()}, ends=CANCELLED),
-    booking(name="run-deleted-at-results", during={SECOND_CLAIM: people.delete_run}, ends={"hello-1": None}),
+    booking(
+        name="run-deleted-at-results",
+        during={"model": people.look_on, SECOND_CLAIM: people.delete_run},
+        ends={"hello-1": None},
+    ),
     booking(
         name="deadline-at-results",
         arrange=objects.endpoints("book", task_spec={"activeDeadlineSeconds": 40}),

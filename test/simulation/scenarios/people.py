@@ -49,6 +49,11 @@ def slowly(act: Act) -> Act:
 delete_run = once("tasks", "hello", "Ready", delete("taskruns", "hello-1"))
 
 
+def look_on(stage: Stage) -> None:
+    """Do nothing: what is looked at takes longer than a Task keeps quiet about its run."""
+    del stage
+
+
 def once_delegated(act: Act, call: str = "hello-1-t0-c0") -> Act:
     """Do something as soon as a call says that another agent is at work."""
     return once("taskruntoolcalls", call, "AwaitingSubAgent", act)

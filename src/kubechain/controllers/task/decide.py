@@ -30,8 +30,8 @@ def decide(observed: Observed) -> Step | Done:
 
 
 def _start(observed: Observed) -> Step | Done:
-    if (run := observed.first_run) is not None:
-        return Adopt(run.metadata.name)
+    if (name := observed.created_name) is not None:
+        return _adopt(observed, name)
     if observed.has_given_up:
         return Done()
     name = observed.task.spec.agent_ref.name
@@ -42,6 +42,16 @@ def _start(observed: Observed) -> Step | Done:
         detail = reasons.with_cause(reasons.waiting_for_agent(name), status.status_detail)
         return Wait(detail, is_broken=status.status == StatusType.ERROR)
     return CreateRun(names.task_run_name(observed.task.metadata.name, 1))
+
+
+def _adopt(observed: Observed, name: str) -> Adopt | Done:
+    """The first run exists: a run that ends at once is said together with its end."""
+    run, created = observed.newest_run, observed.created
+    output = observed.task.status.output
+    follow = Follow(name, LastRunPhase.RUNNING, output) if run is None else _follow(observed, run)
+    if created is not None and created.quiet_seconds and follow.phase not in _ENDS.values():
+        return Done(created.quiet_seconds)
+    return Adopt(name, follow)
 
 
 def _follow(observed: Observed, run: TaskRun) -> Follow:

@@ -12,6 +12,7 @@ from kubechain.api.meta import is_owned_by
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.retrylimit import retry_for_seconds_of
+from kubechain.controllers.task.created import CreatedRun, CreatedRuns
 from kubechain.controllers.task.watches import RUNS_BY_TASK
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.store import Lister
@@ -19,12 +20,17 @@ from kubechain.runtime.store import Lister
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that a decision about a Task depends on."""
+    """All that a decision about a Task depends on.
+
+    Attributes:
+        created: The first run, if this process created it and the Task does not say so yet.
+    """
 
     task: Task
     agent: Agent | None
     runs: tuple[TaskRun, ...]
     now: datetime
+    created: CreatedRun | None = None
 
     @property
     def has_created_run(self) -> bool:
@@ -47,6 +53,13 @@ class Observed:
     def first_run(self) -> TaskRun | None:
         """The run that the Task created."""
         return next((run for run in self.runs if is_owned_by(run, self.task)), None)
+
+    @property
+    def created_name(self) -> str | None:
+        """The name of the run that the Task created, seen or remembered; None where there is none."""
+        if self.first_run is not None:
+            return self.first_run.metadata.name
+        return self.created.name if self.created is not None else None
 
     @property
     def newest_run(self) -> TaskRun | None:
@@ -81,6 +94,7 @@ class Observer:
 
     agents: Lister[Agent]
     runs: Lister[TaskRun]
+    created: CreatedRuns
     clock: Clock
 
     def observe(self, task: Task) -> Observed:
@@ -91,4 +105,5 @@ class Observer:
             agent=self.agents.get(namespace, task.spec.agent_ref.name),
             runs=tuple(self.runs.by_index(RUNS_BY_TASK, f"{namespace}/{task.metadata.name}")),
             now=self.clock.now(),
+            created=self.created.of(task),
         )

@@ -9,10 +9,11 @@ from kubechain.api.task import Task
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Done, Settled, StatusWriter
 from kubechain.controllers.task import settle
+from kubechain.controllers.task.created import QUIET_SECONDS, CreatedRuns
 from kubechain.controllers.task.decide import decide, deleted
 from kubechain.controllers.task.effects import create_run, exists
 from kubechain.controllers.task.observe import Observed, Observer
-from kubechain.controllers.task.outcomes import RunCreated
+from kubechain.controllers.task.outcomes import NameTaken, RunCreated
 from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Step, Wait
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
@@ -27,6 +28,7 @@ class TaskReconciler:
 
     tasks: Lister[Task]
     observer: Observer
+    created: CreatedRuns
     writer: StatusWriter[Task]
     clock: Clock
 
@@ -47,25 +49,38 @@ class TaskReconciler:
 
     async def carry_out(self, observed: Observed, step: Step) -> Done:
         """Create or record the first run, or follow the newest one."""
-        return await self.writer.finish(observed.task, await self._settled(observed, step))
+        if isinstance(step, CreateRun):
+            return await self._create(observed, step.name)
+        done = await self.writer.finish(observed.task, await self._settled(observed, step))
+        if isinstance(step, Adopt):
+            self.created.said(observed.task)
+        return done
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> Settled:
         """The run, or the Task's status, is refused."""
         return settle.refused(observed, refusal)
 
     async def forget(self, request: Request) -> None:
-        """Nothing: this process holds nothing for a Task."""
-        del request
+        """Forget what was created for a Task that is gone."""
+        self.created.forget(request)
 
-    async def _settled(self, observed: Observed, step: Step) -> Settled:
+    async def _create(self, observed: Observed, name: str) -> Done:
+        """Create the run, and keep quiet about it for a moment: it may end within that, and is said once."""
+        task = observed.task
+        match await create_run(self.writer.client, task, name):
+            case RunCreated():
+                self.created.remember(task, name)
+                return Done(QUIET_SECONDS)
+            case NameTaken():
+                return await self.writer.finish(task, settle.name_taken(task, name, observed.now))
+
+    async def _settled(self, observed: Observed, step: Wait | Adopt | LookForRun | Follow) -> Settled:
         task, now = observed.task, observed.now
         match step:
             case Wait():
                 return settle.waiting(task, step, now)
-            case CreateRun(name):
-                return settle.created(task, await create_run(self.writer.client, task, name), now)
-            case Adopt(name):
-                return settle.created(task, RunCreated(name), now)
+            case Adopt():
+                return settle.adopted(task, step, now)
             case LookForRun(name):
                 is_there = await exists(self.writer.client, task, name)
                 return Settled() if is_there else settle.following(task, deleted(observed, name), now)

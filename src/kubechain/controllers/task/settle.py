@@ -12,8 +12,7 @@ from kubechain.api.task import LastRun, LastRunPhase, Task
 from kubechain.controllers.blocked import block_of
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.task.observe import Observed
-from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
-from kubechain.controllers.task.steps import Follow, Wait
+from kubechain.controllers.task.steps import Adopt, Follow, Wait
 from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
 NAME_TAKEN_SECONDS = 60.0
@@ -30,29 +29,30 @@ def waiting(task: Task, step: Wait, now: datetime) -> Settled:
     return Settled(_readiness(task, status, event, now), _news(task, event))
 
 
-def created(task: Task, outcome: Outcome, now: datetime) -> Settled:
-    """The status after the attempt to create the first run."""
-    match outcome:
-        case RunCreated(name):
-            event = normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(name))
-            status = _followed(task, Follow(name, LastRunPhase.RUNNING, task.status.output), now)
-            status["conditions"] = conditions.with_condition(
-                status["conditions"],
-                type=conditions.RUN_CREATED,
-                status=True,
-                reason=event.reason,
-                message=event.message,
-                now=now,
-                observed_generation=task.metadata.generation,
-            )
-            # The run may have finished before the Task was indexed as its owner: read its answer at once.
-            return Settled(status, _unless_known(task, event), requeue_after_seconds=0.0)
-        case NameTaken(name):
-            event = warning(
-                reasons.TASK_RUN_NAME_TAKEN, f'TaskRun "{name}" exists already and does not belong to this Task'
-            )
-            status = _readiness(task, StatusType.ERROR, event, now)
-            return Settled(status, _news(task, event), requeue_after_seconds=NAME_TAKEN_SECONDS)
+def adopted(task: Task, step: Adopt, now: datetime) -> Settled:
+    """The first run exists, and its Task has not said so: one status says that and what the newest run says."""
+    event = normal(reasons.TASK_RUN_CREATED, reasons.created_task_run(step.name))
+    status = _followed(task, step.follow, now)
+    status["conditions"] = conditions.with_condition(
+        status["conditions"],
+        type=conditions.RUN_CREATED,
+        status=True,
+        reason=event.reason,
+        message=event.message,
+        now=now,
+        observed_generation=task.metadata.generation,
+    )
+    news = (*_unless_known(task, event), *_end_news(task, step.follow), *_edit_news(task, step.follow))
+    # The run may have finished before the Task was indexed as its owner: read its answer at once.
+    return Settled(status, news, requeue_after_seconds=0.0)
+
+
+def name_taken(task: Task, name: str, now: datetime) -> Settled:
+    """The name of the first run belongs to something else."""
+    text = f'TaskRun "{name}" exists already and does not belong to this Task'
+    event = warning(reasons.TASK_RUN_NAME_TAKEN, text)
+    status = _readiness(task, StatusType.ERROR, event, now)
+    return Settled(status, _news(task, event), requeue_after_seconds=NAME_TAKEN_SECONDS)
 
 
 def refused(observed: Observed, refusal: WriteRefused) -> Settled:

@@ -6,6 +6,7 @@ from kubechain.api import reasons
 from kubechain.controllers import resources
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.task import watches
+from kubechain.controllers.task.created import CreatedRuns
 from kubechain.controllers.task.observe import Observer
 from kubechain.controllers.task.reconciler import TaskReconciler
 from kubechain.runtime.controller import controller
@@ -17,9 +18,11 @@ def setup(manager: Manager, parts: Parts) -> None:
     tasks, runs = manager.lister(resources.TASKS), manager.lister(resources.TASK_RUNS)
     manager.add_index(resources.TASK_RUNS, watches.RUNS_BY_TASK, watches.run_task_index)
     manager.add_index(resources.TASKS, watches.TASKS_BY_AGENT, watches.task_agent_index)
+    created = CreatedRuns(manager.clock)
     reconciler = TaskReconciler(
         tasks=tasks,
-        observer=Observer(agents=manager.lister(resources.AGENTS), runs=runs, clock=manager.clock),
+        observer=Observer(agents=manager.lister(resources.AGENTS), runs=runs, created=created, clock=manager.clock),
+        created=created,
         writer=parts.writer(resources.TASKS, reasons.TASK_CONTROLLER),
         clock=manager.clock,
     )

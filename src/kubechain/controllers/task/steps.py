@@ -28,9 +28,15 @@ class CreateRun:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Record the first run: it exists, and the process that created it ended before it was recorded."""
+    """Record the first run, which exists, and say of the Task what its newest run says.
+
+    Attributes:
+        name: Of the first run.
+        follow: What the newest run says, which nearly always is the first one.
+    """
 
     name: str
+    follow: Follow
 
 
 @dataclass(frozen=True, slots=True)
