@@ -81,6 +81,20 @@ ALL: Sequence[Mutant] = (
         ("test/controllers/test_semantics.py",),
     ),
     Mutant(
+        "a Task tells of its run before it can have ended",
+        f"{CONTROLLERS}/task/created.py",
+        "QUIET_SECONDS = 1.0",
+        "QUIET_SECONDS = 0.0",
+        ("test/controllers/test_quick_tasks.py",),
+    ),
+    Mutant(
+        "a Task says nothing of a run that has ended",
+        f"{CONTROLLERS}/task/decide.py",
+        "created.quiet_seconds and follow.phase not in _ENDS.values():",
+        "created.quiet_seconds:",
+        ("test/controllers/task/test_decide.py",),
+    ),
+    Mutant(
         "every call that is safe to repeat is taken for a pure function",
         f"{CONTROLLERS}/toolcall/effects.py",
         "planner is not None and not planner.acts_outside and step.semantics",

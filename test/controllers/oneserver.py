@@ -62,8 +62,8 @@ Connect = Callable[[OneServer], None]
 """The fixture `connect`: from now on, replicas have this server in place of all others."""
 
 
-async def a_task_that_looks(world: World, **spec: Any) -> None:
-    """An agent that has the server, and a Task of it.
+async def an_agent_that_looks(world: World, **spec: Any) -> None:
+    """An agent that has the server.
 
     Args:
         spec: More of the MCPServer.
@@ -71,4 +71,9 @@ async def a_task_that_looks(world: World, **spec: Any) -> None:
     await world.apply_walk_through(mcpServers=[{"name": "eyes"}])
     manifest = {"metadata": {"name": "eyes"}, "spec": {"type": "stdio", "command": "x", **spec}}
     await world.apply("mcpservers", manifest)
+
+
+async def a_task_that_looks(world: World, **spec: Any) -> None:
+    """An agent that has the server, and a Task of it."""
+    await an_agent_that_looks(world, **spec)
     await world.apply_task()

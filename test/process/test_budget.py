@@ -39,7 +39,7 @@ def watched(namespace: Namespace, kind: str, log: Path) -> Generator[Callable[[]
         try:
             # A watch that starts late shows an object as it is then, and not the writes before.
             namespace.until(
-                lambda: any("watch=true" in line and " 200 " in line for line in requests.read_text().splitlines()),
+                lambda: any("watch=true" in line and "200 OK" in line for line in requests.read_text().splitlines()),
                 watch="agent",
                 what=f"the watch of {kind} is answered",
             )
