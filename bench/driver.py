@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,15 @@ class Driver:
         body = {"apiVersion": "kubechain.humanlayer.dev/v1alpha1", "kind": kind, "metadata": {"name": name}}
         await self.client.request("POST", f"{API}/{plural}", body=json.dumps(body | {"spec": spec}).encode())
 
-    async def agent(self, base_url: str, at_once: int, *, model: str = "mock", tools: Sequence[str] = ()) -> None:
-        """The LLM and Agent that all runs share."""
+    async def agent(
+        self, base_url: str, at_once: int, *, model: str = "mock", more: Mapping[str, Any] | None = None
+    ) -> None:
+        """The LLM and Agent that all runs share; `more` is of the Agent's spec."""
         parameters = {"baseUrl": base_url, "model": model}
         llm = {"provider": "openai", "parameters": parameters, "maxConcurrentRequests": at_once}
         await self.create("llms", "LLM", "mock", llm)
-        agent = {"llmRef": {"name": "mock"}, "system": "You are helpful.", "tools": [{"name": name} for name in tools]}
-        await self.create("agents", "Agent", "hello", agent)
+        agent = {"llmRef": {"name": "mock"}, "system": "You are helpful."}
+        await self.create("agents", "Agent", "hello", {**agent, **(more or {})})
 
     async def run_one(self, name: str, message: str) -> None:
         """Create one run and return when it has its answer."""
@@ -138,8 +140,25 @@ class Driver:
         reply = await self.client.request("GET", f"/api/v1/namespaces/default/events?fieldSelector=reason%3D{reason}")
         return {event["involvedObject"]["name"] for event in json.loads(reply)["items"]}
 
+    async def objects_with_events_out_of_order(self) -> int:
+        """How many objects have Events that were stored in another order than they happened in."""
+        reply = await self.client.request("GET", "/apis/events.k8s.io/v1/namespaces/default/events")
+        return len(out_of_order(json.loads(reply)["items"]))
+
     def overheads(self, names: Sequence[str], latency_seconds: float) -> list[float]:
         return [self._took[name] - latency_seconds for name in names]
+
+
+def out_of_order(events: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Kind and name of the objects whose Events were not stored in the order of their times."""
+    latest: dict[tuple[str, str], str] = {}
+    found: set[tuple[str, str]] = set()
+    for event in sorted(events, key=lambda one: int(one["metadata"]["resourceVersion"])):
+        about, happened_at = (event["regarding"]["kind"], event["regarding"]["name"]), event["eventTime"]
+        if happened_at < latest.get(about, ""):
+            found.add(about)
+        latest[about] = happened_at
+    return found
 
 
 @contextlib.asynccontextmanager

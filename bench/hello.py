@@ -7,23 +7,27 @@ its creation to seeing its FinalAnswer on a watch, less the model's latency; bot
 process, since the times in a status have whole seconds. Manager, API server, model and driver are processes of their
 own and share the machine, so ratios between columns say more than single figures. All writes of a run are counted by
 the server's version, its creation and Events included, and with them the few leases that are renewed meanwhile.
-`--limit` also measures what the server allows at all (see `bench.limit`); `--at-once 1` measures the time outside the
-model of a run that has the machine for itself.
+`--limit` also measures what the server allows at all (see `bench.limit`); with `--watches 2` its plain client reads as
+many watches of all runs as there are while the manager is measured, the manager's own and the driver's. `--apart` binds
+the API server and etcd to one half of the cores and everything else to the other (Linux only; see `bench.cores`).
+`--at-once 1` measures the time outside the model of a run that has the machine for itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench import usage
+from bench import cores, usage
 from bench.driver import watching
 from bench.limit import WARM_UP, plan_of
 from bench.processes import ManagerProcess, mock_model, plain_client, server
@@ -44,6 +48,7 @@ class Figures:
     events_per_run: float
     events_dropped: float
     ends_told: float
+    out_of_order: float
     last_event_seconds: float
     manager_cpu_ms_per_run: float
     server_cpu_ms_per_run: float
@@ -88,6 +93,7 @@ async def measure(kubeconfig_path: Path, folder: Path, base_url: str, options: a
                 events_per_run=(manager.events("written") - events_before) / options.runs,
                 events_dropped=manager.events("dropped"),
                 ends_told=len(told & set(names)) / options.runs,
+                out_of_order=await driver.objects_with_events_out_of_order(),
                 last_event_seconds=last_event_seconds,
                 manager_cpu_ms_per_run=manager_used / options.runs * 1e3,
                 server_cpu_ms_per_run=used.get("API server", 0.0),
@@ -112,9 +118,18 @@ def with_limit(path: Path, folder: Path, ours: Figures, options: argparse.Namesp
     )
 
 
-def measured(name: str, base_url: str, options: argparse.Namespace) -> Figures:
+@contextlib.contextmanager
+def started(name: str, folder: Path, halves: cores.Halves | None) -> Generator[Path]:
+    """An API server, on its half of the cores where they are halved; yields a kubeconfig."""
+    with contextlib.ExitStack() as stack:
+        with cores.only(halves and halves.server):
+            path = stack.enter_context(server(name, folder))
+        yield path
+
+
+def measured(name: str, base_url: str, halves: cores.Halves | None, options: argparse.Namespace) -> Figures:
     """A new server with that name: the manager, then the plain client where it was asked for."""
-    with tempfile.TemporaryDirectory() as made, server(name, Path(made)) as path:
+    with tempfile.TemporaryDirectory() as made, started(name, Path(made), halves) as path:
         figures = asyncio.run(measure(path, Path(made), base_url, options))
         return with_limit(path, Path(made), figures, options) if options.limit else figures
 
@@ -128,6 +143,7 @@ ROWS = (
     ("Events per run", "events_per_run", "{:.2f}"),
     ("Events dropped", "events_dropped", "{:.0f}"),
     ("share of ends with an Event", "ends_told", "{:.4f}"),
+    ("objects with Events out of order", "out_of_order", "{:.0f}"),
     ("last Event after last run, s", "last_event_seconds", "{:.2f}"),
     ("manager CPU per run, ms", "manager_cpu_ms_per_run", "{:.1f}"),
     ("API server CPU per run, ms", "server_cpu_ms_per_run", "{:.1f}"),
@@ -165,6 +181,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=float, default=0.5, help="of the model, in seconds")
     parser.add_argument("--servers", default="embedded,real")
     parser.add_argument("--limit", action="store_true", help="also a plain client that makes the same writes")
+    parser.add_argument("--watches", type=int, default=0, help="watches of all runs that the plain client reads")
+    parser.add_argument("--apart", action="store_true", help="API server and etcd on one half of the cores (Linux)")
     return parser
 
 
@@ -173,10 +191,13 @@ def main() -> None:
     assert KUBECHAIN.exists(), "make setup comes first"
     results: dict[str, Figures] = {}
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
-    with mock_model(options.latency) as base_url:
+    halves = cores.halves() if options.apart else None
+    if halves is not None:
+        print(halves)
+    with cores.only(halves and halves.rest), mock_model(options.latency) as base_url:
         for name in options.servers.split(","):
             print(f"{name}: …", file=sys.stderr, flush=True)
-            results[name] = measured(name, base_url, options)
+            results[name] = measured(name, base_url, halves, options)
     show(results, options)
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 

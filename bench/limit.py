@@ -9,7 +9,9 @@ version that the write before returned, and sleeps for the model's latency where
 Events go over connections of their own, as many at a time as the manager's. It has the connections of
 `runtime/http.py`, and no watch, no cache, no decoding (the version is cut out of the reply) and no model. Before it is
 measured it makes as many runs to warm up as the manager does. In its favour: nobody watches what it writes, and no
-driver shares the machine. So its runs a second are what a manager can at best reach; ours are a share of them.
+driver shares the machine; `--watches N` has it read that many watches of all runs beside, without decoding them, which
+the server has to serve whoever the operator is. So its runs a second are what a manager can at best reach; ours are a
+share of them.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ EVENTS_API = "/apis/events.k8s.io/v1/namespaces/default/events"
 
 WARM_UP = 20
 """Runs before the measurement, of the manager and of the plain client."""
+
+WATCH_SECONDS = 600.0
+"""How long a watch may be silent."""
 
 IDENTITY = re.compile(rb'"(uid|resourceVersion)":\s*"([^"]+)"')
 
@@ -86,6 +91,7 @@ class PlainClient:
 
     def __init__(self, exchange: HttpExchange, event_exchange: HttpExchange, plan: WritePlan, latency: float) -> None:
         clock = SystemClock()
+        self._exchange, self.watched_lines = exchange, 0
         self._client, self._event_client = Client(exchange, clock=clock), Client(event_exchange, clock=clock)
         self._plan, self._latency = plan, latency
         self._told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
@@ -125,6 +131,16 @@ class PlainClient:
             await self._event_client.request("POST", EVENTS_API, body=json.dumps(body).encode())
             self._told.task_done()
 
+    async def watch(self) -> None:
+        """Read what the server tells of all runs, and drop it; until cancelled."""
+        listed = json.loads(await self._client.request("GET", f"{API}/taskruns?limit=1"))
+        target = f"{API}/taskruns?watch=1&resourceVersion={listed['metadata']['resourceVersion']}"
+        async with self._exchange.stream(
+            target, headers={}, connect_timeout_seconds=10, idle_timeout_seconds=WATCH_SECONDS
+        ) as stream:
+            async for _ in stream.lines:
+                self.watched_lines += 1
+
     async def join(self) -> None:
         """Return when every Event is written."""
         await self._told.join()
@@ -148,19 +164,20 @@ async def drive(kubeconfig_path: Path, plan: WritePlan, options: argparse.Namesp
     client = PlainClient(exchange, event_exchange, plan, options.latency)
     try:
         async with asyncio.TaskGroup() as background:
-            writers = [background.create_task(client.write_events()) for _ in range(events.WORKERS)]
+            beside = [background.create_task(client.write_events()) for _ in range(events.WORKERS)]
+            beside += [background.create_task(client.watch()) for _ in range(options.watches)]
             await client.drive([f"plain-warm-up-{number}" for number in range(WARM_UP)], WARM_UP)
             await client.join()
             began = time.perf_counter()
             await client.drive([f"plain-{number}" for number in range(options.runs)], options.at_once)
             seconds = time.perf_counter() - began
             await client.join()
-            for writer in writers:
-                writer.cancel()
+            for each in beside:
+                each.cancel()
     finally:
         await exchange.aclose()
         await event_exchange.aclose()
-    return {"seconds": seconds}
+    return {"seconds": seconds, "watched_lines": client.watched_lines}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -169,6 +186,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--plan", type=Path, required=True, help="what a run writes, a file that bench.hello wrote")
     made.add_argument("--runs", type=int, default=1000)
     made.add_argument("--at-once", type=int, default=200)
+    made.add_argument("--watches", type=int, default=0, help="watches of all runs that are read meanwhile")
     made.add_argument("--latency", type=float, default=0.5, help="of the model, in seconds")
     return made
 

@@ -36,6 +36,7 @@ def plain_client(kubeconfig_path: Path, plan: Path, options: argparse.Namespace)
     """The client of `bench.limit`, as a process of its own; what it measured."""
     command = [sys.executable, "-m", "bench.limit", f"--kubeconfig={kubeconfig_path}", f"--plan={plan}"]
     command += [f"--runs={options.runs}", f"--at-once={options.at_once}", f"--latency={options.latency}"]
+    command.append(f"--watches={options.watches}")
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 

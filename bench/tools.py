@@ -1,12 +1,13 @@
 """Five hundred runs with tool calls, one at a time and eight side by side: throughput, overhead of a turn, own cost.
 
-    python -m bench.tools --runs 500 --at-once 100 --latency 0.2 --calls 1,8 --servers embedded,real
+    python -m bench.tools --runs 500 --at-once 100 --latency 0.2 --calls 1,8 --tools builtin,mcp --servers embedded,real
 
-A run is two turns: the model asks for calls of the builtin `add`, and answers when it has read the results. What a run
-takes from its creation to its FinalAnswer on a watch, less the model's two latencies, is shared between the two turns:
-that is the overhead of a turn. The builtin itself costs nothing, so everything that is measured is ours and the API
-server's. Manager, API server, model and driver share the machine; the load that others make is printed with the
-figures, which mean little where it is not small before the bench begins.
+A run is two turns: the model asks for calls of one tool, and answers when it has read the results. What a run takes
+from its creation to its FinalAnswer on a watch, less the model's two latencies, is shared between the two turns: that
+is the overhead of a turn. The tool is the builtin `add`, which costs nothing, so that everything that is measured is
+ours and the API server's; or `greet` of an MCP server that is a child of the manager and written with the SDK, whose
+own work is in the times but not in the manager's CPU. Manager, API server, model and driver share the machine; the
+load that others make is printed with the figures, which mean little where it is not small before the bench begins.
 """
 
 from __future__ import annotations
@@ -17,16 +18,53 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 from bench import usage
-from bench.driver import watching
+from bench.driver import Driver, watching
 from bench.processes import ManagerProcess, mock_model, server
 from test.e2e.processes import KUBECHAIN
+from test.e2e.servers.peers import over_stdio
 
 TURNS = 2
-MESSAGE = 'Add these: {"a": 1, "b": 2}'
+
+
+@dataclass(frozen=True, slots=True)
+class Tooling:
+    """What the agent has for a tool.
+
+    Attributes:
+        message: Of each run; the model passes the JSON object in it to the tool.
+    """
+
+    plural: str
+    kind: str
+    name: str
+    spec: dict[str, Any]
+    message: str
+
+    async def arrange(self, driver: Driver, base_url: str, at_once: int, *, model: str) -> None:
+        """The tool, and an agent that has it."""
+        await driver.create(self.plural, self.kind, self.name, self.spec)
+        key = "tools" if self.kind == "Tool" else "mcpServers"
+        await driver.agent(base_url, at_once, model=model, more={key: [{"name": self.name}]})
+
+
+TOOLING = {
+    "builtin": Tooling(
+        "tools",
+        "Tool",
+        "add",
+        {"toolType": "function", "execute": {"builtin": {"name": "add"}}},
+        'Add these: {"a": 1, "b": 2}',
+    ),
+    "mcp": Tooling(
+        "mcpservers", "MCPServer", "peer", over_stdio(tools={"include": ["greet"]}), 'Greet: {"name": "the moon"}'
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +82,18 @@ class Figures:
     manager_rss_mib: float
 
 
-async def measure(path: Path, folder: Path, base_url: str, calls: int, options: argparse.Namespace) -> Figures:
+async def measure(
+    path: Path, folder: Path, base_url: str, tooling: Tooling, calls: int, options: argparse.Namespace
+) -> Figures:
     """One server, from an idle manager to the last answer."""
     async with watching(path) as driver:
         with ManagerProcess(path, folder, options.at_once) as manager:
-            tool = {"toolType": "function", "execute": {"builtin": {"name": "add"}}}
-            await driver.create("tools", "Tool", "add", tool)
-            await driver.agent(base_url, options.at_once, model=f"tools-{calls}", tools=["add"])
-            await driver.drive([f"warm-up-{number}" for number in range(20)], 20, message=MESSAGE)
+            await tooling.arrange(driver, base_url, options.at_once, model=f"tools-{calls}")
+            await driver.drive([f"warm-up-{number}" for number in range(20)], 20, message=tooling.message)
             names = [f"run-{number}" for number in range(options.runs)]
             await manager.events_written()
             cpu_before, used_before, version_before = manager.cpu_seconds, usage.cpu_seconds(), await driver.version()
-            seconds = await driver.drive(names, options.at_once, message=MESSAGE)
+            seconds = await driver.drive(names, options.at_once, message=tooling.message)
             await manager.events_written()
             used, manager_used = usage.per_run(used_before, options.runs), manager.cpu_seconds - cpu_before
             version_after = await driver.version()
@@ -89,9 +127,9 @@ ROWS = (
 def show(results: dict[str, Figures], options: argparse.Namespace) -> None:
     """The table, a column for each server and number of calls."""
     print(f"{options.runs} runs, {options.at_once} at a time, model latency {options.latency} s\n")
-    print(f"{'':32}" + "".join(f"{name:>14}" for name in results))
+    print(f"{'':32}" + "".join(f"{name:>21}" for name in results))
     for title, field, form in ROWS:
-        print(f"{title:32}" + "".join(f"{form.format(getattr(figures, field)):>14}" for figures in results.values()))
+        print(f"{title:32}" + "".join(f"{form.format(getattr(figures, field)):>21}" for figures in results.values()))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -100,6 +138,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--at-once", type=int, default=100)
     parser.add_argument("--latency", type=float, default=0.2, help="of the model, in seconds")
     parser.add_argument("--calls", default="1,8", help="tool calls in a turn")
+    parser.add_argument("--tools", default="builtin,mcp", help="what is called: builtin, mcp")
     parser.add_argument("--servers", default="embedded,real")
     return parser
 
@@ -110,11 +149,12 @@ def main() -> None:
     results: dict[str, Figures] = {}
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
     with mock_model(options.latency) as base_url:
-        for name in options.servers.split(","):
-            for calls in map(int, options.calls.split(",")):
-                print(f"{name}, {calls} call(s): …", file=sys.stderr, flush=True)
-                with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as path:
-                    results[f"{name} x{calls}"] = asyncio.run(measure(path, Path(folder), base_url, calls, options))
+        every = product(options.servers.split(","), options.tools.split(","), map(int, options.calls.split(",")))
+        for name, tool, calls in every:
+            print(f"{name}, {tool}, {calls} call(s): …", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as path:
+                figures = asyncio.run(measure(path, Path(folder), base_url, TOOLING[tool], calls, options))
+            results[f"{name} {tool} x{calls}"] = figures
     show(results, options)
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
