@@ -78,7 +78,12 @@ class ManagerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._program.stop()
+        if self._program.popen is not None:
+            self._program.stop()
+
+    def kill(self) -> None:
+        """SIGKILL: it writes nothing any more."""
+        self._program.kill()
 
     @property
     def cpu_seconds(self) -> float:
