@@ -11,7 +11,9 @@
    calls of all runs again.
 
 The memory is the resident set of the manager's process, a few seconds after the last of the work. While other
-processes fill the machine, memory stays what it is, and only the times mean little.
+processes fill the machine, memory stays what it is, and only the times mean little: all runs in flight begin in the
+same moment of the start, and a manager whose event loop stood still for more than two seconds calls itself unready for
+the next thirty.
 """
 
 from __future__ import annotations
