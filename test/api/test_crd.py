@@ -100,6 +100,11 @@ COLUMNS = {
     "TaskRunToolCall": ("PHASE TASKRUN TOOL", "PHASE TASKRUN TOOL STARTED COMPLETED ERROR"),
     "MCPServer": ("READY STATUS", "READY STATUS CONNECTED DETAIL"),
     "ContactChannel": ("TYPE READY STATUS", "TYPE READY STATUS DETAIL"),
+    "HumanRequest": (
+        "TYPE SUBJECT TOOL TASKRUN PHASE EXPIRES",
+        "TYPE SUBJECT TOOL TASKRUN PHASE EXPIRES CHOICE BY THROUGH",
+    ),
+    "ApprovalPolicy": ("ACTION AGENTS TOOLS READY STATUS", "ACTION AGENTS TOOLS READY STATUS DETAIL"),
 }
 
 
@@ -128,6 +133,8 @@ NAMES = {
     "taskruntoolcalls.kubechain.humanlayer.dev": ["trtc"],
     "mcpservers.kubechain.humanlayer.dev": None,
     "contactchannels.kubechain.humanlayer.dev": None,
+    "humanrequests.kubechain.humanlayer.dev": ["hr"],
+    "approvalpolicies.kubechain.humanlayer.dev": None,
 }
 
 
@@ -142,6 +149,7 @@ PHASES = {
     "TaskRunToolCall": "Pending Running Succeeded Failed AwaitingHumanInput AwaitingSubAgent AwaitingHumanApproval "
     "ReadyToExecuteApprovedTool ErrorRequestingHumanApproval ErrorRequestingHumanInput ToolCallRejected OutcomeUnknown "
     "Cancelled",
+    "HumanRequest": "Open Decided Expired Withdrawn",
 }
 
 

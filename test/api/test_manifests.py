@@ -104,7 +104,7 @@ def test_the_manager_can_read_every_kind_and_write_every_status_and_no_spec_but_
         assert {"get", "list", "watch"} <= allowed[kind.plural]
         assert allowed[f"{kind.plural}/status"] == {"get", "patch", "update"}
     writable = {kind.plural for kind in ALL_KINDS if allowed[kind.plural] > {"get", "list", "watch"}}
-    assert writable == {"taskruns", "taskruntoolcalls"}
+    assert writable == {"taskruns", "taskruntoolcalls", "humanrequests"}
     assert allowed["secrets"] == {"get", "list", "watch"}
 
 

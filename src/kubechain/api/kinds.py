@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from kubechain.api.agent import Agent
+from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.llm import LLM
 from kubechain.api.mcpserver import MCPServer
 from kubechain.api.meta import GROUP, VERSION, StatusObject
@@ -142,6 +144,37 @@ CONTACT_CHANNEL_KIND = Kind(
     model=ContactChannel,
     columns=(Column("Type", ".spec.type"), _READY, _STATUS, _DETAIL),
 )
+HUMAN_REQUEST_KIND = Kind(
+    kind="HumanRequest",
+    plural="humanrequests",
+    short_names=("hr",),
+    model=HumanRequest,
+    columns=(
+        Column("Type", ".spec.request.type"),
+        Column("Subject", ".spec.request.subject.name"),
+        Column("Tool", ".spec.request.tool"),
+        Column("TaskRun", ".spec.request.taskRunRef.name"),
+        _PHASE,
+        Column("Expires", ".spec.request.expiresAt"),
+        Column("Choice", ".spec.decision.choice", wide=True),
+        Column("By", ".spec.decision.by", wide=True),
+        Column("Through", ".spec.decision.through", wide=True),
+    ),
+    selectable_fields=(".spec.request.taskRunRef.name", ".spec.request.type", ".status.phase"),
+)
+APPROVAL_POLICY_KIND = Kind(
+    kind="ApprovalPolicy",
+    plural="approvalpolicies",
+    model=ApprovalPolicy,
+    columns=(
+        Column("Action", ".spec.action"),
+        Column("Agents", ".spec.agents"),
+        Column("Tools", ".spec.tools"),
+        _READY,
+        _STATUS,
+        _DETAIL,
+    ),
+)
 
 ALL_KINDS: Sequence[Kind[Any]] = (
     LLM_KIND,
@@ -152,4 +185,6 @@ ALL_KINDS: Sequence[Kind[Any]] = (
     TASK_RUN_TOOL_CALL_KIND,
     MCP_SERVER_KIND,
     CONTACT_CHANNEL_KIND,
+    HUMAN_REQUEST_KIND,
+    APPROVAL_POLICY_KIND,
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kubechain.api import globs
+from kubechain.api.approval import MCPApprovalTerms, terms_need_approval
 from kubechain.api.globs import Glob
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements
@@ -17,6 +18,8 @@ MCPTransport = Literal["stdio", "sse", "http"]
 
 _ToolName = Annotated[str, Schema(min_length=1, max_length=256)]
 _IS_STDIO = "((has(self.type) && self.type == 'stdio') || (has(self.transport) && self.transport == 'stdio'))"
+
+_IS_APPROVED = "has(self.approvalContactChannel) || (has(self.requiresApproval) && self.requiresApproval)"
 
 
 class MCPToolFilter(KubeModel):
@@ -44,6 +47,7 @@ class MCPServerSpec(KubeModel):
         ),
         Rule(f"!{_IS_STDIO} || has(self.command)", "a server of type stdio needs command", ".command", is_missing=True),
         Rule(f"{_IS_STDIO} || has(self.url)", "a server of type http or sse needs url", ".url", is_missing=True),
+        terms_need_approval(_IS_APPROVED),
     )
 
     type: MCPTransport | None = Field(
@@ -77,6 +81,14 @@ class MCPServerSpec(KubeModel):
     approval_contact_channel: LocalObjectReference | None = Field(
         default=None,
         description="ContactChannel on which a person must approve each call of this server's tools first.",
+    )
+    requires_approval: bool | None = Field(
+        default=None,
+        description="Whether a person must approve each call of this server's tools first; kubectl is enough to "
+        "decide.",
+    )
+    approval: MCPApprovalTerms | None = Field(
+        default=None, description="How calls are approved, and which of the server's tools need it."
     )
     trust_annotations: bool | None = Field(
         default=None,
@@ -120,6 +132,11 @@ class MCPTool(KubeModel):
         default=None,
         description="What holds for a call of it that is interrupted, by spec.tools.idempotent and "
         "spec.trustAnnotations. Idempotent: it is made again. AtMostOnce: it is reported.",
+    )
+    read_only: bool | None = Field(
+        default=None,
+        description="Whether the server's annotations say that it only reads; they count where spec.trustAnnotations "
+        "is true.",
     )
 
 

@@ -17,6 +17,9 @@ LABEL_TASK_RUN = f"{GROUP}/taskrun"
 LABEL_TASK_RUN_TOOL_CALL = f"{GROUP}/taskruntoolcall"
 LABEL_TOOL_CALL_REQUEST = f"{GROUP}/toolcallrequest"
 
+CREATED_BY = f"{GROUP}/created-by"
+"""Annotation of Tasks and TaskRuns: the user who created them, where the admission policies are installed."""
+
 MAX_NAME_LENGTH = 253
 """Kubernetes: an object name is an RFC 1123 subdomain."""
 
@@ -94,6 +97,11 @@ def delegate_tool_name(agent_name: str) -> str:
 def sub_agent_run_name(tool_call_name: str) -> str:
     """Return the name of the TaskRun that a delegated call starts."""
     return shortened(tool_call_name, MAX_NAME_LENGTH, suffix="-run")
+
+
+def human_request_name(tool_call_name: str, number: int = 1) -> str:
+    """Return the name of a call's HumanRequest: the first has the name of the call, the others a number from 2."""
+    return shortened(tool_call_name, MAX_NAME_LENGTH, suffix="" if number == 1 else f"-{number}")
 
 
 def message_preview(message: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kubechain.api import conditions
+from kubechain.api.approval import DecisionIdentity, Expiry, Person
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
@@ -23,6 +24,9 @@ from kubechain.api.schema import (
     final_phase_rule,
     was_over,
 )
+
+GRANTS_LIMIT = 64
+"""Most approvals for the rest of a run."""
 
 COUNT_LIMIT = 2**53 - 1
 """Largest number of tokens that is counted: readers of JSON agree on no larger integer."""
@@ -86,7 +90,7 @@ class SteeringMessage(KubeModel):
 
 
 class TaskRunSpec(KubeModel):
-    """What is run. Immutable, except for cancel, messages and ttlSecondsAfterFinished."""
+    """What is run. Immutable, except for cancel, messages, revokedGrants and ttlSecondsAfterFinished."""
 
     crd_rules = (
         Rule(
@@ -114,6 +118,12 @@ class TaskRunSpec(KubeModel):
             "messages can only be added: the agent may have read the others",
             ".messages",
         ),
+        Rule(
+            "!has(oldSelf.revokedGrants) || (has(self.revokedGrants) && "
+            "oldSelf.revokedGrants.all(name, name in self.revokedGrants))",
+            "revokedGrants can only be added: a new approval needs a new decision",
+            ".revokedGrants",
+        ),
     )
 
     task_ref: LocalObjectReference | None = Field(default=None, description="Task that this is a run of.")
@@ -135,6 +145,13 @@ class TaskRunSpec(KubeModel):
         "at the next turn.",
     )
     cancel: bool = Field(default=False, description="Set to true to cancel the run.")
+    revoked_grants: Annotated[
+        tuple[Name, ...], Schema(max_items=GRANTS_LIMIT, extra={"x-kubernetes-list-type": "set"})
+    ] = Field(
+        default=(),
+        description="HumanRequests that were approved for the rest of the run (status.grants) and count no longer; "
+        "later calls need a decision again.",
+    )
     ttl_seconds_after_finished: NonNegativeInt | None = Field(
         default=None,
         description="Seconds after which the finished run is deleted. Not set: as the Task says, else it is kept.",
@@ -170,7 +187,7 @@ class PendingToolCall(KubeModel):
     arguments: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
         default="", description="Arguments as JSON text, byte for byte what the model sent."
     )
-    args_sha: _Sha = Field(description="SHA-256 of tool name and arguments; approvals are bound to it.")
+    args_sha: _Sha = Field(description="SHA-256 of tool name and arguments.")
     object_name: Name | None = Field(
         default=None,
         description="Name of the TaskRunToolCall, where an earlier release made it under another name than this one.",
@@ -207,6 +224,17 @@ class ToolCallType(StrEnum):
     HUMAN_CONTACT = "humanContact"
 
 
+class PinnedApproval(KubeModel):
+    """The approval that a tool asked for when the run began."""
+
+    expire_after: Expiry | None = Field(
+        default=None, description='How long a person has to decide, or "never". Not set: the default.'
+    )
+    channel: Annotated[str, Schema(max_length=253)] | None = Field(
+        default=None, description="ContactChannel that was named for it."
+    )
+
+
 class PinnedTool(KubeModel):
     """A tool as it was offered when the run began: the name given to the model, and the object that provides it."""
 
@@ -224,6 +252,30 @@ class PinnedTool(KubeModel):
     )
     type: ToolCallType | None = Field(default=None, description="What executes its calls.")
     schema_hash: _Sha = Field(default="", description="SHA-256 of its input schema.")
+    approval: PinnedApproval | None = Field(
+        default=None, description="That a person must approve its calls, and on which terms; not set: nobody must."
+    )
+
+
+class PinnedPolicy(KubeModel):
+    """An ApprovalPolicy that was about the agent when the run began."""
+
+    name: Name = Field(description="Name of the ApprovalPolicy.")
+    hash: _Sha = Field(description="SHA-256 of its spec.")
+
+
+class Grant(KubeModel):
+    """A person's approval of every further call of a tool in this run, whatever its arguments."""
+
+    request_name: Name = Field(description="HumanRequest that was decided; spec.revokedGrants takes this name.")
+    tool: Annotated[str, Schema(max_length=256)] = Field(
+        description="Tool that may be called, by the name under which the model knows it."
+    )
+    by: Person | None = Field(default=None, description="Who decided.")
+    identity: DecisionIdentity | None = Field(
+        default=None, description="How sure the name is: Verified, Delegated or Claimed."
+    )
+    at: MicroTime = Field(description="When the manager saw the decision.")
 
 
 class Pinned(KubeModel):
@@ -237,6 +289,9 @@ class Pinned(KubeModel):
     llm_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
     tools: Annotated[tuple[PinnedTool, ...], Schema(max_items=1024)] = Field(
         default=(), description="Tools that are offered."
+    )
+    policies: Annotated[tuple[PinnedPolicy, ...], Schema(max_items=256)] = Field(
+        default=(), description="ApprovalPolicies that were about the agent."
     )
     retry_for: Duration | None = Field(
         default=None, description="The Agent's limits.retryFor: how long the run tries what fails and may pass."
@@ -309,6 +364,11 @@ class TaskRunStatus(ReadinessStatus):
     pinned: Pinned | None = Field(default=None, description="Agent, LLM and tools of the run, fixed when it began.")
     plan: Annotated[tuple[PlanStep, ...], Schema(max_items=128)] = Field(
         default=(), description="The plan that the agent keeps, where its planning is on."
+    )
+    grants: Annotated[tuple[Grant, ...], Schema(max_items=GRANTS_LIMIT)] = Field(
+        default=(),
+        description="What people approved for the rest of the run. A grant is revoked by its requestName in "
+        "spec.revokedGrants.",
     )
     blocked_since: MicroTime | None = Field(
         default=None,

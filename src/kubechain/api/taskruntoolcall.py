@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from kubechain.api.approval import Comment, DecisionChoice, DecisionIdentity, Digest, Person
 from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
@@ -71,7 +72,7 @@ class TaskRunToolCallSpec(KubeModel):
     )
     tool_type: ToolCallType | None = Field(default=None, description="What executes the call.")
     args_sha: Annotated[str, Schema(max_length=64)] | None = Field(
-        default=None, description="SHA-256 of tool name and arguments; approvals are bound to it."
+        default=None, description="SHA-256 of tool name and arguments."
     )
     idempotency_key: Annotated[str, Schema(max_length=64)] | None = Field(
         default=None,
@@ -92,23 +93,28 @@ class Execution(KubeModel):
 
 
 class Approval(KubeModel):
-    """The question to a person, and the answer."""
+    """What a person is asked about the call, and what they decided."""
 
-    call_id: Annotated[str, Schema(max_length=253)] = Field(description="Id of the question at the channel.")
-    args_sha: Annotated[str, Schema(max_length=64)] = Field(
-        description="SHA-256 of the tool name and arguments that the person was shown."
+    digest: Digest = Field(description="Digest of what the person is asked; the call is carried out only as this says.")
+    request_name: Name = Field(description="HumanRequest that asks.")
+    expires_at: MicroTime | None = Field(
+        default=None, description="When the request expires, which rejects the call. Not set: never."
     )
-    expires_at: MicroTime = Field(description="When the question expires, which counts as a rejection.")
-    sent_at: MicroTime | None = Field(default=None, description="When the question was sent.")
-    decision: Literal["Approved", "Rejected"] | None = Field(
-        default=None, description="The answer; the first one counts."
+    choice: DecisionChoice | None = Field(default=None, description="The decision; the first one counts.")
+    by: Person | None = Field(default=None, description="Who decided.")
+    through: Annotated[str, Schema(max_length=512)] | None = Field(
+        default=None, description="Channel that carried the decision, if one did."
     )
-    decided_at: MicroTime | None = Field(default=None, description="When the answer came.")
-    decided_by: Annotated[str, Schema(max_length=512)] | None = Field(default=None, description="Who answered.")
-    decided_through: Annotated[str, Schema(max_length=253)] | None = Field(
-        default=None, description="Channel through which the answer came."
+    at: MicroTime | None = Field(default=None, description="When the manager saw the decision.")
+    identity: DecisionIdentity | None = Field(
+        default=None,
+        description="Verified: the API server compared by with the user who wrote the decision. Delegated: a channel "
+        "vouches for it. Claimed: nobody compared.",
     )
-    comment: Annotated[str, Schema(max_length=4096)] | None = Field(default=None, description="What the person added.")
+    comment: Comment | None = Field(default=None, description="What the person added.")
+    arguments: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
+        default=None, description="Arguments that the person approved instead of the model's own, as JSON text."
+    )
 
 
 class TaskRunToolCallStatus(StatusBase):
@@ -135,7 +141,7 @@ class TaskRunToolCallStatus(StatusBase):
     )
     span_context: SpanContext | None = Field(default=None, description="Trace that the call is recorded under.")
     execution: Execution | None = Field(default=None, description="What executes the call.")
-    approval: Approval | None = Field(default=None, description="The question to a person, and the answer.")
+    approval: Approval | None = Field(default=None, description="What a person is asked, and what they decided.")
     spent: Spending | None = Field(
         default=None, description="What the run of another agent spent for the call, with all runs below it."
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from kubechain.api.approval import ApprovalTerms, terms_need_approval
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements, SecretKeyRef
 from kubechain.api.schema import Json, JsonObject, Rule, Schema, Text, Url
@@ -111,6 +112,13 @@ class ToolExecute(KubeModel):
     container: ContainerTool | None = Field(default=None, description="A container, run once for each call.")
 
 
+_IS_APPROVED = (
+    "has(self.approvalContactChannel) || (has(self.requiresApproval) && self.requiresApproval) || "
+    "(has(self.execute) && has(self.execute.externalAPI) && has(self.execute.externalAPI.requiresApproval) && "
+    "self.execute.externalAPI.requiresApproval)"
+)
+
+
 def _needs(tool_type: ToolType, field: str, condition: str) -> Rule:
     """A rule that a tool of this type has this field, in the spec or in `execute`."""
     return Rule(
@@ -140,6 +148,7 @@ class ToolSpec(KubeModel):
             "parameters and arguments are two names of the same field: use parameters",
             ".arguments",
         ),
+        terms_need_approval(_IS_APPROVED),
     )
 
     name: Annotated[str, Schema(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")] | None = Field(
@@ -159,6 +168,11 @@ class ToolSpec(KubeModel):
     approval_contact_channel: LocalObjectReference | None = Field(
         default=None, description="ContactChannel on which a person must approve each call first."
     )
+    requires_approval: bool | None = Field(
+        default=None,
+        description="Whether a person must approve each call first; kubectl is enough to decide.",
+    )
+    approval: ApprovalTerms | None = Field(default=None, description="How calls are approved.")
     semantics: ToolSemantics | None = Field(
         default=None,
         description="Idempotent: an interrupted call may be repeated. AtMostOnce, the default: it is reported.",

@@ -1,0 +1,86 @@
+"""What several kinds say about approvals: how an object asks for them, and how a decision is recorded."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from kubechain.api.globs import Glob
+from kubechain.api.meta import KubeModel
+from kubechain.api.schema import Rule, Schema
+
+DEFAULT_EXPIRE_AFTER = "168h"
+"""Seven days."""
+
+NEVER = "never"
+
+Expiry = Annotated[str, Schema(max_length=32, pattern=r"^(never|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$")]
+"""A duration as Go programs write it, or `never`."""
+
+Digest = Annotated[str, Schema(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+
+Person = Annotated[str, Schema(min_length=1, max_length=512)]
+"""A user name as the API server knows it, or an id at a channel such as `slack:U123`."""
+
+Comment = Annotated[str, Schema(max_length=4096)]
+
+
+class DecisionChoice(StrEnum):
+    """What a person may choose."""
+
+    APPROVE = "Approve"
+    REJECT = "Reject"
+    APPROVE_FOR_RUN = "ApproveForRun"
+
+
+class DecisionIdentity(StrEnum):
+    """How sure it is that a decision was made by the person that it names.
+
+    Verified: the API server compared the name with the user who wrote it. Delegated: a channel vouches for the name.
+    Claimed: nobody compared.
+    """
+
+    VERIFIED = "Verified"
+    DELEGATED = "Delegated"
+    CLAIMED = "Claimed"
+
+
+class ApprovalTerms(KubeModel):
+    """How calls of a tool are approved."""
+
+    expire_after: Expiry | None = Field(
+        default=None,
+        description='How long a person has to decide: a duration such as "30m" or "72h", or "never". After it the call '
+        f"is rejected. Default: {DEFAULT_EXPIRE_AFTER}, which is seven days.",
+    )
+
+
+class MCPApprovalTerms(ApprovalTerms):
+    """How calls of a server's tools are approved, and which of them need it."""
+
+    tools: Annotated[tuple[Glob, ...], Schema(max_items=256)] = Field(
+        default=(),
+        description="Names of the tools whose calls must be approved, as the server has them; * stands for any text "
+        "and ? for one character. Empty: all tools of the server.",
+    )
+    except_read_only: bool | None = Field(
+        default=None,
+        description="Whether tools that only read, as the server's annotations say, are called without approval. It "
+        "counts where trustAnnotations is true.",
+    )
+
+
+def terms_need_approval(asks: str) -> Rule:
+    """A rule that `approval` is set only where calls are approved at all.
+
+    Args:
+        asks: Expression, true where a call must be approved.
+    """
+    return Rule(
+        f"!has(self.approval) || {asks}",
+        "approval says how calls are approved, not that they are: set requiresApproval to true as well, or "
+        "approvalContactChannel",
+        ".approval",
+    )

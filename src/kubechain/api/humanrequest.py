@@ -1,0 +1,206 @@
+"""HumanRequest: something that a person decides before a run goes on.
+
+The manager writes `spec.request`, a person `spec.decision`, with kubectl alone if they like. Both are written once.
+What was asked is bound to its answer by a digest, so that nothing else is carried out than what a person saw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from kubechain.api.approval import Comment, DecisionChoice, DecisionIdentity, Digest, Person
+from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.schema import Name, Rule, Schema, Text, final_phase_rule, was_over
+
+DECIDED = "Decided"
+"""Condition of a request: a person decided, and the decision is recorded in what asked."""
+
+DELIVERED = "Delivered"
+"""Condition of a request: it was sent to its contact channel."""
+
+SHOWN_ARGUMENTS_LIMIT = 64 * 1024
+"""Longest arguments that a request shows whole, in characters."""
+
+_Arguments = Annotated[str, Schema(max_length=SHOWN_ARGUMENTS_LIMIT)]
+
+
+class HumanRequestType(StrEnum):
+    """What a person is asked for."""
+
+    APPROVAL = "Approval"
+    QUESTION = "Question"
+    FORM = "Form"
+    URL = "Url"
+    BUDGET = "Budget"
+    OUTCOME = "Outcome"
+
+
+class HumanRequestPhase(StrEnum):
+    """The phase of a request; all but Open are final."""
+
+    OPEN = "Open"
+    DECIDED = "Decided"
+    EXPIRED = "Expired"
+    WITHDRAWN = "Withdrawn"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nobody waits for a decision any more."""
+        return self in TERMINAL_HUMAN_REQUEST_PHASES
+
+
+TERMINAL_HUMAN_REQUEST_PHASES = frozenset(
+    {HumanRequestPhase.DECIDED, HumanRequestPhase.EXPIRED, HumanRequestPhase.WITHDRAWN}
+)
+
+SubjectResource = Literal["mcpservers", "tools", "agents", "contactchannels"]
+
+
+class RequestSubject(KubeModel):
+    """The object that the request is about: who has the verb approve on it may decide."""
+
+    resource: SubjectResource = Field(description="Resource of the object, as RBAC names it.")
+    name: Name = Field(description="Name of the object, in the same namespace.")
+
+
+class RequestContent(KubeModel):
+    """What is asked. Written by the manager, once."""
+
+    type: HumanRequestType = Field(description="What is asked for. This release asks for Approval only.")
+    subject: RequestSubject = Field(
+        description="Object that the request is about: who has the verb approve on it may decide."
+    )
+    task_run_ref: LocalObjectReference = Field(description="TaskRun that waits for the decision.")
+    tool: Annotated[str, Schema(max_length=256)] | None = Field(
+        default=None, description="Tool that is to be called, by the name under which the model knows it."
+    )
+    arguments: _Arguments | None = Field(
+        default=None,
+        description="Arguments of the call as JSON text, byte for byte; the start and the end of longer ones.",
+    )
+    digest: Digest = Field(
+        description="SHA-256 over type, subject, tool, the whole arguments and message; a decision repeats it."
+    )
+    message: Text | None = Field(default=None, description="What is asked, or why.")
+    choices: Annotated[tuple[DecisionChoice, ...], Schema(min_items=1, max_items=8)] = Field(
+        description="What a person may choose."
+    )
+    requested_by: Person | None = Field(
+        default=None,
+        description="User who created the TaskRun, where an admission policy recorded it; they may not decide.",
+    )
+    policy_hash: Annotated[str, Schema(max_length=64)] | None = Field(
+        default=None, description="SHA-256 of the ApprovalPolicies that applied."
+    )
+    expires_at: MicroTime | None = Field(default=None, description="When the request expires. Not set: never.")
+
+
+class Decision(KubeModel):
+    """What a person decided. Written once."""
+
+    choice: DecisionChoice = Field(description="One of the choices of the request.")
+    digest: Digest = Field(description="The digest of the request, as a proof of what was decided about.")
+    by: Person | None = Field(
+        default=None,
+        description="User who decides: filled in, or compared, where the admission policies are installed.",
+    )
+    through: Annotated[str, Schema(max_length=512)] | None = Field(
+        default=None, description="Channel that carried the decision. Set by the manager alone."
+    )
+    comment: Comment | None = Field(
+        default=None, description="What the person adds; the model reads it when the call is rejected."
+    )
+    arguments: _Arguments | None = Field(
+        default=None, description="Arguments as JSON text to call the tool with instead, with choice Approve."
+    )
+
+
+_ONCE = Rule(
+    "!has(oldSelf.decision) || (has(self.decision) && self.decision == oldSelf.decision)",
+    "the request is decided: a decision is made once and stays",
+    ".decision",
+)
+_SAME_DIGEST = Rule(
+    "!has(self.decision) || self.decision.digest == self.request.digest",
+    "decision.digest must be the digest of this request: it says what was decided about",
+    ".decision",
+)
+_KNOWN_CHOICE = Rule(
+    "!has(self.decision) || self.decision.choice in self.request.choices",
+    "decision.choice must be one of request.choices",
+    ".decision",
+)
+_ARGUMENTS_WITH_APPROVE = Rule(
+    "!has(self.decision) || !has(self.decision.arguments) || self.decision.choice == 'Approve'",
+    "other arguments go with choice Approve only: they are for this one call",
+    ".decision",
+)
+
+
+class HumanRequestSpec(KubeModel):
+    """What is asked, and what was decided."""
+
+    crd_rules = (
+        Rule("self.request == oldSelf.request", "a request is immutable: it is what people decide about", ".request"),
+        _ONCE,
+        _SAME_DIGEST,
+        _KNOWN_CHOICE,
+        _ARGUMENTS_WITH_APPROVE,
+    )
+
+    request: RequestContent = Field(description="What is asked.")
+    decision: Decision | None = Field(default=None, description="What a person decided; absent until then.")
+
+
+class HumanRequestStatus(StatusBase):
+    """What became of the request."""
+
+    condition_types: ClassVar[Mapping[str, str]] = {
+        DECIDED: "True once a person decided in time",
+        DELIVERED: "True once the request was sent to its contact channel; kubectl works with and without one",
+    }
+
+    phase: HumanRequestPhase | None = Field(default=None, description="Phase of the request. All but Open are final.")
+    decided_at: MicroTime | None = Field(default=None, description="When the manager saw the decision.")
+    identity: DecisionIdentity | None = Field(
+        default=None,
+        description="Verified: the API server compared decision.by with the user who wrote it. Delegated: a channel "
+        "vouches for it. Claimed: nobody compared, because the admission policies are not installed.",
+    )
+
+
+class HumanRequest(StatusObject[HumanRequestSpec, HumanRequestStatus]):
+    """Something that a person decides before a run goes on."""
+
+    crd_rules = (
+        final_phase_rule(TERMINAL_HUMAN_REQUEST_PHASES, "the request is over: its phase is final"),
+        Rule(
+            f"!({was_over(TERMINAL_HUMAN_REQUEST_PHASES)}) || has(self.spec.decision) == has(oldSelf.spec.decision)",
+            "the request is over, and nobody waits for a decision: status.phase says how it ended",
+            ".spec.decision",
+        ),
+    )
+
+    kind: str = "HumanRequest"
+    status: HumanRequestStatus = Field(default_factory=HumanRequestStatus)
+
+
+def request_digest(
+    type: HumanRequestType, subject: RequestSubject, *, tool: str = "", arguments: str = "", message: str = ""
+) -> str:
+    """Return the digest that binds a decision to what was asked.
+
+    The canonical form is a JSON array of six strings (type, the subject's resource and name, tool, arguments, message)
+    without spaces and in ASCII, other characters escaped; what is absent is the empty string. Arguments are taken
+    as text, byte for byte and whole, however much of them a request shows.
+    """
+    parts = [type.value, subject.resource, subject.name, tool, arguments, message]
+    canonical = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(canonical.encode('ascii')).hexdigest()}"
