@@ -1,4 +1,4 @@
-"""Write config/release: one file that installs everything, one with the CRDs alone; `make release` runs it.
+"""Write config/release: a file that installs everything, the CRDs alone, the stamps of users; `make release` runs it.
 
 `--check` writes nothing and fails when the files on disk differ. `kubectl kustomize` does the rendering.
 """
@@ -18,6 +18,7 @@ HEADER = "# Generated from config/ by `make release`. Do not edit.\n"
 SOURCES: Mapping[str, Path] = {
     "latest.yaml": ROOT / "config" / "default",
     "latest-crds.yaml": ROOT / "config" / "crd",
+    "latest-stamps.yaml": ROOT / "config" / "admission-stamps",
 }
 
 

@@ -74,7 +74,7 @@ def test_every_crd_is_installed() -> None:
     assert {Path(entry).name for entry in listed} == {f"{GROUP}_{kind.plural}.yaml" for kind in ALL_KINDS}
 
 
-@pytest.mark.parametrize("folder", ["crd", "rbac", "manager", "samples"])
+@pytest.mark.parametrize("folder", ["crd", "rbac", "admission", "admission-stamps", "manager", "samples"])
 def test_every_file_is_listed(folder: str) -> None:
     # Without an extension `kubectl apply -f config/samples` leaves it alone, and kustomize finds it all the same.
     name = "Kustomization" if folder == "samples" else "kustomization.yaml"

@@ -16,18 +16,20 @@ from test.e2e.processes import Program
 
 pytestmark = pytest.mark.real
 
-RELEASE = Path(__file__).resolve().parents[2] / "config" / "release" / "latest.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+RELEASE = CONFIG / "release" / "latest.yaml"
 SYSTEM_NAMESPACE = "kubechain-system"
 
 
 @pytest.fixture(scope="module")
-def account(cluster: Cluster) -> str:
-    """Name of the manager's ServiceAccount, the release being installed."""
+def account(cluster: Cluster) -> Iterator[str]:
+    """Name of the manager's ServiceAccount, the release being installed; the admission policies go again after it."""
     cluster.kubectl("apply", "-f", str(RELEASE))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     said = cluster.kubectl("-n", SYSTEM_NAMESPACE, "get", "deployment", "-o", "json").out
     [deployment] = json.loads(said)["items"]
-    return deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    yield deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    cluster.kubectl("delete", "-k", str(CONFIG / "admission"))
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def changed(manifest: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
         if value is REMOVE:
             place.pop(last)
         else:
-            place[last] = value
+            place[last] = copy.deepcopy(value)
     return result
 
 
@@ -150,6 +150,42 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
         {"spec.taskRef": REMOVE, "spec.userMessage": REMOVE, "spec.agentRef": {"name": "a"}},
         "set taskRef, or agentRef with userMessage or contextWindow",
     ),
+    "terms of an approval that no call of a tool needs": (
+        "tool_with_approval",
+        {"spec.requiresApproval": False},
+        "spec.approval: Invalid value: approval says how calls are approved, not that they are",
+    ),
+    "terms of an approval that no call of a server needs": (
+        "mcpserver",
+        {"spec.approval.exceptReadOnly": True},
+        "spec.approval: Invalid value: approval says how calls are approved, not that they are",
+    ),
+    "a time to decide that is none": (
+        "tool_with_approval",
+        {"spec.approval.expireAfter": "a week"},
+        "spec.approval.expireAfter: Invalid value",
+    ),
+    "a request of a type that does not exist": (
+        "humanrequest",
+        {"spec.request.type": "Wish"},
+        'spec.request.type: Unsupported value: "Wish"',
+    ),
+    "a request about what nobody has rights on": (
+        "humanrequest",
+        {"spec.request.subject.resource": "secrets"},
+        'spec.request.subject.resource: Unsupported value: "secrets"',
+    ),
+    "a request without a choice": ("humanrequest", {"spec.request.choices": []}, "spec.request.choices"),
+    "a request with a digest that is none": (
+        "humanrequest",
+        {"spec.request.digest": "md5:1"},
+        "spec.request.digest: Invalid value",
+    ),
+    "a policy with another action": (
+        "approvalpolicy",
+        {"spec.action": "Allow"},
+        'spec.action: Unsupported value: "Allow"',
+    ),
     "a message from nobody": (
         "taskrun",
         {"spec.contextWindow": [{"role": "ghost", "content": "boo"}]},
@@ -189,6 +225,17 @@ ACCEPTED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "a tool with the older name of its schema": (
         "tool",
         {"spec.parameters": REMOVE, "spec.arguments": {"type": "object"}},
+    ),
+    "an MCP server with a contact channel for approvals": (
+        "mcpserver",
+        {
+            "spec.approvalContactChannel.name": "on-call",
+            "spec.approval": {"tools": ["delete_*"], "expireAfter": "never"},
+        },
+    ),
+    "an HTTP tool whose endpoint requires approval": (
+        "tool_http",
+        {"spec.execute.externalAPI.requiresApproval": True, "spec.approval.expireAfter": "1h30m"},
     ),
     "a task name of 253 characters": ("task", {"metadata.name": "t" * 253}),
 }
@@ -246,8 +293,81 @@ def test_a_run_can_be_cancelled_but_not_revived(make_namespace: Callable[[str], 
     assert "a cancelled run cannot be continued" in edit(space, target, {"spec.cancel": False}, fails=True)
 
 
+REQUEST = "humanrequest/tidy-up-1-t0-c0"
+DIGEST = str(sample("humanrequest")["spec"]["request"]["digest"])
+APPROVED: dict[str, Any] = {"spec.decision": {"choice": "Approve", "digest": DIGEST, "by": "bob"}}
+
+
+@pytest.fixture
+def asking(make_namespace: Callable[[str], Namespace]) -> Namespace:
+    """A namespace with a request to people."""
+    space = make_namespace("asking")
+    space.apply(sample("humanrequest"))
+    return space
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"spec.request.arguments": "{}"}, "a request is immutable", id="another question"),
+        pytest.param({"spec.request.subject.name": "other"}, "a request is immutable", id="another subject"),
+        pytest.param(
+            APPROVED | {"spec.decision.digest": "sha256:" + "0" * 64},
+            "decision.digest must be the digest of this request",
+            id="a decision about something else",
+        ),
+        pytest.param(
+            {"spec.decision": {"choice": "Approve", "by": "bob"}},
+            "spec.decision.digest: Required value",
+            id="a decision that does not say what it is about",
+        ),
+        pytest.param(
+            APPROVED | {"spec.decision.choice": "Maybe"}, "spec.decision.choice: Unsupported value", id="no choice"
+        ),
+        pytest.param(
+            APPROVED | {"spec.decision.choice": "Reject", "spec.decision.arguments": "{}"},
+            "other arguments go with choice Approve only",
+            id="a rejection with other arguments",
+        ),
+    ],
+)
+def test_a_request_refuses(asking: Namespace, changes: Mapping[str, Any], message: str) -> None:
+    assert message in edit(asking, REQUEST, changes, fails=True)
+    assert "decision" not in asking.get(*REQUEST.split("/"))["spec"]
+
+
+def test_a_choice_that_the_request_does_not_offer_is_refused(make_namespace: Callable[[str], Namespace]) -> None:
+    space = make_namespace("choices")
+    space.apply(changed(sample("humanrequest"), {"spec.request.choices": ["Approve", "Reject"]}))
+    refused = edit(space, REQUEST, APPROVED | {"spec.decision.choice": "ApproveForRun"}, fails=True)
+    assert "decision.choice must be one of request.choices" in refused
+
+
+def test_a_request_is_decided_once(asking: Namespace) -> None:
+    edit(asking, REQUEST, APPROVED)
+    for change in ({"spec.decision.choice": "Reject"}, {"spec.decision.comment": "but"}, {"spec.decision": None}):
+        assert "a decision is made once and stays" in edit(asking, REQUEST, change, fails=True)
+    edit(asking, REQUEST, {"status.phase": "Decided"}, status=True)
+
+
+def test_nobody_decides_what_is_over(asking: Namespace) -> None:
+    edit(asking, REQUEST, {"status.phase": "Withdrawn"}, status=True)
+    assert "the request is over, and nobody waits" in edit(asking, REQUEST, APPROVED, fails=True)
+
+
+def test_a_revoked_grant_stays_revoked(make_namespace: Callable[[str], Namespace]) -> None:
+    space = make_namespace("grants")
+    space.apply(sample("taskrun"))
+    target = "taskrun/hello-world-task-again"
+    edit(space, target, {"spec.revokedGrants": ["a", "b"]})
+    edit(space, target, {"spec.revokedGrants": ["c", "b", "a"]})
+    for fewer in (["a", "c"], None):
+        assert "revokedGrants can only be added" in edit(space, target, {"spec.revokedGrants": fewer}, fails=True)
+
+
 FINAL = {
     "taskrun": ("FinalAnswer", "Failed", "Cancelled"),
+    "humanrequest": ("Decided", "Expired", "Withdrawn"),
     "taskruntoolcall": ("Succeeded", "Failed", "ToolCallRejected", "OutcomeUnknown", "Cancelled"),
 }
 
@@ -266,7 +386,7 @@ def test_a_final_phase_stays(make_namespace: Callable[[str], Namespace], name: s
     except AssertionError:
         # The session's manager may run already: it cancels a call that belongs to no run, and that is final too.
         assert space.get(*target.split("/"))["status"]["phase"] == "Cancelled"
-    for revival in ("Pending", None):
+    for revival in ("Open" if name == "humanrequest" else "Pending", None):
         assert "its phase is final" in edit(space, target, {"status.phase": revival}, status=True, fails=True)
     assert "its phase is final" in edit(space, target, {"status": None}, status=True, fails=True)
     edit(space, target, {"status.statusDetail": "noted later"}, status=True)
