@@ -81,12 +81,9 @@ def wait_for_the_policies(space: Namespace) -> None:
         watch="configmap",
         what="the admission policies are in force",
     )
-    run = {"apiVersion": "kubechain.humanlayer.dev/v1alpha1", "kind": "TaskRun", "metadata": {"name": "probe"}}
-    run["spec"] = {"agentRef": {"name": "a"}, "userMessage": "Hi."}
+    run = a_run("probe")
     space.until(
-        lambda: (
-            "created-by" in tried(space, "create", "--dry-run=server", "-o", "yaml", "-f", "-", stdin=json.dumps(run))
-        ),
+        lambda: "created-by" in tried(space, "create", "--dry-run=server", "-o", "yaml", "-f", "-", stdin=run),
         watch="configmap",
         what="the stamps are in force",
     )
