@@ -50,6 +50,7 @@ class ManagerOptions:
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
+        require_verified_approvals: Whether decisions count only where the API server verified who made them.
     """
 
     kubeconfig: str | None = None
@@ -66,6 +67,7 @@ class ManagerOptions:
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     allowed_addresses: tuple[str, ...] = ()
     allow_stdio_servers: bool = True
+    require_verified_approvals: bool = False
 
 
 async def run_manager(
@@ -103,6 +105,7 @@ async def run_manager(
             max_concurrent_runs=options.max_concurrent_runs,
             drain_seconds=drain_seconds,
             allow_stdio_servers=options.allow_stdio_servers,
+            require_verified_approvals=options.require_verified_approvals,
         )
         add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)

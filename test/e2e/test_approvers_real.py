@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kubechain.controllers.authority import POLICY, enforcement_of
 from test.e2e.cluster import Cluster, Namespace
 
 pytestmark = pytest.mark.real
@@ -248,6 +249,14 @@ def test_the_manager_names_the_creator_of_the_task(space: Namespace) -> None:
     space.kubectl("create", "-f", "-", f"--as={MANAGER}", stdin=a_run("for-alice", "alice"))
     space.kubectl("create", "-f", "-", f"--as={MANAGER}", stdin=a_run("for-nobody"))
     assert "annotations" not in space.get("taskrun", "for-nobody")["metadata"]
+
+
+def test_the_manager_finds_the_policies_in_force_and_may_read_no_others(space: Namespace) -> None:
+    found: list[dict[str, Any]] = []
+    for kind in ("validatingadmissionpolicy", "validatingadmissionpolicybinding"):
+        found.append(json.loads(space.kubectl("get", kind, POLICY, "-o", "json", f"--as={MANAGER}").out))
+        assert "cannot list" in space.kubectl("get", kind, f"--as={MANAGER}", fails=True).err
+    assert enforcement_of(*found).weakness == ""
 
 
 def test_an_editor_writes_no_tool_calls(space: Namespace) -> None:

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_cluster_flags(Flags(parser))
     add_tool_flags(Flags(parser))
     _add_stdio_flag(Flags(parser))
+    _add_people_flags(Flags(parser))
     _add_leadership_flags(Flags(parser))
     _add_serving_flags(Flags(parser))
     add_log_flags(Flags(parser))
@@ -94,6 +95,14 @@ def _add_stdio_flag(flags: Flags) -> None:
         "--allow-stdio-servers",
         default=True,
         help="start MCP servers of type stdio as child processes; false: their status says that they are forbidden",
+    )
+
+
+def _add_people_flags(flags: Flags) -> None:
+    flags.switch(
+        "--require-verified-approvals",
+        default=False,
+        help="let a person's decision count only where the API server verified who made it, by the admission policies",
     )
 
 
@@ -179,6 +188,7 @@ def run(options: argparse.Namespace) -> int:
             max_concurrent_runs=options.max_concurrent_runs,
             allowed_addresses=options.allow_addresses,
             allow_stdio_servers=options.allow_stdio_servers,
+            require_verified_approvals=options.require_verified_approvals,
         )
     )
     return process.run(operator.run, flags=listeners(options))

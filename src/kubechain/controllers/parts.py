@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from kubechain.api.meta import StatusObject
 from kubechain.controllers import resources
+from kubechain.controllers.authority import DecisionAuthority
 from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.replica import Replica
@@ -38,11 +39,13 @@ class Settings:
         max_concurrent_runs: Runs that may wait for a model at the same time.
         drain_seconds: How long model calls in flight may go on after the manager began to stop.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
+        require_verified_approvals: Whether decisions count only where the API server verified who made them.
     """
 
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     drain_seconds: float = 20.0
     allow_stdio_servers: bool = True
+    require_verified_approvals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Parts:
     connection_changed: Trigger
     tool_kinds: ToolKinds
     replica: Replica
+    authority: DecisionAuthority
 
     def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
         """The writer of one kind's status; its events come from `component`."""
@@ -88,6 +92,8 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     """Make the parts for the loops of one manager."""
     secrets = SecretReader(manager.client, manager.lister(metadata_only(SECRETS)))
     connection_changed = Trigger()
+    authority = DecisionAuthority(manager.client, settings.require_verified_approvals)
+    manager.add_runnable(authority)
     connections = clients.make_connections(lambda key: connection_changed.enqueue(Request(key.namespace, key.name)))
     return Parts(
         manager=manager,
@@ -99,6 +105,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         connection_changed=connection_changed,
         tool_kinds=_tool_kinds(manager, clients, secrets, connections),
         replica=Replica(manager.identity, manager.liveness),
+        authority=authority,
     )
 
 
