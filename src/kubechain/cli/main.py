@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import kubechain
-from kubechain.cli import crds, dev, manager, model, terminal, version
+from kubechain.cli import approve, crds, dev, grants, manager, model, pending, reject, terminal, version
 
 COMMANDS: dict[str, ModuleType] = {
     "dev": dev,
     "manager": manager,
+    "pending": pending,
+    "approve": approve,
+    "reject": reject,
+    "grants": grants,
     "model": model,
     "crds": crds,
     "version": version,

@@ -1,0 +1,71 @@
+"""What the commands that talk to a cluster share: their flags, the connection, and how a refusal is shown."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from kubechain import __version__
+from kubechain.cli.terminal import Failure
+from kubechain.runtime import kubeconfig
+from kubechain.runtime.client import Client
+from kubechain.runtime.clock import SystemClock
+from kubechain.runtime.credentials import ConfigError
+from kubechain.runtime.errors import ApiError, NotFound, TransportError
+from kubechain.runtime.http import HttpExchange
+
+_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A namespace of a cluster.
+
+    Attributes:
+        namespace: None for all of them.
+    """
+
+    client: Client
+    namespace: str | None
+
+    async def user(self) -> str | None:
+        """Name of the user that the API server takes us for; None where it does not tell."""
+        body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}).encode()
+        try:
+            answer = json.loads(await self.client.request("POST", _REVIEWS, body=body))
+        except NotFound:
+            return None
+        return str(answer["status"]["userInfo"]["username"])
+
+
+def run(options: argparse.Namespace, command: Callable[[Place], Awaitable[int]]) -> int:
+    """Run a command in the place that its flags name; return its exit status.
+
+    Raises:
+        Failure: The cluster cannot be reached, or refuses.
+    """
+    try:
+        return asyncio.run(_run(options, command))
+    except (ApiError, ConfigError, TransportError) as error:
+        raise Failure(str(error)) from error
+
+
+async def _run(options: argparse.Namespace, command: Callable[[Place], Awaitable[int]]) -> int:
+    async with _place(options) as place:
+        return await command(place)
+
+
+@asynccontextmanager
+async def _place(options: argparse.Namespace) -> AsyncGenerator[Place]:
+    clock = SystemClock()
+    cluster = kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
+    exchange = HttpExchange(cluster, user_agent=f"kubechain/{__version__}")
+    try:
+        everywhere = getattr(options, "all_namespaces", False)
+        yield Place(Client(exchange, clock=clock), None if everywhere else options.namespace or cluster.namespace)
+    finally:
+        await exchange.aclose()
