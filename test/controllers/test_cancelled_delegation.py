@@ -13,7 +13,7 @@ from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
 from kubechain.controllers.toolcall.effects import Delegation, child_run
 from kubechain.controllers.toolkinds.model import Delegate
 from kubechain.runtime.errors import NotFound
-from test.controllers.builders import NOW, meta
+from test.controllers.builders import NOW, a_run, meta
 
 
 def a_call(tool_type: ToolCallType = ToolCallType.DELEGATE_TO_AGENT, uid: str = "") -> TaskRunToolCall:
@@ -28,7 +28,7 @@ def a_call(tool_type: ToolCallType = ToolCallType.DELEGATE_TO_AGENT, uid: str = 
 
 
 def child_of(call: TaskRunToolCall) -> TaskRun:
-    return child_run(call, Delegate(agent="scout", message="Go and see."))
+    return child_run(call, Delegate(agent="scout", message="Go and see."), None)
 
 
 @dataclass
@@ -84,3 +84,11 @@ async def test_cancel(call: TaskRunToolCall, cached: TaskRun | None, live: TaskR
     server = Server(live)
     await Delegation(cast(Any, server), cast(Any, Cache(cached))).cancel(call)
     assert server.requests == requests
+
+
+def test_the_run_of_a_delegated_call_has_the_creator_of_the_run_that_asked() -> None:
+    parent = a_run()
+    annotations = {"kubechain.humanlayer.dev/created-by": "alice"}
+    parent = parent.model_copy(update={"metadata": parent.metadata.with_changes(annotations=annotations)})
+    child = child_run(a_call(), Delegate(agent="scout", message="Go."), parent)
+    assert child.metadata.annotations == annotations

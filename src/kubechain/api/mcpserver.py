@@ -117,6 +117,11 @@ class MCPServerSpec(KubeModel):
         is_trusted = bool(self.trust_annotations and tool.repeatable)
         return ToolSemantics.IDEMPOTENT if is_declared or is_trusted else ToolSemantics.AT_MOST_ONCE
 
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person must approve calls of the server's tools."""
+        return self.approval_contact_channel is not None or bool(self.requires_approval)
+
 
 class MCPTool(KubeModel):
     """A tool that the server offers."""

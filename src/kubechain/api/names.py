@@ -17,9 +17,6 @@ LABEL_TASK_RUN = f"{GROUP}/taskrun"
 LABEL_TASK_RUN_TOOL_CALL = f"{GROUP}/taskruntoolcall"
 LABEL_TOOL_CALL_REQUEST = f"{GROUP}/toolcallrequest"
 
-CREATED_BY = f"{GROUP}/created-by"
-"""Annotation of Tasks and TaskRuns: the user who created them, where the admission policies are installed."""
-
 MAX_NAME_LENGTH = 253
 """Kubernetes: an object name is an RFC 1123 subdomain."""
 

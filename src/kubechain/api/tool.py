@@ -178,6 +178,11 @@ class ToolSpec(KubeModel):
         description="Idempotent: an interrupted call may be repeated. AtMostOnce, the default: it is reported.",
     )
 
+    @property
+    def names_approval(self) -> bool:
+        """Whether the spec itself, whatever the tool executes, says that a person must approve each call."""
+        return self.approval_contact_channel is not None or bool(self.requires_approval)
+
 
 class ToolStatus(ReadinessStatus):
     """Whether the tool can be used."""

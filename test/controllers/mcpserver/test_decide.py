@@ -97,6 +97,11 @@ CANNOT = ReportUnconnected("Cannot connect, trying again: reset", is_failing=Tru
             seen(CONNECTED, spec=None, trouble=MISSING, state=READY), Refuse(MISSING), id="a Secret was deleted"
         ),
         pytest.param(
+            seen(a_server(requires_approval=True)),
+            Refuse(UNSUPPORTED_APPROVAL),
+            id="its calls need approval, with no channel named",
+        ),
+        pytest.param(
             seen(a_server(**APPROVED)),
             Refuse(UNSUPPORTED_APPROVAL),
             id="a person must approve its calls: no connection",

@@ -220,7 +220,7 @@ def test_a_loss_that_is_retried_with_the_same_words_is_told_once() -> None:
     [
         pytest.param(
             ToolInfo("look", "Looks.", SCHEMA, read_only=True),
-            MCPTool(name="look", description="Looks.", input_schema=SCHEMA, repeatable=True),
+            MCPTool(name="look", description="Looks.", input_schema=SCHEMA, repeatable=True, read_only=True),
             id="it says that it changes nothing",
         ),
         pytest.param(
@@ -242,12 +242,7 @@ def test_a_loss_that_is_retried_with_the_same_words_is_told_once() -> None:
 )
 def test_a_tool_is_stored_with_what_its_server_says_of_it(info: ToolInfo, tool: MCPTool) -> None:
     (stored,) = next_version(NEW, settle.connected(NEW, ReportTools((info,)), NOW)).status.tools
-    assert (stored.name, stored.description, stored.input_schema, stored.repeatable) == (
-        tool.name,
-        tool.description,
-        tool.input_schema,
-        tool.repeatable,
-    )
+    assert stored.with_changes(semantics=None) == tool
 
 
 def test_each_tool_shows_whether_a_call_of_it_may_be_repeated() -> None:

@@ -26,3 +26,13 @@ def test_a_task_name_of_253_characters_gives_a_valid_run() -> None:
     run = first_run(task, step.name)
     assert len(run.metadata.name) <= 253
     assert len(run.metadata.labels[names.LABEL_TASK]) <= 63
+
+
+def test_the_run_has_the_creator_of_its_task() -> None:
+    annotations = {"kubechain.humanlayer.dev/created-by": "alice", "example.com/other": "x"}
+    task = NEW.model_copy(update={"metadata": NEW.metadata.with_changes(annotations=annotations)})
+    assert first_run(task, "hello-1").metadata.annotations == {"kubechain.humanlayer.dev/created-by": "alice"}
+
+
+def test_a_run_whose_creator_nobody_recorded_has_no_annotation() -> None:
+    assert "annotations" not in first_run(NEW, "hello-1").to_wire()["metadata"]

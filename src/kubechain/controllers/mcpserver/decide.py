@@ -9,7 +9,7 @@ from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Phase, ServerState
 
-UNSUPPORTED_APPROVAL = "spec.approvalContactChannel: this release cannot ask people for approval; remove it to go on"
+UNSUPPORTED_APPROVAL = "approval by a person is required, and this release cannot ask for it; remove the requirement"
 """A call that needs approval is refused, not carried out without it."""
 
 FORBIDDEN_STDIO = (
@@ -22,7 +22,7 @@ def decide(observed: Observed) -> Step | Done:
     """The next step for one server."""
     if observed.is_replaced:
         return Disconnect()
-    if observed.server.spec.approval_contact_channel is not None:
+    if observed.server.spec.needs_approval:
         return Refuse(UNSUPPORTED_APPROVAL)
     if observed.server.spec.transport_type == "stdio" and not observed.allows_stdio:
         return Refuse(FORBIDDEN_STDIO)

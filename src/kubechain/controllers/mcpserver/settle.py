@@ -81,5 +81,6 @@ def _wire(tool: ToolInfo, spec: MCPServerSpec) -> MCPTool:
         description=tool.description[:DESCRIPTION_MAX_CHARACTERS] or None,
         input_schema=tool.input_schema,
         repeatable=True if tool.read_only or tool.idempotent else None,
+        read_only=True if tool.read_only else None,
     )
     return wire.model_copy(update={"semantics": spec.semantics_of(wire)})

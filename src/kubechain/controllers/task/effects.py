@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api import names
+from kubechain.api.creators import with_creator
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
@@ -45,12 +46,13 @@ async def exists(client: Client, task: Task, name: str) -> bool:
 
 def first_run(task: Task, name: str) -> TaskRun:
     """The run as it is sent to the API server: owned by its Task, found by its label."""
+    metadata = ObjectMeta(
+        name=name,
+        namespace=task.metadata.namespace,
+        labels={names.LABEL_TASK: names.label_value(task.metadata.name)},
+        owner_references=(owner_reference(task),),
+    )
     return TaskRun(
-        metadata=ObjectMeta(
-            name=name,
-            namespace=task.metadata.namespace,
-            labels={names.LABEL_TASK: names.label_value(task.metadata.name)},
-            owner_references=(owner_reference(task),),
-        ),
+        metadata=with_creator(metadata, task),
         spec=TaskRunSpec(task_ref=LocalObjectReference(name=task.metadata.name)),
     )

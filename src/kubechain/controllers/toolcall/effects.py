@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kubechain.api import names
+from kubechain.api.creators import with_creator
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import TaskRun, TaskRunSpec, ToolCallType
@@ -230,7 +231,8 @@ class Delegation:
         Raises:
             WriteRefused: The server says no.
         """
-        child = child_run(call, step)
+        parent = self.runs.get(call.metadata.namespace, call.spec.task_run_ref.name)
+        child = child_run(call, step, parent)
         try:
             with creating(child):
                 await self.client.create(TASK_RUNS, child)
@@ -264,15 +266,16 @@ class Delegation:
             return
 
 
-def child_run(call: TaskRunToolCall, step: Delegate) -> TaskRun:
-    """The other Agent's run: a conversation of its own, owned by the call."""
+def child_run(call: TaskRunToolCall, step: Delegate, parent: TaskRun | None) -> TaskRun:
+    """The other Agent's run: a conversation of its own, owned by the call, created by who created the parent."""
+    metadata = ObjectMeta(
+        name=names.sub_agent_run_name(call.metadata.name),
+        namespace=call.metadata.namespace,
+        labels={names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name)},
+        owner_references=(owner_reference(call),),
+    )
     return TaskRun(
-        metadata=ObjectMeta(
-            name=names.sub_agent_run_name(call.metadata.name),
-            namespace=call.metadata.namespace,
-            labels={names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name)},
-            owner_references=(owner_reference(call),),
-        ),
+        metadata=with_creator(metadata, parent),
         spec=TaskRunSpec(
             agent_ref=LocalObjectReference(name=step.agent),
             user_message=step.message,

@@ -99,9 +99,7 @@ class ToolKinds:
 
     def wants_approval(self, tool: Tool) -> bool:
         """Whether a person must approve each call of a Tool."""
-        return tool.spec.approval_contact_channel is not None or any(
-            handler.wants_approval(tool) for handler in self.handlers(tool)
-        )
+        return tool.spec.names_approval or any(handler.wants_approval(tool) for handler in self.handlers(tool))
 
     def _offers_of(self, agent: Agent) -> Iterable[Offer]:
         for reference in agent.spec.tools:
