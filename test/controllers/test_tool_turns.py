@@ -259,9 +259,8 @@ async def test_a_plan_is_there_while_other_calls_of_its_turn_go_on_and_stays_whe
         model.hold()
         await world.apply_task()
         await model.wait_for_calls(1)
-        await world.client.patch(
-            resources.TOOLS, NAMESPACE, "later", {"spec": {"approvalContactChannel": {"name": "x"}}}
-        )
+        broken = {"spec": {"parameters": {"type": "no such type"}}}
+        await world.client.patch(resources.TOOLS, NAMESPACE, "later", broken)
         await world.tool_until(lambda tool: tool.status.status == "Error")
         model.release()
         run = await world.until(lambda run: run.status.phase == TaskRunPhase.TOOL_CALLS_PENDING)

@@ -8,10 +8,10 @@ import pytest
 
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import ToolCallType
+from kubechain.api.taskrun import PinnedApproval, ToolCallType
 from kubechain.api.tool import Tool, ToolSpec
 from kubechain.controllers.secrets import SecretUnavailable
-from kubechain.controllers.tool.decide import UNSUPPORTED_APPROVAL, decide
+from kubechain.controllers.tool.decide import decide
 from kubechain.controllers.tool.observe import Observer
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.controllers.validation import Accept, Refuse, Step
@@ -60,7 +60,7 @@ async def verdict(execute: dict[str, Any]) -> Step:
         pytest.param({"builtin": {"name": "add"}}, Accept(), id="a part that can be carried out"),
         pytest.param(
             {"externalAPI": {"url": URL, "requiresApproval": True}},
-            Refuse(UNSUPPORTED_APPROVAL),
+            Accept(),
             id="a part that wants a person's approval",
         ),
         pytest.param(
@@ -82,4 +82,12 @@ async def test_calls_of_a_tool_with_an_agent_are_delegated() -> None:
     tool = a_tool({"builtin": {"name": "add"}}).with_status(status=StatusType.READY)
     agent = an_agent(tools=({"name": "pay"},))
     (offer,) = kinds_with(tool).offers_of(agent)
+    assert offer.approval is None
     assert (offer.call_type, offer.delegate) == (ToolCallType.DELEGATE_TO_AGENT, "helper")
+
+
+async def test_a_part_without_effect_does_not_hide_that_it_wants_approval() -> None:
+    tool = a_tool({"externalAPI": {"url": URL, "requiresApproval": True}}).with_status(status=StatusType.READY)
+    (offer,) = kinds_with(tool).offers_of(an_agent(tools=({"name": "pay"},)))
+    assert offer.approval == PinnedApproval()
+    assert offer.pin().approval == PinnedApproval()

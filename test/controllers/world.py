@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from kubechain.api.agent import Agent
 from kubechain.api.crd import custom_resource_definitions
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.kinds import ALL_KINDS
 from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
@@ -239,6 +240,10 @@ class World:
     async def call_until(self, condition: Callable[[TaskRunToolCall], bool]) -> TaskRunToolCall:
         """Watch until some tool call is as wanted."""
         return await self._first(resources.TOOL_CALLS, condition)
+
+    async def request_until(self, condition: Callable[[HumanRequest], bool]) -> HumanRequest:
+        """Watch until some HumanRequest is as wanted."""
+        return await self._first(resources.HUMAN_REQUESTS, condition)
 
     async def patch_run(self, patch: Mapping[str, Any], name: str = "hello-1") -> None:
         """Change a run as a person would."""

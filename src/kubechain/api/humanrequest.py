@@ -189,7 +189,9 @@ class HumanRequest(StatusObject[HumanRequestSpec, HumanRequestStatus]):
     )
 
     kind: str = "HumanRequest"
-    status: HumanRequestStatus = Field(default_factory=HumanRequestStatus)
+    status: Annotated[HumanRequestStatus, Schema(extra={"default": {"phase": HumanRequestPhase.OPEN}})] = Field(
+        default_factory=HumanRequestStatus
+    )
 
 
 def request_digest(

@@ -252,5 +252,31 @@ SUB_AGENT_REFUSED = "SubAgentRefused"
 SUB_AGENT_STARTED = "SubAgentStarted"
 """A TaskRun of another agent was created for the call."""
 
+APPROVAL_REQUESTED = "ApprovalRequested"
+"""A person is asked to approve the call; a HumanRequest waits for the decision."""
+APPROVAL_NOT_REQUESTED = "ApprovalNotRequested"
+"""The API server refuses the HumanRequest of a call; it is tried again."""
+APPROVED = "Approved"
+"""A person approved the call."""
+APPROVED_FOR_RUN = "ApprovedForRun"
+"""The call is carried out under an approval for the rest of its run."""
+REJECTED = "ToolCallRejected"
+"""The call is not made: a person or a policy refused it, or nobody decided in time; the model reads why."""
+
+# HumanRequest.
+HUMAN_REQUEST_CONTROLLER = "humanrequest-controller"
+DECIDED = "Decided"
+"""A person decided, and the decision is recorded in the call."""
+EXPIRED = "Expired"
+"""Nobody decided in time."""
+WITHDRAWN = "Withdrawn"
+"""Nobody waits for a decision any more."""
+KUBECTL_DECIDES = "KubectlDecides"
+"""The request is not sent to its ContactChannel; people decide with kubectl."""
+
+# ApprovalPolicy.
+APPROVAL_POLICY_CONTROLLER = "approvalpolicy-controller"
+POLICY_VALIDATED = "The policy applies to calls that are made from now on"
+
 # Tool.
 TOOL_VALIDATED = "Tool validated successfully"

@@ -391,3 +391,9 @@ class TaskRun(StatusObject[TaskRunSpec, TaskRunStatus]):
 
     kind: str = "TaskRun"
     status: TaskRunStatus = Field(default_factory=TaskRunStatus)
+
+
+def pinned_tool(run: TaskRun, name: str) -> PinnedTool | None:
+    """The tool that was offered under a name when the run began; None where there was none, or it has not begun."""
+    tools = run.status.pinned.tools if run.status.pinned else ()
+    return next((tool for tool in tools if tool.name == name), None)

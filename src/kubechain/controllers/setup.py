@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from kubechain.controllers import parts as shared
 from kubechain.controllers.agent.setup import setup as setup_agent
+from kubechain.controllers.approvalpolicy.setup import setup as setup_approval_policy
 from kubechain.controllers.contactchannel.setup import setup as setup_contact_channel
+from kubechain.controllers.humanrequest.setup import setup as setup_human_request
 from kubechain.controllers.llm.setup import setup as setup_llm
 from kubechain.controllers.mcpserver.setup import setup as setup_mcp_server
 from kubechain.controllers.parts import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings
@@ -25,6 +27,8 @@ SETUPS = (
     setup_task,
     setup_task_run,
     setup_tool_call,
+    setup_human_request,
+    setup_approval_policy,
 )
 
 

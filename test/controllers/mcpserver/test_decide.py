@@ -8,7 +8,7 @@ import pytest
 
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.frame import Done
-from kubechain.controllers.mcpserver.decide import UNSUPPORTED_APPROVAL, decide
+from kubechain.controllers.mcpserver.decide import decide
 from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Flaw, Phase, ServerState, ToolInfo
@@ -22,7 +22,6 @@ LOST = ServerState(Phase.BACKOFF, error="reset", connects=1, is_lost=True)
 STARTING = ServerState(Phase.CONNECTING, error="Starting, 5 s: npm install")
 NO_SCHEMA = Flaw("touch", "its inputSchema is missing")
 BROKEN = ServerState(Phase.FAILED, error="no such program")
-APPROVED = {"approval_contact_channel": LocalObjectReference(name="ops")}
 MISSING = 'Secret "tokens" not found'
 CONNECTING = ReportUnconnected("Connecting")
 PROGRESS = ReportUnconnected("Starting, 5 s: npm install")
@@ -97,24 +96,9 @@ CANNOT = ReportUnconnected("Cannot connect, trying again: reset", is_failing=Tru
             seen(CONNECTED, spec=None, trouble=MISSING, state=READY), Refuse(MISSING), id="a Secret was deleted"
         ),
         pytest.param(
-            seen(a_server(requires_approval=True)),
-            Refuse(UNSUPPORTED_APPROVAL),
-            id="its calls need approval, with no channel named",
-        ),
-        pytest.param(
-            seen(a_server(**APPROVED)),
-            Refuse(UNSUPPORTED_APPROVAL),
-            id="a person must approve its calls: no connection",
-        ),
-        pytest.param(
-            seen(connected(LOOK, **APPROVED), state=READY),
-            Refuse(UNSUPPORTED_APPROVAL),
-            id="connected, and a person must approve its calls from now on",
-        ),
-        pytest.param(
-            seen(a_server(**APPROVED), spec=None, trouble=MISSING),
-            Refuse(UNSUPPORTED_APPROVAL),
-            id="approval is refused before anything else",
+            seen(connected(LOOK, approval_contact_channel=LocalObjectReference(name="ops")), state=READY),
+            ReportTools((LOOK,)),
+            id="a person must approve its calls: it is connected all the same",
         ),
     ],
 )

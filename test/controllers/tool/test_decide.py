@@ -8,7 +8,7 @@ import pytest
 
 from kubechain.api.meta import StatusType
 from kubechain.api.references import LocalObjectReference
-from kubechain.controllers.tool.decide import UNSUPPORTED_APPROVAL, decide
+from kubechain.controllers.tool.decide import decide
 from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 from test.controllers.builders import an_agent
@@ -30,15 +30,9 @@ def seen(**changes: Any) -> Observed:
         pytest.param(
             seen(agent=an_agent("scout", status=StatusType.ERROR)), Accept(), id="an Agent that it does not name"
         ),
-        pytest.param(seen(wants_approval=True), Refuse(UNSUPPORTED_APPROVAL), id="a person must approve its calls"),
         pytest.param(seen(trouble="no engine"), Refuse("no engine"), id="it cannot be carried out here"),
         pytest.param(
             seen(missing_secret='Secret "a" not found'), Refuse('Secret "a" not found'), id="a Secret is missing"
-        ),
-        pytest.param(
-            seen(wants_approval=True, trouble="no engine", missing_secret="none"),
-            Refuse(UNSUPPORTED_APPROVAL),
-            id="approval is refused before anything else",
         ),
         pytest.param(
             seen(trouble="no engine", missing_secret="none"),
@@ -62,11 +56,6 @@ def seen(**changes: Any) -> Observed:
             id="its Agent is refused, and may be repaired",
         ),
         pytest.param(seen(tool=DELEGATING, agent=an_agent("scout")), Accept(), id="its Agent is ready"),
-        pytest.param(
-            seen(tool=DELEGATING, agent=an_agent("scout"), wants_approval=True),
-            Refuse(UNSUPPORTED_APPROVAL),
-            id="its Agent is ready, and a person must approve its calls",
-        ),
     ],
 )
 def test_decide(observed: Observed, step: Step) -> None:

@@ -16,7 +16,6 @@ from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.tool import Tool, ToolSemantics
 from kubechain.controllers import parts, resources
 from kubechain.controllers.secrets import SECRETS
-from kubechain.controllers.tool.decide import UNSUPPORTED_APPROVAL
 from kubechain.controllers.tool.observe import Observer
 from kubechain.controllers.toolkinds import agent as agents
 from kubechain.controllers.toolkinds.model import (
@@ -138,10 +137,8 @@ async def test_a_tool_of_a_new_sort_is_validated_by_its_sort(more_rows: list[Too
         world.replica(FakeLLMClient())
         await apply_tool(world, "ask", "delphi")
         await apply_tool(world, "hush", "silent")
-        await apply_tool(world, "altar", "priests-only")
         await world.tool_until(saying("ask", 'Secret "offering" not found'))
         await world.tool_until(saying("hush", "the oracle is silent"))
-        await world.tool_until(saying("altar", UNSUPPORTED_APPROVAL))
         await world.apply("secrets", {"metadata": {"name": "offering"}, "stringData": {"sheep": "1"}})
         await world.tool_until(saying("ask", 'key "goat" not found in Secret "offering"'))
         patch = {"stringData": {"goat": "1"}}

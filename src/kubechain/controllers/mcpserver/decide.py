@@ -9,9 +9,6 @@ from kubechain.controllers.mcpserver.observe import Observed
 from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
 from kubechain.mcp.model import Phase, ServerState
 
-UNSUPPORTED_APPROVAL = "approval by a person is required, and this release cannot ask for it; remove the requirement"
-"""A call that needs approval is refused, not carried out without it."""
-
 FORBIDDEN_STDIO = (
     "spec.type: stdio: this manager starts no programs (--allow-stdio-servers=false); "
     "run the server elsewhere and give its url with type http"
@@ -22,8 +19,6 @@ def decide(observed: Observed) -> Step | Done:
     """The next step for one server."""
     if observed.is_replaced:
         return Disconnect()
-    if observed.server.spec.needs_approval:
-        return Refuse(UNSUPPORTED_APPROVAL)
     if observed.server.spec.transport_type == "stdio" and not observed.allows_stdio:
         return Refuse(FORBIDDEN_STDIO)
     if observed.spec is None:

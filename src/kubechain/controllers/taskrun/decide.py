@@ -13,9 +13,9 @@ from kubechain.api.message import Message
 from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
-from kubechain.controllers import spending
+from kubechain.controllers import policies, spending
 from kubechain.controllers.frame import Done
-from kubechain.controllers.taskrun import budgets, closing, conversation, retries
+from kubechain.controllers.taskrun import budgets, closing, conversation, grants, retries
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
 from kubechain.controllers.taskrun.conversation import Transcript
@@ -184,6 +184,7 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
         llm_uid=llm.metadata.uid,
         llm_generation=llm.metadata.generation,
         tools=tuple(tool.pin() for tool in observed.tools if isinstance(tool, Offer)),
+        policies=policies.pins(observed.policies, agent.metadata.name),
         task_sha=observed.task.request_sha if observed.task else None,
         retry_for=agent.spec.limits.retry_for if agent.spec.limits else None,
     )
@@ -279,6 +280,7 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
     return AnswerToolCalls(
         closing.results(Transcript.of(run), answers),
         spent=spending.total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
+        grants=grants.given(run, pending, calls),
     )
 
 

@@ -10,7 +10,7 @@ from kubechain.api import names
 from kubechain.api.llm import LLM
 from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskrun import LLMClaim, PendingToolCall, PinnedTool, TaskRun, ToolCallType
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, ToolCallType, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
 from kubechain.controllers.checks import LLMChecks, Report
 from kubechain.controllers.frame import Again, Settled, StatusWriter, cache_is_behind
@@ -170,7 +170,8 @@ class Turn:
 
 def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
     """The object of one call, under its deterministic name."""
-    call_type = _call_type(run, pending.name)
+    pinned = pinned_tool(run, pending.name)
+    call_type = pinned.type if pinned else None
     labels = {
         names.LABEL_TASK_RUN: names.label_value(run.metadata.name),
         names.LABEL_TOOL_CALL_REQUEST: tool_call_request_id(run),
@@ -195,12 +196,6 @@ def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
             idempotency_key=idempotency_key(run, pending),
         ),
     )
-
-
-def _call_type(run: TaskRun, name: str) -> ToolCallType | None:
-    pinned: Sequence[PinnedTool] = run.status.pinned.tools if run.status.pinned else ()
-    found = next((tool for tool in pinned if tool.name == name), None)
-    return found.type if found else None
 
 
 @dataclass(frozen=True, slots=True)

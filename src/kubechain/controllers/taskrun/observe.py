@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubechain.api.agent import Agent
+from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.llm import LLM
 from kubechain.api.meta import is_owned_by
 from kubechain.api.references import LocalObjectReference
@@ -37,6 +38,7 @@ class Observed:
         llm: The pinned one once the run has begun, else the Agent's.
         tools: What the model may call: the Agent's offers; once the run has begun, what the pinned names stand for now.
         calls: The objects of the run's tool calls, by name.
+        policies: All ApprovalPolicies of the namespace, while the run has not begun.
         earlier_calls: Those that an earlier release made, by the id of the call.
         budgets: The limits of the run, then those of the runs above it, each with what its tree has spent.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
@@ -51,6 +53,7 @@ class Observed:
     tools: tuple[Found, ...] = ()
     calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     budgets: tuple[Budget, ...] = ()
+    policies: tuple[ApprovalPolicy, ...] = ()
     earlier_calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     holder_gone_in_seconds: float = 0.0
 
@@ -97,6 +100,7 @@ class Observer:
     agents: Lister[Agent]
     llms: Lister[LLM]
     tool_calls: Lister[TaskRunToolCall]
+    policies: Lister[ApprovalPolicy]
     kinds: ToolKinds
     replica: Replica
     clock: Clock
@@ -117,6 +121,7 @@ class Observer:
             now=self.clock.now(),
             tools=self._tools(run, agent),
             calls=self._calls(run),
+            policies=() if pinned else tuple(self.policies.list(namespace)),
             earlier_calls=self._earlier_calls(run),
             budgets=self._budgets(run, agent),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),

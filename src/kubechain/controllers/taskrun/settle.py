@@ -306,6 +306,8 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     news: dict[str, Any] = {}
     if step.spent is not None:
         news["sub_agent_usage"] = total([part for part in (run.status.sub_agent_usage, step.spent) if part])
+    if step.grants:
+        news["grants"] = (*run.status.grants, *step.grants)
     return Settled(
         Transcript.of(run).appended(*step.messages).status()
         | news

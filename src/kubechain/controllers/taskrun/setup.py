@@ -28,6 +28,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         agents=manager.lister(resources.AGENTS),
         llms=manager.lister(resources.LLMS),
         tool_calls=manager.lister(resources.TOOL_CALLS),
+        policies=manager.lister(resources.APPROVAL_POLICIES),
         kinds=parts.tool_kinds,
         replica=parts.replica,
         clock=manager.clock,

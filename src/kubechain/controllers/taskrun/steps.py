@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubechain.api.message import Message
-from kubechain.api.taskrun import PendingToolCall, Pinned, Spending
+from kubechain.api.taskrun import Grant, PendingToolCall, Pinned, Spending
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.toolkinds.model import Offer
 
@@ -76,10 +76,12 @@ class AnswerToolCalls:
 
     Attributes:
         spent: By the runs of other Agents that answered calls; None when there were none.
+        grants: What people approved for the rest of the run.
     """
 
     messages: tuple[Message, ...]
     spent: Spending | None = None
+    grants: tuple[Grant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

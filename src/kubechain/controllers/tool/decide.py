@@ -6,14 +6,9 @@ from kubechain.api.meta import StatusType
 from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
 
-UNSUPPORTED_APPROVAL = "approval by a person is required, and this release cannot ask for it; remove the requirement"
-"""A call that needs approval is refused, not carried out without it."""
-
 
 def decide(observed: Observed) -> Step:
     """The next step for one Tool."""
-    if observed.wants_approval:
-        return Refuse(UNSUPPORTED_APPROVAL)
     if observed.trouble:
         return Refuse(observed.trouble)
     if observed.missing_secret:

@@ -21,14 +21,12 @@ class Observed:
 
     Attributes:
         agent: The Agent that it delegates to, if it does and the Agent exists.
-        wants_approval: Whether a person must approve each call.
         missing_secret: What is missing of the Secrets that it refers to; empty for nothing.
         trouble: Why it cannot be carried out by this process; empty when it can.
     """
 
     tool: Tool
     agent: Agent | None = None
-    wants_approval: bool = False
     missing_secret: str = ""
     trouble: str = ""
 
@@ -47,7 +45,6 @@ class Observer:
         return Observed(
             tool=tool,
             agent=self.agents.get(namespace, reference.name) if reference else None,
-            wants_approval=self.kinds.wants_approval(tool),
             missing_secret=await self._missing_secret(tool),
             trouble=await self._trouble(tool),
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.api.taskruntoolcall import Execution, ToolCallPhase
 from kubechain.api.tool import ToolSemantics
+from kubechain.controllers.toolcall import approvals
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.steps import (
+    Ask,
     Cancel,
     Delegate,
     Done,
@@ -15,6 +17,7 @@ from kubechain.controllers.toolcall.steps import (
     Follow,
     Hold,
     LookForChild,
+    Reject,
     Release,
     ReportUnknown,
     Step,
@@ -34,6 +37,9 @@ UNBEGUN = (None, TaskRunPhase.INITIALIZING, TaskRunPhase.PENDING)
 INTERRUPTED = "cancelled while it was carried out; it may have taken effect"
 """The error of a claimed call whose run is cancelled, deleted or over."""
 
+UNASKED = (ToolCallPhase.AWAITING_HUMAN_APPROVAL, ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL)
+"""Phases of a call that waits for approval, and so has not begun, whichever release asked."""
+
 HAND_MADE = "no TaskRun made this tool call: KubeChain makes them itself, when a model asks for a tool"
 
 
@@ -51,20 +57,16 @@ def decide(observed: Observed) -> Step | Done:
 
 def _advance(observed: Observed, phase: ToolCallPhase | None) -> Step | Done:
     match phase:
-        case None | ToolCallPhase.PENDING:
+        case None | ToolCallPhase.PENDING | ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL:
             return _within_limit(observed, _start(observed))
         case ToolCallPhase.RUNNING:
             return _within_limit(observed, _take_over(observed))
         case ToolCallPhase.AWAITING_SUB_AGENT:
             return _follow_child(observed)
-        case (
-            ToolCallPhase.AWAITING_HUMAN_INPUT
-            | ToolCallPhase.AWAITING_HUMAN_APPROVAL
-            | ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL
-            | ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL
-            | ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT
-        ):
-            # Written by a release that asks people: the call waits for one.
+        case ToolCallPhase.AWAITING_HUMAN_APPROVAL | ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL:
+            return _within_limit(observed, _await_approval(observed))
+        case ToolCallPhase.AWAITING_HUMAN_INPUT | ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT:
+            # Written by a release that asks people for input: the call waits for one.
             return Done()
         case (
             ToolCallPhase.SUCCEEDED
@@ -86,6 +88,8 @@ def _awaits_adoption(observed: Observed) -> bool:
 
 def _may_have_begun(observed: Observed) -> bool:
     """Whether an earlier release, which recorded a call after it was carried out, may have done so."""
+    if observed.call.status.phase in UNASKED:
+        return False
     status, acts_outside = observed.call.status, observed.planner is not None and observed.planner.acts_outside
     return acts_outside and status.start_time is not None and status.execution is None
 
@@ -137,14 +141,19 @@ def _unknown_tool(observed: Observed) -> str:
 
 def _begin(observed: Observed, offer: Offer, *, attempt: int) -> Step:
     try:
-        arguments = tool_arguments.parse(observed.call.spec.arguments, offer.parameters)
+        arguments = tool_arguments.parse(approvals.arguments_of(observed.call), offer.parameters)
     except (InvalidArguments, InvalidSchema) as error:
         return Fail(str(error))
-    if observed.obstacle:
-        return Wait(observed.obstacle)
     assert observed.planner is not None, "observed together with the offer"
     plan = observed.planner.plan(offer, arguments, attempt=attempt, depth=observed.depth)
-    return Hold() if isinstance(plan, Execute | Delegate) and _may_vanish(observed) else plan
+    if not isinstance(plan, Execute | Delegate):
+        return plan
+    step = approvals.gate(observed, offer, has_begun=attempt > 0) or (
+        Wait(observed.obstacle) if observed.obstacle else plan
+    )
+    if isinstance(step, Reject) and attempt > 0:
+        return ReportUnknown(f"the call was tried before; {step.message}")
+    return Hold() if isinstance(step, Ask | Execute | Delegate) and _may_vanish(observed) else step
 
 
 def _may_vanish(observed: Observed) -> bool:
@@ -154,6 +163,12 @@ def _may_vanish(observed: Observed) -> bool:
     """
     acts_outside = observed.planner is not None and observed.planner.acts_outside
     return acts_outside and not is_held(observed.call)
+
+
+def _await_approval(observed: Observed) -> Step | Done:
+    """Wait for the person who is asked; a call whose asking this release knows nothing of is asked anew."""
+    approval = observed.call.status.approval
+    return _start(observed) if approval is None or approval.choice is not None else approvals.follow(observed)
 
 
 def _take_over(observed: Observed) -> Step | Done:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubechain.api import names
 from kubechain.api.meta import is_owned_by
-from kubechain.api.taskrun import PinnedTool, Spending, TaskRun, TaskRunPhase
+from kubechain.api.taskrun import PinnedTool, Spending, TaskRun, TaskRunPhase, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.spending import SpendingReader
+from kubechain.controllers.toolcall.approvalfacts import ApprovalFacts, ApprovalReader
 from kubechain.controllers.toolcall.watches import is_held, is_run_over
 from kubechain.controllers.toolkinds.model import Found, Offer, Planner
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -38,6 +39,7 @@ class Observed:
         goes_on: Whether what was started for the call goes on without the process that started it.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
+        approval: What a decision about its approval depends on.
     """
 
     call: TaskRunToolCall
@@ -51,6 +53,7 @@ class Observed:
     depth: int = 0
     goes_on: bool = False
     holder_gone_in_seconds: float = 0.0
+    approval: ApprovalFacts = field(default_factory=ApprovalFacts)
 
     @property
     def block(self) -> Block:
@@ -74,6 +77,7 @@ class Observer:
     calls: Lister[TaskRunToolCall]
     runs: Lister[TaskRun]
     kinds: ToolKinds
+    approvals: ApprovalReader
     client: Client
     replica: Replica
     clock: Clock
@@ -85,10 +89,12 @@ class Observer:
         is_live = not _is_settled(call) and (not _knows(run, call) or _is_cancelled(child))
         if is_live:
             run = await self._live_run_of(call)
-        pinned = _pinned(run, call.spec.tool_ref.name)
+        pinned = pinned_tool(run, call.spec.tool_ref.name) if run is not None else None
         found = self.kinds.find(namespace, pinned) if pinned else None
         planner = self.kinds.planner(found) if isinstance(found, Offer) else None
-        if not is_live and planner is not None and planner.acts_outside and _may_start(call):
+        approval = await self.approvals.facts(call)
+        is_grave = planner is not None and (planner.acts_outside or _may_ask(found, pinned, approval))
+        if not is_live and is_grave and _may_start(call):
             run = await self._live_run_of(call)
         spending = SpendingReader(self.runs, self.calls)
         counted = spending.child(call)
@@ -104,6 +110,7 @@ class Observer:
             depth=self._depth(run),
             goes_on=self.kinds.follower(call.spec.tool_type) is not None,
             holder_gone_in_seconds=await self._holder_gone_in_seconds(call),
+            approval=approval,
         )
 
     def run_of(self, call: TaskRunToolCall) -> TaskRun | None:
@@ -158,7 +165,14 @@ def _may_start(call: TaskRunToolCall) -> bool:
     A manager whose cache of runs is behind may have created the call again, after it was answered and deleted. Such a
     call is newer than the answer, so the run as the server has it now does not wait for it.
     """
-    return call.status.phase in (None, ToolCallPhase.PENDING) and call.status.execution is None
+    phases = (None, ToolCallPhase.PENDING, ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL)
+    return call.status.phase in phases and call.status.execution is None
+
+
+def _may_ask(found: Found | None, pinned: PinnedTool | None, approval: ApprovalFacts) -> bool:
+    """Whether a person may have to approve the call: the run, as the server has it, knows what was granted."""
+    is_wanted = isinstance(found, Offer) and found.approval is not None
+    return is_wanted or (pinned is not None and pinned.approval is not None) or bool(approval.policies)
 
 
 def _is_cancelled(child: TaskRun | None) -> bool:
@@ -172,8 +186,3 @@ def _is_cancelled(child: TaskRun | None) -> bool:
 def _knows(run: TaskRun | None, call: TaskRunToolCall) -> bool:
     """Whether a run, as the cache has it, waits for the call, or is over and waits for nothing."""
     return run is not None and (run.status.completion_time is not None or is_pending(run, call))
-
-
-def _pinned(run: TaskRun | None, name: str) -> PinnedTool | None:
-    tools = run.status.pinned.tools if run is not None and run.status.pinned is not None else ()
-    return next((tool for tool in tools if tool.name == name), None)

@@ -11,18 +11,23 @@ from kubechain.api.taskrun import Spending
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, cache_is_behind
-from kubechain.controllers.toolcall import settle
+from kubechain.controllers.toolcall import settle, verdicts
 from kubechain.controllers.toolcall.decide import decide
 from kubechain.controllers.toolcall.effects import Delegation, ToolCaller
 from kubechain.controllers.toolcall.observe import Observed, Observer
+from kubechain.controllers.toolcall.requesting import Requester
 from kubechain.controllers.toolcall.steps import (
+    Approve,
+    Ask,
     Cancel,
+    CreateRequest,
     Delegate,
     Execute,
     Fail,
     Follow,
     Hold,
     LookForChild,
+    Reject,
     Release,
     ReportUnknown,
     Step,
@@ -47,11 +52,12 @@ class ToolCallReconciler:
     observer: Observer
     caller: ToolCaller
     delegation: Delegation
+    requester: Requester
     writer: StatusWriter[TaskRunToolCall]
     clock: Clock
 
     finalizer: ClassVar[str | None] = names.TOOL_CALL_FINALIZER
-    live_steps: ClassVar[tuple[type, ...]] = (Delegate,)
+    live_steps: ClassVar[tuple[type, ...]] = (Delegate, CreateRequest)
 
     async def reconcile(self, request: Request) -> Result:
         """Take one call through its steps until it has to wait or is over."""
@@ -71,6 +77,14 @@ class ToolCallReconciler:
         match step:
             case Wait(detail):
                 return await self.writer.finish(call, _waiting(observed, detail))
+            case Ask(approval):
+                return Again(await self.writer.write(call, verdicts.asked(approval)))
+            case CreateRequest():
+                return await self._create_request(observed, step)
+            case Approve(approval):
+                return Again(await self.writer.write(call, verdicts.approved(approval)))
+            case Reject():
+                return Again(await self.writer.write(call, verdicts.rejected(step, self.clock.now())))
             case Execute():
                 return await self._execute(observed, step)
             case Follow():
@@ -114,6 +128,14 @@ class ToolCallReconciler:
                 await self.caller.stop(call)
                 await self.delegation.cancel(call)
                 return await self._end(call, settle.cancelled(call, message, now), observed.spent)
+
+    async def _create_request(self, observed: Observed, step: CreateRequest) -> Again[TaskRunToolCall] | Done:
+        """Ask; the request's watch event is what the call waits for then, or the end of its time."""
+        call, now = observed.call, self.clock.now()
+        if trouble := await self.requester.create(call, step.request):
+            return await self._end(call, settle.failed(call, trouble, now))
+        expires_at = step.request.spec.request.expires_at
+        return Done(None if expires_at is None else (expires_at - now).total_seconds())
 
     async def _execute(self, observed: Observed, step: Execute) -> Again[TaskRunToolCall] | Done:
         return _carried_out(await self.caller.execute(observed, step, is_unwanted=self._is_unwanted(observed)))

@@ -10,7 +10,8 @@ from kubechain.api.taskrun import SpanContext, TaskRun
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase, ToolCallStatusType
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.frame import Settled, normal, warning
-from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED
+from kubechain.controllers.toolcall import grants, verdicts
+from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED, UNASKED
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, NotDone, Outcome, Unclear
 from kubechain.net.foreign import cut, cut_bytes, harmless
@@ -38,8 +39,9 @@ def waiting(
         blocked_since: Where the wait has a limit: since when.
     """
     events = () if call.status.status_detail == detail else (normal(reasons.WAITING, detail),)
+    is_approved = call.status.phase == ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL
     status = {
-        "phase": ToolCallPhase.PENDING,
+        "phase": ToolCallPhase.READY_TO_EXECUTE_APPROVED_TOOL if is_approved else ToolCallPhase.PENDING,
         "ready": False,
         "status": ToolCallStatusType.PENDING,
         "status_detail": detail,
@@ -52,7 +54,9 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
     """The API server refuses the other Agent's run, or the call's status: tried again, with a limit before it began."""
     call, block, text = observed.call, observed.block, str(refusal)
     reason = reasons.SUB_AGENT_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
-    is_unbegun = call.status.phase in (None, ToolCallPhase.PENDING)
+    if refusal.is_create and call.status.phase in UNASKED and not block.is_over:
+        return verdicts.not_asked(call, block, refusal)
+    is_unbegun = call.status.phase in (None, ToolCallPhase.PENDING, *UNASKED)
     if is_unbegun and (block.is_over or isinstance(refusal.error, FINAL_REFUSALS)):
         return failed(call, block.given_up(text) if block.is_over else text, observed.now)
     status = {
@@ -62,7 +66,7 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
         "blocked_since": block.since,
     }
     events = (warning(reason, _cut(text)),) if call.status.blocked_since is None else ()
-    phase = {"phase": ToolCallPhase.PENDING} if is_unbegun else {}
+    phase = {"phase": ToolCallPhase.PENDING} if is_unbegun and call.status.phase not in UNASKED else {}
     return Settled(phase | status, events, requeue_after_seconds=block.retry_seconds)
 
 
@@ -88,7 +92,7 @@ def claimed(call: TaskRunToolCall, run: TaskRun | None, execution: Execution) ->
             "span_context": _span(call, run),
         },
         facts={"attempt": execution.attempt, "tool": call.spec.tool_ref.name},
-    )
+    ).then(grants.used(call, run))
 
 
 def carrying_out(call: TaskRunToolCall, detail: str) -> Settled:
@@ -120,7 +124,7 @@ def delegated(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Sett
             "span_context": _span(call, run),
         },
         (normal(reasons.SUB_AGENT_STARTED, f"Created TaskRun {child}"),),
-    )
+    ).then(grants.used(call, run))
 
 
 def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime) -> Settled:

@@ -12,9 +12,11 @@ from kubechain.controllers.inflight import InFlight, interrupter
 from kubechain.controllers.outcomewriter import OutcomeWriter
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.toolcall import watches
+from kubechain.controllers.toolcall.approvalfacts import ApprovalReader
 from kubechain.controllers.toolcall.effects import Delegation, ToolCaller
 from kubechain.controllers.toolcall.observe import Observer
 from kubechain.controllers.toolcall.reconciler import ToolCallReconciler
+from kubechain.controllers.toolcall.requesting import Requester
 from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
@@ -36,6 +38,11 @@ def setup(manager: Manager, parts: Parts) -> None:
             calls=calls,
             runs=runs,
             kinds=parts.tool_kinds,
+            approvals=ApprovalReader(
+                requests=manager.lister(resources.HUMAN_REQUESTS),
+                policies=manager.lister(resources.APPROVAL_POLICIES),
+                authority=parts.authority,
+            ),
             client=manager.client,
             replica=parts.replica,
             clock=manager.clock,
@@ -51,6 +58,7 @@ def setup(manager: Manager, parts: Parts) -> None:
             telemetry=manager.telemetry,
         ),
         delegation=Delegation(manager.client, runs),
+        requester=Requester(manager.client, writer.recorder),
         writer=writer,
         clock=manager.clock,
     )
@@ -67,6 +75,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     (
         controller(manager, "taskruntoolcall")
         .for_(resources.TOOL_CALLS)
+        .owns(resources.HUMAN_REQUESTS)
         .watches(resources.TASK_RUNS, map=for_run)
         .watches(resources.TOOLS, map=for_source)
         .watches(resources.MCP_SERVERS, map=for_source)

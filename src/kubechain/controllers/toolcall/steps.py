@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kubechain.api.taskruntoolcall import Execution
+from kubechain.api.humanrequest import HumanRequest
+from kubechain.api.taskruntoolcall import Approval, Execution
 from kubechain.controllers.frame import Done
 from kubechain.controllers.toolkinds.model import Delegate, Execute, Fail, Plan, Wait
 
 __all__ = [
+    "Approve",
+    "Ask",
     "Cancel",
+    "CreateRequest",
     "Delegate",
     "Done",
     "Execute",
@@ -20,12 +24,47 @@ __all__ = [
     "Follow",
     "Hold",
     "LookForChild",
+    "Reject",
     "Release",
     "ReportUnknown",
     "Step",
     "TakeAnswer",
     "Wait",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """T1: record that a person is asked, and until when they may decide."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """Create the request that T1 announced: the caches have none."""
+
+    request: HumanRequest = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """T3: record that a person approved the call."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """T3: the call is not made, since a person, a policy or the time is against it.
+
+    Attributes:
+        message: Why; the model reads it.
+        approval: With the decision, where there is one.
+    """
+
+    message: str
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +114,6 @@ class Release:
     """The call is over and its run needs the object no longer: drop the finalizer."""
 
 
-Step = Plan | Follow | LookForChild | TakeAnswer | ReportUnknown | Cancel | Hold | Release
+Asking = Ask | CreateRequest | Approve | Reject
+
+Step = Plan | Asking | Follow | LookForChild | TakeAnswer | ReportUnknown | Cancel | Hold | Release

@@ -10,8 +10,9 @@ from kubechain.api import names
 from kubechain.api.agent import Agent
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import PinnedTool, ToolCallType
+from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
 from kubechain.api.tool import ToolSemantics
+from kubechain.controllers.globs import matches_any
 from kubechain.controllers.toolkinds.model import (
     Answered,
     CallOutcome,
@@ -154,7 +155,22 @@ def _offer(server: MCPServer, tool: MCPTool) -> Offer:
         parameters=tool.input_schema or {"type": "object", "properties": {}},
         call_type=ToolCallType.MCP,
         provider=server,
+        approval=_approval(server, tool),
     )
+
+
+def _approval(server: MCPServer, tool: MCPTool) -> PinnedApproval | None:
+    """The approval that the server's spec wants for calls of one of its tools.
+
+    What the server itself says of a tool counts only where `trustAnnotations` is true.
+    """
+    spec, terms = server.spec, server.spec.approval
+    if not spec.needs_approval or (terms and terms.tools and not matches_any(terms.tools, tool.name)):
+        return None
+    if terms and terms.except_read_only and spec.trust_annotations and tool.read_only:
+        return None
+    channel = spec.approval_contact_channel
+    return PinnedApproval(expire_after=terms.expire_after if terms else None, channel=channel.name if channel else None)
 
 
 def _tool(server: MCPServer, name: str) -> MCPTool | None:

@@ -14,7 +14,7 @@ from kubechain.api.agent import Agent
 from kubechain.api.mcpserver import MCPServer
 from kubechain.api.references import SecretKeyRef
 from kubechain.api.schema import JsonObject
-from kubechain.api.taskrun import PinnedTool, ToolCallType
+from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
 from kubechain.api.tool import Tool, ToolSemantics
 
 NOT_KNOWN = "not known to this release"
@@ -43,6 +43,7 @@ class Offer:
         call_type: The sort of tool that carries its calls out.
         delegate: Name of the Agent that its calls are delegated to; empty for none.
         provider: The object that provides it, as it was read with the offer; None for a builtin or an Agent.
+        approval: That a person must approve its calls, and on which terms; None where nobody must.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Offer:
     call_type: ToolCallType
     delegate: str = ""
     provider: Tool | MCPServer | None = field(default=None, repr=False, compare=False)
+    approval: PinnedApproval | None = None
 
     def pin(self) -> PinnedTool:
         """The offer as it is kept in the status of a run."""
@@ -65,6 +67,7 @@ class Offer:
             tool=self.tool,
             type=self.call_type,
             schema_hash=digest,
+            approval=self.approval,
         )
 
 

@@ -6,13 +6,14 @@ A new sort is a module beside this one and a row in `kubechain.controllers.parts
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from kubechain.api import names
 from kubechain.api.agent import Agent
 from kubechain.api.meta import StatusType
 from kubechain.api.references import SecretKeyRef
-from kubechain.api.taskrun import PinnedTool
+from kubechain.api.taskrun import PinnedApproval, PinnedTool
 from kubechain.api.tool import Tool
 from kubechain.controllers.toolkinds.model import (
     NOT_KNOWN,
@@ -105,7 +106,7 @@ class ToolKinds:
         for reference in agent.spec.tools:
             tool = self._tools.get(agent.metadata.namespace, reference.name)
             if tool is not None and (handler := self._handler(tool)) is not None:
-                yield handler.offer(tool, names.offered_tool_name(tool.offered_name))
+                yield self._offer(handler, tool, names.offered_tool_name(tool.offered_name))
         for provider in self._providers.values():
             yield from provider.offers(agent)
 
@@ -114,10 +115,24 @@ class ToolKinds:
         if tool is None or tool.status.status != StatusType.READY:
             return not_ready("Tool", pinned.object, exists=tool is not None)
         handler = self._handler(tool)
-        return handler.offer(tool, pinned.name) if handler else Withdrawn(f'Tool "{pinned.object}": {NOT_KNOWN}')
+        return self._offer(handler, tool, pinned.name) if handler else Withdrawn(f'Tool "{pinned.object}": {NOT_KNOWN}')
+
+    def _offer(self, handler: ToolHandler, tool: Tool, name: str) -> Offer:
+        """The Tool under a name, with the approval that any part of its spec wants."""
+        offer = handler.offer(tool, name)
+        return replace(offer, approval=_terms(tool)) if self.wants_approval(tool) else offer
 
     def _handler(self, tool: Tool) -> ToolHandler | None:
         return next(iter(self.handlers(tool)), None)
+
+
+def _terms(tool: Tool) -> PinnedApproval:
+    """The terms on which calls of a Tool are approved."""
+    channel = tool.spec.approval_contact_channel
+    return PinnedApproval(
+        expire_after=tool.spec.approval.expire_after if tool.spec.approval else None,
+        channel=channel.name if channel else None,
+    )
 
 
 def doubled_names(offers: Iterable[Offer]) -> list[str]:

@@ -9,7 +9,7 @@ from kubechain_apiserver.kinds.metadata import STANDARD_FINALIZERS
 from kubechain_apiserver.kinds.strategy import Strategy, keep_only
 from kubechain_apiserver.rules import rules
 from kubechain_apiserver.schema import listtypes
-from kubechain_apiserver.schema.normalize import drop_nulls
+from kubechain_apiserver.schema.normalize import drop_nulls, set_defaults
 from kubechain_apiserver.schema.structural import Node, compile_schema
 from kubechain_apiserver.schema.validation import NO_FIELD, validate
 from kubechain_apiserver.schema.verdict import is_valid_for
@@ -78,6 +78,7 @@ class CustomStrategy(Strategy):
     def prepare_create(self, new: JsonObject) -> None:
         if self.info.has_status:
             new.pop("status", None)
+            set_defaults(new, self._storage.node)  # kube-apiserver defaults what it reads back: a status may have one
         new["metadata"]["generation"] = 1
 
     def prepare_update(self, new: JsonObject, old: JsonObject, subresource: str) -> None:

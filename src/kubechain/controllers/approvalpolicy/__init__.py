@@ -1,0 +1,1 @@
+"""ApprovalPolicy: whether it can be applied as it is written. What it means for a call is decided with the call."""

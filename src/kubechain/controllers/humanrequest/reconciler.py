@@ -1,0 +1,56 @@
+"""HumanRequest's control loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kubechain.api.humanrequest import HumanRequest
+from kubechain.controllers import frame
+from kubechain.controllers.frame import Done, StatusWriter
+from kubechain.controllers.humanrequest.decide import decide
+from kubechain.controllers.humanrequest.observe import Observed, Observer
+from kubechain.controllers.humanrequest.settle import settle
+from kubechain.controllers.humanrequest.steps import Step
+from kubechain.runtime.clock import Clock
+from kubechain.runtime.controller import Result
+from kubechain.runtime.errors import WriteRefused
+from kubechain.runtime.keys import Request
+from kubechain.runtime.store import Lister
+
+
+@dataclass(frozen=True, slots=True)
+class HumanRequestReconciler:
+    """Keeps the status of every request up to date; it decides nothing about calls."""
+
+    requests: Lister[HumanRequest]
+    observer: Observer
+    writer: StatusWriter[HumanRequest]
+    clock: Clock
+
+    finalizer: ClassVar[str | None] = None
+    live_steps: ClassVar[tuple[type, ...]] = ()
+
+    async def reconcile(self, request: Request) -> Result:
+        """Bring the status of one request up to date."""
+        return await frame.reconcile(self, self.requests, request)
+
+    async def observe(self, obj: HumanRequest) -> Observed:
+        """Read the call that asks."""
+        return await self.observer.observe(obj)
+
+    def decide(self, observed: Observed) -> Step | Done:
+        """What became of the request."""
+        return decide(observed)
+
+    async def carry_out(self, observed: Observed, step: Step) -> Done:
+        """Write what was decided."""
+        return await self.writer.finish(observed.request, settle(observed.request, step, self.clock.now()))
+
+    def refused(self, observed: Observed, refusal: WriteRefused) -> None:
+        """Nothing: only the status is written, and it cannot say that it is refused."""
+        del observed, refusal
+
+    async def forget(self, request: Request) -> None:
+        """Nothing: this process holds nothing for a request."""
+        del request

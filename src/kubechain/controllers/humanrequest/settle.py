@@ -1,0 +1,77 @@
+"""A HumanRequest's next status: pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubechain.api import reasons
+from kubechain.api.conditions import with_condition
+from kubechain.api.humanrequest import DECIDED, DELIVERED, HumanRequest, HumanRequestPhase
+from kubechain.api.taskruntoolcall import Approval
+from kubechain.controllers.frame import Settled, normal, warning
+from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
+from kubechain.net.foreign import cut, harmless
+
+DETAIL_MAX_CHARACTERS = 1_024
+
+
+def settle(request: HumanRequest, step: Step, now: datetime) -> Settled:
+    """The status that a step leads to, with its event."""
+    match step:
+        case TellOfChannel(channel):
+            return _told(request, channel, now)
+        case Close(approval):
+            return _closed(request, approval, now)
+        case Expire():
+            late = ", and a decision that came later does not count" if request.spec.decision else ""
+            return _over(request, HumanRequestPhase.EXPIRED, reasons.EXPIRED, f"Nobody decided in time{late}", now)
+        case Withdraw(message):
+            return _over(request, HumanRequestPhase.WITHDRAWN, reasons.WITHDRAWN, f"Withdrawn: {message}", now)
+
+
+def _told(request: HumanRequest, channel: str, now: datetime) -> Settled:
+    if not channel:
+        return Settled({"phase": HumanRequestPhase.OPEN})
+    text = f'not sent to ContactChannel "{channel}": this release sends no requests; decide with kubectl'
+    known = with_condition(
+        request.status.conditions,
+        DELIVERED,
+        status=False,
+        reason=reasons.KUBECTL_DECIDES,
+        message=text,
+        now=now,
+        observed_generation=request.metadata.generation,
+    )
+    status = {"phase": HumanRequestPhase.OPEN, "status_detail": text, "conditions": known}
+    return Settled(status, (warning(reasons.KUBECTL_DECIDES, text),))
+
+
+def _closed(request: HumanRequest, approval: Approval, now: datetime) -> Settled:
+    by = approval.by or "somebody who gave no name"
+    text = f"{approval.choice} by {by} ({approval.identity})"
+    settled = _over(request, HumanRequestPhase.DECIDED, reasons.DECIDED, text, now, is_decided=True)
+    decided: dict[str, Any] = {"decided_at": approval.at, "identity": approval.identity}
+    return Settled(settled.status | decided, settled.events)
+
+
+def _over(
+    request: HumanRequest,
+    phase: HumanRequestPhase,
+    reason: str,
+    message: str,
+    now: datetime,
+    *,
+    is_decided: bool = False,
+) -> Settled:
+    text = cut(harmless(message), DETAIL_MAX_CHARACTERS)
+    known = with_condition(
+        request.status.conditions,
+        DECIDED,
+        status=is_decided,
+        reason=reason,
+        message=text,
+        now=now,
+        observed_generation=request.metadata.generation,
+    )
+    return Settled({"phase": phase, "status_detail": text, "conditions": known}, (normal(reason, text),))

@@ -1,0 +1,38 @@
+"""Registers the control loop of HumanRequests."""
+
+from __future__ import annotations
+
+from kubechain.api import reasons
+from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers import resources
+from kubechain.controllers.humanrequest.observe import Observer
+from kubechain.controllers.humanrequest.reconciler import HumanRequestReconciler
+from kubechain.controllers.parts import Parts
+from kubechain.runtime.controller import controller
+from kubechain.runtime.keys import Request
+from kubechain.runtime.manager import Manager
+
+
+def setup(manager: Manager, parts: Parts) -> None:
+    """Follow requests, and the calls that ask."""
+    reconciler = HumanRequestReconciler(
+        requests=manager.lister(resources.HUMAN_REQUESTS),
+        observer=Observer(
+            calls=manager.lister(resources.TOOL_CALLS),
+            runs=manager.lister(resources.TASK_RUNS),
+            client=manager.client,
+        ),
+        writer=parts.writer(resources.HUMAN_REQUESTS, reasons.HUMAN_REQUEST_CONTROLLER),
+        clock=manager.clock,
+    )
+
+    def for_call(call: TaskRunToolCall) -> list[Request]:
+        approval = call.status.approval
+        return [Request(call.metadata.namespace, approval.request_name)] if approval is not None else []
+
+    (
+        controller(manager, "humanrequest")
+        .for_(resources.HUMAN_REQUESTS)
+        .watches(resources.TOOL_CALLS, map=for_call)
+        .complete(reconciler)
+    )
