@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from kubechain.api.globs import Glob
-from kubechain.api.meta import KubeModel
-from kubechain.api.schema import Rule, Schema
+from kubechain.api.meta import KubeModel, MicroTime
+from kubechain.api.schema import Name, Rule, Schema
 
 DEFAULT_EXPIRE_AFTER = "168h"
 """Seven days."""
@@ -33,6 +33,15 @@ class DecisionChoice(StrEnum):
     APPROVE = "Approve"
     REJECT = "Reject"
     APPROVE_FOR_RUN = "ApproveForRun"
+    ANSWER = "Answer"
+    DONE = "Done"
+    HAPPENED = "Happened"
+    DID_NOT_HAPPEN = "DidNotHappen"
+    UNKNOWN = "Unknown"
+
+
+ANSWERING = frozenset({DecisionChoice.ANSWER, DecisionChoice.APPROVE, DecisionChoice.HAPPENED})
+"""Choices that an answer goes with: the text of a question, the fields of a form, what a budget gets, a result."""
 
 
 class DecisionIdentity(StrEnum):
@@ -45,6 +54,26 @@ class DecisionIdentity(StrEnum):
     VERIFIED = "Verified"
     DELEGATED = "Delegated"
     CLAIMED = "Claimed"
+
+
+class AskedOfPerson(KubeModel):
+    """What a person is asked, and what they decided, as the object that asks records it."""
+
+    digest: Digest = Field(description="Digest of what the person is asked; only a decision with this digest counts.")
+    request_name: Name = Field(description="HumanRequest that asks.")
+    expires_at: MicroTime | None = Field(default=None, description="When the request expires. Not set: never.")
+    choice: DecisionChoice | None = Field(default=None, description="The decision; the first one counts.")
+    by: Person | None = Field(default=None, description="Who decided.")
+    through: Annotated[str, Schema(max_length=512)] | None = Field(
+        default=None, description="Channel that carried the decision, if one did."
+    )
+    at: MicroTime | None = Field(default=None, description="When the manager saw the decision.")
+    identity: DecisionIdentity | None = Field(
+        default=None,
+        description="Verified: the API server compared by with the user who wrote the decision. Delegated: a channel "
+        "vouches for it. Claimed: nobody compared.",
+    )
+    comment: Comment | None = Field(default=None, description="What the person added.")
 
 
 class ApprovalTerms(KubeModel):

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kubechain.api.approval import Expiry, Glob
+from kubechain.api.approval import Expiry
+from kubechain.api.globs import Glob
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.schema import Json, Schema, ShortText
 

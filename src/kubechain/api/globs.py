@@ -5,12 +5,18 @@ Not the patterns of a shell: `[`, `{` and `!` mean nothing special, since names 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from kubechain.api.schema import NOT_BLANK, Schema
 
 Glob = Annotated[str, Schema(min_length=1, max_length=256, pattern=NOT_BLANK)]
 """A name in which `*` stands for any text and `?` for one character."""
+
+
+def matches_any(globs: Iterable[str], name: str) -> bool:
+    """Whether one of the globs stands for the whole name."""
+    return any(matches(glob, name) for glob in globs)
 
 
 def matches(glob: str, name: str) -> bool:

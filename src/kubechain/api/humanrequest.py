@@ -14,10 +14,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kubechain.api.approval import Comment, DecisionChoice, DecisionIdentity, Digest, Person
+from kubechain.api.approval import ANSWERING, Comment, DecisionChoice, DecisionIdentity, Digest, Person
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, Rule, Schema, Text, final_phase_rule, was_over
+from kubechain.api.schema import Json, Name, Rule, Schema, Text, Url, final_phase_rule, was_over
 
 DECIDED = "Decided"
 """Condition of a request: a person decided, and the decision is recorded in what asked."""
@@ -73,7 +73,7 @@ class RequestSubject(KubeModel):
 class RequestContent(KubeModel):
     """What is asked. Written by the manager, once."""
 
-    type: HumanRequestType = Field(description="What is asked for. This release asks for Approval only.")
+    type: HumanRequestType = Field(description="What is asked for.")
     subject: RequestSubject = Field(
         description="Object that the request is about: who has the verb approve on it may decide."
     )
@@ -86,9 +86,15 @@ class RequestContent(KubeModel):
         description="Arguments of the call as JSON text, byte for byte; the start and the end of longer ones.",
     )
     digest: Digest = Field(
-        description="SHA-256 over type, subject, tool, the whole arguments and message; a decision repeats it."
+        description="SHA-256 over type, subject, tool, the whole arguments, message, schema and url; a decision "
+        "repeats it."
     )
     message: Text | None = Field(default=None, description="What is asked, or why.")
+    schema_: Json | None = Field(
+        default=None,
+        description="Form: JSON schema of the answer, flat, as MCP servers send it.",
+    )
+    url: Url | None = Field(default=None, description="Url: the address that a person is asked to open.")
     choices: Annotated[tuple[DecisionChoice, ...], Schema(min_items=1, max_items=8)] = Field(
         description="What a person may choose."
     )
@@ -118,7 +124,12 @@ class Decision(KubeModel):
         default=None, description="What the person adds; the model reads it when the call is rejected."
     )
     arguments: _Arguments | None = Field(
-        default=None, description="Arguments as JSON text to call the tool with instead, with choice Approve."
+        default=None, description="Approval: arguments as JSON text to call the tool with instead, with choice Approve."
+    )
+    answer: Annotated[str, Schema(max_length=SHOWN_ARGUMENTS_LIMIT)] | None = Field(
+        default=None,
+        description="Question: the answer. Form: the fields as a JSON object. Budget: what is added to the limits, as "
+        "a JSON object. Outcome, with choice Happened: the result of the call.",
     )
 
 
@@ -144,6 +155,14 @@ _ARGUMENTS_WITH_APPROVE = Rule(
 )
 
 
+_ANSWER_WITH_ANSWERING = Rule(
+    "!has(self.decision) || !has(self.decision.answer) || "
+    f"self.decision.choice in [{', '.join(repr(choice.value) for choice in sorted(ANSWERING))}]",
+    f"an answer goes with choice {', '.join(sorted(ANSWERING))} only",
+    ".decision",
+)
+
+
 class HumanRequestSpec(KubeModel):
     """What is asked, and what was decided."""
 
@@ -153,6 +172,7 @@ class HumanRequestSpec(KubeModel):
         _SAME_DIGEST,
         _KNOWN_CHOICE,
         _ARGUMENTS_WITH_APPROVE,
+        _ANSWER_WITH_ANSWERING,
     )
 
     request: RequestContent = Field(description="What is asked.")
@@ -189,20 +209,30 @@ class HumanRequest(StatusObject[HumanRequestSpec, HumanRequestStatus]):
     )
 
     kind: str = "HumanRequest"
-    status: Annotated[HumanRequestStatus, Schema(extra={"default": {"phase": HumanRequestPhase.OPEN}})] = Field(
+    status: Annotated[HumanRequestStatus, Schema(extra={"default": {"phase": HumanRequestPhase.OPEN.value}})] = Field(
         default_factory=HumanRequestStatus
     )
 
 
 def request_digest(
-    type: HumanRequestType, subject: RequestSubject, *, tool: str = "", arguments: str = "", message: str = ""
+    type: HumanRequestType,
+    subject: RequestSubject,
+    *,
+    tool: str = "",
+    arguments: str = "",
+    message: str = "",
+    detail: str = "",
 ) -> str:
     """Return the digest that binds a decision to what was asked.
 
     The canonical form is a JSON array of six strings (type, the subject's resource and name, tool, arguments, message)
     without spaces and in ASCII, other characters escaped; what is absent is the empty string. Arguments are taken
-    as text, byte for byte and whole, however much of them a request shows.
+    as text, byte for byte and whole, however much of them a request shows. A request with a schema or a url has it as
+    a seventh string.
+
+    Args:
+        detail: The url, or the schema as JSON text; the caller writes the same schema the same way each time.
     """
-    parts = [type.value, subject.resource, subject.name, tool, arguments, message]
+    parts = [type.value, subject.resource, subject.name, tool, arguments, message, *([detail] if detail else [])]
     canonical = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{hashlib.sha256(canonical.encode('ascii')).hexdigest()}"

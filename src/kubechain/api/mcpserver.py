@@ -113,7 +113,7 @@ class MCPServerSpec(KubeModel):
 
         A person says so, in the list or by trusting the server's annotations. The list counts whatever those say.
         """
-        is_declared = any(globs.matches(glob, tool.name) for glob in self.idempotent)
+        is_declared = globs.matches_any(self.idempotent, tool.name)
         is_trusted = bool(self.trust_annotations and tool.repeatable)
         return ToolSemantics.IDEMPOTENT if is_declared or is_trusted else ToolSemantics.AT_MOST_ONCE
 

@@ -24,6 +24,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 _IRREGULAR_WIRE_NAMES = {
+    "schema_": "schema",
     "agent_uid": "agentUID",
     "allowed_responder_ids": "allowedResponderIDs",
     "call_id": "callID",

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kubechain.api.approval import Comment, DecisionChoice, DecisionIdentity, Digest, Person
+from kubechain.api.approval import AskedOfPerson
+from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
@@ -92,28 +93,24 @@ class Execution(KubeModel):
     deadline: MicroTime = Field(description="When the attempt times out.")
 
 
-class Approval(KubeModel):
-    """What a person is asked about the call, and what they decided."""
+class Approval(AskedOfPerson):
+    """What a person is asked about the call, and what they decided; expiry rejects the call."""
 
-    digest: Digest = Field(description="Digest of what the person is asked; the call is carried out only as this says.")
-    request_name: Name = Field(description="HumanRequest that asks.")
-    expires_at: MicroTime | None = Field(
-        default=None, description="When the request expires, which rejects the call. Not set: never."
-    )
-    choice: DecisionChoice | None = Field(default=None, description="The decision; the first one counts.")
-    by: Person | None = Field(default=None, description="Who decided.")
-    through: Annotated[str, Schema(max_length=512)] | None = Field(
-        default=None, description="Channel that carried the decision, if one did."
-    )
-    at: MicroTime | None = Field(default=None, description="When the manager saw the decision.")
-    identity: DecisionIdentity | None = Field(
-        default=None,
-        description="Verified: the API server compared by with the user who wrote the decision. Delegated: a channel "
-        "vouches for it. Claimed: nobody compared.",
-    )
-    comment: Comment | None = Field(default=None, description="What the person added.")
     arguments: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
         default=None, description="Arguments that the person approved instead of the model's own, as JSON text."
+    )
+
+
+class HumanInput(AskedOfPerson):
+    """What the call waits for a person to tell: an answer, the fields of a form, or what became of it."""
+
+    type: HumanRequestType = Field(description="What is asked for: Question, Form, Url or Outcome.")
+    round: NonNegativeInt = Field(default=0, description="How many requests for input the call made before this one.")
+    request_state: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
+        default=None, description="What the MCP server wants back with the answer, byte for byte."
+    )
+    answer: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
+        default=None, description="What the person answered: text, or the fields of a form as JSON."
     )
 
 
@@ -142,6 +139,9 @@ class TaskRunToolCallStatus(StatusBase):
     span_context: SpanContext | None = Field(default=None, description="Trace that the call is recorded under.")
     execution: Execution | None = Field(default=None, description="What executes the call.")
     approval: Approval | None = Field(default=None, description="What a person is asked, and what they decided.")
+    input: HumanInput | None = Field(
+        default=None, description="What the call waits for a person to tell, and what they answered."
+    )
     spent: Spending | None = Field(
         default=None, description="What the run of another agent spent for the call, with all runs below it."
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from kubechain.api.approvalpolicy import ApprovalPolicy
+from kubechain.api.globs import matches_any
 from kubechain.api.taskrun import PinnedPolicy
-from kubechain.controllers.globs import matches_any
 from kubechain.tools import arguments as tool_arguments
 from kubechain.tools.model import InvalidArguments, InvalidSchema
 

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from kubechain.api import names
 from kubechain.api.agent import Agent
+from kubechain.api.globs import matches_any
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
 from kubechain.api.tool import ToolSemantics
-from kubechain.controllers.globs import matches_any
 from kubechain.controllers.toolkinds.model import (
     Answered,
     CallOutcome,
