@@ -123,9 +123,7 @@ async def test_a_connected_server_is_left_alone() -> None:
         pytest.param(deleted(a_server()), [f"remove {UID}"], id="the server is deleted"),
         pytest.param(replaced(a_server()), [f"remove {UID}", "ensure 99"], id="another server has its name"),
         pytest.param(a_server(command="y"), [f"ensure {UID}"], id="the spec is another"),
-        pytest.param(
-            a_server(approval_contact_channel={"name": "c"}), [f"remove {UID}"], id="a person must approve its calls"
-        ),
+        pytest.param(a_server(approval_contact_channel={"name": "c"}), [], id="a person must approve its calls"),
     ],
 )
 async def test_a_connection_follows_its_server(server: MCPServer | None, done: list[str]) -> None:
