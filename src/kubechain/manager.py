@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from kubechain import __version__
+from kubechain.controllers.authority import POLICY
 from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings, add_controllers
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
@@ -51,6 +52,7 @@ class ManagerOptions:
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
+        admission_policy: Name of the policy that compares who decides with who writes.
     """
 
     kubeconfig: str | None = None
@@ -68,6 +70,7 @@ class ManagerOptions:
     allowed_addresses: tuple[str, ...] = ()
     allow_stdio_servers: bool = True
     require_verified_approvals: bool = False
+    admission_policy: str = POLICY
 
 
 async def run_manager(
@@ -106,6 +109,7 @@ async def run_manager(
             drain_seconds=drain_seconds,
             allow_stdio_servers=options.allow_stdio_servers,
             require_verified_approvals=options.require_verified_approvals,
+            admission_policy=options.admission_policy,
         )
         add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)

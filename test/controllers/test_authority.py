@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from kubechain.api.approval import DecisionChoice, DecisionIdentity
-from kubechain.api.humanrequest import Decision
+from kubechain.api.humanrequest import Decision, HumanRequest
 from kubechain.controllers.authority import Enforcement, enforcement_of, identity_of
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "admission" / "human_requests.yaml"
+SAMPLE = yaml.safe_load((FILE.parents[1] / "samples" / "humanrequest.yaml").read_text())
 POLICY, BINDING = yaml.safe_load_all(FILE.read_text())
 
 
@@ -29,6 +30,11 @@ WEAKER: dict[str, tuple[str, dict[str, Any], str]] = {
     "it is of another policy": ("binding", {"policyName": "other"}, "another policy"),
     "it only warns": ("binding", {"validationActions": ["Warn", "Audit"]}, "does not deny"),
     "it is for one namespace": ("binding", {"matchResources": {"namespaceSelector": {}}}, "some objects only"),
+    "it names no account": (
+        "binding",
+        {"paramRef": {"selector": {}, "parameterNotFoundAction": "Deny"}},
+        "does not name the manager's ServiceAccount",
+    ),
     "it allows without its account": (
         "binding",
         {"paramRef": {"parameterNotFoundAction": "Allow"}},
@@ -60,6 +66,62 @@ def test_a_narrower_rule_is_none(narrowed: dict[str, Any]) -> None:
     policy = copy.deepcopy(POLICY)
     policy["spec"]["matchConstraints"]["resourceRules"][0].update(narrowed)
     assert "not about each create and update" in enforcement_of(policy, BINDING).weakness
+
+
+@pytest.mark.parametrize(
+    ("expression", "weakness"),
+    [
+        pytest.param("decision.by ==", "it does not compare decision.by with the user", id="any name passes"),
+        pytest.param("check('approve')", "it does not ask RBAC for the verb approve", id="anybody may decide"),
+        pytest.param("serviceaccount:'", "it does not refuse decisions of ServiceAccounts", id="programs decide"),
+    ],
+)
+def test_a_policy_without_an_essential_rule_is_named(expression: str, weakness: str) -> None:
+    policy = copy.deepcopy(POLICY)
+    rules = policy["spec"]["validations"]
+    policy["spec"]["validations"] = [each for each in rules if expression not in each["expression"]]
+    assert enforcement_of(policy, BINDING).weakness == f"admission policy kubechain-human-requests: {weakness}"
+
+
+INSTALLED = "2026-01-02T03:04:05Z"
+
+
+def made_at(*, changed_at: str | None = None, status_at: str | None = None) -> tuple[Any, Any]:
+    """The policy and its binding, made at INSTALLED; the binding was changed, or the policy's status was."""
+    policy, binding = copy.deepcopy(POLICY), copy.deepcopy(BINDING)
+    for each in (policy, binding):
+        each["metadata"] |= {"creationTimestamp": INSTALLED, "managedFields": [{"manager": "a", "time": INSTALLED}]}
+    if changed_at is not None:
+        binding["metadata"]["managedFields"].append({"manager": "b", "time": changed_at})
+    if status_at is not None:
+        policy["metadata"]["managedFields"].append({"manager": "c", "time": status_at, "subresource": "status"})
+    return policy, binding
+
+
+@pytest.mark.parametrize(
+    ("created_at", "changes", "is_verified"),
+    [
+        pytest.param("2026-01-02T03:04:15Z", {}, True, id="made once every API server has the policies"),
+        pytest.param("2026-01-02T03:04:14Z", {}, False, id="made while an API server may not have them yet"),
+        pytest.param("2026-01-02T03:04:04Z", {}, False, id="made before the policies"),
+        pytest.param(
+            "2026-01-02T04:00:05Z", {"changed_at": "2026-01-02T04:00:00Z"}, False, id="made before they were changed"
+        ),
+        pytest.param(
+            "2026-01-02T04:00:05Z", {"status_at": "2026-01-02T04:00:00Z"}, True, id="a status of theirs changes nothing"
+        ),
+    ],
+)
+def test_only_a_request_that_the_policies_precede_is_verified(
+    created_at: str, changes: dict[str, str], is_verified: bool
+) -> None:
+    request = HumanRequest.from_wire(SAMPLE | {"metadata": {"name": "a", "creationTimestamp": created_at}})
+    found = enforcement_of(*made_at(**changes)).over(request)
+    assert found.is_in_force == is_verified
+    assert is_verified or "the request is older than the admission policies" in found.weakness
+    decision = Decision(choice=DecisionChoice.APPROVE, digest="sha256:0", by="bob")
+    expected = DecisionIdentity.VERIFIED if is_verified else DecisionIdentity.CLAIMED
+    assert identity_of(decision, found) is expected
 
 
 @pytest.mark.parametrize(

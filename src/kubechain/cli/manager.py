@@ -104,6 +104,13 @@ def _add_people_flags(flags: Flags) -> None:
         default=False,
         help="let a person's decision count only where the API server verified who made it, by the admission policies",
     )
+    flags.value(
+        "--admission-policy",
+        default="kubechain-human-requests",
+        type=object_name,
+        metavar="NAME",
+        help="name of the admission policy that compares who decides with who writes, and of its binding",
+    )
 
 
 def _add_leadership_flags(flags: Flags) -> None:
@@ -189,6 +196,7 @@ def run(options: argparse.Namespace) -> int:
             allowed_addresses=options.allow_addresses,
             allow_stdio_servers=options.allow_stdio_servers,
             require_verified_approvals=options.require_verified_approvals,
+            admission_policy=options.admission_policy,
         )
     )
     return process.run(operator.run, flags=listeners(options))

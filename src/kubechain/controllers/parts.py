@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from kubechain.api.meta import StatusObject
 from kubechain.controllers import resources
-from kubechain.controllers.authority import DecisionAuthority
+from kubechain.controllers.authority import POLICY, DecisionAuthority
 from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.replica import Replica
@@ -40,12 +40,14 @@ class Settings:
         drain_seconds: How long model calls in flight may go on after the manager began to stop.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
+        admission_policy: Name of the policy that compares who decides with who writes, and of its binding.
     """
 
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     drain_seconds: float = 20.0
     allow_stdio_servers: bool = True
     require_verified_approvals: bool = False
+    admission_policy: str = POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     """Make the parts for the loops of one manager."""
     secrets = SecretReader(manager.client, manager.lister(metadata_only(SECRETS)))
     connection_changed = Trigger()
-    authority = DecisionAuthority(manager.client, settings.require_verified_approvals)
+    authority = DecisionAuthority(manager.client, settings.require_verified_approvals, settings.admission_policy)
     manager.add_runnable(authority)
     connections = clients.make_connections(lambda key: connection_changed.enqueue(Request(key.namespace, key.name)))
     return Parts(

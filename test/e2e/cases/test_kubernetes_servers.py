@@ -66,7 +66,12 @@ def test_names_follow_an_overlay(given: str, tmp_path: Path) -> None:
     text = yaml.safe_dump_all(objects)
     assert "kubechain-system" not in text
     assert all(name.startswith("blue-") for name in re.findall(r"\bname: (\S*kubechain-manager\S*)", text))
-    if given == "namespaced":
+    policies = set(re.findall(r"\S*kubechain-human-requests", text))
+    if given == "default":
+        assert policies == {"blue-kubechain-human-requests"}
+    else:
+        # The policies belong to the cluster: an administrator installs them, under their own names.
+        assert policies == {"kubechain-human-requests"}
         cluster_wide = {"Namespace", "ClusterRole", "ClusterRoleBinding", "FlowSchema"}
         assert not cluster_wide & {each["kind"] for each in objects}
 

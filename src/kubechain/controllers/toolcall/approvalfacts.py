@@ -41,11 +41,11 @@ class ApprovalReader:
         if call.status.completion_time is not None:
             return ApprovalFacts()
         request = self._request(call)
-        is_decided = request is not None and request.spec.decision is not None
+        decided = request if request is not None and request.spec.decision is not None else None
         return ApprovalFacts(
             policies=tuple(self.policies.list(call.metadata.namespace)),
             request=request,
-            enforcement=await self.authority.enforcement() if is_decided else None,
+            enforcement=await self.authority.enforcement_over(decided) if decided is not None else None,
             requires_verified=self.authority.requires_verified,
         )
 
