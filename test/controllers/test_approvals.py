@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from kubechain.api.humanrequest import HumanRequest, HumanRequestPhase
+from kubechain.api.humanrequest import HumanRequest, HumanRequestPhase, HumanRequestSpec
+from kubechain.api.meta import ObjectMeta
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.controllers import resources
 from kubechain.controllers.setup import Settings
+from kubechain.controllers.toolcall import asking
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.runtime.errors import Invalid
 from test.controllers.builders import a_call
@@ -262,6 +265,71 @@ async def test_a_request_that_somebody_deletes_is_made_again() -> None:
         await world.client.delete(resources.HUMAN_REQUESTS, NAMESPACE, CALL)
         await world.request_until(lambda request: request.metadata.uid != first.metadata.uid)
         await decide(world, "Approve")
+        assert await answers_of(world) == ["5"]
+
+
+async def test_a_request_of_an_earlier_run_of_the_same_name_is_not_taken_for_ours() -> None:
+    """The garbage collector may take a while: until then the new call waits for the name."""
+    async with waiting_world() as world:
+        request = await request_of(world)
+        earlier = request.model_copy(update={"metadata": _of_another_call(request)})
+        await world.replicas[0].stop()
+        await world.client.delete(resources.HUMAN_REQUESTS, NAMESPACE, CALL)
+        await world.client.create(resources.HUMAN_REQUESTS, earlier)
+        world.replica(FakeLLMClient(answer("done")), "pod-a_2")
+        await asyncio.sleep(30)
+        call = await world.call_until(lambda call: call.metadata.name == CALL)
+        assert call.status.phase == ToolCallPhase.AWAITING_HUMAN_APPROVAL
+        await world.client.delete(resources.HUMAN_REQUESTS, NAMESPACE, CALL)
+        await world.request_until(lambda found: found.metadata.owner_references == request.metadata.owner_references)
+        await decide(world, "Approve")
+        assert await answers_of(world) == ["5"]
+
+
+def _of_another_call(request: HumanRequest) -> ObjectMeta:
+    """Metadata of a request that a call of the same name, which is gone, made."""
+    (owner,) = request.metadata.owner_references
+    gone = owner.model_copy(update={"uid": str(uuid.uuid4())})
+    return ObjectMeta(name=request.metadata.name, namespace=NAMESPACE, owner_references=(gone,))
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        pytest.param({"arguments": '{"a": 0, "b": 0}'}, id="other arguments"),
+        pytest.param({"tool": "subtract"}, id="another tool"),
+    ],
+)
+async def test_a_request_that_shows_something_else_than_the_call_is_worth_nothing(forgery: dict[str, Any]) -> None:
+    async with waiting_world() as world:
+        request = await request_of(world)
+        await world.replicas[0].stop()
+        await world.client.delete(resources.HUMAN_REQUESTS, NAMESPACE, CALL)
+        content = request.spec.request.with_changes(**forgery)
+        kept = ObjectMeta(name=CALL, namespace=NAMESPACE, owner_references=request.metadata.owner_references)
+        forged = request.model_copy(update={"metadata": kept, "spec": HumanRequestSpec(request=content)})
+        await world.client.create(resources.HUMAN_REQUESTS, forged)
+        await decide(world, "Approve")
+        world.replica(FakeLLMClient(answer("done")), "pod-a_2")
+        assert await answers_of(world) == [
+            f'error: HumanRequest "{CALL}" exists already and does not belong to this call'
+        ]
+
+
+def _other_words(call: object, run: object) -> str:
+    del call, run
+    return "May it?"
+
+
+async def test_a_release_that_words_the_message_otherwise_carries_out_what_was_approved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with waiting_world() as world:
+        await request_of(world)
+        await world.replicas[0].stop()
+        await decide(world, "Approve")
+        monkeypatch.setattr(asking, "message", _other_words)
+        world.replica(FakeLLMClient(answer("done")), "pod-a_2")
         assert await answers_of(world) == ["5"]
 
 

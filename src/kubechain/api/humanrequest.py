@@ -87,7 +87,7 @@ class RequestContent(KubeModel):
     )
     digest: Digest = Field(
         description="SHA-256 over type, subject, tool, the whole arguments, message, schema and url; a decision "
-        "repeats it."
+        "repeats it. That of an Approval is without the message, which only lays out the rest."
     )
     message: Text | None = Field(default=None, description="What is asked, or why.")
     schema_: Json | None = Field(
@@ -228,7 +228,7 @@ def request_digest(
     The canonical form is a JSON array of six strings (type, the subject's resource and name, tool, arguments, message)
     without spaces and in ASCII, other characters escaped; what is absent is the empty string. Arguments are taken
     as text, byte for byte and whole, however much of them a request shows. A request with a schema or a url has it as
-    a seventh string.
+    a seventh string. That of an Approval is without its message.
 
     Args:
         detail: The url, or the schema as JSON text; the caller writes the same schema the same way each time.

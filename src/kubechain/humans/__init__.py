@@ -1,6 +1,5 @@
 """People: approvals, questions, forms, and the channels by which they are asked.
 
-Empty in this release: a Tool or MCPServer that asks for approval is refused. What comes here: the protocol of a channel
-(deliver, look up, withdraw, read a reply) and one module for each channel. What must not go here: decisions about runs
-and calls, which belong to `kubechain.controllers`.
+Here: the protocol of a channel (deliver, look up, withdraw, read a reply) and one module for each channel; who decides
+with kubectl needs none. What must not go here: decisions about runs and calls: they belong to `kubechain.controllers`.
 """

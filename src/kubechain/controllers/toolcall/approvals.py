@@ -23,7 +23,6 @@ REJECTED = "a person refused the call"
 TOO_LATE = "nobody decided in time: the request expired at {}"
 STALE = "the approval expired at {}, before the call could be made"
 ANOTHER_CALL = "what was approved is not this call"
-ANOTHER_REQUEST = 'HumanRequest "{}" does not ask what this call asks: it was not made for it'
 UNVERIFIED = "the decision does not count, since its author is not verified: {}"
 
 APPROVING = (DecisionChoice.APPROVE, DecisionChoice.APPROVE_FOR_RUN)
@@ -93,10 +92,9 @@ def follow(observed: Observed) -> Ask | CreateRequest | Approve | Reject | Done:
     assert approval is not None, "decided before"
     if _is_over(approval, observed):
         return Reject(TOO_LATE.format(_moment(approval)))
-    if request is None:
+    if request is None or not asks_for(request, call, approval):
+        # What has its name may be of an earlier call, and about to be deleted: the server knows.
         return CreateRequest(_request(observed, run, approval))
-    if not asks_for(request, call, approval):
-        return Reject(ANOTHER_REQUEST.format(request.metadata.name))
     if request.spec.decision is not None:
         return _judged(observed, approval, request.spec.decision)
     if call.status.phase == ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL:
@@ -105,8 +103,13 @@ def follow(observed: Observed) -> Ask | CreateRequest | Approve | Reject | Done:
 
 
 def asks_for(request: HumanRequest, call: TaskRunToolCall, approval: Approval) -> bool:
-    """Whether a request is the one that the call made, whoever else may have made one of its name."""
-    return is_owned_by(request, call) and request.spec.request.digest == approval.digest
+    """Whether a request is the one that the call made, whoever else may have made one of its name.
+
+    The digest alone does not say that the request shows what it is about.
+    """
+    content = request.spec.request
+    shows_call = content.tool == call.spec.tool_ref.name and content.arguments == asking.shown(call.spec.arguments)
+    return is_owned_by(request, call) and content.digest == approval.digest and shows_call
 
 
 def _request(observed: Observed, run: TaskRun, approval: Approval) -> HumanRequest:

@@ -63,15 +63,13 @@ def agent_name(run: TaskRun) -> str:
 
 
 def digest(call: TaskRunToolCall, run: TaskRun) -> str:
-    """The digest of what is asked about a call."""
+    """The digest of what is asked about a call.
+
+    Not of the message: it only lays out the rest, and a later release that words it otherwise carries out what was
+    approved before.
+    """
     tool = call.spec.tool_ref.name
-    return request_digest(
-        HumanRequestType.APPROVAL,
-        subject(run, tool),
-        tool=tool,
-        arguments=call.spec.arguments,
-        message=message(call, run),
-    )
+    return request_digest(HumanRequestType.APPROVAL, subject(run, tool), tool=tool, arguments=call.spec.arguments)
 
 
 def asked(call: TaskRunToolCall, run: TaskRun, expires_at: datetime | None) -> Approval:
@@ -132,7 +130,7 @@ def request(
                 subject=subject(run, call.spec.tool_ref.name),
                 task_run_ref=LocalObjectReference(name=run.metadata.name),
                 tool=call.spec.tool_ref.name,
-                arguments=_shown(call.spec.arguments),
+                arguments=shown(call.spec.arguments),
                 digest=approval.digest,
                 message=message(call, run),
                 choices=tuple(choices),
@@ -161,8 +159,8 @@ def _metadata(
     )
 
 
-def _shown(arguments: str) -> str:
-    """The arguments byte for byte, or the start and the end of longer ones."""
+def shown(arguments: str) -> str:
+    """What a request shows: the arguments byte for byte, or the start and the end of longer ones."""
     if len(arguments) <= SHOWN_ARGUMENTS_LIMIT:
         return arguments
     return cut_middle(arguments, SHOWN_ARGUMENTS_LIMIT - 256, note=_left_out)
