@@ -55,6 +55,11 @@ class AgentSpec(KubeModel):
     human_contact_channels: _References = Field(
         default=(), description="ContactChannels through which the agent may ask people."
     )
+    ask_human: bool | None = Field(
+        default=None,
+        description="Whether the agent may ask people without a ContactChannel, by the tool ask_human; kubectl is "
+        "enough to answer.",
+    )
     description: ShortText | None = Field(
         default=None, description="What the agent can do; models of agents that may delegate to it read this."
     )

@@ -12,7 +12,7 @@ from kubechain.api.globs import Glob
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements
 from kubechain.api.schema import Json, Rule, Schema, Url
-from kubechain.api.tool import ToolSemantics
+from kubechain.api.tool import ON_UNKNOWN_OUTCOME_DOC, OnUnknownOutcome, ToolSemantics
 
 MCPTransport = Literal["stdio", "sse", "http"]
 
@@ -94,6 +94,7 @@ class MCPServerSpec(KubeModel):
         default=None,
         description="Whether the server's annotations decide which tools are read-only or may be repeated.",
     )
+    on_unknown_outcome: OnUnknownOutcome | None = Field(default=None, description=ON_UNKNOWN_OUTCOME_DOC)
     tools: MCPToolFilter | None = Field(
         default=None, description="Which of the server's tools are offered, and which of them are safe to repeat."
     )

@@ -91,6 +91,11 @@ def delegate_tool_name(agent_name: str) -> str:
     return offered_tool_name(f"delegate_to_agent__{agent_name}")
 
 
+def human_contact_tool_name(channel_name: str, channel_type: str) -> str:
+    """Return the name under which the model may ask people through a contact channel."""
+    return offered_tool_name(f"{channel_name}__human_contact_{channel_type}")
+
+
 def sub_agent_run_name(tool_call_name: str) -> str:
     """Return the name of the TaskRun that a delegated call starts."""
     return shortened(tool_call_name, MAX_NAME_LENGTH, suffix="-run")

@@ -24,6 +24,7 @@ from kubechain.api.schema import (
     final_phase_rule,
     was_over,
 )
+from kubechain.api.tool import OnUnknownOutcome
 
 GRANTS_LIMIT = 64
 """Most approvals for the rest of a run."""
@@ -242,7 +243,7 @@ class PinnedTool(KubeModel):
         description="Name under which the tool is offered to the model."
     )
     kind: Annotated[str, Schema(max_length=63)] = Field(
-        description="Kind of the object that provides it: Tool, MCPServer, Agent, or Builtin for none."
+        description="Kind of the object that provides it: Tool, MCPServer, Agent, ContactChannel, or Builtin for none."
     )
     object: Annotated[str, Schema(max_length=253)] = Field(
         default="", description="Name of the object that provides it."
@@ -254,6 +255,9 @@ class PinnedTool(KubeModel):
     schema_hash: _Sha = Field(default="", description="SHA-256 of its input schema.")
     approval: PinnedApproval | None = Field(
         default=None, description="That a person must approve its calls, and on which terms; not set: nobody must."
+    )
+    on_unknown_outcome: OnUnknownOutcome | None = Field(
+        default=None, description="Whether a person is asked what became of a call whose outcome is not known."
     )
 
 

@@ -16,6 +16,9 @@ from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema, final_phase
 from kubechain.api.taskrun import SpanContext, Spending, ToolCallType
 from kubechain.api.tool import ToolSemantics
 
+EARLIER_LIMIT = 64
+"""Most decided requests for input that a call keeps; the oldest is dropped first."""
+
 
 class ToolCallPhase(StrEnum):
     """The phase of a call."""
@@ -106,11 +109,19 @@ class HumanInput(AskedOfPerson):
 
     type: HumanRequestType = Field(description="What is asked for: Question, Form, Url or Outcome.")
     round: NonNegativeInt = Field(default=0, description="How many requests for input the call made before this one.")
+    attempt: NonNegativeInt | None = Field(
+        default=None, description="Attempt of the call that it is about; not set: the call had not been attempted."
+    )
     request_state: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
         default=None, description="What the MCP server wants back with the answer, byte for byte."
     )
     answer: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
-        default=None, description="What the person answered: text, or the fields of a form as JSON."
+        default=None,
+        description="What the person answered, where the call goes on with it, such as the fields of a form as JSON. "
+        "The answer to a question is the result of the call.",
+    )
+    earlier: Annotated[tuple[AskedOfPerson, ...], Schema(max_items=EARLIER_LIMIT)] = Field(
+        default=(), description="The requests for input before this one, the oldest first, as they were decided."
     )
 
 
@@ -145,6 +156,18 @@ class TaskRunToolCallStatus(StatusBase):
     spent: Spending | None = Field(
         default=None, description="What the run of another agent spent for the call, with all runs below it."
     )
+
+    @property
+    def questions(self) -> tuple[AskedOfPerson, ...]:
+        """What people were asked about the call, in order."""
+        approval = () if self.approval is None else (self.approval,)
+        return approval if self.input is None else (*approval, *self.input.earlier, self.input)
+
+    @property
+    def open_question(self) -> AskedOfPerson | None:
+        """What a person is asked now: the last question, until its decision is recorded."""
+        last = next(reversed(self.questions), None)
+        return last if last is not None and last.choice is None else None
 
 
 class TaskRunToolCall(StatusObject[TaskRunToolCallSpec, TaskRunToolCallStatus]):

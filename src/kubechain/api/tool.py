@@ -29,6 +29,20 @@ class ToolSemantics(StrEnum):
     AT_MOST_ONCE = "AtMostOnce"
 
 
+class OnUnknownOutcome(StrEnum):
+    """What happens when it is not known whether a call took effect."""
+
+    TELL_MODEL = "TellModel"
+    ASK = "Ask"
+
+
+ON_UNKNOWN_OUTCOME_DOC = (
+    "What happens when it is not known whether a call took effect, such as one that was interrupted. TellModel, the "
+    "default: the call ends as OutcomeUnknown, and the model reads that. Ask: the call waits for a person to say what "
+    "became of it."
+)
+
+
 class BuiltinTool(KubeModel):
     """A function that is part of KubeChain."""
 
@@ -177,6 +191,7 @@ class ToolSpec(KubeModel):
         default=None,
         description="Idempotent: an interrupted call may be repeated. AtMostOnce, the default: it is reported.",
     )
+    on_unknown_outcome: OnUnknownOutcome | None = Field(default=None, description=ON_UNKNOWN_OUTCOME_DOC)
 
     @property
     def names_approval(self) -> bool:

@@ -13,7 +13,7 @@ from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SECRETS, SecretReader
-from kubechain.controllers.toolkinds import agent, builtin, container, http, mcp
+from kubechain.controllers.toolkinds import agent, builtin, container, http, mcp, person
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.llm.client import LLMClient
 from kubechain.mcp.manager import ConnectionManager
@@ -119,5 +119,6 @@ def _tool_kinds(manager: Manager, clients: Clients, secrets: SecretReader, conne
         http.tool_kind(clients.http, secrets),
         container.tool_kind(container.Containers(manager.client, manager.clock, clients.engine, secrets)),
         builtin.tool_kind(manager.clock),
+        person.tool_kind(manager.lister(resources.CONTACT_CHANNELS)),
     )
     return ToolKinds(manager.lister(resources.TOOLS), rows)

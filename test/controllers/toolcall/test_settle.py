@@ -216,7 +216,7 @@ CHILD_DELETED = f'the agent\'s run "{CHILD_NAME}" was deleted'
             id="nobody knows",
         ),
         pytest.param(
-            settle.child_deleted(RUNNING, END),
+            settle.child_deleted(RUNNING, None, END),
             ended(P.OUTCOME_UNKNOWN, f"{CHILD_DELETED}: {MAYBE}", error=CHILD_DELETED),
             ("Warning", reasons.OUTCOME_UNKNOWN, f"{CHILD_DELETED}: {MAYBE}"),
             id="the other Agent's run was deleted",

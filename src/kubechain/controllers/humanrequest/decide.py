@@ -1,10 +1,9 @@
-"""What became of a HumanRequest, as the call that asks records it: pure, complete by type check."""
+"""What became of a HumanRequest, as what asks has recorded it: pure, complete by type check."""
 
 from __future__ import annotations
 
 from kubechain.api.conditions import find_condition
 from kubechain.api.humanrequest import DELIVERED
-from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.controllers.frame import Done
 from kubechain.controllers.humanrequest.observe import Observed
 from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
@@ -15,19 +14,16 @@ GONE = "the tool call that asked does not exist any more"
 
 def decide(observed: Observed) -> Step | Done:
     """The next step for one request."""
-    phase, call = observed.request.status.phase, observed.call
+    phase, asker = observed.request.status.phase, observed.asker
     if phase is not None and phase.is_terminal:
         return Done()
-    if call is None:
+    if asker is None:
         return Withdraw(GONE if observed.request.metadata.owner_references else NOBODY_ASKS)
-    approval = call.status.approval
-    if approval is not None and approval.choice is not None:
-        return Close(approval)
-    if call.status.phase == ToolCallPhase.TOOL_CALL_REJECTED:
+    if asker.asked.choice is not None:
+        return Close(asker.asked)
+    if asker.gave_up:
         return Expire()
-    if call.status.phase is not None and call.status.phase.is_terminal:
-        return Withdraw(f"the tool call is over ({call.status.phase}): {call.status.status_detail}")
-    return _open(observed)
+    return Withdraw(asker.over) if asker.over else _open(observed)
 
 
 def _open(observed: Observed) -> Step | Done:

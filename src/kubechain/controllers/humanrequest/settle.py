@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from kubechain.api import reasons
+from kubechain.api.approval import AskedOfPerson
 from kubechain.api.conditions import with_condition
 from kubechain.api.humanrequest import DECIDED, DELIVERED, HumanRequest, HumanRequestPhase
-from kubechain.api.taskruntoolcall import Approval
+from kubechain.controllers import decisions
 from kubechain.controllers.frame import Settled, normal, warning
 from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
 from kubechain.net.foreign import cut, harmless
@@ -21,8 +22,8 @@ def settle(request: HumanRequest, step: Step, now: datetime) -> Settled:
     match step:
         case TellOfChannel(channel):
             return _told(request, channel, now)
-        case Close(approval):
-            return _closed(request, approval, now)
+        case Close(asked):
+            return _closed(request, asked, now)
         case Expire():
             late = ", and a decision that came later does not count" if request.spec.decision else ""
             return _over(request, HumanRequestPhase.EXPIRED, reasons.EXPIRED, f"Nobody decided in time{late}", now)
@@ -47,11 +48,10 @@ def _told(request: HumanRequest, channel: str, now: datetime) -> Settled:
     return Settled(status, (warning(reasons.KUBECTL_DECIDES, text),))
 
 
-def _closed(request: HumanRequest, approval: Approval, now: datetime) -> Settled:
-    by = approval.by or "somebody who gave no name"
-    text = f"{approval.choice} by {by} ({approval.identity})"
+def _closed(request: HumanRequest, asked: AskedOfPerson, now: datetime) -> Settled:
+    text = f"{asked.choice} by {decisions.author(asked)} ({asked.identity})"
     settled = _over(request, HumanRequestPhase.DECIDED, reasons.DECIDED, text, now, is_decided=True)
-    decided: dict[str, Any] = {"decided_at": approval.at, "identity": approval.identity}
+    decided: dict[str, Any] = {"decided_at": asked.at, "identity": asked.identity}
     return Settled(settled.status | decided, settled.events)
 
 

@@ -27,8 +27,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     )
 
     def for_call(call: TaskRunToolCall) -> list[Request]:
-        approval = call.status.approval
-        return [Request(call.metadata.namespace, approval.request_name)] if approval is not None else []
+        return [Request(call.metadata.namespace, one.request_name) for one in call.status.questions]
 
     (
         controller(manager, "humanrequest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubechain.api.taskruntoolcall import Approval
+from kubechain.api.approval import AskedOfPerson
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class TellOfChannel:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A person decided, and the call has recorded it."""
+    """A person decided, and what asked has recorded it."""
 
-    approval: Approval
+    asked: AskedOfPerson
 
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """Nobody decided in time, and the call has recorded it."""
+    """Nobody decided in time, and what asked has recorded it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a decision about the approval of a call depends on, and who reads it."""
+"""What a decision about what a call asks a person depends on, and who reads it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.authority import DecisionAuthority, Enforcement
+from kubechain.controllers.decisions import Judge
 from kubechain.runtime.store import Lister
 
 
@@ -27,6 +28,11 @@ class ApprovalFacts:
     enforcement: Enforcement | None = None
     requires_verified: bool = False
 
+    @property
+    def judge(self) -> Judge:
+        """What the worth of a decision depends on."""
+        return Judge(self.enforcement, self.requires_verified)
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovalReader:
@@ -40,7 +46,8 @@ class ApprovalReader:
         """Read the policies, the request of the call, and, where that is decided, who holds who may decide."""
         if call.status.completion_time is not None:
             return ApprovalFacts()
-        request = self._request(call)
+        asked = call.status.open_question
+        request = self.requests.get(call.metadata.namespace, asked.request_name) if asked is not None else None
         decided = request if request is not None and request.spec.decision is not None else None
         return ApprovalFacts(
             policies=tuple(self.policies.list(call.metadata.namespace)),
@@ -48,10 +55,3 @@ class ApprovalReader:
             enforcement=await self.authority.enforcement_over(decided) if decided is not None else None,
             requires_verified=self.authority.requires_verified,
         )
-
-    def _request(self, call: TaskRunToolCall) -> HumanRequest | None:
-        """The request that the call waits for; one whose decision is recorded is not read again."""
-        approval = call.status.approval
-        if approval is None or approval.choice is not None:
-            return None
-        return self.requests.get(call.metadata.namespace, approval.request_name)

@@ -1,29 +1,29 @@
 """Decides about the approval of a call: whether to ask, what a decision is worth, whether it still holds. Pure.
 
-`gate` stands before every attempt to carry a call out, `follow` decides while a person is waited for.
+`gate` stands before every attempt to carry a call out, `ApprovalWait` says what holds while a person is asked.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import Decision, HumanRequest
-from kubechain.api.meta import is_owned_by, time_text
 from kubechain.api.taskrun import TaskRun, pinned_tool
-from kubechain.api.taskruntoolcall import Approval, TaskRunToolCall, ToolCallPhase
-from kubechain.controllers.authority import Enforcement, identity_of
-from kubechain.controllers.frame import Done
+from kubechain.api.taskruntoolcall import Approval, TaskRunToolCall
+from kubechain.controllers import decisions
+from kubechain.controllers.inquiries import Inquiry
 from kubechain.controllers.policies import about_call
 from kubechain.controllers.toolcall import asking, grants
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.requirements import Requirement, denial, requirement
-from kubechain.controllers.toolcall.steps import Approve, Ask, CreateRequest, Reject
+from kubechain.controllers.toolcall.steps import Approve, Ask, Reject
 from kubechain.controllers.toolkinds.model import Offer
 
 REJECTED = "a person refused the call"
 TOO_LATE = "nobody decided in time: the request expired at {}"
 STALE = "the approval expired at {}, before the call could be made"
 ANOTHER_CALL = "what was approved is not this call"
-UNVERIFIED = "the decision does not count, since its author is not verified: {}"
 
 APPROVING = (DecisionChoice.APPROVE, DecisionChoice.APPROVE_FOR_RUN)
 
@@ -79,74 +79,51 @@ def _flaw(observed: Observed, run: TaskRun, approval: Approval, *, has_begun: bo
         return Reject(approval.comment or REJECTED)
     if approval.digest != asking.digest(observed.call, run):
         return Reject(ANOTHER_CALL)
-    if not has_begun and _is_over(approval, observed):
-        return Reject(STALE.format(_moment(approval)))
+    if not has_begun and decisions.is_over(approval, observed.now):
+        return Reject(STALE.format(decisions.end_of(approval)))
     return None
 
 
-def follow(observed: Observed) -> Ask | CreateRequest | Approve | Reject | Done:
-    """The next step of a call that waits for a person."""
-    call, run = observed.call, observed.run
-    approval, request = call.status.approval, observed.approval.request
-    assert run is not None, "a call without a run is cancelled"
-    assert approval is not None, "decided before"
-    if _is_over(approval, observed):
-        return Reject(TOO_LATE.format(_moment(approval)))
-    if request is None or not asks_for(request, call, approval):
-        # What has its name may be of an earlier call, and about to be deleted: the server knows.
-        return CreateRequest(_request(observed, run, approval))
-    if request.spec.decision is not None:
-        return _judged(observed, approval, request.spec.decision)
-    if call.status.phase == ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL:
-        return Ask(approval)
-    return Done(None if approval.expires_at is None else (approval.expires_at - observed.now).total_seconds())
+@dataclass(frozen=True, slots=True)
+class ApprovalWait:
+    """A call that a person is asked to approve."""
 
+    observed: Observed
+    run: TaskRun
+    asked: Approval
 
-def asks_for(request: HumanRequest, call: TaskRunToolCall, approval: Approval) -> bool:
-    """Whether a request is the one that the call made, whoever else may have made one of its name.
+    def inquiry(self) -> Inquiry:
+        """What a person is asked, and what they may choose by the policies."""
+        return asking.inquiry(self.observed.call, self.run, self._needed.choices)
 
-    The digest alone does not say that the request shows what it is about.
-    """
-    content = request.spec.request
-    shows_call = content.tool == call.spec.tool_ref.name and content.arguments == asking.shown(call.spec.arguments)
-    return is_owned_by(request, call) and content.digest == approval.digest and shows_call
+    def request(self) -> HumanRequest:
+        """Ask for the approval, with what the policies want of it."""
+        return asking.request(self.observed.call, self.run, self.asked, self.inquiry(), self._needed.policies)
 
+    @property
+    def _needed(self) -> Requirement:
+        tool = self.observed.call.spec.tool_ref.name
+        pinned = pinned_tool(self.run, tool)
+        policies = about_call(
+            self.observed.approval.policies,
+            agent=asking.agent_name(self.run),
+            tool=tool,
+            arguments=self.observed.call.spec.arguments,
+        )
+        return requirement(pinned.approval if pinned else None, policies) or Requirement(())
 
-def _request(observed: Observed, run: TaskRun, approval: Approval) -> HumanRequest:
-    call = observed.call
-    tool = call.spec.tool_ref.name
-    pinned = pinned_tool(run, tool)
-    policies = about_call(
-        observed.approval.policies, agent=asking.agent_name(run), tool=tool, arguments=call.spec.arguments
-    )
-    needed = requirement(pinned.approval if pinned else None, policies) or Requirement(())
-    return asking.request(call, run, approval, policies=needed.policies, choices=needed.choices)
+    def judged(self, decision: Decision) -> Approve | Reject:
+        """T3: the call is made, or not. What is recorded first counts."""
+        judge = self.observed.approval.judge
+        decided = judge.recorded(self.asked, decision, self.observed.now).with_changes(arguments=decision.arguments)
+        if flaw := judge.flaw():
+            return Reject(flaw, decided)
+        if decision.digest != self.asked.digest:
+            return Reject(ANOTHER_CALL, decided)
+        if decision.choice not in APPROVING:
+            return Reject(decision.comment or REJECTED, decided)
+        return Approve(decided)
 
-
-def _judged(observed: Observed, approval: Approval, decision: Decision) -> Approve | Reject:
-    """T3: what the decision means for the call. What is recorded first counts."""
-    enforcement = observed.approval.enforcement or Enforcement("not known")
-    decided = approval.with_changes(
-        choice=decision.choice,
-        by=decision.by,
-        through=decision.through,
-        at=observed.now,
-        identity=identity_of(decision, enforcement),
-        comment=decision.comment,
-        arguments=decision.arguments,
-    )
-    if observed.approval.requires_verified and not enforcement.is_in_force:
-        return Reject(UNVERIFIED.format(enforcement.weakness), decided)
-    if decision.digest != approval.digest:
-        return Reject(ANOTHER_CALL, decided)
-    if decision.choice not in APPROVING:
-        return Reject(decision.comment or REJECTED, decided)
-    return Approve(decided)
-
-
-def _is_over(approval: Approval, observed: Observed) -> bool:
-    return approval.expires_at is not None and observed.now >= approval.expires_at
-
-
-def _moment(approval: Approval) -> str:
-    return time_text(approval.expires_at) if approval.expires_at is not None else ""
+    def expired(self) -> Reject:
+        """The call is not made."""
+        return Reject(TOO_LATE.format(decisions.end_of(self.asked)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase
+from kubechain.api.humanrequest import HumanRequestType
+from kubechain.api.taskruntoolcall import Execution, HumanInput, TaskRunToolCall, ToolCallPhase
 from kubechain.api.tool import ToolSemantics
 
 
@@ -51,6 +52,18 @@ def was_given_up(call: TaskRunToolCall, execution: Execution) -> bool:
     return (
         call.status.phase == ToolCallPhase.OUTCOME_UNKNOWN
         and call.status.late_result is None
+        and current is not None
+        and current.token == execution.token
+    )
+
+
+def is_asked_about(call: TaskRunToolCall, execution: Execution) -> bool:
+    """Whether another process asks a person what became of this attempt, while it went on."""
+    asked, current = call.status.open_question, call.status.execution
+    return (
+        isinstance(asked, HumanInput)
+        and asked.type == HumanRequestType.OUTCOME
+        and not (call.status.phase is not None and call.status.phase.is_terminal)
         and current is not None
         and current.token == execution.token
     )

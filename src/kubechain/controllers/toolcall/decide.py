@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from kubechain.api.taskrun import TaskRunPhase
-from kubechain.api.taskruntoolcall import Execution, ToolCallPhase
+from kubechain.api.humanrequest import HumanRequestType
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.api.taskruntoolcall import Approval, Execution, HumanInput, ToolCallPhase
 from kubechain.api.tool import ToolSemantics
-from kubechain.controllers.toolcall import approvals
+from kubechain.controllers.toolcall import approvals, questions, waiting
+from kubechain.controllers.toolcall.approvals import ApprovalWait
+from kubechain.controllers.toolcall.inputs import is_known_not_to_have_happened
 from kubechain.controllers.toolcall.observe import Observed
+from kubechain.controllers.toolcall.questions import QuestionWait
 from kubechain.controllers.toolcall.steps import (
     Ask,
     Cancel,
@@ -24,8 +28,9 @@ from kubechain.controllers.toolcall.steps import (
     TakeAnswer,
     Wait,
 )
+from kubechain.controllers.toolcall.unknowns import OutcomeWait
 from kubechain.controllers.toolcall.watches import is_held, is_run_over
-from kubechain.controllers.toolkinds.model import Missing, Offer, Withdrawn
+from kubechain.controllers.toolkinds.model import AskPerson, Missing, Offer, Withdrawn
 from kubechain.tools import arguments as tool_arguments
 from kubechain.tools.model import InvalidArguments, InvalidSchema
 
@@ -51,7 +56,7 @@ def decide(observed: Observed) -> Step | Done:
     if _awaits_adoption(observed):
         return Done()
     if reason := _unwanted(observed):
-        return Cancel(INTERRUPTED if phase == ToolCallPhase.RUNNING else reason)
+        return Cancel(INTERRUPTED if phase == ToolCallPhase.RUNNING or _asks_what_happened(observed) else reason)
     return _advance(observed, phase)
 
 
@@ -63,11 +68,13 @@ def _advance(observed: Observed, phase: ToolCallPhase | None) -> Step | Done:
             return _within_limit(observed, _take_over(observed))
         case ToolCallPhase.AWAITING_SUB_AGENT:
             return _follow_child(observed)
-        case ToolCallPhase.AWAITING_HUMAN_APPROVAL | ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL:
-            return _within_limit(observed, _await_approval(observed))
-        case ToolCallPhase.AWAITING_HUMAN_INPUT | ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT:
-            # Written by a release that asks people for input: the call waits for one.
-            return Done()
+        case (
+            ToolCallPhase.AWAITING_HUMAN_APPROVAL
+            | ToolCallPhase.ERROR_REQUESTING_HUMAN_APPROVAL
+            | ToolCallPhase.AWAITING_HUMAN_INPUT
+            | ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT
+        ):
+            return _within_limit(observed, _await_person(observed))
         case (
             ToolCallPhase.SUCCEEDED
             | ToolCallPhase.FAILED
@@ -88,7 +95,7 @@ def _awaits_adoption(observed: Observed) -> bool:
 
 def _may_have_begun(observed: Observed) -> bool:
     """Whether an earlier release, which recorded a call after it was carried out, may have done so."""
-    if observed.call.status.phase in UNASKED:
+    if observed.call.status.phase in UNASKED or is_known_not_to_have_happened(observed.call):
         return False
     status, acts_outside = observed.call.status, observed.planner is not None and observed.planner.acts_outside
     return acts_outside and status.start_time is not None and status.execution is None
@@ -130,7 +137,8 @@ def _within_limit(observed: Observed, step: Step | Done) -> Step | Done:
     if not isinstance(step, Wait) or not block.is_over:
         return step
     text = block.given_up(step.detail)
-    return Fail(text) if execution is None else ReportUnknown(f"the call was tried before; {text}")
+    is_harmless = execution is None or _did_nothing(observed)
+    return Fail(text) if is_harmless else ReportUnknown(f"the call was tried before; {text}")
 
 
 def _unknown_tool(observed: Observed) -> str:
@@ -146,14 +154,27 @@ def _begin(observed: Observed, offer: Offer, *, attempt: int) -> Step:
         return Fail(str(error))
     assert observed.planner is not None, "observed together with the offer"
     plan = observed.planner.plan(offer, arguments, attempt=attempt, depth=observed.depth)
-    if not isinstance(plan, Execute | Delegate):
+    if not isinstance(plan, Execute | Delegate | AskPerson):
         return plan
-    step = approvals.gate(observed, offer, has_begun=attempt > 0) or (
-        Wait(observed.obstacle) if observed.obstacle else plan
-    )
-    if isinstance(step, Reject) and attempt > 0:
+    step = approvals.gate(observed, offer, has_begun=attempt > 0) or _unless_hindered(observed, plan)
+    if isinstance(step, Reject) and attempt > 0 and not _did_nothing(observed):
         return ReportUnknown(f"the call was tried before; {step.message}")
     return Hold() if isinstance(step, Ask | Execute | Delegate) and _may_vanish(observed) else step
+
+
+def _unless_hindered(observed: Observed, plan: Execute | Delegate | AskPerson) -> Step:
+    """What nothing keeps the call from."""
+    if observed.obstacle:
+        return Wait(observed.obstacle)
+    if not isinstance(plan, AskPerson):
+        return plan
+    assert observed.run is not None, "a call without a run is cancelled"
+    return Ask(questions.asked(observed.call, observed.run, observed.now))
+
+
+def _did_nothing(observed: Observed) -> bool:
+    """Whether a person said that the last attempt did not take effect, and no other was made since."""
+    return observed.call.status.phase != ToolCallPhase.RUNNING and is_known_not_to_have_happened(observed.call)
 
 
 def _may_vanish(observed: Observed) -> bool:
@@ -165,10 +186,34 @@ def _may_vanish(observed: Observed) -> bool:
     return acts_outside and not is_held(observed.call)
 
 
-def _await_approval(observed: Observed) -> Step | Done:
-    """Wait for the person who is asked; a call whose asking this release knows nothing of is asked anew."""
-    approval = observed.call.status.approval
-    return _start(observed) if approval is None or approval.choice is not None else approvals.follow(observed)
+def _await_person(observed: Observed) -> Step | Done:
+    """Wait for the person who is asked; a call whose asking this release knows nothing of starts anew."""
+    run = observed.run
+    assert run is not None, "a call without a run is cancelled"
+    match observed.call.status.open_question:
+        case Approval() as approval:
+            return waiting.follow(observed, ApprovalWait(observed, run, approval))
+        case HumanInput() as asked:
+            return _await_input(observed, run, asked)
+        case _:
+            return _start(observed)
+
+
+def _await_input(observed: Observed, run: TaskRun, asked: HumanInput) -> Step | Done:
+    match asked.type:
+        case HumanRequestType.QUESTION:
+            return waiting.follow(observed, QuestionWait(observed, run, asked))
+        case HumanRequestType.OUTCOME:
+            return waiting.follow(observed, OutcomeWait(observed, run, asked))
+        case HumanRequestType.FORM | HumanRequestType.URL | HumanRequestType.APPROVAL | HumanRequestType.BUDGET:
+            # Written by a release that asks people for this: the call waits for it.
+            return Done()
+
+
+def _asks_what_happened(observed: Observed) -> bool:
+    """Whether a person is asked what became of the call."""
+    asked = observed.call.status.open_question
+    return isinstance(asked, HumanInput) and asked.type == HumanRequestType.OUTCOME
 
 
 def _take_over(observed: Observed) -> Step | Done:

@@ -21,7 +21,7 @@ from kubechain.controllers.refusals import creating
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.toolcall import settle
-from kubechain.controllers.toolcall.claims import execution_for, followed, holds, was_given_up
+from kubechain.controllers.toolcall.claims import execution_for, followed, holds, is_asked_about, was_given_up
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, Outcome
 from kubechain.controllers.toolcall.progress import Progress
@@ -81,7 +81,7 @@ class ToolCaller:
         if progress is None:
             return None
         effect = self._execute(self._invocation(observed, step, progress), progress.call)
-        return await self._concluded(progress, effect, is_unwanted)
+        return await self._concluded(observed, progress, effect, is_unwanted)
 
     async def _compute(self, observed: Observed, step: Execute, execution: Execution) -> TaskRunToolCall | None:
         """T4 and T5 in one write: nothing happens outside, and a result that is not recorded is computed again."""
@@ -90,7 +90,7 @@ class ToolCaller:
         claimed = next_version(call, begun)
         progress = Progress(self.writer, execution, claimed)
         outcome = await self._execute(self._invocation(observed, step, progress), claimed)
-        result = self._result(execution, outcome)
+        result = self._result(observed.run, execution, outcome)
         try:
             return await self.writer.write(call, begun.then(result.settle(claimed)))
         except FINAL_REFUSALS as error:
@@ -112,7 +112,8 @@ class ToolCaller:
         progress = await self._claimed(observed, followed(step.execution, holder=self.replica.identity))
         if progress is None:
             return None
-        return await self._concluded(progress, follower.follow(_started(progress, observed.now)), is_unwanted)
+        effect = follower.follow(_started(progress, observed.now))
+        return await self._concluded(observed, progress, effect, is_unwanted)
 
     async def stop(self, call: TaskRunToolCall) -> None:
         """End what was started for a call that ends without its result, if that goes on by itself."""
@@ -127,7 +128,11 @@ class ToolCaller:
         return Progress(self.writer, execution, claimed) if claimed is not None else None
 
     async def _concluded(
-        self, progress: Progress, effect: Coroutine[Any, Any, CallOutcome], is_unwanted: Callable[[], bool]
+        self,
+        observed: Observed,
+        progress: Progress,
+        effect: Coroutine[Any, Any, CallOutcome],
+        is_unwanted: Callable[[], bool],
     ) -> TaskRunToolCall | None:
         """Carry the claimed call out, and T5: record its result."""
         execution = progress.execution
@@ -137,9 +142,13 @@ class ToolCaller:
         outcome = await self.in_flight.run(call.metadata.uid, effect, is_unwanted=is_unwanted, goes_on=goes_on)
         if isinstance(outcome, Interrupted):
             await self.stop(progress.call)
-        written = (await self.outcomes.write(progress.call, self._result(execution, outcome))).obj
-        if written is not None and isinstance(outcome, Answered) and was_given_up(written, execution):
+        written = (await self.outcomes.write(progress.call, self._result(observed.run, execution, outcome))).obj
+        if written is None or not isinstance(outcome, Answered):
+            return written
+        if was_given_up(written, execution):
             await self.writer.write(written, settle.late(outcome.content))
+        if is_asked_about(written, execution):
+            return await self.writer.write(written, settle.concluded(written, outcome, self.clock.now()))
         return written
 
     async def _execute(self, invocation: Invocation, claimed: TaskRunToolCall) -> CallOutcome:
@@ -158,7 +167,7 @@ class ToolCaller:
             self.writer.announce(call, found, settled)
             return found
 
-    def _result(self, execution: Execution, outcome: Outcome) -> ClaimedWrite[TaskRunToolCall]:
+    def _result(self, run: TaskRun | None, execution: Execution, outcome: Outcome) -> ClaimedWrite[TaskRunToolCall]:
         def refused(call: TaskRunToolCall, error: ApiError) -> Settled:
             now = self.clock.now()
             if isinstance(error, TooLarge) and isinstance(outcome, Answered):
@@ -168,7 +177,7 @@ class ToolCaller:
 
         return ClaimedWrite(
             holds=lambda call: holds(call, execution),
-            settle=lambda call: settle.concluded(call, outcome, self.clock.now()),
+            settle=lambda call: settle.concluded(call, outcome, self.clock.now(), run=run),
             refused=refused,
             delayed=settle.delayed,
         )

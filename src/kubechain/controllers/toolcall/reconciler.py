@@ -11,11 +11,11 @@ from kubechain.api.taskrun import Spending
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, cache_is_behind
+from kubechain.controllers.requesting import Requester
 from kubechain.controllers.toolcall import settle, verdicts
 from kubechain.controllers.toolcall.decide import decide
 from kubechain.controllers.toolcall.effects import Delegation, ToolCaller
 from kubechain.controllers.toolcall.observe import Observed, Observer
-from kubechain.controllers.toolcall.requesting import Requester
 from kubechain.controllers.toolcall.steps import (
     Approve,
     Ask,
@@ -25,6 +25,7 @@ from kubechain.controllers.toolcall.steps import (
     Execute,
     Fail,
     Follow,
+    GoOn,
     Hold,
     LookForChild,
     Reject,
@@ -32,6 +33,7 @@ from kubechain.controllers.toolcall.steps import (
     ReportUnknown,
     Step,
     TakeAnswer,
+    TakeReply,
     Wait,
 )
 from kubechain.runtime.clock import Clock
@@ -77,21 +79,17 @@ class ToolCallReconciler:
         match step:
             case Wait(detail):
                 return await self.writer.finish(call, _waiting(observed, detail))
-            case Ask(approval):
-                return Again(await self.writer.write(call, verdicts.asked(approval)))
+            case Ask() | Approve() | Reject() | GoOn():
+                return Again(await self.writer.write(call, verdicts.recorded(call, step, self.clock.now())))
             case CreateRequest():
                 return await self._create_request(observed, step)
-            case Approve(approval):
-                return Again(await self.writer.write(call, verdicts.approved(approval)))
-            case Reject():
-                return Again(await self.writer.write(call, verdicts.rejected(step, self.clock.now())))
             case Execute():
                 return await self._execute(observed, step)
             case Follow():
                 return await self._follow(observed, step)
             case Delegate():
                 return await self._delegate(observed, step)
-            case LookForChild() | TakeAnswer() | Fail() | ReportUnknown() | Cancel():
+            case LookForChild() | TakeAnswer() | TakeReply() | Fail() | ReportUnknown() | Cancel():
                 return await self._conclude(observed, step)
             case Hold():
                 return Again(await self.writer.add_finalizer(call, names.TOOL_CALL_FINALIZER))
@@ -110,20 +108,22 @@ class ToolCallReconciler:
         del request
 
     async def _conclude(
-        self, observed: Observed, step: LookForChild | TakeAnswer | Fail | ReportUnknown | Cancel
+        self, observed: Observed, step: LookForChild | TakeAnswer | TakeReply | Fail | ReportUnknown | Cancel
     ) -> Again[TaskRunToolCall]:
         call, now = observed.call, self.clock.now()
         match step:
             case LookForChild():
                 if await self.delegation.exists(call):
                     raise cache_is_behind(f"TaskRun {names.sub_agent_run_name(call.metadata.name)}")
-                return await self._end(call, settle.child_deleted(call, now))
+                return await self._end(call, settle.child_deleted(call, observed.run, now))
             case TakeAnswer(output):
                 return await self._end(call, settle.succeeded(call, output, now), observed.spent)
             case Fail(message):
                 return await self._end(call, settle.failed(call, message, now), observed.spent)
-            case ReportUnknown(message):
-                return await self._end(call, settle.unknown(call, message, now))
+            case TakeReply():
+                return await self._end(call, settle.replied(call, step, now))
+            case ReportUnknown():
+                return await self._end(call, settle.reported(call, observed.run, step, now))
             case Cancel(message):
                 await self.caller.stop(call)
                 await self.delegation.cancel(call)
@@ -132,8 +132,8 @@ class ToolCallReconciler:
     async def _create_request(self, observed: Observed, step: CreateRequest) -> Again[TaskRunToolCall] | Done:
         """Ask; the request's watch event is what the call waits for then, or the end of its time."""
         call, now = observed.call, self.clock.now()
-        if trouble := await self.requester.create(call, step.request):
-            return await self._end(call, settle.failed(call, trouble, now))
+        if trouble := await self.requester.create(call, call.status.open_question, step.request, step.inquiry):
+            return await self._end(call, settle.not_carried_out(call, trouble, now))
         expires_at = step.request.spec.request.expires_at
         return Done(None if expires_at is None else (expires_at - now).total_seconds())
 

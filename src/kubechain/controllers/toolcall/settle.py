@@ -6,14 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from kubechain.api import names, reasons
+from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.taskrun import SpanContext, TaskRun
-from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, ToolCallPhase, ToolCallStatusType
+from kubechain.api.taskruntoolcall import Execution, HumanInput, TaskRunToolCall, ToolCallPhase, ToolCallStatusType
 from kubechain.api.tool import ToolSemantics
+from kubechain.controllers import decisions
 from kubechain.controllers.frame import Settled, normal, warning
-from kubechain.controllers.toolcall import grants, verdicts
+from kubechain.controllers.toolcall import grants, unknowns, verdicts
 from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED, UNASKED
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, NotDone, Outcome, Unclear
+from kubechain.controllers.toolcall.steps import ReportUnknown, TakeReply
 from kubechain.net.foreign import cut, cut_bytes, harmless
 from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 
@@ -24,6 +27,9 @@ SCARCE_RESULT_BYTES = 64 * 1024
 """Limit of a result that the server refused: in JSON a control character takes six bytes."""
 
 ERROR_MAX_CHARACTERS = 1_024
+
+ASKING = (*UNASKED, ToolCallPhase.AWAITING_HUMAN_INPUT, ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT)
+"""Phases of a call that waits for a person."""
 
 
 def waiting(
@@ -54,11 +60,12 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
     """The API server refuses the other Agent's run, or the call's status: tried again, with a limit before it began."""
     call, block, text = observed.call, observed.block, str(refusal)
     reason = reasons.SUB_AGENT_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
-    if refusal.is_create and call.status.phase in UNASKED and not block.is_over:
+    is_asking = call.status.phase in ASKING
+    if refusal.is_create and is_asking and not block.is_over:
         return verdicts.not_asked(call, block, refusal)
-    is_unbegun = call.status.phase in (None, ToolCallPhase.PENDING, *UNASKED)
+    is_unbegun = is_asking or call.status.phase in (None, ToolCallPhase.PENDING)
     if is_unbegun and (block.is_over or isinstance(refusal.error, FINAL_REFUSALS)):
-        return failed(call, block.given_up(text) if block.is_over else text, observed.now)
+        return not_carried_out(call, block.given_up(text) if block.is_over else text, observed.now)
     status = {
         "ready": False,
         "status": ToolCallStatusType.ERROR,
@@ -66,7 +73,7 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
         "blocked_since": block.since,
     }
     events = (warning(reason, _cut(text)),) if call.status.blocked_since is None else ()
-    phase = {"phase": ToolCallPhase.PENDING} if is_unbegun and call.status.phase not in UNASKED else {}
+    phase = {"phase": ToolCallPhase.PENDING} if is_unbegun and not is_asking else {}
     return Settled(phase | status, events, requeue_after_seconds=block.retry_seconds)
 
 
@@ -127,8 +134,12 @@ def delegated(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Sett
     ).then(grants.used(call, run))
 
 
-def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime) -> Settled:
-    """T5: the end of a call, or another attempt."""
+def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime, *, run: TaskRun | None = None) -> Settled:
+    """T5: the end of a call, or another attempt, or a question to a person.
+
+    Args:
+        run: The call's own, which knows whether a person is asked when the outcome is not known; None where it is gone.
+    """
     match outcome:
         case Answered(content, is_error=False):
             return succeeded(call, content, now)
@@ -141,7 +152,7 @@ def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime) -> Settled
         case Unclear(message) if _is_repeatable(call) and _may_try_again(call):
             return waiting(call, f"Trying again: {message}")
         case Unclear(message):
-            return unknown(call, message, now)
+            return unclear(call, run, message, now)
         case Interrupted():
             return cancelled(call, INTERRUPTED, now)
 
@@ -174,9 +185,41 @@ def failed(call: TaskRunToolCall, message: str, now: datetime, *, is_answer: boo
     return Settled(status, (warning(reasons.TOOL_CALL_FAILED, text),), facts=_facts(call, now))
 
 
-def child_deleted(call: TaskRunToolCall, now: datetime) -> Settled:
+def not_carried_out(call: TaskRunToolCall, message: str, now: datetime) -> Settled:
+    """The call cannot go on; one that a person was to be asked about may have taken effect before."""
+    asked = call.status.open_question
+    if isinstance(asked, HumanInput) and asked.type == HumanRequestType.OUTCOME:
+        return unknown(call, f"{call.status.error}; {message}", now)
+    return failed(call, message, now)
+
+
+def child_deleted(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Settled:
     """The run of the other Agent was deleted before it had answered; it is not created again."""
-    return unknown(call, f'the agent\'s run "{names.sub_agent_run_name(call.metadata.name)}" was deleted', now)
+    return unclear(call, run, f'the agent\'s run "{names.sub_agent_run_name(call.metadata.name)}" was deleted', now)
+
+
+def unclear(call: TaskRunToolCall, run: TaskRun | None, message: str, now: datetime) -> Settled:
+    """It is not known whether the call took effect: the model is told so, or a person is asked first."""
+    problem = _cut(message)
+    asked = unknowns.asked(call, run, problem, now)
+    if asked is None:
+        return unknown(call, message, now)
+    return verdicts.asked(call, asked, now).then(Settled({"error": problem}))
+
+
+def reported(call: TaskRunToolCall, run: TaskRun | None, step: ReportUnknown, now: datetime) -> Settled:
+    """T6: it is not known whether the call took effect."""
+    if step.input is None:
+        return unclear(call, run, step.message, now)
+    return unknown(call, step.message, now).then(Settled({"input": step.input}))
+
+
+def replied(call: TaskRunToolCall, step: TakeReply, now: datetime) -> Settled:
+    """T3: a person told the result of the call."""
+    text = f"{step.input.choice} by {decisions.author(step.input)}"
+    settled = succeeded(call, step.result, now)
+    status = settled.status | {"status_detail": text, "input": step.input}
+    return Settled(status, (normal(reasons.ANSWERED, text),), facts=settled.facts)
 
 
 def unknown(call: TaskRunToolCall, message: str, now: datetime) -> Settled:

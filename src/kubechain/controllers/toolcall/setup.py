@@ -11,12 +11,12 @@ from kubechain.controllers import resources
 from kubechain.controllers.inflight import InFlight, interrupter
 from kubechain.controllers.outcomewriter import OutcomeWriter
 from kubechain.controllers.parts import Parts
+from kubechain.controllers.requesting import Requester
 from kubechain.controllers.toolcall import watches
 from kubechain.controllers.toolcall.approvalfacts import ApprovalReader
 from kubechain.controllers.toolcall.effects import Delegation, ToolCaller
 from kubechain.controllers.toolcall.observe import Observer
 from kubechain.controllers.toolcall.reconciler import ToolCallReconciler
-from kubechain.controllers.toolcall.requesting import Requester
 from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager

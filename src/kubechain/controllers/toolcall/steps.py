@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kubechain.api.humanrequest import HumanRequest
-from kubechain.api.taskruntoolcall import Approval, Execution
+from kubechain.api.taskruntoolcall import Approval, Execution, HumanInput
 from kubechain.controllers.frame import Done
-from kubechain.controllers.toolkinds.model import Delegate, Execute, Fail, Plan, Wait
+from kubechain.controllers.inquiries import Inquiry
+from kubechain.controllers.toolkinds.model import Delegate, Execute, Fail, Wait
 
 __all__ = [
     "Approve",
@@ -22,6 +23,7 @@ __all__ = [
     "Execute",
     "Fail",
     "Follow",
+    "GoOn",
     "Hold",
     "LookForChild",
     "Reject",
@@ -29,6 +31,7 @@ __all__ = [
     "ReportUnknown",
     "Step",
     "TakeAnswer",
+    "TakeReply",
     "Wait",
 ]
 
@@ -37,14 +40,19 @@ __all__ = [
 class Ask:
     """T1: record that a person is asked, and until when they may decide."""
 
-    approval: Approval
+    asked: Approval | HumanInput
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """Create the request that T1 announced: the caches have none."""
+    """Create the request that T1 announced: the caches have none, or another one of its name.
+
+    Attributes:
+        inquiry: What it asks: a request of its name that shows anything else is not it.
+    """
 
     request: HumanRequest = field(repr=False)
+    inquiry: Inquiry = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,37 @@ class Reject:
 
     Attributes:
         message: Why; the model reads it.
-        approval: With the decision, where there is one.
+        asked: With the decision, where there is one.
     """
 
     message: str
-    approval: Approval | None = None
+    asked: Approval | HumanInput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReply:
+    """T3: a person told the result of the call: the answer to its question, or what it led to.
+
+    Attributes:
+        input: With the decision.
+        result: What the model reads.
+    """
+
+    input: HumanInput
+    result: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """T3: a person answered, and another attempt of the call may be made.
+
+    Attributes:
+        input: With the decision.
+        detail: What the status says.
+    """
+
+    input: HumanInput
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +126,16 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class ReportUnknown:
-    """T6: the call was interrupted and is not safe to repeat."""
+    """T6: the call was interrupted and is not safe to repeat.
+
+    Attributes:
+        message: Why it is not known whether it took effect.
+        input: What a person was asked about it, where they do not know either or said nothing; None where nobody was
+            asked yet.
+    """
 
     message: str
+    input: HumanInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +155,21 @@ class Release:
     """The call is over and its run needs the object no longer: drop the finalizer."""
 
 
-Asking = Ask | CreateRequest | Approve | Reject
+Verdict = Ask | Approve | Reject | GoOn
 
-Step = Plan | Asking | Follow | LookForChild | TakeAnswer | ReportUnknown | Cancel | Hold | Release
+Step = (
+    Execute
+    | Delegate
+    | Wait
+    | Fail
+    | Verdict
+    | CreateRequest
+    | TakeReply
+    | Follow
+    | LookForChild
+    | TakeAnswer
+    | ReportUnknown
+    | Cancel
+    | Hold
+    | Release
+)

@@ -156,6 +156,7 @@ def _offer(server: MCPServer, tool: MCPTool) -> Offer:
         call_type=ToolCallType.MCP,
         provider=server,
         approval=_approval(server, tool),
+        on_unknown_outcome=server.spec.on_unknown_outcome,
     )
 
 

@@ -15,7 +15,7 @@ from kubechain.api.mcpserver import MCPServer
 from kubechain.api.references import SecretKeyRef
 from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
-from kubechain.api.tool import Tool, ToolSemantics
+from kubechain.api.tool import OnUnknownOutcome, Tool, ToolSemantics
 
 NOT_KNOWN = "not known to this release"
 """The detail of a tool that only another release of the manager can carry out."""
@@ -27,6 +27,7 @@ class ToolOrigin(StrEnum):
     TOOL = "Tool"
     MCP_SERVER = "MCPServer"
     AGENT = "Agent"
+    CONTACT_CHANNEL = "ContactChannel"
     BUILTIN = "Builtin"
 
 
@@ -38,12 +39,13 @@ class Offer:
     """One tool as it is offered to the model.
 
     Attributes:
-        object: Name of the object that provides it; empty for a builtin.
+        object: Name of the object that provides it; empty for a builtin, and for a question without a channel.
         tool: Its own name there, where one object provides several.
         call_type: The sort of tool that carries its calls out.
         delegate: Name of the Agent that its calls are delegated to; empty for none.
         provider: The object that provides it, as it was read with the offer; None for a builtin or an Agent.
         approval: That a person must approve its calls, and on which terms; None where nobody must.
+        on_unknown_outcome: What happens when it is not known whether a call took effect; None is the default.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Offer:
     delegate: str = ""
     provider: Tool | MCPServer | None = field(default=None, repr=False, compare=False)
     approval: PinnedApproval | None = None
+    on_unknown_outcome: OnUnknownOutcome | None = None
 
     def pin(self) -> PinnedTool:
         """The offer as it is kept in the status of a run."""
@@ -68,6 +71,7 @@ class Offer:
             type=self.call_type,
             schema_hash=digest,
             approval=self.approval,
+            on_unknown_outcome=self.on_unknown_outcome,
         )
 
 
@@ -111,6 +115,11 @@ class Delegate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskPerson:
+    """Ask a person what the arguments say; the answer is the result of the call."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Something that the call needs is missing."""
 
@@ -124,7 +133,7 @@ class Fail:
     message: str
 
 
-Plan = Execute | Delegate | Wait | Fail
+Plan = Execute | Delegate | AskPerson | Wait | Fail
 
 
 # --- how it is carried out
@@ -307,7 +316,7 @@ class ToolKind:
 
     Attributes:
         call_type: Its name on the wire.
-        executor: None for a sort whose calls are runs of another Agent.
+        executor: None for a sort whose calls are runs of another Agent, or questions to people.
         follower: None for a sort whose calls end with the process that carries them out.
         provider: With the origin of the names that it provides; None for a sort that comes as Tools only.
         handler: None for a sort that no Tool is of.

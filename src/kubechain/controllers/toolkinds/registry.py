@@ -118,9 +118,9 @@ class ToolKinds:
         return self._offer(handler, tool, pinned.name) if handler else Withdrawn(f'Tool "{pinned.object}": {NOT_KNOWN}')
 
     def _offer(self, handler: ToolHandler, tool: Tool, name: str) -> Offer:
-        """The Tool under a name, with the approval that any part of its spec wants."""
-        offer = handler.offer(tool, name)
-        return replace(offer, approval=_terms(tool)) if self.wants_approval(tool) else offer
+        """The Tool under a name, with the approval that any part of its spec wants, and what else people decide."""
+        terms = _terms(tool) if self.wants_approval(tool) else None
+        return replace(handler.offer(tool, name), approval=terms, on_unknown_outcome=tool.spec.on_unknown_outcome)
 
     def _handler(self, tool: Tool) -> ToolHandler | None:
         return next(iter(self.handlers(tool)), None)
