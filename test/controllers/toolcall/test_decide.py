@@ -437,11 +437,6 @@ def test_a_delegated_call_needs_its_tool_no_more() -> None:
 # --- phases of other releases
 
 
-@pytest.mark.parametrize("phase", [P.AWAITING_HUMAN_INPUT, P.ERROR_REQUESTING_HUMAN_INPUT])
-def test_a_call_that_waits_for_input_is_left_to_the_release_that_asked_for_it(phase: ToolCallPhase) -> None:
-    assert decide(seen(a_tool_call(phase), "add")) == Done()
-
-
-@pytest.mark.parametrize("phase", [phase for phase in PEOPLE if "INPUT" not in phase.name])
-def test_a_call_that_waits_for_approval_without_a_record_of_it_is_decided_about_anew(phase: ToolCallPhase) -> None:
+@pytest.mark.parametrize("phase", PEOPLE)
+def test_a_call_that_waits_for_a_person_without_a_record_of_it_is_decided_about_anew(phase: ToolCallPhase) -> None:
     assert decide(seen(a_tool_call(phase), "add")) == decide(seen(NEW, "add"))

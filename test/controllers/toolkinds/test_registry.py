@@ -34,7 +34,7 @@ from kubechain.controllers.toolkinds.model import (
     Withdrawn,
     tool_offer,
 )
-from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.controllers.toolkinds.registry import ToolKinds, ToolReader
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.tools.model import InvalidTool
 from test.controllers.builders import Shelf, a_call, an_agent
@@ -107,10 +107,15 @@ def row_of(oracle: Oracle) -> ToolKind:
 def more_rows(monkeypatch: pytest.MonkeyPatch) -> list[ToolKind]:
     """Rows that every manager made from now on has before those of the product.
 
-    Before: each Tool that the API server takes is of a sort of the product, so these are known by their label.
+    Before: each Tool that the API server takes is of a sort of the product, so these are known by their label. The type
+    of a row is one that the API server takes too: the product's own sort of that type is left out.
     """
     rows: list[ToolKind] = []
-    monkeypatch.setattr(parts, "ToolKinds", lambda tools, own: ToolKinds(tools, (*rows, *own)))  # pyright: ignore
+
+    def build(tools: ToolReader, own: Sequence[ToolKind]) -> ToolKinds:
+        return ToolKinds(tools, (*rows, *(row for row in own if row.call_type != ORACLE)))
+
+    monkeypatch.setattr(parts, "ToolKinds", build)
     return rows
 
 
