@@ -312,7 +312,7 @@ async def test_a_request_that_shows_something_else_than_the_call_is_worth_nothin
         await decide(world, "Approve")
         world.replica(FakeLLMClient(answer("done")), "pod-a_2")
         assert await answers_of(world) == [
-            f'error: HumanRequest "{CALL}" exists already and does not belong to this call'
+            f'error: HumanRequest "{CALL}" exists already and does not belong to TaskRunToolCall "{CALL}"'
         ]
 
 
