@@ -45,8 +45,8 @@ def test_what_waits_is_listed_until_it_is_decided(space: Namespace) -> None:
     [row] = table(kubechain(space, "pending").out)
     assert row["NAME"] == NAME
     assert row["SUBJECT"] == "mcpservers/github"
-    assert row["TOOL"] == "github__delete_repo"
-    assert row["ARGUMENTS"] == '{"repo": "old-website"}'
+    assert (row["TASKRUN"], row["EXPIRES"]) == ("tidy-up-1", "never")
+    assert row["ASKED"] == 'github__delete_repo {"repo": "old-website"}'
     [item] = json.loads(kubechain(space, "pending", "-o", "json").out)["items"]
     assert item["metadata"]["name"] == NAME
     said = kubechain(space, "approve", NAME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from kubechain.cli import names
 from kubechain.cli.clusterflags import add_cluster_flags
 
 SUMMARY = "approve what an agent waits for"
@@ -23,7 +24,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("names", nargs="+", metavar="NAME", help="HumanRequest")
+    names.completes(parser.add_argument("names", nargs="+", metavar="NAME", help="HumanRequest"), names.open_requests)
     add_cluster_flags(parser)
     parser.add_argument("--comment", default=None, metavar="TEXT", help="kept with the decision")
     how = parser.add_mutually_exclusive_group()
@@ -40,5 +41,6 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.api.approval import DecisionChoice
     from kubechain.cli import deciding
 
-    choice = DecisionChoice.APPROVE_FOR_RUN if options.for_run else DecisionChoice.APPROVE
-    return deciding.run(options, choice, options.arguments)
+    edited = None if options.arguments is None else deciding.checked_arguments(options.arguments)
+    draft = deciding.Draft(DecisionChoice.APPROVE_FOR_RUN if options.for_run else DecisionChoice.APPROVE, edited)
+    return deciding.run(options, lambda _name, _asked: draft)

@@ -1,13 +1,15 @@
-"""Writes a person's decision about a HumanRequest: what `kubechain approve` and `kubechain reject` have in common."""
+"""Writes a person's decision about a HumanRequest: what `kubechain approve`, `reject` and `answer` have in common."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kubechain.api.approval import DecisionChoice
-from kubechain.api.humanrequest import Decision, HumanRequest
+from kubechain.api.humanrequest import Decision, HumanRequest, HumanRequestType, RequestContent
 from kubechain.cli import clusters
 from kubechain.cli.clusters import Place
 from kubechain.cli.terminal import Failure, show
@@ -18,34 +20,84 @@ _DONE = {
     DecisionChoice.APPROVE: "approved",
     DecisionChoice.APPROVE_FOR_RUN: "approved for the rest of the run",
     DecisionChoice.REJECT: "rejected",
+    DecisionChoice.ANSWER: "answered",
+    DecisionChoice.DONE: "reported as done",
+    DecisionChoice.HAPPENED: "reported as happened",
+    DecisionChoice.DID_NOT_HAPPEN: "reported as not happened",
+    DecisionChoice.UNKNOWN: "left unknown",
 }
 
 
-def run(options: argparse.Namespace, choice: DecisionChoice, arguments: str | None = None) -> int:
+HOW: Mapping[HumanRequestType, str] = {
+    HumanRequestType.APPROVAL: "kubechain approve {0}, or kubechain reject {0} --comment TEXT",
+    HumanRequestType.QUESTION: "kubechain answer {0} --text TEXT",
+    HumanRequestType.FORM: "kubechain answer {0} --field NAME=VALUE",
+    HumanRequestType.URL: "kubechain answer {0} --done",
+    HumanRequestType.BUDGET: "kubechain answer {0} --add turns=10",
+    HumanRequestType.OUTCOME: "kubechain answer {0} --happened RESULT, --did-not-happen or --unknown",
+}
+"""What a person types, with the name of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person decides, before it is bound to a request and signed.
+
+    Attributes:
+        arguments: JSON text to call the tool with instead.
+        answer: What goes with the choice.
+    """
+
+    choice: DecisionChoice
+    arguments: str | None = None
+    answer: str | None = None
+
+
+Drafter = Callable[[str, RequestContent], Draft]
+"""What the command line means for a request, by its name; a `Failure` where it does not fit."""
+
+
+def run(options: argparse.Namespace, drafter: Drafter) -> int:
     """Decide about the requests that the command line names, in their order; stop at the first refusal."""
-    edited = None if arguments is None else checked_arguments(arguments)
 
     async def command(place: Place) -> int:
         user = await place.user()
         for name in options.names:
-            await _decide(place, name, choice, user=user, comment=options.comment, arguments=edited)
+            await _decide(place, name, drafter, user=user, comment=options.comment)
         return 0
 
     return clusters.run(options, command)
 
 
-async def _decide(
-    place: Place, name: str, choice: DecisionChoice, *, user: str | None, comment: str | None, arguments: str | None
-) -> None:
+async def _decide(place: Place, name: str, drafter: Drafter, *, user: str | None, comment: str | None) -> None:
     namespace = place.namespace or ""
     request = await place.client.get(HUMAN_REQUESTS, namespace, name)
-    if obstacle := obstacle_of(request, choice, datetime.now(UTC)):
-        raise Failure(f"{name}: {obstacle}")
+    draft = _drafted(request, drafter)
     decision = Decision(
-        choice=choice, digest=request.spec.request.digest, by=user, comment=comment, arguments=arguments
+        choice=draft.choice,
+        digest=request.spec.request.digest,
+        by=user,
+        comment=comment,
+        arguments=draft.arguments,
+        answer=draft.answer,
     )
     await place.client.patch(HUMAN_REQUESTS, namespace, name, {"spec": {"decision": decision.to_wire()}})
-    show(f"humanrequest/{name} {_DONE[choice]}: {about(request)}")
+    show(f"humanrequest/{name} {_DONE[draft.choice]}: {about(request)}")
+
+
+def _drafted(request: HumanRequest, drafter: Drafter) -> Draft:
+    name, asked = request.metadata.name, request.spec.request
+    try:
+        if over := why_over(request, datetime.now(UTC)):
+            raise Failure(over)
+        draft = drafter(name, asked)
+        if draft.choice not in asked.choices:
+            raise Failure(
+                f"{draft.choice} is not offered, only {', '.join(asked.choices)}: {HOW[asked.type].format(name)}"
+            )
+    except Failure as failure:
+        raise Failure(f"{name}: {failure}") from failure
+    return draft
 
 
 def about(request: HumanRequest) -> str:
@@ -55,8 +107,8 @@ def about(request: HumanRequest) -> str:
     return one_line(harmless(f"{what} for taskrun/{asked.task_run_ref.name}"), 200)
 
 
-def obstacle_of(request: HumanRequest, choice: DecisionChoice, now: datetime) -> str:
-    """Why this request cannot be decided so; empty where it can, as far as is known here."""
+def why_over(request: HumanRequest, now: datetime) -> str:
+    """Why nobody waits for a decision about this request; empty where somebody does, as far as is known here."""
     asked, decided, phase = request.spec.request, request.spec.decision, request.status.phase
     if decided is not None:
         return f"already decided: {decided.choice} by {decided.by or 'somebody without a name'}"
@@ -64,8 +116,6 @@ def obstacle_of(request: HumanRequest, choice: DecisionChoice, now: datetime) ->
         return f"the request is over ({phase}): nobody waits for a decision"
     if asked.expires_at is not None and asked.expires_at <= now:
         return f"the request expired at {asked.expires_at:%Y-%m-%dT%H:%M:%SZ}"
-    if choice not in asked.choices:
-        return f"{choice} is not offered, only {', '.join(asked.choices)}"
     return ""
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from kubechain.cli import names
 from kubechain.cli.clusterflags import add_listing_flags
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     add_listing_flags(parser)
-    parser.add_argument("--revoke", default=None, metavar="REQUEST", help="HumanRequest whose approval ends")
+    revoked = parser.add_argument("--revoke", default=None, metavar="REQUEST", help="HumanRequest whose approval ends")
+    names.completes(revoked, names.granting_requests)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import kubechain
-from kubechain.cli import approve, crds, dev, grants, manager, model, pending, reject, terminal, version
+from kubechain.cli import (
+    answer,
+    approve,
+    completion,
+    crds,
+    dev,
+    grants,
+    manager,
+    model,
+    pending,
+    reject,
+    terminal,
+    version,
+)
 
 COMMANDS: dict[str, ModuleType] = {
     "dev": dev,
@@ -16,9 +29,11 @@ COMMANDS: dict[str, ModuleType] = {
     "pending": pending,
     "approve": approve,
     "reject": reject,
+    "answer": answer,
     "grants": grants,
     "model": model,
     "crds": crds,
+    "completion": completion,
     "version": version,
 }
 """In the order of the help."""
@@ -50,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 for success, 1 for failure, 2 for no command, 130 when interrupted. argparse exits with 2
         when the command line is invalid.
     """
+    if arguments is None and (words := completion.words()) is not None:
+        completion.complete(_parser(words))
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = _parser(given)
     if not given:

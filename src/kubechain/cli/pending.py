@@ -10,24 +10,35 @@ from kubechain.cli.clusterflags import add_listing_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from kubechain.api.humanrequest import HumanRequest
     from kubechain.cli.clusters import Place
 
 SUMMARY = "list what waits for a person"
-DESCRIPTION = "List the HumanRequests that nobody has decided yet, the oldest first."
+DESCRIPTION = """\
+List the HumanRequests that nobody has decided yet, the oldest first.
+
+`kubechain approve` and `kubechain reject` decide about approvals, `kubechain answer` answers everything else.
+"""
 EPILOG = """\
 examples:
   kubechain pending
   kubechain pending -A
+  kubechain pending -o name                                         as `kubectl describe` takes them
   kubechain pending -o json | jq -r '.items[].spec.request.arguments'
 """
+
+FORMATS = ("text", "name", "json", "yaml")
+
+SOON_SECONDS = 3600.0
+"""What expires within this time is shown in another colour."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     add_listing_flags(parser)
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    parser.add_argument("-o", "--output", choices=FORMATS, default="text", help="how to print (default: text)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     async def command(place: Place) -> int:
         found = await place.client.list(HUMAN_REQUESTS, place.namespace)
-        _print(pending(found), as_json=options.output == "json", everywhere=options.all_namespaces)
+        _print(pending(found), options.output, everywhere=options.all_namespaces)
         return 0
 
     return clusters.run(options, command)
@@ -53,32 +64,80 @@ def pending(requests: Sequence[HumanRequest]) -> list[HumanRequest]:
     return sorted(waiting, key=lambda each: (str(each.metadata.creation_timestamp), each.metadata.name))
 
 
-def _print(requests: Sequence[HumanRequest], *, as_json: bool, everywhere: bool) -> None:
-    import json
+def _print(requests: Sequence[HumanRequest], output: str, *, everywhere: bool) -> None:
+    items = {"apiVersion": "v1", "kind": "List", "items": [each.to_wire() for each in requests]}
+    if output == "json":
+        import json
 
+        print(json.dumps(items, indent=2, ensure_ascii=False))
+    elif output == "yaml":
+        import yaml
+
+        print(yaml.safe_dump(items, sort_keys=False, allow_unicode=True), end="")
+    elif not requests:
+        print("nothing waits for a decision", file=sys.stderr)
+    elif output == "name":
+        from kubechain.api.meta import GROUP
+
+        for each in requests:
+            print(f"humanrequest.{GROUP}/{each.metadata.name}")
+    else:
+        _print_table(requests, everywhere=everywhere)
+
+
+def _print_table(requests: Sequence[HumanRequest], *, everywhere: bool) -> None:
+    from datetime import UTC, datetime
+
+    from kubechain.cli import terminal
     from kubechain.cli.table import table
 
-    if as_json:
-        print(json.dumps({"items": [each.to_wire() for each in requests]}, indent=2))
-    elif requests:
-        namespace = ["NAMESPACE"] if everywhere else []
-        head = [*namespace, "NAME", "TYPE", "SUBJECT", "TOOL", "TASKRUN", "EXPIRES", "ARGUMENTS"]
-        print(table(head, [_row(each, everywhere=everywhere) for each in requests]))
-    else:
-        print("nothing waits for a decision", file=sys.stderr)
+    now = datetime.now(UTC)
+    namespace = ["NAMESPACE"] if everywhere else []
+    head = [*namespace, "NAME", "TYPE", "SUBJECT", "TASKRUN", "AGE", "EXPIRES", "ASKED"]
+    title, *lines = table(head, [_row(each, now, everywhere=everywhere) for each in requests]).splitlines()
+    print(terminal.paint(terminal.BOLD, title, sys.stdout))
+    for request, line in zip(requests, lines, strict=True):
+        print(terminal.paint(terminal.YELLOW, line, sys.stdout) if _is_urgent(request, now) else line)
 
 
-def _row(request: HumanRequest, *, everywhere: bool) -> list[str | None]:
-    from kubechain.api.meta import time_text
-
-    asked = request.spec.request
+def _row(request: HumanRequest, now: datetime, *, everywhere: bool) -> list[str | None]:
+    asked, created = request.spec.request, request.metadata.creation_timestamp
     return [
         *([request.metadata.namespace] if everywhere else []),
         request.metadata.name,
         asked.type,
         f"{asked.subject.resource}/{asked.subject.name}",
-        asked.tool,
         asked.task_run_ref.name,
-        "never" if asked.expires_at is None else time_text(asked.expires_at),
-        asked.arguments,
+        None if created is None else span(max((now - created).total_seconds(), 0.0)),
+        _expiry(request, now),
+        what(request),
     ]
+
+
+def what(request: HumanRequest) -> str:
+    """What is asked, in a few words: the call for what is about one, else the page, else the message."""
+    asked = request.spec.request
+    if asked.tool and asked.arguments is not None:
+        return f"{asked.tool} {asked.arguments}"
+    return asked.url or asked.message or asked.tool or ""
+
+
+def span(seconds: float) -> str:
+    """A time span in its two largest units, as kubectl prints ages."""
+    whole = int(seconds)
+    units = (("d", whole // 86_400), ("h", whole // 3_600 % 24), ("m", whole // 60 % 60), ("s", whole % 60))
+    first = next((index for index, (_, count) in enumerate(units) if count), len(units) - 1)
+    return "".join(f"{count}{unit}" for unit, count in units[first : first + 2] if count) or "0s"
+
+
+def _expiry(request: HumanRequest, now: datetime) -> str:
+    expires_at = request.spec.request.expires_at
+    if expires_at is None:
+        return "never"
+    left = (expires_at - now).total_seconds()
+    return f"in {span(left)}" if left > 0 else "expired"
+
+
+def _is_urgent(request: HumanRequest, now: datetime) -> bool:
+    expires_at = request.spec.request.expires_at
+    return expires_at is not None and (expires_at - now).total_seconds() < SOON_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from kubechain.cli import names
 from kubechain.cli.clusterflags import add_cluster_flags
 
 SUMMARY = "reject what an agent waits for"
@@ -19,7 +20,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("names", nargs="+", metavar="NAME", help="HumanRequest")
+    names.completes(parser.add_argument("names", nargs="+", metavar="NAME", help="HumanRequest"), names.open_requests)
     add_cluster_flags(parser)
     parser.add_argument("--comment", default=None, metavar="TEXT", help="why, for the model")
 
@@ -29,4 +30,4 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.api.approval import DecisionChoice
     from kubechain.cli import deciding
 
-    return deciding.run(options, DecisionChoice.REJECT)
+    return deciding.run(options, lambda _name, _asked: deciding.Draft(DecisionChoice.REJECT))

@@ -1,0 +1,114 @@
+"""What the flags of `kubechain answer` mean for a request of each type, and which of them fit it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from kubechain.api.approval import DecisionChoice
+from kubechain.api.humanrequest import SHOWN_ARGUMENTS_LIMIT, HumanRequestType, RequestContent
+from kubechain.cli import forms
+from kubechain.cli.deciding import HOW, Draft, Drafter
+from kubechain.cli.terminal import Failure
+
+STANDARD_INPUT = "-"
+
+BUDGET_LIMITS = ("turns", "tokens", "toolCalls")
+"""What can be added to the limits of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """A flag that answers.
+
+    Attributes:
+        type: Of the requests that it answers; None for all of them.
+        answer: The answer that its value means; None where the choice is all.
+    """
+
+    type: HumanRequestType | None
+    choice: DecisionChoice
+    answer: Callable[[argparse.Namespace, RequestContent], str] | None = None
+
+
+def drafter(options: argparse.Namespace) -> Drafter:
+    """How the command line answers a request."""
+    flags = [flag for name, flag in _FLAGS.items() if getattr(options, name) not in (None, False)]
+
+    def draft(name: str, asked: RequestContent) -> Draft:
+        if not flags or flags[0].type not in (None, asked.type):
+            raise Failure(_needed(name, asked))
+        flag = flags[0]
+        answer = None if flag.answer is None else flag.answer(options, asked)
+        if answer is not None and len(answer) > SHOWN_ARGUMENTS_LIMIT:
+            raise Failure(f"the answer has {len(answer)} characters; the limit is {SHOWN_ARGUMENTS_LIMIT}")
+        return Draft(flag.choice, answer=answer)
+
+    return draft
+
+
+def budget(text: str) -> str:
+    """Parse what is added to the limits of a run, such as `turns=10,tokens=5000`, into the JSON of an answer.
+
+    Raises:
+        Failure: A limit is not known, not a whole number above zero, or given twice.
+    """
+    added: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, number = part.strip().partition("=")
+        if name not in BUDGET_LIMITS or name in added:
+            raise Failure(f'--add: one each of {", ".join(BUDGET_LIMITS)} expected, such as turns=10: "{part.strip()}"')
+        if not number.isascii() or not number.isdigit() or int(number) == 0:
+            raise Failure(f'--add: a whole number above zero expected: "{part.strip()}"')
+        added[name] = int(number)
+    return json.dumps(added)
+
+
+def _text(options: argparse.Namespace, asked: RequestContent) -> str:
+    text = _read(options.text)
+    if not text.strip():
+        raise Failure("--text: the answer is empty")
+    return text
+
+
+def _fields(options: argparse.Namespace, asked: RequestContent) -> str:
+    return forms.filled(options.field, asked.schema_ or {})
+
+
+def _json(options: argparse.Namespace, asked: RequestContent) -> str:
+    return forms.checked(_read(options.json), asked.schema_ or {})
+
+
+def _added(options: argparse.Namespace, asked: RequestContent) -> str:
+    return budget(options.add)
+
+
+def _result(options: argparse.Namespace, asked: RequestContent) -> str:
+    return _read(options.happened)
+
+
+_FLAGS: Mapping[str, _Flag] = {
+    "text": _Flag(HumanRequestType.QUESTION, DecisionChoice.ANSWER, _text),
+    "field": _Flag(HumanRequestType.FORM, DecisionChoice.ANSWER, _fields),
+    "json": _Flag(HumanRequestType.FORM, DecisionChoice.ANSWER, _json),
+    "done": _Flag(HumanRequestType.URL, DecisionChoice.DONE),
+    "add": _Flag(HumanRequestType.BUDGET, DecisionChoice.APPROVE, _added),
+    "happened": _Flag(HumanRequestType.OUTCOME, DecisionChoice.HAPPENED, _result),
+    "did_not_happen": _Flag(HumanRequestType.OUTCOME, DecisionChoice.DID_NOT_HAPPEN),
+    "unknown": _Flag(HumanRequestType.OUTCOME, DecisionChoice.UNKNOWN),
+    "reject": _Flag(None, DecisionChoice.REJECT),
+}
+
+
+def _needed(name: str, asked: RequestContent) -> str:
+    fields = forms.described(asked.schema_) if asked.schema_ else ""
+    text = f"a request of type {asked.type} is answered with: {HOW[asked.type].format(name)}"
+    return f"{text} ({fields})" if fields else text
+
+
+def _read(text: str) -> str:
+    """The text, or standard input without the line end that a shell adds."""
+    return sys.stdin.read().removesuffix("\n") if text == STANDARD_INPUT else text
