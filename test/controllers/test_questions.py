@@ -18,11 +18,13 @@ from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.runtime.errors import Invalid
 from test.controllers.builders import a_call
 from test.controllers.people import CALL, answers_of, decide, request_is, request_of
+from test.controllers.refusing import ANSWERS, Refusing, creates, refuse
 from test.controllers.test_durability import is_over
 from test.controllers.test_tool_turns import CRASHES, SURVIVABLE
 from test.controllers.world import NAMESPACE, Harm, Point, World, a_world
 
 ASKED = calls(a_call("ask_human", '{"message": "Which region?"}'))
+QUOTA = ANSWERS["a quota (403)"]
 ALL_TOOLS = {"tools": ["*"], "action": "Require"}
 
 
@@ -202,3 +204,32 @@ async def test_a_person_is_asked_once_whatever_write_fails(phase: str, harm: Har
         (request,) = await world.client.list(resources.HUMAN_REQUESTS, NAMESPACE)
         assert request.metadata.uid == asked.metadata.uid
         assert point.hits == 1
+
+
+async def a_refused_question(world: World, seconds: float, **limits: str) -> Refusing:
+    """A run whose question the API server refuses for a while."""
+    wire = refuse(world.replica(FakeLLMClient(ASKED, answer("done"))), creates("humanrequests"), QUOTA)
+    await world.apply_walk_through(askHuman=True, **({"limits": limits} if limits else {}))
+    await world.apply_task()
+    await asyncio.sleep(seconds)
+    return wire
+
+
+async def test_a_question_that_the_api_server_refuses_is_told_by_its_call_and_asked_when_it_may_be() -> None:
+    async with a_world() as world:
+        wire = await a_refused_question(world, 60)
+        call = await world.call_until(lambda call: call.status.phase == ToolCallPhase.ERROR_REQUESTING_HUMAN_INPUT)
+        assert "exceeded quota" in call.status.status_detail
+        wire.is_on = False
+        await request_of(world)
+        await world.call_until(lambda call: call.status.phase == ToolCallPhase.AWAITING_HUMAN_INPUT)
+        await decide(world, "Answer", answer="eu-west-1")
+        assert await answers_of(world) == ["eu-west-1"]
+
+
+async def test_a_question_that_is_refused_for_too_long_fails() -> None:
+    async with a_world() as world:
+        await a_refused_question(world, 600, retryFor="5m")
+        (text,) = await answers_of(world)
+        assert text.startswith("error: ")
+        assert "given up after 300 s" in text

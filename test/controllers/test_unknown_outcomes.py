@@ -15,14 +15,17 @@ from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.controllers import resources
 from kubechain.controllers.setup import Settings
 from kubechain.controllers.toolcall.decide import INTERRUPTED
-from kubechain.llm.fake import FakeLLMClient, answer
+from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.mcp.errors import McpError, Uncertain
+from test.controllers.builders import a_call
 from test.controllers.oneserver import ASKED, SILENT, Connect, OneServer, a_task_that_looks
 from test.controllers.people import CALL, answers_of, decide, request_is, request_of
+from test.controllers.refusing import ANSWERS, creates, refuse
 from test.controllers.test_tool_turns import CRASHES, SURVIVABLE
 from test.controllers.world import NAMESPACE, Harm, Point, World, a_world
 
 ASK = {"onUnknownOutcome": "Ask"}
+QUOTA = ANSWERS["a quota (403)"]
 LOST = "the connection broke"
 
 
@@ -212,3 +215,35 @@ async def test_a_person_is_asked_once_whatever_write_fails(
         assert await answers_of(world) == ["a goat" if choice == "Happened" else "seen"]
         assert len(await world.client.list(resources.HUMAN_REQUESTS, NAMESPACE)) == 1
         assert (server.attempts, point.hits) == (attempts, 1)
+
+
+async def test_a_question_about_an_outcome_that_is_refused_for_too_long_leaves_it_to_the_model(
+    connect: Connect,
+) -> None:
+    connect(OneServer(SILENT, [Uncertain(LOST)]))
+    async with a_world() as world:
+        refuse(world.replica(FakeLLMClient(ASKED, answer("done"))), creates("humanrequests"), QUOTA)
+        await a_task_that_looks(world, **ASK)
+        (text,) = await answers_of(world)
+        assert text.startswith(f"outcome unknown: {LOST}; ")
+        assert "given up after 3600 s" in text
+
+
+async def test_a_run_of_another_agent_that_somebody_deletes_is_made_again_where_it_did_not_happen() -> None:
+    wanted = a_call("ask-scout", '{"message": "Go and see."}')
+    async with a_world() as world:
+        model = FakeLLMClient(calls(wanted), answer("seen"), answer("seen again"), answer("done"), latency_seconds=5)
+        world.replica(model)
+        await world.apply_walk_through(tools=[{"name": "ask-scout"}])
+        scout = {"llmRef": {"name": "gpt-4o"}, "system": "You look at things."}
+        await world.apply("agents", {"metadata": {"name": "scout"}, "spec": scout})
+        tool = {"agentRef": {"name": "scout"}} | ASK
+        await world.apply("tools", {"metadata": {"name": "ask-scout"}, "spec": tool})
+        await world.agent_until(lambda agent: agent.metadata.name == "my-assistant" and agent.status.ready)
+        await world.apply_task()
+        child = f"{CALL}-run"
+        await world.until(lambda run: run.status.phase == TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM, child)
+        await world.client.delete(resources.TASK_RUNS, NAMESPACE, child)
+        assert "was deleted" in ((await request_of(world)).spec.request.message or "")
+        await decide(world, "DidNotHappen")
+        assert await answers_of(world) == ["seen again"]
