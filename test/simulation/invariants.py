@@ -11,6 +11,7 @@ from typing import Any
 
 from kubechain.api.message import Message
 from kubechain_apiserver import Change
+from test.simulation.approvals import ApprovalLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
 
 JsonObject = dict[str, Any]
@@ -25,6 +26,7 @@ OURS = "kubechain.humanlayer.dev/"
 
 _RUN_END = {"FinalAnswer", "Failed", "Cancelled"}
 _CALL_END = {"Succeeded", "Failed", "ToolCallRejected", "OutcomeUnknown", "Cancelled"}
+_DECIDED = {"ReadyToExecuteApprovedTool", "ToolCallRejected", "Failed", "Cancelled"}
 
 RUN_EDGES: dict[str, set[str]] = {
     # W1 or W5, alone where the run must wait, or together with the claim that follows.
@@ -41,8 +43,10 @@ RUN_EDGES: dict[str, set[str]] = {
 CALL_EDGES: dict[str, set[str]] = {
     "": {"Pending", "Running", "AwaitingSubAgent", "AwaitingHumanApproval", "AwaitingHumanInput", *_CALL_END},
     "Pending": {"Running", "AwaitingSubAgent", "AwaitingHumanApproval", "AwaitingHumanInput", *_CALL_END},
-    "AwaitingHumanApproval": {"ReadyToExecuteApprovedTool", "ToolCallRejected", "Failed", "Cancelled"},
-    "ReadyToExecuteApprovedTool": {"Running", "Failed", "Cancelled"},
+    "AwaitingHumanApproval": {"ErrorRequestingHumanApproval", *_DECIDED},
+    "ErrorRequestingHumanApproval": {"AwaitingHumanApproval", *_DECIDED},
+    # To the end at once: a function of the operator needs no claim, and a policy may refuse what a person edited.
+    "ReadyToExecuteApprovedTool": {"Running", "AwaitingSubAgent", *_CALL_END},
     # Back to Pending: the attempt certainly did nothing, or may be repeated.
     "Running": {"Running", "Pending", *_CALL_END},
     "AwaitingSubAgent": {"AwaitingSubAgent", *_CALL_END},
@@ -60,8 +64,13 @@ class Watchman:
         news: Events that were written, by object and reason.
     """
 
-    def __init__(self) -> None:
-        """Begin with a clean book."""
+    def __init__(self, guarded: frozenset[str] = frozenset()) -> None:
+        """Begin with a clean book.
+
+        Args:
+            guarded: Names of the tools that a person must approve.
+        """
+        self._approvals = ApprovalLaws(guarded, self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -92,6 +101,7 @@ class Watchman:
         if before is not None and before["metadata"]["uid"] != after["metadata"]["uid"]:
             before = None
         self._check(plural, name, before or {}, after)
+        self._approvals.on_change(plural, after)
         verb, place = "CREATE" if before is None else "WRITE", _place(after)
         is_claim = self._note_claims(status_of(after))
         if before is not None and place == _place(before) and not is_claim:
@@ -235,6 +245,7 @@ class Watchman:
             self.violated(f"{name}: called without an idempotency key")
         if self._executions[key, process] > (claims.get(process, 0) if process else sum(claims.values())):
             self.violated(f"{name}: called without a claim of its own")
+        self._approvals.on_execution(name, key)
         if is_unsafe and times > 1:
             self.violated(f"{name}: not safe to repeat, called {times} times")
 
@@ -247,6 +258,7 @@ class Watchman:
 
     def look_for_left_overs(self, objects: Mapping[str, Iterable[JsonObject]]) -> None:
         """Nothing may be held for ever by us, or belong to what is gone."""
+        self._approvals.look_for_left_overs(list(objects["humanrequests"]))
         uids = {obj["metadata"]["uid"] for found in objects.values() for obj in found}
         for plural, found in objects.items():
             for obj in found:

@@ -7,11 +7,9 @@ replaced by what, and the stories in which it should show.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
-from unittest import mock
 
 import structlog
 
@@ -32,36 +30,15 @@ from kubechain.controllers.toolcall import observe as call_observation
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
+from test.simulation import approval_mutants
 from test.simulation.explore import Case, Failure, examine, plans_of
+from test.simulation.mutant import Mutant
 from test.simulation.oracles import BROKE_NOTHING
-from test.simulation.plans import REFERENCE, Fault
+from test.simulation.plans import REFERENCE
 from test.simulation.scenarios import BY_NAME
 from test.simulation.simulation import simulate
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A broken variant of the code.
-
-    Attributes:
-        patches: What is replaced, by what.
-        scenario: Where it shows.
-        faults: What makes it show; none: it shows without any.
-    """
-
-    name: str
-    patches: tuple[tuple[Any, str, Any], ...]
-    scenario: str
-    faults: tuple[Fault, ...] = ()
-
-    def applied(self) -> AbstractContextManager[ExitStack]:
-        """The code as this mutant has it, while the context lasts."""
-        stack = ExitStack()
-        for owner, attribute, replacement in self.patches:
-            stack.enter_context(mock.patch.object(owner, attribute, replacement))
-        return stack
 
 
 async def _claim_nothing(
@@ -290,6 +267,7 @@ ALL = (
     Mutant("turn-before", ((runs.TaskRunReconciler, "_take", _claim_the_turn_before),), "one-tool-call"),
     Mutant("taken-for-pure", ((call_effects, "_is_pure", _always),), "one-tool-call"),
     Mutant("blind-result", ((call_effects.ToolCaller, "_compute", _compute_blindly),), "rivals-builtin", ("stale",)),
+    *approval_mutants.ALL,
 )
 
 

@@ -5,6 +5,7 @@ It may cost at most one more claim of each object.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 _VOLATILE = frozenset(
     {
         "agentUid",
+        "at",
         "attempt",
         "completionTime",
         "creationTimestamp",
         "deadline",
+        "decidedAt",
         "execution",
+        "expiresAt",
         "idempotencyKey",
         names.LABEL_TOOL_CALL_REQUEST,
         "lastTransitionTime",
@@ -45,7 +49,10 @@ _VOLATILE = frozenset(
 BROKE_NOTHING = "broke nothing: this run went another way than the reference"
 """A plan that has not happened proves nothing, and must not count as one that holds."""
 
-_RUN_KINDS = ("taskruns/", "taskruntoolcalls/")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+"""A time in a text, such as when a request expired."""
+
+_RUN_KINDS = ("taskruns/", "taskruntoolcalls/", "humanrequests/")
 CLAIMS = ("SendContextWindowToLLM", "Running")
 
 
@@ -61,7 +68,7 @@ def _stable(value: Any) -> Any:
         return kept | ({"deletionTimestamp": "at some time"} if "deletionTimestamp" in fields else {})
     if isinstance(value, list):
         return [_stable(inner) for inner in cast("list[Any]", value)]
-    return value
+    return _MOMENT.sub("some time", value) if isinstance(value, str) else value
 
 
 def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
@@ -168,7 +175,8 @@ def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
 
 def _of_what_stays(writes: Counter[str], outcome: Outcome) -> Counter[str]:
     """Without the cancelling of what is gone in the end: whether that, or the garbage collector, is first is chance."""
-    kept = (label for label in writes if not label.endswith(" Cancelled") or label.split(" ")[1] in outcome.state)
+    ends = (" Cancelled", " Withdrawn")
+    kept = (label for label in writes if not label.endswith(ends) or label.split(" ")[1] in outcome.state)
     return Counter({label: writes[label] for label in kept})
 
 

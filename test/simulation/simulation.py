@@ -140,7 +140,7 @@ class _World:
         self.scenario = scenario
         self.plan = plan
         self.seed = seed
-        self.watchman = Watchman()
+        self.watchman = Watchman(scenario.guarded)
         self.outside = Outside(hiccups=hiccups_of(scenario.hiccups), slow=scenario.slow)
         self.jobs = Jobs(self.watchman, self.outside, scenario.answers, self.happening, seed)
         self.cluster = Cluster(seed, self._on_change)

@@ -70,6 +70,9 @@ def test_what_was_fixed_stays_fixed(case: Case) -> None:
         pytest.param("parallel-calls", 13, id="a turn of three such calls adds two and three for each"),
         pytest.param("builtin", 6, id="a builtin adds four"),
         pytest.param("parallel-builtins", 10, id="a turn of three builtins adds two and two for each"),
+        pytest.param(
+            "approved", 11, id="an approval adds four to those of a call, what becomes of the request included"
+        ),
         pytest.param("builtin-and-endpoint", 14, id="a turn with a call of each sort, and another one"),
     ],
 )
@@ -77,13 +80,15 @@ def test_a_run_costs_as_many_writes_as_its_budget_says(name: str, writes: int) -
     """Without the release of the calls' objects: runs do not wait for it, and their deletion costs one write less."""
     counted = simulate(BY_NAME[name], REFERENCE, SEED).writes
     statuses = sum(count for label, count in counted.items() if _is_of_a_run(label, "WRITE"))
-    calls = sum(count for label, count in counted.items() if label.startswith("CREATE taskruntoolcalls"))
-    assert statuses + calls == writes
+    made = ("CREATE taskruntoolcalls", "CREATE humanrequests")
+    created = sum(count for label, count in counted.items() if label.startswith(made))
+    assert statuses + created == writes
 
 
 def _is_of_a_run(label: str, verb: str) -> bool:
-    is_release = "taskruntoolcalls/" in label and label.endswith(STILL)
-    return label.startswith(f"{verb} taskrun") and not is_release
+    """Neither the release of a call's object, nor what the person writes into the request."""
+    is_other = ("taskruntoolcalls/" in label or "humanrequests/" in label) and label.endswith(STILL)
+    return label.startswith((f"{verb} taskrun", f"{verb} humanrequest")) and not is_other
 
 
 def test_a_result_that_the_api_server_cannot_hold_is_cut_and_kept() -> None:

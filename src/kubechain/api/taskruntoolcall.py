@@ -164,9 +164,9 @@ class TaskRunToolCallStatus(StatusBase):
         return approval if self.input is None else (*approval, *self.input.earlier, self.input)
 
     @property
-    def open_question(self) -> AskedOfPerson | None:
+    def open_question(self) -> Approval | HumanInput | None:
         """What a person is asked now: the last question, until its decision is recorded."""
-        last = next(reversed(self.questions), None)
+        last = self.input or self.approval
         return last if last is not None and last.choice is None else None
 
 

@@ -30,6 +30,7 @@ class Scenario:
         later: What happens so many seconds after the beginning.
         hiccups: What the model says before it follows its script, by the beginning of the call's label.
         slow: What takes longer than anybody waits, by the beginning of its label.
+        guarded: Names of the tools that a person must approve, as the model knows them.
         is_timed: How often the model is asked depends on when people act.
         is_crowded: The LLM has fewer slots than there are runs, or goes away for a while: it is chance which turns are
             recorded alone.
@@ -48,6 +49,7 @@ class Scenario:
     later: Mapping[float, Act] = field(default_factory=dict[float, Act])
     hiccups: Mapping[str, Sequence[LLMError]] = field(default_factory=dict[str, Sequence[LLMError]])
     slow: tuple[str, ...] = ()
+    guarded: frozenset[str] = frozenset()
     is_timed: bool = False
     is_crowded: bool = False
     managers: int = 1

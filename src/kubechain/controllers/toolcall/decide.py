@@ -195,7 +195,7 @@ def _await_person(observed: Observed) -> Step | Done:
             return waiting.follow(observed, ApprovalWait(observed, run, approval))
         case HumanInput() as asked:
             return _await_input(observed, run, asked)
-        case _:
+        case None:
             return _start(observed)
 
 

@@ -36,6 +36,7 @@ from kubechain.controllers.toolcall.steps import (
     TakeReply,
     Wait,
 )
+from kubechain.controllers.toolcall.waiting import REFUSED
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import WriteRefused
@@ -132,8 +133,12 @@ class ToolCallReconciler:
     async def _create_request(self, observed: Observed, step: CreateRequest) -> Again[TaskRunToolCall] | Done:
         """Ask; the request's watch event is what the call waits for then, or the end of its time."""
         call, now = observed.call, self.clock.now()
-        if trouble := await self.requester.create(call, call.status.open_question, step.request, step.inquiry):
+        asked = call.status.open_question
+        if trouble := await self.requester.create(call, asked, step.request, step.inquiry):
             return await self._end(call, settle.not_carried_out(call, trouble, now))
+        if call.status.phase in REFUSED and asked is not None:
+            # Our own write of the request causes no reconcile that would say it.
+            await self.writer.write(call, verdicts.asked(call, asked, now))
         expires_at = step.request.spec.request.expires_at
         return Done(None if expires_at is None else (expires_at - now).total_seconds())
 

@@ -1,0 +1,86 @@
+"""What people do about the requests of the stories: decide, forge, revoke."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain_apiserver.wire.errors import StatusError
+from test.simulation.outside import Act, Stage
+from test.simulation.scenarios import people
+
+CALL = "hello-1-t0-c0"
+
+APPEARS = "POST humanrequests/"
+"""When people begin to look for a request: it is on its way."""
+
+
+def decides(choice: str = "Approve", request: str = CALL, **more: Any) -> Act:
+    """Decide about a request, once it is there and was thought about."""
+    return people.once("humanrequests", request, "Open", people.slowly(decide(choice, request, **more)))
+
+
+def decide(choice: str, request: str = CALL, **more: Any) -> Act:
+    """Decide about a request now."""
+
+    def act(stage: Stage) -> None:
+        found = stage.cluster.get("humanrequests", request)
+        assert found is not None, request
+        digest = found["spec"]["request"]["digest"]
+        decision = {"choice": choice, "digest": digest, "by": "bob"} | more
+        stage.cluster.patch("humanrequests", request, {"spec": {"decision": decision}})
+
+    return act
+
+
+def decides_late(seconds: float) -> Act:
+    """Approve when the API server knows already that it is too late, and be refused."""
+
+    def act(stage: Stage) -> None:
+        try:
+            decide("Approve")(stage)
+        except StatusError as error:
+            if "nobody waits for a decision" not in str(error):
+                raise
+
+    return people.once("humanrequests", CALL, "Open", lambda stage: stage.later(seconds, act))
+
+
+def once_asked(act: Act) -> Act:
+    """Do something as soon as a request is there."""
+    return people.once("humanrequests", CALL, "Open", people.slowly(act))
+
+
+def forge_status(stage: Stage) -> None:
+    """Say in the status of a request that it is decided, which nobody did."""
+    stage.cluster.set_status("humanrequests", CALL, {"phase": "Decided"})
+
+
+def forge_request(stage: Stage) -> None:
+    """Make the request before the manager does, about something harmless, and approve that."""
+    call = stage.cluster.get("taskruntoolcalls", CALL)
+    assert call is not None, CALL
+    owner = {
+        "apiVersion": call["apiVersion"],
+        "kind": call["kind"],
+        "name": CALL,
+        "uid": call["metadata"]["uid"],
+        "controller": True,
+    }
+    digest = f"sha256:{'0' * 64}"
+    content = {
+        "type": "Approval",
+        "subject": {"resource": "tools", "name": "book"},
+        "taskRunRef": {"name": "hello-1"},
+        "tool": "book",
+        "arguments": '{"city": "Nowhere"}',
+        "digest": digest,
+        "choices": ["Approve", "Reject"],
+    }
+    decision = {"choice": "Approve", "digest": digest, "by": "mallory"}
+    metadata = {"name": CALL, "namespace": "default", "ownerReferences": [owner]}
+    stage.cluster.apply("humanrequests", CALL, metadata=metadata, spec={"request": content, "decision": decision})
+
+
+def revoke(stage: Stage) -> None:
+    """Take an approval for the rest of the run back."""
+    stage.cluster.patch("taskruns", "hello-1", {"spec": {"revokedGrants": [CALL]}})
