@@ -339,7 +339,7 @@ async def test_a_request_that_no_call_made_is_withdrawn() -> None:
         spec = {"request": request.spec.request.to_wire()}
         await world.apply("humanrequests", {"metadata": {"name": "mine"}, "spec": spec})
         forged = await world.request_until(request_is(HumanRequestPhase.WITHDRAWN, "mine"))
-        assert "no tool call asks" in forged.status.status_detail
+        assert "nothing asks for this decision" in forged.status.status_detail
 
 
 async def test_decisions_that_nobody_verified_count_for_nothing_where_that_is_required() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -19,8 +20,15 @@ DEFAULT_MAX_TURNS = 100
 DEFAULT_MAX_TOOL_CALLS = 1_000
 
 
+class OnExceeded(StrEnum):
+    """What becomes of a run that has reached a limit."""
+
+    FAIL = "Fail"
+    ASK = "Ask"
+
+
 class AgentLimits(KubeModel):
-    """Limits of one run of the agent and of all runs below it; a run that reaches one fails and names it."""
+    """Limits of one run of the agent and of all runs below it; a run that reaches one fails and names it, or asks."""
 
     max_turns: PositiveInt | None = Field(
         default=None,
@@ -35,6 +43,11 @@ class AgentLimits(KubeModel):
         default=None,
         description="Most tool calls of one run and of the runs of its sub-agents together. "
         f"Default: {DEFAULT_MAX_TOOL_CALLS}.",
+    )
+    on_exceeded: OnExceeded | None = Field(
+        default=None,
+        description="What becomes of a run that has reached a limit of turns, tokens or tool calls. Fail, the default: "
+        "it fails. Ask: it waits for a person, up to seven days, who adds to the limit or lets it fail.",
     )
     retry_for: Duration | None = Field(
         default=None,

@@ -28,6 +28,9 @@ EDITED = "EditedSinceRun"
 LIMIT_NEAR = "LimitNear"
 """Condition of a run that has used most of a limit of its Agent, or of an Agent that delegated to it."""
 
+LIMIT_REACHED = "LimitReached"
+"""Condition of a run that waits for a person to add to a limit of its Agent, or of an Agent that delegated to it."""
+
 WINDOW_FULL = "ContextWindowFull"
 """Condition of a run whose conversation is nearly as large as can be stored: its model was asked for the answer."""
 

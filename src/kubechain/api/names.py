@@ -106,6 +106,11 @@ def human_request_name(tool_call_name: str, number: int = 1) -> str:
     return shortened(tool_call_name, MAX_NAME_LENGTH, suffix="" if number == 1 else f"-{number}")
 
 
+def budget_request_name(task_run_name: str, number: int) -> str:
+    """Return the name of the HumanRequest that asks what a run may spend beyond its limits, counted from 1."""
+    return shortened(task_run_name, MAX_NAME_LENGTH, suffix=f"-budget-{number}")
+
+
 def message_preview(message: str) -> str:
     """Return the first 50 characters of a message, with an ellipsis where it goes on."""
     if len(message) <= PREVIEW_LENGTH:

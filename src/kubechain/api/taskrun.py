@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from kubechain.api import conditions
-from kubechain.api.approval import DecisionIdentity, Expiry, Person
+from kubechain.api.approval import Expiry
+from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetRequest
+from kubechain.api.grant import GRANTS_LIMIT, Grant
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
+from kubechain.api.planstep import PlanStep
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import (
     Duration,
@@ -25,9 +28,6 @@ from kubechain.api.schema import (
     was_over,
 )
 from kubechain.api.tool import OnUnknownOutcome
-
-GRANTS_LIMIT = 64
-"""Most approvals for the rest of a run."""
 
 COUNT_LIMIT = 2**53 - 1
 """Largest number of tokens that is counted: readers of JSON agree on no larger integer."""
@@ -268,20 +268,6 @@ class PinnedPolicy(KubeModel):
     hash: _Sha = Field(description="SHA-256 of its spec.")
 
 
-class Grant(KubeModel):
-    """A person's approval of every further call of a tool in this run, whatever its arguments."""
-
-    request_name: Name = Field(description="HumanRequest that was decided; spec.revokedGrants takes this name.")
-    tool: Annotated[str, Schema(max_length=256)] = Field(
-        description="Tool that may be called, by the name under which the model knows it."
-    )
-    by: Person | None = Field(default=None, description="Who decided.")
-    identity: DecisionIdentity | None = Field(
-        default=None, description="How sure the name is: Verified, Delegated or Claimed."
-    )
-    at: MicroTime = Field(description="When the manager saw the decision.")
-
-
 class Pinned(KubeModel):
     """Agent, LLM and tools of the run, fixed when it begins, so that later edits do not change its conversation."""
 
@@ -305,14 +291,6 @@ class Pinned(KubeModel):
     )
 
 
-class PlanStep(KubeModel):
-    """One step of the plan that the agent keeps."""
-
-    step: Annotated[str, Schema(max_length=4096)] = Field(description="What is to be done.")
-    status: Literal["Pending", "InProgress", "Completed"] = Field(description="Progress of the step.")
-    priority: Literal["High", "Medium", "Low"] | None = Field(default=None, description="Priority of the step.")
-
-
 class SpanContext(KubeModel):
     """The trace that the run is recorded under."""
 
@@ -327,6 +305,8 @@ class TaskRunStatus(ReadinessStatus):
         conditions.FINISHED: conditions.FINISHED_DOC,
         conditions.SUCCEEDED: conditions.SUCCEEDED_DOC,
         conditions.LIMIT_NEAR: "True once 80 % of a limit (turns, tokens, tool calls) are used; the message says which",
+        conditions.LIMIT_REACHED: "True while the run waits for a person to add to a limit that is reached, its own or "
+        "that of a run above it; the message says which",
         conditions.WINDOW_FULL: "True once the conversation was nearly too large to store: the model was asked for its "
         "answer, without further tool calls",
         conditions.TRUNCATED: conditions.TRUNCATED_DOC,
@@ -374,6 +354,11 @@ class TaskRunStatus(ReadinessStatus):
         description="What people approved for the rest of the run. A grant is revoked by its requestName in "
         "spec.revokedGrants.",
     )
+    budget_requests: Annotated[tuple[BudgetRequest, ...], Schema(max_items=BUDGET_REQUESTS_LIMIT)] = Field(
+        default=(),
+        description="What people were asked when the run had reached a limit, the oldest first; what they added counts "
+        "for this run and the runs below it.",
+    )
     blocked_since: MicroTime | None = Field(
         default=None,
         description="Since when something that may pass keeps the run from going on, such as a create that the API "
@@ -382,6 +367,12 @@ class TaskRunStatus(ReadinessStatus):
     next_attempt_at: MicroTime | None = Field(
         default=None, description="When the model is called again, in phase ErrorBackoff."
     )
+
+    @property
+    def open_budget_request(self) -> BudgetRequest | None:
+        """What a person is asked now."""
+        last = next(reversed(self.budget_requests), None)
+        return last if last is not None and last.is_open else None
 
 
 class TaskRun(StatusObject[TaskRunSpec, TaskRunStatus]):

@@ -12,7 +12,8 @@ from kubechain.cli.clusterflags import add_listing_flags
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kubechain.api.taskrun import Grant, TaskRun
+    from kubechain.api.grant import Grant
+    from kubechain.api.taskrun import TaskRun
     from kubechain.cli.clusters import Place
 
 SUMMARY = "list and revoke what is approved for the rest of a run"

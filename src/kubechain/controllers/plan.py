@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kubechain.api.message import ToolCall
+from kubechain.api.planstep import PlanStep
 from kubechain.api.schema import JsonObject
-from kubechain.api.taskrun import PinnedTool, PlanStep
+from kubechain.api.taskrun import PinnedTool
 from kubechain.tools import arguments
 
 NAME = "update_plan"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubechain.api import reasons
@@ -72,7 +73,12 @@ class Requester:
         return f'HumanRequest "{name}" exists already and does not belong to {asker.kind} "{asker.metadata.name}"'
 
 
+_REASONS: Mapping[HumanRequestType, str] = {
+    HumanRequestType.APPROVAL: reasons.APPROVAL_REQUESTED,
+    HumanRequestType.BUDGET: reasons.BUDGET_REQUESTED,
+}
+
+
 def requested_reason(request: HumanRequest) -> str:
     """The reason of the event that a person is asked."""
-    is_approval = request.spec.request.type == HumanRequestType.APPROVAL
-    return reasons.APPROVAL_REQUESTED if is_approval else reasons.INPUT_REQUESTED
+    return _REASONS.get(request.spec.request.type, reasons.INPUT_REQUESTED)

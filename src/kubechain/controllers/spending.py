@@ -65,6 +65,15 @@ class SpendingReader:
             if current is not None:
                 yield current
 
+    def below(self, run: TaskRun) -> Iterator[TaskRun]:
+        """The runs that answer delegations of the open turn, those that answer theirs, and so on."""
+        for pending in run.status.pending_turn:
+            call = self._call(run, pending)
+            child = self.child(call) if call is not None else None
+            if child is not None:
+                yield child
+                yield from self.below(child)
+
     def _below(self, run: TaskRun) -> Iterator[Spending]:
         """What each delegation of the open turn has spent: those of earlier turns are recorded in the run."""
         for pending in run.status.pending_turn:

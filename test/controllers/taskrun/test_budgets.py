@@ -6,7 +6,7 @@ import pytest
 
 from kubechain.api.agent import AgentLimits
 from kubechain.api.taskrun import Spending
-from kubechain.controllers.taskrun.budgets import Budget, before_calls, before_turn, nearly_reached
+from kubechain.controllers.taskrun.budgets import Budget, before_calls, before_turn, ended, nearly_reached
 from kubechain.controllers.taskrun.steps import Fail
 
 NONE = AgentLimits()
@@ -41,7 +41,7 @@ def own(limits: AgentLimits | None, *, has_below: bool = False, **spent: int) ->
     ],
 )
 def test_a_reached_limit_ends_the_run_before_its_next_turn(budget: Budget, message: str) -> None:
-    assert before_turn((own(NONE), budget)) == Fail("LimitExceeded", message)
+    assert [ended(use) for use in before_turn((own(NONE), budget))] == [Fail("LimitExceeded", message)]
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ def test_a_reached_limit_ends_the_run_before_its_next_turn(budget: Budget, messa
     ],
 )
 def test_what_is_left_is_used(budget: Budget) -> None:
-    assert before_turn((budget,)) is None
+    assert before_turn((budget,)) == ()
 
 
 @pytest.mark.parametrize(
     ("limit", "made", "fails"), [(2, 2, False), (2, 3, True), (None, 1_000, False), (None, 1_001, True)]
 )
 def test_tool_calls_beyond_the_limit_are_not_made(limit: int | None, made: int, fails: bool) -> None:
-    failure = before_calls((own(AgentLimits(max_tool_calls=limit), tool_calls=made),))
-    assert (failure is not None) == fails
-    assert failure is None or failure.message.startswith(f"the run reached its limit of {limit or 1_000} tool calls")
+    reached = before_calls((own(AgentLimits(max_tool_calls=limit), tool_calls=made),))
+    assert [use.limit for use in reached] == ([limit or 1_000] if fails else [])
+    assert all(use.reached.startswith(f"the run reached its limit of {use.limit} tool calls") for use in reached)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from test.controllers.builders import NOW, a_run, a_task, an_agent, an_llm, meta
 INDEXES = {
     watches.UNBEGUN_BY_TASK: watches.unbegun_by_task,
     watches.UNBEGUN_BY_AGENT: watches.unbegun_by_agent,
+    watches.STOPPED_BY_AGENT: watches.stopped_by_agent,
     watches.BEGUN_BY_LLM: watches.begun_by_llm,
     watches.TASKS_BY_AGENT: watches.tasks_by_agent,
     watches.AGENTS_BY_LLM: watches.agents_by_llm,
@@ -39,7 +40,12 @@ def by_hand(run: TaskRun) -> TaskRun:
 
 
 def woken_by_llm(*runs: TaskRun) -> list[str]:
-    listers: Any = {"runs": Indexed(*runs), "tasks": Indexed(a_task()), "agents": Indexed(an_agent())}
+    listers: Any = {
+        "runs": Indexed(*runs),
+        "tasks": Indexed(a_task()),
+        "agents": Indexed(an_agent()),
+        "tool_calls": Indexed(),
+    }
     return [request.name for request in Wakers(**listers).for_llm(an_llm())]
 
 

@@ -8,8 +8,8 @@ from kubechain.controllers.frame import Done
 from kubechain.controllers.humanrequest.observe import Observed
 from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
 
-NOBODY_ASKS = "no tool call asks for this decision: KubeChain makes requests itself, when a call needs approval"
-GONE = "the tool call that asked does not exist any more"
+NOBODY_ASKS = "nothing asks for this decision: KubeChain makes requests itself, when a tool call or a run needs one"
+GONE = "what asked, a tool call or a run, does not exist any more"
 
 
 def decide(observed: Observed) -> Step | Done:

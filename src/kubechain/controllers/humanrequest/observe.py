@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.api.approval import AskedOfPerson
+from kubechain.api.budget import BudgetEnd
 from kubechain.api.humanrequest import HumanRequest, HumanRequestType
-from kubechain.api.meta import is_owned_by
+from kubechain.api.meta import OwnerReference, is_owned_by
 from kubechain.api.taskrun import TaskRun, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
-from kubechain.controllers.resources import TOOL_CALLS
+from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import NotFound
 from kubechain.runtime.store import Lister
@@ -57,17 +58,23 @@ class Observer:
 
     async def observe(self, request: HumanRequest) -> Observed:
         """Read what asks from the cache, and from the server where the cache does not know that it asks."""
-        name = call_name(request)
-        if name is None or (request.status.phase is not None and request.status.phase.is_terminal):
+        owner = owner_of(request)
+        if owner is None or (request.status.phase is not None and request.status.phase.is_terminal):
             return Observed(request)
-        namespace = request.metadata.namespace
-        asker = asking_call(request, self.calls.get(namespace, name))
+        asker = asker_of(request, self._cached(request, owner))
         if asker is None:
-            asker = asking_call(request, await self._live(namespace, name))
+            asker = asker_of(request, await self._live(request, owner))
         return Observed(request, asker, self._channel(request))
 
-    async def _live(self, namespace: str, name: str) -> TaskRunToolCall | None:
+    def _cached(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
+        namespace, name = request.metadata.namespace, owner.name
+        return self.runs.get(namespace, name) if _is_run(owner) else self.calls.get(namespace, name)
+
+    async def _live(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
+        namespace, name = request.metadata.namespace, owner.name
         try:
+            if _is_run(owner):
+                return await self.client.get(TASK_RUNS, namespace, name)
             return await self.client.get(TOOL_CALLS, namespace, name)
         except NotFound:
             return None
@@ -81,10 +88,30 @@ class Observer:
         return (pinned.approval.channel or "") if pinned is not None and pinned.approval is not None else ""
 
 
-def call_name(request: HumanRequest) -> str | None:
-    """The call that owns a request; None where none does."""
+def owner_of(request: HumanRequest) -> OwnerReference | None:
+    """The tool call or the run that owns a request; None where none does."""
     owners = request.metadata.owner_references
-    return next((owner.name for owner in owners if owner.kind == TOOL_CALLS.kind), None)
+    return next((owner for owner in owners if owner.kind in (TOOL_CALLS.kind, TASK_RUNS.kind)), None)
+
+
+def _is_run(owner: OwnerReference) -> bool:
+    return owner.kind == TASK_RUNS.kind
+
+
+def asker_of(request: HumanRequest, owner: TaskRunToolCall | TaskRun | None) -> Asker | None:
+    """The tool call or the run, if this very object made the request."""
+    return _asking_run(request, owner) if isinstance(owner, TaskRun) else asking_call(request, owner)
+
+
+def _asking_run(request: HumanRequest, run: TaskRun) -> Asker | None:
+    name, status = request.metadata.name, run.status
+    asked = next((one for one in status.budget_requests if one.request_name == name), None)
+    if asked is None or not is_owned_by(request, run):
+        return None
+    over = "the limit is not reached any more" if asked.ended == BudgetEnd.WITHDRAWN else ""
+    if status.phase is not None and status.phase.is_terminal:
+        over = f"the run is over ({status.phase}): {status.status_detail}"
+    return Asker(asked, gave_up=asked.ended == BudgetEnd.EXPIRED, over=over)
 
 
 def asking_call(request: HumanRequest, call: TaskRunToolCall | None) -> Asker | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api import reasons
+from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import resources
 from kubechain.controllers.humanrequest.observe import Observer
@@ -14,7 +15,7 @@ from kubechain.runtime.manager import Manager
 
 
 def setup(manager: Manager, parts: Parts) -> None:
-    """Follow requests, and the calls that ask."""
+    """Follow requests, and the calls and runs that ask."""
     reconciler = HumanRequestReconciler(
         requests=manager.lister(resources.HUMAN_REQUESTS),
         observer=Observer(
@@ -29,9 +30,14 @@ def setup(manager: Manager, parts: Parts) -> None:
     def for_call(call: TaskRunToolCall) -> list[Request]:
         return [Request(call.metadata.namespace, one.request_name) for one in call.status.questions]
 
+    def for_run(run: TaskRun) -> list[Request]:
+        """The newest request of a run: an earlier one was the newest before the change."""
+        return [Request(run.metadata.namespace, one.request_name) for one in run.status.budget_requests[-1:]]
+
     (
         controller(manager, "humanrequest")
         .for_(resources.HUMAN_REQUESTS)
         .watches(resources.TOOL_CALLS, map=for_call)
+        .watches(resources.TASK_RUNS, map=for_run)
         .complete(reconciler)
     )

@@ -70,7 +70,7 @@ def _follow(observed: Observed, run: TaskRun) -> Follow:
 
 def _trouble(run: TaskRun) -> str:
     """What keeps a run from going on, in words that stay the same between its attempts; empty for nothing."""
-    if run.status.error:
+    if run.status.error and run.status.open_budget_request is None:
         return f"trying again: {run.status.error}"
     is_waiting = run.status.status in (StatusType.PENDING, StatusType.ERROR)
     return run.status.status_detail if is_waiting else ""

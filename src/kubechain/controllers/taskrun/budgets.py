@@ -1,21 +1,26 @@
 """Limits of turns, tokens and tool calls: whether a run has reached one, or comes near. Pure.
 
 A limit binds the run of the Agent that sets it and all runs below: each run is held to its own limits and to those of
-the runs above it. Calls in flight at the same moment may together exceed a limit by what they cost.
+the runs above it. Calls in flight at the same moment may together exceed a limit by what they cost. What people added
+to a run's limits counts for its tree as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from kubechain.api import reasons
-from kubechain.api.agent import DEFAULT_MAX_TOOL_CALLS, DEFAULT_MAX_TURNS, AgentLimits
+from kubechain.api.agent import DEFAULT_MAX_TOOL_CALLS, DEFAULT_MAX_TURNS, AgentLimits, OnExceeded
+from kubechain.api.budget import BudgetAddition, BudgetRequest
 from kubechain.api.taskrun import Spending
 from kubechain.controllers.taskrun.steps import Fail
 
 NEAR_PERCENT = 80
 """Share of a limit from which on a run warns."""
+
+LimitField = Literal["maxTurns", "maxTokens", "maxToolCalls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,49 +32,74 @@ class Budget:
         limits: Of its Agent; None: none is set.
         spent: By the run and all runs below it.
         has_below: Whether other runs are part of what was spent.
+        requests: What people were asked about the limits of the run, with what they added.
     """
 
     run: str
     limits: AgentLimits | None
     spent: Spending
     has_below: bool = False
+    requests: tuple[BudgetRequest, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person decides what becomes of the run when it has reached a limit."""
+        return self.limits is not None and self.limits.on_exceeded == OnExceeded.ASK
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
-    """How much of one limit is used."""
+class Use:
+    """How much of one limit is used.
+
+    Attributes:
+        own: The limit as the Agent has it, or its default.
+        added: What people added to it.
+    """
 
     budget: Budget
-    field: str
+    field: LimitField
     unit: str
-    limit: int
+    own: int
+    added: int
     spent: int
     is_default: bool = False
 
     @property
+    def limit(self) -> int:
+        """What is allowed in all."""
+        return self.own + self.added
+
+    @property
     def subject(self) -> str:
+        """The run or the tree that the limit is of."""
         name = f'TaskRun "{self.budget.run}"' if self.budget.run else "the run"
         return f"{name} and its sub-agents" if self.budget.has_below else name
 
     @property
     def reached(self) -> str:
+        """That the limit is reached, and what sets it."""
         advice = f" (the default; limits.{self.field} of its Agent sets another)" if self.is_default else ""
         return f"{self.subject} reached its limit of {self.limit} {self.unit}{advice}"
 
     @property
     def near(self) -> str:
+        """That most of the limit is used."""
         return f"{self.subject} used {NEAR_PERCENT} % of its limit of {self.limit} {self.unit} (limits.{self.field})"
 
+    @property
+    def missing(self) -> int:
+        """The least that lets the run go on."""
+        return self.spent - self.limit + (0 if self.field == "maxToolCalls" else 1)
 
-def before_turn(budgets: Iterable[Budget]) -> Fail | None:
-    """The end of a run that may not call its model again."""
-    reached = (use for use in _uses(budgets) if use.field != "maxToolCalls" and use.spent >= use.limit)
-    return _ended(reached)
+
+def before_turn(budgets: Iterable[Budget]) -> Sequence[Use]:
+    """The limits that keep a run from calling its model again."""
+    return tuple(use for use in _uses(budgets) if use.field != "maxToolCalls" and use.missing > 0)
 
 
-def before_calls(budgets: Iterable[Budget]) -> Fail | None:
-    """The end of a run whose open turn has more tool calls than are left."""
-    return _ended(use for use in _uses(budgets) if use.field == "maxToolCalls" and use.spent > use.limit)
+def before_calls(budgets: Iterable[Budget]) -> Sequence[Use]:
+    """The limits that an open turn with its tool calls exceeds."""
+    return tuple(use for use in _uses(budgets) if use.field == "maxToolCalls" and use.missing > 0)
 
 
 def nearly_reached(budgets: Iterable[Budget]) -> Sequence[str]:
@@ -77,17 +107,24 @@ def nearly_reached(budgets: Iterable[Budget]) -> Sequence[str]:
     return tuple(use.near for use in _uses(budgets) if use.spent * 100 >= use.limit * NEAR_PERCENT)
 
 
-def _ended(reached: Iterator[_Use]) -> Fail | None:
-    first = next(reached, None)
-    return Fail(reasons.LIMIT_EXCEEDED, first.reached) if first is not None else None
+def ended(use: Use) -> Fail:
+    """The end of a run at a limit."""
+    return Fail(reasons.LIMIT_EXCEEDED, use.reached)
 
 
-def _uses(budgets: Iterable[Budget]) -> Iterator[_Use]:
+def _uses(budgets: Iterable[Budget]) -> Iterator[Use]:
     for budget in budgets:
         limits, spent = budget.limits or AgentLimits(), budget.spent
-        max_turns = limits.max_turns or DEFAULT_MAX_TURNS
-        yield _Use(budget, "maxTurns", "turns", max_turns, spent.turns, limits.max_turns is None)
+        added = [one.added for one in budget.requests if one.added is not None]
+        turns = limits.max_turns or DEFAULT_MAX_TURNS
+        yield Use(budget, "maxTurns", "turns", turns, _sum(added, "turns"), spent.turns, limits.max_turns is None)
         if limits.max_tokens is not None:
-            yield _Use(budget, "maxTokens", "tokens", limits.max_tokens, spent.total_tokens)
-        max_calls = limits.max_tool_calls or DEFAULT_MAX_TOOL_CALLS
-        yield _Use(budget, "maxToolCalls", "tool calls", max_calls, spent.tool_calls, limits.max_tool_calls is None)
+            tokens = _sum(added, "tokens")
+            yield Use(budget, "maxTokens", "tokens", limits.max_tokens, tokens, spent.total_tokens)
+        calls, is_default = limits.max_tool_calls or DEFAULT_MAX_TOOL_CALLS, limits.max_tool_calls is None
+        made = spent.tool_calls
+        yield Use(budget, "maxToolCalls", "tool calls", calls, _sum(added, "tool_calls"), made, is_default)
+
+
+def _sum(added: Iterable[BudgetAddition], field: Literal["turns", "tokens", "tool_calls"]) -> int:
+    return sum(getattr(one, field) or 0 for one in added)

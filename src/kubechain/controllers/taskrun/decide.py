@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,23 +14,29 @@ from kubechain.api.message import Message
 from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
+from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.controllers import policies, spending
 from kubechain.controllers.frame import Done
-from kubechain.controllers.taskrun import budgets, closing, conversation, grants, retries
+from kubechain.controllers.taskrun import budgets, closing, conversation, grants, overruns, retries
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
+from kubechain.controllers.taskrun.budgets import Use
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
+    AskForBudget,
     Begin,
     Cancel,
+    CreateBudgetRequest,
     CreateToolCalls,
     Delete,
     Fail,
+    GoOn,
     SendToLLM,
     Step,
     Wait,
+    WaitAbove,
 )
 from kubechain.controllers.toolkinds.model import Missing, Offer
 from kubechain.net.backoff import Backoff
@@ -46,6 +53,8 @@ def decide(observed: Observed) -> Step | Done:
         case Wait():
             return replace(step, requeue_after_seconds=soonest(step.requeue_after_seconds, left))
         case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Delete():
+            return step
+        case AskForBudget() | CreateBudgetRequest() | WaitAbove() | GoOn():
             return step
 
 
@@ -190,7 +199,10 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
     )
 
 
-def _send(observed: Observed, *, attempt: int) -> Step:
+def _send(observed: Observed, *, attempt: int) -> Step | Done:
+    # A wait for a person lasts for days; it comes first, so that what is missing meanwhile does not end the run.
+    if (stop := overruns.gate(observed, budgets.before_turn(observed.budgets))) is not None:
+        return stop
     trouble = _llm_trouble(observed) or _tool_trouble(observed)
     if trouble is not None:
         return _within_limit(observed, trouble)
@@ -198,7 +210,7 @@ def _send(observed: Observed, *, attempt: int) -> Step:
     near = budgets.nearly_reached(observed.budgets)
     transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
     step = SendToLLM(observed.run.status.turn, attempt, offers, near, closing.is_due(observed.run, transcript))
-    return budgets.before_turn(observed.budgets) or too_large(transcript) or step
+    return too_large(transcript) or step
 
 
 def _within_limit(observed: Observed, wait: Wait) -> Wait | Fail:
@@ -258,8 +270,8 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
     """W4 until every call has its object, W5 when all are over; in between, watch events requeue the run."""
     run = observed.run
     pending = run.status.pending_turn
-    if over := budgets.before_calls(observed.budgets):
-        return over
+    if (stop := overruns.gate(observed, _reached_by_calls(observed))) is not None:
+        return stop
     named = [(call, object_name(run, call)) for call in pending]
     missing = tuple(call for call, name in named if name not in observed.calls)
     if missing:
@@ -282,6 +294,19 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
         spent=spending.total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
         grants=grants.given(run, pending, calls),
     )
+
+
+def _reached_by_calls(observed: Observed) -> Sequence[Use]:
+    """The limits that keep a turn with tool calls from going on.
+
+    While another Agent's run is at work, those that would keep this run from its next turn count as well: the run
+    below waits for what is added to them.
+    """
+    reached = budgets.before_calls(observed.budgets)
+    if all(call.status.phase != ToolCallPhase.AWAITING_SUB_AGENT for call in observed.calls.values()):
+        return reached
+    next_turn = budgets.before_turn(observed.budgets)
+    return (*reached, *(use for use in next_turn if not use.budget.run and use.budget.asks))
 
 
 def taken(name: str) -> str:

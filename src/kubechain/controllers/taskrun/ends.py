@@ -9,9 +9,9 @@ from kubechain.api import conditions, reasons
 from kubechain.api.meta import Condition, StatusType
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun import conversation, limitstops
 from kubechain.controllers.taskrun.steps import Fail
-from kubechain.net.foreign import cut
+from kubechain.net.foreign import cut, harmless
 
 ERROR_MAX_CHARACTERS = 1_024
 """Limit of `error` and `statusDetail`."""
@@ -19,8 +19,8 @@ ERROR_MAX_CHARACTERS = 1_024
 
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
     """The run is over without an answer; the conversation stays."""
-    text = cut(step.message, ERROR_MAX_CHARACTERS)
-    status = {
+    text = cut(harmless(step.message), ERROR_MAX_CHARACTERS)
+    status: dict[str, Any] = {
         "phase": TaskRunPhase.FAILED,
         "ready": False,
         "status": StatusType.ERROR,
@@ -32,6 +32,8 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
         "completion_time": now,
         "conditions": progress(run, False, reason=step.reason, message=text, now=now),
     }
+    if step.asked is not None:
+        status["budget_requests"] = limitstops.with_request(run, step.asked)
     return Settled(status, (*_unread_news(run), warning(step.reason, text)), facts=call_facts(run, now))
 
 

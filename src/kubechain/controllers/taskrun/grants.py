@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kubechain.api.approval import DecisionChoice
-from kubechain.api.taskrun import GRANTS_LIMIT, Grant, PendingToolCall, TaskRun
+from kubechain.api.grant import GRANTS_LIMIT, Grant
+from kubechain.api.taskrun import PendingToolCall, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 
 

@@ -19,6 +19,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.spending import SpendingReader
 from kubechain.controllers.taskrun.adoption import is_adopted
+from kubechain.controllers.taskrun.budgetfacts import BudgetFacts, BudgetReader
 from kubechain.controllers.taskrun.budgets import Budget
 from kubechain.controllers.taskrun.claims import object_name
 from kubechain.controllers.taskrun.watches import EARLIER_CALLS_BY_RUN
@@ -41,6 +42,7 @@ class Observed:
         policies: All ApprovalPolicies of the namespace, while the run has not begun.
         earlier_calls: Those that an earlier release made, by the id of the call.
         budgets: The limits of the run, then those of the runs above it, each with what its tree has spent.
+        budget_facts: What a decision about them depends on.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
     """
@@ -53,6 +55,7 @@ class Observed:
     tools: tuple[Found, ...] = ()
     calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     budgets: tuple[Budget, ...] = ()
+    budget_facts: BudgetFacts = field(default_factory=BudgetFacts)
     policies: tuple[ApprovalPolicy, ...] = ()
     earlier_calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     holder_gone_in_seconds: float = 0.0
@@ -102,6 +105,7 @@ class Observer:
     tool_calls: Lister[TaskRunToolCall]
     policies: Lister[ApprovalPolicy]
     kinds: ToolKinds
+    budgets: BudgetReader
     replica: Replica
     clock: Clock
 
@@ -124,6 +128,7 @@ class Observer:
             policies=() if pinned else tuple(self.policies.list(namespace)),
             earlier_calls=self._earlier_calls(run),
             budgets=self._budgets(run, agent),
+            budget_facts=await self.budgets.facts(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
         )
 
@@ -156,12 +161,14 @@ class Observer:
             return ()
         reader = SpendingReader(self.runs, self.tool_calls, newest=run)
         spent = reader.of_tree(run)
-        budgets = [Budget("", agent.spec.limits if agent else None, spent, spent.turns > run.status.turn)]
+        own, has_below = agent.spec.limits if agent else None, spent.turns > run.status.turn
+        budgets = [Budget("", own, spent, has_below, run.status.budget_requests)]
         for above in reader.above(run):
             name = above.status.pinned.agent_name if above.status.pinned else ""
             other = self.agents.get(run.metadata.namespace, name)
             limits = other.spec.limits if other else None
-            budgets.append(Budget(above.metadata.name, limits, reader.of_tree(above), has_below=True))
+            asked = above.status.budget_requests
+            budgets.append(Budget(above.metadata.name, limits, reader.of_tree(above), has_below=True, requests=asked))
         return tuple(budgets)
 
     def _tools(self, run: TaskRun, agent: Agent | None) -> tuple[Found, ...]:

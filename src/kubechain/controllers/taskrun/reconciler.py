@@ -10,9 +10,10 @@ import structlog
 from kubechain.api import reasons
 from kubechain.api.llm import LLM
 from kubechain.api.taskrun import TaskRun
-from kubechain.controllers import frame
+from kubechain.controllers import decisions, frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version
-from kubechain.controllers.taskrun import ends, refusals, settle
+from kubechain.controllers.requesting import Requester
+from kubechain.controllers.taskrun import ends, limitstops, refusals, settle
 from kubechain.controllers.taskrun.claims import holds
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, soonest, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
@@ -20,14 +21,18 @@ from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
+    AskForBudget,
     Begin,
     Cancel,
+    CreateBudgetRequest,
     CreateToolCalls,
     Delete,
     Fail,
+    GoOn,
     SendToLLM,
     Step,
     Wait,
+    WaitAbove,
 )
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
@@ -50,11 +55,12 @@ class TaskRunReconciler:
     observer: Observer
     turn: Turn
     queue: ModelQueue
+    requester: Requester
     writer: StatusWriter[TaskRun]
     clock: Clock
 
     finalizer: ClassVar[str | None] = None
-    live_steps: ClassVar[tuple[type, ...]] = (CreateToolCalls,)
+    live_steps: ClassVar[tuple[type, ...]] = (CreateToolCalls, CreateBudgetRequest)
 
     async def reconcile(self, request: Request) -> Result:
         """Take one run through its steps until it has to wait or is over."""
@@ -83,6 +89,8 @@ class TaskRunReconciler:
                 return await self._create_tool_calls(run, step)
             case AnswerToolCalls():
                 return await self._record(run, settle.tools_answered(run, step))
+            case AskForBudget() | WaitAbove() | GoOn() | CreateBudgetRequest():
+                return await self._at_limit(observed, step)
             case Fail():
                 return await self._write(run, ends.failed(run, step, now))
             case Cancel():
@@ -168,6 +176,31 @@ class TaskRunReconciler:
         if run.status.blocked_since is not None:
             return await self._write(run, refusals.tool_calls_created(run))
         return Again(run)
+
+    async def _at_limit(
+        self, observed: Observed, step: AskForBudget | WaitAbove | GoOn | CreateBudgetRequest
+    ) -> Again[TaskRun] | Done:
+        """The run stops at a limit, asks a person, or goes on."""
+        run, now = observed.run, self.clock.now()
+        match step:
+            case AskForBudget():
+                return await self._write(run, limitstops.stopped(run, step, now))
+            case WaitAbove(detail):
+                left_seconds = seconds_to_deadline(observed)
+                return await self.writer.finish(run, limitstops.waiting(run, detail, left_seconds, now))
+            case GoOn():
+                return await self._record(run, limitstops.went_on(run, step, now))
+            case CreateBudgetRequest():
+                return await self._ask(observed, step)
+
+    async def _ask(self, observed: Observed, step: CreateBudgetRequest) -> Again[TaskRun] | Done:
+        """Ask the person; the watch event of the request, or the end of its time, wakes the run then."""
+        run, now = observed.run, self.clock.now()
+        asked = run.status.open_budget_request
+        if trouble := await self.requester.create(run, asked, step.request, step.inquiry):
+            return await self._write(run, ends.failed(run, Fail(reasons.LIMIT_EXCEEDED, trouble), now))
+        left = decisions.left_seconds(asked, now) if asked is not None else None
+        return Done(soonest(left, seconds_to_deadline(observed)))
 
     async def _delete(self, run: TaskRun) -> Done:
         """Delete this run, and no other one of its name."""

@@ -20,7 +20,7 @@ from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
 def refused(observed: Observed, refusal: WriteRefused) -> Settled:
     """The API server refuses a tool call, or the run's status: tried again until the limit is over."""
     run, text = observed.run, str(refusal)
-    reason = reasons.TOOL_CALL_REFUSED if refusal.is_create else reasons.STATUS_REFUSED
+    reason = _reason(run) if refusal.is_create else reasons.STATUS_REFUSED
     block = observed.block
     if block.is_over or isinstance(refusal.error, FINAL_REFUSALS):
         return ends.failed(run, Fail(reason, block.given_up(text) if block.is_over else text), observed.now)
@@ -33,6 +33,12 @@ def refused(observed: Observed, refusal: WriteRefused) -> Settled:
     events = (warning(reason, text),) if run.status.blocked_since is None else ()
     wait = soonest(block.retry_seconds, seconds_to_deadline(observed))
     return Settled(settle.in_phase(run) | status, events, requeue_after_seconds=wait)
+
+
+def _reason(run: TaskRun) -> str:
+    """What is refused: the request to a person where the run waits for one, else a tool call."""
+    is_asking = run.status.open_budget_request is not None
+    return reasons.BUDGET_NOT_REQUESTED if is_asking else reasons.TOOL_CALL_REFUSED
 
 
 def delayed(run: TaskRun, refusal: WriteRefused) -> Settled:

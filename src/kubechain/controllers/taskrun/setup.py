@@ -8,7 +8,9 @@ from kubechain.controllers import resources
 from kubechain.controllers.inflight import InFlight, interrupter
 from kubechain.controllers.outcomewriter import OutcomeWriter
 from kubechain.controllers.parts import Parts
+from kubechain.controllers.requesting import Requester
 from kubechain.controllers.taskrun import watches
+from kubechain.controllers.taskrun.budgetfacts import BudgetReader
 from kubechain.controllers.taskrun.effects import ModelCaller, Turn
 from kubechain.controllers.taskrun.llmqueue import LLMQueue
 from kubechain.controllers.taskrun.observe import Observer
@@ -30,6 +32,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         tool_calls=manager.lister(resources.TOOL_CALLS),
         policies=manager.lister(resources.APPROVAL_POLICIES),
         kinds=parts.tool_kinds,
+        budgets=BudgetReader(manager.lister(resources.HUMAN_REQUESTS), parts.authority),
         replica=parts.replica,
         clock=manager.clock,
     )
@@ -53,10 +56,11 @@ def setup(manager: Manager, parts: Parts) -> None:
             clock=manager.clock,
         ),
         queue=LLMQueue(slot_reserved.enqueue, manager.clock),
+        requester=Requester(manager.client, writer.recorder),
         writer=writer,
         clock=manager.clock,
     )
-    wakers = watches.Wakers(runs=runs, tasks=observer.tasks, agents=observer.agents)
+    wakers = watches.Wakers(runs=runs, tasks=observer.tasks, agents=observer.agents, tool_calls=observer.tool_calls)
 
     def for_agent(agent: Agent) -> list[Request]:
         return [*wakers.for_agent(agent), *wakers.for_tool_source(agent)]
@@ -65,6 +69,8 @@ def setup(manager: Manager, parts: Parts) -> None:
         controller(manager, "taskrun")
         .for_(resources.TASK_RUNS)
         .owns(resources.TOOL_CALLS)
+        .owns(resources.HUMAN_REQUESTS)
+        .watches(resources.TASK_RUNS, map=wakers.for_stopped)
         .watches(resources.TASKS, map=wakers.for_task)
         .watches(resources.AGENTS, map=for_agent)
         .watches(resources.LLMS, map=wakers.for_llm)

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from kubechain.api.budget import BudgetRequest
+from kubechain.api.grant import Grant
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.message import Message
-from kubechain.api.taskrun import Grant, PendingToolCall, Pinned, Spending
+from kubechain.api.taskrun import PendingToolCall, Pinned, Spending
+from kubechain.controllers.inquiries import Inquiry
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.toolkinds.model import Offer
 
@@ -86,10 +90,55 @@ class AnswerToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The run ends without an answer, for a recorded reason."""
+    """The run ends without an answer, for a recorded reason.
+
+    Attributes:
+        asked: What a person was asked about a limit, with what became of it.
+    """
 
     reason: str
     message: str
+    asked: BudgetRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskForBudget:
+    """The run waits for a person to add to a limit; recorded before they are asked.
+
+    Attributes:
+        reached: The limit, in words.
+    """
+
+    asked: BudgetRequest
+    reached: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBudgetRequest:
+    """Ask the person."""
+
+    request: HumanRequest
+    inquiry: Inquiry
+
+
+@dataclass(frozen=True, slots=True)
+class WaitAbove:
+    """A limit of a run above is reached; that run asks, and its answer wakes this one."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """The run waits no longer at a limit.
+
+    Attributes:
+        asked: What it had asked, with what became of it; None where another run asked.
+    """
+
+    reason: str
+    detail: str
+    asked: BudgetRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +151,17 @@ class Delete:
     """Delete a finished run whose time to live is over."""
 
 
-Step = Wait | Begin | SendToLLM | CreateToolCalls | AnswerToolCalls | Fail | Cancel | Delete
+Step = (
+    Wait
+    | Begin
+    | SendToLLM
+    | CreateToolCalls
+    | AnswerToolCalls
+    | AskForBudget
+    | CreateBudgetRequest
+    | WaitAbove
+    | GoOn
+    | Fail
+    | Cancel
+    | Delete
+)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubechain.api.agent import Agent
+from kubechain.api.conditions import LIMIT_REACHED, is_true
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import resources
+from kubechain.controllers.spending import SpendingReader
 from kubechain.runtime.keys import Request
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.store import Lister
@@ -21,6 +23,7 @@ UNBEGUN_BY_TASK = "unbegun-by-task"
 UNBEGUN_BY_AGENT = "unbegun-by-agent"
 BEGUN_BY_LLM = "begun-by-llm"
 BEGUN_BY_TOOL_SOURCE = "begun-by-tool-source"
+STOPPED_BY_AGENT = "stopped-by-agent"
 EARLIER_CALLS_BY_RUN = "earlier-calls-by-run"
 TASKS_BY_AGENT = "runs-tasks-by-agent"
 AGENTS_BY_LLM = "runs-agents-by-llm"
@@ -36,6 +39,13 @@ def unbegun_by_agent(run: TaskRun) -> list[str]:
     """Runs that may still wait for an Agent of their own."""
     is_waiting = run.status.pinned is None and run.status.completion_time is None
     return [key(run, run.spec.agent_ref.name)] if is_waiting and run.spec.agent_ref else []
+
+
+def stopped_by_agent(run: TaskRun) -> list[str]:
+    """Unfinished runs that are stopped at a limit, by the Agent that they are pinned to."""
+    pinned = run.status.pinned
+    is_stopped = run.status.completion_time is None and is_true(run.status.conditions, LIMIT_REACHED)
+    return [key(run, pinned.agent_name)] if pinned and is_stopped else []
 
 
 def begun_by_llm(run: TaskRun) -> list[str]:
@@ -74,6 +84,7 @@ def key(obj: TaskRun | Task | Agent | LLM, name: str) -> str:
 INDEXES: Sequence[tuple[Resource[Any], str, Callable[[Any], list[str]]]] = (
     (resources.TASK_RUNS, UNBEGUN_BY_TASK, unbegun_by_task),
     (resources.TASK_RUNS, UNBEGUN_BY_AGENT, unbegun_by_agent),
+    (resources.TASK_RUNS, STOPPED_BY_AGENT, stopped_by_agent),
     (resources.TASK_RUNS, BEGUN_BY_LLM, begun_by_llm),
     (resources.TASK_RUNS, BEGUN_BY_TOOL_SOURCE, begun_by_tool_source),
     (resources.TOOL_CALLS, EARLIER_CALLS_BY_RUN, earlier_calls_by_run),
@@ -89,15 +100,16 @@ class Wakers:
     runs: Lister[TaskRun]
     tasks: Lister[Task]
     agents: Lister[Agent]
+    tool_calls: Lister[TaskRunToolCall]
 
     def for_task(self, task: Task) -> list[Request]:
         """Runs that name the Task and have not begun."""
         return _requests(self.runs.by_index(UNBEGUN_BY_TASK, key(task, task.metadata.name)))
 
     def for_agent(self, agent: Agent) -> list[Request]:
-        """Runs of the Agent that have not begun, named by themselves or through their Tasks."""
+        """Runs of the Agent that have not begun, named by themselves or through Tasks, or that its limits stop."""
         value = key(agent, agent.metadata.name)
-        own = _requests(self.runs.by_index(UNBEGUN_BY_AGENT, value))
+        own = _requests([*self.runs.by_index(UNBEGUN_BY_AGENT, value), *self.runs.by_index(STOPPED_BY_AGENT, value)])
         through_tasks = [self.for_task(task) for task in self.tasks.by_index(TASKS_BY_AGENT, value)]
         return [*own, *(request for requests in through_tasks for request in requests)]
 
@@ -112,6 +124,14 @@ class Wakers:
         """Runs that may call a tool that this object provides."""
         value = f"{source.kind}/{source.metadata.namespace}/{source.metadata.name}"
         return _requests(self.runs.by_index(BEGUN_BY_TOOL_SOURCE, value))
+
+    def for_stopped(self, run: TaskRun) -> list[Request]:
+        """The runs above one that is stopped at a limit, and, where people were asked about its own, those below it."""
+        reader = SpendingReader(self.runs, self.tool_calls)
+        is_stopped = is_true(run.status.conditions, LIMIT_REACHED)
+        above = reader.above(run) if is_stopped else ()
+        below = reader.below(run) if run.status.budget_requests else ()
+        return _requests((*above, *below))
 
 
 def _requests(runs: Iterable[TaskRun]) -> list[Request]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kubechain.api import reasons
 from kubechain.api.approval import DecisionChoice
-from kubechain.api.taskrun import Grant, TaskRun
+from kubechain.api.grant import Grant
+from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import Approval, TaskRunToolCall
 from kubechain.controllers.frame import Settled, normal
 from kubechain.controllers.toolcall import asking
