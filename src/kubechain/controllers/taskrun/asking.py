@@ -63,7 +63,7 @@ def _agent_name(run: TaskRun) -> str:
 def _message(run: TaskRun, name: str, reached: Sequence[ReachedLimit]) -> str:
     """What a person reads: which limit, what was used, and what to type."""
     namespace, units = run.metadata.namespace, [_NAMES[one.limit] for one in reached]
-    example = " ".join(f"{unit}={one.offered}" for unit, one in zip(units, reached, strict=True))
+    example = ",".join(f"{unit}={one.offered}" for unit, one in zip(units, reached, strict=True))
     return "\n".join(
         (
             f'TaskRun {run.metadata.name} of the agent "{_agent_name(run)}" has reached a limit and waits.',
@@ -125,7 +125,8 @@ def with_answer(asked: BudgetRequest, decision: Decision) -> BudgetRequest:
     try:
         added = _parsed(decision.answer)
     except InvalidArguments as error:
-        return asked.with_changes(unusable=cut(harmless(str(error)), UNUSABLE_MAX_CHARACTERS))
+        why = str(error).replace("arguments:", "answer:", 1)
+        return asked.with_changes(unusable=cut(harmless(why), UNUSABLE_MAX_CHARACTERS))
     if not any(_lifts(added, one) for one in asked.reached):
         return asked.with_changes(unusable=_too_little(asked.reached))
     return asked.with_changes(added=added)
