@@ -52,7 +52,7 @@ class ManagerOptions:
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
-        admission_policy: Name of the policy that compares who decides with who writes.
+        admission_policy: Name of the policy that compares who decides with who writes; empty for none.
     """
 
     kubeconfig: str | None = None

@@ -28,6 +28,12 @@ def a_request(name: str = "q", kind: str = "Question", **more: Any) -> HumanRequ
     [
         pytest.param(a_request(message="Which colour?"), "Which colour?", id="a question"),
         pytest.param(
+            a_request(tool="ask_human", arguments='{"message": "Blue?"}', message="The agent asks: Blue?"),
+            "Blue?",
+            id="a question of a model",
+        ),
+        pytest.param(a_request(tool="ask_human", arguments="[1]"), "ask_human [1]", id="a question that has been cut"),
+        pytest.param(
             a_request(kind="Approval", tool="t__rm", arguments="{}", message="long"), "t__rm {}", id="an approval"
         ),
         pytest.param(

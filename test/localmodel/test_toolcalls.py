@@ -53,6 +53,26 @@ def test_the_schema_admits_each_function_with_its_own_arguments() -> None:
     assert request["messages"][-1] == USER
 
 
+@pytest.mark.parametrize(
+    ("given", "longest"),
+    [
+        pytest.param({"type": "string"}, 160, id="a text without a limit"),
+        pytest.param({"type": "string", "maxLength": 16_384}, 160, id="a text with a limit that no answer reaches"),
+        pytest.param({"type": "string", "maxLength": 8}, 8, id="a text that is shorter anyway"),
+        pytest.param({"type": "string", "minLength": 200}, 200, id="a text that must be longer"),
+        pytest.param({"type": "string", "enum": ["a"]}, None, id="a choice"),
+        pytest.param({"type": "number"}, None, id="no text"),
+    ],
+)
+def test_a_text_in_a_call_is_short_enough_to_end(given: dict[str, Any], longest: int | None) -> None:
+    function = {"name": "f", "parameters": {"properties": {"type": given, "many": {"type": "array", "items": given}}}}
+    request = toolcalls.for_engine(a_request(USER), [function])
+    [branch] = request["response_format"]["json_schema"]["schema"]["oneOf"]
+    properties = branch["properties"]["arguments"]["properties"]
+    for found in (properties["type"], properties["many"]["items"]):
+        assert found == (given if longest is None else given | {"maxLength": longest})
+
+
 def test_calls_and_results_go_as_text() -> None:
     request = toolcalls.for_engine(a_request(USER, MADE, RESULT), [])
     assert "response_format" not in request

@@ -104,6 +104,8 @@ class DevServer:
             grace_seconds=GRACE_SECONDS,
             max_concurrent_runs=self._options.max_concurrent_runs,
             allowed_addresses=self._options.allowed_addresses,
+            # The embedded control plane has no admission policies, and the manager is an administrator here.
+            admission_policy="",
         )
         await run_manager(options, stop=stop, exchange=plane.exchange, on_ready=ready.set)
 

@@ -115,11 +115,25 @@ def _row(request: HumanRequest, now: datetime, *, everywhere: bool) -> list[str 
 
 
 def what(request: HumanRequest) -> str:
-    """What is asked, in a few words: the call for what is about one, else the page, else the message."""
+    """What is asked, in a few words: the question, the call that is asked about, the page, or the message."""
+    from kubechain.api.humanrequest import HumanRequestType
+
     asked = request.spec.request
+    if asked.type == HumanRequestType.QUESTION and (question := _question(asked.arguments)):
+        return question
     if asked.tool and asked.arguments is not None:
         return f"{asked.tool} {asked.arguments}"
     return asked.url or asked.message or asked.tool or ""
+
+
+def _question(arguments: str | None) -> str:
+    """The text that the model wrote; empty where the arguments have none."""
+    import json
+
+    try:
+        return str(json.loads(arguments or "{}")["message"])
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def span(seconds: float) -> str:

@@ -26,6 +26,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 POLICY = "kubechain-human-requests"
 """Name of the policy, and of its binding, unless an overlay changed it."""
 
+NO_POLICIES = "this control plane has no admission policies"
+
 SETTLING = timedelta(seconds=10)
 """Every API server has compiled a policy by then: kube-apiserver looks for changes once a second, from a watch."""
 
@@ -159,7 +161,7 @@ class DecisionAuthority:
 
     Attributes:
         requires_verified: Whether decisions count only where the policies are in force.
-        policy: Name of the policy, and of its binding.
+        policy: Name of the policy, and of its binding; empty where the control plane has none, as on a laptop.
     """
 
     client: Client
@@ -172,6 +174,9 @@ class DecisionAuthority:
         if found.is_in_force:
             log.info("decisions of people are verified by the API server", policy=self.policy)
             return
+        if not self.policy:
+            log.debug("decisions of people are taken as their writers claim them", reason=found.weakness)
+            return
         log.warning(
             "decisions of people are refused until the admission policies are in force"
             if self.requires_verified
@@ -182,6 +187,8 @@ class DecisionAuthority:
 
     async def enforcement(self) -> Enforcement:
         """Whether the policies are in force now. For a decision: `enforcement_over`."""
+        if not self.policy:
+            return Enforcement(NO_POLICIES)
         policy = await self._read("validatingadmissionpolicies")
         binding = await self._read("validatingadmissionpolicybindings")
         unread = [each for each in (policy, binding) if isinstance(each, str)]

@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 ID_NAMESPACE = uuid.UUID("6f0c8f7a-4f43-4b52-a7a7-5d7a3f3f1b0e")
+
+TEXT_MAX_CHARACTERS = 160
+"""Longest text in a call. A small model does not end one by itself, and the engine's grammar is slow with long ones."""
 
 Request = Mapping[str, Any]
 Reply = Mapping[str, Any]
@@ -67,10 +70,23 @@ def _call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
     parameters: Mapping[str, Any] = function.get("parameters") or {"type": "object", "properties": {}}
     return {
         "type": "object",
-        "properties": {"name": {"const": function["name"]}, "arguments": parameters},
+        "properties": {"name": {"const": function["name"]}, "arguments": _bounded(parameters)},
         "required": ["name", "arguments"],
         "additionalProperties": False,
     }
+
+
+def _bounded(schema: object) -> Any:
+    """The schema with a limit for each text, so that a call ends before the answer is cut."""
+    if isinstance(schema, list):
+        return [_bounded(each) for each in cast("list[object]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    bounded = {name: _bounded(each) for name, each in cast("dict[str, object]", schema).items()}
+    if bounded.get("type") != "string" or not bounded.keys().isdisjoint({"enum", "const"}):
+        return bounded
+    longest = min(bounded.get("maxLength", TEXT_MAX_CHARACTERS), TEXT_MAX_CHARACTERS)
+    return bounded | {"maxLength": max(longest, bounded.get("minLength", 0))}
 
 
 def _instructed(messages: Sequence[Message], functions: Sequence[Mapping[str, Any]]) -> list[Message]:
