@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from kubechain import __version__
 from kubechain.controllers.authority import POLICY
 from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings, add_controllers
+from kubechain.humans import channels
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.net.addresses import AddressPolicy
@@ -96,11 +97,13 @@ async def run_manager(
     async with AsyncExitStack() as stack:
         cluster = None if exchange else kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
         manager = _manager(options, stack, clock, exchange, cluster)
+        policy = _address_policy(options.allowed_addresses)
         clients = Clients(
             llm=await stack.enter_async_context(ProviderClient()),
             make_connections=lambda on_change: ConnectionManager(on_change=on_change),
-            http=ExternalAPIClient(_address_policy(options.allowed_addresses)),
+            http=ExternalAPIClient(policy),
             engine=ContainerEngine(),
+            channels=channels.kinds(policy, clock.now),
         )
         # Half of the grace period for calls in flight; the rest for processing and writing their results.
         drain_seconds = options.grace_seconds / 2

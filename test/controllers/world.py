@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from kubechain.api.agent import Agent
+from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.crd import custom_resource_definitions
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.kinds import ALL_KINDS
@@ -23,6 +24,7 @@ from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.api.tool import Tool
 from kubechain.controllers import resources
 from kubechain.controllers.setup import Clients, Settings, add_controllers
+from kubechain.humans.model import ChannelKinds
 from kubechain.llm.client import LLMClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.client import Client
@@ -142,23 +144,31 @@ def _status(code: int) -> Reply:
     return WholeReply(code, {}, json.dumps(body | {"message": f"injected {code}"}).encode())
 
 
-def clients_for(model: LLMClient) -> Clients:
+def clients_for(model: LLMClient, channels: ChannelKinds | None = None) -> Clients:
     """The world outside: a model that follows a script, and nothing else."""
     return Clients(
         llm=model,
         make_connections=lambda on_change: ConnectionManager(on_change=on_change),
         http=ExternalAPIClient(),
         engine=ContainerEngine(which=lambda program: None),
+        channels=channels or ChannelKinds(),
     )
 
 
 class Replica:
     """One manager process on the world."""
 
-    def __init__(self, plane: ControlPlane, model: LLMClient, identity: str, settings: Settings | None) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        model: LLMClient,
+        identity: str,
+        settings: Settings | None,
+        channels: ChannelKinds | None = None,
+    ) -> None:
         self.exchange = BreakableExchange(plane.exchange(), on_crash=self.crash)
         self.manager = Manager(self.exchange, identity=identity, clock=LoopClock())
-        add_controllers(self.manager, clients=clients_for(model), settings=settings)
+        add_controllers(self.manager, clients=clients_for(model, channels), settings=settings)
         self._task: asyncio.Task[None] | None = None
         self.crashed = asyncio.Event()
 
@@ -188,9 +198,15 @@ class World:
         self.client = Client(plane.exchange(), clock=LoopClock())
         self.replicas: list[Replica] = []
 
-    def replica(self, model: LLMClient, identity: str = "pod-a_1", settings: Settings | None = None) -> Replica:
+    def replica(
+        self,
+        model: LLMClient,
+        identity: str = "pod-a_1",
+        settings: Settings | None = None,
+        channels: ChannelKinds | None = None,
+    ) -> Replica:
         """A manager that was started."""
-        made = Replica(self.plane, model, identity, settings)
+        made = Replica(self.plane, model, identity, settings, channels)
         self.replicas.append(made)
         made.start()
         return made
@@ -244,6 +260,10 @@ class World:
     async def request_until(self, condition: Callable[[HumanRequest], bool]) -> HumanRequest:
         """Watch until some HumanRequest is as wanted."""
         return await self._first(resources.HUMAN_REQUESTS, condition)
+
+    async def channel_until(self, condition: Callable[[ContactChannel], bool]) -> ContactChannel:
+        """Watch until some ContactChannel is as wanted."""
+        return await self._first(resources.CONTACT_CHANNELS, condition)
 
     async def patch_run(self, patch: Mapping[str, Any], name: str = "hello-1") -> None:
         """Change a run as a person would."""

@@ -17,7 +17,18 @@ from pydantic import Field
 from kubechain.api.approval import ANSWERING, Comment, DecisionChoice, DecisionIdentity, Digest, Person
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Json, Name, Rule, Schema, Text, Url, final_phase_rule, was_over
+from kubechain.api.schema import (
+    Json,
+    Name,
+    NonNegativeInt,
+    Rule,
+    Schema,
+    ShortText,
+    Text,
+    Url,
+    final_phase_rule,
+    was_over,
+)
 
 DECIDED = "Decided"
 """Condition of a request: a person decided, and the decision is recorded in what asked."""
@@ -179,6 +190,33 @@ class HumanRequestSpec(KubeModel):
     decision: Decision | None = Field(default=None, description="What a person decided; absent until then.")
 
 
+class DeliveryState(StrEnum):
+    """What became of a request at its channel."""
+
+    SENDING = "Sending"
+    SENT = "Sent"
+    FAILED = "Failed"
+    UNCLEAR = "Unclear"
+    CLOSED = "Closed"
+
+
+class Delivery(KubeModel):
+    """The request at one contact channel."""
+
+    channel: Name = Field(description="ContactChannel that carries the request.")
+    state: DeliveryState = Field(
+        description="Sending: claimed by a manager, until nextAttemptAt. Sent: people can read it. Failed: it was not "
+        "sent. Unclear: it may have been sent, and is looked up first. Closed: the channel says how it ended."
+    )
+    attempts: NonNegativeInt = Field(default=0, description="How many times it was tried.")
+    sent_at: MicroTime | None = Field(default=None, description="When it was sent.")
+    external_id: Annotated[str, Schema(max_length=512)] | None = Field(
+        default=None, description="What the channel calls the message."
+    )
+    next_attempt_at: MicroTime | None = Field(default=None, description="When it is tried again.")
+    error: ShortText | None = Field(default=None, description="Why the last attempt failed.")
+
+
 class HumanRequestStatus(StatusBase):
     """What became of the request."""
 
@@ -188,6 +226,9 @@ class HumanRequestStatus(StatusBase):
     }
 
     phase: HumanRequestPhase | None = Field(default=None, description="Phase of the request. All but Open are final.")
+    deliveries: Annotated[tuple[Delivery, ...], Schema(max_items=16)] = Field(
+        default=(), description="Where the request was sent."
+    )
     decided_at: MicroTime | None = Field(default=None, description="When the manager saw the decision.")
     identity: DecisionIdentity | None = Field(
         default=None,

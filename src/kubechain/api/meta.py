@@ -32,6 +32,7 @@ _IRREGULAR_WIRE_NAMES = {
     "context_about_channel_or_user": "contextAboutChannelOrUser",
     "external_api": "externalAPI",
     "external_call_id": "externalCallID",
+    "external_id": "externalID",
     "llm_uid": "llmUID",
     "span_id": "spanID",
     "task_run_tool_call_ref": "taskRunToolCallRef",

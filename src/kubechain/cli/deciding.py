@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import Decision, HumanRequest, HumanRequestType, RequestContent
+from kubechain.api.obstacles import why_over
 from kubechain.cli import clusters
 from kubechain.cli.clusters import Place
 from kubechain.cli.terminal import Failure, show
@@ -105,18 +106,6 @@ def about(request: HumanRequest) -> str:
     asked = request.spec.request
     what = asked.tool or asked.message or asked.type
     return one_line(harmless(f"{what} for taskrun/{asked.task_run_ref.name}"), 200)
-
-
-def why_over(request: HumanRequest, now: datetime) -> str:
-    """Why nobody waits for a decision about this request; empty where somebody does, as far as is known here."""
-    asked, decided, phase = request.spec.request, request.spec.decision, request.status.phase
-    if decided is not None:
-        return f"already decided: {decided.choice} by {decided.by or 'somebody without a name'}"
-    if phase is not None and phase.is_terminal:
-        return f"the request is over ({phase}): nobody waits for a decision"
-    if asked.expires_at is not None and asked.expires_at <= now:
-        return f"the request expired at {asked.expires_at:%Y-%m-%dT%H:%M:%SZ}"
-    return ""
 
 
 def checked_arguments(text: str) -> str:

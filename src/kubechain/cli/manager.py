@@ -160,7 +160,7 @@ def _add_serving_flags(flags: Flags) -> None:
         default="0",
         type=address,
         metavar="ADDRESS",
-        help="where callbacks from outside of the cluster are answered, if there are any; 0 turns them off",
+        help="where links and callbacks of contact channels are answered, by which people decide; 0 turns them off",
     )
     flags.value(
         "--graceful-shutdown-timeout",

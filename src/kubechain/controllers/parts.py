@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from kubechain.api.meta import StatusObject
 from kubechain.controllers import resources
 from kubechain.controllers.authority import POLICY, DecisionAuthority
+from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SECRETS, SecretReader
 from kubechain.controllers.toolkinds import agent, builtin, container, http, mcp, person
 from kubechain.controllers.toolkinds.registry import ToolKinds
+from kubechain.humans.model import ChannelKinds
 from kubechain.llm.client import LLMClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.mcp.model import ServerKey
@@ -57,12 +59,14 @@ class Clients:
     Attributes:
         make_connections: Makes the manager of MCP connections, given the function to call when a connection changes.
         engine: Runs containers where the API server has no Jobs.
+        channels: The types of contact channels.
     """
 
     llm: LLMClient
     make_connections: Callable[[Callable[[ServerKey], None]], ConnectionManager]
     http: ExternalAPIClient
     engine: ContainerEngine
+    channels: ChannelKinds = field(default_factory=ChannelKinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Parts:
     tool_kinds: ToolKinds
     replica: Replica
     authority: DecisionAuthority
+    channels: ChannelDirectory
 
     def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
         """The writer of one kind's status; its events come from `component`."""
@@ -108,6 +113,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         tool_kinds=_tool_kinds(manager, clients, secrets, connections),
         replica=Replica(manager.identity, manager.liveness),
         authority=authority,
+        channels=ChannelDirectory(clients.channels, secrets),
     )
 
 

@@ -1,5 +1,6 @@
-"""People: approvals, questions, forms, and the channels by which they are asked.
+"""People: the channels by which they are asked, and what they answer with.
 
-Here: the protocol of a channel (deliver, look up, withdraw, read a reply) and one module for each channel; who decides
-with kubectl needs none. What must not go here: decisions about runs and calls: they belong to `kubechain.controllers`.
+Each channel is a module behind the protocols of `model`: a message is delivered, looked up, closed, and a reply read.
+The signed links and the page that they open are here too. What must not go here: who may decide, and what a decision
+leads to; both belong to `kubechain.controllers`.
 """

@@ -206,6 +206,11 @@ class Manager:
         self._endpoints.append(InboundEndpoint(path=path, handler=handler, needs_leader=needs_leader, methods=methods))
 
     @property
+    def endpoints(self) -> Sequence[InboundEndpoint]:
+        """The inbound endpoints that were added."""
+        return tuple(self._endpoints)
+
+    @property
     def leads(self) -> bool:
         """Tell whether this replica leads and is not stopping; without an election, whether it is running."""
         return self._leads and not self._stop.is_set()

@@ -1,17 +1,23 @@
-"""What a ContactChannel's spec means for it: pure."""
+"""Whether a ContactChannel must be checked, and which of its blocks have no effect: pure."""
 
 from __future__ import annotations
 
 from kubechain.api.contactchannel import ContactChannel
-from kubechain.controllers.validation import Refuse
+from kubechain.controllers.contactchannel.observe import Observed
+from kubechain.controllers.contactchannel.steps import Check, Step
+from kubechain.controllers.frame import Done
 
-NOT_SERVED = "this release does not ask people: nothing acts on a ContactChannel, and an Agent that names it cannot run"
 
-
-def decide(channel: ContactChannel) -> Refuse:
-    """The next step for one ContactChannel: each is refused, with a reason that people understand."""
-    del channel
-    return Refuse(NOT_SERVED)
+def decide(observed: Observed) -> Step | Done:
+    """The next step for one channel."""
+    checked = observed.checked
+    if checked is None or checked.fingerprint != observed.fingerprint:
+        return Check(attempt=1)
+    if checked.recheck_at is None:
+        return Done()
+    if observed.monotonic_now < checked.recheck_at:
+        return Done(checked.recheck_at - observed.monotonic_now)
+    return Check(attempt=checked.attempt + 1)
 
 
 def ignored_blocks(channel: ContactChannel) -> list[str]:

@@ -1,20 +1,40 @@
-"""Registers the control loop of ContactChannels."""
+"""Registers the control loop of ContactChannels, and the endpoints by which people answer."""
 
 from __future__ import annotations
 
 from kubechain.api import reasons
 from kubechain.controllers import resources
+from kubechain.controllers.contactchannel import watches
+from kubechain.controllers.contactchannel.deciding import DecisionWriter
+from kubechain.controllers.contactchannel.inbound import Inbound
 from kubechain.controllers.contactchannel.reconciler import ContactChannelReconciler
 from kubechain.controllers.parts import Parts
+from kubechain.controllers.secrets import SECRETS
+from kubechain.humans import links
 from kubechain.runtime.controller import controller
 from kubechain.runtime.manager import Manager
+from kubechain.runtime.resource import metadata_only
 
 
 def setup(manager: Manager, parts: Parts) -> None:
-    """Follow ContactChannels."""
+    """Follow ContactChannels and their Secrets; serve links and callbacks where the manager listens."""
+    channels = manager.lister(resources.CONTACT_CHANNELS)
+    manager.add_index(resources.CONTACT_CHANNELS, watches.CHANNELS_BY_SOURCE, watches.secret_index)
     reconciler = ContactChannelReconciler(
-        channels=manager.lister(resources.CONTACT_CHANNELS),
+        channels=channels,
+        directory=parts.channels,
         writer=parts.writer(resources.CONTACT_CHANNELS, reasons.CONTACT_CHANNEL_CONTROLLER),
         clock=manager.clock,
     )
-    controller(manager, "contactchannel").for_(resources.CONTACT_CHANNELS).complete(reconciler)
+    (
+        controller(manager, "contactchannel")
+        .for_(resources.CONTACT_CHANNELS)
+        .watches(
+            metadata_only(SECRETS), map=lambda secret: watches.channel_requests_for_secret(channels, secret.metadata)
+        )
+        .complete(reconciler)
+    )
+    inbound = Inbound(channels, parts.channels, DecisionWriter(manager.client, manager.clock), manager.clock)
+    # Any replica answers: a decision is one conditional write.
+    manager.add_endpoint(links.PATH + "{token}", inbound.link)
+    manager.add_endpoint("/contact/webhook/{namespace}/{name}", inbound.webhook, methods=("POST",))

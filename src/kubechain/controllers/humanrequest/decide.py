@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kubechain.api.conditions import find_condition
-from kubechain.api.humanrequest import DELIVERED
 from kubechain.controllers.frame import Done
+from kubechain.controllers.humanrequest.deliveries import next_closing, next_delivery
 from kubechain.controllers.humanrequest.observe import Observed
 from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
 
@@ -16,7 +15,7 @@ def decide(observed: Observed) -> Step | Done:
     """The next step for one request."""
     phase, asker = observed.request.status.phase, observed.asker
     if phase is not None and phase.is_terminal:
-        return Done()
+        return next_closing(observed.request, observed.contact, observed.now)
     if asker is None:
         return Withdraw(GONE if observed.request.metadata.owner_references else NOBODY_ASKS)
     if asker.asked.choice is not None:
@@ -28,6 +27,6 @@ def decide(observed: Observed) -> Step | Done:
 
 def _open(observed: Observed) -> Step | Done:
     """The API server gives a new request its phase; only what it does not know is written."""
-    is_told = find_condition(observed.request.status.conditions, DELIVERED) is not None
-    is_quiet = observed.request.status.phase is not None and (is_told or not observed.channel)
-    return Done() if is_quiet else TellOfChannel(observed.channel)
+    if observed.channel:
+        return next_delivery(observed.request, observed.channel, observed.contact, observed.now)
+    return TellOfChannel("") if observed.request.status.phase is None else Done()

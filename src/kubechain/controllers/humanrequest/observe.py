@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from kubechain.api.approval import AskedOfPerson
 from kubechain.api.budget import BudgetEnd
+from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.humanrequest import HumanRequest, HumanRequestType
 from kubechain.api.meta import OwnerReference, is_owned_by
 from kubechain.api.taskrun import TaskRun, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers.humanrequest.deliveries import open_delivery
 from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
 from kubechain.runtime.client import Client
+from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import NotFound
 from kubechain.runtime.store import Lister
 
@@ -40,12 +44,15 @@ class Observed:
 
     Attributes:
         asker: What made the request; None when it is gone, or when nothing did.
-        channel: The ContactChannel that is named for the request; empty for none.
+        channel: Name of the ContactChannel by which people are asked; empty for none.
+        contact: The ContactChannel: of that name, or of the message that is to be closed; None where there is none.
     """
 
     request: HumanRequest
+    now: datetime
     asker: Asker | None = None
     channel: str = ""
+    contact: ContactChannel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +61,23 @@ class Observer:
 
     calls: Lister[TaskRunToolCall]
     runs: Lister[TaskRun]
+    channels: Lister[ContactChannel]
     client: Client
+    clock: Clock
 
     async def observe(self, request: HumanRequest) -> Observed:
         """Read what asks from the cache, and from the server where the cache does not know that it asks."""
-        owner = owner_of(request)
-        if owner is None or (request.status.phase is not None and request.status.phase.is_terminal):
-            return Observed(request)
+        owner, now, namespace = owner_of(request), self.clock.now(), request.metadata.namespace
+        if request.status.phase is not None and request.status.phase.is_terminal:
+            found = open_delivery(request)
+            return Observed(request, now, contact=self.channels.get(namespace, found.channel) if found else None)
+        if owner is None:
+            return Observed(request, now)
         asker = asker_of(request, self._cached(request, owner))
         if asker is None:
             asker = asker_of(request, await self._live(request, owner))
-        return Observed(request, asker, self._channel(request))
+        channel = self._channel(request)
+        return Observed(request, now, asker, channel, self.channels.get(namespace, channel) if channel else None)
 
     def _cached(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
         namespace, name = request.metadata.namespace, owner.name

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.controllers import frame
-from kubechain.controllers.frame import Done, StatusWriter
+from kubechain.controllers.frame import Again, Done, StatusWriter
 from kubechain.controllers.humanrequest.decide import decide
+from kubechain.controllers.humanrequest.delivering import Deliverer
 from kubechain.controllers.humanrequest.observe import Observed, Observer
 from kubechain.controllers.humanrequest.settle import settle
-from kubechain.controllers.humanrequest.steps import Step
+from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, Step, TellOfChannel
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import WriteRefused
@@ -25,6 +26,7 @@ class HumanRequestReconciler:
 
     requests: Lister[HumanRequest]
     observer: Observer
+    deliverer: Deliverer
     writer: StatusWriter[HumanRequest]
     clock: Clock
 
@@ -43,9 +45,17 @@ class HumanRequestReconciler:
         """What became of the request."""
         return decide(observed)
 
-    async def carry_out(self, observed: Observed, step: Step) -> Done:
-        """Write what was decided."""
-        return await self.writer.finish(observed.request, settle(observed.request, step, self.clock.now()))
+    async def carry_out(self, observed: Observed, step: Step) -> Again[HumanRequest] | Done:
+        """Reach the channel, or write what was decided."""
+        if isinstance(step, Deliver):
+            return await self.deliverer.deliver(observed.request, step)
+        if isinstance(step, CloseDelivery):
+            return await self.deliverer.close(observed.request, step)
+        settled = settle(observed.request, step, self.clock.now())
+        if isinstance(step, TellOfChannel):
+            return await self.writer.finish(observed.request, settled)
+        # Our own write enqueues nothing: what was sent is closed in the same reconcile.
+        return Again(await self.writer.write(observed.request, settled))
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> None:
         """Nothing: only the status is written, and it cannot say that it is refused."""

@@ -8,20 +8,21 @@ from typing import Any
 from kubechain.api import reasons
 from kubechain.api.approval import AskedOfPerson
 from kubechain.api.conditions import with_condition
-from kubechain.api.humanrequest import DECIDED, DELIVERED, HumanRequest, HumanRequestPhase
+from kubechain.api.humanrequest import DECIDED, HumanRequest, HumanRequestPhase
 from kubechain.controllers import decisions
-from kubechain.controllers.frame import Settled, normal, warning
-from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
+from kubechain.controllers.frame import Settled, normal
+from kubechain.controllers.humanrequest.deliveries import told
+from kubechain.controllers.humanrequest.steps import Close, Expire, TellOfChannel, Withdraw
 from kubechain.net.foreign import cut, harmless
 
 DETAIL_MAX_CHARACTERS = 1_024
 
 
-def settle(request: HumanRequest, step: Step, now: datetime) -> Settled:
+def settle(request: HumanRequest, step: TellOfChannel | Close | Expire | Withdraw, now: datetime) -> Settled:
     """The status that a step leads to, with its event."""
     match step:
-        case TellOfChannel(channel):
-            return _told(request, channel, now)
+        case TellOfChannel():
+            return told(request, step, now)
         case Close(asked):
             return _closed(request, asked, now)
         case Expire():
@@ -29,23 +30,6 @@ def settle(request: HumanRequest, step: Step, now: datetime) -> Settled:
             return _over(request, HumanRequestPhase.EXPIRED, reasons.EXPIRED, f"Nobody decided in time{late}", now)
         case Withdraw(message):
             return _over(request, HumanRequestPhase.WITHDRAWN, reasons.WITHDRAWN, f"Withdrawn: {message}", now)
-
-
-def _told(request: HumanRequest, channel: str, now: datetime) -> Settled:
-    if not channel:
-        return Settled({"phase": HumanRequestPhase.OPEN})
-    text = f'not sent to ContactChannel "{channel}": this release sends no requests; decide with kubectl'
-    known = with_condition(
-        request.status.conditions,
-        DELIVERED,
-        status=False,
-        reason=reasons.KUBECTL_DECIDES,
-        message=text,
-        now=now,
-        observed_generation=request.metadata.generation,
-    )
-    status = {"phase": HumanRequestPhase.OPEN, "status_detail": text, "conditions": known}
-    return Settled(status, (warning(reasons.KUBECTL_DECIDES, text),))
 
 
 def _closed(request: HumanRequest, asked: AskedOfPerson, now: datetime) -> Settled:

@@ -5,17 +5,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.api.approval import AskedOfPerson
+from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.humanrequest import Delivery
 
 
 @dataclass(frozen=True, slots=True)
 class TellOfChannel:
-    """The request is open, and is not sent to the channel that is named for it.
+    """The request is open, and cannot be sent to the channel that is named for it, or there is none.
 
     Attributes:
         channel: Empty for none.
+        obstacle: Why it cannot be sent; empty where there is no channel.
     """
 
     channel: str
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send the request by its channel.
+
+    Attributes:
+        claim: The delivery as it is recorded before anything is sent.
+        is_unclear: Whether an earlier attempt may have sent it, so that it is looked up first.
+    """
+
+    contact: ContactChannel
+    claim: Delivery
+    is_unclear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDelivery:
+    """The request is over: its message at the channel says so.
+
+    Attributes:
+        contact: None where the channel is gone, and with it the way to its messages.
+    """
+
+    contact: ContactChannel | None
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +67,5 @@ class Withdraw:
     message: str
 
 
-Step = TellOfChannel | Close | Expire | Withdraw
+Step = TellOfChannel | Deliver | CloseDelivery | Close | Expire | Withdraw
+"""What can be next."""

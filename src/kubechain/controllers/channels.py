@@ -1,0 +1,75 @@
+"""Opens ContactChannels: their type, with the secrets that their spec names. What must not go here: any log line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.references import SecretKeyRef
+from kubechain.controllers.secrets import SecretReader
+from kubechain.humans import links
+from kubechain.humans.model import Channel, ChannelKinds
+
+LINK_KEY = "links"
+"""Name of the key that links are signed with, among the secrets of a channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDirectory:
+    """The types of channels that this manager has, and the secrets of each channel."""
+
+    kinds: ChannelKinds
+    secrets: SecretReader
+
+    async def open(self, channel: ContactChannel) -> Channel:
+        """The channel, ready to be used.
+
+        Raises:
+            InvalidChannel: Its spec or one of its secrets has the wrong form.
+            SecretUnavailable: A secret is not there.
+        """
+        kind = self.kinds.get(channel.spec.type)
+        references = kind.secrets_of(channel.spec)
+        secrets = {name: await self.secret(channel, reference) for name, reference in references.items()}
+        await self.link_key(channel)
+        return kind.open(channel.spec, secrets)
+
+    async def link_key(self, channel: ContactChannel) -> bytes | None:
+        """The key that the channel's links are signed with; None where it has no links.
+
+        Raises:
+            InvalidChannel: It is too short.
+            SecretUnavailable: It is not there.
+        """
+        if channel.spec.links is None:
+            return None
+        return links.checked_key(await self.secret(channel, channel.spec.links.key_from.secret_key_ref))
+
+    async def secret(self, channel: ContactChannel, reference: SecretKeyRef) -> SecretStr:
+        """One secret of the channel.
+
+        Raises:
+            SecretUnavailable: It is not there.
+        """
+        return SecretStr(await self.secrets.value(channel.metadata.namespace, reference.name, reference.key))
+
+    def fingerprint(self, channel: ContactChannel) -> str:
+        """Changes whenever another check could have another result."""
+        namespace = channel.metadata.namespace
+        versions = [f"{name}={self.secrets.version(namespace, name)}" for name in secret_names(channel)]
+        return "/".join((channel.metadata.uid, str(channel.metadata.generation), *versions))
+
+
+def secret_names(channel: ContactChannel) -> list[str]:
+    """The Secrets that the spec names, in a fixed order."""
+    spec = channel.spec
+    sources = (
+        spec.api_key_from,
+        spec.links.key_from if spec.links else None,
+        spec.slack.app_token_from if spec.slack else None,
+        spec.slack.signing_secret_from if spec.slack else None,
+        spec.email.smtp.password_from if spec.email and spec.email.smtp else None,
+    )
+    return sorted({source.secret_key_ref.name for source in sources if source is not None})

@@ -1,0 +1,221 @@
+"""When a request is sent to its contact channel, and what its status says of it: pure.
+
+A delivery is claimed in the status before anything is sent. A claim that nobody recorded an outcome for is void after
+`CLAIM_SECONDS`; whoever comes then looks the message up first, where the channel can be asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kubechain.api import reasons
+from kubechain.api.conditions import is_true, with_condition
+from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.humanrequest import DELIVERED, Delivery, DeliveryState, HumanRequest, HumanRequestPhase
+from kubechain.controllers.frame import Done, Event, Settled, normal, warning
+from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, TellOfChannel
+from kubechain.net.backoff import Backoff
+from kubechain.net.foreign import cut, harmless
+
+CLAIM_SECONDS = 60.0
+"""How long a claim counts: longer than looking a message up and sending it take together."""
+
+RETRY = Backoff(initial_seconds=5.0, max_seconds=3_600.0)
+"""Between two attempts; kubectl decides meanwhile."""
+
+ATTEMPTS_MAX_TO_CLOSE = 20
+"""After so many attempts a message stays as it is: its buttons and links have no effect any more."""
+
+ERROR_MAX_CHARACTERS = 512
+
+_MISSING = "it does not exist"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The message is at the channel."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The message was not sent.
+
+    Attributes:
+        is_unclear: Whether it may have been sent all the same.
+    """
+
+    error: str
+    retry_after_seconds: float | None = None
+    is_unclear: bool = False
+
+
+Outcome = Sent | Failed
+
+
+def next_delivery(
+    request: HumanRequest, channel: str, contact: ContactChannel | None, now: datetime
+) -> TellOfChannel | Deliver | Done:
+    """The next step of an open request that has a channel.
+
+    Args:
+        channel: Name of the channel.
+        contact: The channel; None where there is no such object.
+    """
+    found = delivery_by(request, channel)
+    if found is not None and found.state in (DeliveryState.SENT, DeliveryState.CLOSED):
+        return Done()
+    if found is not None and found.next_attempt_at is not None and now < found.next_attempt_at:
+        return Done((found.next_attempt_at - now).total_seconds())
+    if contact is None:
+        return TellOfChannel(channel, _MISSING)
+    if not contact.status.ready:
+        return TellOfChannel(channel, f"it is not ready: {contact.status.status_detail or 'it is being checked'}")
+    attempts = found.attempts if found is not None else 0
+    claim = Delivery(
+        channel=channel,
+        state=DeliveryState.SENDING,
+        attempts=attempts + 1,
+        next_attempt_at=now + timedelta(seconds=CLAIM_SECONDS),
+    )
+    return Deliver(contact, claim, is_unclear=found is not None and found.state != DeliveryState.FAILED)
+
+
+def next_closing(request: HumanRequest, contact: ContactChannel | None, now: datetime) -> CloseDelivery | Done:
+    """The next step of a request that is over: its messages say so.
+
+    Args:
+        contact: The channel of the delivery that is open still.
+    """
+    found = open_delivery(request)
+    if found is None:
+        return Done()
+    if found.next_attempt_at is not None and now < found.next_attempt_at:
+        return Done((found.next_attempt_at - now).total_seconds())
+    return CloseDelivery(contact, found)
+
+
+def open_delivery(request: HumanRequest) -> Delivery | None:
+    """The first delivery whose message does not say yet that the request is over."""
+    over = (DeliveryState.CLOSED, DeliveryState.FAILED)
+    return next((one for one in request.status.deliveries if one.state not in over), None)
+
+
+def delivery_by(request: HumanRequest, channel: str) -> Delivery | None:
+    """The delivery by one channel."""
+    return next((one for one in request.status.deliveries if one.channel == channel), None)
+
+
+def holds(request: HumanRequest, claim: Delivery) -> bool:
+    """Whether a claim is still the newest attempt."""
+    found = delivery_by(request, claim.channel)
+    return found is not None and (found.state, found.attempts) == (claim.state, claim.attempts)
+
+
+def told(request: HumanRequest, step: TellOfChannel, now: datetime) -> Settled:
+    """The status of a request that is not sent."""
+    phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
+    if not step.channel:
+        return Settled(phase)
+    text = _text(f'not sent to ContactChannel "{step.channel}": {step.obstacle}; decide with kubectl')
+    status: dict[str, Any] = {**phase, "status_detail": text, "conditions": _conditions(request, text, now)}
+    return Settled(status, _news(request, warning(reasons.KUBECTL_DECIDES, text)))
+
+
+def claimed(request: HumanRequest, claim: Delivery) -> Settled:
+    """The status that claims an attempt."""
+    phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
+    return Settled({**phase, "deliveries": _with(request, claim)})
+
+
+def recorded(request: HumanRequest, claim: Delivery, outcome: Outcome, now: datetime) -> Settled:
+    """The status that an attempt leads to."""
+    match outcome:
+        case Sent(external_id):
+            sent = claim.with_changes(
+                state=DeliveryState.SENT, sent_at=now, external_id=external_id, next_attempt_at=None
+            )
+            text = f'sent to ContactChannel "{claim.channel}"'
+            return _settled(request, sent, text, normal(reasons.DELIVERED, text), now, is_sent=True)
+        case Failed(error, retry_after_seconds, is_unclear):
+            wait = max(RETRY.seconds(claim.attempts - 1), retry_after_seconds or 0.0)
+            state = DeliveryState.UNCLEAR if is_unclear else DeliveryState.FAILED
+            failed = claim.with_changes(state=state, error=_text(error), next_attempt_at=now + timedelta(seconds=wait))
+            text = _text(
+                f'not sent to ContactChannel "{claim.channel}": {error}; it is tried again, and kubectl decides'
+            )
+            return _settled(request, failed, text, warning(reasons.NOT_DELIVERED, text), now, wait_seconds=wait)
+
+
+def closed(request: HumanRequest, delivery: Delivery, failure: Failed | None, now: datetime) -> Settled:
+    """The status of a request whose message was told how it ended.
+
+    Args:
+        failure: Why it could not be told; None where it was.
+    """
+    attempts = delivery.attempts + 1
+    if failure is None or attempts > ATTEMPTS_MAX_TO_CLOSE:
+        error = failure and f"the message does not say that the request is over: {failure.error}"
+        done = delivery.with_changes(state=DeliveryState.CLOSED, next_attempt_at=None, error=error and _text(error))
+        return Settled({"deliveries": _with(request, done)})
+    wait = max(RETRY.seconds(attempts - 1), failure.retry_after_seconds or 0.0)
+    later = delivery.with_changes(
+        attempts=attempts, error=_text(failure.error), next_attempt_at=now + timedelta(seconds=wait)
+    )
+    return Settled({"deliveries": _with(request, later)}, requeue_after_seconds=wait)
+
+
+def _settled(
+    request: HumanRequest,
+    delivery: Delivery,
+    text: str,
+    event: Event,
+    now: datetime,
+    *,
+    is_sent: bool = False,
+    wait_seconds: float | None = None,
+) -> Settled:
+    status: dict[str, Any] = {
+        "deliveries": _with(request, delivery),
+        "conditions": _conditions(request, text, now, is_sent=is_sent),
+    }
+    if not _is_over(request):
+        status["status_detail"] = text
+    return Settled(status, _news(request, event), wait_seconds)
+
+
+def _is_over(request: HumanRequest) -> bool:
+    return request.status.phase is not None and request.status.phase.is_terminal
+
+
+def _conditions(request: HumanRequest, text: str, now: datetime, *, is_sent: bool = False) -> Any:
+    if not is_sent and is_true(request.status.conditions, DELIVERED):
+        return request.status.conditions
+    return with_condition(
+        request.status.conditions,
+        DELIVERED,
+        status=is_sent,
+        reason=reasons.DELIVERED if is_sent else reasons.KUBECTL_DECIDES,
+        message=text,
+        now=now,
+        observed_generation=request.metadata.generation,
+    )
+
+
+def _news(request: HumanRequest, event: Event) -> tuple[Event, ...]:
+    """An event only where the status says something new: an outage of days leaves one event."""
+    return () if request.status.status_detail == event.message else (event,)
+
+
+def _with(request: HumanRequest, delivery: Delivery) -> tuple[Delivery, ...]:
+    known = request.status.deliveries
+    if delivery_by(request, delivery.channel) is None:
+        return (*known, delivery)
+    return tuple(delivery if one.channel == delivery.channel else one for one in known)
+
+
+def _text(text: str) -> str:
+    return cut(harmless(text), ERROR_MAX_CHARACTERS)

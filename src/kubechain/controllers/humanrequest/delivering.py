@@ -1,0 +1,88 @@
+"""Sends a request by its channel, under a claim, and records what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.humanrequest import HumanRequest
+from kubechain.controllers.channels import ChannelDirectory
+from kubechain.controllers.frame import Done, Settled, StatusWriter
+from kubechain.controllers.humanrequest import deliveries
+from kubechain.controllers.humanrequest.deliveries import Failed, Outcome, Sent
+from kubechain.controllers.humanrequest.messages import message_of
+from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver
+from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
+from kubechain.controllers.secrets import SecretUnavailable
+from kubechain.humans.model import Channel, ChannelError, InvalidChannel, MayBeSent, Message, Receipt
+from kubechain.runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverer:
+    """Carries out the steps that reach a channel."""
+
+    directory: ChannelDirectory
+    writer: StatusWriter[HumanRequest]
+    clock: Clock
+
+    async def deliver(self, request: HumanRequest, step: Deliver) -> Done:
+        """Claim, send, record. Nothing is sent under a claim that the server has not confirmed."""
+        claimed = await self.writer.write(request, deliveries.claimed(request, step.claim))
+        if claimed is None:
+            return Done()
+        outcome = await self._sent(claimed, step)
+        last = Settled()
+
+        def settle(current: HumanRequest) -> Settled:
+            nonlocal last
+            last = deliveries.recorded(current, step.claim, outcome, self.clock.now())
+            return last
+
+        await OutcomeWriter(self.writer, self.clock).write(
+            claimed,
+            ClaimedWrite(
+                holds=lambda current: deliveries.holds(current, step.claim),
+                settle=settle,
+                # The claim stays, and runs out: whoever comes then looks the message up.
+                refused=lambda current, error: Settled(),
+                delayed=lambda current, refusal: Settled(),
+            ),
+        )
+        return Done(last.requeue_after_seconds)
+
+    async def close(self, request: HumanRequest, step: CloseDelivery) -> Done:
+        """Tell the channel how the request ended. It needs no claim: telling it twice changes nothing more."""
+        failure = await self._closed(request, step.contact, step) if step.contact is not None else None
+        return await self.writer.finish(request, deliveries.closed(request, step.delivery, failure, self.clock.now()))
+
+    async def _sent(self, request: HumanRequest, step: Deliver) -> Outcome:
+        try:
+            channel, message = await self._opened(request, step.contact)
+            found = await channel.find(message) if step.is_unclear else None
+            receipt = found if isinstance(found, Receipt) else await channel.deliver(message)
+        except (InvalidChannel, SecretUnavailable) as error:
+            return Failed(str(error), is_unclear=step.is_unclear)
+        except ChannelError as error:
+            is_unclear = step.is_unclear or isinstance(error, MayBeSent)
+            return Failed(str(error), error.retry_after_seconds, is_unclear=is_unclear)
+        return Sent(receipt.external_id)
+
+    async def _closed(self, request: HumanRequest, contact: ContactChannel, step: CloseDelivery) -> Failed | None:
+        try:
+            channel, message = await self._opened(request, contact)
+            found = await channel.find(message) if step.delivery.external_id is None else None
+            receipt = found if isinstance(found, Receipt) else None
+            if step.delivery.external_id is not None:
+                receipt = Receipt(step.delivery.external_id)
+            if receipt is not None:
+                await channel.close(message, receipt, request.status.status_detail or "the request is over")
+        except (InvalidChannel, SecretUnavailable) as error:
+            return Failed(str(error))
+        except ChannelError as error:
+            return Failed(str(error), error.retry_after_seconds)
+        return None
+
+    async def _opened(self, request: HumanRequest, contact: ContactChannel) -> tuple[Channel, Message]:
+        channel = await self.directory.open(contact)
+        return channel, message_of(request, contact, await self.directory.link_key(contact))
