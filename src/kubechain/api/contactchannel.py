@@ -44,7 +44,7 @@ class SlackChannel(KubeModel):
         "/contact/slack/<namespace>/<name> of the inbound port.",
     )
     api_url: Annotated[str, Schema(max_length=2048, pattern=r"^https?://[^\s]+/$")] | None = Field(
-        default=None, description=f"Address of Slack's Web API. Default: {SLACK_API}"
+        default=None, description=f"Address of the Web API, where it is not {SLACK_API} itself."
     )
 
 
