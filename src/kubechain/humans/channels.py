@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from kubechain.humans.http import ChannelHttp
+from kubechain.humans.mail import MailKind
 from kubechain.humans.model import ChannelKinds
 from kubechain.humans.webhook import WebhookKind
 from kubechain.net.addresses import AddressPolicy
@@ -19,4 +20,4 @@ def kinds(policy: AddressPolicy, now: Callable[[], datetime]) -> ChannelKinds:
         now: The time, for signatures.
     """
     http = ChannelHttp(policy)
-    return ChannelKinds.of((WebhookKind(http, now),))
+    return ChannelKinds.of((WebhookKind(http, now), MailKind(policy, now)))

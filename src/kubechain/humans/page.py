@@ -16,8 +16,7 @@ from urllib.parse import parse_qs
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import HumanRequestType, RequestContent
 from kubechain.humans.model import Message
-from kubechain.humans.wording import CHOICE_LABELS, Part, headline, parts
-from kubechain.net.foreign import harmless
+from kubechain.humans.wording import CHOICE_LABELS, Part, headline, markup, parts
 
 MAX_FIELDS = 64
 
@@ -69,7 +68,7 @@ def question(message: Message, choice: str, *, problem: str = "") -> str:
     """
     asked = message.asked
     shown = "".join(_part(one) for one in parts(message))
-    note = f'<p role="alert"><strong>{_safe(problem)}</strong></p>' if problem else ""
+    note = f'<p role="alert"><strong>{markup(problem)}</strong></p>' if problem else ""
     kind = ' class="no"' if choice == DecisionChoice.REJECT else ""
     form = (
         f'{note}<form method="post">{_fields(asked, choice)}{_comment()}'
@@ -80,20 +79,20 @@ def question(message: Message, choice: str, *, problem: str = "") -> str:
 
 def notice(title: str, text: str) -> str:
     """A page that only says something."""
-    return _document(title, f"<p>{_safe(text)}</p>")
+    return _document(title, f"<p>{markup(text)}</p>")
 
 
 def _document(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_safe(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><main><h1>{_safe(title)}</h1>{body}</main></body></html>"
+        f"<title>{markup(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{markup(title)}</h1>{body}</main></body></html>"
     )
 
 
 def _part(part: Part) -> str:
-    text = f"<pre>{_safe(part.text)}</pre>" if part.is_code else _safe(part.text)
+    text = f"<pre>{markup(part.text)}</pre>" if part.is_code else markup(part.text)
     return f"<dt>{escape(part.name)}</dt><dd>{text}</dd>"
 
 
@@ -135,12 +134,12 @@ def _answer_label(asked: RequestContent, choice: str) -> str:
 
 
 def _field(id_: str, name: str, schema: Mapping[str, Any], is_required: bool) -> str:
-    label = _safe(str(schema.get("title") or name))
-    hint = f": {_safe(str(schema['description']))}" if schema.get("description") else ""
+    label = markup(str(schema.get("title") or name))
+    hint = f": {markup(str(schema['description']))}" if schema.get("description") else ""
     must = " required" if is_required else ""
     options = schema.get("enum")
     if isinstance(options, list):
-        choices = "".join(f"<option>{_safe(str(one))}</option>" for one in cast("list[Any]", options))
+        choices = "".join(f"<option>{markup(str(one))}</option>" for one in cast("list[Any]", options))
         return f'<label>{label}{hint}<select name="{id_}"{must}><option value=""></option>{choices}</select></label>'
     if schema.get("type") == "boolean":
         return f'<label><input type="checkbox" name="{id_}" value="true"> {label}{hint}</label>'
@@ -206,8 +205,3 @@ def _required(asked: RequestContent) -> list[str]:
 def _id(number: int) -> str:
     """The name of a field in the form: not the one that a server gave it."""
     return f"field{number}"
-
-
-def _safe(text: str) -> str:
-    """Foreign text in HTML, without what changes the direction of writing."""
-    return escape(harmless(text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from html import escape
 
 from kubechain.api.humanrequest import HumanRequestType, RequestContent
 from kubechain.api.meta import time_text
@@ -96,3 +97,8 @@ def _shown(text: str) -> str:
 
 def _left_out(left_out_bytes: int) -> str:
     return f"[{left_out_bytes} bytes left out; kubectl shows all]"
+
+
+def markup(text: str) -> str:
+    """Foreign text in HTML, without what changes the direction of writing."""
+    return escape(harmless(text))
