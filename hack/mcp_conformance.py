@@ -44,10 +44,7 @@ SCENARIOS = {
     ),
 }
 
-EXPECTED_FAILURES = {
-    "elicitation-sep1034-client-defaults": "a server may not ask a person: elicitation is not offered",
-    "sep-2322-client-request-state": "a server may not ask for more input: such a call is answered with an error",
-}
+EXPECTED_FAILURES: dict[str, str] = {}
 
 NOT_RUN = "auth/*: no OAuth flow is offered, a server's credentials come from Secrets as headers"
 

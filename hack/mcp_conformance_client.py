@@ -1,7 +1,7 @@
 """The client that the MCP conformance suite drives: our connection manager, and nothing else.
 
 Started by the suite (see `mcp_conformance.py`) with the address of its server as the last argument. It does what an
-agent's run does: wait until the server is ready, then call tools.
+agent's run does: wait until the server is ready, then call tools, and make a call again with what people reply.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from kubechain.mcp.elicitation import Asked, Inputs, Item, Reply, UrlAsked, with_defaults
 from kubechain.mcp.errors import McpError
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.mcp.model import Limits, Phase, ServerKey, ServerSpec, ToolInfo
@@ -31,7 +33,7 @@ async def main(url: str) -> None:
     changed = asyncio.Event()
     manager = ConnectionManager(on_change=lambda _: changed.set(), limits=Limits(retry_first_seconds=0.05))
     owner = asyncio.create_task(manager.run())
-    manager.ensure(KEY, ServerSpec("http", url=url))
+    manager.ensure(KEY, ServerSpec("http", url=url, asks_first=True))
     async with asyncio.timeout(10):
         while (state := manager.state(KEY)) is None or state.phase not in (Phase.READY, Phase.FAILED):
             await changed.wait()
@@ -66,10 +68,23 @@ async def call(manager: ConnectionManager, tool: str, arguments: dict[str, Any])
     """Call a tool and say what came of it."""
     try:
         result = await manager.call(KEY, tool, arguments, timeout_seconds=20, meta={})
+        while isinstance(result, Inputs):
+            inputs = replace(result, items=tuple(Item(item.asked, reply(item.asked)) for item in result.items))
+            result = await manager.call(KEY, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs)
     except McpError as error:
         print(f"{tool}: {type(error).__name__}: {error}", file=sys.stderr)
     else:
         print(f"{tool}: {'error: ' if result.is_error else ''}{result.content[:200]}", file=sys.stderr)
+
+
+def reply(asked: Asked) -> Reply:
+    """Reply as a person does who leaves out what has a default."""
+    if isinstance(asked, UrlAsked):
+        return Reply("accept")
+    required: list[str] = asked.schema.get("required") or []
+    fields = {name: asked.schema["properties"][name] for name in required}
+    given = {name: PLAUSIBLE[str(field["type"])] for name, field in fields.items() if "default" not in field}
+    return Reply("accept", with_defaults(asked.schema, given))
 
 
 async def linger() -> None:

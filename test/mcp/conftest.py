@@ -92,8 +92,10 @@ class World:
         meta: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> CallResult:
-        """Call a tool."""
-        return await self.manager.call(key, tool, arguments, timeout_seconds=timeout_seconds, meta=meta or {})
+        """Call a tool that asks nobody."""
+        result = await self.manager.call(key, tool, arguments, timeout_seconds=timeout_seconds, meta=meta or {})
+        assert isinstance(result, CallResult), result
+        return result
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.errors import NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.link import Observer, Page
@@ -61,7 +62,9 @@ class FakeServer:
             raise self.listing
         return Page([TOOL])
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+    ) -> CallResult:
         """See `Link`."""
         await self.answer.wait()
         return CallResult("done")

@@ -17,7 +17,7 @@ from kubechain.mcp import exchange
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.intake import Intake
-from kubechain.mcp.model import ServerSpec
+from kubechain.mcp.model import CallResult, ServerSpec
 from kubechain.mcp.sdk import SdkLink
 
 
@@ -58,6 +58,12 @@ def link(code: int) -> SdkLink:
     return SdkLink(cast(Any, Refusing(code)), ServerSpec("stdio"), Deaf(), Intake())
 
 
+async def answer_of(link: SdkLink, tool: str) -> CallResult:
+    result = await link.call(tool, {}, {})
+    assert isinstance(result, CallResult)
+    return result
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -68,7 +74,7 @@ def link(code: int) -> SdkLink:
     ],
 )
 async def test_an_error_that_may_come_after_the_work_is_an_answer_and_never_a_reason_to_repeat(code: int) -> None:
-    result = await link(code).call("launch", {}, {})
+    result = await answer_of(link(code), "launch")
     assert (result.is_error, result.content) == (True, f"error {code}: no")
 
 
@@ -83,14 +89,14 @@ async def test_an_error_that_may_come_after_the_work_is_an_answer_and_never_a_re
 )
 async def test_other_errors_say_what_is_known_about_the_effect(code: int, error: type[McpError]) -> None:
     with pytest.raises(error):
-        await link(code).call("launch", {}, {})
+        await answer_of(link(code), "launch")
 
 
 async def test_a_tool_that_repeats_its_secrets_is_not_repeated_by_us() -> None:
     token, level = SecretStr("s3cr3t-canary"), SecretStr("info")
     spec = ServerSpec("stdio", env={"TOKEN": token, "LOG_LEVEL": level}, confidential=(token,))
     telling = SdkLink(cast(Any, Telling("TOKEN=s3cr3t-canary LOG_LEVEL=info")), spec, Deaf(), Intake())
-    assert (await telling.call("env", {}, {})).content == "TOKEN=[redacted] LOG_LEVEL=info"
+    assert (await answer_of(telling, "env")).content == "TOKEN=[redacted] LOG_LEVEL=info"
 
 
 SECRETS = [
@@ -117,7 +123,7 @@ async def test_a_secret_is_not_repeated_in_another_form(secret: str, write: Call
     written = write(secret.strip())
     spec = ServerSpec("stdio", confidential=(SecretStr(secret),))
     telling = SdkLink(cast(Any, Telling(f"env: {written}.")), spec, Deaf(), Intake())
-    content = (await telling.call("env", {}, {})).content
+    content = (await answer_of(telling, "env")).content
     assert "[redacted]" in content
     assert written not in content
 
@@ -129,7 +135,7 @@ async def test_a_secret_is_not_repeated_in_structured_content(secret: str) -> No
             return types.CallToolResult(content=[], structured_content={"key": secret})
 
     spec = ServerSpec("stdio", confidential=(SecretStr(secret),))
-    content = (await SdkLink(cast(Any, Structured("")), spec, Deaf(), Intake()).call("env", {}, {})).content
+    content = (await answer_of(SdkLink(cast(Any, Structured("")), spec, Deaf(), Intake()), "env")).content
     assert json.loads(content)["key"].strip() == "[redacted]"
 
 
@@ -140,6 +146,6 @@ async def test_an_error_does_not_repeat_a_secret(secret: str) -> None:
             raise MCPError(-32042, f"no: {json.dumps(secret)}")
 
     spec = ServerSpec("stdio", env={"KEY": SecretStr(secret)})
-    content = (await SdkLink(cast(Any, Complaining(0)), spec, Deaf(), Intake()).call("env", {}, {})).content
+    content = (await answer_of(SdkLink(cast(Any, Complaining(0)), spec, Deaf(), Intake()), "env")).content
     assert content.startswith('error -32042: no: "[redacted]')
     assert json.dumps(secret)[1:12] not in content

@@ -18,6 +18,7 @@ import anyio
 import structlog
 
 from kubechain.mcp import plan
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.errors import NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure, foreign_text
 from kubechain.mcp.link import Connector, Link
@@ -158,8 +159,14 @@ class Connection:
         self._show(Phase.CONNECTING)
 
     async def call(
-        self, tool: str, arguments: Mapping[str, Any], *, timeout_seconds: float, meta: Mapping[str, Any]
-    ) -> CallResult:
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout_seconds: float,
+        meta: Mapping[str, Any],
+        inputs: Inputs | None = None,
+    ) -> CallResult | Inputs:
         """Call a tool.
 
         Raises:
@@ -172,7 +179,7 @@ class Connection:
         self._calls_in_flight += 1
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._link.call(tool, arguments, meta)
+                return await self._link.call(tool, arguments, meta, inputs)
         except TimeoutError as error:
             raise TimedOut(f"no answer within {timeout_seconds:g} s") from error
         finally:

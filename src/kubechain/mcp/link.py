@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.model import CallResult, Flaw, Limits, ServerKey, ServerSpec, ToolInfo
 from kubechain.mcp.warden import Warden
@@ -40,8 +41,16 @@ class Link(Protocol):
         """
         ...
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+    ) -> CallResult | Inputs:
         """Call a tool once. On cancellation, ask the server to cancel the call.
+
+        Args:
+            tool: Its name.
+            arguments: Its arguments.
+            meta: Contents of `_meta`.
+            inputs: What the same call returned before, with replies.
 
         Raises:
             McpError: `NotSent` or `Uncertain`; see `errors`.

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from kubechain.mcp.connection import Clock, Connection, ConnectionContext
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.errors import NotSent
 from kubechain.mcp.link import Connector, Link, Observer
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ServerState, Statistics
@@ -111,7 +112,8 @@ class ConnectionManager:
         *,
         timeout_seconds: float,
         meta: Mapping[str, Any],
-    ) -> CallResult:
+        inputs: Inputs | None = None,
+    ) -> CallResult | Inputs:
         """Call a tool of a server once, without retries.
 
         Args:
@@ -121,6 +123,10 @@ class ConnectionManager:
             timeout_seconds: When it expires, the server is asked to cancel the call.
             meta: Contents of `_meta` in the request: the idempotency key and the trace context. Over HTTP, the
                 idempotency key is also sent as a header.
+            inputs: What the same call returned before, in this process or another one, with a reply to each item.
+
+        Returns:
+            The result, or what the server asks a person for before it goes on.
 
         Raises:
             NotSent: The tool did not run.
@@ -128,7 +134,7 @@ class ConnectionManager:
         """
         if (connection := self._connections.get(key)) is None:
             raise NotSent(f'unknown MCP server "{key}"')
-        return await connection.call(tool, arguments, timeout_seconds=timeout_seconds, meta=meta)
+        return await connection.call(tool, arguments, timeout_seconds=timeout_seconds, meta=meta, inputs=inputs)
 
     def statistics(self) -> Statistics:
         """Return the current number of servers, children and calls."""

@@ -50,6 +50,7 @@ class ServerSpec:
         include: The only tools that are offered; None: all tools.
         exclude: Tools that are not offered.
         start_seconds: How long a child process may take to answer after its start; it may have to be downloaded first.
+        asks_first: Whether a person says that the server's tools do nothing before they ask; see `floor`.
         confidential: The values above that come from Secrets. They are redacted in tools and results, because some
             tools echo their configuration.
     """
@@ -63,6 +64,7 @@ class ServerSpec:
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     start_seconds: float = START_SECONDS
+    asks_first: bool = False
     confidential: tuple[SecretStr, ...] = ()
 
     def fingerprint(self) -> str:
@@ -77,6 +79,7 @@ class ServerSpec:
             self.include,
             self.exclude,
             self.start_seconds,
+            self.asks_first,
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

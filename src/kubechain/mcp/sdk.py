@@ -1,4 +1,4 @@
-"""Implements the protocols of `link` with the MCP library. Only this module and `transports` import the library.
+"""Implements the protocols of `link` with the MCP library. Only this module, `asking` and `transports` import it.
 
 `manager` imports this module when the first server connects. The module maps errors of the library to errors of this
 package.
@@ -10,7 +10,7 @@ regular expressions on untrusted data in the event loop, and can only fail a cal
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -27,10 +27,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from kubechain.mcp import exchange, replies
+from kubechain.mcp import asking, exchange, replies
 from kubechain.mcp.content import call_result, redacted_tool
+from kubechain.mcp.elicitation import InputRefused, Inputs, Replies
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure, foreign_text
+from kubechain.mcp.floor import Floor
 from kubechain.mcp.intake import Intake
 from kubechain.mcp.link import Observer, Page
 from kubechain.mcp.model import CallResult, Flaw, Limits, ServerKey, ServerSpec, ToolInfo
@@ -81,17 +83,18 @@ async def connect(
     Raises:
         ConnectFailure: The connection failed; raised directly or inside an exception group.
     """
-    intake = Intake()
+    intake, floor = Intake(), Floor() if spec.asks_first else None
     client = Client(
         cast(Any, transport(key, spec, limits=limits, warden=warden, observer=observer, intake=intake)),
         mode="auto",
         cache=None,
         client_info=types.Implementation(name="kubechain", version="1"),
         message_handler=partial(_on_message, observer),
+        elicitation_callback=asking.Answerer(floor, spec.confidential),
     )
     try:
         async with client, anyio.create_task_group() as tasks:
-            link = SdkLink(client, spec, observer, intake)
+            link = SdkLink(client, spec, observer, intake, floor)
             if link.announces_changes:
                 tasks.start_soon(_listen, client, observer)
             yield link
@@ -103,9 +106,20 @@ async def connect(
 class SdkLink:
     """An open connection; implements `Link`."""
 
-    def __init__(self, client: Client, spec: ServerSpec, observer: Observer, intake: Intake) -> None:
-        """Wrap a client whose context was entered."""
+    def __init__(
+        self, client: Client, spec: ServerSpec, observer: Observer, intake: Intake, floor: Floor | None = None
+    ) -> None:
+        """Wrap a client whose context was entered.
+
+        Args:
+            client: The client.
+            spec: Its server.
+            observer: Receives events.
+            intake: Makes answers readable.
+            floor: Answers what a server of an older protocol revision asks; None where people are not asked for it.
+        """
         self._client = client
+        self._floor = floor
         self._intake = intake
         self._spec = spec
         self._observer = observer
@@ -114,7 +128,11 @@ class SdkLink:
     def announces_changes(self) -> bool:
         """Whether changes of the tools need a subscription; older protocol revisions send them without one."""
         tools = self._client.server_capabilities.tools
-        return self._client.protocol_version in MODERN_PROTOCOL_VERSIONS and bool(tools and tools.list_changed)
+        return self._is_modern and bool(tools and tools.list_changed)
+
+    @property
+    def _is_modern(self) -> bool:
+        return self._client.protocol_version in MODERN_PROTOCOL_VERSIONS
 
     async def list_tools(self, cursor: str | None) -> Page:
         """See `Link`."""
@@ -139,28 +157,78 @@ class SdkLink:
                 flaws.append(Flaw("[redacted]", "its name contains a secret of the server", is_left_out=True))
         return tools, flaws
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+    ) -> CallResult | Inputs:
         """See `Link`."""
         key = meta.get(IDEMPOTENCY_KEY)
         token = exchange.idempotency_key.set(key if isinstance(key, str) else None)
         try:
-            return await self._call(_request(tool, arguments, meta))
+            if self._floor is not None and not self._is_modern:
+                return await self._in_turn(self._floor, _request(tool, arguments, meta), inputs or Inputs())
+            if inputs is None or not self._is_modern:
+                return await self._call(_request(tool, arguments, meta))
+            return await self._resumed(partial(_request, tool, arguments, meta), inputs)
         finally:
             exchange.idempotency_key.reset(token)
 
-    async def _call(self, request: types.CallToolRequest) -> CallResult:
+    async def _in_turn(self, floor: Floor, request: types.CallToolRequest, inputs: Inputs) -> CallResult | Inputs:
+        """Call a tool of a server that asks by requests of its own; see `floor`."""
+        result: CallResult | Inputs = Inputs()
+        async with floor.turn(inputs) as turn:
+            try:
+                result = await self._call(request)
+            except McpError:
+                if turn.open is None:
+                    raise
+        if turn.open is not None:
+            return turn.open
+        return result if isinstance(result, CallResult) else inputs.then(result)
+
+    async def _resumed(
+        self, request: Callable[[Inputs | None], types.CallToolRequest], inputs: Inputs
+    ) -> CallResult | Inputs:
+        """Make a call again with replies.
+
+        A server may have forgotten what it asked, since it was started anew, or since its time for an answer is over.
+        Then the call begins again, and what the server asks once more is answered with the replies that there are.
+        """
+        try:
+            result = await self._call(request(inputs))
+            return result if isinstance(result, CallResult) else inputs.then(result)
+        except _Forgotten:
+            result, kept, current = await self._call(request(None)), Replies(inputs.replied), Inputs()
+        while isinstance(result, Inputs):
+            current = current.then(result)
+            if not current.items or (filled := kept.fill(current)) is None:
+                return current
+            current, result = filled, await self._call(request(filled))
+        return result
+
+    async def _call(self, request: types.CallToolRequest) -> CallResult | Inputs:
         try:
             answer = await self._client.session.send_request(request, _Answer)
         except MCPError as error:
+            if request.params.request_state is not None and _is_forgotten(error):
+                raise _Forgotten("the server does not know any more what it asked") from error
+            if error.code == types.URL_ELICITATION_REQUIRED and (wanted := asking.addresses(error.data)):
+                return self._asked(wanted, None)
             return self._result_of_error(error)
         except PydanticSerializationError as error:
             raise NotSent("the arguments cannot be written as JSON") from error
         except ValidationError:
             return CallResult("The tool ran; its answer is not a result of a tool.", is_error=True)
         if isinstance(answer, types.InputRequiredResult):
-            return CallResult("The tool asks for more input from a person, which is not supported.", is_error=True)
+            return self._asked(answer.input_requests or {}, answer.request_state)
         result = call_result(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
         return replace(result, content=redacted(result.content, self._spec.confidential))
+
+    def _asked(self, requests: Mapping[str, types.InputRequest], state: str | None) -> CallResult | Inputs:
+        """Return what the server asks for; an error for the model where nobody is to be asked that."""
+        try:
+            return asking.inputs(requests, state, self._spec.confidential)
+        except InputRefused as error:
+            return CallResult(f"The tool asks a person for something that is refused: {error}.", is_error=True)
 
     def _result_of_error(self, error: MCPError) -> CallResult:
         """Return an error of the tool as a result; raise any other error as an `McpError`."""
@@ -178,6 +246,18 @@ class SdkLink:
         return CallResult(f"error {error.code}: {message}", is_error=True)
 
 
+class _Forgotten(NotSent):
+    """The server knows nothing more of what it asked: it refused the call before the tool ran."""
+
+
+def _is_forgotten(error: MCPError) -> bool:
+    match error.data:
+        case {"reason": "invalid_request_state"}:
+            return True
+        case _:
+            return False
+
+
 def _call_error(code: int, message: str) -> McpError | None:
     if code in _NOT_EXECUTED:
         return NotSent(message)
@@ -186,11 +266,12 @@ def _call_error(code: int, message: str) -> McpError | None:
     return TimedOut(message) if code == types.REQUEST_TIMEOUT else None
 
 
-def _request(tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> types.CallToolRequest:
+def _request(
+    tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+) -> types.CallToolRequest:
+    call: dict[str, Any] = {"name": tool, "arguments": dict(arguments), "_meta": dict(meta)}
     try:
-        params = types.CallToolRequestParams.model_validate(
-            {"name": tool, "arguments": dict(arguments), "_meta": dict(meta)}
-        )
+        params = types.CallToolRequestParams.model_validate(call | asking.replies(inputs))
     except ValidationError as error:
         raise NotSent("the call is not valid") from error
     return types.CallToolRequest(params=params)

@@ -1,4 +1,4 @@
-"""The transports of the MCP library, with their messages made readable. Only this module and `sdk` import the library.
+"""The transports of the MCP library, with their messages made readable. Only this module, `asking` and `sdk` import it.
 
 It does not use the library's stdio client: that does not limit the length of a line, and its children can outlive the
 manager.
@@ -45,9 +45,10 @@ def transport(
         child = stdio_transport(
             key, spec, limits=limits, warden=warden, codec=codec, on_end=observer.ended, on_stderr=observer.said
         )
-        return _read_through(intake, child, on_end=None)
+        return _read_through(intake, child, on_end=None, asks_first=spec.asks_first)
     check_url(spec.url)
-    return _read_through(intake, _http_transport(spec, limits, observer), on_end=observer.ended)
+    inner = _http_transport(spec, limits, observer)
+    return _read_through(intake, inner, on_end=observer.ended, asks_first=spec.asks_first)
 
 
 @asynccontextmanager
@@ -75,7 +76,11 @@ async def _http_transport(spec: ServerSpec, limits: Limits, observer: Observer) 
 
 @asynccontextmanager
 async def _read_through(
-    intake: Intake, inner: AbstractAsyncContextManager[Streams], *, on_end: Callable[[ConnectFailure], None] | None
+    intake: Intake,
+    inner: AbstractAsyncContextManager[Streams],
+    *,
+    on_end: Callable[[ConnectFailure], None] | None,
+    asks_first: bool,
 ) -> AsyncGenerator[Streams]:
     """Pass all messages through an intake.
 
@@ -83,11 +88,12 @@ async def _read_through(
         intake: Makes the results readable.
         inner: The transport.
         on_end: Called when the stream of the server ends; otherwise only the next call would notice.
+        asks_first: See `ServerSpec`.
     """
     async with inner as (reads, writes):
         readable = _Reads(reads, intake, on_end)
         try:
-            yield readable, _Writes(writes, intake)
+            yield readable, _Writes(writes, intake, asks_first=asks_first)
         finally:
             readable.is_stopping = True
 
@@ -112,13 +118,16 @@ class _Wrapped:
 class _Writes(_Wrapped):
     """The messages to a server."""
 
-    def __init__(self, inner: Any, intake: Intake) -> None:
+    def __init__(self, inner: Any, intake: Intake, *, asks_first: bool) -> None:
         super().__init__(inner)
         self._intake = intake
+        self._asks_first = asks_first
 
     async def send(self, item: SessionMessage) -> None:
         if isinstance(item.message, types.JSONRPCRequest):
             self._intake.sent(item.message.id, item.message.method)
+            if item.message.method == "initialize" and not self._asks_first:
+                _offer_no_elicitation(item.message.params)
         await self._inner.send(item)
 
 
@@ -153,6 +162,13 @@ class _Reads(_Wrapped):
             case _:
                 pass
         return item
+
+
+def _offer_no_elicitation(params: dict[str, Any] | None) -> None:
+    """Do not tell a server of an older revision that people can be asked; the library always does."""
+    capabilities = params.get("capabilities") if params else None
+    if isinstance(capabilities, dict):
+        cast("dict[str, Any]", capabilities).pop("elicitation", None)
 
 
 def _decode(line: bytes) -> SessionMessage | None:
