@@ -44,7 +44,9 @@ SCENARIOS = {
     ),
 }
 
-EXPECTED_FAILURES: dict[str, str] = {}
+EXPECTED_FAILURES = {
+    "elicitation-sep1034-client-defaults": "the suite counts the call that is ended while a person is asked, too",
+}
 
 NOT_RUN = "auth/*: no OAuth flow is offered, a server's credentials come from Secrets as headers"
 
