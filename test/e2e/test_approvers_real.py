@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,13 @@ def policies(cluster: Cluster) -> Iterator[None]:
     cluster.kubectl("apply", "-k", str(CONFIG / "default"))
     cluster.kubectl("apply", "-k", str(CONFIG / "admission-stamps"))
     yield
-    cluster.kubectl("delete", "-k", str(CONFIG / "admission"), "-k", str(CONFIG / "admission-stamps"))
+    remove_policies(cluster)
+
+
+def remove_policies(cluster: Cluster) -> None:
+    """Take the admission policies away: they let no manager make requests but that of the release."""
+    for folder in ("admission", "admission-stamps"):
+        cluster.kubectl("delete", "--ignore-not-found", "-k", str(CONFIG / folder))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +95,18 @@ def wait_for_the_policies(space: Namespace) -> None:
         watch="configmap",
         what="the stamps are in force",
     )
+
+
+def wait_until_requests_are_verified(space: Namespace) -> None:
+    """The policies are in force for sure some time after they were made."""
+    wait_for_the_policies(space)
+    kinds = ("validatingadmissionpolicy", "validatingadmissionpolicybinding")
+    found = enforcement_of(
+        *(json.loads(space.kubectl("get", kind, POLICY, "-o", "json", "--show-managed-fields").out) for kind in kinds)
+    )
+    since = found.since
+    assert since is not None
+    space.until(lambda: datetime.now(UTC) > since, watch="configmap", what="the policies are in force everywhere")
 
 
 def tried(space: Namespace, *arguments: str, stdin: str) -> str:

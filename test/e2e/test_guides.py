@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from kubechain.controllers.authority import POLICY, enforcement_of
 from test.e2e import guides, processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.controlplane import build
 from test.e2e.manifests import a_secret, an_llm
 from test.e2e.model import Ask, MockModel, asks
 from test.e2e.processes import KUBECHAIN, Program
-from test.e2e.test_approvers_real import wait_for_the_policies
+from test.e2e.test_approvers_real import remove_policies, wait_until_requests_are_verified
 from test.e2e.test_release_real import SYSTEM_NAMESPACE, kubeconfig_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,8 +101,8 @@ def cluster_with_users(
     )
     assert manager.stop() == 0
     yield space, environment
+    remove_policies(cluster)
     manager.start()
-    cluster.kubectl("delete", "-k", str(CONFIG / "admission"), "-k", str(CONFIG / "admission-stamps"))
 
 
 def released_manager(space: Namespace, folder: Path) -> Program:
@@ -116,18 +113,6 @@ def released_manager(space: Namespace, folder: Path) -> Program:
         "--leader-elect",
         f"--leader-election-namespace={SYSTEM_NAMESPACE}",
     )
-
-
-def wait_until_requests_are_verified(space: Namespace) -> None:
-    """The policies are in force for sure some time after they were made."""
-    wait_for_the_policies(space)
-    kinds = ("validatingadmissionpolicy", "validatingadmissionpolicybinding")
-    found = enforcement_of(
-        *(json.loads(space.kubectl("get", kind, POLICY, "-o", "json", "--show-managed-fields").out) for kind in kinds)
-    )
-    since = found.since
-    assert since is not None
-    space.until(lambda: datetime.now(UTC) > since, watch="configmap", what="the policies are in force everywhere")
 
 
 @pytest.mark.real
