@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from test.e2e import guides, processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.controlplane import build
 from test.e2e.manifests import a_secret, an_llm
-from test.e2e.model import Ask, MockModel, asks
+from test.e2e.model import Answer, Ask, Call, MockModel, asks
 from test.e2e.processes import KUBECHAIN, Program
 from test.e2e.test_approvers_real import remove_policies, wait_until_requests_are_verified
 from test.e2e.test_release_real import SYSTEM_NAMESPACE, kubeconfig_of
@@ -57,16 +58,31 @@ def assets(pytestconfig: pytest.Config) -> dict[str, str]:
     return {"KUBEBUILDER_ASSETS": str(build())} if is_real else {}
 
 
-def wait_until_the_model_is_served(folder: Path, environment: Mapping[str, str]) -> None:
-    """The model takes longer than the manager; then its manifest is there."""
+def the_first_tool(call: Call) -> Answer:
+    """Answers as the local model does, but at once: a call of the first tool, and after its result an answer."""
+    if not call.tools or call.messages[-1]["role"] == "tool":
+        return "That is the answer."
+    [name, *_] = call.tools
+    return asks(Ask(name, {"message": "Which colour?"} if name == "ask_human" else {"a": 6, "b": 7}))
+
+
+def put_in_place_of_the_model(folder: Path, environment: Mapping[str, str], model: MockModel) -> None:
+    """Wait until the local model is served and its manifest is there, and let the manifest name another endpoint.
+
+    The model's own pace depends on what else the machine does.
+    """
     kubeconfig = folder / "people" / "kubeconfig"
     dev = Namespace(Cluster(kubeconfig, {**environment, "KUBECONFIG": str(kubeconfig)}, is_real=False), "default")
     manifest = folder / "people" / "hello.yaml"
     dev.until(manifest.exists, watch="configmap", what="the model is served")
+    text, count = re.subn(r"http://127\.0\.0\.1:\d+/v1", model.base_url, manifest.read_text())
+    assert count == 1
+    manifest.write_text(text)
+    model["SmolLM2-135M-Instruct"].respond = the_first_tool
 
 
 @pytest.mark.timeout(300)
-def test_a_person_goes_through_approvals_on_a_laptop(folder: Path, assets: Mapping[str, str]) -> None:
+def test_a_person_goes_through_approvals_on_a_laptop(folder: Path, assets: Mapping[str, str], model: MockModel) -> None:
     titles = guides.sections(APPROVALS)
     start, *rest = [
         command
@@ -77,7 +93,7 @@ def test_a_person_goes_through_approvals_on_a_laptop(folder: Path, assets: Mappi
     dev.start()
     environment = environment_of(folder)
     try:
-        wait_until_the_model_is_served(folder, environment)
+        put_in_place_of_the_model(folder, environment, model)
         with guides.Shell(folder, environment) as shell:
             for command in rest:
                 shell.run(command)

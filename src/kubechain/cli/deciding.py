@@ -104,8 +104,7 @@ def _drafted(request: HumanRequest, drafter: Drafter) -> Draft:
 def about(request: HumanRequest) -> str:
     """What a request is about, on one line."""
     asked = request.spec.request
-    what = asked.tool or asked.message or asked.type
-    return one_line(harmless(f"{what} for taskrun/{asked.task_run_ref.name}"), 200)
+    return one_line(harmless(f"{asked.tool or asked.type} for taskrun/{asked.task_run_ref.name}"), 200)
 
 
 def checked_arguments(text: str) -> str:
