@@ -12,6 +12,7 @@ from typing import Any
 from kubechain.api.message import Message
 from kubechain_apiserver import Change
 from test.simulation.approvals import ApprovalLaws
+from test.simulation.budgets import BudgetLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
 
 JsonObject = dict[str, Any]
@@ -71,6 +72,7 @@ class Watchman:
             guarded: Names of the tools that a person must approve.
         """
         self._approvals = ApprovalLaws(guarded, self.violated)
+        self._budgets = BudgetLaws(self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -102,6 +104,7 @@ class Watchman:
             before = None
         self._check(plural, name, before or {}, after)
         self._approvals.on_change(plural, after)
+        self._budgets.on_change(plural, after)
         verb, place = "CREATE" if before is None else "WRITE", _place(after)
         is_claim = self._note_claims(status_of(after))
         if before is not None and place == _place(before) and not is_claim:
@@ -259,6 +262,7 @@ class Watchman:
     def look_for_left_overs(self, objects: Mapping[str, Iterable[JsonObject]]) -> None:
         """Nothing may be held for ever by us, or belong to what is gone."""
         self._approvals.look_for_left_overs(list(objects["humanrequests"]))
+        self._budgets.look_for_left_overs(list(objects["humanrequests"]))
         uids = {obj["metadata"]["uid"] for found in objects.values() for obj in found}
         for plural, found in objects.items():
             for obj in found:

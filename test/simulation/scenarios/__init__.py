@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from test.simulation.scenarios import agents, approvals, managers, moments, runs, tools
+from test.simulation.scenarios import agents, approvals, budgets, managers, moments, runs, tools
 from test.simulation.scenarios.scenario import Scenario
 
 __all__ = ["ALL", "BY_NAME", "Scenario"]
 
-ALL: tuple[Scenario, ...] = (*runs.ALL, *tools.ALL, *moments.ALL, *agents.ALL, *approvals.ALL, *managers.ALL)
+ALL: tuple[Scenario, ...] = (
+    *runs.ALL,
+    *tools.ALL,
+    *moments.ALL,
+    *agents.ALL,
+    *approvals.ALL,
+    *budgets.ALL,
+    *managers.ALL,
+)
 
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}

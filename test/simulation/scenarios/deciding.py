@@ -45,9 +45,9 @@ def decides_late(seconds: float) -> Act:
     return people.once("humanrequests", CALL, "Open", lambda stage: stage.later(seconds, act))
 
 
-def once_asked(act: Act) -> Act:
+def once_asked(act: Act, request: str = CALL) -> Act:
     """Do something as soon as a request is there."""
-    return people.once("humanrequests", CALL, "Open", people.slowly(act))
+    return people.once("humanrequests", request, "Open", people.slowly(act))
 
 
 def forge_status(stage: Stage) -> None:

@@ -121,9 +121,9 @@ def _asking_run(request: HumanRequest, run: TaskRun) -> Asker | None:
     asked = next((one for one in status.budget_requests if one.request_name == name), None)
     if asked is None or not is_owned_by(request, run):
         return None
-    over = "the limit is not reached any more" if asked.ended == BudgetEnd.WITHDRAWN else ""
-    if status.phase is not None and status.phase.is_terminal:
-        over = f"the run is over ({status.phase}): {status.status_detail}"
+    over = f"the run is over ({status.phase}): {status.status_detail}" if status.completion_time is not None else ""
+    if asked.ended == BudgetEnd.WITHDRAWN:
+        over = "the limit is not reached any more"
     return Asker(asked, gave_up=asked.ended == BudgetEnd.EXPIRED, over=over)
 
 

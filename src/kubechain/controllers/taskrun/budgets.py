@@ -117,14 +117,17 @@ def _uses(budgets: Iterable[Budget]) -> Iterator[Use]:
         limits, spent = budget.limits or AgentLimits(), budget.spent
         added = [one.added for one in budget.requests if one.added is not None]
         turns = limits.max_turns or DEFAULT_MAX_TURNS
-        yield Use(budget, "maxTurns", "turns", turns, _sum(added, "turns"), spent.turns, limits.max_turns is None)
+        yield Use(
+            budget, "maxTurns", "turns", turns, sum_of_added(added, "turns"), spent.turns, limits.max_turns is None
+        )
         if limits.max_tokens is not None:
-            tokens = _sum(added, "tokens")
+            tokens = sum_of_added(added, "tokens")
             yield Use(budget, "maxTokens", "tokens", limits.max_tokens, tokens, spent.total_tokens)
         calls, is_default = limits.max_tool_calls or DEFAULT_MAX_TOOL_CALLS, limits.max_tool_calls is None
         made = spent.tool_calls
-        yield Use(budget, "maxToolCalls", "tool calls", calls, _sum(added, "tool_calls"), made, is_default)
+        yield Use(budget, "maxToolCalls", "tool calls", calls, sum_of_added(added, "tool_calls"), made, is_default)
 
 
-def _sum(added: Iterable[BudgetAddition], field: Literal["turns", "tokens", "tool_calls"]) -> int:
+def sum_of_added(added: Iterable[BudgetAddition], field: Literal["turns", "tokens", "tool_calls"]) -> int:
+    """What people added to one limit in all."""
     return sum(getattr(one, field) or 0 for one in added)

@@ -71,13 +71,13 @@ def _follow(observed: Observed, use: Use, asked: BudgetRequest) -> Next:
         # What has its name may be of an earlier run, and about to be deleted: the server knows.
         return CreateBudgetRequest(request_for(run, run, asked, inquiry), inquiry)
     if request.spec.decision is not None:
-        return _judged(observed, use, asked, request.spec.decision)
+        return judged(observed, use, asked, request.spec.decision)
     if run.status.blocked_since is not None:
         return AskForBudget(asked, use.reached)
     return Done(decisions.left_seconds(asked, observed.now))
 
 
-def _judged(observed: Observed, use: Use, asked: BudgetRequest, decision: Decision) -> Fail | GoOn:
+def judged(observed: Observed, use: Use, asked: BudgetRequest, decision: Decision) -> Fail | GoOn:
     """What a decision means for the run. What is recorded first counts."""
     judge = observed.budget_facts.judge
     decided = judge.recorded(asked, decision, observed.now)

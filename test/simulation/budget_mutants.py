@@ -1,0 +1,62 @@
+"""Ways to break the promise about budgets that people are tempted by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kubechain.api.budget import BudgetAddition, BudgetRequest
+from kubechain.api.humanrequest import Decision, HumanRequest
+from kubechain.api.meta import KubeObject, is_owned_by
+from kubechain.api.taskrun import TaskRun
+from kubechain.controllers import requesting
+from kubechain.controllers.taskrun import budgets, limitstops, overruns
+from kubechain.controllers.taskrun.budgets import Use
+from kubechain.controllers.taskrun.observe import Observed
+from test.simulation.mutant import Mutant
+
+_sum = budgets.sum_of_added
+
+
+def _twice(added: Iterable[BudgetAddition], field: Any) -> int:
+    """What was added counts for the run, and again for its tree."""
+    return 2 * _sum(added, field)
+
+
+def _asks_for(request: HumanRequest, asker: KubeObject, *_: object) -> bool:
+    """Whatever has the right name and owner."""
+    return is_owned_by(request, asker)
+
+
+_judged = overruns.judged
+
+
+def _judged_without_digest(observed: Observed, use: Use, asked: BudgetRequest, decision: Decision) -> Any:
+    """Whatever the person saw."""
+    return _judged(observed, use, asked, decision.with_changes(digest=asked.digest))
+
+
+def _all_forgotten(run: TaskRun, asked: BudgetRequest) -> Sequence[BudgetRequest]:
+    """Only the newest request counts."""
+    del run
+    return (asked,)
+
+
+def _nothing(*_: object) -> None:
+    """Nothing keeps a run from its next turn."""
+
+
+ALL = (
+    Mutant("budget-counted-twice", ((budgets, "sum_of_added", _twice),), "budget-added-twice"),
+    Mutant(
+        "budget-without-digest",
+        (
+            (overruns, "asks_for", _asks_for),
+            (requesting, "asks_for", _asks_for),
+            (overruns, "judged", _judged_without_digest),
+        ),
+        "budget-forged",
+    ),
+    Mutant("budget-forgotten", ((limitstops, "with_request", _all_forgotten),), "budget-added-twice"),
+    Mutant("budget-no-gate", ((overruns, "gate", _nothing),), "budget-rejected"),
+)
