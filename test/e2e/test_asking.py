@@ -54,10 +54,10 @@ def an_asking_agent(script: Script) -> tuple[dict[str, Any], dict[str, Any]]:
     return an_agent(askHuman=True), a_task()
 
 
-def printed_command(namespace: Namespace, request: str) -> list[str]:
+def printed_command(namespace: Namespace, request: str, wanted: str = "InputRequested") -> list[str]:
     """The kubectl command that an event of the request prints, as words."""
     namespace.until(lambda: bool(namespace.events("HumanRequest", request)), watch="events", what="the command")
-    [message] = [text for _, reason, text, _ in namespace.events("HumanRequest", request) if reason == "InputRequested"]
+    [message] = [text for _, reason, text, _ in namespace.events("HumanRequest", request) if reason == wanted]
     return shlex.split(re.sub(r"^[^:]*: kubectl ", "", message))
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from kubechain.api.budget import BudgetAddition, BudgetRequest
 from kubechain.api.humanrequest import Decision, HumanRequest
 from kubechain.api.meta import KubeObject, is_owned_by
-from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import requesting
-from kubechain.controllers.taskrun import budgets, limitstops, overruns
+from kubechain.controllers.taskrun import budgets, overruns
 from kubechain.controllers.taskrun.budgets import Use
 from kubechain.controllers.taskrun.observe import Observed
 from test.simulation.mutant import Mutant
@@ -36,12 +35,6 @@ def _judged_without_digest(observed: Observed, use: Use, asked: BudgetRequest, d
     return _judged(observed, use, asked, decision.with_changes(digest=asked.digest))
 
 
-def _all_forgotten(run: TaskRun, asked: BudgetRequest) -> Sequence[BudgetRequest]:
-    """Only the newest request counts."""
-    del run
-    return (asked,)
-
-
 def _nothing(*_: object) -> None:
     """Nothing keeps a run from its next turn."""
 
@@ -57,6 +50,5 @@ ALL = (
         ),
         "budget-forged",
     ),
-    Mutant("budget-forgotten", ((limitstops, "with_request", _all_forgotten),), "budget-added-twice"),
     Mutant("budget-no-gate", ((overruns, "gate", _nothing),), "budget-rejected"),
 )
