@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from kubechain.controllers.setup import Clients
+from kubechain.humans.model import ChannelKinds
 from kubechain.llm.client import LLMClient
 from test.controllers import world as worlds
 from test.controllers.oneserver import Connect, OneServer
@@ -28,11 +30,12 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
     plain = worlds.clients_for
 
     def connect(server: OneServer) -> None:
-        def clients_for(model: LLMClient) -> Clients:
-            usual = plain(model)
-            return Clients(
-                llm=usual.llm, make_connections=lambda _: cast(Any, server), http=usual.http, engine=usual.engine
-            )
+        def make(on_change: object) -> Any:
+            del on_change
+            return server
+
+        def clients_for(model: LLMClient, channels: ChannelKinds | None = None) -> Clients:
+            return replace(plain(model, channels), make_connections=make)
 
         monkeypatch.setattr(worlds, "clients_for", clients_for)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from kubechain.controllers.setup import Clients
+from kubechain.humans.model import ChannelKinds
 from kubechain.llm.client import LLMClient
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
@@ -59,9 +61,8 @@ async def test_a_call_goes_on_when_a_connection_is_back_although_no_status_has_c
         made.append(Flickering(on_change))
         return made[-1]
 
-    def clients_for(model: LLMClient) -> Clients:
-        usual = plain(model)
-        return Clients(llm=usual.llm, make_connections=cast(Any, make), http=usual.http, engine=usual.engine)
+    def clients_for(model: LLMClient, channels: ChannelKinds | None = None) -> Clients:
+        return replace(plain(model, channels), make_connections=cast(Any, make))
 
     plain = worlds.clients_for
     monkeypatch.setattr(worlds, "clients_for", clients_for)
