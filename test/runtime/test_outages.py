@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.errors import Expired, Forbidden, TransportError, Unauthorized
+from kubechain.runtime.errors import Expired, Forbidden, NotFound, TransportError, Unauthorized
 from kubechain.runtime.informer import Informers
 from kubechain.runtime.leases import LEASES
-from kubechain.runtime.outages import Outages, rule_for
+from kubechain.runtime.outages import NO_KIND, Outages, rule_for
 from test.runtime.fake_apiserver import FakeApiServer, failure
 from test.runtime.widgets import PARTS, WIDGETS
 
@@ -64,6 +64,7 @@ async def test_a_server_that_is_away_for_a_while_is_told_twice_away_and_back(log
     ("error", "event"),
     [
         pytest.param(Unauthorized(401, message="no"), "the API server refuses the credentials, trying again", id="401"),
+        pytest.param(NotFound(404, message="404 page not found"), NO_KIND, id="404"),
         pytest.param(Forbidden(403, message="no"), "a permission is missing, trying again", id="403"),
     ],
 )
@@ -73,6 +74,12 @@ async def test_a_refusal_is_told_once(error: Exception, event: str, logs: list[E
         outages.failed(error, what="watch widgets", rule="the rule")
         await asyncio.sleep(1)
     assert loud(logs) == [("warning", event)]
+
+
+async def test_an_object_that_is_missing_is_no_missing_kind(logs: list[EventDict]) -> None:
+    outages = Outages(clock=LoopClock())
+    outages.failed(NotFound(404, reason="NotFound", message='namespaces "ours" not found'), what="create leases")
+    assert loud(logs) == [("info", "request failed, trying again")]
 
 
 async def test_each_missing_right_is_told_with_its_rule(logs: list[EventDict]) -> None:

@@ -8,13 +8,14 @@ told once, with the rule to add.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from kubechain.net.foreign import error_text
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import Forbidden, TransportError, Unauthorized
+from kubechain.runtime.errors import Forbidden, NotFound, TransportError, Unauthorized
 from kubechain.runtime.resource import Resource
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -25,6 +26,10 @@ AGAIN_SECONDS = 30.0
 
 LASTING_SECONDS = 2.0
 """A failure that is over sooner, such as a watch that a proxy cut, is not worth a warning; one at the start is."""
+
+
+NO_KIND = "the API server does not have this kind, trying again: install its CustomResourceDefinition"
+"""Such as after an upgrade of the manager alone. The server gives no reason with it; with one, an object is missing."""
 
 
 class Outages:
@@ -60,9 +65,12 @@ class Outages:
             case Forbidden():
                 self._reached()
                 self._refused(error, what, rule)
+            case NotFound(reason=""):
+                self._reached()
+                self._log_new(error, what, log.warning, NO_KIND)
             case _:
                 self._reached()
-                self._log_new(error, what)
+                self._log_new(error, what, log.info, "request failed, trying again")
 
     def succeeded(self, what: str) -> None:
         """Log that a request succeeds again, if it was known to fail."""
@@ -94,11 +102,11 @@ class Outages:
         level = log.warning if is_new else log.debug
         level("a permission is missing, trying again", what=what, missing_rule=rule, error=error_text(error))
 
-    def _log_new(self, error: Exception, what: str) -> None:
+    def _log_new(self, error: Exception, what: str, log_first: Callable[..., Any], event: str) -> None:
         is_new = self._known.get(what) != type(error).__name__
         self._known[what] = type(error).__name__
-        level = log.info if is_new else log.debug
-        level("request failed, trying again", what=what, error=error_text(error))
+        level = log_first if is_new else log.debug
+        level(event, what=what, error=error_text(error))
 
 
 def rule_for(resource: Resource[Any], verbs: str, namespace: str | None) -> str:
