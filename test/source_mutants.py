@@ -314,6 +314,27 @@ ALL: Sequence[Mutant] = (
         "if cached is not None:",
         ("test/controllers/test_secrets.py",),
     ),
+    Mutant(
+        "a decision about a request that is older than the policies is verified",
+        f"{CONTROLLERS}/authority.py",
+        "created >= self.since",
+        "created <= self.since",
+        ("test/controllers/test_authority.py",),
+    ),
+    Mutant(
+        "policies that were changed count as they were made",
+        f"{CONTROLLERS}/authority.py",
+        'for text in (metadata.get("creationTimestamp"), *said):',
+        'for text in (metadata.get("creationTimestamp"),):',
+        ("test/controllers/test_authority.py",),
+    ),
+    Mutant(
+        "a policy may leave out what it is for",
+        f"{CONTROLLERS}/authority.py",
+        "if not any(re.sub",
+        "if not validations and not any(re.sub",
+        ("test/controllers/test_authority.py",),
+    ),
 )
 
 

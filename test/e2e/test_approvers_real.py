@@ -181,9 +181,12 @@ def test_a_program_decides_nothing_whatever_its_rights(space: Namespace, request
 
 
 def test_the_manager_decides_only_for_a_channel(space: Namespace, request_name: str) -> None:
-    patch = json.dumps({"spec": {"decision": APPROVE}})
-    arguments = ("patch", "hr", NAME, "--type=merge", "--patch", patch, f"--as={MANAGER}")
-    assert "cannot patch" in space.kubectl(*arguments, fails=True).err
+    own = APPROVE | {"by": MANAGER}
+    assert "decision.through is set by the manager alone" in decide(space, MANAGER, own, fails=True)
+    assert "decision" not in stored(space)
+    carried = APPROVE | {"by": "slack:U1", "through": "contactchannels/ops"}
+    decide(space, MANAGER, carried)
+    assert stored(space)["decision"] == carried
 
 
 def test_the_right_is_that_on_the_subject_as_it_was_asked(space: Namespace, request_name: str) -> None:
