@@ -11,6 +11,7 @@ from typing import Any
 
 from kubechain.api.message import Message
 from kubechain_apiserver import Change
+from test.simulation.answers import AnswerLaws
 from test.simulation.approvals import ApprovalLaws
 from test.simulation.budgets import BudgetLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
@@ -47,11 +48,13 @@ CALL_EDGES: dict[str, set[str]] = {
     "AwaitingHumanApproval": {"ErrorRequestingHumanApproval", *_DECIDED},
     "ErrorRequestingHumanApproval": {"AwaitingHumanApproval", *_DECIDED},
     # To the end at once: a function of the operator needs no claim, and a policy may refuse what a person edited.
-    "ReadyToExecuteApprovedTool": {"Running", "AwaitingSubAgent", *_CALL_END},
+    "ReadyToExecuteApprovedTool": {"Running", "AwaitingSubAgent", "AwaitingHumanInput", *_CALL_END},
     # Back to Pending: the attempt certainly did nothing, or may be repeated.
-    "Running": {"Running", "Pending", *_CALL_END},
-    "AwaitingSubAgent": {"AwaitingSubAgent", *_CALL_END},
-    "AwaitingHumanInput": {*_CALL_END},
+    "Running": {"Running", "Pending", "AwaitingHumanInput", *_CALL_END},
+    "AwaitingSubAgent": {"AwaitingSubAgent", "AwaitingHumanInput", *_CALL_END},
+    # Back to Pending: a person said that nothing happened.
+    "AwaitingHumanInput": {"ErrorRequestingHumanInput", "Pending", *_CALL_END},
+    "ErrorRequestingHumanInput": {"AwaitingHumanInput", *_CALL_END},
 }
 _EDGES = {"taskruns": (RUN_EDGES, _RUN_END), "taskruntoolcalls": (CALL_EDGES, _CALL_END)}
 
@@ -73,6 +76,7 @@ class Watchman:
         """
         self._approvals = ApprovalLaws(guarded, self.violated)
         self._budgets = BudgetLaws(self.violated)
+        self._answers = AnswerLaws(self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -105,6 +109,7 @@ class Watchman:
         self._check(plural, name, before or {}, after)
         self._approvals.on_change(plural, after)
         self._budgets.on_change(plural, after)
+        self._answers.on_change(plural, before or {}, after)
         verb, place = "CREATE" if before is None else "WRITE", _place(after)
         is_claim = self._note_claims(status_of(after))
         if before is not None and place == _place(before) and not is_claim:
@@ -249,7 +254,7 @@ class Watchman:
         if self._executions[key, process] > (claims.get(process, 0) if process else sum(claims.values())):
             self.violated(f"{name}: called without a claim of its own")
         self._approvals.on_execution(name, key)
-        if is_unsafe and times > 1:
+        if is_unsafe and times > 1 + self._answers.repeats_allowed(key):
             self.violated(f"{name}: not safe to repeat, called {times} times")
 
     def look_for_secrets(self, where: str, data: bytes) -> None:

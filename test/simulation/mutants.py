@@ -30,7 +30,7 @@ from kubechain.controllers.toolcall import observe as call_observation
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
-from test.simulation import approval_mutants, budget_mutants
+from test.simulation import approval_mutants, asking_mutants, budget_mutants
 from test.simulation.explore import Case, Failure, examine, plans_of
 from test.simulation.mutant import Mutant
 from test.simulation.oracles import BROKE_NOTHING
@@ -268,6 +268,7 @@ ALL = (
     Mutant("taken-for-pure", ((call_effects, "_is_pure", _always),), "one-tool-call"),
     Mutant("blind-result", ((call_effects.ToolCaller, "_compute", _compute_blindly),), "rivals-builtin", ("stale",)),
     *approval_mutants.ALL,
+    *asking_mutants.ALL,
     *budget_mutants.ALL,
 )
 

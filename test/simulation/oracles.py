@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from kubechain.api import names
+from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.taskrun import ToolCallType
 from test.simulation.cluster import phase_of, status_of
 from test.simulation.invariants import STILL
@@ -94,12 +95,12 @@ def _may_be_unknown(outcome: Outcome, plan: Plan) -> bool:
 
 
 def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
-    state = outcome.state
+    state, wanted = _without_causes(outcome.state), _without_causes(reference.state)
     if outcome.scenario.is_timed:
-        return _same(_without_turns(state), _without_turns(reference.state))
-    if may_be_unknown and _unknown_calls(state):
-        return _same(_without_results(state), _without_results(reference.state))
-    return _same(state, reference.state)
+        return _same(_without_turns(state), _without_turns(wanted))
+    if may_be_unknown and (_unknown_calls(state) or _questions_about_outcomes(state)):
+        return _same(_without_results(state), _without_results(wanted))
+    return _same(state, wanted)
 
 
 def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
@@ -121,10 +122,43 @@ def _unknown_calls(state: Mapping[str, Any]) -> list[str]:
     return [name for name, obj in state.items() if phase_of(obj) == "OutcomeUnknown"]
 
 
-def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
-    """For a run whose interrupted call was reported as unknown: the text of its answer and all that follows from it."""
+def _questions_about_outcomes(state: Mapping[str, Any]) -> list[str]:
+    """Requests that ask what became of a call."""
+    requests = ((name, obj) for name, obj in state.items() if name.startswith("humanrequests/"))
+    return [name for name, obj in requests if obj["spec"]["request"]["type"] == HumanRequestType.OUTCOME]
+
+
+_CAUSE = frozenset({"digest", "message"})
+"""What says why it is not known whether a call took effect: its connection broke, or its manager died."""
+
+
+def _without_causes(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a person is asked what became of a call depends on what broke."""
+    asking = frozenset(_questions_about_outcomes(state))
     kept: dict[str, Any] = {}
     for name, obj in state.items():
+        is_call = name.startswith("taskruntoolcalls/")
+        asked: dict[str, Any] = (status_of(obj).get("input") or {}) if is_call else {}
+        if name in asking:
+            kept[name] = obj | {"spec": {part: _less(said) for part, said in obj["spec"].items()}}
+        elif asked.get("type") == HumanRequestType.OUTCOME:
+            kept[name] = obj | {"status": obj["status"] | {"input": _less(asked)}}
+        else:
+            kept[name] = obj
+    return kept
+
+
+def _less(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in said.items() if field not in _CAUSE}
+
+
+def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
+    """For a run whose interrupted call was reported as unknown, or asked about: all that follows from that."""
+    kept: dict[str, Any] = {}
+    asking = frozenset(_questions_about_outcomes(state))
+    for name, obj in state.items():
+        if name in asking:
+            continue
         copy = dict(obj)
         if name.startswith("taskruntoolcalls/"):
             copy["status"] = "over"
@@ -194,7 +228,7 @@ def _has_jobs(outcome: Outcome) -> bool:
 
 def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
     """Whether a write is how a broken side effect is told."""
-    if label.endswith(" OutcomeUnknown"):
+    if label.endswith((" OutcomeUnknown", " AwaitingHumanInput")) or " humanrequests/" in label:
         return _may_be_unknown(outcome, plan)
     if plan.ends_a_process and label.endswith(" Pending"):
         return True  # the successor has to connect first

@@ -19,6 +19,7 @@ from unittest import mock
 
 import structlog
 
+from kubechain.controllers import decisions
 from kubechain.controllers.setup import Clients, add_controllers
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.clock import LoopClock
@@ -337,7 +338,11 @@ def simulate(scenario: Scenario, plan: Plan = REFERENCE, seed: int = 0, *, with_
 
     async def tell() -> Outcome:
         world = _World(scenario, plan, seed)
-        with _logs_go_to(world.watchman, story if with_story else None), mock.patch.object(os, "_exit", world.exit_now):
+        with (
+            _logs_go_to(world.watchman, story if with_story else None),
+            mock.patch.object(os, "_exit", world.exit_now),
+            mock.patch.object(decisions, "DEFAULT_EXPIRE_AFTER", scenario.expire_after),
+        ):
             return await world.run()
 
     gc.disable()  # finalizers would run at moments that no seed decides

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from test.simulation.scenarios import agents, approvals, budgets, managers, moments, runs, tools
+from test.simulation.scenarios import agents, approvals, asking, budgets, managers, moments, runs, tools
 from test.simulation.scenarios.scenario import Scenario
 
 __all__ = ["ALL", "BY_NAME", "Scenario"]
@@ -19,6 +19,7 @@ ALL: tuple[Scenario, ...] = (
     *agents.ALL,
     *approvals.ALL,
     *budgets.ALL,
+    *asking.ALL,
     *managers.ALL,
 )
 

@@ -32,17 +32,41 @@ def decide(choice: str, request: str = CALL, **more: Any) -> Act:
     return act
 
 
-def decides_late(seconds: float) -> Act:
-    """Approve when the API server knows already that it is too late, and be refused."""
+def answers_all(choice: str, **more: Any) -> Act:
+    """Look at the inbox all the time, and decide about each request after a thought."""
+    seen = set[str]()
+
+    def look(stage: Stage) -> None:
+        for request in stage.cluster.list("humanrequests"):
+            if request["metadata"]["uid"] not in seen and "decision" not in request["spec"]:
+                seen.add(request["metadata"]["uid"])
+                stage.later(people.THINK_SECONDS, _if_open(decide(choice, request["metadata"]["name"], **more)))
+        stage.later(people.LOOK_SECONDS, look)
+
+    def begin(stage: Stage) -> None:
+        seen.clear()
+        look(stage)
+
+    return begin
+
+
+def decides_late(seconds: float, choice: str = "Approve") -> Act:
+    """Decide when the API server knows already that it is too late, and be refused."""
+    act = _if_open(decide(choice))
+    return people.once("humanrequests", CALL, "Open", lambda stage: stage.later(seconds, act))
+
+
+def _if_open(decision: Act) -> Act:
+    """Decide, or be told that nobody waits any more."""
 
     def act(stage: Stage) -> None:
         try:
-            decide("Approve")(stage)
+            decision(stage)
         except StatusError as error:
             if "nobody waits for a decision" not in str(error):
                 raise
 
-    return people.once("humanrequests", CALL, "Open", lambda stage: stage.later(seconds, act))
+    return act
 
 
 def once_asked(act: Act, request: str = CALL) -> Act:

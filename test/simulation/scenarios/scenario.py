@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kubechain.api.approval import DEFAULT_EXPIRE_AFTER
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.llm.errors import LLMError
 from test.simulation.cluster import Cluster
@@ -31,6 +32,7 @@ class Scenario:
         hiccups: What the model says before it follows its script, by the beginning of the call's label.
         slow: What takes longer than anybody waits, by the beginning of its label.
         guarded: Names of the tools that a person must approve, as the model knows them.
+        expire_after: How long people have to answer where nobody says it, in place of seven days.
         is_timed: How often the model is asked depends on when people act.
         is_crowded: The LLM has fewer slots than there are runs, or goes away for a while: it is chance which turns are
             recorded alone.
@@ -50,6 +52,7 @@ class Scenario:
     hiccups: Mapping[str, Sequence[LLMError]] = field(default_factory=dict[str, Sequence[LLMError]])
     slow: tuple[str, ...] = ()
     guarded: frozenset[str] = frozenset()
+    expire_after: str = DEFAULT_EXPIRE_AFTER
     is_timed: bool = False
     is_crowded: bool = False
     managers: int = 1

@@ -22,15 +22,16 @@ def next_name(call: TaskRunToolCall) -> str:
 def asked(call: TaskRunToolCall, inquiry: Inquiry, now: datetime) -> HumanInput:
     """T1: what the call records before anybody is asked, under its next name."""
     execution = call.status.execution
-    return HumanInput(
+    wanted = HumanInput(
         type=inquiry.type,
         round=_rounds(call),
         attempt=execution.attempt if execution is not None else None,
         digest=inquiry.digest,
         request_name=next_name(call),
         expires_at=decisions.default_expiry(now),
-        earlier=_earlier(call.status.input),
     )
+    earlier = _earlier(call.status.input)
+    return wanted.with_changes(earlier=earlier) if earlier else wanted
 
 
 def is_known_not_to_have_happened(call: TaskRunToolCall) -> bool:
