@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
+from pydantic import SecretStr
 
 from kubechain.api.humanrequest import DeliveryState, HumanRequest, HumanRequestPhase
 from kubechain.controllers import resources
@@ -82,7 +84,7 @@ async def contacted(
     async with a_world() as world:
         model = FakeLLMClient(calls(a_call("add", TWO_AND_THREE)), answer("done"))
         replica = world.replica(model, channels=kinds_with(channel))
-        await world.apply("secrets", {"metadata": {"name": "ops"}, "stringData": {"key": KEY}})
+        await world.apply("secrets", {"metadata": {"name": "ops"}, "stringData": {"key": KEY, "signing": SIGNING}})
         if is_made:
             await apply_channel(world, **spec or {})
         await world.apply_walk_through(tools=[{"name": "add"}])
@@ -246,6 +248,63 @@ async def test_who_may_decide_is_held_for_a_channel_too(identities: dict[str, st
     async with contacted(spec={"identities": identities}) as it:
         request = await it.request_until_state(DeliveryState.SENT)
         assert (await it.ask("/contact/webhook/default/ops", **a_callback(request, it, by=by))).status == status
+
+
+SIGNING = "8f742231b10e8888abcd99yyyzzz85a5"
+
+
+def an_interaction(asked: HumanRequest, it: Contacted, choice: str = "Approve", **more: Any) -> dict[str, Any]:
+    value = json.dumps([NAMESPACE, "ops", CALL, choice, asked.spec.request.digest])
+    action = {"action_id": f"kubechain.decide.{choice}", "value": value}
+    payload = {"type": "block_actions", "user": {"id": "U1"}, "trigger_id": "t", "actions": [action]} | more
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    seconds = str(int(it.replica.manager.clock.now().timestamp()))
+    signature = signatures.slack_signature(SecretStr(SIGNING), seconds, body)
+    headers = {"x-slack-request-timestamp": seconds, "x-slack-signature": signature}
+    return {"method": "POST", "body": body, "headers": headers}
+
+
+def by_slack(*allowed: str) -> dict[str, Any]:
+    secret = {"secretKeyRef": {"name": "ops", "key": "signing"}}
+    slack = {"channelOrUserID": "C0123456789", "signingSecretFrom": secret, "allowedResponderIDs": list(allowed)}
+    return {"type": "slack", "slack": slack}
+
+
+async def test_a_button_in_slack_decides_once() -> None:
+    async with contacted(spec=by_slack("U1")) as it:
+        request = await it.request_until_state(DeliveryState.SENT)
+        for _ in range(2):
+            assert (await it.ask("/contact/slack", **an_interaction(request, it))).status == 200
+        assert await answers_of(it.world) == ["5"]
+        decided = await it.world.request_until(request_is(HumanRequestPhase.DECIDED))
+    assert decided.spec.decision is not None
+    assert (decided.spec.decision.by, decided.spec.decision.through) == ("slack:U1", "contactchannels/ops")
+
+
+async def test_a_button_whose_choice_wants_a_text_decides_nothing_yet() -> None:
+    async with contacted(spec=by_slack()) as it:
+        request = await it.request_until_state(DeliveryState.SENT)
+        assert (await it.ask("/contact/slack", **an_interaction(request, it, "Reject"))).status == 200
+        assert (await it.world.client.get(resources.HUMAN_REQUESTS, NAMESPACE, CALL)).spec.decision is None
+
+
+@pytest.mark.parametrize(
+    ("user", "changes", "status"),
+    [
+        pytest.param("U2", {}, 200, id="a user who is not listed"),
+        pytest.param("U1", {"x-slack-signature": "v0=00"}, 403, id="a forged signature"),
+        pytest.param("U1", {"x-slack-request-timestamp": "1"}, 403, id="a replayed request"),
+    ],
+)
+async def test_an_interaction_that_does_not_count_decides_nothing(
+    user: str, changes: dict[str, str], status: int
+) -> None:
+    async with contacted(spec=by_slack("U1")) as it:
+        request = await it.request_until_state(DeliveryState.SENT)
+        sent = an_interaction(request, it, user={"id": user})
+        sent["headers"] |= changes
+        assert (await it.ask("/contact/slack", **sent)).status == status
+        assert (await it.world.client.get(resources.HUMAN_REQUESTS, NAMESPACE, CALL)).spec.decision is None
 
 
 async def test_a_channel_that_fails_is_tried_again_and_blocks_nothing() -> None:

@@ -32,6 +32,7 @@ def a_message(content: RequestContent | None = None, **links: str) -> Message:
         key="kubechain-1",
         namespace="default",
         name="hello-1-t0-c0",
+        channel="ops",
         asked=content or asked(),
         created_at=NOW,
         links=links,

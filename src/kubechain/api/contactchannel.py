@@ -33,15 +33,10 @@ class SlackChannel(KubeModel):
     allowed_responder_ids: Annotated[
         tuple[Annotated[str, Schema(max_length=64, pattern=r"^[UW][A-Z0-9]+$")], ...], Schema(max_items=256)
     ] = Field(default=(), description="Ids of the users whose answers count. Empty: anyone in the channel.")
-    app_token_from: SecretKeySource | None = Field(
-        default=None,
-        description="Secret that holds the app-level token (xapp-…): answers come by Socket Mode, without an inbound "
-        "port.",
-    )
     signing_secret_from: SecretKeySource | None = Field(
         default=None,
         description="Secret that holds the app's signing secret: answers come by HTTP to "
-        "/contact/slack/<namespace>/<name> of the inbound port.",
+        "/contact/slack of the inbound port.",
     )
     api_url: Annotated[str, Schema(max_length=2048, pattern=r"^https?://[^\s]+/$")] | None = Field(
         default=None, description=f"Address of the Web API, where it is not {SLACK_API} itself."

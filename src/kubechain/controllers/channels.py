@@ -68,7 +68,6 @@ def secret_names(channel: ContactChannel) -> list[str]:
     sources = (
         spec.api_key_from,
         spec.links.key_from if spec.links else None,
-        spec.slack.app_token_from if spec.slack else None,
         spec.slack.signing_secret_from if spec.slack else None,
         spec.email.smtp.password_from if spec.email and spec.email.smtp else None,
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from kubechain.humans.http import ChannelHttp
 from kubechain.humans.mail import MailKind
 from kubechain.humans.model import ChannelKinds
+from kubechain.humans.slack import SlackKind
 from kubechain.humans.webhook import WebhookKind
 from kubechain.net.addresses import AddressPolicy
 
@@ -20,4 +21,4 @@ def kinds(policy: AddressPolicy, now: Callable[[], datetime]) -> ChannelKinds:
         now: The time, for signatures.
     """
     http = ChannelHttp(policy)
-    return ChannelKinds.of((WebhookKind(http, now), MailKind(policy, now)))
+    return ChannelKinds.of((SlackKind(http, now), WebhookKind(http, now), MailKind(policy, now)))

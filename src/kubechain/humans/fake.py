@@ -82,5 +82,5 @@ class FakeKind:
 
 
 def kinds_with(channel: FakeChannel) -> ChannelKinds:
-    """A table in which webhooks lead to the fake."""
-    return ChannelKinds.of((FakeKind(channel),))
+    """A table in which webhooks and Slack lead to the fake."""
+    return ChannelKinds.of((FakeKind(channel), FakeKind(channel, "slack")))

@@ -61,12 +61,14 @@ class Message:
     Attributes:
         key: The same for each attempt to deliver it, and no other message has it.
         name: Of the HumanRequest.
+        channel: Name of the ContactChannel.
         links: The link of each choice that can be made in a browser; secret, since it decides.
     """
 
     key: str
     namespace: str
     name: str
+    channel: str
     asked: RequestContent
     created_at: datetime
     links: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)

@@ -14,11 +14,12 @@ from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.obstacles import why_over
 from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.contactchannel.deciding import DecisionWriter, Ruling, Verdict
+from kubechain.controllers.contactchannel.interactions import Interactions
 from kubechain.controllers.secrets import SecretUnavailable
-from kubechain.humans import links, page, webhook
+from kubechain.humans import links, page, slack, webhook
 from kubechain.humans.links import BadLink, Link
 from kubechain.humans.model import Answer, InvalidChannel, Message
-from kubechain.humans.signatures import BadSignature, webhook_key
+from kubechain.humans.signatures import BadSignature, check_slack, webhook_key
 from kubechain.humans.webhook import BadCallback
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.endpoints import InboundReply, InboundRequest
@@ -44,6 +45,7 @@ class Inbound:
     channels: Lister[ContactChannel]
     directory: ChannelDirectory
     decisions: DecisionWriter
+    interactions: Interactions
     clock: Clock
 
     async def link(self, request: InboundRequest) -> InboundReply:
@@ -79,6 +81,7 @@ class Inbound:
             key=link.nonce,
             namespace=link.namespace,
             name=link.name,
+            channel=link.channel,
             asked=asked,
             created_at=found.metadata.creation_timestamp or self.clock.now(),
             links=others,
@@ -98,6 +101,20 @@ class Inbound:
         )
         title = "Recorded" if ruling.verdict is Verdict.RECORDED else "Not recorded"
         return _page(_STATUS[ruling.verdict], title, f"{ruling.text}.")
+
+    async def slack(self, request: InboundRequest) -> InboundReply:
+        """An interaction that Slack signed decides, or opens a dialog."""
+        pressed = slack.claimed(request.body)
+        channel = self.channels.get(pressed.namespace, pressed.channel) if pressed is not None else None
+        settings = channel.spec.slack if channel is not None and channel.spec.type == "slack" else None
+        if pressed is None or channel is None or settings is None or settings.signing_secret_from is None:
+            return _REFUSED
+        try:
+            secret = await self.directory.secret(channel, settings.signing_secret_from.secret_key_ref)
+            check_slack(secret, request.headers, request.body, self.clock.now())
+        except (BadSignature, SecretUnavailable):
+            return _REFUSED
+        return InboundReply(body=await self.interactions.reply(channel, pressed), content_type="application/json")
 
     async def webhook(self, request: InboundRequest) -> InboundReply:
         """A signed callback decides."""

@@ -7,6 +7,7 @@ from kubechain.controllers import resources
 from kubechain.controllers.contactchannel import watches
 from kubechain.controllers.contactchannel.deciding import DecisionWriter
 from kubechain.controllers.contactchannel.inbound import Inbound
+from kubechain.controllers.contactchannel.interactions import Interactions
 from kubechain.controllers.contactchannel.reconciler import ContactChannelReconciler
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.secrets import SECRETS
@@ -34,7 +35,10 @@ def setup(manager: Manager, parts: Parts) -> None:
         )
         .complete(reconciler)
     )
-    inbound = Inbound(channels, parts.channels, DecisionWriter(manager.client, manager.clock), manager.clock)
+    decisions = DecisionWriter(manager.client, manager.clock)
+    interactions = Interactions(parts.channels, decisions)
+    inbound = Inbound(channels, parts.channels, decisions, interactions, manager.clock)
     # Any replica answers: a decision is one conditional write.
     manager.add_endpoint(links.PATH + "{token}", inbound.link)
+    manager.add_endpoint("/contact/slack", inbound.slack, methods=("POST",))
     manager.add_endpoint("/contact/webhook/{namespace}/{name}", inbound.webhook, methods=("POST",))

@@ -37,6 +37,7 @@ def message_of(request: HumanRequest, contact: ContactChannel, link_key: bytes |
         key=key,
         namespace=metadata.namespace,
         name=metadata.name,
+        channel=contact.metadata.name,
         asked=asked,
         created_at=created_at,
         links=found,
