@@ -22,6 +22,7 @@ from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Accepted, Comple
 from kubechain.llm.errors import AuthenticationFailed, Retryable, TimedOut
 from kubechain.llm.fake import answer, calls
 from kubechain.mcp import errors as mcp_errors
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.link import Connector, Link, Observer, Page
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
@@ -208,10 +209,12 @@ class _Link:
             raise ConnectFailure(GONE)
         return Page(MCP_TOOLS)
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> CallResult:
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+    ) -> CallResult | Inputs:
         around, label = self._around, f"mcp {tool} {json.dumps(dict(arguments), sort_keys=True)}"
 
-        async def act() -> CallResult:
+        async def act() -> CallResult | Inputs:
             if self._is_cut():
                 raise mcp_errors.NotSent("not connected")
             key, is_unsafe = str(meta.get(KEY_META, "")), tool not in self._may_repeat
