@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,11 +21,11 @@ from kubechain.controllers.toolcall import asking
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.runtime.errors import Invalid
 from test.controllers.builders import a_call
+from test.controllers.people import CALL, answers_of, decide, request_is, request_of
 from test.controllers.test_durability import is_over
-from test.controllers.test_tool_turns import ADD, tool_answers
+from test.controllers.test_tool_turns import ADD
 from test.controllers.world import NAMESPACE, World, a_world
 
-CALL = "hello-1-t0-c0"
 TWO_AND_THREE = '{"a": 2, "b": 3}'
 
 
@@ -57,28 +57,6 @@ async def waiting_world(
         await world.agent_until(lambda agent: agent.status.ready)
         await world.apply_task(**task or {})
         yield world
-
-
-async def request_of(world: World, name: str = CALL) -> HumanRequest:
-    """The request, once it is there."""
-    return await world.request_until(lambda request: request.metadata.name == name)
-
-
-async def decide(world: World, choice: str, name: str = CALL, **more: Any) -> None:
-    """Decide as a person does with kubectl."""
-    request = await request_of(world, name)
-    decision = {"choice": choice, "digest": request.spec.request.digest, "by": "bob"} | more
-    await world.client.patch(resources.HUMAN_REQUESTS, NAMESPACE, name, {"spec": {"decision": decision}})
-
-
-async def answers_of(world: World) -> list[str]:
-    run = await world.until(is_over)
-    assert run.status.phase == TaskRunPhase.FINAL_ANSWER
-    return [text for _, text in tool_answers(run)]
-
-
-def request_is(phase: HumanRequestPhase, name: str = CALL) -> Callable[[HumanRequest], bool]:
-    return lambda request: request.metadata.name == name and request.status.phase == phase
 
 
 async def test_an_approved_call_is_carried_out() -> None:

@@ -23,7 +23,8 @@ from kubechain.humans.model import MayBeSent, NotSent
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.runtime.endpoints import InboundReply, InboundRequest
 from test.controllers.builders import a_call
-from test.controllers.test_approvals import CALL, TWO_AND_THREE, answers_of, decide, request_is
+from test.controllers.people import CALL, answers_of, decide, request_is
+from test.controllers.test_approvals import TWO_AND_THREE
 from test.controllers.test_tool_turns import ADD
 from test.controllers.world import NAMESPACE, Replica, World, a_world
 
