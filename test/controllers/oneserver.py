@@ -9,6 +9,7 @@ from typing import Any
 
 from kubechain.controllers.toolkinds.mcp import KEY_META
 from kubechain.llm.fake import calls
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.errors import McpError
 from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerSpec, ServerState, ToolInfo
 from test.controllers.builders import a_call
@@ -29,6 +30,8 @@ class OneServer:
     Attributes:
         tool: What the server offers.
         failures: Of its next calls; then they succeed.
+        questions: What its next calls ask people for; then they succeed.
+        replies: What its calls came with.
     """
 
     tool: ToolInfo
@@ -36,6 +39,8 @@ class OneServer:
     attempts: int = 0
     keys: set[ServerKey] = field(default_factory=set[ServerKey])
     idempotency_keys: set[str] = field(default_factory=set[str])
+    questions: list[Inputs] = field(default_factory=list[Inputs])
+    replies: list[Inputs | None] = field(default_factory=list["Inputs | None"])
 
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()
@@ -50,11 +55,14 @@ class OneServer:
     def state(self, key: ServerKey) -> ServerState:
         return ServerState(Phase.READY, (self.tool,), connects=1)
 
-    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **more: Any) -> CallResult:
+    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **more: Any) -> CallResult | Inputs:
         self.attempts += 1
+        self.replies.append(more.get("inputs"))
         self.idempotency_keys.add(more["meta"][KEY_META])
         if self.failures:
             raise self.failures.pop(0)
+        if self.questions:
+            return self.questions.pop(0)
         return CallResult("seen")
 
 

@@ -95,6 +95,12 @@ class MCPServerSpec(KubeModel):
         description="Whether the server's annotations decide which tools are read-only or may be repeated.",
     )
     on_unknown_outcome: OnUnknownOutcome | None = Field(default=None, description=ON_UNKNOWN_OUTCOME_DOC)
+    asks_before_acting: bool | None = Field(
+        default=None,
+        description="Whether the server's tools do nothing before they ask a person, so that a call may be made again "
+        "with the answer. It counts for protocol revisions before 2026-07-28, where a server holds the call open while "
+        "it asks; without it, such a server is not told that people can be asked.",
+    )
     tools: MCPToolFilter | None = Field(
         default=None, description="Which of the server's tools are offered, and which of them are safe to repeat."
     )

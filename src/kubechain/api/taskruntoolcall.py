@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kubechain.api.approval import AskedOfPerson
-from kubechain.api.humanrequest import HumanRequestType
+from kubechain.api.humanrequest import SHOWN_ARGUMENTS_LIMIT, HumanRequestType
 from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema, final_phase_rule
+from kubechain.api.schema import Json, Name, NonNegativeInt, Rule, Schema, Url, final_phase_rule
 from kubechain.api.taskrun import SpanContext, Spending, ToolCallType
 from kubechain.api.tool import ToolSemantics
 
@@ -112,9 +112,6 @@ class HumanInput(AskedOfPerson):
     attempt: NonNegativeInt | None = Field(
         default=None, description="Attempt of the call that it is about; not set: the call had not been attempted."
     )
-    request_state: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
-        default=None, description="What the MCP server wants back with the answer, byte for byte."
-    )
     answer: Annotated[str, Schema(max_length=CONTENT_LIMIT)] | None = Field(
         default=None,
         description="What the person answered, where the call goes on with it, such as the fields of a form as JSON. "
@@ -123,6 +120,53 @@ class HumanInput(AskedOfPerson):
     earlier: Annotated[tuple[AskedOfPerson, ...], Schema(max_items=EARLIER_LIMIT)] = Field(
         default=(), description="The requests for input before this one, the oldest first, as they were decided."
     )
+
+
+class ElicitedItem(KubeModel):
+    """One thing that the MCP server asks a person for, and the reply once there is one."""
+
+    key: Annotated[str, Schema(max_length=1024)] = Field(
+        default="", description="What the server calls it among those that it asks for at once."
+    )
+    message: Annotated[str, Schema(max_length=4096)] = Field(default="", description="What the server says to people.")
+    schema_: Json | None = Field(default=None, description="Form: JSON schema of the fields, flat.")
+    url: Url | None = Field(default=None, description="Url: the address that a person is asked to open.")
+    action: Literal["accept", "decline", "cancel"] | None = Field(
+        default=None, description="What the server is told: that a person accepted, or said no."
+    )
+    content: Annotated[str, Schema(max_length=SHOWN_ARGUMENTS_LIMIT)] | None = Field(
+        default=None, description="Form: the fields that a person filled in, as JSON text."
+    )
+    problem: Annotated[str, Schema(max_length=1024)] | None = Field(
+        default=None, description="What was wrong with the last answer; a person is asked again."
+    )
+
+
+class Elicitation(KubeModel):
+    """What the MCP server wants to know before it carries the call out; the same call goes again with the replies."""
+
+    rounds: NonNegativeInt = Field(default=1, description="How many times the server has asked.")
+    attempt: NonNegativeInt = Field(default=0, description="Attempt of the call that the server asked in last.")
+    request_state: Annotated[str, Schema(max_length=65536)] | None = Field(
+        default=None, description="What the server wants back with the replies, byte for byte. It may be a secret."
+    )
+    items: Annotated[tuple[ElicitedItem, ...], Schema(max_items=16)] = Field(
+        default=(), description="What the server asked for last; a person is asked for one after the other."
+    )
+    earlier: Annotated[tuple[ElicitedItem, ...], Schema(max_items=256)] = Field(
+        default=(), description="What it asked for before, with the replies."
+    )
+
+    @property
+    def open_index(self) -> int | None:
+        """Which item a person is asked for now; None where all are replied to."""
+        return next((index for index, item in enumerate(self.items) if item.action is None), None)
+
+    def with_item(self, index: int, **changes: object) -> Elicitation:
+        """This one, with one item changed."""
+        items = list(self.items)
+        items[index] = items[index].with_changes(**changes)
+        return self.with_changes(items=tuple(items))
 
 
 class TaskRunToolCallStatus(StatusBase):
@@ -152,6 +196,9 @@ class TaskRunToolCallStatus(StatusBase):
     approval: Approval | None = Field(default=None, description="What a person is asked, and what they decided.")
     input: HumanInput | None = Field(
         default=None, description="What the call waits for a person to tell, and what they answered."
+    )
+    elicitation: Elicitation | None = Field(
+        default=None, description="What the MCP server wants to know before it carries the call out."
     )
     spent: Spending | None = Field(
         default=None, description="What the run of another agent spent for the call, with all runs below it."

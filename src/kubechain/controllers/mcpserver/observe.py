@@ -69,6 +69,7 @@ async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:
         include=(spec.tools.include or None) if spec.tools else None,
         exclude=spec.tools.exclude if spec.tools else (),
         start_seconds=float(spec.start_timeout_seconds or START_SECONDS),
+        asks_first=bool(spec.asks_before_acting),
         confidential=(
             *(env[entry.name] for entry in spec.env if entry.value_from),
             *(headers[entry.name] for entry in spec.headers if entry.value_from),

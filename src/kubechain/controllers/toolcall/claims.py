@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import datetime, timedelta
 
@@ -25,10 +26,26 @@ def execution_for(
         token=str(uuid.uuid5(uuid.UUID(call.metadata.uid), str(attempt))),
         holder=holder,
         semantics=semantics,
-        key=call.spec.idempotency_key or call.metadata.uid,
+        key=key_of(call),
         started_at=now,
         deadline=now + timedelta(seconds=timeout_seconds),
     )
+
+
+def tries(call: TaskRunToolCall) -> int:
+    """How many attempts were made since the MCP server asked people for something last; that is not a failure."""
+    execution, elicitation = call.status.execution, call.status.elicitation
+    made = 0 if execution is None else execution.attempt + 1
+    return made if elicitation is None else made - elicitation.attempt - 1
+
+
+def key_of(call: TaskRunToolCall) -> str:
+    """The idempotency key: the same for each attempt, another one for each round of replies.
+
+    With one key for all, a server that knows it would repeat its question.
+    """
+    key, elicitation = call.spec.idempotency_key or call.metadata.uid, call.status.elicitation
+    return key if elicitation is None else hashlib.sha256(f"{key}/{elicitation.rounds}".encode()).hexdigest()
 
 
 def followed(execution: Execution, *, holder: str) -> Execution:

@@ -8,6 +8,8 @@ from kubechain.api.taskruntoolcall import Approval, Execution, HumanInput, ToolC
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.toolcall import approvals, questions, waiting
 from kubechain.controllers.toolcall.approvals import ApprovalWait
+from kubechain.controllers.toolcall.claims import tries
+from kubechain.controllers.toolcall.elicitations import ElicitationWait
 from kubechain.controllers.toolcall.inputs import is_known_not_to_have_happened
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.questions import QuestionWait
@@ -205,9 +207,18 @@ def _await_input(observed: Observed, run: TaskRun, asked: HumanInput) -> Step | 
             return waiting.follow(observed, QuestionWait(observed, run, asked))
         case HumanRequestType.OUTCOME:
             return waiting.follow(observed, OutcomeWait(observed, run, asked))
-        case HumanRequestType.FORM | HumanRequestType.URL | HumanRequestType.APPROVAL | HumanRequestType.BUDGET:
+        case HumanRequestType.FORM | HumanRequestType.URL:
+            return _await_elicitation(observed, run, asked)
+        case HumanRequestType.APPROVAL | HumanRequestType.BUDGET:
             # Written by a release that asks people for this: the call waits for it.
             return Done()
+
+
+def _await_elicitation(observed: Observed, run: TaskRun, asked: HumanInput) -> Step | Done:
+    elicitation = observed.call.status.elicitation
+    if elicitation is None or (index := elicitation.open_index) is None:
+        return _start(observed)
+    return waiting.follow(observed, ElicitationWait(observed, run, asked, elicitation, index))
 
 
 def _asks_what_happened(observed: Observed) -> bool:
@@ -225,7 +236,7 @@ def _take_over(observed: Observed) -> Step | Done:
         return Follow(execution)
     if execution is None or execution.semantics != ToolSemantics.IDEMPOTENT:
         return ReportUnknown("the call was interrupted")
-    if execution.attempt + 1 >= ATTEMPTS_MAX:
+    if tries(observed.call) >= ATTEMPTS_MAX:
         return ReportUnknown(f"the call was interrupted {ATTEMPTS_MAX} times")
     match observed.found:
         case Offer() as offer:
@@ -238,7 +249,7 @@ def _take_over(observed: Observed) -> Step | Done:
 
 def _may_repeat(observed: Observed, execution: Execution) -> bool:
     """Whether another attempt may be made: it finds what the earlier one started, or starts it where there is none."""
-    is_safe = execution.semantics == ToolSemantics.IDEMPOTENT and execution.attempt + 1 < ATTEMPTS_MAX
+    is_safe = execution.semantics == ToolSemantics.IDEMPOTENT and tries(observed.call) < ATTEMPTS_MAX
     return is_safe and isinstance(observed.found, Offer)
 
 

@@ -21,7 +21,7 @@ from kubechain.controllers.refusals import creating
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.toolcall import settle
-from kubechain.controllers.toolcall.claims import execution_for, followed, holds, is_asked_about, was_given_up
+from kubechain.controllers.toolcall.claims import execution_for, followed, holds, is_asked_about, key_of, was_given_up
 from kubechain.controllers.toolcall.observe import Observed
 from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, Outcome
 from kubechain.controllers.toolcall.progress import Progress
@@ -190,11 +190,12 @@ class ToolCaller:
             uid=metadata.uid,
             offer=step.offer,
             arguments=step.arguments,
-            key=observed.call.spec.idempotency_key or metadata.uid,
+            key=key_of(observed.call),
             timeout_seconds=step.timeout_seconds,
             results=lambda: self._earlier_results(observed.call),
             trace=_trace(observed.run),
             tell=progress.tell,
+            elicitation=observed.call.status.elicitation,
         )
 
     def _earlier_results(self, call: TaskRunToolCall) -> Mapping[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kubechain.controllers.inflight import Interrupted
-from kubechain.controllers.toolkinds.model import Answered, CallOutcome, NotDone, Unclear
+from kubechain.controllers.toolkinds.model import Answered, CallOutcome, Elicits, NotDone, Unclear
 
-__all__ = ["Answered", "Interrupted", "NotDone", "Outcome", "Unclear"]
+__all__ = ["Answered", "Elicits", "Interrupted", "NotDone", "Outcome", "Unclear"]
 
 Outcome = CallOutcome | Interrupted

@@ -12,7 +12,7 @@ from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, cache_is_behind
 from kubechain.controllers.requesting import Requester
-from kubechain.controllers.toolcall import settle, verdicts
+from kubechain.controllers.toolcall import elicitations, settle, verdicts
 from kubechain.controllers.toolcall.decide import decide
 from kubechain.controllers.toolcall.effects import Delegation, ToolCaller
 from kubechain.controllers.toolcall.observe import Observed, Observer
@@ -28,6 +28,7 @@ from kubechain.controllers.toolcall.steps import (
     GoOn,
     Hold,
     LookForChild,
+    Proceed,
     Reject,
     Release,
     ReportUnknown,
@@ -82,6 +83,10 @@ class ToolCallReconciler:
                 return await self.writer.finish(call, _waiting(observed, detail))
             case Ask() | Approve() | Reject() | GoOn():
                 return Again(await self.writer.write(call, verdicts.recorded(call, step, self.clock.now())))
+            case Proceed():
+                run = observed.run
+                assert run is not None, "a call without a run is cancelled"
+                return Again(await self.writer.write(call, elicitations.proceeded(call, run, step, self.clock.now())))
             case CreateRequest():
                 return await self._create_request(observed, step)
             case Execute():

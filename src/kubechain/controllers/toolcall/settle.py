@@ -8,14 +8,22 @@ from typing import Any
 from kubechain.api import names, reasons
 from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.taskrun import SpanContext, TaskRun
-from kubechain.api.taskruntoolcall import Execution, HumanInput, TaskRunToolCall, ToolCallPhase, ToolCallStatusType
+from kubechain.api.taskruntoolcall import (
+    Elicitation,
+    Execution,
+    HumanInput,
+    TaskRunToolCall,
+    ToolCallPhase,
+    ToolCallStatusType,
+)
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers import decisions
 from kubechain.controllers.frame import Settled, normal, warning
-from kubechain.controllers.toolcall import grants, unknowns, verdicts
+from kubechain.controllers.toolcall import elicitations, grants, unknowns, verdicts
+from kubechain.controllers.toolcall.claims import tries
 from kubechain.controllers.toolcall.decide import ATTEMPTS_MAX, INTERRUPTED, UNASKED
 from kubechain.controllers.toolcall.observe import Observed
-from kubechain.controllers.toolcall.outcomes import Answered, Interrupted, NotDone, Outcome, Unclear
+from kubechain.controllers.toolcall.outcomes import Answered, Elicits, Interrupted, NotDone, Outcome, Unclear
 from kubechain.controllers.toolcall.steps import ReportUnknown, TakeReply
 from kubechain.net.foreign import cut, cut_bytes, harmless
 from kubechain.runtime.errors import FINAL_REFUSALS, WriteRefused
@@ -153,12 +161,22 @@ def concluded(call: TaskRunToolCall, outcome: Outcome, now: datetime, *, run: Ta
             return waiting(call, f"Trying again: {message}")
         case Unclear(message):
             return unclear(call, run, message, now)
+        case Elicits(asked):
+            return elicited(call, run, asked, now)
         case Interrupted():
             return cancelled(call, INTERRUPTED, now)
 
 
+def elicited(call: TaskRunToolCall, run: TaskRun | None, asked: Elicitation, now: datetime) -> Settled:
+    """T5: the MCP server asks people for something first."""
+    elicitation = elicitations.counted(call, asked)
+    if run is None or elicitation.rounds > elicitations.ROUNDS_MAX:
+        return failed(call, elicitations.TOO_MANY if run is not None else "its run is gone", now)
+    return elicitations.recorded(call, run, elicitation, now)
+
+
 def _may_try_again(call: TaskRunToolCall) -> bool:
-    return call.status.execution is not None and call.status.execution.attempt + 1 < ATTEMPTS_MAX
+    return call.status.execution is not None and tries(call) < ATTEMPTS_MAX
 
 
 def _is_repeatable(call: TaskRunToolCall) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kubechain.api.humanrequest import HumanRequest
-from kubechain.api.taskruntoolcall import Approval, Execution, HumanInput
+from kubechain.api.taskruntoolcall import Approval, Elicitation, Execution, HumanInput
 from kubechain.controllers.frame import Done
 from kubechain.controllers.inquiries import Inquiry
 from kubechain.controllers.toolkinds.model import Delegate, Execute, Fail, Wait
@@ -26,6 +26,7 @@ __all__ = [
     "GoOn",
     "Hold",
     "LookForChild",
+    "Proceed",
     "Reject",
     "Release",
     "ReportUnknown",
@@ -86,6 +87,19 @@ class TakeReply:
 
     input: HumanInput
     result: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """T3: a person replied to what the MCP server asks: ask for the next thing, or make the call again.
+
+    Attributes:
+        input: With the decision.
+        elicitation: With the reply, or with what was wrong with it.
+    """
+
+    input: HumanInput
+    elicitation: Elicitation = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +179,7 @@ Step = (
     | Verdict
     | CreateRequest
     | TakeReply
+    | Proceed
     | Follow
     | LookForChild
     | TakeAnswer

@@ -82,16 +82,19 @@ def approved(approval: Approval) -> Settled:
 def going_on(step: GoOn) -> Settled:
     """T3: a person answered, and another attempt may be made."""
     text = cut(step.detail, DETAIL_MAX_CHARACTERS)
-    status = {
+    return Settled(to_be_made_again(text) | {"input": step.input}, (normal(reasons.ANSWERED, text),))
+
+
+def to_be_made_again(detail: str) -> dict[str, Any]:
+    """The status of a call that goes on with another attempt."""
+    return {
         "phase": ToolCallPhase.PENDING,
         "ready": False,
         "status": ToolCallStatusType.PENDING,
-        "status_detail": text,
+        "status_detail": detail,
         "error": None,
-        "input": step.input,
         "blocked_since": None,
     }
-    return Settled(status, (normal(reasons.ANSWERED, text),))
 
 
 def rejected(step: Reject, now: datetime) -> Settled:

@@ -13,9 +13,11 @@ from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
 from kubechain.api.tool import ToolSemantics
+from kubechain.controllers.toolkinds import elicited
 from kubechain.controllers.toolkinds.model import (
     Answered,
     CallOutcome,
+    Elicits,
     Execute,
     Found,
     Invocation,
@@ -29,6 +31,7 @@ from kubechain.controllers.toolkinds.model import (
     not_ready,
 )
 from kubechain.mcp import errors
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerState
 from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 
@@ -62,7 +65,8 @@ class Connections(Protocol):
         *,
         timeout_seconds: float,
         meta: Mapping[str, Any],
-    ) -> CallResult:
+        inputs: Inputs | None = None,
+    ) -> CallResult | Inputs:
         """Call a tool once."""
         ...
 
@@ -132,9 +136,12 @@ class MCPTools:
             return NotDone(str(error), may_pass=True)
         except errors.Uncertain as error:
             return Unclear(str(error))
+        if isinstance(result, Inputs):
+            return Elicits(elicited.recorded(result))
         return Answered(result.content, is_error=result.is_error)
 
-    async def _call(self, invocation: Invocation) -> CallResult:
+    async def _call(self, invocation: Invocation) -> CallResult | Inputs:
+        before = invocation.elicitation
         with self.telemetry.span("mcp_request", attributes={"server": invocation.offer.object}):
             return await self.connections.call(
                 server_key(_server(invocation.offer)),
@@ -142,6 +149,7 @@ class MCPTools:
                 invocation.arguments,
                 timeout_seconds=invocation.timeout_seconds,
                 meta={KEY_META: invocation.key, **invocation.trace},
+                inputs=None if before is None else elicited.inputs(before),
             )
 
 

@@ -15,6 +15,7 @@ from kubechain.api.mcpserver import MCPServer
 from kubechain.api.references import SecretKeyRef
 from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
+from kubechain.api.taskruntoolcall import Elicitation
 from kubechain.api.tool import OnUnknownOutcome, Tool, ToolSemantics
 
 NOT_KNOWN = "not known to this release"
@@ -158,6 +159,7 @@ class Invocation:
         results: Looks up the results of earlier calls of the same run, by tool call id.
         trace: W3C trace context.
         tell: See `Tell`.
+        elicitation: What the server asked people for before, with a reply to each item; None for nothing.
     """
 
     namespace: str
@@ -170,6 +172,7 @@ class Invocation:
     results: Callable[[], Mapping[str, str]] = field(repr=False)
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
     tell: Tell = field(default=tell_nobody, repr=False)
+    elicitation: Elicitation | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +220,18 @@ class Unclear:
     message: str
 
 
-CallOutcome = Answered | NotDone | Unclear
+@dataclass(frozen=True, slots=True)
+class Elicits:
+    """The server asks people for something before it carries the call out.
+
+    Attributes:
+        elicitation: What it asks for, with what it asked for before.
+    """
+
+    elicitation: Elicitation = field(repr=False)
+
+
+CallOutcome = Answered | NotDone | Unclear | Elicits
 
 
 # --- what a sort of tool implements
