@@ -22,7 +22,7 @@ from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Accepted, Comple
 from kubechain.llm.errors import AuthenticationFailed, Retryable, TimedOut
 from kubechain.llm.fake import answer, calls
 from kubechain.mcp import errors as mcp_errors
-from kubechain.mcp.elicitation import Inputs
+from kubechain.mcp.elicitation import Asked, FormAsked, Inputs, Item, UrlAsked
 from kubechain.mcp.failures import ConnectFailure
 from kubechain.mcp.link import Connector, Link, Observer, Page
 from kubechain.mcp.model import CallResult, Limits, ServerKey, ServerSpec, ToolInfo
@@ -194,11 +194,21 @@ MCP_TOOLS = (
 )
 
 
+_SIZE: dict[str, Any] = {"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]}
+
+QUESTIONS: Mapping[str, Asked] = {
+    "form": FormAsked("size", "Which size?", _SIZE),
+    "page": UrlAsked("page", "Pay, please.", "https://pay.example.com/"),
+}
+"""What a server asks for whose URL says so."""
+
+
 class _Link:
     """A connection to an MCP server with two tools."""
 
-    def __init__(self, around: Surroundings, *, may_repeat: frozenset[str]) -> None:
+    def __init__(self, around: Surroundings, *, may_repeat: frozenset[str], questions: Sequence[str] = ()) -> None:
         self._around = around
+        self._questions = questions
         self._may_repeat = may_repeat
         self._era = around.outside.hung_up
 
@@ -222,9 +232,19 @@ class _Link:
             await around.be_busy(label)
             if self._is_cut():
                 raise _mcp_lost()
-            return CallResult(f"{tool}: as you wish")
+            return self._asked(inputs) if self._questions else CallResult(f"{tool}: as you wish")
 
         return await around.points.passing(around.process, label, act, lost=_mcp_lost)
+
+    def _asked(self, inputs: Inputs | None) -> CallResult | Inputs:
+        """Ask the next question; everything that was replied comes back in the state."""
+        told = (inputs.state or "lost") if inputs is not None else ""
+        for item in inputs.items if inputs is not None else ():
+            told += f" {item.reply and (item.reply.action, item.reply.content)}"
+        number = told.count("(")
+        if number < len(self._questions):
+            return Inputs((Item(QUESTIONS[self._questions[number]]),), f"state{told}")
+        return CallResult(f"order: {told}")
 
     def _is_cut(self) -> bool:
         return self._era != self._around.outside.hung_up
@@ -247,7 +267,9 @@ def connector(around: Surroundings) -> Connector:
             raise ConnectFailure(GONE)
         around.outside.connected(observer.ended)
         is_declared = any(word in spec.url for word in ("trusted", "listed"))
-        yield _Link(around, may_repeat=frozenset({"lookup"} if is_declared else ()))
+        words = spec.url.rpartition("/")[2].split("-")
+        questions = words[1:] if words[0] == "asks" else ()
+        yield _Link(around, may_repeat=frozenset({"lookup"} if is_declared else ()), questions=questions)
 
     return connect
 

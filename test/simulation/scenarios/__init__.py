@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from test.simulation.scenarios import agents, approvals, asking, budgets, managers, moments, runs, tools
+from test.simulation.scenarios import agents, approvals, asking, budgets, forms, managers, moments, runs, tools
 from test.simulation.scenarios.scenario import Scenario
 
 __all__ = ["ALL", "BY_NAME", "Scenario"]
@@ -20,6 +20,7 @@ ALL: tuple[Scenario, ...] = (
     *approvals.ALL,
     *budgets.ALL,
     *asking.ALL,
+    *forms.ALL,
     *managers.ALL,
 )
 
