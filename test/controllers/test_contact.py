@@ -73,13 +73,18 @@ class Contacted:
 
 @asynccontextmanager
 async def contacted(
-    channel: FakeChannel | None = None, *, spec: Mapping[str, Any] | None = None, is_made: bool = True
+    channel: FakeChannel | None = None,
+    *,
+    spec: Mapping[str, Any] | None = None,
+    is_made: bool = True,
+    terms: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Contacted]:
     """A run whose call must be approved by the channel `ops`.
 
     Args:
         spec: More of the channel's spec.
         is_made: Whether the channel exists.
+        terms: More of how calls of the tool are approved.
     """
     channel = channel or FakeChannel()
     async with a_world() as world:
@@ -89,7 +94,7 @@ async def contacted(
         if is_made:
             await apply_channel(world, **spec or {})
         await world.apply_walk_through(tools=[{"name": "add"}])
-        tool = ADD | {"approvalContactChannel": {"name": "ops"}, "approval": {"expireAfter": "10m"}}
+        tool = ADD | {"approvalContactChannel": {"name": "ops"}, "approval": {"expireAfter": "10m", **(terms or {})}}
         await world.apply("tools", {"metadata": {"name": "add"}, "spec": tool})
         await world.agent_until(lambda agent: agent.status.ready)
         await world.apply_task()

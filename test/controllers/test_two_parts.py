@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 
 from kubechain.api.agent import Agent
+from kubechain.api.approval import PinnedApproval
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import PinnedApproval, ToolCallType
+from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import Tool, ToolSpec
 from kubechain.controllers.secrets import SecretUnavailable
 from kubechain.controllers.tool.decide import decide

@@ -35,7 +35,7 @@ from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
-from kubechain_apiserver import ControlPlane
+from kubechain_apiserver import ControlPlane, SeededEnvironment
 
 T = TypeVar("T", bound="StatusObject[Any, Any]")
 
@@ -283,10 +283,17 @@ class World:
             await asyncio.sleep(0.05)
 
 
+class _LoopEnvironment(SeededEnvironment):
+    """The API server's time is the managers' own: it passes with the loop."""
+
+    def now(self) -> float:
+        return LoopClock().now().timestamp()
+
+
 @asynccontextmanager
 async def a_world() -> AsyncGenerator[World]:
     """A new world; every replica in it is stopped at the end."""
-    plane = ControlPlane(None)
+    plane = ControlPlane(None, environment=_LoopEnvironment())
     for crd in custom_resource_definitions():
         plane.install_crd(crd)
     world = World(plane)

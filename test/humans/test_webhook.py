@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -55,7 +56,7 @@ async def a_receiver(reply: Reply = web.Response) -> AsyncGenerator[tuple[str, l
 def a_channel(url: str, policy: AddressPolicy = LOOPBACK) -> WebhookChannel:
     source = {"secretKeyRef": {"name": "hook", "key": "key"}}
     spec = ContactChannelSpec.model_validate({"type": "webhook", "apiKeyFrom": source, "webhook": {"url": url}})
-    return WebhookKind(ChannelHttp(policy), lambda: NOW).open(spec, {"key": SecretStr(SECRET)})
+    return WebhookKind(ChannelHttp(policy), lambda: datetime.now(UTC)).open(spec, {"key": SecretStr(SECRET)})
 
 
 async def test_a_request_is_posted_signed_and_closed_under_ids_that_stay_the_same() -> None:

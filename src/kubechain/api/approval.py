@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kubechain.api.globs import Glob
 from kubechain.api.meta import KubeModel, MicroTime
-from kubechain.api.schema import Name, Rule, Schema
+from kubechain.api.references import LocalObjectReference
+from kubechain.api.schema import Duration, Name, Rule, Schema
 
 DEFAULT_EXPIRE_AFTER = "168h"
 """Seven days."""
@@ -76,6 +77,13 @@ class AskedOfPerson(KubeModel):
     comment: Comment | None = Field(default=None, description="What the person added.")
 
 
+class Escalation(KubeModel):
+    """Who is asked as well when nobody decides."""
+
+    channel: Name = Field(description="ContactChannel that the request is sent to as well.")
+    after: Duration = Field(description='How long after the request, a duration such as "4h".')
+
+
 class ApprovalTerms(KubeModel):
     """How calls of a tool are approved."""
 
@@ -84,6 +92,38 @@ class ApprovalTerms(KubeModel):
         description='How long a person has to decide: a duration such as "30m" or "72h", or "never". After it the call '
         f"is rejected. Default: {DEFAULT_EXPIRE_AFTER}, which is seven days.",
     )
+    on_expiry: Literal["Reject"] | None = Field(
+        default=None, description="What becomes of a call about which nobody decided in time: it is rejected."
+    )
+    remind_after: Duration | None = Field(
+        default=None,
+        description='How long after the request people are reminded, once, a duration such as "24h": by an event of '
+        "the request, and by a second message where it has a channel. Not set: never.",
+    )
+    escalate_to: Escalation | None = Field(
+        default=None, description="A second channel that is asked when nobody has decided for some time."
+    )
+
+
+class PinnedApproval(KubeModel):
+    """The approval that a tool asked for when the run began."""
+
+    expire_after: Expiry | None = Field(
+        default=None, description='How long a person has to decide, or "never". Not set: the default.'
+    )
+    channel: Annotated[str, Schema(max_length=253)] | None = Field(
+        default=None, description="ContactChannel that was named for it."
+    )
+    remind_after: Duration | None = Field(default=None, description="When people are reminded. Not set: never.")
+    escalate_to: Escalation | None = Field(default=None, description="Who is asked as well when nobody decides.")
+
+    @classmethod
+    def of(cls, terms: ApprovalTerms | None, channel: LocalObjectReference | None) -> PinnedApproval:
+        """What is pinned of the terms and the channel that a spec has."""
+        named = {} if channel is None else {"channel": channel.name}
+        own = ("expire_after", "remind_after", "escalate_to")
+        said = {} if terms is None else {name: getattr(terms, name) for name in own if getattr(terms, name) is not None}
+        return cls(**named, **said)
 
 
 class MCPApprovalTerms(ApprovalTerms):

@@ -33,6 +33,9 @@ from kubechain.api.schema import (
 DECIDED = "Decided"
 """Condition of a request: a person decided, and the decision is recorded in what asked."""
 
+REMINDED = "Reminded"
+"""Condition of a request: nobody had decided for some time, and people were reminded."""
+
 DELIVERED = "Delivered"
 """Condition of a request: it was sent to its contact channel."""
 
@@ -208,6 +211,7 @@ class Delivery(KubeModel):
         description="Sending: claimed by a manager, until nextAttemptAt. Sent: people can read it. Failed: it was not "
         "sent. Unclear: it may have been sent, and is looked up first. Closed: the channel says how it ended."
     )
+    reminder: bool = Field(default=False, description="Whether it is the reminder, which comes after a first message.")
     attempts: NonNegativeInt = Field(default=0, description="How many times it was tried.")
     sent_at: MicroTime | None = Field(default=None, description="When it was sent.")
     external_id: Annotated[str, Schema(max_length=512)] | None = Field(
@@ -223,6 +227,7 @@ class HumanRequestStatus(StatusBase):
     condition_types: ClassVar[Mapping[str, str]] = {
         DECIDED: "True once a person decided in time",
         DELIVERED: "True once the request was sent to its contact channel; kubectl works with and without one",
+        REMINDED: "True once people were reminded, where the tool's terms want that",
     }
 
     phase: HumanRequestPhase | None = Field(default=None, description="Phase of the request. All but Open are final.")

@@ -291,6 +291,8 @@ DELIVERED = "Delivered"
 """The request was sent to its ContactChannel."""
 NOT_DELIVERED = "NotDelivered"
 """The request could not be sent; it is tried again."""
+REMINDED = "Reminded"
+"""Nobody has decided for some time; people are reminded."""
 KUBECTL_DECIDES = "KubectlDecides"
 """The request is not sent to its ContactChannel; people decide with kubectl."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from kubechain.api import conditions
-from kubechain.api.approval import Expiry
+from kubechain.api.approval import PinnedApproval
 from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetRequest
 from kubechain.api.grant import GRANTS_LIMIT, Grant
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
@@ -223,17 +223,6 @@ class ToolCallType(StrEnum):
     CONTAINER = "container"
     MCP = "mcp"
     HUMAN_CONTACT = "humanContact"
-
-
-class PinnedApproval(KubeModel):
-    """The approval that a tool asked for when the run began."""
-
-    expire_after: Expiry | None = Field(
-        default=None, description='How long a person has to decide, or "never". Not set: the default.'
-    )
-    channel: Annotated[str, Schema(max_length=253)] | None = Field(
-        default=None, description="ContactChannel that was named for it."
-    )
 
 
 class PinnedTool(KubeModel):

@@ -11,7 +11,7 @@ SUBJECT_CHARACTERS = 200
 
 def subject_of(message: Message, given: str | None) -> str:
     """The subject: that of the spec in front of what is asked."""
-    shown = headline(message.asked)
+    shown = headline(message)
     return one_line(f"{given}: {shown}" if given else shown, SUBJECT_CHARACTERS)
 
 
@@ -19,9 +19,7 @@ def text_of(message: Message) -> str:
     """The plain text."""
     links = "\n\n".join(f"{CHOICE_LABELS.get(choice, choice)}:\n{url}" for choice, url in message.links.items())
     return "\n\n".join(
-        part
-        for part in (headline(message.asked), *(_plain(one) for one in parts(message)), links, _kubectl(message))
-        if part
+        part for part in (headline(message), *(_plain(one) for one in parts(message)), links, _kubectl(message)) if part
     )
 
 
@@ -33,7 +31,7 @@ def html_of(message: Message) -> str:
         for choice, url in message.links.items()
     )
     return (
-        f"<!doctype html><html><body><h2>{markup(headline(message.asked))}</h2>{shown}<p>{links}</p>"
+        f"<!doctype html><html><body><h2>{markup(headline(message))}</h2>{shown}<p>{links}</p>"
         f"<p>{markup(_kubectl(message))}</p></body></html>"
     )
 

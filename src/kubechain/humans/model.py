@@ -62,6 +62,7 @@ class Message:
         key: The same for each attempt to deliver it, and no other message has it.
         name: Of the HumanRequest.
         channel: Name of the ContactChannel.
+        is_reminder: Whether people were asked before.
         links: The link of each choice that can be made in a browser; secret, since it decides.
     """
 
@@ -72,6 +73,7 @@ class Message:
     asked: RequestContent
     created_at: datetime
     links: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    is_reminder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

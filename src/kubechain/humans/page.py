@@ -74,7 +74,7 @@ def question(message: Message, choice: str, *, problem: str = "") -> str:
         f'{note}<form method="post">{_fields(asked, choice)}{_comment()}'
         f"<button{kind}>{escape(CHOICE_LABELS.get(choice, choice))}</button></form>"
     )
-    return _document(headline(asked), f"<dl>{shown}</dl>{form}{_others(message, choice)}")
+    return _document(headline(message), f"<dl>{shown}</dl>{form}{_others(message, choice)}")
 
 
 def notice(title: str, text: str) -> str:

@@ -76,7 +76,7 @@ def closed_blocks(message: Message, ending: str) -> list[Json]:
 
 def text(message: Message) -> str:
     """The text of notifications."""
-    return headline(message.asked)
+    return headline(message)
 
 
 def needs_dialog(pressed: Pressed) -> bool:
@@ -144,7 +144,7 @@ def _button(message: Message, choice: DecisionChoice) -> Json:
 
 
 def _shown(message: Message) -> list[Json]:
-    title = {"type": "header", "text": {"type": "plain_text", "text": headline(message.asked)}}
+    title = {"type": "header", "text": {"type": "plain_text", "text": headline(message)}}
     return [title, *(_section(one) for one in parts(message))]
 
 

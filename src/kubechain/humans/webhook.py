@@ -111,7 +111,13 @@ def _raise_for(reply: Reply, now: datetime) -> None:
 
 def _shown(message: Message) -> dict[str, Any]:
     asked = message.asked.to_wire()
-    return {"namespace": message.namespace, "request": message.name, **asked, "links": dict(message.links)}
+    return {
+        "namespace": message.namespace,
+        "request": message.name,
+        "reminder": message.is_reminder,
+        **asked,
+        "links": dict(message.links),
+    }
 
 
 def answer_of(key: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[str, Answer]:

@@ -53,10 +53,11 @@ class Part:
     is_code: bool = False
 
 
-def headline(asked: RequestContent) -> str:
+def headline(message: Message) -> str:
     """What is asked, on one line."""
+    asked, before = message.asked, "Reminder: " if message.is_reminder else ""
     what = asked.tool or f"{asked.subject.resource}/{asked.subject.name}"
-    return one_line(_HEADLINES[asked.type].format(what=what), 150)
+    return one_line(before + _HEADLINES[asked.type].format(what=what), 150)
 
 
 def parts(message: Message) -> tuple[Part, ...]:

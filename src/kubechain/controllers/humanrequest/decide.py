@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from kubechain.api.conditions import is_true
+from kubechain.api.humanrequest import REMINDED, HumanRequest
+from kubechain.api.meta import time_text
 from kubechain.controllers.frame import Done
-from kubechain.controllers.humanrequest.deliveries import next_closing, next_delivery
+from kubechain.controllers.humanrequest.deliveries import next_closing, next_message
 from kubechain.controllers.humanrequest.observe import Observed
-from kubechain.controllers.humanrequest.steps import Close, Expire, Step, TellOfChannel, Withdraw
+from kubechain.controllers.humanrequest.steps import Close, Expire, Remind, Step, TellOfChannel, Withdraw
 
 NOBODY_ASKS = "nothing asks for this decision: KubeChain makes requests itself, when a tool call or a run needs one"
 GONE = "what asked, a tool call or a run, does not exist any more"
@@ -27,6 +30,15 @@ def decide(observed: Observed) -> Step | Done:
 
 def _open(observed: Observed) -> Step | Done:
     """The API server gives a new request its phase; only what it does not know is written."""
-    if observed.channel:
-        return next_delivery(observed.request, observed.channel, observed.contact, observed.now)
-    return TellOfChannel("") if observed.request.status.phase is None else Done()
+    request, now, remind_at = observed.request, observed.now, observed.remind_at
+    is_reminded = is_true(request.status.conditions, REMINDED)
+    if remind_at is not None and remind_at <= now and not is_reminded:
+        return Remind(f"nobody has decided since {_asked_at(request)}")
+    if request.status.phase is None and not observed.due:
+        return TellOfChannel("")
+    return next_message(request, observed.due, now, wake_at=None if is_reminded else remind_at)
+
+
+def _asked_at(request: HumanRequest) -> str:
+    created_at = request.metadata.creation_timestamp
+    return time_text(created_at) if created_at is not None else "it was made"

@@ -6,15 +6,17 @@ A delivery is claimed in the status before anything is sent. A claim that nobody
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubechain.api import reasons
 from kubechain.api.conditions import is_true, with_condition
 from kubechain.api.contactchannel import ContactChannel
-from kubechain.api.humanrequest import DELIVERED, Delivery, DeliveryState, HumanRequest, HumanRequestPhase
+from kubechain.api.humanrequest import DELIVERED, REMINDED, Delivery, DeliveryState, HumanRequest, HumanRequestPhase
 from kubechain.controllers.frame import Done, Event, Settled, normal, warning
+from kubechain.controllers.humanrequest.due import Due
 from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, TellOfChannel
 from kubechain.net.backoff import Backoff
 from kubechain.net.foreign import cut, harmless
@@ -31,6 +33,8 @@ ATTEMPTS_MAX_TO_CLOSE = 20
 ERROR_MAX_CHARACTERS = 512
 
 _MISSING = "it does not exist"
+
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +60,32 @@ class Failed:
 Outcome = Sent | Failed
 
 
-def next_delivery(
-    request: HumanRequest, channel: str, contact: ContactChannel | None, now: datetime
+def next_message(
+    request: HumanRequest, due: Sequence[Due], now: datetime, *, wake_at: datetime | None
 ) -> TellOfChannel | Deliver | Done:
-    """The next step of an open request that has a channel.
+    """The next step of an open request: what can be sent goes first, and no channel waits for another.
 
     Args:
-        channel: Name of the channel.
-        contact: The channel; None where there is no such object.
+        due: Its messages.
+        wake_at: When something else is due.
     """
-    found = delivery_by(request, channel)
+    steps = [next_delivery(request, one, now) for one in due]
+    waits = [(wake_at - now).total_seconds()] if wake_at is not None else []
+    waits += [step.requeue_after_seconds for step in steps if isinstance(step, Done) and step.requeue_after_seconds]
+    sending = [step for step in steps if isinstance(step, Deliver)]
+    wait_seconds = 0.0 if len(sending) > 1 else min(waits, default=None)
+    if sending:
+        return replace(sending[0], wait_seconds=wait_seconds)
+    telling = next((step for step in steps if isinstance(step, TellOfChannel)), None)
+    return Done(wait_seconds) if telling is None else replace(telling, wait_seconds=wait_seconds)
+
+
+def next_delivery(request: HumanRequest, due: Due, now: datetime) -> TellOfChannel | Deliver | Done:
+    """The next step for one message of an open request."""
+    channel, contact = due.channel, due.contact
+    if due.at is not None and now < due.at:
+        return Done((due.at - now).total_seconds())
+    found = delivery_by(request, channel, is_reminder=due.is_reminder)
     if found is not None and found.state in (DeliveryState.SENT, DeliveryState.CLOSED):
         return Done()
     if found is not None and found.next_attempt_at is not None and now < found.next_attempt_at:
@@ -78,6 +98,7 @@ def next_delivery(
     claim = Delivery(
         channel=channel,
         state=DeliveryState.SENDING,
+        reminder=due.is_reminder,
         attempts=attempts + 1,
         next_attempt_at=now + timedelta(seconds=CLAIM_SECONDS),
     )
@@ -99,19 +120,21 @@ def next_closing(request: HumanRequest, contact: ContactChannel | None, now: dat
 
 
 def open_delivery(request: HumanRequest) -> Delivery | None:
-    """The first delivery whose message does not say yet that the request is over."""
+    """The delivery that is due first of those whose message does not say yet that the request is over."""
     over = (DeliveryState.CLOSED, DeliveryState.FAILED)
-    return next((one for one in request.status.deliveries if one.state not in over), None)
+    found = (one for one in request.status.deliveries if one.state not in over)
+    return min(found, key=lambda one: one.next_attempt_at or _AT_ONCE, default=None)
 
 
-def delivery_by(request: HumanRequest, channel: str) -> Delivery | None:
-    """The delivery by one channel."""
-    return next((one for one in request.status.deliveries if one.channel == channel), None)
+def delivery_by(request: HumanRequest, channel: str, *, is_reminder: bool) -> Delivery | None:
+    """The delivery of a message by one channel."""
+    wanted = (channel, is_reminder)
+    return next((one for one in request.status.deliveries if (one.channel, one.reminder) == wanted), None)
 
 
 def holds(request: HumanRequest, claim: Delivery) -> bool:
     """Whether a claim is still the newest attempt."""
-    found = delivery_by(request, claim.channel)
+    found = delivery_by(request, claim.channel, is_reminder=claim.reminder)
     return found is not None and (found.state, found.attempts) == (claim.state, claim.attempts)
 
 
@@ -119,10 +142,25 @@ def told(request: HumanRequest, step: TellOfChannel, now: datetime) -> Settled:
     """The status of a request that is not sent."""
     phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
     if not step.channel:
-        return Settled(phase)
+        return Settled(phase, requeue_after_seconds=step.wait_seconds)
     text = _text(f'not sent to ContactChannel "{step.channel}": {step.obstacle}; decide with kubectl')
     status: dict[str, Any] = {**phase, "status_detail": text, "conditions": _conditions(request, text, now)}
-    return Settled(status, _news(request, warning(reasons.KUBECTL_DECIDES, text)))
+    return Settled(status, _news(request, warning(reasons.KUBECTL_DECIDES, text)), step.wait_seconds)
+
+
+def reminded(request: HumanRequest, message: str, now: datetime) -> Settled:
+    """The status of a request about which people are reminded."""
+    known = with_condition(
+        request.status.conditions,
+        REMINDED,
+        status=True,
+        reason=reasons.REMINDED,
+        message=message,
+        now=now,
+        observed_generation=request.metadata.generation,
+    )
+    phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
+    return Settled({**phase, "conditions": known}, (warning(reasons.REMINDED, message),))
 
 
 def claimed(request: HumanRequest, claim: Delivery) -> Settled:
@@ -165,7 +203,7 @@ def closed(request: HumanRequest, delivery: Delivery, failure: Failed | None, no
     later = delivery.with_changes(
         attempts=attempts, error=_text(failure.error), next_attempt_at=now + timedelta(seconds=wait)
     )
-    return Settled({"deliveries": _with(request, later)}, requeue_after_seconds=wait)
+    return Settled({"deliveries": _with(request, later)})
 
 
 def _settled(
@@ -212,9 +250,10 @@ def _news(request: HumanRequest, event: Event) -> tuple[Event, ...]:
 
 def _with(request: HumanRequest, delivery: Delivery) -> tuple[Delivery, ...]:
     known = request.status.deliveries
-    if delivery_by(request, delivery.channel) is None:
+    own = (delivery.channel, delivery.reminder)
+    if delivery_by(request, delivery.channel, is_reminder=delivery.reminder) is None:
         return (*known, delivery)
-    return tuple(delivery if one.channel == delivery.channel else one for one in known)
+    return tuple(delivery if (one.channel, one.reminder) == own else one for one in known)
 
 
 def _text(text: str) -> str:

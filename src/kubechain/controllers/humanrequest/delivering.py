@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.controllers.channels import ChannelDirectory
-from kubechain.controllers.frame import Done, Settled, StatusWriter
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
 from kubechain.controllers.humanrequest import deliveries
 from kubechain.controllers.humanrequest.deliveries import Failed, Outcome, Sent
 from kubechain.controllers.humanrequest.messages import message_of
@@ -49,16 +49,18 @@ class Deliverer:
                 delayed=lambda current, refusal: Settled(),
             ),
         )
-        return Done(last.requeue_after_seconds)
+        waits = [seconds for seconds in (last.requeue_after_seconds, step.wait_seconds) if seconds is not None]
+        return Done(min(waits, default=None))
 
-    async def close(self, request: HumanRequest, step: CloseDelivery) -> Done:
+    async def close(self, request: HumanRequest, step: CloseDelivery) -> Again[HumanRequest]:
         """Tell the channel how the request ended. It needs no claim: telling it twice changes nothing more."""
         failure = await self._closed(request, step.contact, step) if step.contact is not None else None
-        return await self.writer.finish(request, deliveries.closed(request, step.delivery, failure, self.clock.now()))
+        settled = deliveries.closed(request, step.delivery, failure, self.clock.now())
+        return Again(await self.writer.write(request, settled))
 
     async def _sent(self, request: HumanRequest, step: Deliver) -> Outcome:
         try:
-            channel, message = await self._opened(request, step.contact)
+            channel, message = await self._opened(request, step.contact, is_reminder=step.claim.reminder)
             found = await channel.find(message) if step.is_unclear else None
             receipt = found if isinstance(found, Receipt) else await channel.deliver(message)
         except (InvalidChannel, SecretUnavailable) as error:
@@ -70,7 +72,7 @@ class Deliverer:
 
     async def _closed(self, request: HumanRequest, contact: ContactChannel, step: CloseDelivery) -> Failed | None:
         try:
-            channel, message = await self._opened(request, contact)
+            channel, message = await self._opened(request, contact, is_reminder=step.delivery.reminder)
             found = await channel.find(message) if step.delivery.external_id is None else None
             receipt = found if isinstance(found, Receipt) else None
             if step.delivery.external_id is not None:
@@ -83,6 +85,8 @@ class Deliverer:
             return Failed(str(error), error.retry_after_seconds)
         return None
 
-    async def _opened(self, request: HumanRequest, contact: ContactChannel) -> tuple[Channel, Message]:
-        channel = await self.directory.open(contact)
-        return channel, message_of(request, contact, await self.directory.link_key(contact))
+    async def _opened(
+        self, request: HumanRequest, contact: ContactChannel, *, is_reminder: bool
+    ) -> tuple[Channel, Message]:
+        channel, link_key = await self.directory.open(contact), await self.directory.link_key(contact)
+        return channel, message_of(request, contact, link_key, is_reminder=is_reminder)

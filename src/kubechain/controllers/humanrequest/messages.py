@@ -16,13 +16,17 @@ LINK_LIFE = timedelta(days=30)
 """How long the links of a request work that never expires; the request itself stays open."""
 
 
-def message_of(request: HumanRequest, contact: ContactChannel, link_key: bytes | None) -> Message:
+def message_of(
+    request: HumanRequest, contact: ContactChannel, link_key: bytes | None, *, is_reminder: bool = False
+) -> Message:
     """What people are asked by a channel.
 
     Args:
+        is_reminder: Whether they were asked before.
         link_key: The key that links are signed with; None for no links.
     """
-    key, asked, metadata = message_key(request, contact), request.spec.request, request.metadata
+    asked, metadata = request.spec.request, request.metadata
+    key = message_key(request, contact, is_reminder=is_reminder)
     created_at = metadata.creation_timestamp
     assert created_at is not None, "the API server gives it"
     until = asked.expires_at or created_at + LINK_LIFE
@@ -41,12 +45,13 @@ def message_of(request: HumanRequest, contact: ContactChannel, link_key: bytes |
         asked=asked,
         created_at=created_at,
         links=found,
+        is_reminder=is_reminder,
     )
 
 
-def message_key(request: HumanRequest, contact: ContactChannel) -> str:
-    """The key of the message: the same for each attempt, and no other request or channel has it."""
-    text = f"{request.metadata.uid}/{contact.metadata.uid}"
+def message_key(request: HumanRequest, contact: ContactChannel, *, is_reminder: bool = False) -> str:
+    """The key of the message: the same for each attempt, and no other message has it."""
+    text = f"{request.metadata.uid}/{contact.metadata.uid}" + ("/reminder" if is_reminder else "")
     return f"kubechain-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubechain.api.approval import AskedOfPerson
+from kubechain.api.approval import AskedOfPerson, PinnedApproval
 from kubechain.api.budget import BudgetEnd
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.humanrequest import HumanRequest, HumanRequestType
@@ -13,6 +13,7 @@ from kubechain.api.meta import OwnerReference, is_owned_by
 from kubechain.api.taskrun import TaskRun, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.controllers.humanrequest.deliveries import open_delivery
+from kubechain.controllers.humanrequest.due import Due, messages, reminder_at
 from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
@@ -44,14 +45,16 @@ class Observed:
 
     Attributes:
         asker: What made the request; None when it is gone, or when nothing did.
-        channel: Name of the ContactChannel by which people are asked; empty for none.
-        contact: The ContactChannel: of that name, or of the message that is to be closed; None where there is none.
+        due: The messages that an open request has, each with its channel.
+        remind_at: When people are reminded; None for never.
+        contact: The ContactChannel of the message that is to be closed; None where there is none.
     """
 
     request: HumanRequest
     now: datetime
     asker: Asker | None = None
-    channel: str = ""
+    due: tuple[Due, ...] = ()
+    remind_at: datetime | None = None
     contact: ContactChannel | None = None
 
 
@@ -76,8 +79,10 @@ class Observer:
         asker = asker_of(request, self._cached(request, owner))
         if asker is None:
             asker = asker_of(request, await self._live(request, owner))
-        channel = self._channel(request)
-        return Observed(request, now, asker, channel, self.channels.get(namespace, channel) if channel else None)
+        terms, created_at = self._terms(request), request.metadata.creation_timestamp
+        asked = messages(self._channel(request, terms), _own(request, terms), created_at)
+        due = tuple(replace(one, contact=self.channels.get(namespace, one.channel)) for one in asked)
+        return Observed(request, now, asker, due, reminder_at(_own(request, terms), created_at))
 
     def _cached(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
         namespace, name = request.metadata.namespace, owner.name
@@ -92,13 +97,22 @@ class Observer:
         except NotFound:
             return None
 
-    def _channel(self, request: HumanRequest) -> str:
+    def _terms(self, request: HumanRequest) -> PinnedApproval | None:
         asked = request.spec.request
         run = self.runs.get(request.metadata.namespace, asked.task_run_ref.name)
         pinned = pinned_tool(run, asked.tool or "") if run is not None else None
+        return pinned.approval if pinned is not None else None
+
+    def _channel(self, request: HumanRequest, terms: PinnedApproval | None) -> str:
+        asked = request.spec.request
         if asked.type == HumanRequestType.QUESTION:
             return asked.subject.name if asked.subject.resource == "contactchannels" else ""
-        return (pinned.approval.channel or "") if pinned is not None and pinned.approval is not None else ""
+        return (terms.channel or "") if terms is not None else ""
+
+
+def _own(request: HumanRequest, terms: PinnedApproval | None) -> PinnedApproval | None:
+    """The terms as far as they are about the request: they say how calls are approved, and nothing of questions."""
+    return terms if request.spec.request.type == HumanRequestType.APPROVAL else None
 
 
 def owner_of(request: HumanRequest) -> OwnerReference | None:

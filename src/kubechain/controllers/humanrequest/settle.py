@@ -11,18 +11,20 @@ from kubechain.api.conditions import with_condition
 from kubechain.api.humanrequest import DECIDED, HumanRequest, HumanRequestPhase
 from kubechain.controllers import decisions
 from kubechain.controllers.frame import Settled, normal
-from kubechain.controllers.humanrequest.deliveries import told
-from kubechain.controllers.humanrequest.steps import Close, Expire, TellOfChannel, Withdraw
+from kubechain.controllers.humanrequest.deliveries import reminded, told
+from kubechain.controllers.humanrequest.steps import Close, Expire, Remind, TellOfChannel, Withdraw
 from kubechain.net.foreign import cut, harmless
 
 DETAIL_MAX_CHARACTERS = 1_024
 
 
-def settle(request: HumanRequest, step: TellOfChannel | Close | Expire | Withdraw, now: datetime) -> Settled:
+def settle(request: HumanRequest, step: TellOfChannel | Remind | Close | Expire | Withdraw, now: datetime) -> Settled:
     """The status that a step leads to, with its event."""
     match step:
         case TellOfChannel():
             return told(request, step, now)
+        case Remind(message):
+            return reminded(request, message, now)
         case Close(asked):
             return _closed(request, asked, now)
         case Expire():

@@ -16,10 +16,19 @@ class TellOfChannel:
     Attributes:
         channel: Empty for none.
         obstacle: Why it cannot be sent; empty where there is no channel.
+        wait_seconds: Until the next thing is due; None for nothing.
     """
 
     channel: str
     obstacle: str = ""
+    wait_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Nobody has decided for some time: say so once."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class Deliver:
     """Send the request by its channel.
 
     Attributes:
+        wait_seconds: Until the next thing is due; None for nothing.
         claim: The delivery as it is recorded before anything is sent.
         is_unclear: Whether an earlier attempt may have sent it, so that it is looked up first.
     """
@@ -34,6 +44,7 @@ class Deliver:
     contact: ContactChannel
     claim: Delivery
     is_unclear: bool
+    wait_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +78,5 @@ class Withdraw:
     message: str
 
 
-Step = TellOfChannel | Deliver | CloseDelivery | Close | Expire | Withdraw
+Step = TellOfChannel | Remind | Deliver | CloseDelivery | Close | Expire | Withdraw
 """What can be next."""

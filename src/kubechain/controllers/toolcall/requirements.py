@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kubechain.api.approval import DEFAULT_EXPIRE_AFTER, NEVER, DecisionChoice
+from kubechain.api.approval import DEFAULT_EXPIRE_AFTER, NEVER, DecisionChoice, PinnedApproval
 from kubechain.api.approvalpolicy import ApprovalPolicy, PolicyAction
-from kubechain.api.taskrun import PinnedApproval
 from kubechain.net.durations import duration_seconds
 
 LONGEST_SECONDS = 100 * 365 * 86_400.0

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from kubechain.api import names
 from kubechain.api.agent import Agent
+from kubechain.api.approval import PinnedApproval
 from kubechain.api.globs import matches_any
 from kubechain.api.mcpserver import MCPServer, MCPTool
 from kubechain.api.meta import StatusType
-from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
+from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.toolkinds import elicited
 from kubechain.controllers.toolkinds.model import (
@@ -178,8 +179,7 @@ def _approval(server: MCPServer, tool: MCPTool) -> PinnedApproval | None:
         return None
     if terms and terms.except_read_only and spec.trust_annotations and tool.read_only:
         return None
-    channel = spec.approval_contact_channel
-    return PinnedApproval(expire_after=terms.expire_after if terms else None, channel=channel.name if channel else None)
+    return PinnedApproval.of(terms, spec.approval_contact_channel)
 
 
 def _tool(server: MCPServer, name: str) -> MCPTool | None:

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import orjson
 
 from kubechain.api.agent import Agent
+from kubechain.api.approval import PinnedApproval
 from kubechain.api.mcpserver import MCPServer
 from kubechain.api.references import SecretKeyRef
 from kubechain.api.schema import JsonObject
-from kubechain.api.taskrun import PinnedApproval, PinnedTool, ToolCallType
+from kubechain.api.taskrun import PinnedTool, ToolCallType
 from kubechain.api.taskruntoolcall import Elicitation
 from kubechain.api.tool import OnUnknownOutcome, Tool, ToolSemantics
 

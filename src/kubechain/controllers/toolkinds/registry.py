@@ -11,9 +11,10 @@ from typing import Protocol
 
 from kubechain.api import names
 from kubechain.api.agent import Agent
+from kubechain.api.approval import PinnedApproval
 from kubechain.api.meta import StatusType
 from kubechain.api.references import SecretKeyRef
-from kubechain.api.taskrun import PinnedApproval, PinnedTool
+from kubechain.api.taskrun import PinnedTool
 from kubechain.api.tool import Tool
 from kubechain.controllers.toolkinds.model import (
     NOT_KNOWN,
@@ -119,20 +120,12 @@ class ToolKinds:
 
     def _offer(self, handler: ToolHandler, tool: Tool, name: str) -> Offer:
         """The Tool under a name, with the approval that any part of its spec wants, and what else people decide."""
-        terms = _terms(tool) if self.wants_approval(tool) else None
+        spec = tool.spec
+        terms = PinnedApproval.of(spec.approval, spec.approval_contact_channel) if self.wants_approval(tool) else None
         return replace(handler.offer(tool, name), approval=terms, on_unknown_outcome=tool.spec.on_unknown_outcome)
 
     def _handler(self, tool: Tool) -> ToolHandler | None:
         return next(iter(self.handlers(tool)), None)
-
-
-def _terms(tool: Tool) -> PinnedApproval:
-    """The terms on which calls of a Tool are approved."""
-    channel = tool.spec.approval_contact_channel
-    return PinnedApproval(
-        expire_after=tool.spec.approval.expire_after if tool.spec.approval else None,
-        channel=channel.name if channel else None,
-    )
 
 
 def doubled_names(offers: Iterable[Offer]) -> list[str]:
