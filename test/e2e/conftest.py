@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,16 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, logs: Path) -> Iterator[Cluster]:
     """The control plane of the session, with our kinds installed."""
     folder = tmp_path_factory.mktemp("plane")
-    plane = _real(folder) if _is_real(pytestconfig) else _embedded(folder, logs)
-    yield from plane
+    yield from _real(folder) if _is_real(pytestconfig) else _embedded(folder, logs / "control-plane.log")
+
+
+@pytest.fixture(scope="session")
+def unmanaged_cluster(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, logs: Path
+) -> Iterator[Cluster]:
+    """Another one, which no manager looks after: what a test writes there stays as it is."""
+    folder = tmp_path_factory.mktemp("unmanaged")
+    yield from _real(folder) if _is_real(pytestconfig) else _embedded(folder, logs / "unmanaged.log")
 
 
 def _real(folder: Path) -> Iterator[Cluster]:
@@ -74,11 +83,11 @@ def _real(folder: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def _embedded(folder: Path, logs: Path) -> Iterator[Cluster]:
+def _embedded(folder: Path, log: Path) -> Iterator[Cluster]:
     assert shutil.which("kubectl"), "kubectl is needed on the PATH"
     kubeconfig, port = folder / "kubeconfig", processes.free_port()
     arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--port={port}"]
-    program = Program(arguments, logs / "control-plane.log", f"https://127.0.0.1:{port}/readyz")
+    program = Program(arguments, log, f"https://127.0.0.1:{port}/readyz")
     program.start()
     try:
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl-cache")}
@@ -137,13 +146,19 @@ def model() -> Iterator[MockModel]:
 @pytest.fixture(scope="session")
 def make_namespace(cluster: Cluster) -> Callable[[str], Namespace]:
     """Makes namespaces with unique names."""
+    return partial(_new_namespace, cluster)
 
-    def make(test: str) -> Namespace:
-        name = f"e2e-{next(_counter)}-{re.sub(r'[^a-z0-9]+', '-', test.lower())[:40].strip('-')}"
-        cluster.kubectl("create", "namespace", name)
-        return Namespace(cluster, name)
 
-    return make
+@pytest.fixture(scope="session")
+def make_unmanaged_namespace(unmanaged_cluster: Cluster) -> Callable[[str], Namespace]:
+    """Makes namespaces in which no manager touches anything."""
+    return partial(_new_namespace, unmanaged_cluster)
+
+
+def _new_namespace(cluster: Cluster, test: str) -> Namespace:
+    name = f"e2e-{next(_counter)}-{re.sub(r'[^a-z0-9]+', '-', test.lower())[:40].strip('-')}"
+    cluster.kubectl("create", "namespace", name)
+    return Namespace(cluster, name)
 
 
 @pytest.fixture

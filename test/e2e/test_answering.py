@@ -26,9 +26,9 @@ TYPES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def space(make_namespace: Callable[[str], Namespace]) -> Namespace:
+def space(make_unmanaged_namespace: Callable[[str], Namespace]) -> Namespace:
     """A namespace with a request of each type but an approval, by the name of its type."""
-    space = make_namespace("answering")
+    space = make_unmanaged_namespace("answering")
     for kind, asked in TYPES.items():
         changes = {f"spec.request.{field}": value for field, value in asked.items()}
         changes |= {"metadata.name": kind.lower(), "spec.request.type": kind}

@@ -48,6 +48,8 @@ def test_a_run_at_its_limit_goes_on_by_the_kubectl_command_that_is_printed(stopp
     assert f"kubechain answer {FIRST} -n {stopped.name} --add turns=1" in described
     waits = f'HumanRequest "{FIRST}" asks what to add'
     assert waits in stopped.kubectl("describe", "taskrun", RUN).out
+    # A Task keeps quiet about its run for a second.
+    stopped.wait("task/hello-world-task", "{.status.lastRun.phase}", "Waiting")
     assert waits in stopped.get("task", "hello-world-task")["status"]["statusDetail"]
     stopped.cluster.kubectl(*printed_command(stopped, FIRST, "BudgetRequested"))
     stopped.finished(RUN)

@@ -26,9 +26,9 @@ def kubechain(space: Namespace, *arguments: str, fails: bool = False) -> Said:
 
 
 @pytest.fixture
-def space(make_namespace: Callable[[str], Namespace]) -> Namespace:
+def space(make_unmanaged_namespace: Callable[[str], Namespace]) -> Namespace:
     """A namespace with a request to people."""
-    space = make_namespace("deciding")
+    space = make_unmanaged_namespace("deciding")
     space.apply(sample("humanrequest"))
     return space
 

@@ -255,7 +255,9 @@ def test_api_resources_lists_the_kinds(walked: Namespace) -> None:
     said = walked.kubectl("api-resources", "--api-group=kubechain.humanlayer.dev", "-o", "name").out.split()
     assert {name.partition(".")[0] for name in said} == {
         "agents",
+        "approvalpolicies",
         "contactchannels",
+        "humanrequests",
         "llms",
         "mcpservers",
         "taskruns",

@@ -88,10 +88,14 @@ def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
 
 
 def _may_be_unknown(outcome: Outcome, plan: Plan) -> bool:
-    """Whether a call that is not safe to repeat may end as unknown: it was interrupted after its claim."""
+    """Whether a call that is not safe to repeat may end as unknown: it was interrupted after its claim.
+
+    Or the API server answered with an error when its Job was created, which may exist all the same.
+    """
     is_interrupted = any(name.startswith("taskruntoolcalls/") for name in outcome.left_open)
     is_unanswered = plan.loses_replies and any(label.startswith(("tool ", "mcp ")) for label in outcome.broken)
-    return is_interrupted or is_unanswered or plan.fault == "freeze"
+    may_have_a_job = plan.fault in ("errors", "chaos", "mayhem") and _has_jobs(outcome)
+    return is_interrupted or is_unanswered or may_have_a_job or plan.fault == "freeze"
 
 
 def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
