@@ -76,6 +76,7 @@ def tasks(make_namespace: Callable[[str], Namespace], manager: Program, model: M
     namespace.apply(a_secret(), llm, an_agent(), *applied)
     for name in ("cancelled", "deleted"):
         namespace.wait(f"taskrun/{name}-1", "{.status.phase}", "SendContextWindowToLLM")
+    namespace.kubectl("wait", "--for=condition=RunCreated", "task/cancelled", "--timeout=60s")
     assert condition(namespace.get("task", "cancelled"), "Finished")["status"] == "False"
     cancel = json.dumps({"spec": {"cancel": True}})
     namespace.kubectl("patch", "taskrun", "cancelled-1", "--type=merge", "--patch", cancel)
