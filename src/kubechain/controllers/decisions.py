@@ -45,11 +45,15 @@ class Judge:
             comment=decision.comment,
         )
 
-    def flaw(self) -> str:
-        """Why no decision counts now; empty where decisions count."""
+    def flaw(self, asked: AskedOfPerson, decision: Decision, another: str) -> str:
+        """Why a decision does not count; empty where it does.
+
+        Args:
+            another: What is said of a decision about something else.
+        """
         if self.requires_verified and not self._known.is_in_force:
             return UNVERIFIED.format(self._known.weakness)
-        return ""
+        return "" if decision.digest == asked.digest else another
 
     @property
     def _known(self) -> Enforcement:

@@ -37,6 +37,11 @@ def cache_is_behind(what: str) -> RetryableError:
     return RetryableError(f"the cache is behind: {what}", retry_after_seconds=CACHE_BEHIND_SECONDS)
 
 
+def soonest(*waits_seconds: float | None) -> float | None:
+    """The shortest of some waits, where None stands for none."""
+    return min((seconds for seconds in waits_seconds if seconds is not None), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """An Event, as `kubectl describe` shows it: without prompts, arguments and secrets."""

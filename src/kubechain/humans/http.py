@@ -13,7 +13,7 @@ import httpx2
 
 from kubechain.humans.model import MESSAGE_TIMEOUT_SECONDS, MayBeSent, NotSent
 from kubechain.net.addresses import AddressNotAllowed, AddressPolicy
-from kubechain.net.connections import CheckedNetwork, CheckedTransport
+from kubechain.net.connections import CheckedNetwork, CheckedTransport, origin
 from kubechain.net.failures import cause, causes
 from kubechain.net.resolution import Lookup, system_lookup
 from kubechain.net.retry_after import header_seconds
@@ -108,9 +108,7 @@ async def _read(response: httpx2.Response) -> bytes:
 
 
 def _where(url: str) -> str:
-    """Scheme, host and port: the path of a webhook is often a secret."""
     try:
-        parsed = httpx2.URL(url)
+        return origin(httpx2.URL(url))
     except (httpx2.InvalidURL, ValueError):
         return "the address"
-    return f"{parsed.scheme}://{parsed.netloc.decode('ascii', 'replace')}"

@@ -22,6 +22,11 @@ NEXT_ADDRESS_SECONDS = 0.25
 """Delay before a parallel attempt to the next address of a name (RFC 8305), in case IPv6 or IPv4 does not work."""
 
 
+def origin(url: httpx2.URL) -> str:
+    """Scheme, host and port of a URL, for messages: path and query may hold arguments and secrets."""
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
+
+
 class CheckedNetwork(httpcore2.AsyncNetworkBackend):
     """An httpcore2 network backend that connects only to addresses that a policy allows."""
 

@@ -19,7 +19,7 @@ import httpcore2
 import httpx2
 
 from kubechain.net.addresses import AddressNotAllowed, AddressPolicy
-from kubechain.net.connections import CheckedNetwork
+from kubechain.net.connections import CheckedNetwork, origin
 from kubechain.net.failures import cause
 from kubechain.net.resolution import Lookup, system_lookup
 from kubechain.net.tls import client_context
@@ -113,7 +113,7 @@ class HttpExchanger:
             Uncertain: The request was sent or may have been sent, and there is no complete response.
         """
         progress = _Progress()
-        where = _where(request.url)
+        where = origin(request.url)
         if self._tls is None:
             self._tls = client_context()
         try:
@@ -207,8 +207,3 @@ class _Inflation:
             except zlib.error as error:
                 raise httpcore2.RemoteProtocolError("broken compression") from error
         self.body += chunk
-
-
-def _where(url: httpx2.URL) -> str:
-    """Return scheme, host and port of a URL, without the path and the query, which hold arguments."""
-    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"

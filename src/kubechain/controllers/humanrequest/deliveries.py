@@ -15,7 +15,7 @@ from kubechain.api import reasons
 from kubechain.api.conditions import is_true, with_condition
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.humanrequest import DELIVERED, REMINDED, Delivery, DeliveryState, HumanRequest, HumanRequestPhase
-from kubechain.controllers.frame import Done, Event, Settled, normal, warning
+from kubechain.controllers.frame import Done, Event, Settled, normal, soonest, warning
 from kubechain.controllers.humanrequest.due import Due
 from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, TellOfChannel
 from kubechain.net.backoff import Backoff
@@ -70,10 +70,10 @@ def next_message(
         wake_at: When something else is due.
     """
     steps = [next_delivery(request, one, now) for one in due]
-    waits = [(wake_at - now).total_seconds()] if wake_at is not None else []
-    waits += [step.requeue_after_seconds for step in steps if isinstance(step, Done) and step.requeue_after_seconds]
+    until_woken = (wake_at - now).total_seconds() if wake_at is not None else None
+    waits = (step.requeue_after_seconds for step in steps if isinstance(step, Done))
     sending = [step for step in steps if isinstance(step, Deliver)]
-    wait_seconds = 0.0 if len(sending) > 1 else min(waits, default=None)
+    wait_seconds = 0.0 if len(sending) > 1 else soonest(until_woken, *waits)
     if sending:
         return replace(sending[0], wait_seconds=wait_seconds)
     telling = next((step for step in steps if isinstance(step, TellOfChannel)), None)

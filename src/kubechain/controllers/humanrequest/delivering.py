@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.controllers.channels import ChannelDirectory
-from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, soonest
 from kubechain.controllers.humanrequest import deliveries
 from kubechain.controllers.humanrequest.deliveries import Failed, Outcome, Sent
 from kubechain.controllers.humanrequest.messages import message_of
@@ -49,8 +49,7 @@ class Deliverer:
                 delayed=lambda current, refusal: Settled(),
             ),
         )
-        waits = [seconds for seconds in (last.requeue_after_seconds, step.wait_seconds) if seconds is not None]
-        return Done(min(waits, default=None))
+        return Done(soonest(last.requeue_after_seconds, step.wait_seconds))
 
     async def close(self, request: HumanRequest, step: CloseDelivery) -> Again[HumanRequest]:
         """Tell the channel how the request ended. It needs no claim: telling it twice changes nothing more."""

@@ -80,9 +80,10 @@ class Observer:
         if asker is None:
             asker = asker_of(request, await self._live(request, owner))
         terms, created_at = self._terms(request), request.metadata.creation_timestamp
-        asked = messages(self._channel(request, terms), _own(request, terms), created_at)
+        own = _own(request, terms)
+        asked = messages(self._channel(request, terms), own, created_at)
         due = tuple(replace(one, contact=self.channels.get(namespace, one.channel)) for one in asked)
-        return Observed(request, now, asker, due, reminder_at(_own(request, terms), created_at))
+        return Observed(request, now, asker, due, reminder_at(own, created_at))
 
     def _cached(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
         namespace, name = request.metadata.namespace, owner.name

@@ -68,11 +68,11 @@ class TaskReconciler:
         """Create the run, and keep quiet about it for a moment: it may end within that, and is said once."""
         task = observed.task
         match await create_run(self.writer.client, task, name):
-            case RunCreated():
-                self.created.remember(task, name)
+            case RunCreated(made):
+                self.created.remember(task, made)
                 return Done(QUIET_SECONDS)
-            case NameTaken():
-                return await self.writer.finish(task, settle.name_taken(task, name, observed.now))
+            case NameTaken(taken):
+                return await self.writer.finish(task, settle.name_taken(task, taken, observed.now))
 
     async def _settled(self, observed: Observed, step: Wait | Adopt | LookForRun | Follow) -> Settled:
         task, now = observed.task, observed.now

@@ -16,7 +16,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.controllers import policies, spending
-from kubechain.controllers.frame import Done
+from kubechain.controllers.frame import Done, soonest
 from kubechain.controllers.taskrun import budgets, closing, conversation, grants, overruns, retries
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
 from kubechain.controllers.taskrun.budgets import Use
@@ -79,11 +79,6 @@ def _next(observed: Observed) -> Step | Done:
             return _try_again(observed)
         case TaskRunPhase.TOOL_CALLS_PENDING | TaskRunPhase.CHECKING_TOOL_CALLS:
             return _follow_tool_calls(observed)
-
-
-def soonest(*waits_seconds: float | None) -> float | None:
-    """The shortest of some waits, where None stands for none."""
-    return min((seconds for seconds in waits_seconds if seconds is not None), default=None)
 
 
 def _expire(observed: Observed) -> Step | Done:

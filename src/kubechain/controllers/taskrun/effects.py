@@ -13,7 +13,7 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, ToolCallType, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, TaskRunToolCallSpec
 from kubechain.controllers.checks import LLMChecks, Report
-from kubechain.controllers.frame import Again, Settled, StatusWriter, cache_is_behind
+from kubechain.controllers.frame import Again, Settled, StatusWriter, cache_is_behind, soonest
 from kubechain.controllers.inflight import InFlight, Interrupted
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.refusals import creating
@@ -32,7 +32,7 @@ from kubechain.controllers.taskrun.claims import (
     object_name,
     tool_call_request_id,
 )
-from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
+from kubechain.controllers.taskrun.decide import seconds_to_deadline
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, outcome_of
 from kubechain.controllers.taskrun.steps import SendToLLM

@@ -81,10 +81,8 @@ def judged(observed: Observed, use: Use, asked: BudgetRequest, decision: Decisio
     """What a decision means for the run. What is recorded first counts."""
     judge = observed.budget_facts.judge
     decided = judge.recorded(asked, decision, observed.now)
-    if flaw := judge.flaw():
+    if flaw := judge.flaw(asked, decision, ANOTHER_DECISION):
         return _failed(use, flaw, decided)
-    if decision.digest != asked.digest:
-        return _failed(use, ANOTHER_DECISION, decided)
     if decision.choice != DecisionChoice.APPROVE:
         return _failed(
             use, ": ".join(filter(None, (REFUSED.format(decisions.author(decided)), decision.comment))), decided

@@ -11,11 +11,11 @@ from kubechain.api import reasons
 from kubechain.api.llm import LLM
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import decisions, frame
-from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version, soonest
 from kubechain.controllers.requesting import Requester
 from kubechain.controllers.taskrun import ends, limitstops, refusals, settle
 from kubechain.controllers.taskrun.claims import holds
-from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, soonest, taken
+from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer

@@ -7,9 +7,9 @@ from typing import Any
 from kubechain.api import reasons
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import TaskRun
-from kubechain.controllers.frame import Settled, warning
+from kubechain.controllers.frame import Settled, soonest, warning
 from kubechain.controllers.taskrun import ends, settle
-from kubechain.controllers.taskrun.decide import seconds_to_deadline, soonest
+from kubechain.controllers.taskrun.decide import seconds_to_deadline
 from kubechain.controllers.taskrun.ends import ERROR_MAX_CHARACTERS
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.steps import Fail

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubechain.api.approval import DecisionChoice
+from kubechain.api.approval import DecisionChoice, PinnedApproval
+from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.humanrequest import Decision, HumanRequest
 from kubechain.api.taskrun import TaskRun, pinned_tool
 from kubechain.api.taskruntoolcall import Approval, TaskRunToolCall
@@ -64,13 +65,23 @@ def gate(observed: Observed, offer: Offer, *, has_begun: bool) -> Ask | Reject |
 
 def _needed(observed: Observed, run: TaskRun, offer: Offer) -> tuple[Requirement | None, str]:
     """What must be met before the call, and why the policies refuse it; empty where they do not."""
-    call, tool = observed.call, observed.call.spec.tool_ref.name
-    pinned = pinned_tool(run, tool)
-    terms = (pinned.approval if pinned else None) or offer.approval
-    policies = about_call(
-        observed.approval.policies, agent=asking.agent_name(run), tool=tool, arguments=arguments_of(call)
+    policies = _policies(observed, run)
+    return requirement(_pinned_terms(observed, run) or offer.approval, policies), denial(policies)
+
+
+def _pinned_terms(observed: Observed, run: TaskRun) -> PinnedApproval | None:
+    pinned = pinned_tool(run, observed.call.spec.tool_ref.name)
+    return pinned.approval if pinned else None
+
+
+def _policies(observed: Observed, run: TaskRun) -> tuple[ApprovalPolicy, ...]:
+    """The policies that are about the call, with the arguments that its tool would get now."""
+    return about_call(
+        observed.approval.policies,
+        agent=asking.agent_name(run),
+        tool=observed.call.spec.tool_ref.name,
+        arguments=arguments_of(observed.call),
     )
-    return requirement(terms, policies), denial(policies)
 
 
 def _flaw(observed: Observed, run: TaskRun, approval: Approval, *, has_begun: bool) -> Reject | None:
@@ -98,28 +109,21 @@ class ApprovalWait:
 
     def request(self) -> HumanRequest:
         """Ask for the approval, with what the policies want of it."""
-        return asking.request(self.observed.call, self.run, self.asked, self.inquiry(), self._needed.policies)
+        needed = self._needed
+        inquiry = asking.inquiry(self.observed.call, self.run, needed.choices)
+        return asking.request(self.observed.call, self.run, self.asked, inquiry, needed.policies)
 
     @property
     def _needed(self) -> Requirement:
-        tool = self.observed.call.spec.tool_ref.name
-        pinned = pinned_tool(self.run, tool)
-        policies = about_call(
-            self.observed.approval.policies,
-            agent=asking.agent_name(self.run),
-            tool=tool,
-            arguments=self.observed.call.spec.arguments,
-        )
-        return requirement(pinned.approval if pinned else None, policies) or Requirement(())
+        terms, policies = _pinned_terms(self.observed, self.run), _policies(self.observed, self.run)
+        return requirement(terms, policies) or Requirement(())
 
     def judged(self, decision: Decision) -> Approve | Reject:
         """T3: the call is made, or not. What is recorded first counts."""
         judge = self.observed.approval.judge
         decided = judge.recorded(self.asked, decision, self.observed.now).with_changes(arguments=decision.arguments)
-        if flaw := judge.flaw():
+        if flaw := judge.flaw(self.asked, decision, ANOTHER_CALL):
             return Reject(flaw, decided)
-        if decision.digest != self.asked.digest:
-            return Reject(ANOTHER_CALL, decided)
         if decision.choice not in APPROVING:
             return Reject(decision.comment or REJECTED, decided)
         return Approve(decided)

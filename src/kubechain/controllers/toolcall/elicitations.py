@@ -94,10 +94,8 @@ class ElicitationWait:
         """T3: the server gets the reply; a reply that its form does not take is asked for again."""
         judge = self.observed.approval.judge
         decided = judge.recorded(self.asked, decision, self.observed.now)
-        if flaw := judge.flaw():
+        if flaw := judge.flaw(self.asked, decision, ANOTHER_QUESTION):
             return Reject(flaw, decided)
-        if decision.digest != self.asked.digest:
-            return Reject(ANOTHER_QUESTION, decided)
         return Proceed(decided, self.elicitation.with_item(self.index, **self._reply(decision)))
 
     def expired(self) -> Reject:

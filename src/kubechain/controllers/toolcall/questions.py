@@ -49,10 +49,8 @@ class QuestionWait:
         """T3: the answer is the result; a person may also decline."""
         judge = self.observed.approval.judge
         decided = judge.recorded(self.asked, decision, self.observed.now)
-        if flaw := judge.flaw():
+        if flaw := judge.flaw(self.asked, decision, ANOTHER_QUESTION):
             return Reject(flaw, decided)
-        if decision.digest != self.asked.digest:
-            return Reject(ANOTHER_QUESTION, decided)
         if decision.choice != DecisionChoice.ANSWER:
             return Reject(decision.comment or DECLINED, decided)
         return TakeReply(decided, decisions.reply_of(decision))

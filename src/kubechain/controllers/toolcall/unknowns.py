@@ -57,10 +57,8 @@ class OutcomeWait:
         """T3: the call ends with the result, is made again, or ends as unknown."""
         judge = self.observed.approval.judge
         decided = judge.recorded(self.asked, decision, self.observed.now)
-        if flaw := judge.flaw():
+        if flaw := judge.flaw(self.asked, decision, ANOTHER_CALL):
             return self._unknown(flaw, decided)
-        if decision.digest != self.asked.digest:
-            return self._unknown(ANOTHER_CALL, decided)
         if decision.choice == DecisionChoice.HAPPENED:
             return TakeReply(decided, decisions.reply_of(decision))
         if decision.choice == DecisionChoice.DID_NOT_HAPPEN:
