@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from bench import cores, usage
 from bench.driver import watching
 from bench.limit import WARM_UP, plan_of
 from bench.processes import ManagerProcess, mock_model, plain_client, server
+from bench.report import load_shown
 from test.e2e.processes import KUBECHAIN
 
 PLAN = "plan.json"
@@ -190,16 +190,15 @@ def main() -> None:
     options = arguments().parse_args()
     assert KUBECHAIN.exists(), "make setup comes first"
     results: dict[str, Figures] = {}
-    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
-    halves = cores.halves() if options.apart else None
-    if halves is not None:
-        print(halves)
-    with cores.only(halves and halves.rest), mock_model(options.latency) as base_url:
-        for name in options.servers.split(","):
-            print(f"{name}: …", file=sys.stderr, flush=True)
-            results[name] = measured(name, base_url, halves, options)
-    show(results, options)
-    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
+    with load_shown():
+        halves = cores.halves() if options.apart else None
+        if halves is not None:
+            print(halves)
+        with cores.only(halves and halves.rest), mock_model(options.latency) as base_url:
+            for name in options.servers.split(","):
+                print(f"{name}: …", file=sys.stderr, flush=True)
+                results[name] = measured(name, base_url, halves, options)
+        show(results, options)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -34,6 +33,7 @@ from typing import Any
 from bench.driver import API, Driver, watching
 from bench.limit import identity
 from bench.processes import ManagerProcess, mock_model, server
+from bench.report import load_shown, show_table
 from test.e2e.processes import KUBECHAIN
 
 WRITERS = 50
@@ -211,9 +211,7 @@ ROWS = (
 def show(results: dict[str, Figures], options: argparse.Namespace) -> None:
     """The table, a column for each server."""
     print(f"{options.finished} finished runs, {options.in_flight} in flight\n")
-    print(f"{'':34}" + "".join(f"{name:>12}" for name in results))
-    for title, field, form in ROWS:
-        print(f"{title:34}" + "".join(f"{form.format(getattr(figures, field)):>12}" for figures in results.values()))
+    show_table(results, ROWS, title_width=34, column_width=12)
     for title, field, count in (
         ("KiB of memory a finished run", "finished_kib", options.finished),
         ("KiB of memory a run in flight", "in_flight_kib", options.in_flight),
@@ -235,17 +233,16 @@ def main() -> None:
     options = arguments().parse_args()
     assert KUBECHAIN.exists(), "make setup comes first"
     results: dict[str, Figures] = {}
-    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
-    for name in options.servers.split(","):
-        print(f"{name}: …", file=sys.stderr, flush=True)
-        with (
-            mock_model(0.0) as base_url,
-            tempfile.TemporaryDirectory() as folder,
-            server(name, Path(folder)) as path,
-        ):
-            results[name] = asyncio.run(measure(path, Path(folder), base_url, options))
-    show(results, options)
-    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
+    with load_shown():
+        for name in options.servers.split(","):
+            print(f"{name}: …", file=sys.stderr, flush=True)
+            with (
+                mock_model(0.0) as base_url,
+                tempfile.TemporaryDirectory() as folder,
+                server(name, Path(folder)) as path,
+            ):
+                results[name] = asyncio.run(measure(path, Path(folder), base_url, options))
+        show(results, options)
 
 
 if __name__ == "__main__":

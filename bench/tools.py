@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Any
 from bench import usage
 from bench.driver import Driver, watching
 from bench.processes import ManagerProcess, mock_model, server
+from bench.report import load_shown, show_table
 from test.e2e.processes import KUBECHAIN
 from test.e2e.servers.peers import over_stdio
 
@@ -127,9 +127,7 @@ ROWS = (
 def show(results: dict[str, Figures], options: argparse.Namespace) -> None:
     """The table, a column for each server and number of calls."""
     print(f"{options.runs} runs, {options.at_once} at a time, model latency {options.latency} s\n")
-    print(f"{'':32}" + "".join(f"{name:>21}" for name in results))
-    for title, field, form in ROWS:
-        print(f"{title:32}" + "".join(f"{form.format(getattr(figures, field)):>21}" for figures in results.values()))
+    show_table(results, ROWS, title_width=32, column_width=21)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -147,16 +145,15 @@ def main() -> None:
     options = arguments().parse_args()
     assert KUBECHAIN.exists(), "make setup comes first"
     results: dict[str, Figures] = {}
-    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start")
-    with mock_model(options.latency) as base_url:
-        every = product(options.servers.split(","), options.tools.split(","), map(int, options.calls.split(",")))
-        for name, tool, calls in every:
-            print(f"{name}, {tool}, {calls} call(s): …", file=sys.stderr, flush=True)
-            with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as path:
-                figures = asyncio.run(measure(path, Path(folder), base_url, TOOLING[tool], calls, options))
-            results[f"{name} {tool} x{calls}"] = figures
-    show(results, options)
-    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
+    with load_shown():
+        with mock_model(options.latency) as base_url:
+            every = product(options.servers.split(","), options.tools.split(","), map(int, options.calls.split(",")))
+            for name, tool, calls in every:
+                print(f"{name}, {tool}, {calls} call(s): …", file=sys.stderr, flush=True)
+                with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as path:
+                    figures = asyncio.run(measure(path, Path(folder), base_url, TOOLING[tool], calls, options))
+                results[f"{name} {tool} x{calls}"] = figures
+        show(results, options)
 
 
 if __name__ == "__main__":
