@@ -35,7 +35,8 @@ from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
-from kubechain_apiserver import ControlPlane, SeededEnvironment
+from kubechain_apiserver import ControlPlane
+from test.runtime.virtual_time import LoopEnvironment
 
 T = TypeVar("T", bound="StatusObject[Any, Any]")
 
@@ -283,17 +284,10 @@ class World:
             await asyncio.sleep(0.05)
 
 
-class _LoopEnvironment(SeededEnvironment):
-    """The API server's time is the managers' own: it passes with the loop."""
-
-    def now(self) -> float:
-        return LoopClock().now().timestamp()
-
-
 @asynccontextmanager
 async def a_world() -> AsyncGenerator[World]:
     """A new world; every replica in it is stopped at the end."""
-    plane = ControlPlane(None, environment=_LoopEnvironment())
+    plane = ControlPlane(None, environment=LoopEnvironment())
     for crd in custom_resource_definitions():
         plane.install_crd(crd)
     world = World(plane)

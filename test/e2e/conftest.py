@@ -21,8 +21,10 @@ from test import registry
 from test.e2e import processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.controlplane import RealControlPlane
-from test.e2e.model import MockModel
+from test.e2e.manifests import a_secret, an_llm
+from test.e2e.model import MockModel, Script
 from test.e2e.processes import Program
+from test.e2e.servers.endpoint import Endpoint
 
 CRDS = Path(__file__).resolve().parents[2] / "config" / "crd" / "bases"
 
@@ -141,6 +143,28 @@ def model() -> Iterator[MockModel]:
     """The provider that the tests direct."""
     with MockModel() as model:
         yield model
+
+
+@pytest.fixture
+def script(namespace: Namespace, model: MockModel) -> Script:
+    """The model of this test, with an LLM for it."""
+    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name))
+    return model[namespace.name]
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """Where HTTP tools go."""
+    with Endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def running_again(manager: Program) -> Iterator[None]:
+    """Leave a running manager to the next test, whatever happened in this one."""
+    yield
+    if manager.popen is None:
+        manager.start()
 
 
 @pytest.fixture(scope="session")

@@ -31,14 +31,6 @@ def script(namespace: Namespace, model: MockModel) -> Script:
     return script
 
 
-@pytest.fixture
-def _running_again(manager: Program) -> Any:  # pyright: ignore[reportUnusedFunction]
-    """Leave a running manager to the next test, whatever happened in this one."""
-    yield
-    if manager.popen is None:
-        manager.start()
-
-
 def begin(namespace: Namespace, *more: dict[str, Any], **terms: Any) -> None:
     """Apply an agent that can add, and its task.
 
@@ -162,7 +154,7 @@ def test_two_people_decide_at_once_and_one_of_them_is_told_that_it_is_decided(
     assert results(namespace.finished(RUN)) == ["rejected: a person refused the call" if approving else "5"]
 
 
-@pytest.mark.usefixtures("_running_again")
+@pytest.mark.usefixtures("running_again")
 @pytest.mark.parametrize(("choice", "read"), [("Approve", "5"), ("Reject", "rejected: a person refused the call")])
 def test_a_person_decides_while_no_manager_lives(
     namespace: Namespace, script: Script, manager: Program, choice: str, read: str

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from test.e2e.cluster import Namespace, table
-from test.e2e.manifests import a_secret, a_task, an_agent, an_api_tool, an_llm, refs
-from test.e2e.model import Ask, MockModel, Script, asks
+from test.e2e.manifests import a_task, an_agent, an_api_tool, refs
+from test.e2e.model import Ask, Script, asks
 from test.e2e.processes import Program
 from test.e2e.servers.endpoint import Endpoint
 from test.e2e.test_deciding import kubechain
@@ -21,27 +20,7 @@ CALL = f"{RUN}-t0-c0"
 RECOVERY_SECONDS = 90.0
 """A successor may have to wait until the claim of the dead one runs out."""
 
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Where HTTP tools go."""
-    with Endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def script(namespace: Namespace, model: MockModel) -> Script:
-    """The model of this test, with an LLM for it."""
-    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name))
-    return model[namespace.name]
-
-
-@pytest.fixture(autouse=True)
-def _running_again(manager: Program) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
-    """Leave a running manager to the next test, whatever happened in this one."""
-    yield
-    if manager.popen is None:
-        manager.start()
+pytestmark = pytest.mark.usefixtures("running_again")
 
 
 def tool_answers(run: dict[str, Any]) -> list[str]:

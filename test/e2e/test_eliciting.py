@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from test.e2e.cluster import Namespace
-from test.e2e.manifests import a_secret, a_task, an_agent, an_llm, an_mcp_server, refs
-from test.e2e.model import Ask, MockModel, Script, asks
+from test.e2e.manifests import a_task, an_agent, an_mcp_server, refs
+from test.e2e.model import Ask, Script, asks
 from test.e2e.processes import Program
 from test.e2e.test_asking import CALL, RUN, tool_answers
 from test.e2e.test_deciding import kubechain
@@ -19,13 +17,6 @@ SERVERS = Path(__file__).parents[1] / "mcp" / "servers"
 SECOND = f"{CALL}-2"
 START_SECONDS = 60.0
 """A server that is written with the MCP library takes seconds to start on a loaded machine."""
-
-
-@pytest.fixture
-def script(namespace: Namespace, model: MockModel) -> Script:
-    """The model of this test, with an LLM for it."""
-    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name))
-    return model[namespace.name]
 
 
 def a_server(script: str, **spec: Any) -> dict[str, Any]:

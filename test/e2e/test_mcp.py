@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from test.e2e.cluster import Namespace, header, table
-from test.e2e.manifests import a_secret, a_task, a_taskrun, an_agent, an_llm, an_mcp_server, refs
-from test.e2e.model import Ask, MockModel, Script, asks
+from test.e2e.manifests import a_secret, a_task, a_taskrun, an_agent, an_mcp_server, refs
+from test.e2e.model import Ask, Script, asks
 from test.e2e.processes import free_port
 from test.e2e.servers import peers
 from test.e2e.servers.peers import Ledger
@@ -22,13 +22,6 @@ RUN = "hello-world-task-1"
 def ledger(tmp_path: Path) -> Ledger:
     """Of the peers of this test."""
     return Ledger(tmp_path / "lines")
-
-
-@pytest.fixture
-def script(namespace: Namespace, model: MockModel) -> Script:
-    """The model of this test, with an LLM for it."""
-    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name))
-    return model[namespace.name]
 
 
 @pytest.fixture(params=["stdio", "http", "sse"])

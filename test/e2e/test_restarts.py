@@ -18,6 +18,8 @@ RUN = "hello-world-task-1"
 RECOVERY_SECONDS = 90.0
 """A successor may have to wait until the claim of the dead one runs out."""
 
+pytestmark = pytest.mark.usefixtures("running_again")
+
 
 @pytest.fixture
 def script(namespace: Namespace, model: MockModel) -> Script:
@@ -25,14 +27,6 @@ def script(namespace: Namespace, model: MockModel) -> Script:
     namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name), an_agent())
     namespace.wait("agent/my-assistant", "{.status.ready}", "true")
     return model[namespace.name]
-
-
-@pytest.fixture(autouse=True)
-def _running_again(manager: Program) -> Any:  # pyright: ignore[reportUnusedFunction]
-    """Leave a running manager to the next test, whatever happened in this one."""
-    yield
-    if manager.popen is None:
-        manager.start()
 
 
 def assert_answered_once(namespace: Namespace, run: dict[str, Any], answer: str = ANSWER) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from test.e2e.manifests import (
     a_tool,
     an_agent,
     an_api_tool,
-    an_llm,
     an_mcp_server,
     refs,
 )
@@ -29,20 +27,6 @@ from test.e2e.servers.endpoint import Endpoint
 
 RUN = "hello-world-task-1"
 CALL = f"{RUN}-t0-c0"
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Where HTTP tools go."""
-    with Endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def script(namespace: Namespace, model: MockModel) -> Script:
-    """The model of this test, with an LLM for it."""
-    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name))
-    return model[namespace.name]
 
 
 def tool_answers(run: dict[str, Any]) -> list[str]:

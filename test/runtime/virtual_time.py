@@ -9,6 +9,11 @@ from __future__ import annotations
 import asyncio
 import selectors
 
+from kubechain_apiserver import SeededEnvironment
+
+EPOCH = 1_767_225_600.0
+"""Zero of the loop's time, the same as that of `LoopClock`: the beginning of 2026."""
+
 
 class Deadlock(BaseException):
     """Nothing is ready, and no timer will ever fire. Not an Exception: no worker loop may swallow it."""
@@ -44,3 +49,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual seconds since the start."""
         return self._jumping.now
+
+
+class LoopEnvironment(SeededEnvironment):
+    """The API server's clock where its managers have a `LoopClock`: the time is the loop's. Seeded names and uids."""
+
+    def now(self) -> float:
+        """Seconds since 1970; the epoch where no loop runs yet."""
+        try:
+            return EPOCH + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return EPOCH

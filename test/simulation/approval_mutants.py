@@ -22,7 +22,7 @@ from kubechain.controllers.toolcall.waiting import Question
 from test.simulation.mutant import Mutant
 
 
-def _asks_for(request: HumanRequest, asker: KubeObject, *_: object) -> bool:
+def asks_for_by_name(request: HumanRequest, asker: KubeObject, *_: object) -> bool:
     """Whatever has the right name and owner."""
     return is_owned_by(request, asker)
 
@@ -56,6 +56,10 @@ def _follow_for_ever(observed: Observed, question: Question) -> Any:
     """No timer either."""
     step = _follow(observed, question)
     return Done() if isinstance(step, Done) else step
+
+
+EXPIRY_IGNORED = ((decisions, "is_over", _never_over), (waiting, "follow", _follow_for_ever))
+"""A call that waits for a person, whatever it asks, waits for ever."""
 
 
 def _any_grant(run: TaskRun, tool: str) -> Grant | None:
@@ -92,8 +96,8 @@ ALL = (
     Mutant(
         "no-digest-check",
         (
-            (waiting, "asks_for", _asks_for),
-            (requesting, "asks_for", _asks_for),
+            (waiting, "asks_for", asks_for_by_name),
+            (requesting, "asks_for", asks_for_by_name),
             (ApprovalWait, "judged", _judged_without_digest),
         ),
         "approval-forged-request",
@@ -101,7 +105,7 @@ ALL = (
     Mutant("decided-by-status", ((waiting, "follow", _follow_status),), "approval-forged-status"),
     Mutant(
         "expiry-ignored",
-        ((decisions, "is_over", _never_over), (waiting, "follow", _follow_for_ever)),
+        EXPIRY_IGNORED,
         "approval-expires",
     ),
     Mutant("grant-too-wide", ((grants, "grant_for", _any_grant),), "approved-for-run"),

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from kubechain.api.approval import AskedOfPerson, DecisionChoice
+from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import Decision
-from kubechain.controllers import decisions
-from kubechain.controllers.frame import Done
-from kubechain.controllers.toolcall import unknowns, waiting
-from kubechain.controllers.toolcall.observe import Observed
+from kubechain.controllers.toolcall import unknowns
 from kubechain.controllers.toolcall.questions import QuestionWait
 from kubechain.controllers.toolcall.steps import GoOn, TakeReply
 from kubechain.controllers.toolcall.unknowns import OutcomeWait
-from kubechain.controllers.toolcall.waiting import Question
+from test.simulation.approval_mutants import EXPIRY_IGNORED
 from test.simulation.mutant import Mutant
-
-_follow = waiting.follow
-
-
-def _never_over(asked: AskedOfPerson, now: datetime) -> bool:
-    """Time does not matter."""
-    del asked, now
-    return False
-
-
-def _follow_for_ever(observed: Observed, question: Question) -> Any:
-    """No timer either."""
-    step = _follow(observed, question)
-    return Done() if isinstance(step, Done) else step
 
 
 def _make_again(self: OutcomeWait, decision: Decision) -> GoOn:
@@ -51,7 +31,7 @@ def _own_answer(self: QuestionWait, decision: Decision) -> TakeReply:
 ALL = (
     Mutant(
         "late-answer",
-        ((decisions, "is_over", _never_over), (waiting, "follow", _follow_for_ever)),
+        EXPIRY_IGNORED,
         "question-expires",
     ),
     Mutant("wrong-word", ((QuestionWait, "judged", _own_answer),), "question"),

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from kubechain.api.budget import BudgetAddition, BudgetRequest
-from kubechain.api.humanrequest import Decision, HumanRequest
-from kubechain.api.meta import KubeObject, is_owned_by
+from kubechain.api.humanrequest import Decision
 from kubechain.controllers import requesting
 from kubechain.controllers.taskrun import budgets, overruns
 from kubechain.controllers.taskrun.budgets import Use
 from kubechain.controllers.taskrun.observe import Observed
+from test.simulation.approval_mutants import asks_for_by_name
 from test.simulation.mutant import Mutant
 
 _sum = budgets.sum_of_added
@@ -20,11 +20,6 @@ _sum = budgets.sum_of_added
 def _twice(added: Iterable[BudgetAddition], field: Any) -> int:
     """What was added counts for the run, and again for its tree."""
     return 2 * _sum(added, field)
-
-
-def _asks_for(request: HumanRequest, asker: KubeObject, *_: object) -> bool:
-    """Whatever has the right name and owner."""
-    return is_owned_by(request, asker)
 
 
 _judged = overruns.judged
@@ -44,8 +39,8 @@ ALL = (
     Mutant(
         "budget-without-digest",
         (
-            (overruns, "asks_for", _asks_for),
-            (requesting, "asks_for", _asks_for),
+            (overruns, "asks_for", asks_for_by_name),
+            (requesting, "asks_for", asks_for_by_name),
             (overruns, "judged", _judged_without_digest),
         ),
         "budget-forged",

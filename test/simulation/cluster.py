@@ -22,9 +22,9 @@ from kubechain_apiserver.store.history import History
 from kubechain_apiserver.store.storage import MemoryStorage
 from kubechain_apiserver.wire.authn import Tokens
 from kubechain_apiserver.wire.registry import ResourceInfo
+from test.runtime.virtual_time import EPOCH, LoopEnvironment
 
 NAMESPACE = "default"
-EPOCH = 1_767_225_600.0
 
 JsonObject = dict[str, Any]
 
@@ -62,16 +62,6 @@ def _installed() -> MemoryStorage:
     return storage
 
 
-class _LoopEnvironment(SeededEnvironment):
-    """Seeded names and uids; the time is the loop's."""
-
-    def now(self) -> float:
-        try:
-            return EPOCH + asyncio.get_running_loop().time()
-        except RuntimeError:
-            return EPOCH
-
-
 class _ToldHistory(History):
     """A history that tells of each write, in order, before anybody else can know of it."""
 
@@ -94,7 +84,7 @@ class Cluster:
             seed: Of its uids and names.
             on_change: Called with every write of every kind, in order.
         """
-        environment = _LoopEnvironment(seed)
+        environment = LoopEnvironment(seed)
         self._history = _ToldHistory(on_change)
         with mock.patch.object(crds, "custom_strategy", _strategy_of):
             self._engine = Engine(_installed(), environment=environment, history=self._history)

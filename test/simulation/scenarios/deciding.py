@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kubechain_apiserver.wire.errors import StatusError
@@ -81,28 +82,31 @@ def forge_status(stage: Stage) -> None:
 
 def forge_request(stage: Stage) -> None:
     """Make the request before the manager does, about something harmless, and approve that."""
-    call = stage.cluster.get("taskruntoolcalls", CALL)
-    assert call is not None, CALL
-    owner = {
-        "apiVersion": call["apiVersion"],
-        "kind": call["kind"],
-        "name": CALL,
-        "uid": call["metadata"]["uid"],
-        "controller": True,
-    }
+    about = {"type": "Approval", "subject": {"resource": "tools", "name": "book"}, "tool": "book"}
+    forge(stage, ("taskruntoolcalls", CALL), CALL, {**about, "arguments": '{"city": "Nowhere"}'})
+
+
+def forge(stage: Stage, asker: tuple[str, str], name: str, about: Mapping[str, Any], **decided: str) -> None:
+    """Make a request in the name of an object, and approve it.
+
+    Args:
+        asker: Resource and name of the object.
+        name: Of the request.
+        about: What it asks.
+        decided: More of the approval.
+    """
+    owner = stage.cluster.get(*asker)
+    assert owner is not None, asker
+    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": asker[1], "controller": True}
     digest = f"sha256:{'0' * 64}"
-    content = {
-        "type": "Approval",
-        "subject": {"resource": "tools", "name": "book"},
-        "taskRunRef": {"name": "hello-1"},
-        "tool": "book",
-        "arguments": '{"city": "Nowhere"}',
-        "digest": digest,
-        "choices": ["Approve", "Reject"],
+    content = {"taskRunRef": {"name": "hello-1"}, "digest": digest, "choices": ["Approve", "Reject"], **about}
+    decision = {"choice": "Approve", "digest": digest, "by": "mallory", **decided}
+    metadata = {
+        "name": name,
+        "namespace": "default",
+        "ownerReferences": [{**reference, "uid": owner["metadata"]["uid"]}],
     }
-    decision = {"choice": "Approve", "digest": digest, "by": "mallory"}
-    metadata = {"name": CALL, "namespace": "default", "ownerReferences": [owner]}
-    stage.cluster.apply("humanrequests", CALL, metadata=metadata, spec={"request": content, "decision": decision})
+    stage.cluster.apply("humanrequests", name, metadata=metadata, spec={"request": content, "decision": decision})
 
 
 def revoke(stage: Stage) -> None:
