@@ -121,8 +121,8 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "a delegation without the live look",
         f"{CONTROLLERS}/toolcall/reconciler.py",
-        "live_steps: ClassVar[tuple[type, ...]] = (Delegate,)",
-        "live_steps: ClassVar[tuple[type, ...]] = ()",
+        "live_steps: ClassVar[tuple[type, ...]] = (Delegate, CreateRequest)",
+        "live_steps: ClassVar[tuple[type, ...]] = (CreateRequest,)",
         ("test/controllers/test_delegation.py",),
     ),
     Mutant(
@@ -149,8 +149,8 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "a tool call is taken over once too often",
         f"{CONTROLLERS}/toolcall/decide.py",
-        "if execution.attempt + 1 >= ATTEMPTS_MAX:",
-        "if execution.attempt >= ATTEMPTS_MAX:",
+        "if tries(observed.call) >= ATTEMPTS_MAX:",
+        "if tries(observed.call) > ATTEMPTS_MAX:",
         ("test/controllers/test_attempts.py",),
     ),
     Mutant(
@@ -163,8 +163,8 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "a tool call is tried once too often",
         f"{CONTROLLERS}/toolcall/settle.py",
-        "attempt + 1 < ATTEMPTS_MAX",
-        "attempt < ATTEMPTS_MAX",
+        "status.execution is not None and tries(call) < ATTEMPTS_MAX",
+        "status.execution is not None and tries(call) <= ATTEMPTS_MAX",
         ("test/controllers/test_semantics.py",),
     ),
     Mutant(
@@ -267,7 +267,7 @@ ALL: Sequence[Mutant] = (
     ),
     Mutant(
         "the host of an MCP server's address is not checked",
-        "src/kubechain/mcp/http.py",
+        "src/kubechain/mcp/endpoint.py",
         "        NOT_METADATA.check_host(host)\n",
         "        pass\n",
         ("test/mcp/test_http.py",),

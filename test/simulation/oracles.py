@@ -55,6 +55,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 _RUN_KINDS = ("taskruns/", "taskruntoolcalls/", "humanrequests/")
 CLAIMS = ("SendContextWindowToLLM", "Running")
+_SKIPPED_BY_A_SUCCESSOR = (" ErrorBackoff", " AwaitingHumanApproval", " AwaitingHumanInput")
+"""A wait that was over before the next process looked is not written by it."""
 
 
 def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -95,14 +97,22 @@ def _may_be_unknown(outcome: Outcome, plan: Plan) -> bool:
     is_interrupted = any(name.startswith("taskruntoolcalls/") for name in outcome.left_open)
     is_unanswered = plan.loses_replies and any(label.startswith(("tool ", "mcp ")) for label in outcome.broken)
     may_have_a_job = plan.fault in ("errors", "chaos", "mayhem") and _has_jobs(outcome)
-    return is_interrupted or is_unanswered or may_have_a_job or plan.fault == "freeze"
+    is_cut_off = bool(_cut_off_calls(outcome))
+    return is_interrupted or is_cut_off or is_unanswered or may_have_a_job or plan.fault == "freeze"
+
+
+def _cut_off_calls(outcome: Outcome) -> frozenset[str]:
+    """Calls whose claim or result was on its way when the process ended."""
+    puts = (label.removeprefix("PUT ").split("/status ") for label in outcome.cut_off if label.startswith("PUT "))
+    return frozenset(name for name, *_ in puts if name.startswith("taskruntoolcalls/"))
 
 
 def _state(outcome: Outcome, reference: Outcome, *, may_be_unknown: bool) -> list[str]:
     state, wanted = _without_causes(outcome.state), _without_causes(reference.state)
     if outcome.scenario.is_timed:
         return _same(_without_turns(state), _without_turns(wanted))
-    if may_be_unknown and (_unknown_calls(state) or _questions_about_outcomes(state)):
+    is_unheard = any(phase_of(state.get(name, {})) == "Cancelled" for name in _cut_off_calls(outcome))
+    if may_be_unknown and (_unknown_calls(state) or _questions_about_outcomes(state) or is_unheard):
         return _same(_without_results(state), _without_results(wanted))
     return _same(state, wanted)
 
@@ -204,7 +214,7 @@ def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
         found.append(f"{claims} more claims of one object than in the reference: {dict(extra)}")
     if others:
         found.append(f"writes that the reference has not: {others}")
-    dispensable = (" Pending", " Succeeded", " Failed", *((" ErrorBackoff",) if plan.ends_a_process else ()))
+    dispensable = (" Pending", " Succeeded", " Failed", *(_SKIPPED_BY_A_SUCCESSOR if plan.ends_a_process else ()))
     unexplained = {label: count for label, count in missing.items() if not label.endswith(dispensable)}
     if unexplained:
         found.append(f"writes that only the reference has: {unexplained}")
@@ -236,6 +246,8 @@ def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
         return _may_be_unknown(outcome, plan)
     if plan.ends_a_process and label.endswith(" Pending"):
         return True  # the successor has to connect first
+    if label.endswith(" Cancelled"):
+        return label.split(" ")[1] in _cut_off_calls(outcome)
     if not plan.loses_replies:
         return False
     broken = outcome.broken[0]

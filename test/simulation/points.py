@@ -67,6 +67,11 @@ class Points:
     passed: list[str] = field(default_factory=list[str])
     broken: list[str] = field(default_factory=list[str])
     is_over: bool = False
+    _under_way: list[tuple[Process, str]] = field(default_factory=list[tuple[Process, str]])
+
+    def under_way(self, process: Process) -> tuple[str, ...]:
+        """What a process is at and has no reply to; what the plan breaks is not among it."""
+        return tuple(label for owner, label in self._under_way if owner is process and label not in self.broken)
 
     async def passing(
         self, process: Process, label: str, act: Callable[[], Awaitable[R]], *, lost: Callable[[], Exception]
@@ -88,11 +93,15 @@ class Points:
             await self._die(process)
         if fault == "stop":
             process.stop()
+        under_way = (process, label)
+        self._under_way.append(under_way)
         try:
             result = await act()
         except Exception:
             await self._done(process, fault)
             raise
+        finally:
+            self._under_way.remove(under_way)
         await self._done(process, fault)
         if fault == "lost":
             raise lost()

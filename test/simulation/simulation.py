@@ -32,7 +32,7 @@ from kubechain_apiserver import Change
 from kubechain_apiserver.wire.errors import StatusError
 from test.simulation import oracles
 from test.simulation.cluster import NAMESPACE, Cluster, phase_of
-from test.simulation.fakes import Model, Network, Surroundings, connector
+from test.simulation.fakes import ATTENDED_SECONDS, Model, Network, Surroundings, connector
 from test.simulation.invariants import Watchman
 from test.simulation.jobs import Jobs, WithJobs
 from test.simulation.loop import PROCESS, SeededLoop
@@ -65,6 +65,7 @@ class Outcome:
         broken: Those that the plan broke.
         is_complete: Whether people did all that they had to do in the story.
         left_open: Objects that were claimed when a process ended.
+        cut_off: W points that were under way when a process ended: whether they took effect is chance.
         has_suffered: Whether a point was broken, or a process stood still.
         steps: Callbacks of all processes until the runs had ended.
         revisions: Of the first and the last write of the story.
@@ -79,6 +80,7 @@ class Outcome:
     broken: tuple[str, ...]
     is_complete: bool
     left_open: frozenset[str]
+    cut_off: frozenset[str]
     has_suffered: bool
     steps: int
     revisions: tuple[int, int]
@@ -150,7 +152,9 @@ class _World:
         self.points = Points(plan, self._chance, on_crash=self._on_end)
         self._stage = Stage(self.cluster, self.outside, self._later_on_stage)
         self._to_happen = dict(scenario.during)
+        self._acting_until: dict[str, float] = {}
         self._left_open: set[str] = set()
+        self._cut_off: set[str] = set()
         self._has_frozen = False
         self._births = 0
         self._replicas: list[_Replica] = []
@@ -158,11 +162,12 @@ class _World:
     # --- what the story asks
 
     def happening(self, label: str) -> bool:
-        """A side effect is going on: people may act now."""
-        due = [start for start in self._to_happen if label.startswith(start)]
-        for start in due:
+        """A side effect is going on: people may act now, or are about to since an earlier attempt at it."""
+        now = asyncio.get_running_loop().time()
+        for start in [start for start in self._to_happen if label.startswith(start)]:
+            self._acting_until[start] = now + ATTENDED_SECONDS
             self._later_on_stage(0.0, self._to_happen.pop(start))
-        return bool(due)
+        return any(label.startswith(start) and now < until for start, until in self._acting_until.items())
 
     def act_upon(self, label: str) -> None:
         """A write is on its way: what people do now is done before it arrives."""
@@ -192,6 +197,7 @@ class _World:
         for plural in ("taskruns", "taskruntoolcalls"):
             claimed = (name for name, phase in self._phases(plural).items() if phase in oracles.CLAIMS)
             self._left_open.update(f"{plural}/{name}" for name in claimed)
+        self._cut_off.update(self.points.under_way(process))
         pod = process.name.partition("_")[0]
         successor = pod if self._chance.random() < 0.5 else f"{pod}x"
         self._later(self._chance.uniform(0.0, 5.0), self.start, successor)
@@ -255,6 +261,7 @@ class _World:
             broken=tuple(self.points.broken),
             is_complete=not self._to_happen,
             left_open=frozenset(self._left_open),
+            cut_off=frozenset(self._cut_off),
             has_suffered=bool(self.points.broken) or self._has_frozen,
             steps=steps,
             revisions=(begun_at, ended_at),

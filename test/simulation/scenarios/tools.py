@@ -190,6 +190,7 @@ SERVERS: tuple[Scenario, ...] = (
         arrange=objects.mcp_server,
         script=asks([("shop__lookup", "{}")], [("shop__order", "{}")]),
         during={"mcp order": people.mcp_outage},
+        is_crowded=True,
     ),
 )
 
