@@ -76,6 +76,9 @@ class Message(KubeModel):
     name: Annotated[str, Schema(max_length=256)] | None = Field(
         default=None, description="Name of the author, where a role has several."
     )
+    is_error: bool = Field(
+        default=False, description="Of a message of role tool: that the call failed, was refused or has no outcome."
+    )
     provider_data: ProviderData | None = Field(
         default=None, description="What the provider sent with the message and needs back."
     )

@@ -205,6 +205,13 @@ class Usage(KubeModel):
         default=0,
         description="Calls of the model that may be billed: answered ones, and those that failed at its server.",
     )
+    cache_read_tokens: _Count = Field(
+        default=0, description="Of inputTokens, those that the provider read from its prompt cache."
+    )
+    cache_write_tokens: _Count = Field(
+        default=0, description="Of inputTokens, those that the provider wrote to its prompt cache."
+    )
+    reasoning_tokens: _Count = Field(default=0, description="Of outputTokens, those that the model thought with.")
 
 
 class Spending(Usage):

@@ -11,24 +11,25 @@ _OPERATIONS = ("/chat/completions", "/completions", "/responses", "/messages", "
 _VERSION = re.compile(r"/(?:v\d+\w*|openai)(?:/|$)")
 
 
-def likely_repair(base_url: str, *, has_deployments: bool) -> str:
+def likely_repair(base_url: str, operation: str = "chat/completions", *, has_deployments: bool) -> str:
     """Return advice, without a full stop.
 
     Args:
         base_url: As it stands in the LLM, checked before.
+        operation: What was not found below it.
         has_deployments: Whether the paths are those of Azure with an API version.
     """
     parts = urlsplit(base_url)
     path = parts.path.rstrip("/")
-    operation = next((one for one in _OPERATIONS if path.endswith(one)), None)
-    if operation:
-        return f'leave out "{operation}"'
+    surplus = next((one for one in _OPERATIONS if path.endswith(one)), None)
+    if surplus:
+        return f'leave out "{surplus}"'
     if has_deployments:
         return _of_azure(path)
     if is_azure(parts.hostname or ""):
         return 'it should end in "/openai/v1"; or set openai.apiType to AZURE, and leave the path out'
     if _VERSION.search(path):
-        return "it should be the address below which the server has chat/completions"
+        return f"it should be the address below which the server has {operation}"
     return 'it should end in "/v1", as the base URLs of most servers do'
 
 

@@ -19,6 +19,7 @@ from kubechain.llm.exchange import HttpCall
 
 CHAT_COMPLETIONS = "chat/completions"
 MODELS = "models"
+MESSAGES = "messages"
 
 
 class PathRule(Protocol):
@@ -87,9 +88,10 @@ class ProviderEndpoint:
         """Return the whole URL of an operation."""
         return f"{self.base.url}/{self.paths.path(operation, model)}"
 
-    def likely_repair(self) -> str:
+    def likely_repair(self, operation: str = CHAT_COMPLETIONS) -> str:
         """Return what a person should try when the URL of an operation is not there."""
-        return base_path.likely_repair(self.base.url, has_deployments=isinstance(self.paths, AzureDeployments))
+        has_deployments = isinstance(self.paths, AzureDeployments)
+        return base_path.likely_repair(self.base.url, operation, has_deployments=has_deployments)
 
     def call(
         self, method: str, operation: str, *, model: str, api_key: SecretStr | None, body: bytes | None = None

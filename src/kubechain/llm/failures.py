@@ -50,21 +50,24 @@ def failure(target: Target, reply: HttpReply, *, operation: str = CHAT_COMPLETIO
     return _error(target, meaning, what, http_status=reply.status, wait=_wait(reply, said))
 
 
-def failure_inside(target: Target, reply: HttpReply, *, usage: Usage | None = None) -> LLMError:
+def failure_inside(
+    target: Target, reply: HttpReply, *, usage: Usage | None = None, operation: str = CHAT_COMPLETIONS
+) -> LLMError:
     """Sort an error that came with a success of HTTP: by its own code, else by its words, else as one that may pass.
 
     Args:
         usage: What the provider counted nevertheless; None where it does not say.
+        operation: What was asked for, for the URL in the message.
     """
-    error = _failure_inside(target, reply)
+    error = _failure_inside(target, reply, operation)
     error.usage = usage or error.usage
     return error
 
 
-def _failure_inside(target: Target, reply: HttpReply) -> LLMError:
+def _failure_inside(target: Target, reply: HttpReply, operation: str) -> LLMError:
     said = provider_error(reply)
     if said.is_page:
-        return _wrong_address(target, CHAT_COMPLETIONS, _describe(target, reply, said), reply)
+        return _wrong_address(target, operation, _describe(target, reply, said), reply)
     status = meanings.http_status(said)
     meaning = meanings.by_code(said) or (_meaning(status, said) if status else meanings.by_text(said))
     return _error(
@@ -79,7 +82,8 @@ def key_or_credit_failure(target: Target, reply: HttpReply, operation: str) -> L
     """
     if reply.status == 200 and not is_error(reply):
         return None
-    error = failure_inside(target, reply) if reply.status == 200 else failure(target, reply, operation=operation)
+    sort = failure_inside if reply.status == 200 else failure
+    error = sort(target, reply, operation=operation)
     said = provider_error(reply)
     is_about_key = meanings.by_code(said) is Meaning.KEY or meanings.is_key_text(said)
     if isinstance(error, AuthenticationFailed):
@@ -136,7 +140,7 @@ def _wrong_address(target: Target, operation: str, what: str, reply: HttpReply) 
         location = foreign_text(reply.headers.get("location", ""), secret=clear_key(target.api_key))
         to = f' to "{location}"' if location else ""
         return WrongAddress(f"baseUrl redirects{to}, name its final address: {url}: {what}", http_status=reply.status)
-    repair = target.endpoint.likely_repair()
+    repair = target.endpoint.likely_repair(operation)
     return WrongAddress(f"nothing to call at {url}: {what}: check baseUrl: {repair}", http_status=reply.status)
 
 

@@ -11,6 +11,8 @@ import pytest
 from kubechain import controllers
 from kubechain.api.message import Message
 from kubechain.api.meta import wire_name
+from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.conversation import Transcript
 
 
@@ -59,3 +61,30 @@ def test_only_the_transcript_touches_the_stored_conversation() -> None:
         if any(mentions(ast.parse(path.read_text(encoding="utf-8"))))
     }
     assert found == {"taskrun/conversation.py"}
+
+
+# --- how a call ended
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_error"),
+    [
+        (ToolCallPhase.SUCCEEDED, False),
+        (ToolCallPhase.FAILED, True),
+        (ToolCallPhase.TOOL_CALL_REJECTED, True),
+        (ToolCallPhase.OUTCOME_UNKNOWN, True),
+        (ToolCallPhase.CANCELLED, True),
+    ],
+)
+def test_a_result_says_whether_the_call_did_what_was_asked(phase: ToolCallPhase, *, is_error: bool) -> None:
+    spec = {"toolCallId": "c1", "taskRunRef": {"name": "run"}, "toolRef": {"name": "add"}}
+    call = TaskRunToolCall.from_wire(
+        {
+            "metadata": {"name": "call", "namespace": "default"},
+            "spec": spec,
+            "status": {"phase": phase, "result": "7", "error": "no"},
+        }
+    )
+    message = conversation.tool_message(call, "add")
+    assert message.is_error == is_error
+    assert ("isError" in message.to_wire()) == is_error

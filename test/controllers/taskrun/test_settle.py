@@ -51,6 +51,15 @@ def test_usage_adds_up_over_turns() -> None:
     assert status.usage == Usage(input_tokens=11, output_tokens=7, total_tokens=18, model_calls=2)
 
 
+def test_what_only_some_providers_count_is_written_where_there_is_some() -> None:
+    plain = Usage(input_tokens=1, output_tokens=2, total_tokens=3, model_calls=1)
+    cached = Usage(input_tokens=9, total_tokens=9, model_calls=1, cache_read_tokens=7, reasoning_tokens=1)
+    assert "cacheReadTokens" not in settle.add_usage(plain, plain).to_wire()
+    wire = settle.add_usage(settle.add_usage(plain, cached), cached).to_wire()
+    assert (wire["inputTokens"], wire["cacheReadTokens"], wire["reasoningTokens"]) == (19, 14, 2)
+    assert "cacheWriteTokens" not in wire
+
+
 def test_tool_calls_are_persisted_with_the_message_that_asks_for_them() -> None:
     run = a_claimed_run()
     calls = (a_call("add", '{"a": 1}', call_id="x"), a_call("add", '{"a": 2}', call_id="y"))

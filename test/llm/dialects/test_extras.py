@@ -10,7 +10,7 @@ import pytest
 from kubechain.api.message import PROVIDER_DATA_LIMIT_BYTES, Message, ProviderData
 from kubechain.llm.client import Target
 from kubechain.llm.dialects.openai_chat.encode import completion_body
-from kubechain.llm.dialects.openai_chat.extras import MAX_DEPTH
+from kubechain.llm.dialects.provider_data import MAX_DEPTH
 from kubechain.llm.providers import row_for
 from test.llm.builders import a_completion_body, a_reply, a_request, a_target, a_tool_call
 

@@ -125,7 +125,8 @@ def unread(run: TaskRun) -> tuple[Message, ...]:
 def tool_message(call: TaskRunToolCall, name: str, limit_bytes: int = RESULT_LIMITS_BYTES[0]) -> Message:
     """The message that answers a finished call, however it ended."""
     text = shortened(_result(call), call, limit_bytes)
-    return Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=text)
+    message = Message(role="tool", tool_call_id=call.spec.tool_call_id, name=name, content=text)
+    return message if call.status.phase is ToolCallPhase.SUCCEEDED else message.with_changes(is_error=True)
 
 
 def _result(call: TaskRunToolCall) -> str:

@@ -295,10 +295,11 @@ def _pending(idx: int, call: ToolCall) -> PendingToolCall:
 
 
 def add_usage(before: Usage | None, more: Usage) -> Usage:
-    """The sum of two usages."""
+    """The sum of two usages; of what only some providers count, there is nothing where it is 0."""
     before = before or Usage()
-    counts = ("input_tokens", "output_tokens", "total_tokens", "model_calls")
-    return Usage(**{name: min(getattr(before, name) + getattr(more, name), COUNT_LIMIT) for name in counts})
+    always = ("input_tokens", "output_tokens", "total_tokens", "model_calls")
+    sums = {name: getattr(before, name) + getattr(more, name) for name in Usage.model_fields}
+    return Usage(**{name: min(count, COUNT_LIMIT) for name, count in sums.items() if count or name in always})
 
 
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kubechain.llm.dialects.answers import is_blank
 from kubechain.llm.dialects.finish_reasons import Finish, finish_of
 from kubechain.llm.dialects.json_values import items, mapping, text
 
-_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _MOST_TELLING = (Finish.FAILED, Finish.FILTERED, Finish.MALFORMED, Finish.LENGTH, Finish.CALLS, Finish.WHOLE)
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
-_SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,6 @@ def _calls(message: Mapping[str, Any]) -> list[object]:
     return calls or ([{"function": function}] if function else [])
 
 
-def is_blank(content: str) -> bool:
-    """Whether nobody can read anything in a text: it is white space, or nothing but thoughts."""
-    return not any(c.isprintable() and not c.isspace() for c in _THOUGHT.sub("", content))
-
-
-def what_came(message: Mapping[str, Any]) -> str:
-    """Say what an answer without text and calls holds instead."""
-    content = text(message.get("content"))
-    if any(message.get(name) for name in _REASONING_FIELDS) or _THOUGHT.search(content):
-        return "only reasoning, neither text nor tool calls"
-    if content:
-        return f"only blank text ({content[:_SHOWN_CHARACTERS]!r}), no tool calls"
-    return "neither text nor tool calls"
+def has_reasoning(message: Mapping[str, Any]) -> bool:
+    """Whether a message holds reasoning in a field of its own."""
+    return any(message.get(name) for name in _REASONING_FIELDS)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any
 
-from kubechain.api import reasons
-from kubechain.api.message import Message, ProviderData, ToolCall, ToolCallFunction
+from kubechain.api.message import ToolCall, ToolCallFunction
 from kubechain.api.taskrun import COUNT_LIMIT, Usage
-from kubechain.llm.auth import clear_key
-from kubechain.llm.client import Completion, Cut, Target
-from kubechain.llm.dialects.finish_reasons import Finish
-from kubechain.llm.dialects.json_values import count, dumps, is_json, items, json_object, mapping, text
+from kubechain.llm.client import Completion, Target
+from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, is_blank, problem_of
+from kubechain.llm.dialects.json_values import count, dumps, items, json_object, mapping, text
 from kubechain.llm.dialects.openai_chat import extras
-from kubechain.llm.dialects.openai_chat.choices import Answer, answer_of, is_blank, what_came
-from kubechain.llm.errors import InvalidAnswer, LLMError, RequestRefused, ServerFailed
+from kubechain.llm.dialects.openai_chat.choices import Answer, answer_of, has_reasoning
+from kubechain.llm.errors import InvalidAnswer
 from kubechain.llm.exchange import HttpReply
 from kubechain.llm.failures import failure, failure_inside, is_error
 from kubechain.llm.provider_errors import is_page
-from kubechain.llm.redaction import foreign_text
 
 _NO_FAILURE = frozenset({"", "0", "200", "20000", "success", "ok", "none"})
 """Codes that stand where an error would and say that there is none."""
@@ -74,62 +71,23 @@ def _completion(target: Target, answer: Answer, usage: Usage, *, model: str) -> 
     if is_blank(content):
         content = refusal or ("" if message.get("tool_calls") else content)
     calls = tuple(_tool_call(item, usage) for item in items(message.get("tool_calls")))
-    is_empty = is_blank(content) and not calls
-    if problem := _problem(target, answer, calls, usage, is_empty=is_empty):
+    ended = Ended(
+        content=content,
+        calls=calls,
+        finish=answer.finish,
+        reason=answer.finish_reason,
+        has_reasoning=has_reasoning(message),
+        max_tokens=target.parameters.max_tokens,
+    )
+    if problem := problem_of(target, ended, usage):
         raise problem
-    if is_empty:
-        raise InvalidAnswer(f"invalid answer: {what_came(message)}", usage=usage)
     return Completion(
-        message=_assistant(content, calls, extras.provider_data(target, message)),
+        message=assistant_message(content, calls, extras.provider_data(target, message)),
         usage=usage,
         finish_reason="refusal" if content and content == refusal else answer.finish_reason,
         model=model,
-        cut=Cut(reasons.TOKEN_LIMIT, f"the answer {_at_limit(target)}") if answer.finish is Finish.LENGTH else None,
+        cut=cut_of(ended),
     )
-
-
-def _problem(
-    target: Target, answer: Answer, calls: tuple[ToolCall, ...], usage: Usage, *, is_empty: bool
-) -> LLMError | None:
-    """Why an answer may not be used, by the reason that its server gives for its end."""
-    reason = foreign_text(answer.finish_reason, secret=clear_key(target.api_key))
-    match answer.finish:
-        case Finish.WHOLE:
-            return None
-        case Finish.CALLS if not calls and not is_empty:
-            text = f'invalid answer: finish reason "{reason}" promises tool calls, and none came'
-            return InvalidAnswer(text, usage=usage)
-        case Finish.CALLS:
-            return None
-        case Finish.LENGTH if is_empty:
-            return RequestRefused(f"the answer {_at_limit(target)}; {what_came(answer.message)}", usage=usage)
-        case Finish.LENGTH if any(not is_json(call.function.arguments) for call in calls):
-            return RequestRefused(f"a tool call {_at_limit(target)}", usage=usage)
-        case Finish.LENGTH:
-            return None
-        case Finish.FILTERED:
-            return RequestRefused(f"answer stopped by the provider's content filter: {reason}", usage=usage)
-        case Finish.MALFORMED:
-            return InvalidAnswer(f"invalid answer: finish reason {reason}", usage=usage)
-        case Finish.FAILED:
-            return ServerFailed(f"provider failed: the answer was stopped: finish reason {reason}", usage=usage)
-        case _:
-            assert_never(answer.finish)
-
-
-def _at_limit(target: Target) -> str:
-    limit = target.parameters.max_tokens
-    if limit is None:
-        return "was cut at the token limit of the model or its server: set parameters.maxTokens of the LLM"
-    return f"was cut at the token limit: raise parameters.maxTokens of the LLM, which is {limit}"
-
-
-def _assistant(content: str, calls: tuple[ToolCall, ...], data: ProviderData | None) -> Message:
-    """Set only what there is: a field that was set is written, and a run's status should hold no empty lists."""
-    message = Message(role="assistant", content=content)
-    if calls:
-        message = message.with_changes(tool_calls=calls)
-    return message.with_changes(provider_data=data) if data else message
 
 
 def _tool_call(item: object, usage: Usage) -> ToolCall:

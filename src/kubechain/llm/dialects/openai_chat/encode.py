@@ -12,6 +12,7 @@ import orjson
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, ToolDefinition
+from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour, options_of
@@ -21,9 +22,6 @@ from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
 
 _MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
-NO_OBJECT = "not_a_json_object"
-"""Field that holds what a model wrote as arguments, when it is no JSON object."""
-
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
@@ -94,32 +92,9 @@ def _encode_message(message: Message, echo: extras.Extras, flavour: Flavour) -> 
 
 
 def _encode_call(call: ToolCall, echo: extras.CallExtras, flavour: Flavour) -> dict[str, Any]:
-    name, arguments = offered_tool_name(call.function.name), _encode_arguments(call.function.arguments)
+    name, arguments = offered_tool_name(call.function.name), object_text(call.function.arguments)
     function = {**echo.function, "name": name, "arguments": arguments}
     return {**echo.call, "id": _encode_call_id(call.id, flavour), "type": "function", "function": function}
-
-
-def _encode_arguments(text: str) -> str:
-    """Return arguments as the text of a JSON object, whatever the model wrote: servers parse the history.
-
-    An object goes back byte for byte; what is none goes back inside one.
-    """
-    value = _parsed(text)
-    if isinstance(value, dict):
-        return text
-    inner = _parsed(value) if isinstance(value, str) else None
-    if isinstance(inner, dict):  # encoded twice
-        return str(value)
-    if not text.strip() or text.strip() == "null":
-        return "{}"
-    return orjson.dumps({NO_OBJECT: text}).decode()
-
-
-def _parsed(text: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _encode_call_id(call_id: str, flavour: Flavour) -> str:

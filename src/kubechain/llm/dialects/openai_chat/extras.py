@@ -16,19 +16,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from kubechain.api.message import PROVIDER_DATA_LIMIT_BYTES, Message, ProviderData
+from kubechain.api.message import Message, ProviderData
 from kubechain.llm.client import Target
 from kubechain.llm.dialects.json_values import items, mapping
+from kubechain.llm.dialects.provider_data import kept, to_send_back
 
 _KNOWN_OF_MESSAGE = frozenset({"role", "content", "tool_calls", "refusal", "name", "tool_call_id", "function_call"})
 _KNOWN_OF_CALL = frozenset({"id", "type", "function", "index"})
 _KNOWN_OF_FUNCTION = frozenset({"name", "arguments"})
 _TEXT_PART = frozenset({"type", "text"})
-
-MAX_DEPTH = 32
-"""Levels of nesting that are kept. Serialisers give up at some 250 levels of the whole object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +58,18 @@ _NO_CALL_EXTRAS = CallExtras()
 
 
 def provider_data(target: Target, message: Mapping[str, Any]) -> ProviderData | None:
-    """Collect the further fields of an assistant's message; None where there are none.
-
-    What is larger than `PROVIDER_DATA_LIMIT_BYTES` or nested deeper than `MAX_DEPTH` is left out as a whole, because a
-    part of it (half a signature) is worse than nothing; the message says that it was.
-    """
-    parts = _parts(message)
-    if not parts:
-        return None
-    kept = ProviderData(provider=target.provider, model=target.model)
-    if problem := _why_not_kept(parts):
-        return kept.with_changes(omitted=problem)
-    return kept.with_changes(parts=tuple(parts))
-
-
-def _why_not_kept(parts: list[dict[str, Any]]) -> str | None:
-    too_deep = f"nested deeper than {MAX_DEPTH} levels"
-    try:
-        size = len(orjson.dumps(parts))
-    except orjson.JSONEncodeError:  # more than 254 levels
-        return too_deep
-    if size > PROVIDER_DATA_LIMIT_BYTES:  # before the walk through all levels, which is slow for megabytes
-        return f"{size} bytes, the limit is {PROVIDER_DATA_LIMIT_BYTES}"
-    return too_deep if _is_deeper_than(parts, MAX_DEPTH) else None
+    """Collect the further fields of an assistant's message; None where there are none."""
+    return kept(target, _parts(message))
 
 
 def to_echo(message: Message, target: Target) -> Extras:
     """Return what goes back to the provider with a message: nothing unless the same provider and model sent it."""
-    data = message.provider_data
-    if data is None or (data.provider, data.model) != (target.provider, target.model):
+    parts = to_send_back(message, target)
+    if not parts:
         return _NO_EXTRAS
     of_message: dict[str, Any] = {}
     of_calls: dict[int, CallExtras] = {}
-    for part in data.parts:
+    for part in parts:
         of_message |= mapping(part.get("message"))
         if isinstance(index := part.get("toolCall"), int):
             of_calls[index] = CallExtras(call=mapping(part.get("call")), function=mapping(part.get("function")))
@@ -126,10 +101,3 @@ def _unknown(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]
 def _is_text(content: object) -> bool:
     """Whether the normal form of a content holds all of it."""
     return all(mapping(part).keys() <= _TEXT_PART for part in items(content))
-
-
-def _is_deeper_than(value: object, levels: int) -> bool:
-    children = [*mapping(value).values(), *items(value)]
-    if not children:
-        return False
-    return levels == 0 or any(_is_deeper_than(child, levels - 1) for child in children)
