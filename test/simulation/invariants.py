@@ -188,6 +188,8 @@ class Watchman:
                 self.violated(f"taskruns/{name}: {answer['toolCallId']} was answered before it was over")
             elif str(end.get("result") or end.get("error") or "")[:1_000] not in answer["content"]:
                 self.violated(f"taskruns/{name}: the answer to {answer['toolCallId']} is not what its call says")
+            elif answer.get("isError", False) != (end.get("phase") != "Succeeded"):
+                self.violated(f"taskruns/{name}: the answer to {answer['toolCallId']} does not say how its call ended")
 
     def _check_claim(self, name: str, before: JsonObject, run: JsonObject) -> None:
         """A claim on the model names all that its call depends on, and is the only one of its turn."""

@@ -180,10 +180,16 @@ def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
             window: list[dict[str, Any]] = status_of(obj).get("contextWindow") or []
             copy["status"] = {
                 **obj["status"],
-                "contextWindow": [{**one, "content": ""} if one["role"] == "tool" else one for one in window],
+                "contextWindow": [_without_result(one) for one in window],
             }
         kept[name] = copy
     return kept
+
+
+def _without_result(message: Mapping[str, Any]) -> dict[str, Any]:
+    if message["role"] != "tool":
+        return dict(message)
+    return {name: value for name, value in message.items() if name not in ("content", "isError")}
 
 
 _TURNS = ("contextWindow", "messageCount", "turn", "usage")
