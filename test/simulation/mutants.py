@@ -106,9 +106,14 @@ def _answered_backwards(run: TaskRun, step: AnswerToolCalls) -> Settled:
 _tool_message = conversation.tool_message
 
 
-def _empty_answer(call: TaskRunToolCall, name: str) -> Any:
+def _empty_answer(call: TaskRunToolCall, name: str, *limits: int) -> Any:
     """An answer that its call never gave."""
-    return _tool_message(call, name).with_changes(content="ok")
+    return _tool_message(call, name, *limits).with_changes(content="ok")
+
+
+def _said_to_have_worked(call: TaskRunToolCall, name: str, *limits: int) -> Any:
+    """The result of a call that was refused, as if it were that of one that did what was asked."""
+    return _tool_message(call, name, *limits).with_changes(is_error=False)
 
 
 async def _fail_on_what_exists(client: Client, run: TaskRun, missing: Sequence[PendingToolCall]) -> Any:
@@ -246,6 +251,7 @@ ALL = (
     ),
     Mutant("backwards", ((run_settlement, "tools_answered", _answered_backwards),), "parallel-calls"),
     Mutant("wrong-answer", ((conversation, "tool_message", _empty_answer),), "one-tool-call"),
+    Mutant("always-worked", ((conversation, "tool_message", _said_to_have_worked),), "rejected"),
     Mutant("exists-fails", ((runs, "create_tool_calls", _fail_on_what_exists),), "rivals-tool", ("stale",)),
     Mutant("blind-w5", ((runs.TaskRunReconciler, "_write", _write_w5_blindly),), "rivals-tool", ("after", "stop")),
     Mutant("repeats-orphans", ((call_effects, "execution_for", _safe),), "one-tool-call", ("before", "after")),
