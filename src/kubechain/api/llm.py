@@ -51,6 +51,12 @@ class LLMParameters(KubeModel):
     presence_penalty: Annotated[str, Schema(max_length=16, pattern=_MINUS_TWO_TO_TWO)] | None = Field(
         default=None, description='Penalty on tokens that occurred at all, from "-2" to "2" in quotes.'
     )
+    stream: Literal["Auto", "Always", "Never"] | None = Field(
+        default=None,
+        description="Whether answers come as streams. Auto, the default: where the provider insists (long answers of "
+        "Anthropic), and after something on the way closed a connection on which nothing was sent for long. A "
+        "turn is recorded when it is whole, whatever is chosen.",
+    )
 
 
 class OpenAIConfig(KubeModel):

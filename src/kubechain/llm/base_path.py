@@ -11,6 +11,12 @@ _OPERATIONS = ("/chat/completions", "/completions", "/responses", "/messages", "
 _VERSION = re.compile(r"/(?:v\d+\w*|openai)(?:/|$)")
 
 
+def versioned(base_url: str, version: str = "v1") -> str:
+    """Return a base URL that ends in a version: people write it with and without."""
+    text = base_url.strip().rstrip("/")
+    return text if re.search(r"/v\d+\w*$", text) else f"{text}/{version}"
+
+
 def likely_repair(base_url: str, operation: str = "chat/completions", *, has_deployments: bool) -> str:
     """Return advice, without a full stop.
 

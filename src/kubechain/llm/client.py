@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -93,8 +94,28 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a provider says of a model; None for what it does not say.
+
+    Attributes:
+        context_window: Most tokens of a request, as far as the provider counts the answer apart.
+        max_output_tokens: Most tokens of an answer.
+        lifecycle: The provider's word for it, such as `deprecated`.
+        retires_at: When the model can no longer be called.
+    """
+
+    display_name: str | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    lifecycle: str | None = None
+    retires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The provider proved that it takes the key and has the model."""
+
+    facts: ModelFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +127,7 @@ class Unverified:
     """
 
     detail: str
+    facts: ModelFacts | None = None
 
 
 Verdict = Accepted | Unverified

@@ -1,9 +1,10 @@
-"""Hosts whose ways are known without a question: OpenAI's own, and Azure's. Pure."""
+"""Hosts whose ways are known without a question: those of OpenAI, Azure, Mistral and Anthropic. Pure."""
 
 from __future__ import annotations
 
 OPENAI = "api.openai.com"
 MISTRAL = "api.mistral.ai"
+ANTHROPIC = "api.anthropic.com"
 
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com", ".openai.azure.us")
 
@@ -21,3 +22,8 @@ def is_azure(host: str) -> bool:
 def is_mistral(host: str) -> bool:
     """Whether a host is Mistral's own."""
     return host == MISTRAL or host.endswith(".mistral.ai")
+
+
+def is_anthropic(host: str) -> bool:
+    """Whether a host is Anthropic's own."""
+    return host == ANTHROPIC

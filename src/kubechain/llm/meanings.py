@@ -28,13 +28,15 @@ _CODES: dict[Meaning, str] = {
         billing_error insufficient_balance insufficient_balance_error insufficient_credits insufficient_credit
         insufficient_funds insufficient_user_quota exceeded_current_quota_error credit_balance_too_low payment_required
         arrearage account_overdue_error account_arrears out_of_credits no_credits budget_exceeded quota_exhausted
-        pre_consume_token_quota_failed 1113 1008""",
+        pre_consume_token_quota_failed enforced_spend_limit_reached contract_spend_limit_reached
+        linked_organization_spend_limit_reached linked_organization_billing_unavailable 1113 1008""",
     Meaning.KEY: """invalid_api_key api_key_invalid incorrect_api_key incorrect_api_key_error authentication_error
         invalid_authentication invalid_authentication_error authentication_failed auth_error unauthorized
         unauthorized_error unauthenticated invalid_token token_invalid missing_api_key no_api_key account_deactivated
-        invalid_x_api_key invalid_api_key_error""",
+        invalid_x_api_key invalid_api_key_error permission_error organization_on_hold""",
     Meaning.MODEL: """model_not_found model_not_found_error model_not_exist model_does_not_exist invalid_model
-        invalid_model_error unknown_model deployment_not_found model_not_supported resource_not_found_error 1211""",
+        invalid_model_error unknown_model deployment_not_found model_not_supported resource_not_found_error
+        not_found_error 1211""",
     Meaning.RATE: """rate_limit_exceeded rate_limit_error rate_limit_reached rate_limit_reached_error rate_limited
         rate_limit too_many_requests resource_exhausted throttling throttling_rate_quota throttling_allocation_quota
         throttling_exception requests_limit_exceeded request_limit_exceeded tpm_limit rpm_limit tokens_per_min 1302
@@ -44,7 +46,8 @@ _CODES: dict[Meaning, str] = {
         bad_gateway bad_response_status_code timeout timeout_error request_timeout model_loading api_error 502 504""",
     Meaning.REQUEST: """invalid_request_error invalid_request bad_request bad_request_error invalid_argument
         invalid_parameter context_length_exceeded content_filter content_policy_violation data_inspection_failed
-        unsupported_parameter unsupported_value string_above_max_length validation_error unprocessable_entity""",
+        unsupported_parameter unsupported_value string_above_max_length request_too_large
+        validation_error unprocessable_entity""",
 }
 
 

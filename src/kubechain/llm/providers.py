@@ -13,8 +13,10 @@ from types import MappingProxyType
 from kubechain.api.llm import LLM, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import hosts
-from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER
+from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER, OPTIONAL_X_API_KEY, X_API_KEY
+from kubechain.llm.base_path import versioned
 from kubechain.llm.base_url import endpoint
+from kubechain.llm.dialects.anthropic_messages import AnthropicMessages
 from kubechain.llm.dialects.dialect import Dialect
 from kubechain.llm.dialects.openai_chat import OpenAIChat
 from kubechain.llm.dialects.openai_chat.options import AZURE, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
@@ -23,6 +25,13 @@ from kubechain.llm.errors import InvalidTarget
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 MISTRAL_BASE_URL = "https://api.mistral.ai/v1"
+ANTHROPIC_BASE_URL = "https://api.anthropic.com"
+
+ANTHROPIC_VERSION = "2026-10-21"
+"""Newest version of Anthropic's API; it knows no sampling parameters."""
+
+ANTHROPIC_SAMPLING_VERSION = "2023-06-01"
+"""Version for an LLM with sampling parameters, which older models take, and for servers that are not Anthropic's."""
 
 DEFAULT_AZURE_API_VERSION = "2024-10-21"
 """Azure's newest version of the data plane that is generally available under the path with a deployment."""
@@ -126,9 +135,36 @@ def _mistral_limits(spec: LLMSpec) -> CallLimits:
     return CallLimits(spec.timeout_seconds or own.timeout, own.max_retries)
 
 
+def _anthropic_endpoint(spec: LLMSpec) -> ProviderEndpoint:
+    base = endpoint(versioned(spec.parameters.base_url or ANTHROPIC_BASE_URL))
+    is_official = hosts.is_anthropic(base.host)
+    beta = spec.anthropic.anthropic_beta_header if spec.anthropic else None
+    version = ExtraHeader("anthropic-version", _anthropic_version(spec, is_official=is_official), "anthropic-version")
+    betas = ",".join(part.strip() for part in beta.split(",") if part.strip()) if beta else ""
+    beta_headers = (ExtraHeader("anthropic-beta", betas, "anthropic.anthropicBetaHeader"),) if betas else ()
+    return ProviderEndpoint(
+        base=base,
+        auth=X_API_KEY if is_official else OPTIONAL_X_API_KEY,
+        is_official=is_official,
+        headers=(version, *beta_headers),
+    )
+
+
+def _anthropic_version(spec: LLMSpec, *, is_official: bool) -> str:
+    given = spec.parameters
+    has_sampling = any(value is not None for value in (given.temperature, given.top_p, given.top_k))
+    return ANTHROPIC_VERSION if is_official and not has_sampling else ANTHROPIC_SAMPLING_VERSION
+
+
 PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
     {
         LLMProvider.OPENAI: ProviderRow("OpenAI", OpenAIChat(_openai_flavour), _openai_endpoint, _openai_takes),
+        LLMProvider.ANTHROPIC: ProviderRow(
+            "Anthropic",
+            AnthropicMessages(),
+            _anthropic_endpoint,
+            lambda _: frozenset({"anthropic.anthropicBetaHeader"}),
+        ),
         LLMProvider.MISTRAL: ProviderRow(
             "Mistral",
             OpenAIChat(lambda _: MISTRAL),

@@ -8,8 +8,8 @@ import pytest
 
 from kubechain.llm import errors
 from kubechain.llm.client import Accepted, Target, Unverified, Verdict
-from kubechain.llm.dialects.openai_chat import model_lists
-from kubechain.llm.dialects.openai_chat.probe import WRONG_KEY
+from kubechain.llm.dialects import model_lists
+from kubechain.llm.dialects.probing import WRONG_KEY
 from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.providers import row_for
 from test.llm.builders import CANARY, a_completion_body, a_reply, a_target, an_error_reply

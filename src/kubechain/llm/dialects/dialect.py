@@ -14,11 +14,16 @@ from kubechain.llm.exchange import HttpCall, HttpReply, Reader
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A model call before it is encoded."""
+    """A model call before it is encoded.
+
+    Attributes:
+        is_stream_advised: Whether a whole reply to such a call was cut before, so that a stream may come through.
+    """
 
     target: Target
     messages: Sequence[Message]
     tools: Sequence[ToolDefinition] = ()
+    is_stream_advised: bool = False
 
 
 class Dialect(Protocol):

@@ -23,7 +23,7 @@ class Finish(Enum):
 
 _NAMES: dict[Finish, str] = {
     Finish.WHOLE: """stop end_turn stop_sequence eos eos_token end_of_text end complete completed done finished success
-        unknown null none finish_reason_unspecified pause_turn""",
+        unknown null none finish_reason_unspecified""",
     Finish.CALLS: "tool_calls tool_call tool_use function_call function_calls tools",
     Finish.LENGTH: """length max_tokens max_output_tokens max_new_tokens max_completion_tokens max_length model_length
         token_limit context_length_exceeded model_context_window_exceeded repetition_truncation""",
@@ -33,7 +33,7 @@ _NAMES: dict[Finish, str] = {
     Finish.MALFORMED: """malformed_function_call malformed_response unexpected_tool_call invalid_tool_call
         too_many_tool_calls malformed_tool_use malformed_model_output missing_thought_signature""",
     Finish.FAILED: """error abort aborted insufficient_system_resource network_error cancelled canceled timeout other
-        server_error interrupted""",
+        server_error interrupted pause_turn""",
 }
 _FINISH_OF_NAME = {name: finish for finish, names in _NAMES.items() for name in names.split()}
 

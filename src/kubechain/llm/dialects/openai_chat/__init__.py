@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 from kubechain.api.llm import LLM, LLMSpec
 from kubechain.llm.client import Completion, Target, Verdict
+from kubechain.llm.dialects import probing
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.openai_chat.decode import decode
 from kubechain.llm.dialects.openai_chat.encode import encode
-from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour
-from kubechain.llm.dialects.openai_chat.probe import judge, probe
+from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour, options_of
+from kubechain.llm.endpoints import CHAT_COMPLETIONS
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader, whole_body
 
 
@@ -59,8 +60,9 @@ class OpenAIChat:
 
     def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
         """See `Dialect.probe`."""
-        return probe(target)
+        describes_models = options_of(target).flavour.describes_models
+        return probing.probe(target, CHAT_COMPLETIONS, describes_models=describes_models)
 
     def judge(self, target: Target, reply: HttpReply) -> Verdict:
         """See `Dialect.judge`."""
-        return judge(target, reply)
+        return probing.judge(target, reply, CHAT_COMPLETIONS, is_answer=lambda body: bool(body.get("choices")))

@@ -1,23 +1,23 @@
 """The free check: which requests prove the key and the model, and what their replies prove.
 
 It asks for the model's description, then for the list of models. Where neither tells anything, it looks whether the
-server has chat/completions at all, by requests that ask for no answer. A key is proved only where a wrong one is
-refused: many servers give their list to everybody.
+server has the operation of a model call at all, by requests that ask for no answer. A key is proved only where a wrong
+one is refused: many servers give their list to everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from kubechain.llm import meanings
-from kubechain.llm.client import Accepted, Target, Unverified, Verdict
+from kubechain.llm.client import Accepted, ModelFacts, Target, Unverified, Verdict
+from kubechain.llm.dialects import model_lists
 from kubechain.llm.dialects.json_values import mapping
-from kubechain.llm.dialects.openai_chat import model_lists
-from kubechain.llm.dialects.openai_chat.options import options_of
-from kubechain.llm.endpoints import CHAT_COMPLETIONS, MODELS
+from kubechain.llm.endpoints import MODELS
 from kubechain.llm.errors import ConnectionLost, InvalidAnswer, ModelNotFound, TimedOut, WrongAddress
 from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.failures import (
@@ -37,15 +37,20 @@ WRONG_KEY = SecretStr("wrong-key-of-kubechain-check")
 """Sent once to see whether the server refuses it; it names its sender to those who read the server's log."""
 
 
-def probe(target: Target) -> Probe:
-    """See `Dialect.probe`."""
+def probe(target: Target, operation: str, *, describes_models: bool = True) -> Probe:
+    """See `Dialect.probe`.
+
+    Args:
+        operation: Path of a model call below the base URL.
+        describes_models: Whether `GET models/{id}` proves a model; else there is only a list, which proves the key.
+    """
     description = f"{MODELS}/{quote(target.model, safe='')}"
     notes: list[str] = []
     described: HttpReply | None = None
-    if options_of(target).flavour.describes_models:
+    if describes_models:
         described = yield _get(target, description)
         if model_lists.describes(described, target.model):
-            return (yield from _proof_of_key(target, description))
+            return (yield from _proof_of_key(target, description, model_lists.facts(described)))
         _look_at_refusal(target, described, description)
         notes.append(_note(target, described, description))
     listing = yield _get(target, MODELS)
@@ -54,13 +59,16 @@ def probe(target: Target) -> Probe:
     if names is None:
         _look_at_refusal(target, listing, MODELS)
     elif described is None or target.model in names:
-        return (yield from _proof_of_key(target, MODELS))
+        return (yield from _proof_of_key(target, MODELS, model_lists.facts(listing, target.model)))
     if described is not None and _is_denied(target, described):
         raise ModelNotFound(f'model not found: "{target.model}": {notes[0]}', http_status=404)
-    return (yield from _without_proof(target, [one for one in (described, listing) if one], names, notes))
+    replies = [reply for reply in (described, listing) if reply]
+    return (yield from _without_proof(target, operation, replies, names, notes))
 
 
-def _without_proof(target: Target, replies: list[HttpReply], names: frozenset[str] | None, notes: list[str]) -> Probe:
+def _without_proof(
+    target: Target, operation: str, replies: list[HttpReply], names: frozenset[str] | None, notes: list[str]
+) -> Probe:
     """Decide on a server that shows neither the model nor a list with it."""
     if names is not None:
         if names and target.endpoint.is_official:
@@ -71,56 +79,64 @@ def _without_proof(target: Target, replies: list[HttpReply], names: frozenset[st
         return Unverified("; ".join(notes))
     if passing := next((reply for reply in replies if reply.status in PASSING), None):
         raise failure(target, passing, operation=MODELS)
-    return (yield from _proof_of_address(target, notes))
+    return (yield from _proof_of_address(target, operation, notes))
 
 
-def _proof_of_key(target: Target, operation: str) -> Probe:
+def _proof_of_key(target: Target, operation: str, facts: ModelFacts | None) -> Probe:
     """Ask the same with a wrong key, unless the provider is known to refuse one."""
     if target.api_key is None or target.endpoint.is_official:
-        return Accepted()
+        return Accepted(facts)
     reply = yield target.endpoint.call("GET", operation, model=target.model, api_key=WRONG_KEY)
     if reply.status in (401, 403, 407) or (reply.status != 200 and key_or_credit_failure(target, reply, operation)):
-        return Accepted()
+        return Accepted(facts)
     url = target.endpoint.url(operation, target.model)
-    return Unverified(f"the model is there; the key was not checked: GET {url} accepts any key")
+    return Unverified(f"the model is there; the key was not checked: GET {url} accepts any key", facts)
 
 
-def _proof_of_address(target: Target, notes: list[str]) -> Probe:
-    """Look for chat/completions itself, by requests to which no server can give an answer that it would bill."""
-    asked = yield _get(target, CHAT_COMPLETIONS)
+def _proof_of_address(target: Target, operation: str, notes: list[str]) -> Probe:
+    """Look for the operation itself, by requests to which no server can give an answer that it would bill."""
+    asked = yield _get(target, operation)
     if asked.status in (405, 501):
         return Unverified("; ".join(notes))
-    url = target.endpoint.url(CHAT_COMPLETIONS, target.model)
+    url = target.endpoint.url(operation, target.model)
     try:
-        reply = yield target.endpoint.call(
-            "POST", CHAT_COMPLETIONS, model=target.model, api_key=target.api_key, body=b"{}"
-        )
+        reply = yield target.endpoint.call("POST", operation, model=target.model, api_key=target.api_key, body=b"{}")
     except (ConnectionLost, TimedOut) as error:
         return Unverified(f"{'; '.join(notes)}; POST {url} without a message: {error}")
-    _look_at_refusal(target, reply, CHAT_COMPLETIONS)
+    _look_at_refusal(target, reply, operation)
     if reply.status in NO_SUCH_PATH or is_page(reply):
-        raise failure_inside(target, reply) if reply.status == 200 else failure(target, reply)
+        sort = failure_inside if reply.status == 200 else failure
+        raise sort(target, reply, operation=operation)
     if reply.status in PASSING and reply.status != 500:
-        raise failure(target, reply)
+        raise failure(target, reply, operation=operation)
     if reply.status == 200 and not _is_object(reply):
         raise WrongAddress(
-            f"nothing to call at {url}: the reply is no JSON: check baseUrl: {target.endpoint.likely_repair()}"
+            f"nothing to call at {url}: the reply is no JSON: check baseUrl: {target.endpoint.likely_repair(operation)}"
         )
     return Unverified("; ".join(notes))
 
 
-def judge(target: Target, reply: HttpReply) -> Accepted:
-    """See `Dialect.judge`: an answer with choices, whatever is in them."""
+def judge(
+    target: Target, reply: HttpReply, operation: str, *, is_answer: Callable[[Mapping[str, Any]], bool]
+) -> Accepted:
+    """See `Dialect.judge`: whether the reply is an answer, whatever is in it.
+
+    Args:
+        operation: Path of the call.
+        is_answer: Whether the body of a success has the shape of an answer.
+    """
     if reply.status not in (200, 201):
-        error = failure(target, reply)
+        error = failure(target, reply, operation=operation)
         if reply.status == 400 and "output limit was reached" in str(error):  # one token is too few for some models
             return Accepted()
         raise error
     if is_page(reply):
-        raise failure_inside(target, reply)
-    if mapping(model_lists.body_of(reply)).get("choices"):
+        raise failure_inside(target, reply, operation=operation)
+    if is_answer(mapping(model_lists.body_of(reply))):
         return Accepted()
-    raise failure_inside(target, reply) if is_error(reply) else InvalidAnswer("invalid answer: no choices")
+    if is_error(reply):
+        raise failure_inside(target, reply, operation=operation)
+    raise InvalidAnswer("invalid answer: not an answer of a model")
 
 
 def _get(target: Target, operation: str) -> HttpCall:

@@ -1,0 +1,102 @@
+"""A `message` object as a `Completion`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubechain.api.message import ToolCall, ToolCallFunction
+from kubechain.api.taskrun import COUNT_LIMIT, Usage
+from kubechain.llm.client import Completion, Target
+from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, problem_of
+from kubechain.llm.dialects.anthropic_messages.options import max_tokens_of
+from kubechain.llm.dialects.anthropic_messages.thinking import provider_data
+from kubechain.llm.dialects.finish_reasons import finish_of
+from kubechain.llm.dialects.json_values import count, dumps, items, json_object, mapping, text
+from kubechain.llm.endpoints import MESSAGES
+from kubechain.llm.errors import InvalidAnswer
+from kubechain.llm.exchange import HttpReply
+from kubechain.llm.failures import failure, failure_inside, is_error
+from kubechain.llm.provider_errors import is_page
+
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+
+
+def decode(target: Target, reply: HttpReply) -> Completion:
+    """See `Dialect.decode`."""
+    if not 200 <= reply.status < 300:
+        raise failure(target, reply, operation=MESSAGES)
+    if is_page(reply):
+        raise failure_inside(target, reply, operation=MESSAGES)
+    body = json_object(reply)
+    usage = usage_of(mapping(body.get("usage")))
+    if body.get("type") == "error" or body.get("error"):
+        raise failure_inside(target, reply, usage=usage if usage.total_tokens else None, operation=MESSAGES)
+    blocks = [mapping(block) for block in items(body.get("content")) if mapping(block)]
+    if not blocks and not body.get("stop_reason"):
+        if is_error(reply):
+            raise failure_inside(target, reply, operation=MESSAGES)
+        raise InvalidAnswer("invalid answer: no content", usage=usage)
+    return _completion(target, body, blocks, usage)
+
+
+def usage_of(usage: Mapping[str, Any]) -> Usage:
+    """Count tokens; what was read from the cache or written to it is beside `input_tokens` on the wire."""
+    read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
+    sent = min(count(usage.get("input_tokens")) + read + written, COUNT_LIMIT)
+    received = count(usage.get("output_tokens"))
+    thought = count(mapping(usage.get("output_tokens_details")).get("thinking_tokens"))
+    sorts = {"cache_read_tokens": read, "cache_write_tokens": written, "reasoning_tokens": thought}
+    return Usage(
+        input_tokens=sent,
+        output_tokens=received,
+        total_tokens=min(sent + received, COUNT_LIMIT),
+        model_calls=1,
+        **{name: tokens for name, tokens in sorts.items() if tokens},
+    )
+
+
+def _completion(
+    target: Target, body: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]], usage: Usage
+) -> Completion:
+    calls = tuple(_tool_call(block, usage) for block in blocks if block.get("type") == "tool_use")
+    reason = str(body.get("stop_reason") or "end_turn")
+    ended = Ended(
+        content="".join(text(block.get("text")) for block in blocks if block.get("type") == "text"),
+        calls=calls,
+        finish=finish_of(reason),
+        reason=_with_details(reason, mapping(body.get("stop_details"))),
+        has_reasoning=any(block.get("type") in _THINKING for block in blocks),
+        max_tokens=max_tokens_of(target),
+    )
+    if problem := problem_of(target, ended, usage):
+        raise problem
+    return Completion(
+        message=assistant_message(ended.content, calls, provider_data(target, blocks)),
+        usage=usage,
+        finish_reason=reason,
+        model=str(body.get("model") or target.model),
+        cut=cut_of(ended),
+    )
+
+
+def _with_details(reason: str, details: Mapping[str, Any]) -> str:
+    """Add what the provider says of a refusal, for the message that people read."""
+    category, explanation = text(details.get("category")), text(details.get("explanation"))
+    named = f"{reason} ({category})" if category else reason
+    return f"{named}: {explanation}" if explanation else named
+
+
+def _tool_call(block: Mapping[str, Any], usage: Usage) -> ToolCall:
+    name = block.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidAnswer("invalid answer: a tool call without a name", usage=usage)
+    function = ToolCallFunction(name=name, arguments=_arguments(block.get("input")))
+    return ToolCall(id=str(block.get("id") or ""), type="function", function=function)
+
+
+def _arguments(value: object) -> str:
+    """Return arguments as text; a stream has them as text already, byte for byte."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else dumps(value).decode()
