@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -68,6 +69,36 @@ def test_a_form_gives_an_object_with_the_types_of_its_schema() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "sent", "value"),
+    [
+        pytest.param({"type": "string", "default": "x"}, "", "", id="a text whose default was emptied"),
+        pytest.param({"type": "string"}, "", None, id="a text that was left out"),
+        pytest.param({"type": "number", "default": 2}, "", None, id="a number that was left out: the default counts"),
+        pytest.param({"type": "boolean", "default": True}, None, False, id="a box that was unticked"),
+        pytest.param({"type": "array", "default": ["a"]}, None, [], id="a list of which nothing is ticked any more"),
+        pytest.param({"type": "array"}, "b", ["b"], id="a list with one ticked"),
+        pytest.param({"type": "number"}, "1.5", 1.5, id="a number"),
+    ],
+)
+def test_a_field_gives(schema: dict[str, Any], sent: str | None, value: Any) -> None:
+    content = asked(HumanRequestType.FORM, schema_={"properties": {"x": schema}}, choices=(DecisionChoice.ANSWER,))
+    _, answer = page.answer_of(content, "Answer", urlencode({} if sent is None else {"field0": sent}).encode())
+    assert json.loads(answer or "") == ({} if value is None else {"x": value})
+
+
+def test_choices_have_their_titles() -> None:
+    titled = {"oneOf": [{"const": "r", "title": "Red <1>"}, {"const": "g"}], "type": "string", "default": "g"}
+    content = asked(HumanRequestType.FORM, schema_={"properties": {"x": titled}}, choices=(DecisionChoice.ANSWER,))
+    text = page.question(a_message(content), "Answer")
+    assert '<option value="r">Red &lt;1&gt;</option><option value="g" selected>g</option>' in text
+
+
+def test_a_form_that_cannot_be_read_is_shown_again() -> None:
+    text = page.question(a_message(asked(HumanRequestType.QUESTION)), "Answer", problem="x", body=b"a=1&" * 300)
+    assert 'name="answer"' in text
+
+
+@pytest.mark.parametrize(
     ("type", "fields", "complaint"),
     [
         pytest.param(HumanRequestType.QUESTION, {"answer": " "}, "an answer is needed", id="no answer"),
@@ -87,4 +118,4 @@ def test_an_approval_takes_a_comment_and_no_answer() -> None:
 
 def test_a_form_of_too_many_fields_is_refused() -> None:
     with pytest.raises(BadForm):
-        page.answer_of(asked(), "Approve", b"a=1&" * 100)
+        page.answer_of(asked(), "Approve", b"a=1&" * 300)

@@ -8,35 +8,47 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from html import escape
-from typing import Any, cast
 from urllib.parse import parse_qs
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import HumanRequestType, RequestContent
+from kubechain.humans import fields
+from kubechain.humans.fields import BadForm, Sent
 from kubechain.humans.model import Message
 from kubechain.humans.wording import CHOICE_LABELS, Part, headline, markup, parts
 
-MAX_FIELDS = 64
+MAX_FIELDS = 256
+"""Most values that one form may send: each choice of a list is one."""
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --good: #1a6f3c; --bad: #a3262a; }
+:root { color-scheme: light dark; --line: #888a; --soft: #8882; --good: #1a6f3c; --bad: #a3262a; }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; padding: 1rem; background: Canvas; color: CanvasText; }
 main { max-width: 42rem; margin: 0 auto; }
 h1 { font-size: 1.35rem; line-height: 1.25; margin: .5rem 0 1rem; overflow-wrap: anywhere; }
 dt { font-size: .8rem; opacity: .75; margin-top: .75rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: .4rem; margin: .2rem 0 0; padding: .6rem;
-  white-space: pre-wrap; overflow-wrap: anywhere; max-height: 60vh; overflow-y: auto; font-size: .875rem; }
-label { display: block; margin-top: 1rem; font-size: .9rem; }
+  white-space: pre-wrap; overflow-wrap: anywhere; font-size: .875rem; }
+pre.prose { font: inherit; }
+[role=alert] { border: 1px solid currentColor; border-left-width: .4rem; border-radius: .4rem; padding: .6rem;
+  font-weight: 600; overflow-wrap: anywhere; }
+label { display: block; margin-top: 1rem; font-size: .9rem; overflow-wrap: anywhere; }
+label.box { margin-top: .5rem; padding: .4rem 0; }
+label.box input { width: 1.15rem; height: 1.15rem; vertical-align: text-bottom; margin: 0 .3rem 0 0; }
+small { display: block; font-size: .8rem; opacity: .75; }
+label.box small { padding-left: 1.6rem; }
+fieldset { border: 1px solid var(--line); border-radius: .4rem; margin: 1rem 0 0; padding: .2rem .75rem .5rem; }
+legend { font-size: .9rem; }
+:focus-visible { outline: 3px solid #4a7dff; outline-offset: 2px; }
 input:not([type=checkbox]), select, textarea { width: 100%; font: inherit; padding: .5rem;
   border: 1px solid var(--line); border-radius: .4rem; }
 button { font: inherit; font-weight: 600; width: 100%; min-height: 3rem; margin-top: 1.25rem; border: 0;
   border-radius: .4rem; color: #fff; background: var(--good); }
 button.no { background: var(--bad); }
-nav { margin-top: 1.5rem; font-size: .9rem; display: flex; flex-wrap: wrap; gap: .75rem; }
+nav { margin-top: 1.25rem; font-size: .9rem; display: flex; flex-wrap: wrap; column-gap: .75rem; align-items: center; }
+nav a { padding: .6rem 0; }
 """
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -55,23 +67,21 @@ HEADERS = {
 CONTENT_TYPE = "text/html; charset=utf-8"
 
 
-class BadForm(Exception):
-    """Raised when a form lacks what it needs; the message is for the person who filled it in."""
-
-
-def question(message: Message, choice: str, *, problem: str = "") -> str:
+def question(message: Message, choice: str, *, problem: str = "", body: bytes = b"") -> str:
     """The page that asks for one choice.
 
     Args:
         choice: The choice of the link that was opened.
         problem: Why the form that was sent is not enough; empty for none.
+        body: That form, so that nobody types it again.
     """
     asked = message.asked
+    sent = _typed_before(body) if problem else None
     shown = "".join(_part(one) for one in parts(message))
-    note = f'<p role="alert"><strong>{markup(problem)}</strong></p>' if problem else ""
+    note = f'<p role="alert">{markup(problem)}</p>' if problem else ""
     kind = ' class="no"' if choice == DecisionChoice.REJECT else ""
     form = (
-        f'{note}<form method="post">{_fields(asked, choice)}{_comment()}'
+        f'{note}<form method="post">{_fields(asked, choice, sent)}{_comment(sent)}'
         f"<button{kind}>{escape(CHOICE_LABELS.get(choice, choice))}</button></form>"
     )
     return _document(headline(message), f"<dl>{shown}</dl>{form}{_others(message, choice)}")
@@ -92,7 +102,8 @@ def _document(title: str, body: str) -> str:
 
 
 def _part(part: Part) -> str:
-    text = f"<pre>{markup(part.text)}</pre>" if part.is_code else markup(part.text)
+    kind = ' class="prose"' if part.is_prose else ""
+    text = f"<pre{kind}>{markup(part.text)}</pre>" if part.is_code else markup(part.text)
     return f"<dt>{escape(part.name)}</dt><dd>{text}</dd>"
 
 
@@ -106,18 +117,26 @@ def _others(message: Message, choice: str) -> str:
     return f"<nav>Instead: {links}</nav>" if links else ""
 
 
-def _comment() -> str:
-    return '<label>Comment<textarea name="comment" rows="2" maxlength="4096"></textarea></label>'
+def _comment(sent: Sent | None) -> str:
+    return (
+        f'<label>Comment<textarea name="comment" rows="2" maxlength="4096">{_typed(sent, "comment")}</textarea></label>'
+    )
 
 
-def _fields(asked: RequestContent, choice: str) -> str:
+def _fields(asked: RequestContent, choice: str, sent: Sent | None) -> str:
     if asked.type == HumanRequestType.FORM and choice == DecisionChoice.ANSWER:
-        fields = enumerate(_properties(asked).items())
-        return "".join(_field(_id(n), name, schema, name in _required(asked)) for n, (name, schema) in fields)
+        return fields.html(asked.schema_, sent)
     label = _answer_label(asked, choice)
     if not label:
         return ""
-    return f'<label>{escape(label)}<textarea name="answer" rows="4" maxlength="65536"></textarea></label>'
+    text = _typed(sent, "answer")
+    return f'<label>{escape(label)}<textarea name="answer" rows="4" maxlength="65536">{text}</textarea></label>'
+
+
+def _typed(sent: Sent | None, name: str) -> str:
+    """What was typed into a field before, as markup; a line end in front, since a browser drops the first one."""
+    text = (sent or {}).get(name, ("",))[-1]
+    return f"\n{markup(text)}" if text else ""
 
 
 def _answer_label(asked: RequestContent, choice: str) -> str:
@@ -133,75 +152,33 @@ def _answer_label(asked: RequestContent, choice: str) -> str:
             return ""
 
 
-def _field(id_: str, name: str, schema: Mapping[str, Any], is_required: bool) -> str:
-    label = markup(str(schema.get("title") or name))
-    hint = f": {markup(str(schema['description']))}" if schema.get("description") else ""
-    must = " required" if is_required else ""
-    options = schema.get("enum")
-    if isinstance(options, list):
-        choices = "".join(f"<option>{markup(str(one))}</option>" for one in cast("list[Any]", options))
-        return f'<label>{label}{hint}<select name="{id_}"{must}><option value=""></option>{choices}</select></label>'
-    if schema.get("type") == "boolean":
-        return f'<label><input type="checkbox" name="{id_}" value="true"> {label}{hint}</label>'
-    kind = {"integer": ' type="number" step="1"', "number": ' type="number" step="any"'}.get(
-        str(schema.get("type")), ""
-    )
-    return f'<label>{label}{hint}<input{kind} name="{id_}"{must}></label>'
-
-
 def answer_of(asked: RequestContent, choice: str, body: bytes) -> tuple[str | None, str | None]:
     """The comment and the answer in a form that was sent.
 
     Raises:
         BadForm: Something that is needed is missing or has the wrong form.
     """
-    try:
-        found = parse_qs(body.decode(), max_num_fields=MAX_FIELDS, keep_blank_values=True)
-    except (ValueError, UnicodeDecodeError):
-        raise BadForm("the form cannot be read") from None
-    given = {name: values[-1] for name, values in found.items()}
+    sent = _sent(body)
+    given = {name: values[-1] for name, values in sent.items()}
     comment = given.get("comment", "").strip() or None
     if asked.type == HumanRequestType.FORM and choice == DecisionChoice.ANSWER:
-        return comment, json.dumps(_object(asked, given), ensure_ascii=False)
+        return comment, json.dumps(fields.values(asked.schema_, sent), ensure_ascii=False)
     answer = given.get("answer", "").strip() or None if _answer_label(asked, choice) else None
     if asked.type == HumanRequestType.QUESTION and choice == DecisionChoice.ANSWER and answer is None:
         raise BadForm("an answer is needed")
     return comment, answer
 
 
-def _object(asked: RequestContent, given: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for number, (name, schema) in enumerate(_properties(asked).items()):
-        text = given.get(_id(number), "").strip()
-        if schema.get("type") == "boolean":
-            found[name] = text == "true"
-        elif text:
-            found[name] = _value(name, text, str(schema.get("type")))
-        elif name in _required(asked):
-            raise BadForm(f"{name}: a value is needed")
-    return found
-
-
-def _value(name: str, text: str, type_: str) -> Any:
+def _typed_before(body: bytes) -> Sent | None:
+    """What was sent, to be shown again; None where it cannot be read."""
     try:
-        return int(text) if type_ == "integer" else float(text) if type_ == "number" else text
-    except ValueError:
-        raise BadForm(f"{name}: a number is needed") from None
+        return _sent(body)
+    except BadForm:
+        return None
 
 
-def _properties(asked: RequestContent) -> dict[str, Mapping[str, Any]]:
-    found = (asked.schema_ or {}).get("properties")
-    if not isinstance(found, dict):
-        return {}
-    pairs = cast("dict[str, Any]", found).items()
-    return {name: cast("Mapping[str, Any]", one) for name, one in pairs if isinstance(one, dict)}
-
-
-def _required(asked: RequestContent) -> list[str]:
-    found = (asked.schema_ or {}).get("required")
-    return [str(one) for one in cast("list[Any]", found)] if isinstance(found, list) else []
-
-
-def _id(number: int) -> str:
-    """The name of a field in the form: not the one that a server gave it."""
-    return f"field{number}"
+def _sent(body: bytes) -> Sent:
+    try:
+        return parse_qs(body.decode(), max_num_fields=MAX_FIELDS, keep_blank_values=True)
+    except (ValueError, UnicodeDecodeError):
+        raise BadForm("the form cannot be read") from None

@@ -46,11 +46,13 @@ class Part:
 
     Attributes:
         is_code: Whether it is laid out as it is, such as arguments.
+        is_prose: Whether it is words all the same.
     """
 
     name: str
     text: str
     is_code: bool = False
+    is_prose: bool = False
 
 
 def headline(message: Message) -> str:
@@ -64,7 +66,7 @@ def parts(message: Message) -> tuple[Part, ...]:
     """All that a person needs to decide, in the order in which it is read."""
     asked = message.asked
     found = (
-        Part("Message", _shown(_message(asked)), is_code=True) if _message(asked) else None,
+        Part("Message", _shown(_message(asked)), is_code=True, is_prose=True) if _message(asked) else None,
         Part("Arguments", _shown(_layout(asked.arguments)), is_code=True) if asked.arguments is not None else None,
         Part("Page to open", harmless(asked.url)) if asked.url else None,
         Part("About", f"{asked.subject.resource}/{asked.subject.name}"),

@@ -94,7 +94,7 @@ class Inbound:
         try:
             comment, answer = page.answer_of(message.asked, link.choice, body)
         except page.BadForm as error:
-            return _html(400, page.question(message, link.choice, problem=str(error)))
+            return _html(400, page.question(message, link.choice, problem=str(error), body=body))
         responder = channel.spec.email.address if channel.spec.type == "email" and channel.spec.email else ""
         ruling = await self.decisions.decide(
             channel, link.name, Answer(responder, link.choice, link.digest, comment=comment, answer=answer)
