@@ -5,47 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope
+from aiosmtpd.smtp import SMTP
 from pydantic import SecretStr
 
 from kubechain.api.contactchannel import ContactChannelSpec
 from kubechain.humans.mail import MailChannel, MailKind
 from kubechain.humans.model import ChannelError, InvalidChannel, MayBeSent, NotAskable, NotSent, Receipt, Refused
 from kubechain.net.addresses import PUBLIC, AddressPolicy
+from test.humans.mailbox import PASSWORD, Mailbox, body, login
 from test.humans.messages import NOW, a_message
 
-PASSWORD = "correct-horse-battery"
 LOOPBACK = AddressPolicy.parse(("127.0.0.0/8",))
-
-
-class Mailbox:
-    """Keeps what was sent, or refuses it."""
-
-    def __init__(self, reply: str = "250 kept") -> None:
-        self.mails: list[EmailMessage] = []
-        self.reply = reply
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802 (the library's)
-        del session
-        if self.reply == "break":
-            server.transport.abort()
-            return "250 lost"
-        content = envelope.content
-        assert isinstance(content, bytes)
-        parsed = message_from_bytes(content, policy=policy.default)
-        assert isinstance(parsed, EmailMessage)
-        self.mails.append(parsed)
-        return self.reply
-
-
-def _login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-    del server, session, envelope, mechanism
-    return AuthResult(success=data.password == PASSWORD.encode(), handled=False)
 
 
 @asynccontextmanager
@@ -53,7 +26,7 @@ async def a_server(mailbox: Mailbox) -> AsyncGenerator[int]:
     """A mail server that wants a login of those who give a name."""
 
     def protocol() -> SMTP:
-        return SMTP(mailbox, hostname="127.0.0.1", authenticator=_login, auth_require_tls=False)
+        return SMTP(mailbox, hostname="127.0.0.1", authenticator=login, auth_require_tls=False)
 
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     try:
@@ -92,9 +65,7 @@ async def test_a_mail_arrives_with_its_links_and_can_be_read() -> None:
     )
     assert mail["Subject"] == "Ops: Approval needed: github__delete_repo"
     for kind in ("plain", "html"):
-        body = mail.get_body((kind,))
-        assert body is not None
-        text = body.get_content()
+        text = body(mail, kind)
         for shown in ("https://k.example/contact/decide/abc", "github", "old", "kubectl describe hr hello-1-t0-c0"):
             assert shown in text
 

@@ -49,9 +49,26 @@ def test_the_system_says_why(error: Exception, words: str, wrap: Callable[[Excep
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        pytest.param(62, "its TLS certificate is for another name", id="of another host"),
+        pytest.param(64, "its TLS certificate is for another name", id="of another address"),
+        pytest.param(10, "its TLS certificate has expired, or is not valid yet", id="expired"),
+        pytest.param(20, "its TLS certificate is not trusted", id="signed by nobody that is known"),
+    ],
+)
+def test_openssl_says_what_is_wrong_with_a_certificate(code: int, words: str) -> None:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code = code
+    assert failures.cause(error) == words
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[SSL: CERTIFICATE_VERIFY_FAILED] x", "its TLS certificate is not trusted"),
+        ("certificate is not valid for 'mail.test'", "its TLS certificate is for another name"),
+        ("certificate verify failed: certificate has expired", "its TLS certificate has expired, or is not valid yet"),
         ("All connection attempts failed", "connection refused"),
         ("its name does not resolve", "its name does not resolve"),
         ("something 10.0.0.7", "no connection"),

@@ -15,6 +15,8 @@ from typing import cast
 REFUSED = "connection refused"
 UNKNOWN_NAME = "its name does not resolve"
 UNTRUSTED = "its TLS certificate is not trusted"
+ANOTHER_NAME = "its TLS certificate is for another name"
+OUT_OF_DATE = "its TLS certificate has expired, or is not valid yet"
 NO_TLS = "no TLS connection"
 UNREACHABLE = "no route to it"
 TOO_SLOW = "no connection in time"
@@ -30,7 +32,12 @@ _BY_NUMBER = {
     errno.EPIPE: BROKEN,
     errno.ECONNABORTED: BROKEN,
 }
+_BY_VERIFICATION = {9: OUT_OF_DATE, 10: OUT_OF_DATE, 62: ANOTHER_NAME, 64: ANOTHER_NAME}
+"""By the `X509_V_ERR` numbers of OpenSSL; all others are about who signed the certificate."""
+
 _BY_TEXT = (
+    ("certificate is not valid for", ANOTHER_NAME),
+    ("certificate has expired", OUT_OF_DATE),
     ("certificate", UNTRUSTED),
     ("ssl", NO_TLS),
     ("tls", NO_TLS),
@@ -55,7 +62,7 @@ def cause(error: BaseException) -> str:
 def _by_type(error: BaseException) -> str | None:
     match error:
         case ssl.SSLCertVerificationError():
-            return UNTRUSTED
+            return _BY_VERIFICATION.get(getattr(error, "verify_code", 0), UNTRUSTED)
         case ssl.SSLError():
             return NO_TLS
         case socket.gaierror():
