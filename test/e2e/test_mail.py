@@ -103,7 +103,11 @@ def space(
 
 
 def a_channel(server: MailServer, port: int, **smtp: Any) -> list[dict[str, Any]]:
-    """The channel `ops`, with its Secret."""
+    """The channel `ops`, with its Secret.
+
+    Args:
+        smtp: Other settings of the mail server; None for one that is left out.
+    """
     settings: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": server.port,
@@ -113,7 +117,10 @@ def a_channel(server: MailServer, port: int, **smtp: Any) -> list[dict[str, Any]
     settings["passwordFrom"] = {"secretKeyRef": {"name": "ops", "key": "password"}}
     spec = {
         "type": "email",
-        "email": {"address": "ann@example.com", "smtp": settings | smtp},
+        "email": {
+            "address": "ann@example.com",
+            "smtp": {name: one for name, one in (settings | smtp).items() if one is not None},
+        },
         "links": {
             "baseUrl": f"http://127.0.0.1:{port}",
             "keyFrom": {"secretKeyRef": {"name": "ops", "key": "key"}},

@@ -6,7 +6,8 @@ The manager has the rights of its ServiceAccount and `--require-verified-approva
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,24 +26,38 @@ pytestmark = pytest.mark.real
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
-@pytest.fixture
-def hardened(cluster: Cluster, manager: Program, tmp_path: Path) -> Iterator[Program]:
+@contextmanager
+def a_hardened_manager(cluster: Cluster, manager: Program, folder: Path, *flags: str) -> Generator[Program]:
     """The manager, started in place of the session's, on a cluster that has all of the release but the policies."""
     cluster.kubectl("apply", "-k", str(CONFIG / "default"))
     remove_policies(cluster)
     assert manager.stop() == 0
     program = processes.manager(
-        kubeconfig_of(cluster, "kubechain-manager", tmp_path),
-        tmp_path / "manager.log",
+        kubeconfig_of(cluster, "kubechain-manager", folder),
+        folder / "manager.log",
         "--leader-elect",
         f"--leader-election-namespace={SYSTEM_NAMESPACE}",
         "--require-verified-approvals",
+        *flags,
     )
     program.start()
     yield program
     program.kill()
     remove_policies(cluster)
     manager.start()
+
+
+def install_the_policies(space: Namespace) -> None:
+    """The admission policies, in force for every request that is made from now on."""
+    for folder in ("admission", "admission-stamps"):
+        space.cluster.kubectl("apply", "-k", str(CONFIG / folder))
+    wait_until_requests_are_verified(space)
+
+
+@pytest.fixture
+def hardened(cluster: Cluster, manager: Program, tmp_path: Path) -> Iterator[Program]:
+    with a_hardened_manager(cluster, manager, tmp_path) as program:
+        yield program
 
 
 def asked(space: Namespace, run: str) -> str:
@@ -60,7 +75,7 @@ def ended(space: Namespace, run: str) -> dict[str, str]:
 
 @pytest.mark.timeout(300)
 def test_only_a_decision_that_the_api_server_compared_lets_a_call_happen(
-    hardened: Program, cluster: Cluster, make_namespace: Callable[[str], Namespace], model: MockModel
+    hardened: Program, make_namespace: Callable[[str], Namespace], model: MockModel
 ) -> None:
     space = make_namespace("verified")
     call = asks(Ask("add", {"a": 2, "b": 3}))
@@ -79,9 +94,7 @@ def test_only_a_decision_that_the_api_server_compared_lets_a_call_happen(
 
     space.apply(a_taskrun("older", task="sum"))
     older = asked(space, "older")
-    for folder in ("admission", "admission-stamps"):
-        cluster.kubectl("apply", "-k", str(CONFIG / folder))
-    wait_until_requests_are_verified(space)
+    install_the_policies(space)
     # Whoever creates a run is not who decides about it.
     by_alice = ("--as=alice", "--as-group=system:masters")
     space.kubectl("create", "-f", "-", *by_alice, stdin=json.dumps(a_taskrun("newer", task="sum")))
