@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from kubechain.api.llm import LLM
+from kubechain.llm import providers
 from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER, AuthScheme
 from kubechain.llm.client import Parameters
+from kubechain.llm.dialects.openai_chat import OpenAIChat
 from kubechain.llm.dialects.openai_chat.options import (
     AZURE,
     COMPATIBLE,
@@ -89,3 +93,18 @@ def test_a_number_that_is_none_is_named() -> None:
 def test_a_provider_of_a_later_release_is_refused_by_name(provider: str) -> None:
     with pytest.raises(InvalidTarget, match=f'provider not supported by this release: "{provider}"'):
         a_target(provider=provider)
+
+
+def test_a_row_with_several_dialects_chooses_one_for_each_llm(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = providers.PROVIDERS["openai"]
+    second = OpenAIChat(lambda _: MISTRAL)
+
+    def by_model(llm: LLM) -> str:
+        return "second" if llm.model_name == "m2" else ""
+
+    several = replace(row, others={"second": second}, chooses=by_model)
+    monkeypatch.setattr(providers, "PROVIDERS", {"openai": several})
+    first, other = a_target("m1"), a_target("m2")
+    assert (first.dialect, first.options) == ("", ChatOptions(OPENAI))
+    assert (other.dialect, other.options) == ("second", ChatOptions(MISTRAL))
+    assert several.dialect_named(other.dialect) is second

@@ -41,6 +41,7 @@ class Target:
         model: The provider's name of the model (on Azure: of the deployment).
         endpoint: Address and authentication, made by the provider's row.
         api_key: None only where the endpoint needs none. Its repr is hidden.
+        dialect: Name of the dialect among those of the provider's row; empty for the first.
         options: Settings that the provider's dialect made for itself; nothing else looks into them.
     """
 
@@ -49,6 +50,7 @@ class Target:
     endpoint: ProviderEndpoint
     api_key: SecretStr | None = None
     parameters: Parameters = field(default_factory=Parameters)
+    dialect: str = ""
     options: object = None
 
 

@@ -39,7 +39,7 @@ class ProviderClient:
         timeout_seconds: float,
     ) -> Completion:
         """See `LLMClient.complete`."""
-        dialect = row_for(target.provider).dialect
+        dialect = row_for(target.provider).dialect_named(target.dialect)
         request = CompletionRequest(target, messages, tools)
         reply = await self._pool.send(
             dialect.encode(request), timeout_seconds=timeout_seconds, make_reader=dialect.reader
@@ -50,7 +50,7 @@ class ProviderClient:
         self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS
     ) -> Verdict:
         """See `LLMClient.check`."""
-        dialect = row_for(target.provider).dialect
+        dialect = row_for(target.provider).dialect_named(target.dialect)
         if is_billed:
             short = replace(target, parameters=Parameters(max_tokens=1))
             call = dialect.encode(CompletionRequest(short, [Message(role="user", content="Hi")]))

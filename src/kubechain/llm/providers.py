@@ -7,7 +7,7 @@ provider without a row is one that this release does not serve.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from kubechain.api.llm import LLM, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
@@ -59,10 +59,12 @@ class ProviderRow:
 
     Attributes:
         title: The provider's name as people write it.
-        dialect: What it speaks.
+        dialect: What it speaks, unless `chooses` names another.
         endpoint: Makes address and authentication for an LLM; raises `InvalidTarget` where its settings allow none.
         takes: Returns the fields of the provider's own block in `spec` that the endpoint and the limits act on.
         limits: Returns how long a call may take and how often it is repeated.
+        others: What it speaks besides, by the name that `Target.dialect` keeps.
+        chooses: Returns the name of the dialect for an LLM; empty for the first.
     """
 
     title: str
@@ -70,6 +72,12 @@ class ProviderRow:
     endpoint: Callable[[LLMSpec], ProviderEndpoint]
     takes: Callable[[LLMSpec], frozenset[str]] = lambda _: frozenset()
     limits: Callable[[LLMSpec], CallLimits] = lambda spec: CallLimits(spec.timeout_seconds)
+    others: Mapping[str, Dialect] = field(default_factory=dict[str, Dialect])
+    chooses: Callable[[LLM], str] = lambda _: ""
+
+    def dialect_named(self, name: str) -> Dialect:
+        """Return a dialect of this provider by the name in `Target.dialect`."""
+        return self.others[name] if name else self.dialect
 
 
 def _openai_config(spec: LLMSpec) -> OpenAIConfig:
@@ -222,7 +230,8 @@ def ignored_parameters(llm: LLM) -> tuple[str, ...]:
         InvalidTarget: The LLM's settings cannot make a request at all.
     """
     row = row_for(llm.spec.provider)
-    taken = _TAKEN_BY_ALL | row.takes(llm.spec) | row.dialect.takes(row.dialect.options(llm))
+    dialect = row.dialect_named(row.chooses(llm))
+    taken = _TAKEN_BY_ALL | row.takes(llm.spec) | dialect.takes(dialect.options(llm))
     return tuple(name for name in _set_fields(llm.spec) if name not in taken)
 
 

@@ -22,13 +22,15 @@ def target_for(llm: LLM, *, api_key: str | None) -> Target:
             spec is none (only an object that no schema has checked can have that).
     """
     row = row_for(llm.spec.provider)
+    name = row.chooses(llm)
     return Target(
         provider=str(llm.spec.provider),
         model=llm.model_name,
         endpoint=row.endpoint(llm.spec),
         api_key=SecretStr(api_key) if api_key else None,
         parameters=_parameters(llm.spec.parameters),
-        options=row.dialect.options(llm),
+        dialect=name,
+        options=row.dialect_named(name).options(llm),
     )
 
 
