@@ -34,6 +34,12 @@ TOOL_CALL_FINALIZER = f"{GROUP}/tool-call"
 
 It is removed once the run has read the result. Calls without effects outside are made without it."""
 
+HUMAN_REQUEST_FINALIZER = f"{GROUP}/human-request"
+"""Keeps a deleted request until its messages at contact channels say that it is over.
+
+It is removed once they say so, and in any case a short time after the deletion. Requests that no channel carries are
+made without it."""
+
 PREVIEW_LENGTH = 50
 """Characters of the user's message that `kubectl get taskrun` shows."""
 

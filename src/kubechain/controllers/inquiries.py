@@ -23,6 +23,7 @@ from kubechain.api.meta import KubeObject, ObjectMeta, is_owned_by, owner_refere
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import JsonObject
 from kubechain.api.taskrun import TaskRun
+from kubechain.controllers.carriers import is_carried, terms_of
 from kubechain.net.foreign import cut_middle
 
 _SAMPLES: Mapping[HumanRequestType, tuple[str, Mapping[str, str]]] = {
@@ -110,6 +111,7 @@ def request_for(
             labels=_labels(asker, run),
             annotations=dict(annotations or {}),
             owner_references=(owner_reference(asker),),
+            finalizers=_finalizers(run, inquiry),
         ),
         spec=HumanRequestSpec(
             request=RequestContent(
@@ -129,6 +131,12 @@ def request_for(
             )
         ),
     )
+
+
+def _finalizers(run: TaskRun, inquiry: Inquiry) -> tuple[str, ...]:
+    """A request that a channel carries stays until its messages say how it ended."""
+    is_sent = is_carried(inquiry.type, inquiry.subject, terms_of(run, inquiry.tool))
+    return (names.HUMAN_REQUEST_FINALIZER,) if is_sent else ()
 
 
 def _labels(asker: KubeObject, run: TaskRun) -> dict[str, str]:

@@ -49,7 +49,7 @@ class FakeChannel:
     async def find(self, message: Message) -> Found:
         """Tell whether the message has arrived."""
         if not self.is_askable:
-            return NotAskable()
+            return NotAskable(Receipt(message.key))
         return Receipt(message.key) if any(one.key == message.key for one in self.delivered) else Absent()
 
     async def close(self, message: Message, receipt: Receipt, ending: str) -> None:

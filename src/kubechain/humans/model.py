@@ -94,7 +94,14 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class NotAskable:
-    """The channel cannot tell whether it has the message."""
+    """The channel cannot tell whether it has the message.
+
+    Attributes:
+        receipt: The message if the channel has it, where that follows from the message; None where only the channel
+            knows what it calls it.
+    """
+
+    receipt: Receipt | None = None
 
 
 Found = Receipt | Absent | NotAskable

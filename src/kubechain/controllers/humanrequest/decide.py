@@ -6,11 +6,12 @@ from kubechain.api.conditions import is_true
 from kubechain.api.humanrequest import REMINDED, HumanRequest
 from kubechain.api.meta import time_text
 from kubechain.controllers.frame import Done
-from kubechain.controllers.humanrequest.deliveries import next_closing, next_message
+from kubechain.controllers.humanrequest.deliveries import deletion_left_seconds, next_closing, next_message
 from kubechain.controllers.humanrequest.observe import Observed
 from kubechain.controllers.humanrequest.steps import Close, Expire, Remind, Step, TellOfChannel, Withdraw
 
 NOBODY_ASKS = "nothing asks for this decision: KubeChain makes requests itself, when a tool call or a run needs one"
+DELETED = "the request was deleted"
 GONE = "what asked, a tool call or a run, does not exist any more"
 
 
@@ -25,7 +26,17 @@ def decide(observed: Observed) -> Step | Done:
         return Close(asker.asked)
     if asker.gave_up:
         return Expire()
-    return Withdraw(asker.over) if asker.over else _open(observed)
+    if asker.over:
+        return Withdraw(asker.over)
+    return _open(observed) if observed.request.metadata.deletion_timestamp is None else _deleted(observed)
+
+
+def _deleted(observed: Observed) -> Step | Done:
+    """What was decided before the deletion counts: what asks is about to record it."""
+    left_seconds = deletion_left_seconds(observed.request, observed.now)
+    if observed.request.spec.decision is not None and left_seconds is not None and left_seconds > 0.0:
+        return Done(left_seconds)
+    return Withdraw(DELETED)
 
 
 def _open(observed: Observed) -> Step | Done:

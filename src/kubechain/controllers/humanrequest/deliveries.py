@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kubechain.api import reasons
+from kubechain.api import names, reasons
 from kubechain.api.conditions import is_true, with_condition
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.humanrequest import DELIVERED, REMINDED, Delivery, DeliveryState, HumanRequest, HumanRequestPhase
 from kubechain.controllers.frame import Done, Event, Settled, normal, soonest, warning
 from kubechain.controllers.humanrequest.due import Due
-from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, TellOfChannel
+from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, Release, TellOfChannel
 from kubechain.net.backoff import Backoff
 from kubechain.net.foreign import cut, harmless
 
@@ -29,6 +29,10 @@ RETRY = Backoff(initial_seconds=5.0, max_seconds=3_600.0)
 
 ATTEMPTS_MAX_TO_CLOSE = 20
 """After so many attempts a message stays as it is: its buttons and links have no effect any more."""
+
+DELETED_SECONDS_MAX = 120.0
+"""How long a deleted request stays for its messages: longer than a claim, so that what may have been sent is told. A
+channel that is down must not keep a namespace from being deleted."""
 
 ERROR_MAX_CHARACTERS = 512
 
@@ -50,11 +54,13 @@ class Failed:
 
     Attributes:
         is_unclear: Whether it may have been sent all the same.
+        is_unusable: Whether the channel cannot be used before its spec or its Secret is changed.
     """
 
     error: str
     retry_after_seconds: float | None = None
     is_unclear: bool = False
+    is_unusable: bool = False
 
 
 Outcome = Sent | Failed
@@ -105,18 +111,36 @@ def next_delivery(request: HumanRequest, due: Due, now: datetime) -> TellOfChann
     return Deliver(contact, claim, is_unclear=found is not None and found.state != DeliveryState.FAILED)
 
 
-def next_closing(request: HumanRequest, contact: ContactChannel | None, now: datetime) -> CloseDelivery | Done:
+def next_closing(
+    request: HumanRequest, contact: ContactChannel | None, now: datetime
+) -> CloseDelivery | Release | Done:
     """The next step of a request that is over: its messages say so.
 
     Args:
         contact: The channel of the delivery that is open still.
     """
-    found = open_delivery(request)
+    found, left_seconds = open_delivery(request), deletion_left_seconds(request, now)
     if found is None:
-        return Done()
+        return Release() if is_held(request) else Done()
+    if left_seconds is not None and left_seconds <= 0.0:
+        text = found.error or "there was no time left for it"
+        return Release(f'the message at ContactChannel "{found.channel}" does not say that the request is over: {text}')
     if found.next_attempt_at is not None and now < found.next_attempt_at:
-        return Done((found.next_attempt_at - now).total_seconds())
+        return Done(soonest((found.next_attempt_at - now).total_seconds(), left_seconds))
     return CloseDelivery(contact, found)
+
+
+def is_held(request: HumanRequest) -> bool:
+    """Whether the request has our finalizer."""
+    return names.HUMAN_REQUEST_FINALIZER in request.metadata.finalizers
+
+
+def deletion_left_seconds(request: HumanRequest, now: datetime) -> float | None:
+    """For how long a deleted request may stay; None for one that is not deleted, or that nothing of ours holds."""
+    deleted_at = request.metadata.deletion_timestamp
+    if deleted_at is None or not is_held(request):
+        return None
+    return DELETED_SECONDS_MAX - (now - deleted_at).total_seconds()
 
 
 def open_delivery(request: HumanRequest) -> Delivery | None:
@@ -195,7 +219,8 @@ def closed(request: HumanRequest, delivery: Delivery, failure: Failed | None, no
         failure: Why it could not be told; None where it was.
     """
     attempts = delivery.attempts + 1
-    if failure is None or attempts > ATTEMPTS_MAX_TO_CLOSE:
+    is_last = attempts > ATTEMPTS_MAX_TO_CLOSE or (_is_deleted(request) and failure is not None and failure.is_unusable)
+    if failure is None or is_last:
         error = failure and f"the message does not say that the request is over: {failure.error}"
         done = delivery.with_changes(state=DeliveryState.CLOSED, next_attempt_at=None, error=error and _text(error))
         return Settled({"deliveries": _with(request, done)})
@@ -223,6 +248,10 @@ def _settled(
     if not _is_over(request):
         status["status_detail"] = text
     return Settled(status, _news(request, event), wait_seconds)
+
+
+def _is_deleted(request: HumanRequest) -> bool:
+    return request.metadata.deletion_timestamp is not None
 
 
 def _is_over(request: HumanRequest) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.api.contactchannel import ContactChannel
-from kubechain.api.humanrequest import HumanRequest
+from kubechain.api.humanrequest import Delivery, HumanRequest
 from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, soonest
 from kubechain.controllers.humanrequest import deliveries
@@ -14,7 +14,16 @@ from kubechain.controllers.humanrequest.messages import message_of
 from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver
 from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter
 from kubechain.controllers.secrets import SecretUnavailable
-from kubechain.humans.model import Channel, ChannelError, InvalidChannel, MayBeSent, Message, Receipt
+from kubechain.humans.model import (
+    Absent,
+    Channel,
+    ChannelError,
+    InvalidChannel,
+    MayBeSent,
+    Message,
+    NotAskable,
+    Receipt,
+)
 from kubechain.runtime.clock import Clock
 
 
@@ -72,14 +81,10 @@ class Deliverer:
     async def _closed(self, request: HumanRequest, contact: ContactChannel, step: CloseDelivery) -> Failed | None:
         try:
             channel, message = await self._opened(request, contact, is_reminder=step.delivery.reminder)
-            found = await channel.find(message) if step.delivery.external_id is None else None
-            receipt = found if isinstance(found, Receipt) else None
-            if step.delivery.external_id is not None:
-                receipt = Receipt(step.delivery.external_id)
-            if receipt is not None:
+            if (receipt := await _receipt(channel, message, step.delivery)) is not None:
                 await channel.close(message, receipt, request.status.status_detail or "the request is over")
         except (InvalidChannel, SecretUnavailable) as error:
-            return Failed(str(error))
+            return Failed(str(error), is_unusable=True)
         except ChannelError as error:
             return Failed(str(error), error.retry_after_seconds)
         return None
@@ -89,3 +94,16 @@ class Deliverer:
     ) -> tuple[Channel, Message]:
         channel, link_key = await self.directory.open(contact), await self.directory.link_key(contact)
         return channel, message_of(request, contact, link_key, is_reminder=is_reminder)
+
+
+async def _receipt(channel: Channel, message: Message, delivery: Delivery) -> Receipt | None:
+    """The message that is to be closed; None where there is none, or where nobody knows what the channel calls it."""
+    if delivery.external_id is not None:
+        return Receipt(delivery.external_id)
+    match await channel.find(message):
+        case Receipt() as found:
+            return found
+        case NotAskable(receipt):
+            return receipt
+        case Absent():
+            return None

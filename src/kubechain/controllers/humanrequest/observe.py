@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubechain.api.approval import AskedOfPerson, PinnedApproval
+from kubechain.api.approval import AskedOfPerson
 from kubechain.api.budget import BudgetEnd
 from kubechain.api.contactchannel import ContactChannel
-from kubechain.api.humanrequest import HumanRequest, HumanRequestType
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.meta import OwnerReference, is_owned_by
-from kubechain.api.taskrun import TaskRun, pinned_tool
+from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers.carriers import first_channel, own_terms, terms_of
 from kubechain.controllers.humanrequest.deliveries import open_delivery
 from kubechain.controllers.humanrequest.due import Due, messages, reminder_at
 from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
@@ -79,10 +80,11 @@ class Observer:
         asker = asker_of(request, self._cached(request, owner))
         if asker is None:
             asker = asker_of(request, await self._live(request, owner))
-        terms, created_at = self._terms(request), request.metadata.creation_timestamp
-        own = _own(request, terms)
-        asked = messages(self._channel(request, terms), own, created_at)
-        due = tuple(replace(one, contact=self.channels.get(namespace, one.channel)) for one in asked)
+        asked, created_at = request.spec.request, request.metadata.creation_timestamp
+        terms = terms_of(self.runs.get(namespace, asked.task_run_ref.name), asked.tool or "")
+        own = own_terms(asked.type, terms)
+        wanted = messages(first_channel(asked.type, asked.subject, terms), own, created_at)
+        due = tuple(replace(one, contact=self.channels.get(namespace, one.channel)) for one in wanted)
         return Observed(request, now, asker, due, reminder_at(own, created_at))
 
     def _cached(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
@@ -97,23 +99,6 @@ class Observer:
             return await self.client.get(TOOL_CALLS, namespace, name)
         except NotFound:
             return None
-
-    def _terms(self, request: HumanRequest) -> PinnedApproval | None:
-        asked = request.spec.request
-        run = self.runs.get(request.metadata.namespace, asked.task_run_ref.name)
-        pinned = pinned_tool(run, asked.tool or "") if run is not None else None
-        return pinned.approval if pinned is not None else None
-
-    def _channel(self, request: HumanRequest, terms: PinnedApproval | None) -> str:
-        asked = request.spec.request
-        if asked.type == HumanRequestType.QUESTION:
-            return asked.subject.name if asked.subject.resource == "contactchannels" else ""
-        return (terms.channel or "") if terms is not None else ""
-
-
-def _own(request: HumanRequest, terms: PinnedApproval | None) -> PinnedApproval | None:
-    """The terms as far as they are about the request: they say how calls are approved, and nothing of questions."""
-    return terms if request.spec.request.type == HumanRequestType.APPROVAL else None
 
 
 def owner_of(request: HumanRequest) -> OwnerReference | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kubechain.api import names, reasons
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, StatusWriter
@@ -12,7 +13,7 @@ from kubechain.controllers.humanrequest.decide import decide
 from kubechain.controllers.humanrequest.delivering import Deliverer
 from kubechain.controllers.humanrequest.observe import Observed, Observer
 from kubechain.controllers.humanrequest.settle import settle
-from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, Step, TellOfChannel
+from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, Release, Step, TellOfChannel
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import WriteRefused
@@ -30,7 +31,7 @@ class HumanRequestReconciler:
     writer: StatusWriter[HumanRequest]
     clock: Clock
 
-    finalizer: ClassVar[str | None] = None
+    finalizer: ClassVar[str | None] = names.HUMAN_REQUEST_FINALIZER
     live_steps: ClassVar[tuple[type, ...]] = ()
 
     async def reconcile(self, request: Request) -> Result:
@@ -51,11 +52,19 @@ class HumanRequestReconciler:
             return await self.deliverer.deliver(observed.request, step)
         if isinstance(step, CloseDelivery):
             return await self.deliverer.close(observed.request, step)
+        if isinstance(step, Release):
+            return await self._release(observed.request, step)
         settled = settle(observed.request, step, self.clock.now())
         if isinstance(step, TellOfChannel):
             return await self.writer.finish(observed.request, settled)
         # Our own write enqueues nothing: what was sent is closed in the same reconcile.
         return Again(await self.writer.write(observed.request, settled))
+
+    async def _release(self, request: HumanRequest, step: Release) -> Done:
+        await self.writer.drop_finalizer(request, names.HUMAN_REQUEST_FINALIZER)
+        if step.untold:
+            self.writer.recorder.event(request, "Warning", reasons.NOT_DELIVERED, step.untold)
+        return Done()
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> None:
         """Nothing: only the status is written, and it cannot say that it is refused."""

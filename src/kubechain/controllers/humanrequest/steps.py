@@ -78,5 +78,16 @@ class Withdraw:
     message: str
 
 
-Step = TellOfChannel | Remind | Deliver | CloseDelivery | Close | Expire | Withdraw
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Nothing has to be told any more, or there is no time left for it: drop the finalizer.
+
+    Attributes:
+        untold: Why a message does not say that the request is over; empty where all do.
+    """
+
+    untold: str = ""
+
+
+Step = TellOfChannel | Remind | Deliver | CloseDelivery | Close | Expire | Withdraw | Release
 """What can be next."""
