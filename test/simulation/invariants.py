@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubechain.api.message import Message
+from kubechain.humans import model as contact
 from kubechain_apiserver import Change
 from test.simulation.answers import AnswerLaws
 from test.simulation.approvals import ApprovalLaws
 from test.simulation.budgets import BudgetLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
+from test.simulation.deliveries import DeliveryLaws
+from test.simulation.outside import Letter
 
 JsonObject = dict[str, Any]
 
@@ -77,6 +80,7 @@ class Watchman:
         self._approvals = ApprovalLaws(guarded, self.violated)
         self._budgets = BudgetLaws(self.violated)
         self._answers = AnswerLaws(self.violated)
+        self._deliveries = DeliveryLaws(self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -101,6 +105,7 @@ class Watchman:
         if plural == "events":
             self._count_news(change.record.object)
         if change.deleted:
+            self._deliveries.on_deletion(plural, change.record.object)
             self._count(f"DELETE {plural}/{name}", plural)
             return
         after, before = change.record.object, change.previous.object if change.previous else None
@@ -110,6 +115,7 @@ class Watchman:
         self._approvals.on_change(plural, after)
         self._budgets.on_change(plural, after)
         self._answers.on_change(plural, before or {}, after)
+        self._deliveries.on_change(plural, before or {}, after)
         verb, place = "CREATE" if before is None else "WRITE", _place(after)
         is_claim = self._note_claims(status_of(after))
         if before is not None and place == _place(before) and not is_claim:
@@ -142,11 +148,13 @@ class Watchman:
     def _check_birth(self, plural: str, name: str, owner: str) -> None:
         """What belongs to something is made once: people who delete it do not want it back.
 
+        But a request is: the call that waits for it goes on by its decision alone.
+
         A tool call may be made again by a manager that read its run just before another one answered the call: no read
         and no name can prevent that. It must then end without having been claimed, unless it is a pure function.
         """
         if owner and (name, owner) in self._born:
-            if plural != "taskruntoolcalls":
+            if plural not in ("taskruntoolcalls", "humanrequests"):
                 self.violated(f"{plural}/{name} was made again after it had been deleted")
             self._made_again.add((name, owner))
         self._born.add((name, owner))
@@ -259,6 +267,10 @@ class Watchman:
         if is_unsafe and times > 1 + self._answers.repeats_allowed(key):
             self.violated(f"{name}: not safe to repeat, called {times} times")
 
+    def on_delivery(self, message: contact.Message, *, is_askable: bool, doubts: int) -> None:
+        """Look at a message that arrives at people."""
+        self._deliveries.on_delivery(message, is_askable=is_askable, doubts=doubts)
+
     def look_for_secrets(self, where: str, data: bytes) -> None:
         """No byte of a secret may be where anybody can read it."""
         if any(canary in data for canary in CANARIES):
@@ -266,8 +278,9 @@ class Watchman:
 
     # --- the end
 
-    def look_for_left_overs(self, objects: Mapping[str, Iterable[JsonObject]]) -> None:
-        """Nothing may be held for ever by us, or belong to what is gone."""
+    def look_for_left_overs(self, objects: Mapping[str, Iterable[JsonObject]], letters: Mapping[str, Letter]) -> None:
+        """Nothing may be held for ever by us, or belong to what is gone; people are told of the end."""
+        self._deliveries.look_for_left_overs(letters)
         self._approvals.look_for_left_overs(list(objects["humanrequests"]))
         self._budgets.look_for_left_overs(list(objects["humanrequests"]))
         uids = {obj["metadata"]["uid"] for found in objects.values() for obj in found}

@@ -17,15 +17,32 @@ GONE = "connection refused"
 
 
 @dataclass(slots=True)
+class Letter:
+    """A message at a contact channel.
+
+    Attributes:
+        label: Channel and request.
+        copies: How often it arrived.
+        ending: How it says that the request ended; empty as long as it does not.
+    """
+
+    label: str
+    copies: int = 0
+    ending: str = ""
+
+
+@dataclass(slots=True)
 class Outside:
     """What the services will do next.
 
     Attributes:
         hiccups: What a model says before it follows its script, by the beginning of the call's label.
         slow: Beginnings of the labels of what takes longer than anybody waits.
-        refused_keys: Those that the provider does not take any more.
+        refused_keys: Those that their service does not take any more.
         is_mcp_down: Whether MCP servers can be reached at all.
         refused_writes: Beginnings of the labels of the writes that a policy of the API server refuses.
+        is_contact_down: Whether contact channels can be reached at all.
+        letters: What arrived at contact channels, by the key of the message.
         hung_up: How often they went away, so that a call knows whether its connection is still the same.
     """
 
@@ -34,6 +51,8 @@ class Outside:
     refused_keys: set[str] = field(default_factory=set[str])
     refused_writes: set[str] = field(default_factory=set[str])
     is_mcp_down: bool = False
+    is_contact_down: bool = False
+    letters: dict[str, Letter] = field(default_factory=dict[str, Letter])
     hung_up: int = 0
     _links: list[Callable[[ConnectFailure], None]] = field(default_factory=list[Callable[[ConnectFailure], None]])
 

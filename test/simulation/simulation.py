@@ -30,7 +30,7 @@ from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 from kubechain_apiserver import Change
 from kubechain_apiserver.wire.errors import StatusError
-from test.simulation import oracles
+from test.simulation import contact, deliveries, oracles
 from test.simulation.cluster import NAMESPACE, Cluster, phase_of
 from test.simulation.fakes import ATTENDED_SECONDS, Model, Network, Surroundings, connector
 from test.simulation.invariants import Watchman
@@ -118,6 +118,7 @@ class _Replica:
             make_connections=lambda tell: ConnectionManager(on_change=tell, clock=clock, connector=connector(around)),
             http=ExternalAPIClient(exchanger=Network(around, world.scenario.answers)),
             engine=ContainerEngine(which=lambda program: None),
+            channels=contact.kinds(around),
         )
         add_controllers(self.manager, clients=clients)
         context = contextvars.copy_context()
@@ -247,9 +248,13 @@ class _World:
         self.weather.clear_up()
         self.points.is_over = True
         await self._watch_over(SETTLE_SECONDS)
-        state, writes = oracles.normalised(self.cluster.ours()), Counter(self.watchman.writes)
+        letters = self.outside.letters
+        state = oracles.normalised(self.cluster.ours()) | deliveries.arrived(
+            letters, tells_the_end=self.scenario.tells_the_end
+        )
+        writes = Counter(self.watchman.writes)
         passed = tuple(self.points.passed)
-        self.watchman.look_for_left_overs(self.cluster.ours())
+        self.watchman.look_for_left_overs(self.cluster.ours(), letters if self.scenario.tells_the_end else {})
         await self._see_that_it_has_converged()
         self.cluster.close()
         return Outcome(
@@ -288,7 +293,8 @@ class _World:
 
     def _is_over(self) -> bool:
         phases = self._phases()
-        return all(self._has_ended(name, phases.get(name)) for name in self.scenario.ends)
+        has_ended = all(self._has_ended(name, phases.get(name)) for name in self.scenario.ends)
+        return has_ended and not deliveries.are_open(self.cluster.list("humanrequests"))
 
     def _has_ended(self, name: str, phase: str | None) -> bool:
         is_gone = phase is None and f"DELETE taskruns/{name}" in self.watchman.writes
@@ -304,6 +310,8 @@ class _World:
         for name, phase in self.scenario.ends.items() if not self._to_happen else ():
             if self._phases().get(name) != phase:
                 self.watchman.violated(f"taskruns/{name} ended in {self._phases().get(name)!r} and not in {phase!r}")
+        if missing := self.scenario.delivered - {letter.label for letter in self.outside.letters.values()}:
+            self.watchman.violated(f"never arrived: {sorted(missing)}")
         before = self.watchman.writes + self.watchman.news
         self.start("pod-z")
         await self._watch_over(60.0)

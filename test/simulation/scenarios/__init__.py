@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from test.simulation.scenarios import agents, approvals, asking, budgets, forms, managers, moments, runs, tools
+from test.simulation.scenarios import (
+    agents,
+    approvals,
+    asking,
+    budgets,
+    deliveries,
+    forms,
+    managers,
+    moments,
+    runs,
+    tools,
+)
 from test.simulation.scenarios.scenario import Scenario
 
 __all__ = ["ALL", "BY_NAME", "Scenario"]
@@ -21,6 +32,7 @@ ALL: tuple[Scenario, ...] = (
     *budgets.ALL,
     *asking.ALL,
     *forms.ALL,
+    *deliveries.ALL,
     *managers.ALL,
 )
 

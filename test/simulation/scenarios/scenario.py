@@ -32,6 +32,8 @@ class Scenario:
         hiccups: What the model says before it follows its script, by the beginning of the call's label.
         slow: What takes longer than anybody waits, by the beginning of its label.
         guarded: Names of the tools that a person must approve, as the model knows them.
+        delivered: The messages that people get, each as channel and request, with `again` for the reminder.
+        tells_the_end: Whether those messages say how their requests ended, as far as their channel exists.
         expire_after: How long people have to answer where nobody says it, in place of seven days.
         is_timed: How often the model is asked depends on when people act.
         is_crowded: The LLM has fewer slots than there are runs, or goes away for a while: it is chance which turns are
@@ -52,6 +54,8 @@ class Scenario:
     hiccups: Mapping[str, Sequence[LLMError]] = field(default_factory=dict[str, Sequence[LLMError]])
     slow: tuple[str, ...] = ()
     guarded: frozenset[str] = frozenset()
+    delivered: frozenset[str] = frozenset()
+    tells_the_end: bool = True
     expire_after: str = DEFAULT_EXPIRE_AFTER
     is_timed: bool = False
     is_crowded: bool = False
