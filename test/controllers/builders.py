@@ -12,7 +12,8 @@ from kubechain.api.message import Message, ToolCall, ToolCallFunction
 from kubechain.api.meta import ObjectMeta, StatusType, owner_reference
 from kubechain.api.references import LocalObjectReference, SecretKeyRef, SecretKeySource
 from kubechain.api.task import Task, TaskSpec
-from kubechain.api.taskrun import LLMClaim, Pinned, TaskRun, TaskRunPhase, TaskRunSpec, Usage
+from kubechain.api.taskrun import LLMClaim, Pinned, TaskRun, TaskRunPhase, TaskRunSpec
+from kubechain.api.usage import Usage
 from kubechain.controllers.spending import SpendingReader
 from kubechain.controllers.taskrun.budgets import Budget
 from kubechain.controllers.taskrun.claims import claim_for

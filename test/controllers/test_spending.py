@@ -73,3 +73,28 @@ async def test_a_run_warns_once_of_a_limit_that_it_comes_near() -> None:
         assert told["LimitNear"] == "the run used 80 % of its limit of 5 turns (limits.maxTurns)"
         events = json.loads(await world.client.request("GET", "/api/v1/events"))["items"]
         assert [event["reason"] for event in events].count("LimitNear") == 1
+
+
+async def test_the_cost_of_sub_agents_counts_against_their_parents_limit() -> None:
+    async with a_world() as world:
+        world.replica(FakeLLMClient(asks_two(), answer("seen"), answer("seen too"), answer("never asked for")))
+        await a_pair(world, AgentLimits(max_cost="0.000037"))
+        run = await world.until(is_over)
+        assert run.status.error == "the run and its sub-agents reached its limit of 0.000037 US dollars"
+        assert run.status.usage is not None
+        assert run.status.sub_agent_usage is not None
+        assert (run.status.usage.cost, run.status.sub_agent_usage.cost) == ("0.0000125", "0.000025")
+
+
+async def test_a_limit_of_cost_that_cannot_hold_ends_the_run_before_its_first_call() -> None:
+    async with a_world() as world:
+        model = FakeLLMClient(answer("never asked for"))
+        world.replica(model)
+        await world.apply_walk_through(limits={"maxCost": "1"})
+        patch = {"spec": {"parameters": {"model": "of-nobody"}}}
+        await world.client.patch(resources.LLMS, NAMESPACE, "gpt-4o", patch)
+        await world.apply_task()
+        run = await world.until(is_over)
+        text = 'limits.maxCost cannot hold: no price is known for LLM "gpt-4o": set its prices'
+        assert (run.status.phase, run.status.error) == (TaskRunPhase.FAILED, text)
+        assert model.calls == []

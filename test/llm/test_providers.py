@@ -11,7 +11,7 @@ import pytest
 
 from kubechain.api.llm import LLM
 from kubechain.api.message import Message
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.llm import providers
 from kubechain.llm.auth import AuthScheme
 from kubechain.llm.base_url import endpoint

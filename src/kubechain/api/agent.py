@@ -10,6 +10,7 @@ from pydantic import Field
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Duration, Name, NonBlankText, PositiveInt, Schema, ShortText
+from kubechain.api.usage import Dollars
 
 _References = Annotated[tuple[LocalObjectReference, ...], Schema(max_items=256)]
 
@@ -43,6 +44,12 @@ class AgentLimits(KubeModel):
         default=None,
         description="Most tool calls of one run and of the runs of its sub-agents together. "
         f"Default: {DEFAULT_MAX_TOOL_CALLS}.",
+    )
+    max_cost: Dollars | None = Field(
+        default=None,
+        description='Most US dollars, a number such as "2.50" in quotes, that one run and the runs of its sub-agents '
+        "may cost together, by the prices of their LLMs; a run whose LLM has no known price fails. Whatever onExceeded "
+        "says, a run that reaches it fails. Default: no limit.",
     )
     on_exceeded: OnExceeded | None = Field(
         default=None,

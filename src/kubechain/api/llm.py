@@ -11,6 +11,7 @@ from pydantic import Field
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, SecretKeySource
 from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
+from kubechain.api.usage import Dollars
 
 _UNIT_INTERVAL = r"^(0(\.[0-9]+)?|1(\.0+)?)$"
 _ZERO_TO_TWO = r"^([01](\.[0-9]+)?|2(\.0+)?)$"
@@ -126,6 +127,19 @@ class MistralConfig(KubeModel):
     )
 
 
+class LLMPrices(KubeModel):
+    """Prices of the model in US dollars for a million tokens, each a decimal number in quotes."""
+
+    input_per_million: Dollars = Field(description="Of tokens that are sent.")
+    output_per_million: Dollars = Field(description="Of tokens that the model writes.")
+    cache_read_per_million: Dollars | None = Field(
+        default=None, description="Of tokens that the provider reads from its prompt cache. Default: inputPerMillion."
+    )
+    cache_write_per_million: Dollars | None = Field(
+        default=None, description="Of tokens that the provider writes to its prompt cache. Default: inputPerMillion."
+    )
+
+
 class RateLimit(KubeModel):
     """Limits of the provider's plan."""
 
@@ -186,6 +200,11 @@ class LLMSpec(KubeModel):
     max_concurrent_requests: Annotated[int, Schema(minimum=1, maximum=100_000)] | None = Field(
         default=None,
         description="Most model calls in flight at once through this LLM (default 100); further runs are queued.",
+    )
+    prices: LLMPrices | None = Field(
+        default=None,
+        description="Prices of the model, for the cost in status.usage and limits.maxCost of Agents. Default: the list "
+        "prices of the provider, as this release has them; none for a server that is not the provider's own.",
     )
     rate_limit: RateLimit | None = Field(
         default=None,

@@ -28,9 +28,7 @@ from kubechain.api.schema import (
     was_over,
 )
 from kubechain.api.tool import OnUnknownOutcome
-
-COUNT_LIMIT = 2**53 - 1
-"""Largest number of tokens that is counted: readers of JSON agree on no larger integer."""
+from kubechain.api.usage import COUNT_LIMIT, Spending, Usage
 
 
 class TaskRunPhase(StrEnum):
@@ -193,32 +191,6 @@ class PendingToolCall(KubeModel):
         default=None,
         description="Name of the TaskRunToolCall, where an earlier release made it under another name than this one.",
     )
-
-
-class Usage(KubeModel):
-    """Tokens and model calls of a run so far."""
-
-    input_tokens: _Count = Field(default=0, description="Tokens sent to the model.")
-    output_tokens: _Count = Field(default=0, description="Tokens that the model wrote.")
-    total_tokens: _Count = Field(default=0, description="Tokens in all.")
-    model_calls: _Count = Field(
-        default=0,
-        description="Calls of the model that may be billed: answered ones, and those that failed at its server.",
-    )
-    cache_read_tokens: _Count = Field(
-        default=0, description="Of inputTokens, those that the provider read from its prompt cache."
-    )
-    cache_write_tokens: _Count = Field(
-        default=0, description="Of inputTokens, those that the provider wrote to its prompt cache."
-    )
-    reasoning_tokens: _Count = Field(default=0, description="Of outputTokens, those that the model thought with.")
-
-
-class Spending(Usage):
-    """What runs have spent: tokens, model calls, turns and tool calls."""
-
-    turns: _Count = Field(default=0, description="Turns that were processed.")
-    tool_calls: _Count = Field(default=0, description="Tool calls that were made.")
 
 
 class ToolCallType(StrEnum):

@@ -13,8 +13,9 @@ from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Json, Name, NonNegativeInt, Rule, Schema, Url, final_phase_rule
-from kubechain.api.taskrun import SpanContext, Spending, ToolCallType
+from kubechain.api.taskrun import SpanContext, ToolCallType
 from kubechain.api.tool import ToolSemantics
+from kubechain.api.usage import Spending
 
 EARLIER_LIMIT = 64
 """Most decided requests for input that a call keeps; the oldest is dropped first."""

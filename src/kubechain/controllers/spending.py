@@ -5,14 +5,15 @@ Used by the loops of TaskRuns and tool calls. Reads the caches only. What a limi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from kubechain.api import names
 from kubechain.api.meta import is_owned_by
-from kubechain.api.taskrun import COUNT_LIMIT, PendingToolCall, Spending, TaskRun, Usage
+from kubechain.api.taskrun import PendingToolCall, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.api.usage import Spending, total
 
 
 class RunReader(Protocol):
@@ -29,13 +30,6 @@ class CallReader(Protocol):
     def get(self, namespace: str, name: str) -> TaskRunToolCall | None:
         """The tool call; None when there is none."""
         ...
-
-
-def total(parts: Iterable[Usage]) -> Spending:
-    """The sum of what was spent; a `Usage` counts its tokens and model calls only."""
-    listed = [part if isinstance(part, Spending) else Spending(**dict(part)) for part in parts]
-    sums = {name: sum(getattr(part, name) for part in listed) for name in Spending.model_fields}
-    return Spending(**{name: min(count, COUNT_LIMIT) for name, count in sums.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from kubechain.api.message import Message
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.llm.endpoints import ProviderEndpoint
 
 DEFAULT_CHECK_TIMEOUT_SECONDS = 10.0

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 
 
 class LLMError(Exception):

@@ -7,7 +7,7 @@ upstream failed may say 200.
 
 from __future__ import annotations
 
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.llm import meanings
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Target

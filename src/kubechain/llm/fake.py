@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.llm.client import (
     DEFAULT_CHECK_TIMEOUT_SECONDS,
     Accepted,

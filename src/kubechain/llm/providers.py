@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from kubechain.api.llm import LLM, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
+from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import hosts
 from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER, OPTIONAL_X_API_KEY, X_API_KEY
@@ -216,6 +216,7 @@ _TAKEN_BY_ALL = frozenset(
         "timeoutSeconds",
         "validation",
         "maxConcurrentRequests",
+        *(f"prices.{wire_name(field)}" for field in LLMPrices.model_fields),
     }
 )
 """Fields of `spec` that have their effect whatever the provider."""

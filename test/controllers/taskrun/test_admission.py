@@ -13,7 +13,8 @@ from kubechain.api.conditions import find_condition
 from kubechain.api.crd import custom_resource_definition
 from kubechain.api.kinds import ALL_KINDS
 from kubechain.api.message import CONTENT_LIMIT, Message, ToolCall, ToolCallFunction
-from kubechain.api.taskrun import COUNT_LIMIT, TaskRun, TaskRunPhase, Usage
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.admission import ID_CHARACTERS, NAME_CHARACTERS, admit

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.api.agent import AgentLimits
-from kubechain.api.taskrun import Spending
+from kubechain.api.agent import AgentLimits, OnExceeded
+from kubechain.api.usage import Spending
 from kubechain.controllers.taskrun.budgets import Budget, before_calls, before_turn, ended, nearly_reached
 from kubechain.controllers.taskrun.steps import Fail
 
 NONE = AgentLimits()
 
 
-def own(limits: AgentLimits | None, *, has_below: bool = False, **spent: int) -> Budget:
-    return Budget("", limits, Spending(**spent), has_below)
+def own(limits: AgentLimits | None, *, has_below: bool = False, **spent: int | str) -> Budget:
+    return Budget("", limits, Spending.model_validate(spent), has_below)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,9 @@ def own(limits: AgentLimits | None, *, has_below: bool = False, **spent: int) ->
         pytest.param(own(AgentLimits(max_turns=3), turns=3), "the run reached its limit of 3 turns", id="turns"),
         pytest.param(
             own(AgentLimits(max_tokens=100), total_tokens=101), "the run reached its limit of 100 tokens", id="tokens"
+        ),
+        pytest.param(
+            own(AgentLimits(max_cost="0.50"), cost="0.5"), "the run reached its limit of 0.5 US dollars", id="cost"
         ),
         pytest.param(
             own(None, turns=100),
@@ -52,6 +55,8 @@ def test_a_reached_limit_ends_the_run_before_its_next_turn(budget: Budget, messa
         pytest.param(
             own(AgentLimits(max_tool_calls=1), tool_calls=2), id="tool calls are looked at before they are made"
         ),
+        pytest.param(own(AgentLimits(max_cost="0.50"), cost="0.499999"), id="a little money is left"),
+        pytest.param(own(AgentLimits(max_cost="0.50")), id="nothing was spent"),
         pytest.param(own(None, total_tokens=10**9), id="tokens have no limit of their own"),
     ],
 )
@@ -91,3 +96,11 @@ def test_a_limit_is_warned_of_at_eighty_percent_in_words_that_stay_the_same(
     budget: Budget, warnings: list[str]
 ) -> None:
     assert list(nearly_reached((budget,))) == warnings
+
+
+def test_nobody_is_asked_to_add_to_a_limit_of_money() -> None:
+    budget = own(AgentLimits(max_cost="1", max_turns=1, on_exceeded=OnExceeded.ASK), cost="1", turns=1)
+    assert [(use.field, use.may_be_added_to) for use in before_turn((budget,))] == [
+        ("maxTurns", True),
+        ("maxCost", False),
+    ]

@@ -10,7 +10,8 @@ from kubechain.api.agent import AgentLimits
 from kubechain.api.conditions import RUN_CREATED
 from kubechain.api.meta import Condition, StatusType
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskrun import PendingToolCall, TaskRunPhase, Usage
+from kubechain.api.taskrun import PendingToolCall, TaskRunPhase
+from kubechain.api.usage import Usage
 from kubechain.controllers.frame import Done
 from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS

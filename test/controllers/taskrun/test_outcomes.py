@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.controllers.taskrun.outcomes import Deferred, Refusal, Refused, outcome_of
 from kubechain.llm import errors
 

@@ -11,7 +11,8 @@ from kubechain.api.agent import AgentLimits, OnExceeded
 from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetAddition, BudgetEnd, BudgetRequest
 from kubechain.api.conditions import LIMIT_NEAR, LIMIT_REACHED, is_true
 from kubechain.api.humanrequest import Decision, HumanRequest
-from kubechain.api.taskrun import Spending, TaskRun, TaskRunPhase
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.api.usage import Spending
 from kubechain.controllers.authority import Enforcement
 from kubechain.controllers.decisions import Judge
 from kubechain.controllers.frame import Done

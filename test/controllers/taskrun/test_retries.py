@@ -6,7 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from kubechain.api.taskrun import LLMClaim, Pinned, TaskRun, TaskRunPhase, Usage
+from kubechain.api.taskrun import LLMClaim, Pinned, TaskRun, TaskRunPhase
+from kubechain.api.usage import Usage
 from kubechain.controllers.frame import Done, next_version
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.taskrun import settle

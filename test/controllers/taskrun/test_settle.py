@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from kubechain.api.conditions import find_condition
 from kubechain.api.message import Message
-from kubechain.api.taskrun import SteeringMessage, TaskRun, TaskRunPhase, Usage
+from kubechain.api.taskrun import SteeringMessage, TaskRun, TaskRunPhase
+from kubechain.api.usage import Usage, added
 from kubechain.controllers.frame import Settled, next_version
 from kubechain.controllers.taskrun import conversation, ends, settle
 from kubechain.controllers.taskrun.outcomes import Deferred
@@ -54,8 +55,8 @@ def test_usage_adds_up_over_turns() -> None:
 def test_what_only_some_providers_count_is_written_where_there_is_some() -> None:
     plain = Usage(input_tokens=1, output_tokens=2, total_tokens=3, model_calls=1)
     cached = Usage(input_tokens=9, total_tokens=9, model_calls=1, cache_read_tokens=7, reasoning_tokens=1)
-    assert "cacheReadTokens" not in settle.add_usage(plain, plain).to_wire()
-    wire = settle.add_usage(settle.add_usage(plain, cached), cached).to_wire()
+    assert "cacheReadTokens" not in added(plain, plain).to_wire()
+    wire = added(added(plain, cached), cached).to_wire()
     assert (wire["inputTokens"], wire["cacheReadTokens"], wire["reasoningTokens"]) == (19, 14, 2)
     assert "cacheWriteTokens" not in wire
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from kubechain.api.message import Message, ToolCall
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.llm import errors
 from kubechain.llm.client import Target, ToolDefinition
 from kubechain.llm.dialects.dialect import CompletionRequest

@@ -16,8 +16,9 @@ from kubechain.api import names, reasons
 from kubechain.api.crd import longest
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskrun import COUNT_LIMIT, PendingToolCall, Usage
+from kubechain.api.taskrun import PendingToolCall
 from kubechain.api.taskruntoolcall import TaskRunToolCallSpec
+from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut_middle
@@ -69,8 +70,8 @@ def admit(completion: Completion, transcript: Transcript, *, turn: int) -> Compl
 
 
 def _admitted_usage(usage: Usage) -> Usage:
-    counts = {name: getattr(usage, name) for name in Usage.model_fields}
-    return Usage(**{name: min(max(count, 0), COUNT_LIMIT) for name, count in counts.items()})
+    counts = {name: value for name in Usage.model_fields if isinstance(value := getattr(usage, name), int)}
+    return usage.with_changes(**{name: min(max(count, 0), COUNT_LIMIT) for name, count in counts.items()})
 
 
 def _cut(content: str) -> Cut:

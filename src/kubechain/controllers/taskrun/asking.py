@@ -16,7 +16,7 @@ from kubechain.api.humanrequest import Decision, HumanRequestType, RequestSubjec
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import decisions
 from kubechain.controllers.inquiries import Inquiry
-from kubechain.controllers.taskrun.budgets import LimitField, Use
+from kubechain.controllers.taskrun.budgets import AddableField, Use
 from kubechain.net.foreign import cut, harmless
 from kubechain.tools import arguments
 from kubechain.tools.model import InvalidArguments
@@ -25,10 +25,10 @@ CHOICES = (DecisionChoice.APPROVE, DecisionChoice.REJECT)
 
 UNUSABLE_MAX_CHARACTERS = 512
 
-_UNITS: dict[str, LimitField] = {"turns": "maxTurns", "tokens": "maxTokens", "toolCalls": "maxToolCalls"}
+_UNITS: dict[str, AddableField] = {"turns": "maxTurns", "tokens": "maxTokens", "toolCalls": "maxToolCalls"}
 """The fields of an answer, and the limits that they add to."""
 
-_NAMES: dict[LimitField, str] = {field: unit for unit, field in _UNITS.items()}
+_NAMES: dict[AddableField, str] = {field: unit for unit, field in _UNITS.items()}
 
 
 def asked(run: TaskRun, reached: Sequence[Use], now: datetime) -> BudgetRequest:
@@ -40,6 +40,7 @@ def asked(run: TaskRun, reached: Sequence[Use], now: datetime) -> BudgetRequest:
 
 
 def _reached(use: Use) -> ReachedLimit:
+    assert use.field != "maxCost", "nobody is asked to add to a limit of money"
     offered = min(use.own * -(-use.missing // use.own), ADDITION_LIMIT)
     return ReachedLimit(limit=use.field, allowed=use.limit, used=use.spent, offered=offered)
 
@@ -157,7 +158,7 @@ def _missing(one: ReachedLimit) -> int:
     return one.used - one.allowed + (0 if one.limit == "maxToolCalls" else 1)
 
 
-def _of(added: BudgetAddition, field: LimitField) -> int | None:
+def _of(added: BudgetAddition, field: AddableField) -> int | None:
     match field:
         case "maxTurns":
             return added.turns

@@ -1,4 +1,4 @@
-"""Limits of turns, tokens and tool calls: whether a run has reached one, or comes near. Pure.
+"""Limits of turns, tokens, cost and tool calls: whether a run has reached one, or comes near. Pure.
 
 A limit binds the run of the Agent that sets it and all runs below: each run is held to its own limits and to those of
 the runs above it. Calls in flight at the same moment may together exceed a limit by what they cost. What people added
@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from kubechain.api import reasons
 from kubechain.api.agent import DEFAULT_MAX_TOOL_CALLS, DEFAULT_MAX_TURNS, AgentLimits, OnExceeded
 from kubechain.api.budget import BudgetAddition, BudgetRequest
-from kubechain.api.taskrun import Spending
+from kubechain.api.usage import Spending, dollars
 from kubechain.controllers.taskrun.steps import Fail
 
 NEAR_PERCENT = 80
 """Share of a limit from which on a run warns."""
 
-LimitField = Literal["maxTurns", "maxTokens", "maxToolCalls"]
+AddableField = Literal["maxTurns", "maxTokens", "maxToolCalls"]
+LimitField = AddableField | Literal["maxCost"]
+
+_MICRO = 1_000_000
+"""The cost is compared in millionths of a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Budget:
 
     @property
     def asks(self) -> bool:
-        """Whether a person decides what becomes of the run when it has reached a limit."""
+        """Whether a person decides what becomes of the run when it has reached a limit of turns, tokens or calls."""
         return self.limits is not None and self.limits.on_exceeded == OnExceeded.ASK
 
 
@@ -79,12 +84,21 @@ class Use:
     def reached(self) -> str:
         """That the limit is reached, and what sets it."""
         advice = f" (the default; limits.{self.field} of its Agent sets another)" if self.is_default else ""
-        return f"{self.subject} reached its limit of {self.limit} {self.unit}{advice}"
+        return f"{self.subject} reached its limit of {self._amount} {self.unit}{advice}"
 
     @property
     def near(self) -> str:
         """That most of the limit is used."""
-        return f"{self.subject} used {NEAR_PERCENT} % of its limit of {self.limit} {self.unit} (limits.{self.field})"
+        return f"{self.subject} used {NEAR_PERCENT} % of its limit of {self._amount} {self.unit} (limits.{self.field})"
+
+    @property
+    def _amount(self) -> str:
+        return dollars(Decimal(self.limit) / _MICRO) if self.field == "maxCost" else str(self.limit)
+
+    @property
+    def may_be_added_to(self) -> bool:
+        """Whether a person is asked to add to the limit; one of money is final."""
+        return self.budget.asks and self.field != "maxCost"
 
     @property
     def missing(self) -> int:
@@ -123,9 +137,16 @@ def _uses(budgets: Iterable[Budget]) -> Iterator[Use]:
         if limits.max_tokens is not None:
             tokens = sum_of_added(added, "tokens")
             yield Use(budget, "maxTokens", "tokens", limits.max_tokens, tokens, spent.total_tokens)
+        if limits.max_cost is not None:
+            cost = _micro(spent.cost or "0")
+            yield Use(budget, "maxCost", "US dollars", _micro(limits.max_cost), 0, cost)
         calls, is_default = limits.max_tool_calls or DEFAULT_MAX_TOOL_CALLS, limits.max_tool_calls is None
         made = spent.tool_calls
         yield Use(budget, "maxToolCalls", "tool calls", calls, sum_of_added(added, "tool_calls"), made, is_default)
+
+
+def _micro(amount: str) -> int:
+    return int(Decimal(amount) * _MICRO)
 
 
 def sum_of_added(added: Iterable[BudgetAddition], field: Literal["turns", "tokens", "tool_calls"]) -> int:

@@ -15,7 +15,8 @@ from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
-from kubechain.controllers import policies, spending
+from kubechain.api.usage import total
+from kubechain.controllers import policies
 from kubechain.controllers.frame import Done, soonest
 from kubechain.controllers.taskrun import budgets, closing, conversation, grants, overruns, retries
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
@@ -39,6 +40,7 @@ from kubechain.controllers.taskrun.steps import (
     WaitAbove,
 )
 from kubechain.controllers.toolkinds.model import Missing, Offer
+from kubechain.llm import prices
 from kubechain.net.backoff import Backoff
 
 TAKE_OVER_PAUSE = Backoff(initial_seconds=1.0, max_seconds=60.0)
@@ -201,11 +203,22 @@ def _send(observed: Observed, *, attempt: int) -> Step | Done:
     trouble = _llm_trouble(observed) or _tool_trouble(observed)
     if trouble is not None:
         return _within_limit(observed, trouble)
+    if (unpriced := _unpriced(observed)) is not None:
+        return unpriced
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
     near = budgets.nearly_reached(observed.budgets)
     transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
     step = SendToLLM(observed.run.status.turn, attempt, offers, near, closing.is_due(observed.run, transcript))
     return too_large(transcript) or step
+
+
+def _unpriced(observed: Observed) -> Fail | None:
+    """A limit of cost that cannot hold, since nobody knows what the model costs."""
+    bound = any(budget.limits is not None and budget.limits.max_cost is not None for budget in observed.budgets)
+    if not bound or observed.llm is None or prices.has_price(observed.llm):
+        return None
+    text = f'limits.maxCost cannot hold: no price is known for LLM "{observed.llm.metadata.name}": set its prices'
+    return Fail(reasons.LIMIT_EXCEEDED, text)
 
 
 def _within_limit(observed: Observed, wait: Wait) -> Wait | Fail:
@@ -286,7 +299,7 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
 
     return AnswerToolCalls(
         closing.results(Transcript.of(run), answers),
-        spent=spending.total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
+        spent=total(spent) if (spent := [call.status.spent for call in calls if call.status.spent]) else None,
         grants=grants.given(run, pending, calls),
     )
 
@@ -301,7 +314,7 @@ def _reached_by_calls(observed: Observed) -> Sequence[Use]:
     if all(call.status.phase != ToolCallPhase.AWAITING_SUB_AGENT for call in observed.calls.values()):
         return reached
     next_turn = budgets.before_turn(observed.budgets)
-    return (*reached, *(use for use in next_turn if not use.budget.run and use.budget.asks))
+    return (*reached, *(use for use in next_turn if not use.budget.run and use.may_be_added_to))
 
 
 def taken(name: str) -> str:

@@ -39,6 +39,7 @@ from kubechain.controllers.taskrun.steps import SendToLLM
 from kubechain.controllers.toolkinds.model import Offer
 from kubechain.llm.client import LLMClient, ToolDefinition
 from kubechain.llm.errors import LLMError
+from kubechain.llm.prices import priced
 from kubechain.llm.providers import call_limits
 from kubechain.llm.targets import target_for
 from kubechain.runtime.client import Client
@@ -83,9 +84,11 @@ class ModelCaller:
             return Deferred(str(error))
         except LLMError as error:
             outcome = outcome_of(error, invalid_answers=claim.invalid_answers or 0)
+            if outcome.usage is not None:
+                outcome = replace(outcome, usage=priced(llm, outcome.usage))
             is_again = isinstance(outcome, Deferred)
             return replace(outcome, max_retries=call_limits(llm.spec).max_retries) if is_again else outcome
-        return Answered(completion)
+        return Answered(replace(completion, usage=priced(llm, completion.usage)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kubechain.api import reasons
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.controllers.inflight import Interrupted
 from kubechain.llm import errors
 from kubechain.llm.client import Completion

@@ -37,7 +37,7 @@ def gate(observed: Observed, reached: Sequence[Use]) -> Next | None:
     if not reached:
         return _passed(observed)
     for use in reached:
-        if not use.budget.asks:
+        if not use.may_be_added_to:
             return budgets.ended(use)
     own = [use for use in reached if not use.budget.run]
     if not own:

@@ -11,10 +11,10 @@ from typing import Any
 from kubechain.api import conditions, reasons
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType, time_text
-from kubechain.api.taskrun import COUNT_LIMIT, LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase, Usage
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase
+from kubechain.api.usage import Usage, added, total
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.spending import total
 from kubechain.controllers.taskrun import closing, conversation, ends, retries
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
@@ -165,7 +165,7 @@ def _with_usage(run: TaskRun, settled: Settled, usage: Usage | None) -> Settled:
     """Count a call that failed and may be billed."""
     if usage is None:
         return settled
-    return replace(settled, status={**settled.status, "usage": add_usage(run.status.usage, usage)})
+    return replace(settled, status={**settled.status, "usage": added(run.status.usage, usage)})
 
 
 def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
@@ -181,7 +181,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
     completion = admit(completion, Transcript.of(run), turn=run.status.turn)
     message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
-    used = {"usage": add_usage(run.status.usage, completion.usage)}
+    used = {"usage": added(run.status.usage, completion.usage)}
     excess = _too_large(transcript, calls)
     if calls and (excess or closing.has_begun(run)):
         return _closed(run, used, excess or Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, closing.NO_ANSWER), now)
@@ -292,14 +292,6 @@ def _pending(idx: int, call: ToolCall) -> PendingToolCall:
         arguments=call.function.arguments,
         args_sha=conversation.args_sha(call.function.name, call.function.arguments),
     )
-
-
-def add_usage(before: Usage | None, more: Usage) -> Usage:
-    """The sum of two usages; of what only some providers count, there is nothing where it is 0."""
-    before = before or Usage()
-    always = ("input_tokens", "output_tokens", "total_tokens", "model_calls")
-    sums = {name: getattr(before, name) + getattr(more, name) for name in Usage.model_fields}
-    return Usage(**{name: min(count, COUNT_LIMIT) for name, count in sums.items() if count or name in always})
 
 
 def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:

@@ -15,6 +15,7 @@ from kubechain.controllers.taskrun.effects import ModelCaller, Turn
 from kubechain.controllers.taskrun.llmqueue import LLMQueue
 from kubechain.controllers.taskrun.observe import Observer
 from kubechain.controllers.taskrun.reconciler import TaskRunReconciler
+from kubechain.llm import prices
 from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
@@ -42,6 +43,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
     writer = parts.writer(resources.TASK_RUNS, reasons.TASK_RUN_CONTROLLER)
     slot_reserved = Trigger()
+    prices.load()
     reconciler = TaskRunReconciler(
         runs=runs,
         observer=observer,

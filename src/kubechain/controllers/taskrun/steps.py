@@ -10,7 +10,8 @@ from kubechain.api.budget import BudgetRequest
 from kubechain.api.grant import Grant
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.message import Message
-from kubechain.api.taskrun import PendingToolCall, Pinned, Spending
+from kubechain.api.taskrun import PendingToolCall, Pinned
+from kubechain.api.usage import Spending
 from kubechain.controllers.inquiries import Inquiry
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.toolkinds.model import Offer

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from kubechain.api import names
 from kubechain.api.meta import is_owned_by
-from kubechain.api.taskrun import PinnedTool, Spending, TaskRun, TaskRunPhase, pinned_tool
+from kubechain.api.taskrun import PinnedTool, TaskRun, TaskRunPhase, pinned_tool
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.api.usage import Spending
 from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TASK_RUNS

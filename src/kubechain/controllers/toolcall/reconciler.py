@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kubechain.api import names
-from kubechain.api.taskrun import Spending
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.api.usage import Spending
 from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, cache_is_behind
 from kubechain.controllers.requesting import Requester

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from kubechain.api import reasons
 from kubechain.api.message import Message, ProviderData, ToolCall
-from kubechain.api.taskrun import Usage
+from kubechain.api.usage import Usage
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Cut, Target
 from kubechain.llm.dialects.finish_reasons import Finish

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from kubechain.api.taskrun import COUNT_LIMIT
+from kubechain.api.usage import COUNT_LIMIT
 from kubechain.llm.errors import InvalidAnswer
 from kubechain.llm.exchange import HttpReply
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kubechain.api.message import ToolCall, ToolCallFunction
-from kubechain.api.taskrun import COUNT_LIMIT, Usage
+from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.llm.client import Completion, Target
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, is_blank, problem_of
 from kubechain.llm.dialects.json_values import count, dumps, items, json_object, mapping, text
