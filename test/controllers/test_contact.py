@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from kubechain.api.humanrequest import DeliveryState, HumanRequest, HumanRequestPhase
 from kubechain.controllers import resources
 from kubechain.humans import links, signatures
-from kubechain.humans.fake import FakeChannel, kinds_with
-from kubechain.humans.model import MayBeSent, NotSent
+from kubechain.humans.fake import FakeChannel, FakeConnections, kinds_with
+from kubechain.humans.model import ChannelKinds, MayBeSent, NotSent
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.runtime.endpoints import InboundReply, InboundRequest
 from test.controllers.builders import a_call
@@ -29,6 +29,7 @@ from test.controllers.test_tool_turns import ADD
 from test.controllers.world import NAMESPACE, Replica, World, a_world
 
 KEY = "0123456789abcdef0123456789abcdef"
+APP_TOKEN = "xapp-1-A0123456789-canary"
 BASE = "https://kubechain.example.com"
 
 
@@ -39,6 +40,8 @@ class Contacted:
     world: World
     replica: Replica
     channel: FakeChannel
+    model: FakeLLMClient
+    kinds: ChannelKinds
 
     async def request_until_state(self, state: DeliveryState) -> HumanRequest:
         return await self.world.request_until(
@@ -78,6 +81,7 @@ async def contacted(
     spec: Mapping[str, Any] | None = None,
     is_made: bool = True,
     terms: Mapping[str, Any] | None = None,
+    connections: FakeConnections | None = None,
 ) -> AsyncGenerator[Contacted]:
     """A run whose call must be approved by the channel `ops`.
 
@@ -89,8 +93,10 @@ async def contacted(
     channel = channel or FakeChannel()
     async with a_world() as world:
         model = FakeLLMClient(calls(a_call("add", TWO_AND_THREE)), answer("done"))
-        replica = world.replica(model, channels=kinds_with(channel))
-        await world.apply("secrets", {"metadata": {"name": "ops"}, "stringData": {"key": KEY, "signing": SIGNING}})
+        kinds = kinds_with(channel, connections)
+        replica = world.replica(model, channels=kinds)
+        values = {"key": KEY, "signing": SIGNING, "app": APP_TOKEN}
+        await world.apply("secrets", {"metadata": {"name": "ops"}, "stringData": values})
         if is_made:
             await apply_channel(world, **spec or {})
         await world.apply_walk_through(tools=[{"name": "add"}])
@@ -98,7 +104,7 @@ async def contacted(
         await world.apply("tools", {"metadata": {"name": "add"}, "spec": tool})
         await world.agent_until(lambda agent: agent.status.ready)
         await world.apply_task()
-        yield Contacted(world, replica, channel)
+        yield Contacted(world, replica, channel, model, kinds)
 
 
 async def apply_channel(world: World, name: str = "ops", **spec: Any) -> None:

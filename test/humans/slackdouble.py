@@ -1,4 +1,4 @@
-"""A double of Slack's Web API over a real socket: it checks token, form and blocks as Slack does."""
+"""A double of Slack's Web API over real sockets: it checks token, form and blocks as Slack does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from aiohttp import web
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+from test.humans.socketdouble import SocketDouble
+
 TOKEN = "xoxb-0123456789-canary"
 CHANNEL = "C0123456789"
 
@@ -20,6 +22,7 @@ class SlackDouble:
     """One workspace with one channel.
 
     Attributes:
+        app: The connections of the app by Socket Mode.
         failures: Errors of the next calls by method.
         breaks: Methods whose reply is lost after they took effect.
     """
@@ -30,10 +33,13 @@ class SlackDouble:
     failures: dict[str, str] = field(default_factory=dict[str, str])
     breaks: set[str] = field(default_factory=set[str])
     calls: list[str] = field(default_factory=list[str])
+    app: SocketDouble = field(default_factory=SocketDouble)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         self.calls.append(method)
+        if method == "apps.connections.open":
+            return web.json_response(self.app.open(request))
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.json_response({"ok": False, "error": "invalid_auth"})
         if method in self.failures:
@@ -99,6 +105,8 @@ async def a_slack() -> AsyncGenerator[tuple[SlackDouble, str]]:
     double = SlackDouble()
     app = web.Application()
     app.router.add_post("/api/{method}", double.answer)
+    app.router.add_get("/link/", double.app.connect)
+    app.router.add_get("/away", _away)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -106,3 +114,8 @@ async def a_slack() -> AsyncGenerator[tuple[SlackDouble, str]]:
         yield double, f"http://127.0.0.1:{runner.addresses[0][1]}/api/"
     finally:
         await runner.cleanup()
+
+
+async def _away(_: web.Request) -> web.StreamResponse:
+    """Lead to another address."""
+    raise web.HTTPFound("http://127.0.0.9:1/")

@@ -197,7 +197,15 @@ def test_masked_keys_go(text: str, shown: str) -> None:
     assert without_masked_keys(text) == shown
 
 
-SHORTEST = ["Basic 12345678", "Bearer 12345678", "://:x@", "sk-123456789012", "AIza" + "x" * 20, "xoxb-1234567890"]
+SHORTEST = [
+    "Basic 12345678",
+    "Bearer 12345678",
+    "://:x@",
+    "sk-123456789012",
+    "AIza" + "x" * 20,
+    "xoxb-1234567890",
+    "xapp-1234567890",
+]
 PARTS = st.sampled_from(
     [
         *(secret[:-1] for secret in SHORTEST),

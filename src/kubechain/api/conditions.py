@@ -37,6 +37,9 @@ WINDOW_FULL = "ContextWindowFull"
 BLOCKS_IGNORED = "BlocksIgnored"
 """Condition of a ContactChannel that has blocks of other types than its own, which have no effect."""
 
+LISTENING = "Listening"
+"""Condition of a ContactChannel with Socket Mode: whether answers come over the connection that the manager opened."""
+
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 

@@ -38,6 +38,11 @@ class SlackChannel(KubeModel):
         description="Secret that holds the app's signing secret: answers come by HTTP to "
         "/contact/slack of the inbound port.",
     )
+    app_token_from: SecretKeySource | None = Field(
+        default=None,
+        description="Secret that holds the app-level token (xapp-…, scope connections:write): answers come by Socket "
+        "Mode, over a connection that the manager opens, so that no inbound port is needed.",
+    )
     api_url: Annotated[str, Schema(max_length=2048, pattern=r"^https?://[^\s]+/$")] | None = Field(
         default=None, description=f"Address of the Web API, where it is not {SLACK_API} itself."
     )
@@ -136,6 +141,8 @@ class ContactChannelStatus(ReadinessStatus):
     condition_types: ClassVar[Mapping[str, str]] = {
         **ReadinessStatus.condition_types,
         conditions.BLOCKS_IGNORED: "True when the spec has blocks of other types; the message names them",
+        conditions.LISTENING: "Slack with appTokenFrom: True while answers come by Socket Mode; else the message says "
+        "why not",
     }
 
 

@@ -296,6 +296,12 @@ REMINDED = "Reminded"
 KUBECTL_DECIDES = "KubectlDecides"
 """The request is not sent to its ContactChannel; people decide with kubectl."""
 
+# ContactChannel.
+LISTENING = "Listening"
+"""Answers come over the connection that the manager opened."""
+NOT_LISTENING = "NotListening"
+"""That connection cannot be made now; it is tried again, and people decide in another way."""
+
 # ApprovalPolicy.
 APPROVAL_POLICY_CONTROLLER = "approvalpolicy-controller"
 POLICY_VALIDATED = "The policy applies to calls that are made from now on"

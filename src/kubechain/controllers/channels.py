@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.references import SecretKeyRef
 from kubechain.controllers.secrets import SecretReader
-from kubechain.humans import links
-from kubechain.humans.model import Channel, ChannelKinds
+from kubechain.humans import links, slack
+from kubechain.humans.model import App, Channel, ChannelKinds
 
 LINK_KEY = "links"
 """Name of the key that links are signed with, among the secrets of a channel."""
@@ -34,6 +34,7 @@ class ChannelDirectory:
         references = kind.secrets_of(channel.spec)
         secrets = {name: await self.secret(channel, reference) for name, reference in references.items()}
         await self.link_key(channel)
+        await self.app(channel)
         return kind.open(channel.spec, secrets)
 
     async def link_key(self, channel: ContactChannel) -> bytes | None:
@@ -46,6 +47,18 @@ class ChannelDirectory:
         if channel.spec.links is None:
             return None
         return links.checked_key(await self.secret(channel, channel.spec.links.key_from.secret_key_ref))
+
+    async def app(self, channel: ContactChannel) -> App | None:
+        """The app whose connection brings the channel's answers; None where they come in another way.
+
+        Raises:
+            InvalidChannel: Its token has the wrong form.
+            SecretUnavailable: Its token is not there.
+        """
+        settings = channel.spec.slack if channel.spec.type == "slack" else None
+        if settings is None or settings.app_token_from is None:
+            return None
+        return slack.app(settings, await self.secret(channel, settings.app_token_from.secret_key_ref))
 
     async def secret(self, channel: ContactChannel, reference: SecretKeyRef) -> SecretStr:
         """One secret of the channel.
@@ -69,6 +82,7 @@ def secret_names(channel: ContactChannel) -> list[str]:
         spec.api_key_from,
         spec.links.key_from if spec.links else None,
         spec.slack.signing_secret_from if spec.slack else None,
+        spec.slack.app_token_from if spec.slack else None,
         spec.email.smtp.password_from if spec.email and spec.email.smtp else None,
     )
     return sorted({source.secret_key_ref.name for source in sources if source is not None})

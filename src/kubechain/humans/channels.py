@@ -9,6 +9,7 @@ from kubechain.humans.http import ChannelHttp
 from kubechain.humans.mail import MailKind
 from kubechain.humans.model import ChannelKinds
 from kubechain.humans.slack import SlackKind
+from kubechain.humans.socketmode import SocketMode
 from kubechain.humans.webhook import WebhookKind
 from kubechain.net.addresses import AddressPolicy
 
@@ -21,4 +22,5 @@ def kinds(policy: AddressPolicy, now: Callable[[], datetime]) -> ChannelKinds:
         now: The time, for signatures.
     """
     http = ChannelHttp(policy)
-    return ChannelKinds.of((SlackKind(http, now), WebhookKind(http, now), MailKind(policy, now)))
+    rows = (SlackKind(http, now), WebhookKind(http, now), MailKind(policy, now))
+    return ChannelKinds.of(rows, connect=SocketMode(http, policy, now).connect)

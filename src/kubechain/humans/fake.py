@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from kubechain.api.contactchannel import ContactChannelSpec
 from kubechain.api.references import SecretKeyRef
-from kubechain.humans.model import Absent, Channel, ChannelError, ChannelKinds, Found, Message, NotAskable, Receipt
+from kubechain.humans.model import (
+    Absent,
+    App,
+    Channel,
+    ChannelError,
+    ChannelKinds,
+    Envelope,
+    Found,
+    Frame,
+    Message,
+    NotAskable,
+    Receipt,
+)
 
 
 @dataclass(slots=True)
@@ -81,6 +95,52 @@ class FakeKind:
         return self.channel
 
 
-def kinds_with(channel: FakeChannel) -> ChannelKinds:
+@dataclass(slots=True)
+class FakeConnection:
+    """An open connection of an app: frames are put in, and acknowledgements kept."""
+
+    app: App
+    frames: asyncio.Queue[Frame] = field(default_factory=asyncio.Queue[Frame])
+    acknowledged: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+    async def receive(self) -> Frame:
+        """The next frame."""
+        return await self.frames.get()
+
+    async def acknowledge(self, envelope: Envelope, reply: bytes) -> None:
+        """Keep the acknowledgement."""
+        self.acknowledged[envelope.id] = reply
+
+
+@dataclass(slots=True)
+class FakeConnections:
+    """A service that apps connect to.
+
+    Attributes:
+        failures: What the next attempts fail with, one each.
+        open: The connections that are open now, oldest first.
+        opened_count: How many there ever were.
+    """
+
+    failures: list[ChannelError] = field(default_factory=list[ChannelError])
+    open: list[FakeConnection] = field(default_factory=list[FakeConnection])
+    opened_count: int = 0
+
+    @asynccontextmanager
+    async def connect(self, app: App) -> AsyncGenerator[FakeConnection]:
+        """Open a connection."""
+        if self.failures:
+            raise self.failures.pop(0)
+        made = FakeConnection(app)
+        self.open.append(made)
+        self.opened_count += 1
+        try:
+            yield made
+        finally:
+            self.open.remove(made)
+
+
+def kinds_with(channel: FakeChannel, connections: FakeConnections | None = None) -> ChannelKinds:
     """A table in which webhooks and Slack lead to the fake."""
-    return ChannelKinds.of((FakeKind(channel), FakeKind(channel, "slack")))
+    connect = (connections or FakeConnections()).connect
+    return ChannelKinds.of((FakeKind(channel), FakeKind(channel, "slack")), connect=connect)

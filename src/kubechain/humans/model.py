@@ -10,10 +10,11 @@ The errors say whether people may have been asked:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
@@ -168,6 +169,71 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app of a service that sends what people do over a connection that we open; several channels may share it.
+
+    Attributes:
+        url: Address of the service's API.
+    """
+
+    url: str
+    token: SecretStr = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Something that people did, which is to be acknowledged.
+
+    Attributes:
+        id: By which it is acknowledged.
+        payload: What a signed HTTP request would have carried.
+    """
+
+    id: str
+    payload: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndsSoon:
+    """The service is about to end the connection, and expects another one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The connection is over."""
+
+    reason: str
+
+
+Frame = Envelope | EndsSoon | Ended
+
+
+class AppConnection(Protocol):
+    """An open connection of an app; the service has said hello."""
+
+    async def receive(self) -> Frame:
+        """The next frame that means something; after the end always `Ended`."""
+        ...
+
+    async def acknowledge(self, envelope: Envelope, reply: bytes) -> None:
+        """Say that an envelope has arrived.
+
+        Args:
+            reply: JSON for the service; empty for none.
+
+        Raises:
+            ChannelError: The connection is over.
+        """
+        ...
+
+
+AppConnector = Callable[[App], AbstractAsyncContextManager[AppConnection]]
+"""Opens a connection, and closes it at the end; raises ChannelError while it cannot be opened."""
+
+
 class ChannelKind(Protocol):
     """One type of ContactChannel."""
 
@@ -193,16 +259,25 @@ class ChannelKind(Protocol):
         ...
 
 
+def _no_connection(app: App) -> AbstractAsyncContextManager[AppConnection]:
+    raise NotSent(f"{app.url}: this manager opens no connections")
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelKinds:
-    """The types of channels that a manager has."""
+    """The types of channels that a manager has.
+
+    Attributes:
+        connect: Opens the connections of apps.
+    """
 
     by_type: Mapping[str, ChannelKind] = field(default_factory=dict[str, ChannelKind])
+    connect: AppConnector = _no_connection
 
     @classmethod
-    def of(cls, kinds: Iterable[ChannelKind]) -> ChannelKinds:
+    def of(cls, kinds: Iterable[ChannelKind], *, connect: AppConnector = _no_connection) -> ChannelKinds:
         """The table of some types."""
-        return cls({kind.type: kind for kind in kinds})
+        return cls({kind.type: kind for kind in kinds}, connect)
 
     def get(self, type_: str) -> ChannelKind:
         """The type of that name.

@@ -1,7 +1,7 @@
 """The channel `slack`: a message with buttons by Slack's Web API, found again by its metadata, and closed by an update.
 
-Answers come as interactions: signed HTTP requests, whose payload `slackblocks` reads. Without a signing secret, people
-are told by Slack and decide with kubectl.
+Answers come as interactions, in signed HTTP requests or by Socket Mode (`socketmode`); `slackblocks` reads both. With
+neither a signing secret nor an app-level token, people are told by Slack and decide with kubectl.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import orjson
 from pydantic import SecretStr
 
 from kubechain.api.contactchannel import SLACK_API, ContactChannelSpec
+from kubechain.api.contactchannel import SlackChannel as SlackSettings
 from kubechain.api.references import SecretKeyRef
 from kubechain.humans import slackblocks
 from kubechain.humans.http import ChannelHttp
 from kubechain.humans.model import (
     Absent,
+    App,
     Found,
     InvalidChannel,
     MayBeSent,
@@ -33,6 +35,9 @@ from kubechain.humans.model import (
 )
 from kubechain.humans.slackblocks import Pressed
 from kubechain.net.foreign import one_line
+
+_APP_LEVEL = "xapp-"
+"""Of app-level tokens; with another token Slack opens no connection."""
 
 HISTORY_LIMIT = 100
 """How many messages are looked at for one that may have been sent: those since the request was made."""
@@ -63,6 +68,17 @@ class SlackKind:
             raise InvalidChannel("slack: not set")
         api = SlackApi(self.http, self.now, spec.slack.api_url or SLACK_API, secrets["token"])
         return SlackChannel(api, spec.slack.channel_or_user_id)
+
+
+def app(settings: SlackSettings, token: SecretStr) -> App:
+    """The app that a channel's spec names.
+
+    Raises:
+        InvalidChannel: The token is not an app-level one.
+    """
+    if not token.get_secret_value().startswith(_APP_LEVEL):
+        raise InvalidChannel("slack.appTokenFrom: not an app-level token: those begin with xapp-")
+    return App(settings.api_url or SLACK_API, token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,12 @@ _SECRET_TEXT = re.compile(
     | (?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)                    # a password in a URL
     | \bsk-[A-Za-z0-9_-]{12,}                                 # OpenAI, Anthropic, and providers with the same format
     | \bAIza[A-Za-z0-9_-]{20,}                                # Google
-    | \bxox[abeprs]-[A-Za-z0-9-]{10,}                         # Slack
+    | \b(?:xox[abeprs]|xapp)-[A-Za-z0-9-]{10,}                # Slack
     | \bgh[opsu]_[A-Za-z0-9]{20,}                             # GitHub
     | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*  # a JSON web token, such as a service account's
     """
 )
-_SIGNS = ("Bearer", "Basic", "://", "sk-", "AIza", "xox", "gho_", "ghp_", "ghs_", "ghu_", "eyJ")
+_SIGNS = ("Bearer", "Basic", "://", "sk-", "AIza", "xox", "xapp-", "gho_", "ghp_", "ghs_", "ghu_", "eyJ")
 """Every text that `_SECRET_TEXT` matches contains one of these."""
 
 _SHORT_SIGN, _SHORT_CHARACTERS = "://", 14

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kubechain.api.contactchannel import ContactChannel
+from kubechain.controllers.contactchannel import hearing
 from kubechain.controllers.contactchannel.observe import Observed
-from kubechain.controllers.contactchannel.steps import Check, Step
+from kubechain.controllers.contactchannel.steps import Check, Step, TellOfConnection
 from kubechain.controllers.frame import Done
 
 
@@ -13,6 +14,8 @@ def decide(observed: Observed) -> Step | Done:
     checked = observed.checked
     if checked is None or checked.fingerprint != observed.fingerprint:
         return Check(attempt=1)
+    if not hearing.is_told(observed.channel, observed.hearing):
+        return TellOfConnection()
     if checked.recheck_at is None:
         return Done()
     if observed.monotonic_now < checked.recheck_at:

@@ -1,12 +1,14 @@
-"""The one effect of this kind: the channel's service is asked."""
+"""The effects of this kind: the channel's service is asked, and the connection is used that brings the answers."""
 
 from __future__ import annotations
 
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.controllers.channels import ChannelDirectory
+from kubechain.controllers.contactchannel.listeners import Listeners
 from kubechain.controllers.contactchannel.outcomes import Outcome, Reachable, Rejected, Unknown
 from kubechain.controllers.secrets import SecretUnavailable
 from kubechain.humans.model import ChannelError, InvalidChannel, Refused
+from kubechain.runtime.keys import Request
 
 
 async def check(channel: ContactChannel, directory: ChannelDirectory) -> Outcome:
@@ -18,3 +20,12 @@ async def check(channel: ContactChannel, directory: ChannelDirectory) -> Outcome
         return Rejected(str(error))
     except ChannelError as error:
         return Unknown(str(error), error.retry_after_seconds)
+
+
+async def listen(channel: ContactChannel, directory: ChannelDirectory, listeners: Listeners) -> None:
+    """Use the connection of the channel's app, as its spec and Secret are now; returns before it is open."""
+    key = Request(channel.metadata.namespace, channel.metadata.name)
+    try:
+        listeners.use(key, await directory.app(channel))
+    except (InvalidChannel, SecretUnavailable) as error:
+        listeners.refuse(key, str(error))

@@ -1,7 +1,8 @@
-"""What follows from a button or a dialog of Slack, once its signature is checked."""
+"""What follows from a button or a dialog of Slack, once its channel vouches for it: by a signature or a connection."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
@@ -15,6 +16,8 @@ from kubechain.humans import slackblocks
 from kubechain.humans.model import ChannelError, InvalidChannel
 from kubechain.humans.slack import SlackChannel
 from kubechain.humans.slackblocks import Pressed
+from kubechain.runtime.keys import Request
+from kubechain.runtime.store import Lister
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +26,20 @@ log = structlog.get_logger(__name__)
 class Interactions:
     """Decides, or opens the dialog in which something is typed first."""
 
+    channels: Lister[ContactChannel]
     directory: ChannelDirectory
     decisions: DecisionWriter
+
+    async def by_connection(self, pressed: Pressed | None, uses: Callable[[Request], bool]) -> bytes:
+        """Do what a person wants who is heard over the connection of an app; nothing for a channel of another app.
+
+        Args:
+            uses: Whether a channel is answered by this connection.
+        """
+        channel = self.channels.get(pressed.namespace, pressed.channel) if pressed is not None else None
+        if pressed is None or channel is None or not uses(Request(pressed.namespace, pressed.channel)):
+            return b""
+        return await self.reply(channel, pressed)
 
     async def reply(self, channel: ContactChannel, pressed: Pressed) -> bytes:
         """Do what a person wants by a channel that vouches for them.

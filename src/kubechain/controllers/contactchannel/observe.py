@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.controllers.checks import Checked
+from kubechain.humans.listening import Hearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,11 @@ class Observed:
 
     Attributes:
         fingerprint: Of spec and Secrets.
+        hearing: Whether the connection is open that brings the answers; None where there is none, or it is not known.
     """
 
     channel: ContactChannel
     fingerprint: str
     checked: Checked | None
     monotonic_now: float
+    hearing: Hearing | None = None

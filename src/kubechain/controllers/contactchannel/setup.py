@@ -8,22 +8,36 @@ from kubechain.controllers.contactchannel import watches
 from kubechain.controllers.contactchannel.deciding import DecisionWriter
 from kubechain.controllers.contactchannel.inbound import Inbound
 from kubechain.controllers.contactchannel.interactions import Interactions
+from kubechain.controllers.contactchannel.listeners import Listeners
 from kubechain.controllers.contactchannel.reconciler import ContactChannelReconciler
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.secrets import SECRETS
-from kubechain.humans import links
+from kubechain.humans import links, slackblocks
+from kubechain.humans.model import App, Envelope
 from kubechain.runtime.controller import controller
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.resource import metadata_only
+from kubechain.runtime.sources import Trigger
 
 
 def setup(manager: Manager, parts: Parts) -> None:
     """Follow ContactChannels and their Secrets; serve links and callbacks where the manager listens."""
     channels = manager.lister(resources.CONTACT_CHANNELS)
     manager.add_index(resources.CONTACT_CHANNELS, watches.CHANNELS_BY_SOURCE, watches.secret_index)
+    decisions = DecisionWriter(manager.client, manager.clock)
+    interactions = Interactions(channels, parts.channels, decisions)
+    connection_changed = Trigger()
+
+    async def answer(app: App, envelope: Envelope) -> bytes:
+        said = slackblocks.pressed_of(envelope.payload)
+        return await interactions.by_connection(said, lambda channel: listeners.uses(channel, app))
+
+    listeners = Listeners(parts.channels.kinds.connect, answer, connection_changed.enqueue, manager.clock)
+    manager.add_runnable(listeners)
     reconciler = ContactChannelReconciler(
         channels=channels,
         directory=parts.channels,
+        listeners=listeners,
         writer=parts.writer(resources.CONTACT_CHANNELS, reasons.CONTACT_CHANNEL_CONTROLLER),
         clock=manager.clock,
     )
@@ -33,10 +47,9 @@ def setup(manager: Manager, parts: Parts) -> None:
         .watches(
             metadata_only(SECRETS), map=lambda secret: watches.channel_requests_for_secret(channels, secret.metadata)
         )
+        .triggered_by(connection_changed)
         .complete(reconciler)
     )
-    decisions = DecisionWriter(manager.client, manager.clock)
-    interactions = Interactions(parts.channels, decisions)
     inbound = Inbound(channels, parts.channels, decisions, interactions, manager.clock)
     # Any replica answers: a decision is one conditional write.
     manager.add_endpoint(links.PATH + "{token}", inbound.link)

@@ -16,4 +16,9 @@ class Check:
     attempt: int
 
 
-Step = Check
+@dataclass(frozen=True, slots=True)
+class TellOfConnection:
+    """Say in the status how the connection is that brings the answers."""
+
+
+Step = Check | TellOfConnection
