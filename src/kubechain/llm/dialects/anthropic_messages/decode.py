@@ -47,10 +47,10 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
     received = count(usage.get("output_tokens"))
     thought = count(mapping(usage.get("output_tokens_details")).get("thinking_tokens"))
     sorts = {"cache_read_tokens": read, "cache_write_tokens": written, "reasoning_tokens": thought}
-    usage = Usage(
+    counted = Usage(
         input_tokens=sent, output_tokens=received, total_tokens=min(sent + received, COUNT_LIMIT), model_calls=1
     )
-    return usage.with_changes(**{name: tokens for name, tokens in sorts.items() if tokens})
+    return counted.with_changes(**{name: tokens for name, tokens in sorts.items() if tokens})
 
 
 def _completion(
