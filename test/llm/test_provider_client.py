@@ -13,7 +13,7 @@ import pytest
 
 from bench.mock_model import ANSWER
 from kubechain.api.message import Message
-from kubechain.llm import errors
+from kubechain.llm import errors, silence
 from kubechain.llm.client import Accepted, ToolDefinition
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.provider_client import ProviderClient
@@ -201,3 +201,14 @@ async def test_a_busy_llm_can_be_checked(client: ProviderClient, provider: Serve
     await provider.mock.wait_for_in_flight(1)
     await client.check(target)
     busy.cancel()
+
+
+async def test_a_reply_that_was_cut_for_its_silence_is_asked_for_as_a_stream(
+    client: ProviderClient, provider: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "SILENCE_SECONDS", 0.0)
+    target = a_target("close", base_url=provider.base_url)
+    for _ in range(2):
+        with pytest.raises(errors.ConnectionLost):
+            await client.complete(target, QUESTION, timeout_seconds=5)
+    assert ["stream" in body for body in provider.mock.bodies] == [False, True]

@@ -46,7 +46,7 @@ class Reader(Protocol):
         """Return the body; called once, after the last chunk.
 
         Raises:
-            InvalidAnswer: The reply ended before it was whole.
+            LLMError: The reply ended before it was whole.
         """
         ...
 

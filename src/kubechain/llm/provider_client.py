@@ -5,6 +5,7 @@ Retries, backoff, fallbacks, records and the number of calls in flight belong to
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Self
@@ -17,6 +18,7 @@ from kubechain.llm.errors import Retryable
 from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.providers import row_for
+from kubechain.llm.silence import SilenceCuts
 
 
 class ProviderClient:
@@ -29,6 +31,7 @@ class ProviderClient:
             pool: What performs the exchanges; closed with the client. None makes one.
         """
         self._pool = pool or HttpPool()
+        self._cuts = SilenceCuts()
 
     async def complete(
         self,
@@ -40,11 +43,16 @@ class ProviderClient:
     ) -> Completion:
         """See `LLMClient.complete`."""
         dialect = row_for(target.provider).dialect_named(target.dialect)
-        request = CompletionRequest(target, messages, tools)
-        reply = await self._pool.send(
-            dialect.encode(request), timeout_seconds=timeout_seconds, make_reader=dialect.reader
-        )
-        return without_key(dialect.decode(request, reply), target.api_key)
+        request = CompletionRequest(target, messages, tools, is_stream_advised=self._cuts.is_known(target))
+        started_at = asyncio.get_running_loop().time()
+        try:
+            reply = await self._pool.send(
+                dialect.encode(request), timeout_seconds=timeout_seconds, make_reader=dialect.reader
+            )
+            return without_key(dialect.decode(request, reply), target.api_key)
+        except Retryable as error:
+            self._cuts.note(target, error, after_seconds=asyncio.get_running_loop().time() - started_at)
+            raise
 
     async def check(
         self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubechain.api.message import ToolCall, ToolCallFunction
-from kubechain.api.taskrun import COUNT_LIMIT, Usage
+from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.llm.client import Completion, Target
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, problem_of
 from kubechain.llm.dialects.anthropic_messages.options import max_tokens_of

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from kubechain.api.message import ToolCall, ToolCallFunction
-from kubechain.api.usage import COUNT_LIMIT, Usage
+from kubechain.api.usage import Usage
 from kubechain.llm.client import Completion, Target
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, is_blank, problem_of
-from kubechain.llm.dialects.json_values import count, dumps, items, json_object, mapping, text
+from kubechain.llm.dialects.json_values import dumps, items, json_object, mapping, text
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.dialects.openai_chat.choices import Answer, answer_of, has_reasoning
+from kubechain.llm.dialects.openai_chat.usage import usage_of
 from kubechain.llm.errors import InvalidAnswer
 from kubechain.llm.exchange import HttpReply
 from kubechain.llm.failures import failure, failure_inside, is_error
@@ -29,7 +30,7 @@ def decode(target: Target, reply: HttpReply) -> Completion:
     if is_page(reply):
         raise failure_inside(target, reply)
     body = json_object(reply)
-    usage, answer = _usage(mapping(body.get("usage"))), answer_of(body)
+    usage, answer = usage_of(mapping(body.get("usage"))), answer_of(body)
     if error := _error(body, answer):
         raise failure_inside(target, replace(reply, body=dumps({"error": error})), usage=usage)
     if answer is None:  # gateways whose upstream failed after they said 200
@@ -106,9 +107,3 @@ def _arguments(value: object) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else dumps(value).decode()
-
-
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    sent, received = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    total = count(usage.get("total_tokens")) or min(sent + received, COUNT_LIMIT)
-    return Usage(input_tokens=sent, output_tokens=received, total_tokens=total, model_calls=1)

@@ -16,6 +16,7 @@ from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour, options_of
+from kubechain.llm.dialects.streaming import is_streamed
 from kubechain.llm.endpoints import CHAT_COMPLETIONS
 from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall
@@ -48,6 +49,10 @@ def completion_body(request: CompletionRequest) -> dict[str, Any]:
     }
     if tools := [encoded for tool in request.tools if (encoded := _encode_tool(tool))]:
         body["tools"] = tools
+    if is_streamed(options.stream, is_required=False, is_advised=request.is_stream_advised):
+        body["stream"] = True
+        if options.flavour.knows_stream_options:
+            body["stream_options"] = {"include_usage": True}
     return body
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.llm.client import Target
+from kubechain.llm.dialects.streaming import StreamMode
 
 _SETTINGS = frozenset(
     {
@@ -13,6 +14,7 @@ _SETTINGS = frozenset(
         "parameters.topP",
         "parameters.frequencyPenalty",
         "parameters.presencePenalty",
+        "parameters.stream",
     }
 )
 """Fields of an LLM's spec that every family takes."""
@@ -27,6 +29,7 @@ class Flavour:
         knows_top_k: Whether `top_k` is sent. OpenAI's own API refuses it.
         knows_random_seed: Whether `random_seed` is sent.
         has_short_call_ids: Whether tool-call ids must be nine letters or digits (Mistral).
+        knows_stream_options: Whether a stream tells its usage only when asked to. Mistral refuses the question.
         describes_models: Whether `GET models/{id}` proves a model. Azure has only a list, which proves the key.
     """
 
@@ -35,11 +38,17 @@ class Flavour:
     knows_random_seed: bool = False
     has_short_call_ids: bool = False
     describes_models: bool = True
+    knows_stream_options: bool = True
 
 
 OPENAI = Flavour(token_limit_field="max_completion_tokens")  # noqa: S106 no password
 COMPATIBLE = Flavour(token_limit_field="max_tokens", knows_top_k=True)  # noqa: S106
-MISTRAL = Flavour(token_limit_field="max_tokens", knows_random_seed=True, has_short_call_ids=True)  # noqa: S106
+MISTRAL = Flavour(
+    token_limit_field="max_tokens",  # noqa: S106
+    knows_random_seed=True,
+    has_short_call_ids=True,
+    knows_stream_options=False,
+)
 AZURE = Flavour(token_limit_field="max_completion_tokens", describes_models=False)  # noqa: S106
 OLDER_AZURE = Flavour(token_limit_field="max_tokens", describes_models=False)  # noqa: S106
 
@@ -55,6 +64,7 @@ class ChatOptions:
     flavour: Flavour
     random_seed: int | None = None
     max_tokens_field: str | None = None
+    stream: StreamMode | None = None
 
     @property
     def token_limit_field(self) -> str:
