@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.contactchannel import ContactChannelSpec
-from kubechain.api.humanrequest import HumanRequestType
-from kubechain.humans import slack, slackblocks
+from kubechain.api.humanrequest import HumanRequestType, RequestContent
+from kubechain.humans import slackblocks, slackdialogs, slackevents
 from kubechain.humans.http import ChannelHttp
 from kubechain.humans.model import (
     Absent,
@@ -26,6 +26,8 @@ from kubechain.humans.model import (
     Refused,
 )
 from kubechain.humans.slack import SlackChannel, SlackKind
+from kubechain.humans.slackdialogs import BadInput
+from kubechain.humans.slackevents import Pressed, Reply
 from kubechain.net.addresses import AddressPolicy
 from test.humans.messages import DIGEST, NOW, a_message, asked
 from test.humans.slackdouble import CHANNEL, TOKEN, a_slack, check_blocks
@@ -35,9 +37,8 @@ LOOPBACK = AddressPolicy.parse(("127.0.0.0/8",))
 
 def a_channel(url: str, *, token: str = TOKEN, to: str = CHANNEL) -> SlackChannel:
     source = {"secretKeyRef": {"name": "slack", "key": "token"}}
-    spec = ContactChannelSpec.model_validate(
-        {"type": "slack", "apiKeyFrom": source, "slack": {"channelOrUserID": to, "apiUrl": url}}
-    )
+    slack = {"channelOrUserID": to, "apiUrl": url, "signingSecretFrom": source}
+    spec = ContactChannelSpec.model_validate({"type": "slack", "apiKeyFrom": source, "slack": slack})
     return SlackKind(ChannelHttp(LOOPBACK), lambda: NOW).open(spec, {"token": SecretStr(token)})
 
 
@@ -66,18 +67,18 @@ async def test_a_message_whose_reply_was_lost_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "error", "wait"),
+    ("code", "error", "wait"),
     [
         pytest.param("ratelimited", NotSent, 30.0, id="too often: later"),
         pytest.param("channel_not_found", Refused, 30.0, id="no such channel: until it is changed"),
     ],
 )
 async def test_an_error_of_slack_says_whether_another_try_may_help(
-    said: str, error: type[ChannelError], wait: float
+    code: str, error: type[ChannelError], wait: float
 ) -> None:
     async with a_slack() as (double, url):
-        double.failures["chat.postMessage"] = said
-        with pytest.raises(ChannelError, match=said) as caught:
+        double.failures["chat.postMessage"] = code
+        with pytest.raises(ChannelError, match=code) as caught:
             await a_channel(url).deliver(a_message())
     assert type(caught.value) is error
     if error is NotSent:
@@ -104,32 +105,138 @@ def interaction(choice: str, **changes: Any) -> dict[str, Any]:
     return {"type": "block_actions", "user": {"id": "U1"}, "trigger_id": "t-1", "actions": [action]} | changes
 
 
+def said(payload: dict[str, Any]) -> Pressed:
+    found = slackevents.said_of(payload)
+    assert isinstance(found, Pressed)
+    return found
+
+
 def test_a_button_says_who_pressed_what() -> None:
-    (actions,) = [one for one in slackblocks.blocks(a_message()) if one["type"] == "actions"]
-    pressed = slackblocks.pressed_of(interaction("Approve", actions=[actions["elements"][0]]))
-    assert pressed is not None
+    shown = slackblocks.blocks(a_message(), is_heard=True)
+    (actions,) = [one for one in shown if one["type"] == "actions"]
+    pressed = said(interaction("Approve", actions=[actions["elements"][0]]))
     assert (pressed.namespace, pressed.channel, pressed.name) == ("default", "ops", "hello-1-t0-c0")
-    assert pressed.answer == Answer("U1", "Approve", DIGEST)
-    assert not slackblocks.needs_dialog(pressed)
+    assert slackdialogs.answer_of(asked(), pressed) == Answer("U1", "Approve", DIGEST)
+    assert not slackdialogs.is_needed(asked(), pressed.choice)
+
+
+async def opened_dialog(content: RequestContent, choice: str) -> dict[str, Any]:
+    """The dialog of a button, as Slack's own library takes it."""
+    pressed = said(interaction(choice))
+    assert slackdialogs.is_needed(content, choice)
+    async with a_slack() as (double, url):
+        await a_channel(url).ask(content, pressed)
+    (opened,) = double.views
+    return opened["view"]
+
+
+def submitted(view: dict[str, Any], **typed: Any) -> Pressed:
+    """The dialog as a person sends it; fields that are left empty come with null."""
+    names = [one["block_id"] for one in view["blocks"] if one["type"] == "input"]
+    values = {name: {name: {"type": "plain_text_input", "value": typed.pop(name, None)}} for name in names}
+    assert not typed, "a field that the dialog does not have"
+    payload = {"type": "view_submission", "user": {"id": "U1"}, "view": view | {"state": {"values": values}}}
+    return said(payload)
 
 
 async def test_a_rejection_asks_for_a_reason_in_a_dialog_that_says_the_same() -> None:
-    pressed = slackblocks.pressed_of(interaction("Reject"))
-    assert pressed is not None
-    assert slackblocks.needs_dialog(pressed)
-    async with a_slack() as (double, url):
-        await a_channel(url).ask(pressed)
-    (opened,) = double.views
-    values = {"comment": {"comment": {"type": "plain_text_input", "value": "not today"}}}
-    submitted = {
-        "type": "view_submission",
-        "user": {"id": "U1"},
-        "view": opened["view"] | {"state": {"values": values}},
-    }
-    again = slackblocks.pressed_of(submitted)
-    assert again is not None
-    assert again.answer == Answer("U1", "Reject", DIGEST, comment="not today")
-    assert not slackblocks.needs_dialog(again)
+    view = await opened_dialog(asked(), "Reject")
+    again = submitted(view, comment="not today")
+    assert slackdialogs.answer_of(asked(), again) == Answer("U1", "Reject", DIGEST, comment="not today")
+    assert not again.trigger_id
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        pytest.param({"turns": "3", "toolCalls": "20"}, {"turns": 3, "toolCalls": 20}, id="some of the limits"),
+        pytest.param({}, None, id="nothing: the same again"),
+    ],
+)
+async def test_a_dialog_asks_what_is_added_to_a_budget(typed: dict[str, str], answer: dict[str, int] | None) -> None:
+    content = asked(HumanRequestType.BUDGET)
+    found = slackdialogs.answer_of(content, submitted(await opened_dialog(content, "Approve"), **typed))
+    assert (json.loads(found.answer) if found.answer is not None else None) == answer
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "1.5", "many", "\u0663"])
+async def test_a_budget_gets_whole_numbers_only(typed: str) -> None:
+    content = asked(HumanRequestType.BUDGET)
+    again = submitted(await opened_dialog(content, "Approve"), tokens=typed)
+    with pytest.raises(BadInput, match="Tokens: a whole number above zero is needed"):
+        slackdialogs.answer_of(content, again)
+
+
+async def test_a_dialog_asks_for_the_result_of_a_call() -> None:
+    content = asked(HumanRequestType.OUTCOME)
+    again = submitted(await opened_dialog(content, "Happened"), answer="deleted")
+    assert slackdialogs.answer_of(content, again).answer == "deleted"
+    assert not slackdialogs.is_needed(content, "DidNotHappen")
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_a_message_has_buttons_only_where_they_reach_us(is_heard: bool) -> None:
+    question = asked(HumanRequestType.QUESTION, message="Which?", choices=(DecisionChoice.ANSWER,))
+    shown = slackblocks.blocks(a_message(question), is_heard=is_heard)
+    check_blocks(shown)
+    assert ("actions" in [one["type"] for one in shown]) is is_heard
+    assert ("reply in this thread" in json.dumps(shown)) is is_heard
+    assert "kubectl describe hr hello-1-t0-c0" in json.dumps(shown)
+
+
+def test_a_channel_that_hears_nothing_opens_its_links_instead() -> None:
+    links = {"Approve": "https://a.example/x", "Reject": "https://a.example/y"}
+    shown = slackblocks.blocks(a_message(None, **links), is_heard=False)
+    check_blocks(shown)
+    (actions,) = [one for one in shown if one["type"] == "actions"]
+    assert [one["url"] for one in actions["elements"]] == list(links.values())
+    pressed = said(interaction("Approve", actions=[actions["elements"][0]]))
+    assert pressed.choice == slackblocks.LINK, "a press of it decides nothing"
+
+
+def test_a_text_for_notifications_mentions_nobody() -> None:
+    content = asked(tool="<!channel>&co")
+    assert "&lt;!channel&gt;&amp;co" in slackblocks.text(a_message(content))
+
+
+def an_event(**changes: Any) -> dict[str, Any]:
+    event = {"type": "message", "channel": "C1", "user": "U1", "text": "Blue.", "ts": "2.0", "thread_ts": "1.0"}
+    return {"type": "event_callback", "event": event | changes}
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        pytest.param("Blue.", "Blue.", id="a text"),
+        pytest.param("a &lt; b &amp;&amp; c &gt; d", "a < b && c > d", id="signs that Slack escapes"),
+        pytest.param("&amp;lt;", "&lt;", id="what looks escaped"),
+        pytest.param("<https://a.example/x>", "https://a.example/x", id="an address"),
+        pytest.param("<http://a.example|a.example> ok", "a.example ok", id="a name that Slack made a link"),
+        pytest.param("<https://a.example/|here>", "here (https://a.example/)", id="a link with a text of its own"),
+        pytest.param("<mailto:a@b.example|a@b.example>", "a@b.example", id="an address of mail"),
+        pytest.param("ask <@U2>", "ask <@U2>", id="a mention"),
+    ],
+)
+def test_a_reply_in_a_thread_is_read_as_it_was_typed(typed: str, text: str) -> None:
+    expected = Reply("C1/1.0", "U1", text)
+    assert slackevents.said_of(an_event(text=typed)) == expected
+    assert slackevents.claimed(json.dumps(an_event(text=typed)).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"thread_ts": None}, id="not in a thread"),
+        pytest.param({"thread_ts": "2.0"}, id="the first message of a thread"),
+        pytest.param({"subtype": "message_changed"}, id="a change of a message"),
+        pytest.param({"bot_id": "B1"}, id="a program's"),
+        pytest.param({"user": None}, id="nobody's"),
+        pytest.param({"text": "  "}, id="no text"),
+        pytest.param({"type": "reaction_added"}, id="another event"),
+    ],
+)
+def test_a_message_that_answers_nothing_says_nothing(changes: dict[str, Any]) -> None:
+    assert slackevents.said_of(an_event(**changes)) is None
 
 
 @pytest.mark.parametrize(
@@ -145,14 +252,14 @@ async def test_a_rejection_asks_for_a_reason_in_a_dialog_that_says_the_same() ->
     ],
 )
 def test_an_interaction_that_is_not_ours_says_nothing(payload: dict[str, Any]) -> None:
-    assert slackblocks.pressed_of(payload) is None
-    assert slack.claimed(urlencode({"payload": json.dumps(payload)}).encode()) is None
+    assert slackevents.said_of(payload) is None
+    assert slackevents.claimed(urlencode({"payload": json.dumps(payload)}).encode()) is None
 
 
 @pytest.mark.parametrize("type_", list(HumanRequestType))
 def test_each_type_of_request_has_blocks_that_slack_takes(type_: HumanRequestType) -> None:
     content = asked(type_, message="*bold* <!channel> " * 2000, arguments="x" * 60_000, choices=tuple(DecisionChoice))
-    check_blocks(slackblocks.blocks(a_message(content)))
+    check_blocks(slackblocks.blocks(a_message(content), is_heard=True))
     check_blocks(slackblocks.closed_blocks(a_message(content), "x" * 5000))
 
 

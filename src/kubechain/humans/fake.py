@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from kubechain.api.contactchannel import ContactChannelSpec
+from kubechain.api.humanrequest import RequestContent
 from kubechain.api.references import SecretKeyRef
 from kubechain.humans.model import (
     Absent,
@@ -24,6 +25,7 @@ from kubechain.humans.model import (
     NotAskable,
     Receipt,
 )
+from kubechain.humans.slackevents import Pressed
 
 
 @dataclass(slots=True)
@@ -36,6 +38,9 @@ class FakeChannel:
         loses_replies: Whether a failure comes after the message has arrived.
         delivered: All messages that arrived, in their order.
         closed: The keys of the messages that say how they ended, with the ending.
+        place: Where its messages are, in front of their keys.
+        asked: The buttons for which a dialog was opened.
+        told: Person, text and place of what was told to one person.
         on_effect: Called with the name of each effect before it takes place.
     """
 
@@ -44,6 +49,9 @@ class FakeChannel:
     loses_replies: bool = False
     delivered: list[Message] = field(default_factory=list[Message])
     closed: dict[str, str] = field(default_factory=dict[str, str])
+    place: str = ""
+    asked: list[Pressed] = field(default_factory=list[Pressed])
+    told: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     on_effect: Callable[[str], None] = lambda name: None
 
     async def check(self) -> str:
@@ -58,19 +66,31 @@ class FakeChannel:
         self.delivered.append(message)
         if self.loses_replies:
             self._fail()
-        return Receipt(message.key)
+        return self._receipt(message)
 
     async def find(self, message: Message) -> Found:
         """Tell whether the message has arrived."""
         if not self.is_askable:
-            return NotAskable(Receipt(message.key))
-        return Receipt(message.key) if any(one.key == message.key for one in self.delivered) else Absent()
+            return NotAskable(self._receipt(message))
+        return self._receipt(message) if any(one.key == message.key for one in self.delivered) else Absent()
 
     async def close(self, message: Message, receipt: Receipt, ending: str) -> None:
         """Keep the ending."""
         self.on_effect("close")
         self._fail()
         self.closed[receipt.external_id] = ending
+
+    async def ask(self, asked: RequestContent, pressed: Pressed) -> None:
+        """Keep what a dialog was opened for."""
+        del asked
+        self.asked.append(pressed)
+
+    async def tell(self, user: str, text: str, *, place: str = "") -> None:
+        """Keep what a person was told."""
+        self.told.append((user, text, place))
+
+    def _receipt(self, message: Message) -> Receipt:
+        return Receipt(self.place + message.key)
 
     def _fail(self) -> None:
         if self.failures:

@@ -1,6 +1,6 @@
 """The channel `slack`: a message with buttons by Slack's Web API, found again by its metadata, and closed by an update.
 
-Answers come as interactions, in signed HTTP requests or by Socket Mode (`socketmode`); `slackblocks` reads both. With
+Answers come as interactions, in signed HTTP requests or by Socket Mode (`socketmode`); `slackevents` reads both. With
 neither a signing secret nor an app-level token, people are told by Slack and decide with kubectl.
 """
 
@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from pydantic import SecretStr
 
 from kubechain.api.contactchannel import SLACK_API, ContactChannelSpec
 from kubechain.api.contactchannel import SlackChannel as SlackSettings
+from kubechain.api.humanrequest import RequestContent
 from kubechain.api.references import SecretKeyRef
-from kubechain.humans import slackblocks
+from kubechain.humans import slackblocks, slackdialogs
 from kubechain.humans.http import ChannelHttp
 from kubechain.humans.model import (
     Absent,
@@ -33,7 +34,7 @@ from kubechain.humans.model import (
     Receipt,
     Refused,
 )
-from kubechain.humans.slackblocks import Pressed
+from kubechain.humans.slackevents import Pressed
 from kubechain.net.foreign import one_line
 
 _APP_LEVEL = "xapp-"
@@ -67,7 +68,8 @@ class SlackKind:
         if spec.slack is None:
             raise InvalidChannel("slack: not set")
         api = SlackApi(self.http, self.now, spec.slack.api_url or SLACK_API, secrets["token"])
-        return SlackChannel(api, spec.slack.channel_or_user_id)
+        is_heard = spec.slack.signing_secret_from is not None or spec.slack.app_token_from is not None
+        return SlackChannel(api, spec.slack.channel_or_user_id, is_heard=is_heard)
 
 
 def app(settings: SlackSettings, token: SecretStr) -> App:
@@ -139,10 +141,12 @@ class SlackChannel:
 
     Attributes:
         to: Id of the channel or user.
+        is_heard: Whether what people do in Slack comes back to us.
     """
 
     api: SlackApi
     to: str
+    is_heard: bool = True
 
     async def check(self) -> str:
         """Ask who the token is."""
@@ -156,7 +160,7 @@ class SlackChannel:
             {
                 "channel": self.to,
                 "text": slackblocks.text(message),
-                "blocks": slackblocks.blocks(message),
+                "blocks": slackblocks.blocks(message, is_heard=self.is_heard),
                 "metadata": slackblocks.metadata(message),
                 "unfurl_links": False,
                 "unfurl_media": False,
@@ -201,21 +205,17 @@ class SlackChannel:
             if not str(error).endswith(("message_not_found", "cant_update_message")):
                 raise
 
-    async def ask(self, pressed: Pressed) -> None:
+    async def ask(self, asked: RequestContent, pressed: Pressed) -> None:
         """Open the dialog of a button that was pressed."""
-        view = slackblocks.dialog(pressed)
+        view = slackdialogs.dialog(asked, pressed)
         await self.api.call("views.open", {"trigger_id": pressed.trigger_id, "view": view})
 
-    async def tell(self, user: str, text: str) -> None:
-        """Say to one person why their answer does not count; nobody else sees it."""
-        if self.to.startswith("C"):
-            await self.api.call("chat.postEphemeral", {"channel": self.to, "user": user, "text": text})
-
-
-def claimed(body: bytes) -> Pressed | None:
-    """What an HTTP request says that claims to be Slack's, before its signature is checked; None if it is not ours."""
-    try:
-        payload: Any = orjson.loads(parse_qs(body.decode()).get("payload", ["{}"])[-1])
-    except (ValueError, UnicodeDecodeError):
-        return None
-    return slackblocks.pressed_of(cast("dict[str, Any]", payload)) if isinstance(payload, dict) else None
+    async def tell(self, user: str, text: str, *, place: str = "") -> None:
+        """Say to one person why their answer does not count."""
+        channel, _, thread = place.rpartition("/")
+        said = {"channel": channel or self.to, "text": slackblocks.escaped(text)}
+        said |= {"thread_ts": thread} if thread else {}
+        if said["channel"].startswith("C"):
+            await self.api.call("chat.postEphemeral", said | {"user": user})
+        elif thread:  # nobody else is there
+            await self.api.call("chat.postMessage", said)

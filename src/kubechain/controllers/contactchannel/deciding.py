@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.contactchannel import ContactChannel
-from kubechain.api.humanrequest import Decision, HumanRequest
+from kubechain.api.humanrequest import Decision, HumanRequest, RequestContent
 from kubechain.api.meta import GROUP
 from kubechain.api.obstacles import why_over
 from kubechain.controllers.resources import HUMAN_REQUESTS
@@ -52,6 +52,11 @@ class Ruling:
     text: str
 
 
+_NOT_FOUND = Ruling(Verdict.NOT_FOUND, "there is no such request at this channel")
+
+_UNREADABLE = Ruling(Verdict.TRY_AGAIN, "the decision cannot be recorded now; try again")
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionWriter:
     """Writes decisions through channels."""
@@ -68,19 +73,39 @@ class DecisionWriter:
         is_carried = any(one.channel == channel.metadata.name for one in request.status.deliveries)
         return request if is_carried else None
 
+    async def asked(self, channel: ContactChannel, name: str) -> RequestContent | Ruling:
+        """What a request that this channel carried asks; why nobody can answer it, where that is so."""
+        try:
+            request = await self.read(channel, name)
+        except (ApiError, TransportError):
+            return _UNREADABLE
+        if request is None:
+            return _NOT_FOUND
+        obstacle = why_over(request, self.clock.now())
+        return Ruling(Verdict.TOO_LATE, obstacle) if obstacle else request.spec.request
+
+    async def is_recorded(self, channel: ContactChannel, name: str, answer: Answer) -> bool:
+        """Whether this very answer of this person is the decision."""
+        try:
+            request = await self.read(channel, name)
+        except (ApiError, TransportError):
+            return False
+        decided = request.spec.decision if request is not None else None
+        return decided is not None and decided == decision_of(channel, answer)
+
     async def decide(self, channel: ContactChannel, name: str, answer: Answer) -> Ruling:
         """Record the answer as the decision, if it counts."""
         try:
             request = await self.read(channel, name)
             if request is None:
-                return Ruling(Verdict.NOT_FOUND, "there is no such request at this channel")
+                return _NOT_FOUND
             return await self._judge(channel, request, answer)
         except REFUSALS as error:
             return Ruling(Verdict.NOT_ALLOWED, f"the API server refuses the decision: {one_line(str(error))}")
         except Conflict:
             return Ruling(Verdict.TRY_AGAIN, "the request has just changed; look again")
         except (ApiError, TransportError):
-            return Ruling(Verdict.TRY_AGAIN, "the decision cannot be recorded now; try again")
+            return _UNREADABLE
 
     async def _judge(self, channel: ContactChannel, request: HumanRequest, answer: Answer) -> Ruling:
         if obstacle := why_over(request, self.clock.now()):

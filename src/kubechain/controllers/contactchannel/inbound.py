@@ -15,15 +15,18 @@ from kubechain.api.obstacles import why_over
 from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.contactchannel.deciding import DecisionWriter, Ruling, Verdict
 from kubechain.controllers.contactchannel.interactions import Interactions
+from kubechain.controllers.contactchannel.watches import CHANNELS_BY_SLACK_ID
 from kubechain.controllers.secrets import SecretUnavailable
-from kubechain.humans import links, page, slack, webhook
+from kubechain.humans import links, page, slackevents, webhook
 from kubechain.humans.links import BadLink, Link
 from kubechain.humans.model import Answer, InvalidChannel, Message
 from kubechain.humans.signatures import BadSignature, check_slack, webhook_key
+from kubechain.humans.slackevents import Challenge, Pressed, Reply, Said
 from kubechain.humans.webhook import BadCallback
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.endpoints import InboundReply, InboundRequest
 from kubechain.runtime.errors import ApiError, TransportError
+from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
 _STATUS = {
@@ -34,6 +37,9 @@ _STATUS = {
     Verdict.TOO_LATE: 409,
     Verdict.TRY_AGAIN: 503,
 }
+
+MAX_CHALLENGE_BYTES = 2_048
+"""Slack's question whether an address is ours names no channel: the secrets of all of them are tried on it."""
 
 _REFUSED = InboundReply(status=403, body="refused: not signed by a key of this channel, or not now")
 
@@ -103,18 +109,42 @@ class Inbound:
         return _page(_STATUS[ruling.verdict], title, f"{ruling.text}.")
 
     async def slack(self, request: InboundRequest) -> InboundReply:
-        """An interaction that Slack signed decides, or opens a dialog."""
-        pressed = slack.claimed(request.body)
-        channel = self.channels.get(pressed.namespace, pressed.channel) if pressed is not None else None
-        settings = channel.spec.slack if channel is not None and channel.spec.type == "slack" else None
-        if pressed is None or channel is None or settings is None or settings.signing_secret_from is None:
+        """An interaction or an event that Slack signed decides, or opens a dialog."""
+        said = slackevents.claimed(request.body)
+        signing = [one for one in self._of_slack(said, len(request.body)) if await self._signs(one, request)]
+        if not signing:
             return _REFUSED
+        if isinstance(said, Challenge):
+            return InboundReply(body=said.text)
+        vouching = {Request(one.metadata.namespace, one.metadata.name) for one in signing}
+        body = await self.interactions.answer(said, lambda channel: channel in vouching)
+        return InboundReply(body=body, content_type="application/json")
+
+    def _of_slack(self, said: Said | None, size: int) -> list[ContactChannel]:
+        """The channels that Slack may have sent this for: few, so that a flood costs few checks of signatures."""
+        match said:
+            case Pressed(namespace, name):
+                found = self.channels.get(namespace, name)
+                return [found] if found is not None else []
+            case Reply(_, user):
+                ids = {said.channel_id, user}
+                return [one for id_ in ids for one in self.channels.by_index(CHANNELS_BY_SLACK_ID, id_)]
+            case Challenge():
+                return list(self.channels.list()) if size <= MAX_CHALLENGE_BYTES else []
+            case None:
+                return []
+
+    async def _signs(self, channel: ContactChannel, request: InboundRequest) -> bool:
+        """Whether the signing secret of a channel signed this request."""
+        settings = channel.spec.slack if channel.spec.type == "slack" else None
+        if settings is None or settings.signing_secret_from is None:
+            return False
         try:
             secret = await self.directory.secret(channel, settings.signing_secret_from.secret_key_ref)
             check_slack(secret, request.headers, request.body, self.clock.now())
         except (BadSignature, SecretUnavailable):
-            return _REFUSED
-        return InboundReply(body=await self.interactions.reply(channel, pressed), content_type="application/json")
+            return False
+        return True
 
     async def webhook(self, request: InboundRequest) -> InboundReply:
         """A signed callback decides."""

@@ -12,7 +12,7 @@ from kubechain.controllers.contactchannel.listeners import Listeners
 from kubechain.controllers.contactchannel.reconciler import ContactChannelReconciler
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.secrets import SECRETS
-from kubechain.humans import links, slackblocks
+from kubechain.humans import links, slackevents
 from kubechain.humans.model import App, Envelope
 from kubechain.runtime.controller import controller
 from kubechain.runtime.manager import Manager
@@ -23,14 +23,17 @@ from kubechain.runtime.sources import Trigger
 def setup(manager: Manager, parts: Parts) -> None:
     """Follow ContactChannels and their Secrets; serve links and callbacks where the manager listens."""
     channels = manager.lister(resources.CONTACT_CHANNELS)
+    requests = manager.lister(resources.HUMAN_REQUESTS)
     manager.add_index(resources.CONTACT_CHANNELS, watches.CHANNELS_BY_SOURCE, watches.secret_index)
+    manager.add_index(resources.CONTACT_CHANNELS, watches.CHANNELS_BY_SLACK_ID, watches.slack_index)
+    manager.add_index(resources.HUMAN_REQUESTS, watches.REQUESTS_BY_PLACE, watches.place_index)
     decisions = DecisionWriter(manager.client, manager.clock)
-    interactions = Interactions(channels, parts.channels, decisions)
+    interactions = Interactions(channels, requests, parts.channels, decisions)
     connection_changed = Trigger()
 
     async def answer(app: App, envelope: Envelope) -> bytes:
-        said = slackblocks.pressed_of(envelope.payload)
-        return await interactions.by_connection(said, lambda channel: listeners.uses(channel, app))
+        said = slackevents.said_of(envelope.payload)
+        return await interactions.answer(said, lambda channel: listeners.uses(channel, app))
 
     listeners = Listeners(parts.channels.kinds.connect, answer, connection_changed.enqueue, manager.clock)
     manager.add_runnable(listeners)

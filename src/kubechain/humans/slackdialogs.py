@@ -1,0 +1,142 @@
+"""The dialogs of Slack: what is typed before a choice counts, and what is made of it. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol, runtime_checkable
+
+from kubechain.api.approval import DecisionChoice
+from kubechain.api.humanrequest import HumanRequestType, RequestContent
+from kubechain.humans.model import Answer
+from kubechain.humans.slackblocks import DECIDE
+from kubechain.humans.slackevents import Pressed
+from kubechain.humans.wording import CHOICE_LABELS
+from kubechain.net.foreign import cut
+
+TITLE_CHARACTERS = 24
+
+COMMENT = "comment"
+"""Id of the field for a comment, which every dialog has: what is wrong is said there."""
+
+_ANSWER = "answer"
+
+BUDGET_LIMITS = {"turns": "Turns", "tokens": "Tokens", "toolCalls": "Tool calls"}
+"""What can be added to a budget, with the labels of the fields."""
+
+Json = dict[str, Any]
+
+
+@runtime_checkable
+class Talker(Protocol):
+    """A channel by which one person can be asked and told something in between."""
+
+    async def ask(self, asked: RequestContent, pressed: Pressed) -> None:
+        """Open the dialog of a button that was pressed.
+
+        Raises:
+            ChannelError: It was not opened.
+        """
+        ...
+
+    async def tell(self, user: str, text: str, *, place: str = "") -> None:
+        """Say to one person why their answer does not count; nobody else sees it.
+
+        Args:
+            place: Of the message in whose thread it is said; empty for the channel itself.
+
+        Raises:
+            ChannelError: It was not said.
+        """
+        ...
+
+
+class BadInput(Exception):
+    """Raised when a dialog lacks what it needs; the message is for the person who sent it."""
+
+
+def is_needed(asked: RequestContent, choice: str) -> bool:
+    """Whether something may be typed before a choice counts: a reason, an answer, a result, what is added."""
+    if choice == DecisionChoice.APPROVE:
+        return asked.type == HumanRequestType.BUDGET
+    return choice in (DecisionChoice.REJECT, DecisionChoice.ANSWER, DecisionChoice.HAPPENED)
+
+
+def dialog(asked: RequestContent, pressed: Pressed) -> Json:
+    """The dialog that a button opens."""
+    label = CHOICE_LABELS.get(pressed.choice, pressed.choice)
+    return {
+        "type": "modal",
+        "callback_id": DECIDE,
+        "private_metadata": pressed.value,
+        "title": {"type": "plain_text", "text": cut(label, TITLE_CHARACTERS)},
+        "submit": {"type": "plain_text", "text": "Send"},
+        "blocks": [*_fields(asked, pressed.choice), _text_input(COMMENT, "Comment", is_optional=True)],
+    }
+
+
+def answer_of(asked: RequestContent, pressed: Pressed) -> Answer:
+    """What a person said by a dialog that was sent, or by a button that needs none.
+
+    Raises:
+        BadInput: Something that is needed is missing or has the wrong form.
+    """
+    return Answer(
+        pressed.user, pressed.choice, pressed.digest, comment=_typed(pressed, COMMENT), answer=_answer(asked, pressed)
+    )
+
+
+def _fields(asked: RequestContent, choice: str) -> list[Json]:
+    match asked.type, choice:
+        case HumanRequestType.BUDGET, DecisionChoice.APPROVE:
+            return [
+                _number_input(name, f"{label}: add. All empty: the same again") for name, label in BUDGET_LIMITS.items()
+            ]
+        case _, DecisionChoice.ANSWER:
+            return [_text_input(_ANSWER, "Answer", is_optional=False)]
+        case _, DecisionChoice.HAPPENED:
+            return [_text_input(_ANSWER, "Result of the call, for the model", is_optional=True)]
+        case _:
+            return []
+
+
+def _answer(asked: RequestContent, pressed: Pressed) -> str | None:
+    if (asked.type, pressed.choice) == (HumanRequestType.BUDGET, DecisionChoice.APPROVE):
+        return _added(pressed)
+    return _typed(pressed, _ANSWER)
+
+
+def _added(pressed: Pressed) -> str | None:
+    """What is added to a budget, as the JSON of an answer; None for the same again."""
+    added: dict[str, int] = {}
+    for name, label in BUDGET_LIMITS.items():
+        text = _typed(pressed, name)
+        if text is None:
+            continue
+        if not text.isascii() or not text.isdigit() or int(text) == 0:
+            raise BadInput(f"{label}: a whole number above zero is needed")
+        added[name] = int(text)
+    return json.dumps(added) if added else None
+
+
+def _typed(pressed: Pressed, name: str) -> str | None:
+    return next((text for one in pressed.typed.get(name, ()) if (text := one.strip())), None)
+
+
+def _text_input(name: str, label: str, *, is_optional: bool) -> Json:
+    element: Json = {"type": "plain_text_input", "action_id": name, "multiline": True, "max_length": 3000}
+    return _input(name, label, element, is_optional=is_optional)
+
+
+def _number_input(name: str, label: str) -> Json:
+    element: Json = {"type": "number_input", "action_id": name, "is_decimal_allowed": False, "min_value": "1"}
+    return _input(name, label, element, is_optional=True)
+
+
+def _input(name: str, label: str, element: Json, *, is_optional: bool) -> Json:
+    return {
+        "type": "input",
+        "block_id": name,
+        "optional": is_optional,
+        "label": {"type": "plain_text", "text": label},
+        "element": element,
+    }
