@@ -41,7 +41,7 @@ class _Channel:
 
     async def check(self) -> str:
         """Free of charge and of consequences: no W point."""
-        await self._reach()
+        await self._reach(is_check=True)
         return "people can be reached"
 
     async def deliver(self, message: Message) -> Receipt:
@@ -77,12 +77,12 @@ class _Channel:
 
         await self._around.points.passing(self._around.process, label, act, lost=_lost)
 
-    async def _reach(self) -> None:
+    async def _reach(self, *, is_check: bool = False) -> None:
         around = self._around
         await around.take_time()
         if around.process.is_dead:
             await around.process.gone()
-        if around.outside.is_contact_down:
+        if around.outside.is_contact_down or (around.outside.is_contact_mute and not is_check):
             raise NotSent(GONE)
         if self._key.get_secret_value() in around.outside.refused_keys:
             raise Refused("the token is refused")

@@ -116,13 +116,14 @@ def _is_reminded(request: JsonObject) -> bool:
 
 
 def are_open(requests: Sequence[JsonObject]) -> bool:
-    """Whether a message of a request that is over has still to be told."""
-    return any(_is_to_be_told(request) for request in requests)
+    """Whether a request is open, or has still to be told or let go."""
+    return any(_is_open(request) for request in requests)
 
 
-def _is_to_be_told(request: JsonObject) -> bool:
-    is_over = phase_of(request) not in ("", "Open")
-    return is_over and any(one["state"] not in ("Closed", "Failed") for one in _deliveries(request).values())
+def _is_open(request: JsonObject) -> bool:
+    if phase_of(request) in ("", "Open") or "deletionTimestamp" in request["metadata"]:
+        return True
+    return any(one["state"] not in ("Closed", "Failed") for one in _deliveries(request).values())
 
 
 def arrived(letters: Mapping[str, Letter], *, tells_the_end: bool) -> dict[str, Any]:

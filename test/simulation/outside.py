@@ -42,6 +42,7 @@ class Outside:
         is_mcp_down: Whether MCP servers can be reached at all.
         refused_writes: Beginnings of the labels of the writes that a policy of the API server refuses.
         is_contact_down: Whether contact channels can be reached at all.
+        is_contact_mute: Whether contact channels can be reached, and take no message.
         letters: What arrived at contact channels, by the key of the message.
         hung_up: How often they went away, so that a call knows whether its connection is still the same.
     """
@@ -52,6 +53,7 @@ class Outside:
     refused_writes: set[str] = field(default_factory=set[str])
     is_mcp_down: bool = False
     is_contact_down: bool = False
+    is_contact_mute: bool = False
     letters: dict[str, Letter] = field(default_factory=dict[str, Letter])
     hung_up: int = 0
     _links: list[Callable[[ConnectFailure], None]] = field(default_factory=list[Callable[[ConnectFailure], None]])

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from kubechain.api.taskrun import TaskRunPhase
-from kubechain.controllers.humanrequest.deliveries import DELETED_SECONDS_MAX
 from test.simulation.cluster import Cluster, status_of
 from test.simulation.fakes import asks
 from test.simulation.outside import Act, Stage
@@ -22,8 +21,6 @@ NEW_KEY = "tok-canary-fedcba9876543210fedcba9876543210"
 
 OPS, BOSS = f"ops {CALL}", f"boss {CALL}"
 SENDING = f"deliver {OPS}"
-
-LONG_OUTAGE_SECONDS = DELETED_SECONDS_MAX + people.OUTAGE_SECONDS
 
 
 def channel(cluster: Cluster, name: str) -> None:
@@ -121,9 +118,8 @@ def delete_run_and_secret(stage: Stage) -> None:
 
 
 def outage_and_delete(stage: Stage) -> None:
-    """The channel goes away for longer than a deleted request stays, and people delete the run."""
-    stage.outside.is_contact_down = True
-    stage.later(LONG_OUTAGE_SECONDS, come_back)
+    """The channel takes no message any more, and people delete the run."""
+    stage.outside.is_contact_mute = True
     people.delete_run(stage)
 
 
