@@ -7,13 +7,18 @@ of the HTTP library. Without TLS: an Ingress or a Gateway in front of it termina
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
-from kubechain.runtime.health import listen, split_address
+from kubechain.runtime.accepting import Acceptor, listening_sockets
+from kubechain.runtime.floods import FloodGuard, FloodLimits
+from kubechain.runtime.health import listen_error, split_address
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -29,7 +34,13 @@ REQUEST_TIMEOUT_SECONDS = 10.0
 """For body and handler together. Slack times out after 3 s, most webhook senders after 10 to 30 s."""
 
 IDLE_SECONDS = 15.0
-"""How long a connection stays open after its last request."""
+"""How long a connection stays open after its last request; also in which the head of a request must have come."""
+
+MAX_LINE_BYTES = 4_096
+"""Of the request line, and of each header: signed links have a few hundred bytes."""
+
+MAX_HEADERS = 48
+"""With those that proxies add."""
 
 RETRY_AFTER_SECONDS = 5
 """Retry-After of a 503: about the time in which another replica takes over from one that stops."""
@@ -64,6 +75,9 @@ class InboundReply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+REFUSED = frozenset({400, 401, 403, 404, 405, 413})
+"""Statuses of requests that nobody sends who was asked; such requests are limited."""
+
 InboundHandler = Callable[[InboundRequest], Awaitable[InboundReply]]
 """Answers one request; cancelled at the time-out. An exception is logged and becomes a 500 without its message."""
 
@@ -91,6 +105,7 @@ class EndpointLimits:
     requests: int = MAX_REQUESTS
     timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
     idle_seconds: float = IDLE_SECONDS
+    flood: FloodLimits = field(default_factory=FloodLimits)
 
 
 class EndpointServer:
@@ -119,6 +134,8 @@ class EndpointServer:
         self._limits = limits or EndpointLimits()
         self._in_flight = 0
         self._runner: web.AppRunner | None = None
+        self._acceptor: Acceptor | None = None
+        self.guard = FloodGuard(self._limits.flood)
 
     async def start(self) -> None:
         """Listen.
@@ -127,21 +144,62 @@ class EndpointServer:
             ListenError: the address is in use, or not of this machine.
         """
         limits = self._limits
-        app = web.Application(client_max_size=limits.body_bytes)
+        app = web.Application(client_max_size=limits.body_bytes, middlewares=[self._guarded()])
         for endpoint in self._endpoints:
             for method in endpoint.methods:
                 app.router.add_route(method, endpoint.path, self._handler_of(endpoint))
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=limits.timeout_seconds,
-            keepalive_timeout=limits.idle_seconds, lingering_time=0.0,
+            keepalive_timeout=limits.idle_seconds, lingering_time=0.0, logger=_counting(self.guard),
+            max_line_size=MAX_LINE_BYTES, max_field_size=MAX_LINE_BYTES, max_headers=MAX_HEADERS,
         )  # fmt: skip
-        self.port = await listen(self._runner, self._address)
+        await self._runner.setup()
+        try:
+            sockets = listening_sockets(self.host, self.port)
+        except OSError as error:
+            await self._runner.cleanup()
+            raise listen_error(self._address, error) from error
+        self.port = int(sockets[0].getsockname()[1])
+        server = self._runner.server
+        assert server is not None, "it is set up"
+        self._acceptor = Acceptor(server, self.guard, limits.flood)
+        self._acceptor.start(sockets)
 
     async def stop(self) -> None:
         """Stop listening; requests in flight may finish within their time-out."""
+        if self._acceptor is not None:
+            await self._acceptor.stop()
+            self._acceptor = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        self.guard.tell()
+
+    def _guarded(self) -> Middleware:
+        """Look at no request of an address whose requests are refused again and again."""
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            address = request.remote or ""
+            if not self.guard.looks_at(address):
+                self.guard.refuse("rate")
+                await asyncio.sleep(self._limits.flood.delay_seconds)
+                return _too_many()
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                self._count(error.status, address)
+                raise
+            self._count(response.status, address)
+            return response
+
+        return guarded
+
+    def _count(self, status: int, address: str) -> None:
+        if status in REFUSED:
+            self.guard.refuse("request", address)
+        elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.guard.refuse("busy")
 
     def _handler_of(self, endpoint: InboundEndpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
@@ -196,3 +254,27 @@ def _response(answer: InboundReply) -> web.Response:
 
 def _unavailable(reason: str) -> web.Response:
     return web.Response(status=503, text=reason, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _too_many() -> web.Response:
+    response = web.Response(status=429, text="too many requests were refused", headers={"Retry-After": "1"})
+    response.force_close()
+    return response
+
+
+class _Counting(logging.Handler):
+    """Counts what the HTTP library would log: requests that are not HTTP."""
+
+    def __init__(self, guard: FloodGuard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        del record
+        self._guard.refuse("malformed")
+
+
+def _counting(guard: FloodGuard) -> logging.Logger:
+    logger = logging.Logger("inbound", logging.DEBUG)
+    logger.addHandler(_Counting(guard))
+    return logger

@@ -102,6 +102,12 @@ _LISTEN_REASONS = {
     errno.EACCES: "the port needs a privilege that this process does not have",
 }
 
+
+def listen_error(address: str, error: OSError) -> ListenError:
+    """The error for people that one of the system means."""
+    return ListenError(address, _LISTEN_REASONS.get(error.errno or 0) or error.strerror or str(error))
+
+
 Page = Callable[[Mapping[str, str]], Awaitable[tuple[int, str, str]]]
 """Maps the query to status, content type and text."""
 
@@ -182,7 +188,6 @@ async def listen(runner: web.AppRunner, address: str) -> int:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        reason = _LISTEN_REASONS.get(error.errno or 0) or error.strerror or str(error)
-        raise ListenError(address, reason) from error
+        raise listen_error(address, error) from error
     addresses: list[Any] = runner.addresses
     return int(addresses[0][1]) if addresses else port

@@ -346,5 +346,7 @@ class Manager:
             HttpServer(address, its_pages) for address, its_pages in pages.items()
         ]
         if self.options.endpoint_address and self._endpoints:
-            servers.append(EndpointServer(self.options.endpoint_address, self._endpoints, leads=lambda: self.leads))
+            inbound = EndpointServer(self.options.endpoint_address, self._endpoints, leads=lambda: self.leads)
+            self.metrics.follow(inbound.guard.metrics)
+            servers.append(inbound)
         return servers
