@@ -8,6 +8,7 @@ from typing import Any
 from kubechain.api.message import ToolCall, ToolCallFunction
 from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.llm.client import Completion, Target
+from kubechain.llm.dialects import tokens
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, problem_of
 from kubechain.llm.dialects.anthropic_messages.options import max_tokens_of
 from kubechain.llm.dialects.anthropic_messages.thinking import provider_data
@@ -43,14 +44,13 @@ def decode(target: Target, reply: HttpReply) -> Completion:
 def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Count tokens; what was read from the cache or written to it is beside `input_tokens` on the wire."""
     read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
-    sent = min(count(usage.get("input_tokens")) + read + written, COUNT_LIMIT)
-    received = count(usage.get("output_tokens"))
-    thought = count(mapping(usage.get("output_tokens_details")).get("thinking_tokens"))
-    sorts = {"cache_read_tokens": read, "cache_write_tokens": written, "reasoning_tokens": thought}
-    counted = Usage(
-        input_tokens=sent, output_tokens=received, total_tokens=min(sent + received, COUNT_LIMIT), model_calls=1
+    return tokens.usage(
+        sent=min(count(usage.get("input_tokens")) + read + written, COUNT_LIMIT),
+        received=count(usage.get("output_tokens")),
+        cache_read=read,
+        cache_written=written,
+        thought=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
-    return counted.with_changes(**{name: tokens for name, tokens in sorts.items() if tokens})
 
 
 def _completion(
