@@ -91,11 +91,7 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
         {"spec.parameters.baseUrl": "localhost"},
         "spec.parameters.baseUrl: Invalid value",
     ),
-    "Azure without an API version": (
-        "llm",
-        {"spec.openai.apiType": "AZURE"},
-        "spec.openai.apiVersion: Required value: apiVersion is required when apiType is AZURE or AZURE_AD",
-    ),
+    "Bedrock without a region": ("llm", {"spec.provider": "bedrock"}, "bedrock must be set for provider bedrock"),
     "Vertex without a project": ("llm", {"spec.provider": "vertex"}, "vertex must be set for provider vertex"),
     "a tool of type function that executes nothing": (
         "tool",

@@ -26,6 +26,7 @@ class LLMProvider(StrEnum):
     MISTRAL = "mistral"
     GOOGLE = "google"
     VERTEX = "vertex"
+    BEDROCK = "bedrock"
 
 
 class LLMParameters(KubeModel):
@@ -63,22 +64,26 @@ class LLMParameters(KubeModel):
 class OpenAIConfig(KubeModel):
     """Settings of provider openai."""
 
-    crd_rules = (
-        Rule(
-            "!has(self.apiType) || self.apiType == 'OPEN_AI' || has(self.apiVersion)",
-            "apiVersion is required when apiType is AZURE or AZURE_AD",
-            ".apiVersion",
-            is_missing=True,
-        ),
-    )
-
     organization: ShortText | None = Field(default=None, description="OpenAI organization that is billed.")
+    project: ShortText | None = Field(default=None, description="OpenAI project that is billed.")
     api_type: Annotated[Literal["OPEN_AI", "AZURE", "AZURE_AD"], Schema(default="OPEN_AI")] = Field(
         default="OPEN_AI",
         description="Flavour of the API: OpenAI itself, or Azure with a key or with a directory token.",
     )
     api_version: Annotated[str, Schema(max_length=64)] | None = Field(
-        default=None, description="Version of the Azure API, for example 2024-10-21; required for Azure."
+        default=None,
+        description="Version of the Azure API, for example 2024-10-21: calls go to the paths of deployments. Not set: "
+        "to Azure's v1 API, which has no version.",
+    )
+    tenant_id: ShortText | None = Field(
+        default=None,
+        description="Entra tenant, for apiType AZURE_AD. Not set: the one of the manager's workload identity.",
+    )
+    client_id: ShortText | None = Field(
+        default=None,
+        description="Entra application, for apiType AZURE_AD. With apiKeyFrom, which then holds its client secret; "
+        "without, the application that trusts the manager's service account. Not set: apiKeyFrom holds a token, or the "
+        "manager's workload identity is used.",
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
         default=None,
@@ -109,6 +114,12 @@ class VertexConfig(KubeModel):
     cloud_location: Annotated[str, Schema(min_length=1, max_length=256)] = Field(
         description="Google Cloud region, for example europe-west4."
     )
+
+
+class BedrockConfig(KubeModel):
+    """Settings of provider bedrock."""
+
+    region: Annotated[str, Schema(min_length=1, max_length=64)] = Field(description="AWS region, such as eu-west-1.")
 
 
 class MistralConfig(KubeModel):
@@ -152,8 +163,10 @@ class LLMSpec(KubeModel):
 
     crd_rules = (
         Rule(
-            "has(self.apiKeyFrom) || (has(self.parameters) && has(self.parameters.baseUrl))",
-            "apiKeyFrom is required, except where parameters.baseUrl names a server that needs no key",
+            "has(self.apiKeyFrom) || (has(self.parameters) && has(self.parameters.baseUrl)) || "
+            "self.provider in ['vertex', 'bedrock']",
+            "apiKeyFrom is required, except where parameters.baseUrl names a server that needs no key, and for vertex "
+            "and bedrock, where the manager may have an identity of its own",
             ".apiKeyFrom",
             is_missing=True,
         ),
@@ -174,12 +187,18 @@ class LLMSpec(KubeModel):
             "vertex must be set for provider vertex, and only for it",
             ".vertex",
         ),
+        Rule(
+            "(self.provider == 'bedrock') == has(self.bedrock)",
+            "bedrock must be set for provider bedrock, and only for it",
+            ".bedrock",
+        ),
     )
 
     provider: LLMProvider = Field(description="Provider whose API is called.")
     api_key_from: SecretKeySource | None = Field(
         default=None,
-        description="Secret that holds the API key. May be left out where parameters.baseUrl needs no key.",
+        description="Secret that holds the API key, or the credentials of a cloud. May be left out where "
+        "parameters.baseUrl needs no key, and where the manager has an identity of its own at the provider.",
     )
     parameters: LLMParameters = Field(
         default_factory=LLMParameters, description="Address and sampling settings of the model."
@@ -188,6 +207,7 @@ class LLMSpec(KubeModel):
     anthropic: AnthropicConfig | None = Field(default=None, description="Settings of provider anthropic.")
     vertex: VertexConfig | None = Field(default=None, description="Settings of provider vertex.")
     mistral: MistralConfig | None = Field(default=None, description="Settings of provider mistral.")
+    bedrock: BedrockConfig | None = Field(default=None, description="Settings of provider bedrock.")
     google: CloudConfig | None = Field(default=None, description="Settings of provider google.")
     validation: Annotated[Literal["Free", "None", "Call"], Schema(default="Free")] = Field(
         default="Free",

@@ -18,11 +18,13 @@ class AuthScheme:
         header: In lower case.
         prefix: What stands before the key.
         is_required: Whether a request without a key is refused here, before it is sent.
+        is_sent: Whether there is such a header at all.
     """
 
     header: str
     prefix: str = ""
     is_required: bool = True
+    is_sent: bool = True
 
     def headers(self, api_key: SecretStr | None) -> Mapping[str, str]:
         """Return the header for a key, or none where no key is needed and none is given.
@@ -30,6 +32,8 @@ class AuthScheme:
         Raises:
             InvalidTarget: The key is missing, or holds characters that no header can have.
         """
+        if not self.is_sent:
+            return {}
         if key := clear_key(api_key):
             return {self.header: self.prefix + sendable("API key", key)}
         if self.is_required:
@@ -42,6 +46,8 @@ OPTIONAL_BEARER = AuthScheme("authorization", "Bearer ", is_required=False)
 AZURE_KEY = AuthScheme("api-key")
 X_API_KEY = AuthScheme("x-api-key")
 OPTIONAL_X_API_KEY = AuthScheme("x-api-key", is_required=False)
+NO_KEY = AuthScheme("", is_sent=False)
+"""For requests that are signed: the key itself stays here."""
 
 
 def clear_key(api_key: SecretStr | None) -> str | None:

@@ -16,6 +16,7 @@ from kubechain.llm import base_path
 from kubechain.llm.auth import AuthScheme, sendable
 from kubechain.llm.base_url import Endpoint
 from kubechain.llm.exchange import HttpCall
+from kubechain.llm.identity import Grant
 
 CHAT_COMPLETIONS = "chat/completions"
 MODELS = "models"
@@ -43,6 +44,22 @@ class PlainPaths:
         """See `PathRule.path`."""
         del model
         return operation
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The operation's own path below a prefix.
+
+    Attributes:
+        prefix: Without slashes at its ends; empty for none.
+    """
+
+    prefix: str
+
+    def path(self, operation: str, model: str) -> str:
+        """See `PathRule.path`."""
+        del model
+        return f"{self.prefix}/{operation}" if self.prefix else operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ class ProviderEndpoint:
 
     Attributes:
         is_official: Whether it is the provider's own: such a one refuses wrong keys and lists all of its models.
+        grant: How the Secret, or the manager's own identity, becomes what `auth` sends; None where the Secret is it.
     """
 
     base: Endpoint
@@ -83,6 +101,7 @@ class ProviderEndpoint:
     paths: PathRule = PlainPaths()
     headers: tuple[ExtraHeader, ...] = ()
     is_official: bool = False
+    grant: Grant | None = None
 
     def url(self, operation: str, model: str) -> str:
         """Return the whole URL of an operation."""
@@ -90,7 +109,7 @@ class ProviderEndpoint:
 
     def likely_repair(self, operation: str = CHAT_COMPLETIONS) -> str:
         """Return what a person should try when the URL of an operation is not there."""
-        has_deployments = isinstance(self.paths, AzureDeployments)
+        has_deployments = isinstance(self.paths, AzureDeployments | Under)
         return base_path.likely_repair(self.base.url, operation, has_deployments=has_deployments)
 
     def call(

@@ -1,4 +1,4 @@
-"""Hosts whose ways are known without a question: those of OpenAI, Azure, Mistral and Anthropic. Pure."""
+"""Hosts whose ways are known without a question: those of the providers themselves. Pure."""
 
 from __future__ import annotations
 
@@ -27,3 +27,19 @@ def is_mistral(host: str) -> bool:
 def is_anthropic(host: str) -> bool:
     """Whether a host is Anthropic's own."""
     return host == ANTHROPIC
+
+
+def is_vertex(host: str) -> bool:
+    """Whether a host is Vertex AI: global, of a region, or of a group of regions."""
+    is_group = host.startswith("aiplatform.") and host.endswith(".rep.googleapis.com")
+    return host == "aiplatform.googleapis.com" or host.endswith("-aiplatform.googleapis.com") or is_group
+
+
+def gives_google_tokens(host: str) -> bool:
+    """Whether a host is one of Google's token endpoints."""
+    return host in {"oauth2.googleapis.com", "www.googleapis.com", "accounts.google.com"}
+
+
+def is_bedrock(host: str) -> bool:
+    """Whether a host is Amazon Bedrock, in any region."""
+    return host.startswith("bedrock-") and host.endswith((".api.aws", ".amazonaws.com", ".amazonaws.com.cn"))

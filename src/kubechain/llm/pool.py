@@ -86,7 +86,7 @@ class HttpPool:
             lookup: Resolver; the system's own by default.
             transport: Takes the place of the network in tests.
         """
-        self._now = now
+        self.now = now
         self._shard_connections = shard_connections
         self._max_reply_bytes = max_reply_bytes
         self._network = CheckedNetwork(NOT_METADATA, lookup=lookup)
@@ -151,7 +151,7 @@ class HttpPool:
             body = await self._read(response, make_reader(response.status_code, headers))
         finally:
             await response.aclose()
-        return HttpReply(status=response.status_code, headers=headers, body=body, received_at=self._now())
+        return HttpReply(status=response.status_code, headers=headers, body=body, received_at=self.now())
 
     async def _read(self, response: httpx2.Response, reader: Reader) -> bytes:
         size = 0

@@ -6,11 +6,12 @@ Retries, backoff, fallbacks, records and the number of calls in flight belong to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
 from kubechain.api.message import Message
+from kubechain.llm.access import Access, AccessStore
 from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Parameters, Target, ToolDefinition, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.echoes import without_key
@@ -24,13 +25,15 @@ from kubechain.llm.silence import SilenceCuts
 class ProviderClient:
     """Talks to every provider that has a row in `providers.PROVIDERS`."""
 
-    def __init__(self, pool: HttpPool | None = None) -> None:
+    def __init__(self, pool: HttpPool | None = None, *, environ: Mapping[str, str] | None = None) -> None:
         """Make a client.
 
         Args:
             pool: What performs the exchanges; closed with the client. None makes one.
+            environ: Of the manager, for its own identity; the process's own by default.
         """
         self._pool = pool or HttpPool()
+        self._access = AccessStore(self._pool, now=self._pool.now, environ=environ)
         self._cuts = SilenceCuts()
 
     async def complete(
@@ -43,36 +46,48 @@ class ProviderClient:
     ) -> Completion:
         """See `LLMClient.complete`."""
         dialect = row_for(target.provider).dialect_named(target.dialect)
-        request = CompletionRequest(target, messages, tools, is_stream_advised=self._cuts.is_known(target))
-        started_at = asyncio.get_running_loop().time()
-        try:
-            reply = await self._pool.send(
-                dialect.encode(request), timeout_seconds=timeout_seconds, make_reader=dialect.reader
+
+        async def attempt(access: Access) -> Completion:
+            request = CompletionRequest(
+                access.target, messages, tools, is_stream_advised=self._cuts.is_known(access.target)
             )
-            return without_key(dialect.decode(request, reply), target.api_key)
-        except Retryable as error:
-            self._cuts.note(target, error, after_seconds=asyncio.get_running_loop().time() - started_at)
-            raise
+            started_at = asyncio.get_running_loop().time()
+            try:
+                call = access.sign(dialect.encode(request))
+                reply = await self._pool.send(call, timeout_seconds=timeout_seconds, make_reader=dialect.reader)
+                return without_key(dialect.decode(request, reply), access.target.api_key)
+            except Retryable as error:
+                seconds = asyncio.get_running_loop().time() - started_at
+                self._cuts.note(access.target, error, after_seconds=seconds)
+                raise
+
+        return await self._access.with_access(target, attempt)
 
     async def check(
         self, target: Target, *, is_billed: bool = False, timeout_seconds: float = DEFAULT_CHECK_TIMEOUT_SECONDS
     ) -> Verdict:
         """See `LLMClient.check`."""
         dialect = row_for(target.provider).dialect_named(target.dialect)
-        if is_billed:
-            short = replace(target, parameters=Parameters(max_tokens=1))
-            call = dialect.encode(CompletionRequest(short, [Message(role="user", content="Hi")]))
+
+        async def attempt(access: Access) -> Verdict:
+            if not is_billed:
+                return await self._probe(dialect.probe(access.target), access, timeout_seconds)
+            short = replace(access.target, parameters=Parameters(max_tokens=1))
+            call = access.sign(dialect.encode(CompletionRequest(short, [Message(role="user", content="Hi")])))
             reply = await self._pool.send(call, timeout_seconds=timeout_seconds, make_reader=dialect.reader)
             return dialect.judge(short, reply)
-        return await self._probe(dialect.probe(target), timeout_seconds)
 
-    async def _probe(self, probe: Generator[HttpCall, HttpReply, Verdict], timeout_seconds: float) -> Verdict:
+        return await self._access.with_access(target, attempt)
+
+    async def _probe(
+        self, probe: Generator[HttpCall, HttpReply, Verdict], access: Access, timeout_seconds: float
+    ) -> Verdict:
         """Perform the requests of a free check; it may go on after one that got no reply."""
         try:
             call = next(probe)
             while True:
                 try:
-                    reply = await self._pool.send(call, timeout_seconds=timeout_seconds)
+                    reply = await self._pool.send(access.sign(call), timeout_seconds=timeout_seconds)
                 except Retryable as error:
                     call = probe.throw(error)
                 else:

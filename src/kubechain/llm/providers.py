@@ -13,14 +13,15 @@ from types import MappingProxyType
 from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import hosts
-from kubechain.llm.auth import AZURE_KEY, BEARER, OPTIONAL_BEARER, OPTIONAL_X_API_KEY, X_API_KEY
+from kubechain.llm.auth import BEARER, OPTIONAL_BEARER, OPTIONAL_X_API_KEY, X_API_KEY
 from kubechain.llm.base_path import versioned
 from kubechain.llm.base_url import endpoint
+from kubechain.llm.cloud_endpoints import azure_endpoint, bedrock_endpoint
 from kubechain.llm.dialects.anthropic_messages import AnthropicMessages
 from kubechain.llm.dialects.dialect import Dialect
 from kubechain.llm.dialects.openai_chat import OpenAIChat
-from kubechain.llm.dialects.openai_chat.options import AZURE, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
-from kubechain.llm.endpoints import AzureDeployments, ExtraHeader, ProviderEndpoint
+from kubechain.llm.dialects.openai_chat.options import AZURE, BEDROCK, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
+from kubechain.llm.endpoints import ExtraHeader, ProviderEndpoint
 from kubechain.llm.errors import InvalidTarget
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -32,9 +33,6 @@ ANTHROPIC_VERSION = "2026-10-21"
 
 ANTHROPIC_SAMPLING_VERSION = "2023-06-01"
 """Version for an LLM with sampling parameters, which older models take, and for servers that are not Anthropic's."""
-
-DEFAULT_AZURE_API_VERSION = "2024-10-21"
-"""Azure's newest version of the data plane that is generally available under the path with a deployment."""
 
 _AZURE_COMPLETION_TOKENS_SINCE = "2024-12-01"
 """From this version of Azure's API on `max_completion_tokens` is known, which reasoning models insist on."""
@@ -88,13 +86,10 @@ def _is_azure(spec: LLMSpec) -> bool:
     return _openai_config(spec).api_type != "OPEN_AI"
 
 
-def _azure_version(spec: LLMSpec) -> str:
-    return _openai_config(spec).api_version or DEFAULT_AZURE_API_VERSION
-
-
 def _openai_flavour(spec: LLMSpec) -> Flavour:
     if _is_azure(spec):
-        return AZURE if _azure_version(spec) >= _AZURE_COMPLETION_TOKENS_SINCE else OLDER_AZURE
+        version = _openai_config(spec).api_version
+        return AZURE if version is None or version >= _AZURE_COMPLETION_TOKENS_SINCE else OLDER_AZURE
     base_url = spec.parameters.base_url
     host = endpoint(base_url or OPENAI_BASE_URL).host
     if hosts.is_openai(host):
@@ -104,33 +99,35 @@ def _openai_flavour(spec: LLMSpec) -> Flavour:
 
 def _openai_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     if _is_azure(spec):
-        return _azure_endpoint(spec)
-    organization = _openai_config(spec).organization
+        return azure_endpoint(spec)
+    config = _openai_config(spec)
     base = endpoint(spec.parameters.base_url or OPENAI_BASE_URL)
     is_official = hosts.is_openai(base.host) or hosts.is_azure(base.host)
     return ProviderEndpoint(
         base=base,
         auth=BEARER if is_official else OPTIONAL_BEARER,
         is_official=is_official,
-        headers=(ExtraHeader("openai-organization", organization, "openai.organization"),) if organization else (),
+        headers=(
+            *_header("openai-organization", config.organization, "openai.organization"),
+            *_header("openai-project", config.project, "openai.project"),
+        ),
     )
 
 
-def _azure_endpoint(spec: LLMSpec) -> ProviderEndpoint:
-    if not spec.parameters.base_url:
-        raise InvalidTarget("baseUrl: required: Azure has an address for each resource")
-    base = endpoint(spec.parameters.base_url)
-    return ProviderEndpoint(
-        base=base,
-        is_official=hosts.is_azure(base.host),
-        auth=AZURE_KEY if _openai_config(spec).api_type == "AZURE" else BEARER,
-        paths=AzureDeployments(_azure_version(spec)),
-    )
+def _header(name: str, value: str | None, setting: str) -> tuple[ExtraHeader, ...]:
+    return (ExtraHeader(name, value, setting),) if value else ()
+
+
+_OPENAI_TAKES = {
+    "OPEN_AI": frozenset({"openai.organization", "openai.project"}),
+    "AZURE": frozenset({"openai.apiVersion"}),
+    "AZURE_AD": frozenset({"openai.apiVersion", "openai.tenantId", "openai.clientId"}),
+}
+"""What the endpoint takes, by `openai.apiType`."""
 
 
 def _openai_takes(spec: LLMSpec) -> frozenset[str]:
-    chosen = "openai.apiVersion" if _is_azure(spec) else "openai.organization"
-    return frozenset({"openai.apiType", "openai.maxTokensField", chosen})
+    return frozenset({"openai.apiType", "openai.maxTokensField"}) | _OPENAI_TAKES[_openai_config(spec).api_type]
 
 
 def _mistral_endpoint(spec: LLMSpec) -> ProviderEndpoint:
@@ -179,6 +176,12 @@ PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
             _mistral_endpoint,
             lambda _: frozenset({"mistral.timeout", "mistral.maxRetries"}),
             _mistral_limits,
+        ),
+        LLMProvider.BEDROCK: ProviderRow(
+            "Amazon Bedrock",
+            OpenAIChat(lambda _: BEDROCK),
+            bedrock_endpoint,
+            lambda _: frozenset({"bedrock.region"}),
         ),
     }
 )

@@ -46,9 +46,15 @@ def azure(api_type: str = "AZURE", version: str | None = None) -> Target:
         pytest.param(a_target(base_url=LOCAL + "/"), LOCAL + "/chat/completions", id="a compatible server"),
         pytest.param(a_target(provider="mistral"), "https://api.mistral.ai/v1/chat/completions", id="Mistral"),
         pytest.param(
-            azure(),
+            azure(version="2024-10-21"),
             f"{AZURE_URL}/openai/deployments/my%20deployment/chat/completions?api-version=2024-10-21",
             id="Azure",
+        ),
+        pytest.param(azure(), f"{AZURE_URL}/openai/v1/chat/completions", id="Azure without an API version"),
+        pytest.param(
+            a_target(base_url=f"{AZURE_URL}/openai/v1/", openai={"apiType": "AZURE"}),
+            f"{AZURE_URL}/openai/v1/chat/completions",
+            id="Azure with the path of its v1 API",
         ),
         pytest.param(
             azure(version="2025-01-01-preview"),
@@ -104,7 +110,8 @@ COMMON = {"temperature": 0.0, "top_p": 0.5, "frequency_penalty": -1.5, "presence
             id="OpenAI by its full address is OpenAI",
         ),
         pytest.param(a_target(parameters=EVERYTHING, provider="mistral"), COMMON | {"max_tokens": 64}, id="Mistral"),
-        pytest.param(azure(), COMMON | {"max_tokens": 64}, id="Azure"),
+        pytest.param(azure(), COMMON | {"max_completion_tokens": 64}, id="Azure"),
+        pytest.param(azure(version="2024-10-21"), COMMON | {"max_tokens": 64}, id="older versions of Azure"),
         pytest.param(
             azure(version="2025-01-01-preview"), COMMON | {"max_completion_tokens": 64}, id="newer versions of Azure"
         ),

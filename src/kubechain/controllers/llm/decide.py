@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api import reasons
-from kubechain.api.llm import LLMSpec
+from kubechain.api.llm import LLMProvider, LLMSpec
 from kubechain.controllers.frame import Done
 from kubechain.controllers.llm.observe import Observed
 from kubechain.controllers.llm.steps import Check, Refuse, Step
@@ -15,10 +15,15 @@ def inactive_settings(spec: LLMSpec) -> tuple[str, ...]:
     return tuple(name for name, is_given in given.items() if is_given)
 
 
+def _may_be_without_key(spec: LLMSpec) -> bool:
+    """Whether there is something to ask without a Secret: a server of one's own, or the manager's identity."""
+    return spec.parameters.base_url is not None or spec.provider in (LLMProvider.VERTEX, LLMProvider.BEDROCK)
+
+
 def decide(observed: Observed) -> Step | Done:
     """The next step for one LLM."""
     source = observed.llm.spec.api_key_from
-    if source is None and observed.llm.spec.parameters.base_url is None:
+    if source is None and not _may_be_without_key(observed.llm.spec):
         return Refuse("spec.apiKeyFrom is required unless spec.parameters.baseUrl names a server that needs no key")
     if source is not None and observed.secret_version is None:
         return Refuse(f'Secret "{source.secret_key_ref.name}" not found')

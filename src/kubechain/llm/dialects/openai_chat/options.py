@@ -50,6 +50,7 @@ MISTRAL = Flavour(
     knows_stream_options=False,
 )
 AZURE = Flavour(token_limit_field="max_completion_tokens", describes_models=False)  # noqa: S106
+BEDROCK = Flavour(token_limit_field="max_completion_tokens")  # noqa: S106
 OLDER_AZURE = Flavour(token_limit_field="max_tokens", describes_models=False)  # noqa: S106
 
 
