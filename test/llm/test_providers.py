@@ -151,8 +151,8 @@ def test_fields_without_effect_are_named(spec: dict[str, Any], ignored: tuple[st
 
 def test_an_llm_without_a_row_has_no_parameters_to_speak_of() -> None:
     with pytest.raises(InvalidTarget, match="not supported by this release"):
-        ignored_parameters(an_llm(provider="vertex"))
-    assert title_of("vertex") == "vertex"
+        ignored_parameters(an_llm(provider="google"))
+    assert title_of("google") == "google"
 
 
 # --- how long, how often

@@ -89,7 +89,7 @@ def test_a_number_that_is_none_is_named() -> None:
         target_for(an_llm(parameters={"topP": "high"}), api_key=CANARY)
 
 
-@pytest.mark.parametrize("provider", ["google", "vertex"])
+@pytest.mark.parametrize("provider", ["google"])
 def test_a_provider_of_a_later_release_is_refused_by_name(provider: str) -> None:
     with pytest.raises(InvalidTarget, match=f'provider not supported by this release: "{provider}"'):
         a_target(provider=provider)

@@ -16,10 +16,13 @@ from kubechain.llm.base_url import endpoint
 from kubechain.llm.cloud.aws import AwsGrant
 from kubechain.llm.cloud.azure import EntraGrant
 from kubechain.llm.cloud.google import GoogleGrant
-from kubechain.llm.endpoints import MESSAGES, AzureDeployments, ProviderEndpoint, Under
+from kubechain.llm.endpoints import MESSAGES, AzureDeployments, ExtraHeader, ProviderEndpoint, Under
 from kubechain.llm.errors import InvalidTarget
 
 AZURE_V1 = "openai/v1"
+
+ANTHROPIC_VERSION = "2023-06-01"
+"""For Anthropic's API on Bedrock; OpenAI's there does not look at it."""
 
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _GROUPS_OF_REGIONS = frozenset({"us", "eu"})
@@ -112,6 +115,7 @@ def bedrock_endpoint(spec: LLMSpec) -> ProviderEndpoint:
         base=base,
         auth=BEARER,
         paths=BedrockPaths(),
+        headers=(ExtraHeader("anthropic-version", ANTHROPIC_VERSION, "anthropic-version"),),
         is_official=hosts.is_bedrock(base.host),
         grant=AwsGrant(region, service),
     )

@@ -16,8 +16,9 @@ from kubechain.llm import hosts
 from kubechain.llm.auth import BEARER, OPTIONAL_BEARER, OPTIONAL_X_API_KEY, X_API_KEY
 from kubechain.llm.base_path import versioned
 from kubechain.llm.base_url import endpoint
-from kubechain.llm.cloud_endpoints import azure_endpoint, bedrock_endpoint
+from kubechain.llm.cloud_endpoints import azure_endpoint, bedrock_endpoint, is_claude, vertex_endpoint
 from kubechain.llm.dialects.anthropic_messages import AnthropicMessages
+from kubechain.llm.dialects.anthropic_messages.options import ON_VERTEX
 from kubechain.llm.dialects.dialect import Dialect
 from kubechain.llm.dialects.openai_chat import OpenAIChat
 from kubechain.llm.dialects.openai_chat.options import AZURE, BEDROCK, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
@@ -33,6 +34,9 @@ ANTHROPIC_VERSION = "2026-10-21"
 
 ANTHROPIC_SAMPLING_VERSION = "2023-06-01"
 """Version for an LLM with sampling parameters, which older models take, and for servers that are not Anthropic's."""
+
+_MESSAGES = "anthropic-messages"
+"""Name of the second dialect of clouds that host models of Anthropic's."""
 
 _AZURE_COMPLETION_TOKENS_SINCE = "2024-12-01"
 """From this version of Azure's API on `max_completion_tokens` is known, which reasoning models insist on."""
@@ -161,6 +165,12 @@ def _anthropic_version(spec: LLMSpec, *, is_official: bool) -> str:
     return ANTHROPIC_VERSION if is_official and not has_sampling else ANTHROPIC_SAMPLING_VERSION
 
 
+def _vertex_dialect(llm: LLM) -> str:
+    if not is_claude(llm.model_name):
+        raise InvalidTarget(f'parameters.model: "{llm.model_name}": this release serves models claude-* of vertex')
+    return ""
+
+
 PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
     {
         LLMProvider.OPENAI: ProviderRow("OpenAI", OpenAIChat(_openai_flavour), _openai_endpoint, _openai_takes),
@@ -182,6 +192,15 @@ PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
             OpenAIChat(lambda _: BEDROCK),
             bedrock_endpoint,
             lambda _: frozenset({"bedrock.region"}),
+            others={_MESSAGES: AnthropicMessages()},
+            chooses=lambda llm: _MESSAGES if is_claude(llm.model_name) else "",
+        ),
+        LLMProvider.VERTEX: ProviderRow(
+            "Vertex AI",
+            AnthropicMessages(lambda _: ON_VERTEX),
+            vertex_endpoint,
+            lambda _: frozenset({"vertex.cloudProject", "vertex.cloudLocation"}),
+            chooses=_vertex_dialect,
         ),
     }
 )

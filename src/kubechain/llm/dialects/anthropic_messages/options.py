@@ -50,6 +50,12 @@ class Form:
     describes_models: bool = True
 
 
+ON_VERTEX = Form(
+    stream_operation=f"{MESSAGES}:streamRawPredict",
+    version_in_body="vertex-2023-10-16",
+    has_model_in_body=False,
+    describes_models=False,
+)
 PLAIN = Form()
 """Anthropic itself, and every server that has `v1/messages`."""
 
