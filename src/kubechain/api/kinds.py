@@ -74,7 +74,14 @@ LLM_KIND = Kind(
     kind="LLM",
     plural="llms",
     model=LLM,
-    columns=(Column("Provider", ".spec.provider"), _READY, _STATUS, _DETAIL),
+    columns=(
+        Column("Provider", ".spec.provider"),
+        _READY,
+        _STATUS,
+        Column("Window", ".status.model.contextWindow", type="integer", wide=True),
+        Column("Retires", ".status.model.retiresAt", wide=True),
+        _DETAIL,
+    ),
     selectable_fields=(".spec.provider",),
 )
 AGENT_KIND = Kind(

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference, SecretKeySource
 from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
 from kubechain.api.usage import Dollars
@@ -238,14 +238,31 @@ class LLMSpec(KubeModel):
     )
 
 
+class ModelStatus(KubeModel):
+    """What the provider says of the model."""
+
+    display_name: ShortText | None = Field(default=None, description="Name of the model for people.")
+    context_window: PositiveInt | None = Field(default=None, description="Most tokens that a request may have.")
+    max_output_tokens: PositiveInt | None = Field(default=None, description="Most tokens that an answer may have.")
+    lifecycle: ShortText | None = Field(
+        default=None, description="The provider's word for the state of the model, such as active or deprecated."
+    )
+    retires_at: Time | None = Field(default=None, description="When the model can no longer be called.")
+
+
 class LLMStatus(ReadinessStatus):
-    """Whether the LLM can be used."""
+    """Whether the LLM can be used, and what is known of its model."""
 
     condition_types: ClassVar[Mapping[str, str]] = {
         **ReadinessStatus.condition_types,
         "ParametersIgnored": "True when fields of the spec have no effect; the message names them",
         "Unverified": "True when the LLM is used without a proof of its key and model; the message says what was tried",
+        "ModelRetires": "True when the provider retires the model within 30 days, or calls it retired",
     }
+
+    model: ModelStatus | None = Field(
+        default=None, description="What the provider says of the model, where it describes its models."
+    )
 
 
 class LLM(StatusObject[LLMSpec, LLMStatus]):

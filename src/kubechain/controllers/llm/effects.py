@@ -36,7 +36,7 @@ async def check(llm: LLM, secrets: SecretReader, client: LLMClient) -> Outcome:
 
 def _outcome(verdict: Verdict) -> Outcome:
     match verdict:
-        case client_verdicts.Accepted():
-            return Verified()
-        case client_verdicts.Unverified(detail):
-            return Unverified(reasons.unverified(detail))
+        case client_verdicts.Accepted(facts):
+            return Verified(facts)
+        case client_verdicts.Unverified(detail, facts):
+            return Unverified(reasons.unverified(detail), facts)

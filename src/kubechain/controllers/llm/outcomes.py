@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.controllers.checks import Report
+from kubechain.llm.client import ModelFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The key is valid and the model exists."""
+    """The key is valid and the model exists.
+
+    Attributes:
+        facts: What the provider says of the model; None where it says nothing.
+    """
+
+    facts: ModelFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +25,11 @@ class Unverified:
 
     Attributes:
         detail: Why it is not known.
+        facts: What the server says of the model; None where it says nothing.
     """
 
     detail: str
+    facts: ModelFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

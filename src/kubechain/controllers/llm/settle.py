@@ -9,8 +9,10 @@ from kubechain.api import conditions, reasons
 from kubechain.api.llm import LLM
 from kubechain.api.meta import Condition, StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
+from kubechain.controllers.llm import retirement
 from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Unverified, Verified
 from kubechain.llm import providers
+from kubechain.llm.client import ModelFacts
 from kubechain.net.backoff import Backoff
 from kubechain.net.foreign import cut
 
@@ -39,10 +41,10 @@ def settle(llm: LLM, outcome: Outcome, *, attempt: int, now: datetime) -> Settle
         attempt: How many times in a row the provider was asked, for the backoff.
     """
     match outcome:
-        case Verified():
-            return _ready(llm, reasons.VALIDATION_SUCCEEDED, _proved(llm), now)
-        case Unverified(detail):
-            return _ready(llm, reasons.UNVERIFIED, cut(detail, DETAIL_MAX_CHARACTERS), now)
+        case Verified(facts):
+            return _ready(llm, reasons.VALIDATION_SUCCEEDED, _proved(llm), facts, now)
+        case Unverified(detail, facts):
+            return _ready(llm, reasons.UNVERIFIED, cut(detail, DETAIL_MAX_CHARACTERS), facts, now)
         case Rejected(detail):
             return refused(llm, detail, now, requeue_after_seconds=REJECTED_RECHECK_SECONDS)
         case Unknown(detail, retry_after_seconds, is_busy):
@@ -66,11 +68,15 @@ def _proved(llm: LLM) -> str:
     return reasons.api_key_validated(providers.title_of(llm.spec.provider))
 
 
-def _ready(llm: LLM, reason: str, detail: str, now: datetime) -> Settled:
+def _ready(llm: LLM, reason: str, detail: str, facts: ModelFacts | None, now: datetime) -> Settled:
     status = readiness(llm, StatusType.READY, reason=reason, message=detail, now=now)
     known = _with_ignored_parameters(llm, status["conditions"], now)
-    status["conditions"] = _with_unverified(llm, known, reason, detail, now)
-    return Settled(status, _news(llm, detail, normal(reason, detail)))
+    known = _with_unverified(llm, known, reason, detail, now)
+    status["conditions"] = retirement.with_condition(llm, known, facts, now)
+    if facts is not None or llm.status.model is not None:
+        status["model"] = retirement.model_status(facts)
+    events = (*_news(llm, detail, normal(reason, detail)), *retirement.events(llm, facts, now))
+    return Settled(status, events, retirement.seconds_until_news(facts, now))
 
 
 def _with_unverified(

@@ -15,6 +15,9 @@ from kubechain.net.foreign import one_line
 
 _LISTS = ("data", "models", "model_list", "result", "items")
 _NAMES = ("id", "name", "model", "model_name", "key", "root")
+_TOKENS_LIMIT = 2**31
+"""No model takes so many; a server that says so means that it has no limit, or nothing."""
+
 _NESTED = ("top_provider", "limits")
 _DISPLAY_NAMES = ("display_name", "displayName")
 _WINDOWS = (
@@ -91,7 +94,7 @@ def _text_in(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
 
 def _count_in(places: Iterable[Mapping[str, Any]], names: Iterable[str]) -> int | None:
     found = (count(place.get(name)) for place in places for name in names)
-    return next((tokens for tokens in found if tokens), None)
+    return next((tokens for tokens in found if 0 < tokens < _TOKENS_LIMIT), None)
 
 
 def _time(value: object) -> datetime | None:

@@ -82,7 +82,9 @@ def options_for(llm: LLM, form: Form) -> MessagesOptions:
     temperature = llm.spec.parameters.temperature
     if temperature is not None and float(temperature) > MAX_TEMPERATURE:
         raise InvalidTarget(f'parameters.temperature: "{temperature}": Anthropic takes numbers from 0 to 1')
-    return MessagesOptions(form=form, stream=llm.spec.parameters.stream)
+    known = llm.status.model.max_output_tokens if llm.status.model else None
+    limit = min(known or DEFAULT_MAX_TOKENS, DEFAULT_MAX_TOKENS)
+    return MessagesOptions(form=form, stream=llm.spec.parameters.stream, default_max_tokens=limit)
 
 
 def options_of(target: Target) -> MessagesOptions:
