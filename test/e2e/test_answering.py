@@ -1,16 +1,13 @@
-"""`kubechain answer` and the completion of names, as a person types them. No manager answers the requests."""
+"""`kubechain answer`, as a person types them. No manager answers the requests."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from test.e2e.cluster import Namespace, table
-from test.e2e.processes import KUBECHAIN
 from test.e2e.test_deciding import kubechain
 from test.e2e.test_schemas import changed, sample
 
@@ -29,6 +26,12 @@ TYPES: dict[str, dict[str, Any]] = {
 def space(make_unmanaged_namespace: Callable[[str], Namespace]) -> Namespace:
     """A namespace with a request of each type but an approval, by the name of its type."""
     space = make_unmanaged_namespace("answering")
+    ask_each(space)
+    return space
+
+
+def ask_each(space: Namespace) -> None:
+    """Make a request of each type but an approval."""
     for kind, asked in TYPES.items():
         changes = {f"spec.request.{field}": value for field, value in asked.items()}
         changes |= {"metadata.name": kind.lower(), "spec.request.type": kind}
@@ -36,7 +39,6 @@ def space(make_unmanaged_namespace: Callable[[str], Namespace]) -> Namespace:
         for field in ("tool", "arguments"):
             del request["spec"]["request"][field]
         space.apply(request)
-    return space
 
 
 @pytest.mark.parametrize(
@@ -90,36 +92,3 @@ def test_a_wrong_answer_is_refused_with_what_to_type(
 ) -> None:
     assert complaint in kubechain(space, *arguments, fails=True).err
     assert "decision" not in space.get("hr", arguments[1])["spec"]
-
-
-COMPLETE = """\
-eval "$({program} completion bash)"
-COMP_LINE=$1 COMP_POINT=${{#1}} COMP_TYPE=9
-_python_argcomplete {program}
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
-
-
-def completed(space: Namespace, line: str) -> list[str]:
-    """What bash offers after a line."""
-    bash = shutil.which("bash")
-    assert bash
-    script = COMPLETE.format(program=KUBECHAIN)
-    command = [bash, "-c", script, "bash", f"kubechain {line}"]
-    environment = {**space.cluster.environment, "KUBECONFIG": str(space.cluster.kubeconfig)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    return sorted(done.stdout.split())
-
-
-def test_names_are_completed_from_the_cluster(space: Namespace) -> None:
-    line = f"approve -n {space.name} "
-    assert completed(space, line) == sorted(kind.lower() for kind in TYPES)
-    assert completed(space, line + "question f") == ["form"]
-    kubechain(space, "answer", "url", "--done")
-    assert "url" not in completed(space, line)
-
-
-def test_without_a_cluster_nothing_is_completed_and_nothing_said(space: Namespace) -> None:
-    assert completed(space, "approve --kubeconfig /nowhere/at/all ") == []
-    assert completed(space, "approve -n ../.. ") == []
