@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from kubechain.api.humanrequest import HumanRequestPhase
+from kubechain.api.humanrequest import HumanRequestPhase, HumanRequestType
 from kubechain.controllers import resources
 from kubechain.llm.client import Completion
 from kubechain.llm.fake import FakeLLMClient, answer, calls
-from kubechain.mcp.errors import Uncertain
+from kubechain.mcp.elicitation import FormAsked, Inputs, Item, UrlAsked
+from kubechain.mcp.errors import McpError, Uncertain
 from test.controllers.builders import a_call
 from test.controllers.oneserver import ASKED, SILENT, Connect, OneServer
 from test.controllers.people import request_of
@@ -25,17 +27,53 @@ MIDDLE = "hello-1-t0-c0-run"
 LEAF = f"{MIDDLE}-t0-c0-run"
 MESSAGE = json.dumps({"message": "Go on."})
 
-LEAVES: Mapping[str, tuple[dict[str, Any], Completion, str]] = {
-    "Approval": ({"tools": [{"name": "add"}]}, calls(a_call("add", '{"a": 2, "b": 3}')), f"{LEAF}-t0-c0"),
-    "Question": ({"askHuman": True}, calls(a_call("ask_human", '{"message": "Which?"}')), f"{LEAF}-t0-c0"),
-    "Outcome": ({"mcpServers": [{"name": "eyes"}]}, ASKED, f"{LEAF}-t0-c0"),
-    "Budget": (
+ADDS = calls(a_call("add", '{"a": 2, "b": 3}'))
+FORM = FormAsked("a", "Which color?", {"type": "object", "properties": {"color": {"type": "string"}}})
+PAGE = UrlAsked("b", "Sign in, please.", "https://login.example.com/start")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The run at the bottom.
+
+    Attributes:
+        agent: What its Agent has.
+        wanted: What its model wants.
+        name: Of what is asked.
+        failures: Of the calls of its MCP server.
+        questions: What its MCP server asks.
+    """
+
+    agent: Mapping[str, Any]
+    wanted: Completion
+    name: str = f"{LEAF}-t0-c0"
+    failures: tuple[McpError, ...] = ()
+    questions: tuple[FormAsked | UrlAsked, ...] = ()
+
+    def server(self) -> OneServer:
+        return OneServer(SILENT, list(self.failures), questions=[Inputs((Item(one),)) for one in self.questions])
+
+
+EYES: Mapping[str, Any] = {"mcpServers": [{"name": "eyes"}]}
+
+LEAVES: Mapping[str, Leaf] = {
+    "Approval": Leaf({"tools": [{"name": "add"}]}, ADDS),
+    "Question": Leaf({"askHuman": True}, calls(a_call("ask_human", '{"message": "Which?"}'))),
+    "Form": Leaf(EYES, ASKED, questions=(FORM,)),
+    "Url": Leaf(EYES, ASKED, questions=(PAGE,)),
+    "Outcome": Leaf(EYES, ASKED, failures=(Uncertain("the connection broke"),)),
+    "Budget": Leaf(
         {"planning": True, "limits": {"maxTurns": 1, "onExceeded": "Ask"}},
         calls(a_call("update_plan", '{"steps": []}')),
         f"{LEAF}-budget-1",
     ),
 }
-"""What the Agent at the bottom has, what its model wants, and the name of what is asked, by the type of the request."""
+"""By the type of the request."""
+
+
+def test_each_type_of_request_is_asked_for_at_the_bottom() -> None:
+    assert set(LEAVES) == {type_.value for type_ in HumanRequestType}
+
 
 ENDS = ("cancelled", "deleted", "past its deadline")
 
@@ -45,13 +83,13 @@ def a_task(deadline_seconds: int | None) -> dict[str, Any]:
     return {"activeDeadlineSeconds": deadline_seconds} if deadline_seconds else {}
 
 
-async def a_tree(world: World, leaf: dict[str, Any], wanted: Completion, *, deadline_seconds: int | None) -> None:
+async def a_tree(world: World, leaf: Leaf, *, deadline_seconds: int | None) -> None:
     """Three runs, of which the last one asks a person."""
     down = [calls(a_call(f"delegate_to_agent__{name}", MESSAGE)) for name in ("middle", "leaf")]
-    world.replica(FakeLLMClient(*down, wanted, answer("never asked for")))
+    world.replica(FakeLLMClient(*down, leaf.wanted, answer("never asked for")))
     await world.apply("tools", {"metadata": {"name": "add"}, "spec": ADD | {"requiresApproval": True}})
     shared = {"llmRef": {"name": "gpt-4o"}, "system": "You look at things."}
-    await world.apply("agents", {"metadata": {"name": "leaf"}, "spec": shared | leaf})
+    await world.apply("agents", {"metadata": {"name": "leaf"}, "spec": shared | dict(leaf.agent)})
     await world.apply("agents", {"metadata": {"name": "middle"}, "spec": shared | {"subAgents": [{"name": "leaf"}]}})
     eyes = {"type": "stdio", "command": "x", "onUnknownOutcome": "Ask"}
     await world.apply("mcpservers", {"metadata": {"name": "eyes"}, "spec": eyes})
@@ -70,11 +108,11 @@ async def end(world: World, how: str) -> None:
 @pytest.mark.parametrize("how", ENDS)
 @pytest.mark.parametrize("type_", LEAVES)
 async def test_a_wait_at_the_bottom_of_a_tree_ends_with_its_root(type_: str, how: str, connect: Connect) -> None:
-    leaf, wanted, name = LEAVES[type_]
-    connect(OneServer(SILENT, [Uncertain("the connection broke")]))
+    leaf = LEAVES[type_]
+    connect(leaf.server())
     async with a_world() as world:
-        await a_tree(world, leaf, wanted, deadline_seconds=600 if how == ENDS[2] else None)
-        request = await request_of(world, name)
+        await a_tree(world, leaf, deadline_seconds=600 if how == ENDS[2] else None)
+        request = await request_of(world, leaf.name)
         assert request.spec.request.type == type_
         await end(world, how)
         await asyncio.sleep(1_200)

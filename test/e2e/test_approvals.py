@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -95,7 +96,8 @@ def test_the_inbox_says_what_to_do(namespace: Namespace, script: Script) -> None
     begin(namespace)
     asked(namespace)
     [row] = table(namespace.kubectl("get", "hr").out)
-    assert (row["NAME"], row["TYPE"], row["SUBJECT"], row["TOOL"]) == (CALL, "Approval", "add", "add")
+    assert (row["NAME"], row["TYPE"], row["RESOURCE"], row["SUBJECT"]) == (CALL, "Approval", "tools", "add")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["EXPIRES"])
     assert (row["TASKRUN"], row["PHASE"]) == (RUN, "Open")
     described = namespace.kubectl("describe", "hr", CALL).out
     assert f"kubechain approve {CALL} -n {namespace.name}" in described

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kubechain.api.globs import Glob
-from kubechain.api.meta import KubeModel, MicroTime
+from kubechain.api.meta import KubeModel, MicroTime, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Duration, Name, Rule, Schema
 
@@ -62,7 +62,7 @@ class AskedOfPerson(KubeModel):
 
     digest: Digest = Field(description="Digest of what the person is asked; only a decision with this digest counts.")
     request_name: Name = Field(description="HumanRequest that asks.")
-    expires_at: MicroTime | None = Field(default=None, description="When the request expires. Not set: never.")
+    expires_at: Time | None = Field(default=None, description="When the request expires. Not set: never.")
     choice: DecisionChoice | None = Field(default=None, description="The decision; the first one counts.")
     by: Person | None = Field(default=None, description="Who decided.")
     through: Annotated[str, Schema(max_length=512)] | None = Field(

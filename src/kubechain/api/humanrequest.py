@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kubechain.api.approval import ANSWERING, Comment, DecisionChoice, DecisionIdentity, Digest, Person
-from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject
+from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import (
     Json,
@@ -119,7 +119,7 @@ class RequestContent(KubeModel):
     policy_hash: Annotated[str, Schema(max_length=64)] | None = Field(
         default=None, description="SHA-256 of the ApprovalPolicies that applied."
     )
-    expires_at: MicroTime | None = Field(default=None, description="When the request expires. Not set: never.")
+    expires_at: Time | None = Field(default=None, description="When the request expires. Not set: never.")
 
 
 class Decision(KubeModel):

@@ -158,6 +158,7 @@ HUMAN_REQUEST_KIND = Kind(
     model=HumanRequest,
     columns=(
         Column("Type", ".spec.request.type"),
+        Column("Resource", ".spec.request.subject.resource"),
         Column("Subject", ".spec.request.subject.name"),
         Column("Tool", ".spec.request.tool"),
         Column("TaskRun", ".spec.request.taskRunRef.name"),
