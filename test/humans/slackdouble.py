@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ class SlackDouble:
     breaks: set[str] = field(default_factory=set[str])
     calls: list[str] = field(default_factory=list[str])
     app: SocketDouble = field(default_factory=SocketDouble)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
@@ -51,11 +53,18 @@ class SlackDouble:
         else:
             arguments = dict(await request.post())
         found = self._do(method, arguments)
+        async with self.changed:
+            self.changed.notify_all()
         if method in self.breaks:
             self.breaks.discard(method)
             assert request.transport is not None
             request.transport.abort()
         return web.json_response(found)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until calls have led to something."""
+        async with asyncio.timeout(60), self.changed:
+            await self.changed.wait_for(condition)
 
     def _do(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
         match method:
