@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-import jwt
 import orjson
 from pydantic import SecretStr
 
@@ -99,6 +98,8 @@ def _service_account(fields: Fields, where: str, check_url: Callable[[str], None
 
 
 def _assertion(email: str, key: str, key_id: str, url: str, now: datetime) -> str:
+    import jwt  # with cryptography it takes 23 MB, and few managers need it
+
     issued = int(now.timestamp())
     claims = {"iss": email, "scope": SCOPE, "aud": url, "iat": issued, "exp": issued + ASSERTION_SECONDS}
     try:
