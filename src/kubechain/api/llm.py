@@ -85,6 +85,11 @@ class OpenAIConfig(KubeModel):
         "without, the application that trusts the manager's service account. Not set: apiKeyFrom holds a token, or the "
         "manager's workload identity is used.",
     )
+    api: Annotated[Literal["Chat", "Responses"], Schema(default="Chat")] = Field(
+        default="Chat",
+        description="API of OpenAI that is called. Chat: chat/completions, which every compatible server has. "
+        "Responses: responses, where models keep their reasoning over tool calls; the provider stores nothing.",
+    )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
         default=None,
         description="Field of the request that carries parameters.maxTokens. Not set: max_completion_tokens for hosts "

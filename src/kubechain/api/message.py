@@ -20,6 +20,9 @@ CONTENT_LIMIT = 1_048_576
 TOOL_CALLS_LIMIT = 256
 """Most calls in one message; a model that asks for more at once is in a loop."""
 
+PROVIDER_DATA_PARTS_LIMIT = 2 * TOOL_CALLS_LIMIT
+"""Most parts of one message's provider data."""
+
 PROVIDER_DATA_LIMIT_BYTES = 256 * 1024
 """Most JSON that is kept of one message's provider data: a fifth of what a conversation may take."""
 
@@ -54,7 +57,7 @@ class ProviderData(KubeModel):
 
     provider: Annotated[str, Schema(max_length=63)] = Field(description="Provider that the message came from.")
     model: Annotated[str, Schema(max_length=256)] = Field(description="Name of the model that was asked.")
-    parts: Annotated[tuple[Json, ...], Schema(max_items=2 * TOOL_CALLS_LIMIT)] = Field(
+    parts: Annotated[tuple[Json, ...], Schema(max_items=PROVIDER_DATA_PARTS_LIMIT)] = Field(
         default=(), description="JSON of the provider, such as its reasoning and signatures; unchanged."
     )
     omitted: Annotated[str, Schema(max_length=256)] | None = Field(

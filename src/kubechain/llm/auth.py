@@ -43,6 +43,8 @@ class AuthScheme:
 
 BEARER = AuthScheme("authorization", "Bearer ")
 OPTIONAL_BEARER = AuthScheme("authorization", "Bearer ", is_required=False)
+GOOGLE_KEY = AuthScheme("x-goog-api-key")
+OPTIONAL_GOOGLE_KEY = AuthScheme("x-goog-api-key", is_required=False)
 AZURE_KEY = AuthScheme("api-key")
 X_API_KEY = AuthScheme("x-api-key")
 OPTIONAL_X_API_KEY = AuthScheme("x-api-key", is_required=False)

@@ -21,6 +21,7 @@ from kubechain.llm.identity import Grant
 CHAT_COMPLETIONS = "chat/completions"
 MODELS = "models"
 MESSAGES = "messages"
+RESPONSES = "responses"
 
 
 class PathRule(Protocol):

@@ -13,6 +13,7 @@
         ModelNotFound        404
         WrongAddress         404 for the path itself, a web page, a redirect: baseUrl leads to something else
         RequestRefused       400, 413, 422 and other 4xx, a content filter
+          ProviderDataRefused  400 for a signature or for reasoning that came with an earlier message
         QuotaExhausted       402, or any status whose code or text says that the account has no credit left
         InvalidTarget        the LLM's own settings cannot make a request (baseUrl, key, provider, Azure version)
 
@@ -116,6 +117,10 @@ class WrongAddress(Final):
 
 class RequestRefused(Final):
     """The provider refuses this very request."""
+
+
+class ProviderDataRefused(RequestRefused):
+    """The provider refuses what came with an earlier message (`Message.providerData`): it expired, or was changed."""
 
 
 class QuotaExhausted(Final):

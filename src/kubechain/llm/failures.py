@@ -16,6 +16,7 @@ from kubechain.llm.errors import (
     AuthenticationFailed,
     LLMError,
     ModelNotFound,
+    ProviderDataRefused,
     QuotaExhausted,
     RateLimited,
     RequestRefused,
@@ -47,6 +48,8 @@ def failure(target: Target, reply: HttpReply, *, operation: str = CHAT_COMPLETIO
     meaning, what = _meaning(reply.status, said), _describe(target, reply, said)
     if _is_wrong_address(target, reply.status, said, meaning):
         return _wrong_address(target, operation, what, reply)
+    if reply.status == 400 and meaning is Meaning.REQUEST and meanings.is_stale_data(said):
+        return ProviderDataRefused(f"request refused: {what}", http_status=reply.status)
     return _error(target, meaning, what, http_status=reply.status, wait=_wait(reply, said))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 OPENAI = "api.openai.com"
 MISTRAL = "api.mistral.ai"
 ANTHROPIC = "api.anthropic.com"
+GOOGLE = "generativelanguage.googleapis.com"
 
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com", ".openai.azure.us")
 
@@ -43,3 +44,8 @@ def gives_google_tokens(host: str) -> bool:
 def is_bedrock(host: str) -> bool:
     """Whether a host is Amazon Bedrock, in any region."""
     return host.startswith("bedrock-") and host.endswith((".api.aws", ".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def is_google(host: str) -> bool:
+    """Whether a host is that of Google's Gemini API."""
+    return host == GOOGLE

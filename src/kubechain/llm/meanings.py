@@ -46,7 +46,8 @@ _CODES: dict[Meaning, str] = {
         bad_gateway bad_response_status_code timeout timeout_error request_timeout model_loading api_error 502 504""",
     Meaning.REQUEST: """invalid_request_error invalid_request bad_request bad_request_error invalid_argument
         invalid_parameter context_length_exceeded content_filter content_policy_violation data_inspection_failed
-        unsupported_parameter unsupported_value string_above_max_length request_too_large
+        unsupported_parameter unsupported_value invalid_prompt bio_policy misalignment_policy_violation
+        image_content_policy_violation string_above_max_length request_too_large
         validation_error unprocessable_entity""",
 }
 
@@ -85,6 +86,13 @@ _NO_PATH_TEXT = re.compile(
     r"requested (?:url|path|resource)",
     re.IGNORECASE,
 )
+
+_STALE_DATA_TEXT = re.compile(
+    r"thought.?signature|signature\W{0,3} in \W?(?:redacted_)?thinking|thinking\W? blocks? .{0,80}cannot be modified|"
+    r"encrypted.?content|(?:type \W?reasoning|reasoning\W? item).{0,80}without its",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Gemini, Anthropic, OpenAI."""
 
 _TEXTS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     (
@@ -156,6 +164,11 @@ def is_missing_model(said: ProviderError, model: str) -> bool:
 def is_missing_path(said: ProviderError) -> bool:
     """Whether an error is the one of a server that has no such path: a web page, no words, or those of a router."""
     return said.is_page or not said.text or _NO_PATH_TEXT.search(said.text) is not None
+
+
+def is_stale_data(said: ProviderError) -> bool:
+    """Whether an error says that what the provider sent with an earlier message is not accepted any more."""
+    return _STALE_DATA_TEXT.search(" ".join((said.text, *said.codes))) is not None
 
 
 def http_status(said: ProviderError) -> int | None:

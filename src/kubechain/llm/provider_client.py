@@ -15,7 +15,7 @@ from kubechain.llm.access import Access, AccessStore
 from kubechain.llm.client import DEFAULT_CHECK_TIMEOUT_SECONDS, Completion, Parameters, Target, ToolDefinition, Verdict
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.echoes import without_key
-from kubechain.llm.errors import Retryable
+from kubechain.llm.errors import ProviderDataRefused, Retryable
 from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.providers import row_for
@@ -45,6 +45,20 @@ class ProviderClient:
         timeout_seconds: float,
     ) -> Completion:
         """See `LLMClient.complete`."""
+        started_at = asyncio.get_running_loop().time()
+        try:
+            return await self._complete(target, messages, tools, timeout_seconds)
+        except ProviderDataRefused:
+            # Nothing was answered or billed, and without what the provider refuses the conversation is a whole one.
+            if not any(message.provider_data for message in messages):
+                raise
+        left_seconds = timeout_seconds - (asyncio.get_running_loop().time() - started_at)
+        plain = [message.with_changes(provider_data=None) for message in messages]
+        return await self._complete(target, plain, tools, left_seconds)
+
+    async def _complete(
+        self, target: Target, messages: Sequence[Message], tools: Sequence[ToolDefinition], timeout_seconds: float
+    ) -> Completion:
         dialect = row_for(target.provider).dialect_named(target.dialect)
 
         async def attempt(access: Access) -> Completion:

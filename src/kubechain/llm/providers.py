@@ -13,20 +13,23 @@ from types import MappingProxyType
 from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import hosts
-from kubechain.llm.auth import BEARER, OPTIONAL_BEARER, OPTIONAL_X_API_KEY, X_API_KEY
+from kubechain.llm.auth import BEARER, GOOGLE_KEY, OPTIONAL_BEARER, OPTIONAL_GOOGLE_KEY, OPTIONAL_X_API_KEY, X_API_KEY
 from kubechain.llm.base_path import versioned
 from kubechain.llm.base_url import endpoint
 from kubechain.llm.cloud_endpoints import azure_endpoint, bedrock_endpoint, is_claude, vertex_endpoint
 from kubechain.llm.dialects.anthropic_messages import AnthropicMessages
 from kubechain.llm.dialects.anthropic_messages.options import ON_VERTEX
 from kubechain.llm.dialects.dialect import Dialect
+from kubechain.llm.dialects.gemini import Gemini
 from kubechain.llm.dialects.openai_chat import OpenAIChat
 from kubechain.llm.dialects.openai_chat.options import AZURE, BEDROCK, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
-from kubechain.llm.endpoints import ExtraHeader, ProviderEndpoint
+from kubechain.llm.dialects.openai_responses import OpenAIResponses
+from kubechain.llm.endpoints import RESPONSES, ExtraHeader, ProviderEndpoint
 from kubechain.llm.errors import InvalidTarget
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 MISTRAL_BASE_URL = "https://api.mistral.ai/v1"
+GOOGLE_BASE_URL = "https://generativelanguage.googleapis.com"
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
 
 ANTHROPIC_VERSION = "2026-10-21"
@@ -131,7 +134,31 @@ _OPENAI_TAKES = {
 
 
 def _openai_takes(spec: LLMSpec) -> frozenset[str]:
-    return frozenset({"openai.apiType", "openai.maxTokensField"}) | _OPENAI_TAKES[_openai_config(spec).api_type]
+    own = frozenset({"openai.apiType", "openai.api"}) | _OPENAI_TAKES[_openai_config(spec).api_type]
+    return own if _has_responses(spec) else own | {"openai.maxTokensField"}
+
+
+def _has_responses(spec: LLMSpec) -> bool:
+    return _openai_config(spec).api == "Responses"
+
+
+def _openai_dialect(llm: LLM) -> str:
+    """Return the name of the dialect of an LLM of OpenAI.
+
+    Raises:
+        InvalidTarget: The API that it names is not there under its address.
+    """
+    if not _has_responses(llm.spec):
+        return ""
+    if _is_azure(llm.spec) and _openai_config(llm.spec).api_version:
+        raise InvalidTarget("openai.api: Responses is a part of Azure's v1 API: leave out openai.apiVersion")
+    return RESPONSES
+
+
+def _google_endpoint(spec: LLMSpec) -> ProviderEndpoint:
+    base = endpoint(versioned(spec.parameters.base_url or GOOGLE_BASE_URL, "v1beta"))
+    is_official = hosts.is_google(base.host)
+    return ProviderEndpoint(base=base, auth=GOOGLE_KEY if is_official else OPTIONAL_GOOGLE_KEY, is_official=is_official)
 
 
 def _mistral_endpoint(spec: LLMSpec) -> ProviderEndpoint:
@@ -165,21 +192,28 @@ def _anthropic_version(spec: LLMSpec, *, is_official: bool) -> str:
     return ANTHROPIC_VERSION if is_official and not has_sampling else ANTHROPIC_SAMPLING_VERSION
 
 
-def _vertex_dialect(llm: LLM) -> str:
-    if not is_claude(llm.model_name):
-        raise InvalidTarget(f'parameters.model: "{llm.model_name}": this release serves models claude-* of vertex')
-    return ""
+def _of_cloud(llm: LLM) -> str:
+    """Return the name of the dialect of a model that a cloud hosts."""
+    return _MESSAGES if is_claude(llm.model_name) else ""
 
 
 PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
     {
-        LLMProvider.OPENAI: ProviderRow("OpenAI", OpenAIChat(_openai_flavour), _openai_endpoint, _openai_takes),
+        LLMProvider.OPENAI: ProviderRow(
+            "OpenAI",
+            OpenAIChat(_openai_flavour),
+            _openai_endpoint,
+            _openai_takes,
+            others={RESPONSES: OpenAIResponses()},
+            chooses=_openai_dialect,
+        ),
         LLMProvider.ANTHROPIC: ProviderRow(
             "Anthropic",
             AnthropicMessages(),
             _anthropic_endpoint,
             lambda _: frozenset({"anthropic.anthropicBetaHeader"}),
         ),
+        LLMProvider.GOOGLE: ProviderRow("Google", Gemini(), _google_endpoint),
         LLMProvider.MISTRAL: ProviderRow(
             "Mistral",
             OpenAIChat(lambda _: MISTRAL),
@@ -193,14 +227,15 @@ PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
             bedrock_endpoint,
             lambda _: frozenset({"bedrock.region"}),
             others={_MESSAGES: AnthropicMessages()},
-            chooses=lambda llm: _MESSAGES if is_claude(llm.model_name) else "",
+            chooses=_of_cloud,
         ),
         LLMProvider.VERTEX: ProviderRow(
             "Vertex AI",
-            AnthropicMessages(lambda _: ON_VERTEX),
+            Gemini(),
             vertex_endpoint,
             lambda _: frozenset({"vertex.cloudProject", "vertex.cloudLocation"}),
-            chooses=_vertex_dialect,
+            others={_MESSAGES: AnthropicMessages(lambda _: ON_VERTEX)},
+            chooses=_of_cloud,
         ),
     }
 )

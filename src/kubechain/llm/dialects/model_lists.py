@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -33,8 +34,8 @@ _OUTPUTS = ("max_output_tokens", "max_completion_tokens", "outputTokenLimit", "m
 _LIFECYCLES = ("lifecycle",)
 _RETIREMENTS = ("retires_at", "deprecation")
 """Anthropic, Mistral."""
-_PREFIX = "models/"
-"""Google's lists put it before each name."""
+_COLLECTIONS = re.compile(r"^(?:publishers/[^/]+/)?models/")
+"""Google's lists put them before each name."""
 
 
 def describes(reply: HttpReply, model: str) -> bool:
@@ -127,8 +128,13 @@ def _list_in(body: object) -> list[object] | None:
 
 def _names_of(item: object) -> Iterator[str]:
     if isinstance(item, str):
-        yield item.removeprefix(_PREFIX)
+        yield _name(item)
     fields: Mapping[str, Any] = mapping(item)
     for value in (*(fields.get(name) for name in _NAMES), *items(fields.get("aliases"))):
         if isinstance(value, str) and value:
-            yield value.removeprefix(_PREFIX)
+            yield _name(value)
+
+
+def _name(text: str) -> str:
+    """Return a model's name without the collections that Google puts before it."""
+    return _COLLECTIONS.sub("", text)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import orjson
 
-from kubechain.api.message import PROVIDER_DATA_LIMIT_BYTES, Message, ProviderData
+from kubechain.api.message import PROVIDER_DATA_LIMIT_BYTES, PROVIDER_DATA_PARTS_LIMIT, Message, ProviderData
 from kubechain.llm.client import Target
 from kubechain.llm.dialects.json_values import items, mapping
 
@@ -41,6 +41,8 @@ def to_send_back(message: Message, target: Target) -> Sequence[Mapping[str, Any]
 
 
 def _why_not_kept(parts: Sequence[Mapping[str, Any]]) -> str | None:
+    if len(parts) > PROVIDER_DATA_PARTS_LIMIT:
+        return f"{len(parts)} parts, the limit is {PROVIDER_DATA_PARTS_LIMIT}"
     too_deep = f"nested deeper than {MAX_DEPTH} levels"
     try:
         size = len(orjson.dumps(parts))
