@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from kubechain.api.approval import DecisionChoice, DecisionIdentity
 from kubechain.api.humanrequest import Decision, HumanRequest
-from kubechain.controllers.authority import Enforcement, enforcement_of, identity_of
+from kubechain.controllers.authority import DecisionAuthority, Enforcement, enforcement_of, identity_of
+from kubechain.runtime.client import Client
+from kubechain.runtime.errors import ApiError, Forbidden, NotFound
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "admission" / "human_requests.yaml"
 SAMPLE = yaml.safe_load((FILE.parents[1] / "samples" / "humanrequest.yaml").read_text())
@@ -137,3 +140,38 @@ def test_only_a_request_that_the_policies_precede_is_verified(
 def test_how_sure_a_name_is(by: str | None, through: str | None, weakness: str, identity: DecisionIdentity) -> None:
     decision = Decision(choice=DecisionChoice.APPROVE, digest="sha256:0", by=by, through=through)
     assert identity_of(decision, Enforcement(weakness)) is identity
+
+
+class Refusing:
+    """An API server that answers every read with an error."""
+
+    def __init__(self, error: ApiError) -> None:
+        self.error = error
+
+    async def request(self, method: str, path: str) -> bytes:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "weakness", "repair"),
+    [
+        pytest.param(NotFound(404), "is not installed", "config/admission", id="there are no policies"),
+        pytest.param(Forbidden(403), "the manager has no right to", "config/policy-reader", id="it has a Role only"),
+        pytest.param(ApiError(500, message="no"), "cannot be read: ", "config/admission", id="the server fails"),
+    ],
+)
+async def test_policies_that_cannot_be_read_are_in_force_for_nobody_and_the_log_says_what_to_do(
+    error: ApiError, weakness: str, repair: str
+) -> None:
+    authority = DecisionAuthority(cast("Client", Refusing(error)))
+    assert weakness in (await authority.enforcement()).weakness
+    with capture_logs() as logged:
+        await authority.run()
+    assert [line["repair"].endswith(repair) for line in logged] == [True]
+
+
+def test_who_may_read_the_policies_may_read_them_alone_whatever_the_overlay() -> None:
+    reader, binding = yaml.safe_load_all((FILE.parents[1] / "policy-reader" / "cluster_role.yaml").read_text())
+    role = next(yaml.safe_load_all((FILE.parents[1] / "rbac" / "role.yaml").read_text()))
+    assert reader["rules"] == [one for one in role["rules"] if "admissionregistration.k8s.io" in one["apiGroups"]]
+    assert binding["roleRef"]["name"] == reader["metadata"]["name"]

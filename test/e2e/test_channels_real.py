@@ -1,6 +1,6 @@
 """A channel decides on kube-apiserver, under RBAC and the admission policies: for the user whom it knows as a person.
 
-The manager writes the decision in its own name, so it asks by a SubjectAccessReview what the API server asks of people.
+The manager writes the decision in its own name, so it asks by a LocalSubjectAccessReview what the API server asks.
 """
 
 from __future__ import annotations

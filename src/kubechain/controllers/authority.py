@@ -19,7 +19,7 @@ from kubechain.api.approval import DecisionIdentity
 from kubechain.api.humanrequest import Decision
 from kubechain.api.meta import KubeObject, time_text
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import ApiError, NotFound, TransportError
+from kubechain.runtime.errors import ApiError, Forbidden, NotFound, TransportError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -27,6 +27,10 @@ POLICY = "kubechain-human-requests"
 """Name of the policy, and of its binding, unless an overlay changed it."""
 
 NO_POLICIES = "this control plane has no admission policies"
+
+INSTALL = "kubectl apply -k config/admission"
+MAY_READ = "an administrator runs: kubectl apply -k config/policy-reader"
+"""For a manager with a Role: the policies belong to the cluster, and a Role gives no right to read them."""
 
 SETTLING = timedelta(seconds=10)
 """Every API server has compiled a policy by then: kube-apiserver looks for changes once a second, from a watch."""
@@ -51,10 +55,12 @@ class Enforcement:
     Attributes:
         weakness: What keeps them from it; empty where they are in force.
         since: When every API server held them as they are now. None: not known, and assumed of nothing.
+        repair: What an administrator does about the weakness.
     """
 
     weakness: str = ""
     since: datetime | None = None
+    repair: str = INSTALL
 
     @property
     def is_in_force(self) -> bool:
@@ -156,6 +162,14 @@ def _covers(constraints: Json) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Unread:
+    """Why there is no object, and what is done about it."""
+
+    reason: str
+    repair: str = INSTALL
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionAuthority:
     """Reads whether the policies are in force; once at the start for the log, and again for each decision.
 
@@ -182,7 +196,7 @@ class DecisionAuthority:
             if self.requires_verified
             else "decisions of people are taken as their writers claim them",
             reason=found.weakness,
-            repair="kubectl apply -k config/admission",
+            repair=found.repair,
         )
 
     async def enforcement(self) -> Enforcement:
@@ -191,21 +205,23 @@ class DecisionAuthority:
             return Enforcement(NO_POLICIES)
         policy = await self._read("validatingadmissionpolicies")
         binding = await self._read("validatingadmissionpolicybindings")
-        unread = [each for each in (policy, binding) if isinstance(each, str)]
-        if isinstance(policy, str) or isinstance(binding, str):
-            return Enforcement("; ".join(dict.fromkeys(unread)))
+        unread = [each for each in (policy, binding) if isinstance(each, _Unread)]
+        if isinstance(policy, _Unread) or isinstance(binding, _Unread):
+            return Enforcement("; ".join(dict.fromkeys(each.reason for each in unread)), repair=unread[0].repair)
         return enforcement_of(policy, binding)
 
     async def enforcement_over(self, request: KubeObject) -> Enforcement:
         """Whether the policies have been in force as long as this request could be decided."""
         return (await self.enforcement()).over(request)
 
-    async def _read(self, plural: str) -> Json | str:
+    async def _read(self, plural: str) -> Json | _Unread:
         """The object of the policy's name, or why there is none."""
         what = f"{plural}.admissionregistration.k8s.io/{self.policy}"
         try:
             return json.loads(await self.client.request("GET", f"{_API}/{plural}/{self.policy}"))
         except NotFound:
-            return f"{what} is not installed"
+            return _Unread(f"{what} is not installed")
+        except Forbidden:
+            return _Unread(f"{what} cannot be read: the manager has no right to", MAY_READ)
         except (ApiError, TransportError) as error:
-            return f"{what} cannot be read: {error}"
+            return _Unread(f"{what} cannot be read: {error}")

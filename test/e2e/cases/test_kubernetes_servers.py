@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kubechain.controllers.authority import POLICY
 from test.e2e import processes
 from test.e2e.cases.rows import case
 from test.e2e.cluster import Cluster, Namespace
@@ -118,7 +119,7 @@ def test_a_role_suffices_and_a_missing_one_is_told(
         warnings = [
             line
             for line in map(json.loads, program.log.read_text().splitlines())
-            if line["level"] == "warning" and "config/admission" not in line.get("repair", "")
+            if line["level"] == "warning" and "config/policy-reader" not in line.get("repair", "")
         ]
         assert len({line["missing_rule"] for line in warnings}) == len(warnings)
         assert any("resources: [taskruns]" in line["missing_rule"] for line in warnings)
@@ -127,9 +128,20 @@ def test_a_role_suffices_and_a_missing_one_is_told(
     namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name), an_agent(), a_task())
     namespace.finished("hello-world-task-1")
     assert program.stop() == 0
-    # A Role gives nothing of the cluster: who may decide is not held by policies that this manager could see.
-    told = [line for line in program.log.read_text().lower().splitlines() if "forbidden" in line]
-    assert all("validatingadmissionpolicies" in line for line in told)
+    # A Role gives nothing of the cluster: whether policies hold who may decide is seen with one right more.
+    told = [line for line in map(json.loads, program.log.read_text().splitlines()) if "repair" in line]
+    assert ["config/policy-reader" in line["repair"] for line in told] == [True]
+    account = f"system:serviceaccount:{namespace.name}:blue-kubechain-manager"
+    ask = ("auth", "can-i", "get", f"validatingadmissionpolicies/{POLICY}", f"--as={account}")
+    cluster.kubectl(*ask, fails=True)
+    reader = _overlay(tmp_path / "reader", "policy-reader")
+    for each in reader:
+        for subject in each.get("subjects", ()):
+            subject["namespace"] = namespace.name
+            subject["name"] = "blue-kubechain-manager"
+    namespace.apply(*reader)
+    cluster.kubectl(*ask)
+    namespace.kubectl("delete", "clusterrole,clusterrolebinding", "blue-kubechain-policy-reader")
 
 
 @pytest.mark.real

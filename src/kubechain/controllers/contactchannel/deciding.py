@@ -26,7 +26,8 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import REFUSALS, ApiError, Conflict, NotFound, TransportError
 
-_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_REVIEWS = "/apis/authorization.k8s.io/v1/namespaces/{}/localsubjectaccessreviews"
+"""Of one namespace, so that a manager with a Role may ask too."""
 
 COMMENT_MAX_CHARACTERS = 4_096
 ANSWER_MAX_CHARACTERS = 64 * 1024
@@ -145,20 +146,23 @@ class DecisionWriter:
         return f"{user} may not decide about {subject.resource}/{subject.name}: that needs the verb approve on it"
 
     async def _may_approve(self, user: str, request: HumanRequest) -> bool:
-        subject = request.spec.request.subject
+        subject, namespace = request.spec.request.subject, request.metadata.namespace
         attributes = {
             "group": GROUP,
             "resource": subject.resource,
             "name": subject.name,
-            "namespace": request.metadata.namespace,
+            "namespace": namespace,
             "verb": "approve",
         }
         review = {
             "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
+            "kind": "LocalSubjectAccessReview",
+            "metadata": {"namespace": namespace},
             "spec": {"user": user, "resourceAttributes": attributes},
         }
-        reply: dict[str, Any] = json.loads(await self.client.request("POST", _REVIEWS, body=orjson.dumps(review)))
+        reply: dict[str, Any] = json.loads(
+            await self.client.request("POST", _REVIEWS.format(namespace), body=orjson.dumps(review))
+        )
         return reply.get("status", {}).get("allowed") is True
 
 
