@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -57,6 +58,26 @@ async def test_it_answers(model: LocalModel) -> None:
         completion = await client.complete(small(model), [user("What is the capital of the moon?")], timeout_seconds=60)
     assert completion.message.content
     assert 0 < completion.usage.output_tokens <= 8
+
+
+def over_messages(model: LocalModel, **parameters: Any) -> Target:
+    """The same model over Anthropic's format, which the engine speaks as well."""
+    parameters = {"maxTokens": 16} | parameters
+    return a_target("gpt-4o", provider="anthropic", base_url=model.base_url, key=None, parameters=parameters)
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("stream", ["Never", "Always"])
+async def test_it_answers_over_the_format_of_anthropic(model: LocalModel, stream: str) -> None:
+    async with ProviderClient() as client:
+        answer = await client.complete(
+            over_messages(model, stream=stream), [user("Once upon a time")], timeout_seconds=60
+        )
+        assert isinstance(await client.check(over_messages(model)), Accepted)
+    assert answer.message.content.strip()
+    assert answer.usage.input_tokens > 0
+    assert 0 < answer.usage.output_tokens <= 16
 
 
 @needs_model
