@@ -44,7 +44,8 @@ def sdk_request(contents: Sequence[types.Content], **config: Any) -> httpx2.Requ
     options = types.HttpOptions(api_version="v1beta", httpx_client=http)
     with genai.Client(api_key=CANARY, vertexai=False, http_options=options) as client:
         off = types.AutomaticFunctionCallingConfig(disable=True)
-        client.models.generate_content(
+        models: Any = client.models  # its types name those of an image library that is not installed
+        models.generate_content(
             model="gemini-3-pro",
             contents=list(contents),
             config=types.GenerateContentConfig(automatic_function_calling=off, **config),
