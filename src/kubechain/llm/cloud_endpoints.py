@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from kubechain.api.llm import LLMSpec, OpenAIConfig
-from kubechain.llm import hosts
+from kubechain.llm import anthropic_versions, hosts
 from kubechain.llm.auth import AZURE_KEY, BEARER
 from kubechain.llm.base_url import endpoint
 from kubechain.llm.cloud.aws import AwsGrant
@@ -20,9 +20,6 @@ from kubechain.llm.endpoints import MESSAGES, AzureDeployments, ExtraHeader, Pro
 from kubechain.llm.errors import InvalidTarget
 
 AZURE_V1 = "openai/v1"
-
-ANTHROPIC_VERSION = "2023-06-01"
-"""For Anthropic's API on Bedrock; OpenAI's there does not look at it."""
 
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _GROUPS_OF_REGIONS = frozenset({"us", "eu"})
@@ -115,7 +112,7 @@ def bedrock_endpoint(spec: LLMSpec) -> ProviderEndpoint:
         base=base,
         auth=BEARER,
         paths=BedrockPaths(),
-        headers=(ExtraHeader("anthropic-version", ANTHROPIC_VERSION, "anthropic-version"),),
+        headers=(ExtraHeader("anthropic-version", anthropic_versions.version_of(spec), "anthropic-version", MESSAGES),),
         is_official=hosts.is_bedrock(base.host),
         grant=AwsGrant(region, service),
     )

@@ -81,11 +81,13 @@ class ExtraHeader:
 
     Attributes:
         setting: Name of the setting, for the error when the value cannot be sent.
+        operation: The only one that it goes with; None for all.
     """
 
     name: str
     value: str
     setting: str
+    operation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class ProviderEndpoint:
             InvalidTarget: The key or a header's value is missing or cannot be sent.
         """
         headers = {"accept": "application/json", **self.auth.headers(api_key)}
-        headers |= {header.name: sendable(header.setting, header.value) for header in self.headers}
+        sent = (header for header in self.headers if header.operation in (None, operation))
+        headers |= {header.name: sendable(header.setting, header.value) for header in sent}
         if body is not None:
             headers["content-type"] = "application/json"
         return HttpCall(method=method, url=self.url(operation, model), headers=headers, body=body)

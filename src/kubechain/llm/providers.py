@@ -7,18 +7,18 @@ provider without a row is one that this release does not serve.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
 from kubechain.api.meta import KubeModel, wire_name
-from kubechain.llm import hosts
+from kubechain.llm import anthropic_versions, hosts
 from kubechain.llm.auth import BEARER, GOOGLE_KEY, OPTIONAL_BEARER, OPTIONAL_GOOGLE_KEY, OPTIONAL_X_API_KEY, X_API_KEY
 from kubechain.llm.base_path import versioned
 from kubechain.llm.base_url import endpoint
 from kubechain.llm.cloud_endpoints import azure_endpoint, bedrock_endpoint, is_claude, vertex_endpoint
 from kubechain.llm.dialects.anthropic_messages import AnthropicMessages
-from kubechain.llm.dialects.anthropic_messages.options import ON_VERTEX
+from kubechain.llm.dialects.anthropic_messages.options import ON_VERTEX, Form
 from kubechain.llm.dialects.dialect import Dialect
 from kubechain.llm.dialects.gemini import Gemini
 from kubechain.llm.dialects.openai_chat import OpenAIChat
@@ -31,12 +31,6 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 MISTRAL_BASE_URL = "https://api.mistral.ai/v1"
 GOOGLE_BASE_URL = "https://generativelanguage.googleapis.com"
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
-
-ANTHROPIC_VERSION = "2026-10-21"
-"""Newest version of Anthropic's API; it knows no sampling parameters."""
-
-ANTHROPIC_SAMPLING_VERSION = "2023-06-01"
-"""Version for an LLM with sampling parameters, which older models take, and for servers that are not Anthropic's."""
 
 _MESSAGES = "anthropic-messages"
 """Name of the second dialect of clouds that host models of Anthropic's."""
@@ -175,7 +169,8 @@ def _anthropic_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     base = endpoint(versioned(spec.parameters.base_url or ANTHROPIC_BASE_URL))
     is_official = hosts.is_anthropic(base.host)
     beta = spec.anthropic.anthropic_beta_header if spec.anthropic else None
-    version = ExtraHeader("anthropic-version", _anthropic_version(spec, is_official=is_official), "anthropic-version")
+    number = anthropic_versions.version_of(spec) if is_official else anthropic_versions.WITH_SAMPLING
+    version = ExtraHeader("anthropic-version", number, "anthropic-version")
     betas = ",".join(part.strip() for part in beta.split(",") if part.strip()) if beta else ""
     beta_headers = (ExtraHeader("anthropic-beta", betas, "anthropic.anthropicBetaHeader"),) if betas else ()
     return ProviderEndpoint(
@@ -186,10 +181,10 @@ def _anthropic_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     )
 
 
-def _anthropic_version(spec: LLMSpec, *, is_official: bool) -> str:
-    given = spec.parameters
-    has_sampling = any(value is not None for value in (given.temperature, given.top_p, given.top_k))
-    return ANTHROPIC_VERSION if is_official and not has_sampling else ANTHROPIC_SAMPLING_VERSION
+def _form_on_vertex(llm: LLM) -> Form:
+    with_sampling = anthropic_versions.WITH_SAMPLING_ON_VERTEX
+    version = anthropic_versions.version_of(llm.spec, with_sampling=with_sampling)
+    return replace(ON_VERTEX, version_in_body=version)
 
 
 def _of_cloud(llm: LLM) -> str:
@@ -234,7 +229,7 @@ PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
             Gemini(),
             vertex_endpoint,
             lambda _: frozenset({"vertex.cloudProject", "vertex.cloudLocation"}),
-            others={_MESSAGES: AnthropicMessages(lambda _: ON_VERTEX)},
+            others={_MESSAGES: AnthropicMessages(_form_on_vertex)},
             chooses=_of_cloud,
         ),
     }

@@ -37,8 +37,16 @@ def test_claude_on_vertex(location: str, host: str) -> None:
     call = encoded("claude-sonnet-5@20260929", provider="vertex", vertex=vertex)
     body = orjson.loads(call.body or b"")
     assert call.url == f"https://{host}/v1/{PROJECT}/{location}/{CLAUDE_ON_VERTEX}:rawPredict"
-    assert body["anthropic_version"] == "vertex-2023-10-16"
+    assert body["anthropic_version"] == "2026-10-21"
     assert "model" not in body
+
+
+def test_sampling_parameters_want_an_older_version() -> None:
+    vertex, temperature = {"cloudProject": "moonville", "cloudLocation": "eu"}, {"temperature": "0.5"}
+    call = encoded("claude-sonnet-5", provider="vertex", vertex=vertex, parameters=temperature)
+    assert orjson.loads(call.body or b"")["anthropic_version"] == "vertex-2023-10-16"
+    call = encoded("anthropic.claude-5", provider="bedrock", bedrock={"region": "eu-west-1"}, parameters=temperature)
+    assert call.headers["anthropic-version"] == "2023-06-01"
 
 
 def test_a_stream_of_claude_on_vertex() -> None:
@@ -54,8 +62,16 @@ def test_a_stream_of_claude_on_vertex() -> None:
         ("models/gemini-4-pro", "publishers/google/models/gemini-4-pro"),
     ],
 )
-def test_paths_of_gemini_on_vertex(operation: str, path: str) -> None:
+def test_paths_for_gemini_on_vertex(operation: str, path: str) -> None:
     assert VertexPaths("moonville", "eu").path(operation, "gemini-4-pro") == path
+
+
+def test_gemini_on_vertex() -> None:
+    vertex = {"cloudProject": "moonville", "cloudLocation": "global"}
+    call = encoded("gemini-4-pro", provider="vertex", vertex=vertex)
+    place = f"https://aiplatform.googleapis.com/v1/{PROJECT}/global/publishers/google"
+    assert call.url == f"{place}/models/gemini-4-pro:generateContent"
+    assert call.headers["authorization"].startswith("Bearer ")
 
 
 @pytest.mark.parametrize("value", ["evil.test/", "eu/../..", "EU", "a.b", "@evil"])
@@ -88,7 +104,7 @@ def test_models_of_bedrock(model: str, base_url: str | None, url: str) -> None:
     call = encoded(model, provider="bedrock", bedrock={"region": "eu-west-1"}, base_url=base_url)
     assert call.url == url
     assert orjson.loads(call.body or b"")["model"] == model
-    assert call.headers["anthropic-version"] == "2023-06-01"
+    assert call.headers.get("anthropic-version") == ("2026-10-21" if "claude" in model else None)
 
 
 @pytest.mark.parametrize("base_url", ["https://eu.api.openai.com/v1", "https://us.api.openai.com/v1", None])

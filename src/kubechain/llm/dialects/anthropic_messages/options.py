@@ -52,7 +52,7 @@ class Form:
 
 ON_VERTEX = Form(
     stream_operation=f"{MESSAGES}:streamRawPredict",
-    version_in_body="vertex-2023-10-16",
+    version_in_body="vertex-2023-10-16",  # or a newer one, as the row decides
     has_model_in_body=False,
     describes_models=False,
 )
