@@ -17,8 +17,11 @@ from test.e2e.controlplane import build
 from test.e2e.manifests import a_secret, an_llm
 from test.e2e.model import Answer, Ask, Call, MockModel, asks
 from test.e2e.processes import KUBECHAIN, Program
+from test.e2e.slackserver import SlackServer, a_slack_server
 from test.e2e.test_approvers_real import remove_policies, wait_until_requests_are_verified
 from test.e2e.test_release_real import SYSTEM_NAMESPACE, kubeconfig_of
+from test.humans.slackdouble import TOKEN
+from test.humans.socketdouble import APP_TOKEN
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -87,6 +90,7 @@ def test_a_person_goes_through_approvals_on_a_laptop(folder: Path, assets: Mappi
     start, *rest = [
         command
         for title in titles[: titles.index(ON_A_CLUSTER)]
+        if title != IN_SLACK
         for command in guides.commands(guides.section(APPROVALS, title))
     ]
     dev = a_dev(start.text, folder, assets)
@@ -101,6 +105,40 @@ def test_a_person_goes_through_approvals_on_a_laptop(folder: Path, assets: Mappi
         status = dev.stop()
     assert status == 0, dev.tail()
     assert '"level":"error"' not in dev.log.read_text()
+
+
+IN_SLACK = "Slack"
+"""The section that needs an app of Slack."""
+
+
+def samples_for(slack: SlackServer, folder: Path) -> None:
+    """The samples as a person has them who uses this Slack."""
+    (folder / "config").unlink()
+    shutil.copytree(CONFIG / "samples", folder / "config" / "samples")
+    channel = folder / "config" / "samples" / "contactchannel.yaml"
+    text, count = re.subn(r"(  slack:\n)(?=    app)", rf"\1    apiUrl: {slack.url}\n", channel.read_text())
+    assert count == 1
+    channel.write_text(text)
+
+
+@pytest.mark.timeout(300)
+def test_a_person_approves_in_slack(folder: Path, assets: Mapping[str, str], model: MockModel) -> None:
+    first, *_ = guides.sections(APPROVALS)
+    start, *rest = guides.commands(guides.section(APPROVALS, first))
+    dev = a_dev(f"{start.text} --allow-addresses=127.0.0.0/8", folder, assets)
+    dev.start()
+    environment = environment_of(folder, BOT_TOKEN=TOKEN, APP_TOKEN=APP_TOKEN)
+    try:
+        put_in_place_of_the_model(folder, environment, model)
+        with a_slack_server() as slack, guides.Shell(folder, environment) as shell:
+            samples_for(slack, folder)
+            for command in [*rest, *guides.commands(guides.section(APPROVALS, IN_SLACK))]:
+                if "condition=Finished taskrun/in-slack" in command.text:
+                    slack.press("Approve", user="U0123456789")
+                shell.run(command)
+    finally:
+        status = dev.stop()
+    assert status == 0, dev.tail()
 
 
 @pytest.fixture

@@ -167,6 +167,70 @@ async def test_a_budget_gets_whole_numbers_only(typed: str) -> None:
         slackdialogs.answer_of(content, again)
 
 
+FORM = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "title": "Your name", "description": "As in the passport.", "default": "Ada"},
+        "guests": {"type": "integer", "minimum": 1},
+        "share": {"type": "number", "default": 0.5},
+        "vegan": {"type": "boolean", "default": True},
+        "room": {"type": "string", "enum": ["a", "b"], "enumNames": ["Attic", "Basement"], "default": "b"},
+        "days": {"type": "array", "items": {"anyOf": [{"const": "mon", "title": "Monday"}, {"const": "tue"}]}},
+    },
+    "required": ["name", "guests"],
+}
+
+
+async def test_a_form_is_filled_in_by_a_dialog_with_its_defaults() -> None:
+    content = asked(HumanRequestType.FORM, schema_=FORM)
+    view = await opened_dialog(content, "Answer")
+    elements = {one["label"]["text"]: one["element"] for one in view["blocks"]}
+    assert [one["type"] for one in elements.values()] == [
+        "plain_text_input", "number_input", "number_input", "checkboxes", "static_select", "multi_static_select",
+        "plain_text_input",
+    ]  # fmt: skip
+    assert elements["Your name"]["initial_value"] == "Ada"
+    assert elements["vegan"]["initial_options"][0]["value"] == "true"
+    assert elements["room"]["initial_option"]["text"]["text"] == "Basement"
+    option = {"text": {"type": "plain_text", "text": "x"}}
+    state: dict[str, dict[str, Any]] = {
+        "field0": {"value": "Grace"},
+        "field1": {"value": "2"},
+        "field2": {"value": None},
+        "field3": {"selected_options": []},
+        "field4": {"selected_option": option | {"value": "a"}},
+        "field5": {"selected_options": [option | {"value": "mon"}, option | {"value": "tue"}]},
+        "comment": {"value": None},
+    }
+    values = {name: {name: one} for name, one in state.items()}
+    sent = {"type": "view_submission", "user": {"id": "U1"}, "view": view | {"state": {"values": values}}}
+    answer = slackdialogs.answer_of(content, said(sent)).answer
+    expected = {"name": "Grace", "guests": 2, "vegan": False, "room": "a", "days": ["mon", "tue"]}
+    assert json.loads(answer or "") == expected
+
+
+async def test_a_form_that_lacks_what_it_needs_says_so() -> None:
+    content = asked(HumanRequestType.FORM, schema_=FORM)
+    with pytest.raises(BadInput, match="guests: a value is needed"):
+        slackdialogs.answer_of(content, submitted(await opened_dialog(content, "Answer"), field0="Ada"))
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param({f"f{number}": {"type": "string"} for number in range(95)}, id="too many fields"),
+        pytest.param({"x": {"type": "string", "enum": [str(one) for one in range(101)]}}, id="too many choices"),
+        pytest.param({"x": {"type": "string", "enum": ["x" * 151]}}, id="a choice that is too long"),
+        pytest.param({"x": {"type": "array", "items": {"type": "string"}}}, id="a list of texts"),
+    ],
+)
+async def test_a_form_that_no_dialog_can_hold_names_the_command(properties: dict[str, Any]) -> None:
+    content = asked(HumanRequestType.FORM, schema_={"type": "object", "properties": properties})
+    view = await opened_dialog(content, "Answer")
+    assert "kubechain answer hello-1-t0-c0 -n default --field" in json.dumps(view)
+    assert "submit" not in view
+
+
 async def test_a_dialog_asks_for_the_result_of_a_call() -> None:
     content = asked(HumanRequestType.OUTCOME)
     again = submitted(await opened_dialog(content, "Happened"), answer="deleted")

@@ -1,4 +1,4 @@
-"""The fields of a form on the page: HTML with the defaults of the server filled in, and values once it is sent. Pure.
+"""The fields of a form: HTML with the defaults of the server filled in, and values once it is sent. Pure.
 
 Forms are flat objects, as MCP servers send them: texts, numbers, truth values, choices and lists of choices.
 """
@@ -6,7 +6,8 @@ Forms are flat objects, as MCP servers send them: texts, numbers, truth values, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 from kubechain.humans.wording import markup
 
@@ -18,6 +19,26 @@ _INPUT_TYPES = {"email": "email", "uri": "url", "date": "date"}
 """Types of input by the format of a text; a date with a time has no input that gives its zone."""
 
 _BOUNDS = {"minLength": "minlength", "maxLength": "maxlength", "minimum": "min", "maximum": "max"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field, for a channel that shows it in its own way.
+
+    Attributes:
+        id: By which `values` finds what was sent.
+        kind: What is chosen, ticked or typed.
+        options: The values that can be chosen, each with its label.
+        shown: The default, as it would be sent.
+    """
+
+    id: str
+    title: str
+    hint: str
+    kind: Literal["text", "integer", "number", "boolean", "choice", "choices"]
+    options: Sequence[tuple[str, str]]
+    shown: Sequence[str]
+    is_required: bool
 
 
 class BadForm(Exception):
@@ -35,6 +56,37 @@ def html(schema: Schema | None, sent: Sent | None = None) -> str:
         _field(_id(number), name, one, _shown(one) if sent is None else sent.get(_id(number), ()), name in needed)
         for number, (name, one) in enumerate(_properties(schema).items())
     )
+
+
+def described(schema: Schema | None) -> tuple[Field, ...]:
+    """All fields of a form."""
+    needed = _required(schema)
+    return tuple(
+        Field(
+            id=_id(number),
+            title=str(one.get("title") or name),
+            hint=str(one.get("description") or ""),
+            kind=_kind(one),
+            options=_options(_items(one) if one.get("type") == "array" else one),
+            shown=_shown(one),
+            is_required=name in needed,
+        )
+        for number, (name, one) in enumerate(_properties(schema).items())
+    )
+
+
+def _kind(schema: Schema) -> Literal["text", "integer", "number", "boolean", "choice", "choices"]:
+    match schema.get("type"):
+        case "array":
+            return "choices"
+        case "boolean":
+            return "boolean"
+        case "integer" if not _options(schema):
+            return "integer"
+        case "number" if not _options(schema):
+            return "number"
+        case _:
+            return "choice" if _options(schema) else "text"
 
 
 def values(schema: Schema | None, sent: Sent) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import HumanRequestType, RequestContent
+from kubechain.humans import fields, slackforms
+from kubechain.humans.fields import BadForm
 from kubechain.humans.model import Answer
 from kubechain.humans.slackblocks import DECIDE
 from kubechain.humans.slackevents import Pressed
@@ -62,16 +64,15 @@ def is_needed(asked: RequestContent, choice: str) -> bool:
 
 
 def dialog(asked: RequestContent, pressed: Pressed) -> Json:
-    """The dialog that a button opens."""
+    """The dialog that a button opens; for a form that no dialog can hold, one that says what to type instead."""
     label = CHOICE_LABELS.get(pressed.choice, pressed.choice)
-    return {
-        "type": "modal",
-        "callback_id": DECIDE,
-        "private_metadata": pressed.value,
-        "title": {"type": "plain_text", "text": cut(label, TITLE_CHARACTERS)},
-        "submit": {"type": "plain_text", "text": "Send"},
-        "blocks": [*_fields(asked, pressed.choice), _text_input(COMMENT, "Comment", is_optional=True)],
-    }
+    title = {"type": "plain_text", "text": cut(label, TITLE_CHARACTERS)}
+    made: Json = {"type": "modal", "callback_id": DECIDE, "private_metadata": pressed.value, "title": title}
+    inputs = _fields(asked, pressed.choice)
+    if inputs is None:
+        return made | {"blocks": [_instead(pressed)]}
+    submit = {"type": "plain_text", "text": "Send"}
+    return made | {"submit": submit, "blocks": [*inputs, _text_input(COMMENT, "Comment", is_optional=True)]}
 
 
 def answer_of(asked: RequestContent, pressed: Pressed) -> Answer:
@@ -85,8 +86,16 @@ def answer_of(asked: RequestContent, pressed: Pressed) -> Answer:
     )
 
 
-def _fields(asked: RequestContent, choice: str) -> list[Json]:
+def _instead(pressed: Pressed) -> Json:
+    command = f"kubechain answer {pressed.name} -n {pressed.namespace} --field NAME=VALUE"
+    text = f"This form is too large for Slack. Fill it in with:\n{command}"
+    return {"type": "section", "text": {"type": "plain_text", "text": text}}
+
+
+def _fields(asked: RequestContent, choice: str) -> list[Json] | None:
     match asked.type, choice:
+        case HumanRequestType.FORM, DecisionChoice.ANSWER:
+            return slackforms.inputs(asked.schema_)
         case HumanRequestType.BUDGET, DecisionChoice.APPROVE:
             return [
                 _number_input(name, f"{label}: add. All empty: the same again") for name, label in BUDGET_LIMITS.items()
@@ -102,6 +111,11 @@ def _fields(asked: RequestContent, choice: str) -> list[Json]:
 def _answer(asked: RequestContent, pressed: Pressed) -> str | None:
     if (asked.type, pressed.choice) == (HumanRequestType.BUDGET, DecisionChoice.APPROVE):
         return _added(pressed)
+    if (asked.type, pressed.choice) == (HumanRequestType.FORM, DecisionChoice.ANSWER):
+        try:
+            return json.dumps(fields.values(asked.schema_, pressed.typed), ensure_ascii=False)
+        except BadForm as error:
+            raise BadInput(str(error)) from error
     return _typed(pressed, _ANSWER)
 
 
