@@ -123,6 +123,10 @@ test-simulation: setup ## At length: every fault at every write, thousands of pl
 bench: setup ## Throughput and overhead: a thousand runs against a mock model
 	@$(BIN)/python -m bench.hello $(BENCH)
 
+.PHONY: bench-flood
+bench-flood: setup ## A flood of forged requests at the inbound port, and the runs beside it
+	@$(BIN)/python -m bench.flood $(BENCH)
+
 .PHONY: bench-runtime
 bench-runtime: setup ## The runtime beside kopf: start-up, latency, idle cost, fail-over; targets and ratios
 	@$(BIN)/python -m bench.runtime $(BENCH)

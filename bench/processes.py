@@ -60,7 +60,7 @@ def server(name: str, folder: Path) -> Generator[Path]:
 class ManagerProcess:
     """The manager under measurement."""
 
-    def __init__(self, kubeconfig_path: Path, folder: Path, at_once: int) -> None:
+    def __init__(self, kubeconfig_path: Path, folder: Path, at_once: int, *flags: str) -> None:
         self._probe, self._metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         arguments = [
             "manager",
@@ -69,6 +69,7 @@ class ManagerProcess:
             f"--metrics-bind-address={self._metrics}",
             f"--max-concurrent-runs={max(at_once * 2, 1000)}",
             "--log-format=json",
+            *flags,
         ]
         self._program = Program(arguments, folder / "manager.log", f"http://{self._probe}/readyz")
         self.start_seconds = 0.0
@@ -103,6 +104,10 @@ class ManagerProcess:
     def events(self, outcome: str) -> float:
         """Events so far that were `written` or `dropped`."""
         return self._metric(rf'kubechain_events_total\{{outcome="{outcome}"\}}')
+
+    def refused(self) -> float:
+        """What the inbound port has refused so far."""
+        return self._metric(r"kubechain_inbound_refused_total\{[^}]*\}")
 
     def events_waiting(self) -> float:
         """Events that are not written yet."""
