@@ -104,6 +104,7 @@ COLUMNS = {
         "TYPE RESOURCE SUBJECT TOOL TASKRUN PHASE EXPIRES",
         "TYPE RESOURCE SUBJECT TOOL TASKRUN PHASE EXPIRES CHOICE BY THROUGH",
     ),
+    "ContextChunk": ("TASKRUN INDEX MESSAGES BYTES", "TASKRUN INDEX MESSAGES BYTES SHA"),
     "ApprovalPolicy": ("ACTION AGENTS TOOLS READY STATUS", "ACTION AGENTS TOOLS READY STATUS DETAIL"),
 }
 
@@ -135,6 +136,7 @@ NAMES = {
     "contactchannels.kubechain.humanlayer.dev": None,
     "humanrequests.kubechain.humanlayer.dev": ["hr"],
     "approvalpolicies.kubechain.humanlayer.dev": None,
+    "contextchunks.kubechain.humanlayer.dev": None,
 }
 
 

@@ -87,6 +87,7 @@ class Watchman:
         self._claims: set[tuple[str, str]] = set()
         self._model_claims: Counter[str] = Counter()
         self._model_calls: Counter[str] = Counter()
+        self._chunks: dict[str, JsonObject] = {}
         self._claimed: dict[str, list[list[JsonObject]]] = {}
         self._call_claims: Counter[tuple[str, str]] = Counter()
         self._executions: Counter[tuple[str, str]] = Counter()
@@ -116,6 +117,8 @@ class Watchman:
         self._budgets.on_change(plural, after)
         self._answers.on_change(plural, before or {}, after)
         self._deliveries.on_change(plural, before or {}, after)
+        if plural == "contextchunks":
+            self._chunks[name] = after["spec"]
         verb, place = "CREATE" if before is None else "WRITE", _place(after)
         is_claim = self._note_claims(status_of(after))
         if before is not None and place == _place(before) and not is_claim:
@@ -183,8 +186,9 @@ class Watchman:
             self.violated(f"{plural}/{name} was tried again too early")
 
     def _check_conversation(self, name: str, uid: str, before: JsonObject, after: JsonObject) -> None:
-        old: list[JsonObject] = before.get("contextWindow") or []
-        new: list[JsonObject] = after.get("contextWindow") or []
+        old, new = self._whole(name, before), self._whole(name, after)
+        if len(new) != after.get("messageCount", 0):
+            self.violated(f"taskruns/{name}: counts {after.get('messageCount')} messages and has {len(new)}")
         if new[: len(old)] != old:
             self.violated(f"taskruns/{name}: the conversation was rewritten")
         trouble = trouble_with(new, may_be_open=after.get("phase") not in ("ReadyForLLM", "SendContextWindowToLLM"))
@@ -199,6 +203,20 @@ class Watchman:
             elif answer.get("isError", False) != (end.get("phase") != "Succeeded"):
                 self.violated(f"taskruns/{name}: the answer to {answer['toolCallId']} does not say how its call ended")
 
+    def _whole(self, name: str, status: JsonObject) -> list[JsonObject]:
+        """The conversation of a run, with what is in chunks: each must exist before a status refers to it."""
+        window: list[JsonObject] = status.get("contextWindow") or []
+        moved: JsonObject = status.get("chunks") or {}
+        last: JsonObject | None = moved.get("last")
+        while last is not None:
+            chunk = self._chunks.get(last["name"])
+            if chunk is None or chunk["sha"] != last["sha"]:
+                self.violated(f"taskruns/{name}: refers to a chunk that is not there: {last['name']}")
+                break
+            window = [*chunk["messages"], *window]
+            last = chunk.get("previous")
+        return window
+
     def _check_claim(self, name: str, before: JsonObject, run: JsonObject) -> None:
         """A claim on the model names all that its call depends on, and is the only one of its turn."""
         status = status_of(run)
@@ -206,7 +224,7 @@ class Watchman:
         if status.get("phase") != "SendContextWindowToLLM" or claim is None or claim == before.get("llm"):
             return
         old: JsonObject = before.get("llm") or {}
-        said: list[JsonObject] = status.get("contextWindow") or []
+        said = self._whole(name, status)
         if not status.get("pinned") or not status.get("startTime"):
             self.violated(f"taskruns/{name}: claimed before it was pinned")
         if claim["turn"] != status.get("turn", 0):
@@ -314,7 +332,8 @@ def _owner_uid(obj: JsonObject) -> str:
 
 
 def _said(status: JsonObject) -> int:
-    return len(status.get("contextWindow") or [])
+    moved: JsonObject = status.get("chunks") or {}
+    return int(moved.get("messageCount", 0)) + len(status.get("contextWindow") or [])
 
 
 def _conclusion(status: JsonObject) -> tuple[Any, ...]:

@@ -30,7 +30,14 @@ from kubechain.controllers.toolcall import observe as call_observation
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, TransportError
 from kubechain.runtime.resource import Resource
-from test.simulation import approval_mutants, asking_mutants, budget_mutants, delivery_mutants, form_mutants
+from test.simulation import (
+    approval_mutants,
+    asking_mutants,
+    budget_mutants,
+    delivery_mutants,
+    form_mutants,
+    growth_mutants,
+)
 from test.simulation.explore import Case, Failure, examine, plans_of
 from test.simulation.mutant import Mutant
 from test.simulation.oracles import BROKE_NOTHING
@@ -278,6 +285,7 @@ ALL = (
     *budget_mutants.ALL,
     *delivery_mutants.ALL,
     *form_mutants.ALL,
+    *growth_mutants.ALL,
 )
 
 

@@ -38,6 +38,7 @@ _VOLATILE = frozenset(
         "managedFields",
         "modelCalls",
         "resourceVersion",
+        "sha",
         "spanContext",
         "startTime",
         "token",
@@ -53,6 +54,9 @@ _OF_DELIVERIES = _VOLATILE | {"attempts", "externalID", "sentAt"}
 BROKE_NOTHING = "broke nothing: this run went another way than the reference"
 """A plan that has not happened proves nothing, and must not count as one that holds."""
 
+_CHUNK = re.compile(r"(-ctx-\d+)-[0-9a-f]{8}$")
+"""The name of a chunk: its hash has the uid of its run in it."""
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 """A time in a text, such as when a request expired."""
 
@@ -64,7 +68,8 @@ _SKIPPED_BY_A_SUCCESSOR = (" ErrorBackoff", " AwaitingHumanApproval", " Awaiting
 
 def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """All objects by kind and name, without what differs between equal runs."""
-    return {f"{plural}/{obj['metadata']['name']}": _stable(obj) for plural, found in objects.items() for obj in found}
+    named = ((f"{plural}/{obj['metadata']['name']}", obj) for plural, found in objects.items() for obj in found)
+    return {_CHUNK.sub(r"\1", name): _stable(obj) for name, obj in named}
 
 
 def _stable(value: Any) -> Any:
@@ -74,7 +79,7 @@ def _stable(value: Any) -> Any:
         return kept | ({"deletionTimestamp": "at some time"} if "deletionTimestamp" in fields else {})
     if isinstance(value, list):
         return [_stable(inner) for inner in cast("list[Any]", value) if not _is_about_delivery(inner)]
-    return _MOMENT.sub("some time", value) if isinstance(value, str) else value
+    return _MOMENT.sub("some time", _CHUNK.sub(r"\1", value)) if isinstance(value, str) else value
 
 
 def _volatile(fields: Mapping[str, Any]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from kubechain.api.agent import Agent
 from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.contextchunk import ContextChunk
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.llm import LLM
 from kubechain.api.mcpserver import MCPServer
@@ -183,6 +184,19 @@ APPROVAL_POLICY_KIND = Kind(
         _DETAIL,
     ),
 )
+CONTEXT_CHUNK_KIND = Kind(
+    kind="ContextChunk",
+    plural="contextchunks",
+    model=ContextChunk,
+    columns=(
+        Column("TaskRun", ".spec.taskRunRef.name"),
+        Column("Index", ".spec.index", type="integer"),
+        Column("Messages", ".spec.messageCount", type="integer"),
+        Column("Bytes", ".spec.sizeBytes", type="integer"),
+        Column("SHA", ".spec.sha", wide=True),
+    ),
+    selectable_fields=(".spec.taskRunRef.name",),
+)
 
 ALL_KINDS: Sequence[Kind[Any]] = (
     LLM_KIND,
@@ -195,4 +209,5 @@ ALL_KINDS: Sequence[Kind[Any]] = (
     CONTACT_CHANNEL_KIND,
     HUMAN_REQUEST_KIND,
     APPROVAL_POLICY_KIND,
+    CONTEXT_CHUNK_KIND,
 )

@@ -117,6 +117,11 @@ def budget_request_name(task_run_name: str, number: int) -> str:
     return shortened(task_run_name, MAX_NAME_LENGTH, suffix=f"-budget-{number}")
 
 
+def context_chunk_name(task_run_name: str, index: int, sha: str) -> str:
+    """Return the name of a part of a run's conversation, counted from 0: another content has another name."""
+    return shortened(task_run_name, MAX_NAME_LENGTH, suffix=f"-ctx-{index}-{sha[:8]}")
+
+
 def message_preview(message: str) -> str:
     """Return the first 50 characters of a message, with an ellipsis where it goes on."""
     if len(message) <= PREVIEW_LENGTH:

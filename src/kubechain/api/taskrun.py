@@ -11,6 +11,7 @@ from pydantic import Field
 from kubechain.api import conditions
 from kubechain.api.approval import PinnedApproval
 from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetRequest
+from kubechain.api.contextchunk import MovedMessages
 from kubechain.api.grant import GRANTS_LIMIT, Grant
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
@@ -286,8 +287,13 @@ class TaskRunStatus(ReadinessStatus):
     start_time: Time | None = Field(default=None, description="When the run began.")
     completion_time: Time | None = Field(default=None, description="When the run ended.")
     output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The final answer.")
-    context_window: _ContextWindow = Field(default=(), description="The conversation so far.")
-    message_count: NonNegativeInt = Field(default=0, description="Number of messages in the conversation.")
+    context_window: _ContextWindow = Field(
+        default=(), description="The conversation so far; of a long one the newest messages, the others are in chunks."
+    )
+    chunks: MovedMessages | None = Field(
+        default=None, description="The older messages of a long conversation, which are in ContextChunks."
+    )
+    message_count: NonNegativeInt = Field(default=0, description="Number of messages in the whole conversation.")
     user_msg_preview: Annotated[str, Schema(max_length=64)] = Field(
         default="", description="The first 50 characters of the user's message."
     )

@@ -85,7 +85,7 @@ def test_a_model_that_asks_for_calls_in_place_of_its_answer_ends_the_run_with_th
 
 
 def test_the_results_of_a_turn_are_as_long_as_there_is_room() -> None:
-    transcript = Transcript.of(large(900_000))
+    transcript = Transcript.of(large(750_000))
 
     def make(limit: int) -> tuple[Message, ...]:
         return tuple(Message(role="tool", tool_call_id=f"c{idx}", content="x" * limit) for idx in range(128))

@@ -14,6 +14,7 @@ from test.simulation.scenarios import (
     budgets,
     deliveries,
     forms,
+    growth,
     managers,
     moments,
     runs,
@@ -34,6 +35,7 @@ ALL: tuple[Scenario, ...] = (
     *forms.ALL,
     *deliveries.ALL,
     *managers.ALL,
+    *growth.ALL,
 )
 
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}

@@ -20,7 +20,7 @@ from kubechain.controllers.taskrun.steps import Fail
 
 def is_adopted(run: TaskRun) -> bool:
     """Whether the run has a conversation that this release did not begin."""
-    return run.status.pinned is None and bool(Transcript.of(run).messages)
+    return run.status.pinned is None and Transcript.of(run).is_begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from kubechain.controllers.taskrun.conversation import (
 FROM_BYTES = 1_000_000
 """From this size on the model is asked for its answer; the rest is for the results of one more turn and the answer."""
 
-RESULTS_UNTIL_BYTES = 1_100_000
-"""Results are truncated so that the conversation stays below this size."""
+RESULTS_UNTIL_BYTES = 950_000
+"""Results are truncated so that the messages in the status stay below this size until they are moved."""
 
 KEPT_RESULTS = 5
 """The newest tool results that the model still reads in the closing turn; older ones are left out of the request."""
@@ -79,9 +79,13 @@ def told(
     return full, (*events, warning(reasons.CONTEXT_WINDOW_FULL, text))
 
 
-def request(run: TaskRun) -> Sequence[Message]:
-    """What the model reads: in the closing turn without old tool results, so that it fits into the model's window."""
-    messages = Transcript.of(run).messages
+def request(run: TaskRun, earlier: Sequence[Message] = ()) -> Sequence[Message]:
+    """What the model reads: in the closing turn without old tool results, so that it fits into the model's window.
+
+    Args:
+        earlier: The messages of the conversation that are in ContextChunks.
+    """
+    messages = Transcript.of(run).whole(earlier).messages
     if not has_begun(run):
         return messages
     results = [index for index, message in enumerate(messages) if message.role == "tool"]

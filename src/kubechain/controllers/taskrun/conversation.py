@@ -1,17 +1,20 @@
 """The conversation of a run: how it starts, how it grows, and how large it may get. Pure functions over messages.
 
-`Transcript` is the only code of the controllers that reads or writes `status.contextWindow`.
+`Transcript` is the only code of the controllers that reads or writes `status.contextWindow`. Of a long conversation
+that field has the newest messages only; `chunks` has the others.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from kubechain.api import names
+from kubechain.api.contextchunk import MovedMessages
 from kubechain.api.message import Message
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
@@ -35,15 +38,25 @@ class Transcript:
     Attributes:
         messages: In order.
         in_spec: `spec.contextWindow`, which is stored in the same object.
+        moved: The messages before these, which are in ContextChunks; None where there are none.
+        earlier_ids: Ids of the tool calls in those.
     """
 
     messages: tuple[Message, ...]
     in_spec: tuple[Message, ...] = ()
+    moved: MovedMessages | None = None
+    earlier_ids: frozenset[str] = frozenset()
 
     @staticmethod
     def of(run: TaskRun) -> Transcript:
         """The conversation as the run's status has it."""
-        return Transcript(run.status.context_window, run.spec.context_window)
+        return Transcript(run.status.context_window, run.spec.context_window, run.status.chunks)
+
+    @staticmethod
+    def written(run: TaskRun, status: Mapping[str, Any]) -> Transcript | None:
+        """The conversation that changes of the status lead to; None where they leave it as it is."""
+        messages = status.get("context_window")
+        return None if messages is None else replace(Transcript.of(run), messages=messages)
 
     @staticmethod
     def opening(run: TaskRun, task: Task | None, system: str) -> Transcript:
@@ -62,6 +75,19 @@ class Transcript:
         """The conversation with more messages at its end."""
         return replace(self, messages=(*self.messages, *messages))
 
+    def shortened(self, count: int, moved: MovedMessages | None) -> Transcript:
+        """The conversation whose first messages are in ContextChunks now."""
+        return replace(self, messages=self.messages[count:], moved=moved)
+
+    def whole(self, earlier: Sequence[Message]) -> Transcript:
+        """The conversation with the messages of its ContextChunks before its own."""
+        return replace(self, messages=(*earlier, *self.messages), moved=None)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is any message."""
+        return bool(self.messages) or self.moved is not None
+
     @property
     def size_bytes(self) -> int:
         """The room that the conversation takes in the stored object, what the spec holds of it included."""
@@ -77,7 +103,8 @@ class Transcript:
     def call_ids(self) -> frozenset[str]:
         """The ids of all tool calls so far, and those that results refer to."""
         asked = {call.id for message in self.messages for call in message.tool_calls}
-        return frozenset(asked | {message.tool_call_id for message in self.messages if message.tool_call_id})
+        answered = {message.tool_call_id for message in self.messages if message.tool_call_id}
+        return frozenset(asked | answered) | self.earlier_ids
 
     @property
     def preview(self) -> str:
@@ -87,7 +114,10 @@ class Transcript:
 
     def status(self) -> dict[str, Any]:
         """The status fields that hold the conversation."""
-        return {"context_window": self.messages, "message_count": len(self.messages)}
+        if self.moved is None:
+            return {"context_window": self.messages, "message_count": len(self.messages)}
+        count = self.moved.message_count + len(self.messages)
+        return {"context_window": self.messages, "message_count": count, "chunks": self.moved}
 
 
 def user_message(run: TaskRun, task: Task | None) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kubechain.api import names
+from kubechain.api import names, reasons
 from kubechain.api.llm import LLM
 from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
@@ -22,6 +22,7 @@ from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.taskrun import closing, refusals, settle
+from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import (
     LEFT_OVER_SECONDS,
     claim_for,
@@ -32,6 +33,7 @@ from kubechain.controllers.taskrun.claims import (
     object_name,
     tool_call_request_id,
 )
+from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, outcome_of
@@ -59,6 +61,7 @@ class ModelCaller:
     client: LLMClient
     secrets: SecretReader
     telemetry: Telemetry
+    chunks: ChunkStore
 
     async def ask(
         self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, *, left_seconds: float | None
@@ -75,20 +78,23 @@ class ModelCaller:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
             with self.telemetry.span("model_call", run.status.span_context, attributes):
                 async with asyncio.timeout(left_seconds):
+                    earlier = await self.chunks.messages(run)
                     completion = await self.client.complete(
-                        target, closing.request(run), tools, timeout_seconds=timeout_seconds
+                        target, closing.request(run, earlier), tools, timeout_seconds=timeout_seconds
                     )
         except TimeoutError:
             return Deferred("the run's time was over before the model answered")
-        except SecretUnavailable as error:
+        except (SecretUnavailable, ChunkUnread) as error:
             return Deferred(str(error))
+        except ChunkBroken as error:
+            return Refused(reasons.CONTEXT_CHUNK_BROKEN, str(error))
         except LLMError as error:
             outcome = outcome_of(error, invalid_answers=claim.invalid_answers or 0)
             if outcome.usage is not None:
                 outcome = replace(outcome, usage=priced(llm, outcome.usage))
             is_again = isinstance(outcome, Deferred)
             return replace(outcome, max_retries=call_limits(llm.spec).max_retries) if is_again else outcome
-        return Answered(replace(completion, usage=priced(llm, completion.usage)))
+        return Answered(replace(completion, usage=priced(llm, completion.usage)), Transcript(tuple(earlier)).call_ids)
 
 
 @dataclass(frozen=True, slots=True)

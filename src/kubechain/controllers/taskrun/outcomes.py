@@ -21,9 +21,14 @@ BACKOFF = Backoff(initial_seconds=1.0, max_seconds=300.0, jitter=EQUAL_JITTER)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The model gave a complete answer."""
+    """The model gave a complete answer.
+
+    Attributes:
+        known_ids: Ids of the tool calls in the messages that are in ContextChunks, so that new ones differ.
+    """
 
     completion: Completion
+    known_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from kubechain.controllers import decisions, frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version, soonest
 from kubechain.controllers.requesting import Requester
 from kubechain.controllers.taskrun import ends, limitstops, refusals, settle
+from kubechain.controllers.taskrun.chunkstore import ChunkStore
 from kubechain.controllers.taskrun.claims import holds
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
@@ -57,6 +58,7 @@ class TaskRunReconciler:
     queue: ModelQueue
     requester: Requester
     writer: StatusWriter[TaskRun]
+    chunks: ChunkStore
     clock: Clock
 
     finalizer: ClassVar[str | None] = None
@@ -121,7 +123,7 @@ class TaskRunReconciler:
 
     async def _write(self, run: TaskRun, settled: Settled) -> Again[TaskRun]:
         try:
-            return Again(await self.writer.write(run, settled))
+            return Again(await self.writer.write(run, await self.chunks.shortened(run, settled)))
         except FINAL_REFUSALS as error:
             return Again(await self.writer.write(run, self._refused(run, error)))
 

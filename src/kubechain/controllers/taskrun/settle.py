@@ -43,7 +43,7 @@ def waiting(run: TaskRun, step: Wait) -> Settled:
 
 def in_phase(run: TaskRun) -> dict[str, Any]:
     """The phase of a run that cannot go on: the one that it is in, once it has begun."""
-    if run.status.pinned is not None or Transcript.of(run).messages:
+    if run.status.pinned is not None or Transcript.of(run).is_begun:
         return {}
     return {"phase": TaskRunPhase.PENDING, "user_msg_preview": _preview(run)}
 
@@ -152,8 +152,8 @@ def outcome(
         is_agent_gone: Whether the Agent was deleted meanwhile.
     """
     match result:
-        case Answered(completion):
-            settled = answered(run, completion, now)
+        case Answered(completion, known_ids):
+            settled = answered(run, completion, now, known_ids)
             return replace(settled, events=(*_agent_news(run, is_agent_gone), *settled.events))
         case Deferred(usage=usage):
             return _with_usage(run, _deferred_or_failed(run, result, jitter=jitter, now=now), usage)
@@ -176,9 +176,13 @@ def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
     return (warning(reasons.AGENT_DELETED, text),)
 
 
-def answered(run: TaskRun, completion: Completion, now: datetime) -> Settled:
-    """W3: the assistant's message is appended, and the run ends or waits for the tool calls that it asks for."""
-    completion = admit(completion, Transcript.of(run), turn=run.status.turn)
+def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: frozenset[str] = frozenset()) -> Settled:
+    """W3: the assistant's message is appended, and the run ends or waits for the tool calls that it asks for.
+
+    Args:
+        known_ids: Ids of the tool calls in the messages that are in ContextChunks.
+    """
+    completion = admit(completion, replace(Transcript.of(run), earlier_ids=known_ids), turn=run.status.turn)
     message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
     used = {"usage": added(run.status.usage, completion.usage)}

@@ -11,6 +11,7 @@ from kubechain.controllers.parts import Parts
 from kubechain.controllers.requesting import Requester
 from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.budgetfacts import BudgetReader
+from kubechain.controllers.taskrun.chunkstore import ChunkCache, ChunkStore
 from kubechain.controllers.taskrun.effects import ModelCaller, Turn
 from kubechain.controllers.taskrun.llmqueue import LLMQueue
 from kubechain.controllers.taskrun.observe import Observer
@@ -44,11 +45,12 @@ def setup(manager: Manager, parts: Parts) -> None:
     writer = parts.writer(resources.TASK_RUNS, reasons.TASK_RUN_CONTROLLER)
     slot_reserved = Trigger()
     prices.load()
+    chunks = ChunkStore(manager.client, ChunkCache())
     reconciler = TaskRunReconciler(
         runs=runs,
         observer=observer,
         turn=Turn(
-            caller=ModelCaller(parts.llm, parts.secrets, manager.telemetry),
+            caller=ModelCaller(parts.llm, parts.secrets, manager.telemetry, chunks),
             observer=observer,
             in_flight=in_flight,
             writer=writer,
@@ -60,6 +62,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         queue=LLMQueue(slot_reserved.enqueue, manager.clock),
         requester=Requester(manager.client, writer.recorder),
         writer=writer,
+        chunks=chunks,
         clock=manager.clock,
     )
     wakers = watches.Wakers(runs=runs, tasks=observer.tasks, agents=observer.agents, tool_calls=observer.tool_calls)
