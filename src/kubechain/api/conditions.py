@@ -40,6 +40,9 @@ BLOCKS_IGNORED = "BlocksIgnored"
 LISTENING = "Listening"
 """Condition of a ContactChannel with Socket Mode: whether answers come over the connection that the manager opened."""
 
+CIRCUIT_OPEN = "CircuitOpen"
+"""Condition of an LLM whose provider fails: runs wait, and one call at a time tries it."""
+
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from kubechain.api import conditions
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference, SecretKeySource
 from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
@@ -159,8 +160,14 @@ class LLMPrices(KubeModel):
 class RateLimit(KubeModel):
     """Limits of the provider's plan."""
 
-    requests_per_minute: PositiveInt | None = Field(default=None, description="Most requests in a minute.")
-    tokens_per_minute: PositiveInt | None = Field(default=None, description="Most tokens in a minute.")
+    requests_per_minute: PositiveInt | None = Field(
+        default=None, description="Most requests that start in any minute; a tenth of them may start at once."
+    )
+    tokens_per_minute: PositiveInt | None = Field(
+        default=None,
+        description="Most tokens in a minute on the average: before a call they are estimated from the size of the "
+        "conversation, after it they are counted as the provider says.",
+    )
 
 
 class LLMSpec(KubeModel):
@@ -233,8 +240,8 @@ class LLMSpec(KubeModel):
     )
     rate_limit: RateLimit | None = Field(
         default=None,
-        description="Limits of the provider's plan. Not acted on yet: an LLM that sets it is an Error. A run waits "
-        "after a 429 of the provider; maxConcurrentRequests limits the calls in flight.",
+        description="Limits of the provider's plan; runs wait in order while they are reached. After a 429 all calls "
+        "wait for as long as the provider asks, whether this is set or not.",
     )
     fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=8)] = Field(
         default=(),
@@ -260,6 +267,8 @@ class LLMStatus(ReadinessStatus):
 
     condition_types: ClassVar[Mapping[str, str]] = {
         **ReadinessStatus.condition_types,
+        conditions.CIRCUIT_OPEN: "True while calls fail in a row: runs wait, and one call at a time tries the "
+        "provider; the message says how the calls fail",
         "ParametersIgnored": "True when fields of the spec have no effect; the message names them",
         "Unverified": "True when the LLM is used without a proof of its key and model; the message says what was tried",
         "ModelRetires": "True when the provider retires the model within 30 days, or calls it retired",

@@ -81,6 +81,25 @@ def not_acted_on(fields: Sequence[str]) -> str:
     return f"{', '.join(fields)}: not acted on by this release: remove it from the spec"
 
 
+PROVIDER_FAILING = "ProviderFailing"
+"""Several calls in a row failed at the provider: runs wait, and one at a time tries it."""
+
+PROVIDER_ANSWERS = "ProviderAnswers"
+"""The provider answered again."""
+
+CIRCUIT_CLOSED = "The provider answers again; runs call it"
+"""Message of `PROVIDER_ANSWERS`."""
+
+
+def circuit_open(detail: str) -> str:
+    """Return the message of `PROVIDER_FAILING`.
+
+    Args:
+        detail: How the first of the calls failed.
+    """
+    return f"Calls fail in a row; runs wait, one call at a time tries the provider: {detail}"
+
+
 def parameters_not_taken(fields: Sequence[str]) -> str:
     """Return the message of `PARAMETERS_NOT_TAKEN`."""
     return f"not acted on by this release or this provider: {', '.join(fields)}"
@@ -225,9 +244,14 @@ def waiting_for_llm(name: str) -> str:
     return f'Waiting for LLM "{name}" to become ready'
 
 
-def waiting_for_slot(name: str) -> str:
-    """Return the message of `WAITING` while an LLM has as many calls in flight as it may."""
-    return f'Waiting for LLM "{name}": all its slots are taken (maxConcurrentRequests)'
+def queued_for_llm(name: str, place: str) -> str:
+    """Return the message of `WAITING` while a run may not call its LLM yet.
+
+    Args:
+        name: Of the LLM.
+        place: Where the run is in the queue, and why the queue does not move.
+    """
+    return f'Waiting for LLM "{name}": {place}'
 
 
 # MCPServer.

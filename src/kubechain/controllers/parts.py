@@ -11,6 +11,7 @@ from kubechain.controllers import resources
 from kubechain.controllers.authority import POLICY, DecisionAuthority
 from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.checks import LLMChecks
+from kubechain.controllers.circuits import OpenCircuits
 from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SECRETS, SecretReader
@@ -82,6 +83,7 @@ class Parts:
     settings: Settings
     llm: LLMClient
     llm_checks: LLMChecks
+    circuits: OpenCircuits
     secrets: SecretReader
     connections: ConnectionManager
     connection_changed: Trigger
@@ -102,11 +104,13 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     authority = DecisionAuthority(manager.client, settings.require_verified_approvals, settings.admission_policy)
     manager.add_runnable(authority)
     connections = clients.make_connections(lambda key: connection_changed.enqueue(Request(key.namespace, key.name)))
+    check_llm = Trigger()
     return Parts(
         manager=manager,
         settings=settings,
         llm=clients.llm,
-        llm_checks=LLMChecks(Trigger()),
+        llm_checks=LLMChecks(check_llm),
+        circuits=OpenCircuits(check_llm),
         secrets=secrets,
         connections=connections,
         connection_changed=connection_changed,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig
+from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfig, OpenAIConfig, RateLimit
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import anthropic_versions, hosts
 from kubechain.llm.auth import BEARER, GOOGLE_KEY, OPTIONAL_BEARER, OPTIONAL_GOOGLE_KEY, OPTIONAL_X_API_KEY, X_API_KEY
@@ -268,6 +268,7 @@ _TAKEN_BY_ALL = frozenset(
         "timeoutSeconds",
         "validation",
         "maxConcurrentRequests",
+        *(f"rateLimit.{wire_name(field)}" for field in RateLimit.model_fields),
         *(f"prices.{wire_name(field)}" for field in LLMPrices.model_fields),
     }
 )

@@ -10,10 +10,11 @@ from kubechain.api.llm import LLMParameters, RateLimit
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.checks import Checked, Report
 from kubechain.controllers.frame import Done
+from kubechain.controllers.llm import settle
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.observe import Observed
-from kubechain.controllers.llm.steps import Check, Refuse, Step
-from test.controllers.builders import an_llm
+from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit
+from test.controllers.builders import NOW, an_llm
 
 LLM = an_llm(status=None)
 
@@ -23,6 +24,7 @@ def seen(**changes: Any) -> Observed:
     return Observed(**(values | changes))
 
 
+TOLD = LLM.with_status(**settle.circuit(LLM, "HTTP 503", NOW).status)
 CHECKED = Checked(fingerprint=seen().fingerprint)
 REPORT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
 
@@ -58,13 +60,16 @@ REPORT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
             id="a run was refused with another spec",
         ),
         pytest.param(
-            seen(llm=an_llm(rate_limit=RateLimit(requests_per_minute=9))),
-            Refuse("spec.rateLimit: not acted on by this release: remove it from the spec"),
-            id="a limit that nothing obeys",
+            seen(llm=an_llm(rate_limit=RateLimit(requests_per_minute=9))), Check(1), id="a limit of the provider's plan"
         ),
+        pytest.param(seen(checked=CHECKED, open_circuit="HTTP 503"), TellCircuit("HTTP 503"), id="its circuit opened"),
         pytest.param(
-            seen(llm=an_llm(fallbacks=(LocalObjectReference(name="other"),), rate_limit=RateLimit())),
-            Refuse("spec.rateLimit, spec.fallbacks: not acted on by this release: remove it from the spec"),
+            seen(checked=CHECKED, open_circuit="HTTP 503", llm=TOLD), Done(), id="its circuit is open, as it says"
+        ),
+        pytest.param(seen(checked=CHECKED, llm=TOLD), TellCircuit(None), id="its circuit closed, or was forgotten"),
+        pytest.param(
+            seen(llm=an_llm(fallbacks=(LocalObjectReference(name="other"),))),
+            Refuse("spec.fallbacks: not acted on by this release: remove it from the spec"),
             id="fallbacks that nothing uses",
         ),
     ],

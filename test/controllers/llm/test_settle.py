@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from kubechain.api.conditions import find_condition, is_true
-from kubechain.api.llm import LLMParameters, RateLimit
+from kubechain.api.llm import LLMParameters
 from kubechain.api.meta import StatusType
 from kubechain.controllers.checks import Report
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, Unverified, Verified, with_report
-from kubechain.controllers.llm.settle import PARAMETERS_IGNORED, RECHECK, refused, settle
+from kubechain.controllers.llm.settle import PARAMETERS_IGNORED, RECHECK, circuit, refused, settle
 from test.controllers.builders import NOW, an_llm
 
 LLM = an_llm(status=None)
@@ -140,7 +140,7 @@ def test_a_missing_secret_is_told_once() -> None:
 
 # --- fields without effect
 
-FAST = an_llm(status=None, parameters=LLMParameters(top_k=3), rate_limit=RateLimit(requests_per_minute=60))
+FAST = an_llm(status=None, parameters=LLMParameters(top_k=3))
 
 
 def test_fields_without_effect_are_named_and_the_llm_is_ready_all_the_same() -> None:
@@ -150,7 +150,7 @@ def test_fields_without_effect_are_named_and_the_llm_is_ready_all_the_same() -> 
     condition = find_condition(ready.status.conditions, PARAMETERS_IGNORED)
     assert condition is not None
     assert (condition.status, condition.reason) == ("True", "ParametersNotTaken")
-    assert condition.message.endswith(": parameters.topK, rateLimit.requestsPerMinute")
+    assert condition.message.endswith(": parameters.topK")
     assert next_version(ready, settle(ready, Verified(), attempt=1, now=NOW)) is ready
 
 
@@ -161,3 +161,14 @@ def test_the_condition_ends_with_the_fields_and_is_not_there_where_it_never_was(
     assert not is_true(after.status.conditions, PARAMETERS_IGNORED)
     never = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
     assert find_condition(never.status.conditions, PARAMETERS_IGNORED) is None
+
+
+def test_an_open_circuit_is_said_once_and_leaves_the_llm_ready() -> None:
+    ready = next_version(LLM, settle(LLM, Verified(), attempt=1, now=NOW))
+    told = next_version(ready, circuit(ready, "provider failed: HTTP 503", NOW))
+    found = find_condition(told.status.conditions, "CircuitOpen")
+    assert found is not None
+    assert (found.status, found.reason, told.status.ready) == ("True", "ProviderFailing", True)
+    assert "HTTP 503" in found.message
+    again = next_version(told, circuit(told, None, NOW))
+    assert not is_true(again.status.conditions, "CircuitOpen")

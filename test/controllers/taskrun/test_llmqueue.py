@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,18 +13,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.circuits import OpenCircuits
 from kubechain.controllers.setup import Settings
-from kubechain.controllers.taskrun.llmqueue import LLMQueue
+from kubechain.controllers.taskrun.llmqueue import LLMQueue, Timer
 from kubechain.llm.client import Completion, Target, ToolDefinition
 from kubechain.llm.fake import FakeLLMClient, answer
 from kubechain.runtime.clock import SystemClock
 from kubechain.runtime.keys import Request
+from kubechain.runtime.sources import Trigger
 from test.controllers.world import World, a_world
 
 
 def an_llm(limit: int, name: str = "gpt-4o") -> LLM:
     spec = {"provider": "openai", "maxConcurrentRequests": limit}
     return LLM.from_wire({"kind": "LLM", "metadata": {"name": name, "namespace": "default"}, "spec": spec})
+
+
+def no_timer(seconds: float, act: Callable[[], None]) -> Timer:
+    raise AssertionError(f"only other calls free a slot here, not {seconds} s")
 
 
 RUNS = [Request("default", f"run-{number}") for number in range(6)]
@@ -36,7 +42,7 @@ class Queues(RuleBasedStateMachine):
     @initialize(limit=st.integers(1, 3))
     def begin(self, limit: int) -> None:
         self.woken: list[Request] = []
-        self.queue = LLMQueue(self.woken.append, SystemClock())
+        self.queue = LLMQueue(self.woken.append, SystemClock(), OpenCircuits(Trigger()), no_timer)
         self.limit = limit
         self.calling: dict[Request, ExitStack] = {}
         self.queued: list[Request] = []
@@ -158,7 +164,10 @@ async def test_a_full_llm_holds_up_nobody_elses_runs() -> None:
         await a_run(world, "fast-0", "fast")
         await world.until(has_answer, "fast-0")
         waiting = await world.until(lambda run: "slots are taken" in run.status.status_detail, "slow-4")
-        assert waiting.status.status_detail == 'Waiting for LLM "slow": all its slots are taken (maxConcurrentRequests)'
+        expected = (
+            'Waiting for LLM "slow": queued behind at most 9 runs; all its slots are taken (maxConcurrentRequests)'
+        )
+        assert waiting.status.status_detail == expected
         assert waiting.status.phase == TaskRunPhase.READY_FOR_LLM
         model.opened.set()
         for number in range(5):

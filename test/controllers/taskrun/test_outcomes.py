@@ -14,7 +14,12 @@ ONE_CALL = Usage(model_calls=1)
 @pytest.mark.parametrize(
     ("error", "invalid_answers", "expected"),
     [
-        pytest.param(errors.RateLimited("429", retry_after_seconds=3), 0, Deferred("429", 3), id="429 waits as asked"),
+        pytest.param(
+            errors.RateLimited("429", retry_after_seconds=3),
+            0,
+            Deferred("429", 3, is_rate_limited=True),
+            id="429 waits as asked",
+        ),
         pytest.param(
             errors.ServerFailed("503"),
             99,

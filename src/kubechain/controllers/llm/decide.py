@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from kubechain.api import reasons
-from kubechain.api.llm import LLMProvider, LLMSpec
+from kubechain.api import conditions, reasons
+from kubechain.api.llm import LLM, LLMProvider, LLMSpec
 from kubechain.controllers.frame import Done
 from kubechain.controllers.llm.observe import Observed
-from kubechain.controllers.llm.steps import Check, Refuse, Step
+from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit
 
 
 def inactive_settings(spec: LLMSpec) -> tuple[str, ...]:
     """Return the fields that bind a run's calls and that no code obeys yet: to ignore them would break a promise."""
-    given = {"spec.rateLimit": spec.rate_limit is not None, "spec.fallbacks": bool(spec.fallbacks)}
+    given = {"spec.fallbacks": bool(spec.fallbacks)}
     return tuple(name for name, is_given in given.items() if is_given)
 
 
 def _may_be_without_key(spec: LLMSpec) -> bool:
     """Whether there is something to ask without a Secret: a server of one's own, or the manager's identity."""
     return spec.parameters.base_url is not None or spec.provider in (LLMProvider.VERTEX, LLMProvider.BEDROCK)
+
+
+def is_open_told(llm: LLM) -> bool:
+    """Whether the status says that the circuit is open."""
+    return conditions.is_true(llm.status.conditions, conditions.CIRCUIT_OPEN)
 
 
 def decide(observed: Observed) -> Step | Done:
@@ -29,6 +34,8 @@ def decide(observed: Observed) -> Step | Done:
         return Refuse(f'Secret "{source.secret_key_ref.name}" not found')
     if unknown := inactive_settings(observed.llm.spec):
         return Refuse(reasons.not_acted_on(unknown))
+    if is_open_told(observed.llm) != (observed.open_circuit is not None):
+        return TellCircuit(observed.open_circuit)
     checked, report = observed.checked, observed.report
     if checked is None or checked.fingerprint != observed.fingerprint:
         return Check(attempt=1)  # what a run reported may be of the key or the spec of before

@@ -11,13 +11,18 @@ from kubechain.controllers.secrets import SecretReader
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An LLM with its Secret's version, the last check of it, and what a run found since."""
+    """An LLM with its Secret's version, the last check of it, and what a run found since.
+
+    Attributes:
+        open_circuit: The failure for which runs wait instead of calling it; None for none.
+    """
 
     llm: LLM
     secret_version: str | None
     checked: Checked | None
     monotonic_now: float
     report: Report | None = None
+    open_circuit: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -26,10 +31,23 @@ class Observed:
 
 
 def observe(
-    llm: LLM, secrets: SecretReader, checked: Checked | None, monotonic_now: float, report: Report | None = None
+    llm: LLM,
+    secrets: SecretReader,
+    checked: Checked | None,
+    monotonic_now: float,
+    report: Report | None = None,
+    *,
+    open_circuit: str | None = None,
 ) -> Observed:
     """Gather what `decide` needs; no request is made."""
     version = None
     if llm.spec.api_key_from is not None:
         version = secrets.version(llm.metadata.namespace, llm.spec.api_key_from.secret_key_ref.name)
-    return Observed(llm=llm, secret_version=version, checked=checked, monotonic_now=monotonic_now, report=report)
+    return Observed(
+        llm=llm,
+        secret_version=version,
+        checked=checked,
+        monotonic_now=monotonic_now,
+        report=report,
+        open_circuit=open_circuit,
+    )

@@ -8,13 +8,14 @@ from typing import ClassVar
 from kubechain.api.llm import LLM
 from kubechain.controllers import frame
 from kubechain.controllers.checks import Checked, LLMChecks
+from kubechain.controllers.circuits import OpenCircuits
 from kubechain.controllers.frame import Done, Settled, StatusWriter
 from kubechain.controllers.llm import settle
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.effects import check
 from kubechain.controllers.llm.observe import Observed, observe
 from kubechain.controllers.llm.outcomes import Outcome, Unknown, with_report
-from kubechain.controllers.llm.steps import Check, Refuse, Step
+from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit
 from kubechain.controllers.secrets import SecretReader
 from kubechain.llm.client import LLMClient
 from kubechain.runtime.clock import Clock
@@ -32,6 +33,7 @@ class LLMReconciler:
     secrets: SecretReader
     client: LLMClient
     checks: LLMChecks
+    circuits: OpenCircuits
     writer: StatusWriter[LLM]
     clock: Clock
 
@@ -46,7 +48,12 @@ class LLMReconciler:
         """Read the version of the Secret, the last check, and what a run found since."""
         request = _request(obj)
         return observe(
-            obj, self.secrets, self.checks.get(request), self.clock.monotonic(), self.checks.report_of(request)
+            obj,
+            self.secrets,
+            self.checks.get(request),
+            self.clock.monotonic(),
+            self.checks.report_of(request),
+            open_circuit=self.circuits.get(request),
         )
 
     def decide(self, observed: Observed) -> Step | Done:
@@ -59,6 +66,8 @@ class LLMReconciler:
         match step:
             case Refuse(detail):
                 return await self.writer.finish(llm, settle.refused(llm, detail, self.clock.now()))
+            case TellCircuit(detail):
+                return await self.writer.finish(llm, settle.circuit(llm, detail, self.clock.now()))
             case Check(attempt, report):
                 outcome = with_report(await check(llm, self.secrets, self.client), report)
                 settled = settle.settle(llm, outcome, attempt=attempt, now=self.clock.now())

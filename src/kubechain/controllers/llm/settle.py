@@ -113,6 +113,27 @@ def _with_ignored_parameters(llm: LLM, known: Sequence[Condition], now: datetime
     )
 
 
+def circuit(llm: LLM, detail: str | None, now: datetime) -> Settled:
+    """Runs wait for the provider instead of calling it, or do so no longer. Whether the LLM is Ready stays as it is.
+
+    Args:
+        detail: The failure that opened the circuit; None where it is closed.
+    """
+    is_open = detail is not None
+    reason = reasons.PROVIDER_FAILING if is_open else reasons.PROVIDER_ANSWERS
+    text = reasons.circuit_open(detail) if is_open else reasons.CIRCUIT_CLOSED
+    known = conditions.with_condition(
+        llm.status.conditions,
+        type=conditions.CIRCUIT_OPEN,
+        status=is_open,
+        reason=reason,
+        message=cut(text, DETAIL_MAX_CHARACTERS),
+        now=now,
+        observed_generation=llm.metadata.generation,
+    )
+    return Settled({"conditions": known}, (warning(reason, text) if is_open else normal(reason, text),))
+
+
 def _unknown(llm: LLM, detail: str, wait_seconds: float, now: datetime, *, may_stay_ready: bool) -> Settled:
     current = llm.metadata.generation == llm.status.observed_generation
     if llm.status.status == StatusType.READY and current and may_stay_ready:

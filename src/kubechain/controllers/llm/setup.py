@@ -22,6 +22,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         secrets=parts.secrets,
         client=parts.llm,
         checks=parts.llm_checks,
+        circuits=parts.circuits,
         writer=parts.writer(resources.LLMS, reasons.LLM_CONTROLLER),
         clock=manager.clock,
     )

@@ -27,4 +27,15 @@ class Check:
     report: Report | None = None
 
 
-Step = Refuse | Check
+@dataclass(frozen=True, slots=True)
+class TellCircuit:
+    """Say in the status that the circuit opened or closed.
+
+    Attributes:
+        detail: The failure that opened it; None where it is closed.
+    """
+
+    detail: str | None
+
+
+Step = Refuse | Check | TellCircuit

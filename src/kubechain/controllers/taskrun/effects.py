@@ -35,6 +35,7 @@ from kubechain.controllers.taskrun.claims import (
 )
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline
+from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, outcome_of
 from kubechain.controllers.taskrun.steps import SendToLLM
@@ -107,6 +108,7 @@ class Turn:
     writer: StatusWriter[TaskRun]
     outcomes: OutcomeWriter[TaskRun]
     checks: LLMChecks
+    queue: ModelQueue
     replica: Replica
     clock: Clock
 
@@ -151,6 +153,7 @@ class Turn:
         if isinstance(outcome, Interrupted):
             return Again(await self.outcomes.read(claimed), is_live=False)
         self._tell_of_llm(llm, outcome)
+        self.queue.learn(llm, Request(claimed.metadata.namespace, claimed.metadata.name), outcome)
         jitter, is_agent_gone = self.clock.random.random(), self.observer.is_agent_gone(claimed)
         write: ClaimedWrite[TaskRun] = ClaimedWrite(
             holds=lambda run: holds(run, claim),

@@ -1,30 +1,58 @@
-"""Which runs may call an LLM now: as many at once as it allows, in the order in which they asked.
+"""Which runs may call an LLM now: as its limits and its provider allow, in the order in which they asked.
 
-A run that finds no free slot does not wait in a worker, where it would hold up runs of other LLMs: it is queued, its
-reconcile ends, and it is reconciled again when a slot is reserved for it. The queue is in memory and nothing depends
-on it: after a restart the runs are queued again. What must not go here: the model call, and the status.
+A run that may not call now does not wait in a worker, where it would hold up runs of other LLMs: it is queued, its
+reconcile ends, and it is reconciled again when a slot is reserved for it. An LLM is used by runs of its own namespace
+only, so that each namespace has its own queues, and none waits for another's runs. The queue is in memory and nothing
+depends on it: after a restart the runs are queued again. What must not go here: the model call, and the status.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from kubechain.api.llm import LLM
+from kubechain.controllers.circuits import OpenCircuits
+from kubechain.controllers.taskrun.llmslots import Call, Place, Slots, Waiting
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
 
-DEFAULT_LIMIT = 100
-"""Calls at once where the LLM sets no limit; below the connection limits of the providers."""
+LONG_HOLD_SECONDS = 60.0
+"""A provider that asks to wait longer than this is of no use now, as far as fallbacks are concerned."""
+
+SHORTEST_TIMER_SECONDS = 0.001
+"""The event loop may fire a timer earlier by its resolution; one for the rest would fire at once, again and again."""
+
+TOLD_PLACES_MAX = 100
+"""Further back in the queue no run is told that it moved up."""
+
+
+class Timer(Protocol):
+    """A call that is to be made later."""
+
+    def cancel(self) -> None:
+        """Do not make it."""
+        ...
+
+
+TimerStart = Callable[[float, Callable[[], None]], Timer]
+"""Has a function called after so many seconds."""
 
 
 class ModelQueue(Protocol):
     """Limits the calls of each LLM. `LLMQueue` does so for one process."""
 
-    def reserve(self, llm: LLM, run: Request) -> AbstractContextManager[bool]:
-        """Hold a slot of the LLM inside, if one is free: yields whether it is. If not, the run is queued."""
+    def reserve(self, llm: LLM, run: Request, *, size_bytes: int = 0) -> AbstractContextManager[bool]:
+        """Hold a slot of the LLM inside, if one is free: yields whether it is. If not, the run is queued.
+
+        Args:
+            llm: The LLM that is called.
+            run: The run that calls it.
+            size_bytes: Of the conversation, for the estimate of the tokens that the call takes.
+        """
         ...
 
     def reconciling(self, run: Request) -> AbstractContextManager[None]:
@@ -35,99 +63,168 @@ class ModelQueue(Protocol):
         """How long a run has been queued; 0 when it is not."""
         ...
 
+    def place(self, llm: LLM, run: Request) -> Place:
+        """How many runs are before this one, and what they wait for; from now on it is woken as it moves up."""
+        ...
 
-@dataclass(slots=True, eq=False)
-class _Slots:
-    """The slots of one LLM, and the runs queued for one, with the time since when."""
+    def learn(self, llm: LLM, run: Request, outcome: Answered | Deferred | Refused) -> None:
+        """Take note of how a call ended, while its slot is held."""
+        ...
 
-    llm: Request
-    limit: int = DEFAULT_LIMIT
-    used: int = 0
-    reserved: int = 0
-    queued: dict[Request, float] = field(default_factory=dict[Request, float])
-
-    @property
-    def has_room(self) -> bool:
-        return self.used + self.reserved < self.limit
-
-    @property
-    def is_idle(self) -> bool:
-        return not (self.used or self.reserved or self.queued)
+    def trouble(self, llm: LLM) -> str | None:
+        """Why the LLM is of no use now; None where a call may be made, or soon."""
+        ...
 
 
 class LLMQueue:
     """The slots of all LLMs."""
 
-    def __init__(self, wake: Callable[[Request], None], clock: Clock) -> None:
+    def __init__(
+        self, wake: Callable[[Request], None], clock: Clock, circuits: OpenCircuits, start_timer: TimerStart
+    ) -> None:
         """Start with all slots free.
 
         Args:
             wake: Requests a reconcile of a run.
             clock: For how long a run has been queued.
+            circuits: Told of circuits that open and close.
+            start_timer: One timer for each LLM with queued runs that only time lets go on.
         """
         self._wake = wake
         self._clock = clock
-        self._slots: dict[Request, _Slots] = {}
-        self._reserved: dict[Request, _Slots] = {}
+        self._circuits = circuits
+        self._start_timer = start_timer
+        self._slots: dict[Request, Slots] = {}
+        self._timers: dict[Request, Timer] = {}
+        self._reserved: dict[Request, tuple[Slots, Call]] = {}
         """Runs that were woken: each has a slot reserved until its next reconcile is over."""
 
     def __len__(self) -> int:
-        """Return how many LLMs are in use."""
+        """Return how many LLMs are in use, or have limits that are remembered."""
         return len(self._slots)
 
     @contextmanager
-    def reserve(self, llm: LLM, run: Request) -> Generator[bool]:
+    def reserve(self, llm: LLM, run: Request, *, size_bytes: int = 0) -> Generator[bool]:
         """Hold a slot of the LLM inside, if one is free: yields whether it is. If not, the run is queued."""
-        key = _key(llm)
-        slots = self._slots.setdefault(key, _Slots(key))
-        slots.limit = llm.spec.max_concurrent_requests or DEFAULT_LIMIT
-        is_held = self._take(slots, run)
-        slots.used += is_held
+        slots = self._slots_of(llm)
+        call = self._take(slots, run, size_bytes)
+        if call is not None:
+            slots.calls[run] = call
         try:
-            yield is_held
+            yield call is not None
         finally:
-            slots.used -= is_held
+            if call is not None:
+                slots.end(run)
             self._assign(slots)
 
     @contextmanager
     def reconciling(self, run: Request) -> Generator[None]:
         """Surround a reconcile of the run: a slot reserved for it that is not used inside goes to the next run."""
-        slots = self._reserved.get(run)
+        held = self._reserved.get(run)
         try:
             yield
         finally:
-            if slots is not None and self._reserved.get(run) is slots:
-                self._cancel_reservation(slots, run)
+            if held is not None and self._reserved.get(run) is held:
+                del self._reserved[run]
+                slots, call = held
+                slots.cancel(call)
                 self._assign(slots)
 
     def waited_seconds(self, llm: LLM, run: Request) -> float:
         """How long a run has been queued; 0 when it is not."""
         slots, now = self._slots.get(_key(llm)), self._clock.monotonic()
-        return now - slots.queued.get(run, now) if slots is not None else 0.0
+        waiting = slots.queued.get(run) if slots is not None else None
+        return now - waiting.since if waiting is not None else 0.0
 
-    def _take(self, slots: _Slots, run: Request) -> bool:
-        if self._reserved.get(run) is slots:
-            self._cancel_reservation(slots, run)
-            return True
-        if slots.has_room and not slots.queued:
-            return True
-        slots.queued.setdefault(run, self._clock.monotonic())
-        return False
+    def place(self, llm: LLM, run: Request) -> Place:
+        """How many runs are before this one, and what they wait for; from now on it is woken as it moves up."""
+        return self._slots_of(llm).place(run, self._clock.monotonic())
 
-    def _cancel_reservation(self, slots: _Slots, run: Request) -> None:
-        del self._reserved[run]
-        slots.reserved -= 1
+    def learn(self, llm: LLM, run: Request, outcome: Answered | Deferred | Refused) -> None:
+        """Take note of how a call ended, while its slot is held."""
+        slots, now = self._slots_of(llm), self._clock.monotonic()
+        was_open = slots.circuit.is_open
+        slots.learn(run, outcome, now)
+        if slots.circuit.is_open == was_open:
+            return
+        if was_open:
+            self._circuits.closed(slots.llm)
+            return
+        self._circuits.opened(slots.llm, slots.circuit.detail)
+        # Each may have a fallback, and its status shall say for what it waits now.
+        for waiting_run in slots.queued:
+            self._wake(waiting_run)
 
-    def _assign(self, slots: _Slots) -> None:
+    def trouble(self, llm: LLM) -> str | None:
+        """Why the LLM is of no use now; None where a call may be made, or soon."""
+        slots, now = self._slots.get(_key(llm)), self._clock.monotonic()
+        if slots is None or slots.generation != llm.metadata.generation:
+            return None
+        if slots.circuit.is_open and not slots.may_try(now):
+            return f"its circuit is open: {slots.circuit.detail}"
+        if slots.pace.held_until - now > LONG_HOLD_SECONDS:
+            return "its provider asks to wait"
+        return None
+
+    def _slots_of(self, llm: LLM) -> Slots:
+        key, now = _key(llm), self._clock.monotonic()
+        slots = self._slots.get(key)
+        if slots is None:
+            self._forget_unused(now)
+            slots = self._slots.setdefault(key, Slots(key))
+        if slots.configure(llm, now):
+            self._circuits.closed(key)
+        return slots
+
+    def _take(self, slots: Slots, run: Request, size_bytes: int) -> Call | None:
+        held, now = self._reserved.get(run), self._clock.monotonic()
+        if held is not None and held[0] is slots:
+            del self._reserved[run]
+            slots.reserved -= 1
+            return held[1]
+        if not slots.queued and slots.wait_seconds(size_bytes, now) == 0:
+            return slots.begin(size_bytes, now)
+        slots.queued.setdefault(run, Waiting(now, size_bytes))
+        return None
+
+    def _assign(self, slots: Slots) -> None:
         """Reserve the free slots for the first runs of the queue and wake them; drop the record of an idle LLM."""
-        while slots.queued and slots.has_room:
-            run = next(iter(slots.queued))
+        now = self._clock.monotonic()
+        while slots.queued:
+            run, waiting = next(iter(slots.queued.items()))
+            if slots.wait_seconds(waiting.size_bytes, now) != 0:
+                break
             del slots.queued[run]
-            self._reserved[run] = slots
+            self._reserved[run] = (slots, slots.begin(waiting.size_bytes, now))
             slots.reserved += 1
             self._wake(run)
-        if slots.is_idle and self._slots.get(slots.llm) is slots:
+        self._tell_places(slots)
+        self._set_timer(slots, now)
+        if slots.is_unused(now) and self._slots.get(slots.llm) is slots:
             del self._slots[slots.llm]
+
+    def _tell_places(self, slots: Slots) -> None:
+        """Wake the runs whose status says a place that they have left."""
+        for ahead, (run, waiting) in enumerate(islice(slots.queued.items(), TOLD_PLACES_MAX)):
+            if waiting.told not in (None, Place.rounded(ahead)):
+                waiting.told = Place.rounded(ahead)
+                self._wake(run)
+
+    def _set_timer(self, slots: Slots, now: float) -> None:
+        """Look at the queue again when time alone lets its first run go on."""
+        if (timer := self._timers.pop(slots.llm, None)) is not None:
+            timer.cancel()
+        first = next(iter(slots.queued.values()), None)
+        seconds = slots.wait_seconds(first.size_bytes, now) if first is not None else None
+        if seconds is not None:
+            self._timers[slots.llm] = self._start_timer(
+                max(seconds, SHORTEST_TIMER_SECONDS), lambda: self._assign(slots)
+            )
+
+    def _forget_unused(self, now: float) -> None:
+        """Drop LLMs that were used long ago, and have their limits whole again."""
+        for key in [key for key, slots in self._slots.items() if slots.is_unused(now)]:
+            del self._slots[key]
 
 
 def _key(llm: LLM) -> Request:

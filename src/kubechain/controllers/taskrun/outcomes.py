@@ -40,6 +40,7 @@ class Deferred:
         is_invalid_answer: Whether the model answered without usable content.
         usage: What the call may be billed for; None where it is not.
         is_provider_failing: Whether the LLM must be checked again, because the provider failed or is not there.
+        is_rate_limited: Whether the provider takes no further calls for now, of whatever run.
         max_retries: How often the LLM allows a call to be repeated; None for no limit.
     """
 
@@ -48,6 +49,7 @@ class Deferred:
     is_invalid_answer: bool = False
     usage: Usage | None = None
     is_provider_failing: bool = False
+    is_rate_limited: bool = False
     max_retries: int | None = None
 
 
@@ -89,9 +91,10 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
             return Refused(reasons.LLM_REQUEST_FAILED, text, usage=error.usage)
         case errors.InvalidAnswer():
             return Deferred(str(error), error.retry_after_seconds, is_invalid_answer=True, usage=error.usage)
+        case errors.RateLimited():
+            return Deferred(str(error), error.retry_after_seconds, usage=error.usage, is_rate_limited=True)
         case errors.Retryable():
-            is_failing = not isinstance(error, errors.RateLimited)
-            return Deferred(str(error), error.retry_after_seconds, usage=error.usage, is_provider_failing=is_failing)
+            return Deferred(str(error), error.retry_after_seconds, usage=error.usage, is_provider_failing=True)
         case errors.QuotaExhausted():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.NO_CREDIT, usage=error.usage)
         case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.WrongAddress() | errors.InvalidTarget():

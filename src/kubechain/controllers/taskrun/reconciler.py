@@ -13,9 +13,10 @@ from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import decisions, frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version, soonest
 from kubechain.controllers.requesting import Requester
-from kubechain.controllers.taskrun import ends, limitstops, refusals, settle
+from kubechain.controllers.taskrun import ends, limitstops, queued, refusals, settle
 from kubechain.controllers.taskrun.chunkstore import ChunkStore
 from kubechain.controllers.taskrun.claims import holds
+from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline, taken
 from kubechain.controllers.taskrun.effects import Turn, create_tool_calls
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
@@ -42,6 +43,9 @@ from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
 log = structlog.get_logger(__name__)
+
+SHORTEST_WAIT_SECONDS = 0.001
+"""Of a queued run, before it looks again."""
 
 QUIET_SECONDS = 1.0
 """How long a run is queued for its LLM before its status shows it: most waits are shorter, and recording each of them
@@ -116,7 +120,8 @@ class TaskRunReconciler:
         step, llm, metadata = self.decide(observed), observed.llm, run.metadata
         if not isinstance(step, SendToLLM) or llm is None:
             return await self._write(run, record)
-        with self.queue.reserve(llm, Request(metadata.namespace, metadata.name)) as is_reserved:
+        request = Request(metadata.namespace, metadata.name)
+        with self.queue.reserve(llm, request, size_bytes=_size_bytes(observed, llm)) as is_reserved:
             if is_reserved:
                 return await self._take(run, record, observed, llm, step)
         return await self._write(run, record)
@@ -137,15 +142,19 @@ class TaskRunReconciler:
         llm, metadata = observed.llm, observed.run.metadata
         assert llm is not None, "decided on"
         request = Request(metadata.namespace, metadata.name)
-        with self.queue.reserve(llm, request) as is_reserved:
+        with self.queue.reserve(llm, request, size_bytes=_size_bytes(observed, llm)) as is_reserved:
             if is_reserved:
                 return await self._take(observed.run, Settled(), observed, llm, step)
-        left_seconds = seconds_to_deadline(observed)
         waited_seconds = self.queue.waited_seconds(llm, request)
         if waited_seconds < QUIET_SECONDS:
-            return Done(soonest(QUIET_SECONDS - waited_seconds, left_seconds))
-        wait = Wait(reasons.waiting_for_slot(llm.metadata.name), left_seconds)
-        return await self.writer.finish(observed.run, settle.waiting(observed.run, wait))
+            # Not less: a wait for the rest of a rounding error would be over at once, again and again.
+            left_seconds = max(QUIET_SECONDS - waited_seconds, SHORTEST_WAIT_SECONDS)
+            return Done(soonest(left_seconds, queued.left_seconds(observed)))
+        match queued.queued(observed, llm.metadata.name, self.queue.place(llm, request)):
+            case Wait() as wait:
+                return await self.writer.finish(observed.run, settle.waiting(observed.run, wait))
+            case Fail() as failure:
+                return await self._write(observed.run, ends.failed(observed.run, failure, self.clock.now()))
 
     async def _take(
         self, run: TaskRun, record: Settled, observed: Observed, llm: LLM, step: SendToLLM
@@ -214,3 +223,9 @@ class TaskRunReconciler:
         except REFUSALS as error:
             raise WriteRefused(f'the deletion of the expired TaskRun "{metadata.name}"', error) from error
         return Done()
+
+
+def _size_bytes(observed: Observed, llm: LLM) -> int:
+    """The size of the conversation, where the LLM limits tokens."""
+    rate = llm.spec.rate_limit
+    return Transcript.of(observed.run).size_bytes if rate is not None and rate.tokens_per_minute is not None else 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from kubechain.api import reasons
 from kubechain.api.agent import Agent
 from kubechain.controllers import resources
@@ -13,7 +16,7 @@ from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.budgetfacts import BudgetReader
 from kubechain.controllers.taskrun.chunkstore import ChunkCache, ChunkStore
 from kubechain.controllers.taskrun.effects import ModelCaller, Turn
-from kubechain.controllers.taskrun.llmqueue import LLMQueue
+from kubechain.controllers.taskrun.llmqueue import LLMQueue, Timer
 from kubechain.controllers.taskrun.observe import Observer
 from kubechain.controllers.taskrun.reconciler import TaskRunReconciler
 from kubechain.llm import prices
@@ -21,6 +24,10 @@ from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.sources import Trigger
+
+
+def _start_timer(seconds: float, act: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, act)
 
 
 def setup(manager: Manager, parts: Parts) -> None:
@@ -44,6 +51,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
     writer = parts.writer(resources.TASK_RUNS, reasons.TASK_RUN_CONTROLLER)
     slot_reserved = Trigger()
+    queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer)
     prices.load()
     chunks = ChunkStore(manager.client, ChunkCache())
     reconciler = TaskRunReconciler(
@@ -56,10 +64,11 @@ def setup(manager: Manager, parts: Parts) -> None:
             writer=writer,
             outcomes=OutcomeWriter(writer, manager.clock),
             checks=parts.llm_checks,
+            queue=queue,
             replica=parts.replica,
             clock=manager.clock,
         ),
-        queue=LLMQueue(slot_reserved.enqueue, manager.clock),
+        queue=queue,
         requester=Requester(manager.client, writer.recorder),
         writer=writer,
         chunks=chunks,
