@@ -41,7 +41,6 @@ VALUES: Mapping[str, object] = {
     "openai.apiVersion": "2024-10-21",
     "openai.tenantId": "tenant-1",
     "openai.clientId": "client-1",
-    "openai.api": "Responses",
     "openai.maxTokensField": "max_tokens",
     "anthropic.anthropicBetaHeader": "beta-1",
     "vertex.cloudProject": "another-project",
