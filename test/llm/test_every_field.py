@@ -80,6 +80,12 @@ BASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "a compatible server": ("openai", {"parameters": {"maxTokens": 5, "baseUrl": "http://127.0.0.1:1/v1"}}),
     "Azure": ("openai", {"openai": {"apiType": "AZURE"}, "parameters": {"maxTokens": 5, "baseUrl": AZURE}}),
     "Azure by Entra": ("openai", {"openai": {"apiType": "AZURE_AD"}, "parameters": {"maxTokens": 5, "baseUrl": AZURE}}),
+    "OpenAI's Responses": ("openai", {"openai": {"api": "Responses"}, "parameters": {"maxTokens": 50}}),
+    "Google": ("google", {}),
+    "Gemini on Vertex": (
+        "vertex",
+        {"vertex": {"cloudProject": "moonville", "cloudLocation": "eu"}, "parameters": {"model": "gemini-3-pro"}},
+    ),
     "Mistral": ("mistral", {}),
     "Anthropic": ("anthropic", {}),
     "OpenAI's Responses": ("openai", {"openai": {"api": "Responses"}, "parameters": {"maxTokens": 5}}),

@@ -9,10 +9,11 @@ from contextlib import closing
 from dataclasses import replace
 from socket import socket
 
+import httpx2
 import pytest
 
 from bench.mock_model import ANSWER
-from kubechain.api.message import Message
+from kubechain.api.message import Message, ProviderData
 from kubechain.llm import errors, silence
 from kubechain.llm.client import Accepted, ToolDefinition
 from kubechain.llm.pool import HttpPool
@@ -123,6 +124,26 @@ async def test_a_provider_of_a_later_release(client: ProviderClient) -> None:
         await client.complete(replace(a_target(), provider="another"), QUESTION, timeout_seconds=5)
     with pytest.raises(errors.InvalidTarget):
         await client.check(replace(a_target(), provider="another"))
+
+
+async def test_what_a_provider_refuses_to_have_back_is_left_out_once() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.content.decode())
+        if "c2lnbmVk" in seen[-1]:
+            return httpx2.Response(400, json={"error": {"code": 400, "message": "Thought signature is not valid."}})
+        body = {"candidates": [{"content": {"parts": [{"text": "Hi."}]}, "finishReason": "STOP"}]}
+        return httpx2.Response(200, json=body)
+
+    parts = [{"text": 6, "fields": {"thoughtSignature": "c2lnbmVk"}}]
+    data = ProviderData(provider="google", model="gemini-3-pro", parts=tuple(parts))
+    turns = [*QUESTION, Message(role="assistant", content="Hello.", provider_data=data), user("And?")]
+    async with ProviderClient(HttpPool(transport=httpx2.MockTransport(answer))) as client:
+        target = a_target("gemini-3-pro", provider="google")
+        completion = await client.complete(target, turns, timeout_seconds=5)
+    assert completion.message.content == "Hi."
+    assert [("c2lnbmVk" in body) for body in seen] == [True, False]
 
 
 async def test_what_a_provider_needs_back_returns_to_the_same_model_only(
