@@ -33,7 +33,9 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
     max_leaves=12,
 )
-TYPES = st.sampled_from(["text", "tool_use", "thinking", "redacted_thinking", "server_tool_use", "", None, 7])
+TYPES: st.SearchStrategy[Any] = st.sampled_from(
+    ["text", "tool_use", "thinking", "redacted_thinking", "server_tool_use", "", None, 7, [], {}]
+)
 NAMES = st.sampled_from(["type", "text", "id", "name", "input", "thinking", "signature", "data", "caller", "citations"])
 BLOCKS = st.one_of(
     JSON,

@@ -20,7 +20,7 @@ from kubechain.llm.exchange import HttpReply
 from kubechain.llm.failures import failure, failure_inside, is_error
 from kubechain.llm.provider_errors import is_page
 
-_THINKING = frozenset({"thinking", "redacted_thinking"})
+_THINKING = ("thinking", "redacted_thinking")
 
 
 def decode(target: Target, reply: HttpReply) -> Completion:

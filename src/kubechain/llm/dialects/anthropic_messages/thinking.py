@@ -19,7 +19,7 @@ from kubechain.llm.dialects.json_values import mapping, text
 from kubechain.llm.dialects.provider_data import kept, to_send_back
 
 _KNOWN_OF_CALL = frozenset({"type", "id", "name", "input"})
-_NORMAL = frozenset({"text", "tool_use"})
+_NORMAL = ("text", "tool_use")
 
 
 def provider_data(target: Target, blocks: Sequence[Mapping[str, Any]]) -> ProviderData | None:

@@ -22,7 +22,7 @@ from kubechain.llm.provider_errors import is_page
 
 Item = Mapping[str, Any]
 
-_NORMAL = frozenset({"message", "function_call"})
+_NORMAL = ("message", "function_call")
 _KNOWN_OF_MESSAGE = frozenset({"type", "role", "content", "status"})
 _KNOWN_OF_CALL = frozenset({"type", "call_id", "name", "arguments", "status"})
 
