@@ -88,12 +88,6 @@ BASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "Mistral": ("mistral", {}),
     "Anthropic": ("anthropic", {}),
-    "OpenAI's Responses": ("openai", {"openai": {"api": "Responses"}, "parameters": {"maxTokens": 5}}),
-    "Google": ("google", {"parameters": {"model": "gemini-4-pro"}}),
-    "Gemini on Vertex": (
-        "vertex",
-        {"vertex": {"cloudProject": "moonville", "cloudLocation": "eu"}, "parameters": {"model": "gemini-4-pro"}},
-    ),
     "Claude on Vertex": ("vertex", {"vertex": {"cloudProject": "moonville", "cloudLocation": "eu"}}),
     "a model of Bedrock": ("bedrock", {"bedrock": {"region": "eu-west-1"}, "parameters": {"model": "qwen.qwen3"}}),
     "Claude on Bedrock": ("bedrock", {"bedrock": {"region": "eu-west-1"}}),
