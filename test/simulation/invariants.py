@@ -187,8 +187,9 @@ class Watchman:
 
     def _check_conversation(self, name: str, uid: str, before: JsonObject, after: JsonObject) -> None:
         old, new = self._whole(name, before), self._whole(name, after)
-        if len(new) != after.get("messageCount", 0):
-            self.violated(f"taskruns/{name}: counts {after.get('messageCount')} messages and has {len(new)}")
+        counted = after.get("messageCount", before.get("messageCount", len(new)))  # earlier releases counted nothing
+        if len(new) != counted:
+            self.violated(f"taskruns/{name}: counts {counted} messages and has {len(new)}")
         if new[: len(old)] != old:
             self.violated(f"taskruns/{name}: the conversation was rewritten")
         trouble = trouble_with(new, may_be_open=after.get("phase") not in ("ReadyForLLM", "SendContextWindowToLLM"))
