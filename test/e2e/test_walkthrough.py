@@ -47,6 +47,8 @@ def test_get_llm_wide_adds_the_detail(walked: Namespace) -> None:
         "PROVIDER": "openai",
         "READY": "true",
         "STATUS": "Ready",
+        "WINDOW": "",
+        "RETIRES": "",
         "DETAIL": "OpenAI API key validated successfully",
     }
 
@@ -257,6 +259,7 @@ def test_api_resources_lists_the_kinds(walked: Namespace) -> None:
         "agents",
         "approvalpolicies",
         "contactchannels",
+        "contextchunks",
         "humanrequests",
         "llms",
         "mcpservers",

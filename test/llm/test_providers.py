@@ -139,7 +139,7 @@ LOCAL = {"baseUrl": "http://127.0.0.1:1/v1"}
         ),
         pytest.param(
             {"rateLimit": {"requestsPerMinute": 1}, "fallbacks": [{"name": "other"}], "maxConcurrentRequests": 3},
-            ("rateLimit.requestsPerMinute", "fallbacks"),
+            ("fallbacks",),
             id="what no release acts on yet",
         ),
     ],

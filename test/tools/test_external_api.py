@@ -321,7 +321,7 @@ async def test_the_certificate_must_be_for_the_name_and_not_for_the_address(
         if is_trusted:
             assert await client.call(request, {}, timeout_seconds=5) == Output("hi")
         else:
-            with pytest.raises(NotExecuted, match="its TLS certificate is not trusted"):
+            with pytest.raises(NotExecuted, match="its TLS certificate is for another name"):
                 await client.call(request, {}, timeout_seconds=5)
             assert endpoint.received == []
 
