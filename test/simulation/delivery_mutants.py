@@ -71,5 +71,5 @@ ALL = (
     Mutant("reminds-again", ((deliveries, "next_delivery", _remind_always),), "delivered-reminder"),
     Mutant("unheld-request", ((inquiries, "_finalizers", _unheld),), "run-deleted-while-delivering"),
     Mutant("held-for-ever", ((deliveries, "deletion_left_seconds", _stay),), "delivered-run-deleted-channel-down"),
-    Mutant("void-too-soon", ((deliveries, "CLAIM_SECONDS", 1.0),), "rivals-delivered", ("storm", "chaos")),
+    Mutant("void-too-soon", ((deliveries, "CLAIM_SECONDS", 1.0),), "rivals-delivered", ("crashes", "stale")),
 )

@@ -230,6 +230,8 @@ TROUBLE: tuple[Scenario, ...] = (
         delivered=frozenset(),
         later={0.0: outage},
         during={APPEARS: deciding.decides()},
+        # Without errors and crashes: they may delay the decision, or the next look at the channel, past the outage.
+        faults=("storm", "stale"),
     ),
     booking(name="channel-key-rotated", during={SENDING: rotate, APPEARS: once_sent(deciding.decide("Approve"))}),
     booking(name="channel-key-refused", arrange=with_old_key, later={0.0: refuse_old_key}),
