@@ -6,9 +6,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
 from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.llm.client import Completion, Target, ToolDefinition, Verdict
+from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall, HttpReply, Reader
 
 
@@ -24,6 +27,18 @@ class CompletionRequest:
     messages: Sequence[Message]
     tools: Sequence[ToolDefinition] = ()
     is_stream_advised: bool = False
+
+
+def request_json(body: Mapping[str, Any]) -> bytes:
+    """Return the body of a model call as it is sent.
+
+    Raises:
+        RequestRefused: A part of it cannot be JSON, such as an integer over 64 bits in a tool's schema.
+    """
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise RequestRefused(f"conversation or tools cannot be sent as JSON: {error}") from error
 
 
 class Dialect(Protocol):

@@ -20,9 +20,8 @@ from kubechain.llm.dialects.anthropic_messages import caching
 from kubechain.llm.dialects.anthropic_messages.options import STREAM_ABOVE_TOKENS, max_tokens_of, options_of
 from kubechain.llm.dialects.anthropic_messages.thinking import blocks_in_order
 from kubechain.llm.dialects.arguments import object_text
-from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.dialects.dialect import CompletionRequest, request_json
 from kubechain.llm.dialects.streaming import is_streamed
-from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
 
@@ -36,10 +35,7 @@ def encode(request: CompletionRequest) -> HttpCall:
     target, body = request.target, messages_body(request)
     form = options_of(target).form
     operation = form.stream_operation if body.get("stream") else form.operation
-    try:
-        content = orjson.dumps(body)
-    except orjson.JSONEncodeError as error:
-        raise RequestRefused(f"conversation or tools cannot be sent as JSON: {error}") from error
+    content = request_json(body)
     return target.endpoint.call("POST", operation, model=target.model, api_key=target.api_key, body=content)
 
 

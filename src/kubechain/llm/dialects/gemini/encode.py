@@ -17,10 +17,9 @@ import orjson
 from kubechain.api.message import Message, ToolCall
 from kubechain.llm.client import Parameters, Target, ToolDefinition
 from kubechain.llm.dialects.arguments import object_text
-from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.dialects.dialect import CompletionRequest, request_json
 from kubechain.llm.dialects.gemini.names import function_name
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, in_order
-from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
 
@@ -44,10 +43,7 @@ def generate_content(model: str) -> str:
 def encode(request: CompletionRequest) -> HttpCall:
     """See `Dialect.encode`."""
     target = request.target
-    try:
-        body = orjson.dumps(content_body(request))
-    except orjson.JSONEncodeError as error:
-        raise RequestRefused(f"conversation or tools cannot be sent as JSON: {error}") from error
+    body = request_json(content_body(request))
     return target.endpoint.call(
         "POST", generate_content(target.model), model=target.model, api_key=target.api_key, body=body
     )

@@ -7,18 +7,15 @@ import re
 import string
 from typing import Any
 
-import orjson
-
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, ToolDefinition
 from kubechain.llm.dialects.arguments import object_text
-from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.dialects.dialect import CompletionRequest, request_json
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.dialects.openai_chat.options import ChatOptions, Flavour, options_of
 from kubechain.llm.dialects.streaming import is_streamed
 from kubechain.llm.endpoints import CHAT_COMPLETIONS
-from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
 
@@ -29,10 +26,7 @@ _ALPHANUMERIC = string.ascii_letters + string.digits
 def encode(request: CompletionRequest) -> HttpCall:
     """See `Dialect.encode`."""
     target = request.target
-    try:
-        body = orjson.dumps(completion_body(request))
-    except orjson.JSONEncodeError as error:
-        raise RequestRefused(f"conversation or tools cannot be sent as JSON: {error}") from error
+    body = request_json(completion_body(request))
     return target.endpoint.call("POST", CHAT_COMPLETIONS, model=target.model, api_key=target.api_key, body=body)
 
 

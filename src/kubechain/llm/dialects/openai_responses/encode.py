@@ -7,16 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-import orjson
-
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, Target, ToolDefinition
 from kubechain.llm.dialects.arguments import object_text
-from kubechain.llm.dialects.dialect import CompletionRequest
+from kubechain.llm.dialects.dialect import CompletionRequest, request_json
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, in_order
 from kubechain.llm.endpoints import RESPONSES
-from kubechain.llm.errors import RequestRefused
 from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
 
@@ -34,10 +31,7 @@ _WITHOUT_REASONING = re.compile(r"(?:gpt-[34]|chatgpt-4)", re.IGNORECASE)
 def encode(request: CompletionRequest) -> HttpCall:
     """See `Dialect.encode`."""
     target = request.target
-    try:
-        body = orjson.dumps(response_body(request))
-    except orjson.JSONEncodeError as error:
-        raise RequestRefused(f"conversation or tools cannot be sent as JSON: {error}") from error
+    body = request_json(response_body(request))
     return target.endpoint.call("POST", RESPONSES, model=target.model, api_key=target.api_key, body=body)
 
 
