@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Controller, Result, SyncTimeout, controller
 from kubechain.runtime.errors import Conflict, RetryableError, TerminalError, TransportError
 from kubechain.runtime.keys import Request
+from kubechain.runtime.loop import STARTS
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.resource import metadata_only
 from test.runtime.fake_apiserver import FakeApiServer, failure
@@ -111,6 +113,34 @@ async def test_metadata_only_watches_never_hold_the_data() -> None:
         assert b"hunter2" not in held.raw
     watch = next(sent for sent in server.sent if sent.method == "WATCH" and "parts" in sent.target)
     assert "PartialObjectMetadata" in watch.headers["accept"]
+
+
+async def test_a_thousand_ready_keys_leave_the_event_loop_to_others_between_their_beginnings() -> None:
+    server = FakeApiServer()
+    for number in range(1000):
+        server.put(WIDGETS_PATH, a_widget(f"w{number}"))
+    manager = a_manager(server)
+    turn, begun = 0, Counter[int]()
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while len(recorded.keys) < 1000:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def wait(_: Request) -> Result:
+        begun[turn] += 1
+        await asyncio.sleep(1)
+        return Result()
+
+    recorded = Recorded(wait)
+    controller(manager, "widgets").for_(WIDGETS).with_(workers=1000).complete(recorded)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(count_turns())
+        async with running(manager):
+            await asyncio.sleep(5)
+    assert sum(begun.values()) == 1000
+    assert max(begun.values()) <= 2 * STARTS
 
 
 async def test_at_most_the_workers_run_at_once_and_one_a_key() -> None:

@@ -12,6 +12,7 @@ returns, so the reconcile already knows it. A reconciler that needs another run 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -49,6 +50,11 @@ DEFAULT_WORKERS = 10
 
 SYNC_TIMEOUT_SECONDS = 120.0
 """How long a controller waits for its caches before it fails, as in controller-runtime."""
+
+STARTS = 25
+"""Reconciles that begin between two turns of the event loop. After a restart thousands of keys are ready at once, and
+each reconcile computes for about a millisecond before it waits for the first time: without a limit, connections, leases
+and probes wait for all of them."""
 
 DRAIN_SECONDS = 20.0
 """How long reconciles in flight may continue at a stop before they are cancelled."""
@@ -200,7 +206,7 @@ class Controller:
 
     async def _dispatch(self, workers: asyncio.TaskGroup) -> None:
         """Start a task for each ready key, as long as a worker is free."""
-        while True:
+        for number in itertools.count(1):
             await self._slots.acquire()
             try:
                 item = await self.queue.get()
@@ -212,6 +218,8 @@ class Controller:
             started_at = self._clock.monotonic()
             # A callback instead of `finally`: a task that is cancelled before its first step runs no code of its own.
             workers.create_task(self._work(item)).add_done_callback(partial(self._finish, item, started_at))
+            if number % STARTS == 0:
+                await asyncio.sleep(0)
 
     def _finish(self, item: workqueue.Item, started_at: float, worker: asyncio.Task[None]) -> None:
         """Release key and worker after a reconcile; requeue the key if the reconcile cancelled itself."""
