@@ -67,10 +67,10 @@ def plausible(tool: ToolInfo) -> dict[str, Any]:
 async def call(manager: ConnectionManager, tool: str, arguments: dict[str, Any]) -> None:
     """Call a tool and say what came of it."""
     try:
-        result = await manager.call(KEY, tool, arguments, timeout_seconds=20, meta={})
+        result = await manager.call(KEY, tool, arguments, timeout_seconds=20, meta={}, may_hold=True)
         while isinstance(result, Inputs):
             inputs = replace(result, items=tuple(Item(item.asked, reply(item.asked)) for item in result.items))
-            result = await manager.call(KEY, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs)
+            result = await manager.call(KEY, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs, may_hold=True)
     except McpError as error:
         print(f"{tool}: {type(error).__name__}: {error}", file=sys.stderr)
     else:

@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 
 from kubechain.mcp.elicitation import FormAsked, Inputs, Item, Reply, UrlAsked
+from kubechain.mcp.errors import TimedOut
 from kubechain.mcp.model import CallResult, ServerKey
 from test.mcp.conftest import World, a_server, running
 
 
 async def call(world: World, key: ServerKey, tool: str, inputs: Inputs | None = None, **arguments: Any) -> Any:
     return await world.manager.call(key, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs)
+
+
+async def held(world: World, key: ServerKey, tool: str, inputs: Inputs | None = None, **arguments: Any) -> Any:
+    """Make a call that may be held while a person is asked."""
+    return await world.manager.call(key, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs, may_hold=True)
+
+
+async def runs(world: World, key: ServerKey) -> int:
+    """How often the tool ran that asks."""
+    return json.loads((await world.call(key, "runs")).content)["paint"]
 
 
 def replied(inputs: Inputs, *replies: Reply) -> Inputs:
@@ -130,7 +141,7 @@ async def test_one_whose_tools_ask_first_is_called_again_with_the_replies_so_far
     assert [(one.asked.message, one.reply) for one in second.items] == [("Sure?", None)]
     done = await call(world, key, "paint", replied(second, accepted(sure=True)))
     assert done == CallResult("painted red: {'sure': True}")
-    assert json.loads((await world.call(key, "runs")).content)["paint"] == 3
+    assert await runs(world, key) == 3
 
 
 async def test_a_no_reaches_a_server_of_an_older_revision(world: World) -> None:
@@ -145,3 +156,73 @@ async def test_an_address_that_must_be_opened_first_comes_as_an_error_and_is_ask
     asked = await call(world, key, "sign_in")
     assert [one.asked for one in asked.items] == [UrlAsked("e-1", "Sign in", "https://login.example.com/")]
     assert await call(world, key, "sign_in", replied(asked, Reply("accept"))) == CallResult("signed in")
+
+
+# -- older revisions, a call that is held --------------------------------------------------------------------------
+
+
+async def test_a_reply_that_comes_soon_goes_to_the_call_that_is_held(world: World) -> None:
+    key = await world.ready(a_server("asking_by_requests", asks_first=True))
+    first = await held(world, key, "paint")
+    assert world.manager.statistics().calls_in_flight == 0, "nobody waits for it"
+    second = await held(world, key, "paint", replied(first, accepted(color="red")))
+    assert [(one.asked.message, one.reply) for one in second.earlier] == [("Which color?", accepted(color="red"))]
+    done = await held(world, key, "paint", replied(second, accepted(sure=True)))
+    assert done == CallResult("painted red: {'sure': True}")
+    assert await runs(world, key) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_listed"),
+    [
+        pytest.param((), False, id="another call"),
+        pytest.param(("changing",), True, id="a look at its tools"),
+    ],
+)
+async def test_a_held_call_is_ended_by_whatever_else_wants_the_server(
+    world: World, arguments: tuple[str, ...], is_listed: bool
+) -> None:
+    key = await world.ready(a_server("asking_by_requests", *arguments, asks_first=True))
+    first = await held(world, key, "paint")
+    if is_listed:
+        await world.until(lambda: len(world.state(key).tools) == 5)
+    else:
+        assert await runs(world, key) == 1
+    second = await held(world, key, "paint", replied(first, accepted(color="red")))
+    done = await held(world, key, "paint", replied(second, accepted(sure=True)))
+    assert done == CallResult("painted red: {'sure': True}")
+    assert await runs(world, key) == 2, "once more, and that call was held for the second question"
+
+
+async def test_another_process_makes_the_call_anew(world: World) -> None:
+    first = await held(world, await world.ready(a_server("asking_by_requests", asks_first=True)), "paint")
+    async with running(World()) as successor:
+        key = await successor.ready(a_server("asking_by_requests", asks_first=True))
+        second = await held(successor, key, "paint", replied(first, accepted(color="red")))
+        assert [one.asked.message for one in second.items] == ["Sure?"]
+        assert await runs(successor, key) == 1
+
+
+async def test_a_held_call_is_not_for_the_reply_to_another_question(world: World) -> None:
+    key = await world.ready(a_server("asking_by_requests", asks_first=True))
+    first = await held(world, key, "paint")
+    second = await held(world, key, "paint", replied(first, accepted(color="red")))
+    blue = replace(second, earlier=(Item(first.items[0].asked, accepted(color="blue")),))
+    done = await held(world, key, "paint", replied(blue, accepted(sure=True)))
+    assert done == CallResult("painted blue: {'sure': True}"), "the held call was told red"
+
+
+async def test_a_call_that_is_cancelled_while_it_goes_on_ends_the_held_call_too(world: World) -> None:
+    key = await world.ready(a_server("asking_by_requests", asks_first=True))
+    first = await held(world, key, "paint")
+    with pytest.raises(TimedOut):
+        await world.manager.call(
+            key, "paint", {}, timeout_seconds=0, meta={}, inputs=replied(first, accepted(color="red")), may_hold=True
+        )
+
+
+async def test_a_connection_that_ends_takes_its_held_call_along(world: World) -> None:
+    key = await world.ready(a_server("asking_by_requests", asks_first=True))
+    await held(world, key, "paint")
+    await world.manager.remove(key)
+    assert world.manager.statistics().children == 0

@@ -63,7 +63,13 @@ class FakeServer:
         return Page([TOOL])
 
     async def call(
-        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        meta: Mapping[str, Any],
+        inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult:
         """See `Link`."""
         await self.answer.wait()

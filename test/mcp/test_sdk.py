@@ -59,7 +59,7 @@ def link(code: int) -> SdkLink:
 
 
 async def answer_of(link: SdkLink, tool: str) -> CallResult:
-    result = await link.call(tool, {}, {})
+    result = await link.call(tool, {}, meta={})
     assert isinstance(result, CallResult)
     return result
 

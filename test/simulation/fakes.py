@@ -220,7 +220,13 @@ class _Link:
         return Page(MCP_TOOLS)
 
     async def call(
-        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        meta: Mapping[str, Any],
+        inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult | Inputs:
         around, label = self._around, f"mcp {tool} {json.dumps(dict(arguments), sort_keys=True)}"
 

@@ -76,7 +76,7 @@ class Answerer:
             asked = _asked("", types.ElicitRequest(params=params), self.secrets)
         except InputRefused as error:
             return types.ErrorData(code=types.INVALID_PARAMS, message=f"refused: {error}")
-        return _result(self.floor.reply(asked))
+        return _result(await self.floor.reply(asked))
 
 
 def _asked(key: str, request: types.InputRequest, secrets: Collection[SecretStr]) -> Asked:

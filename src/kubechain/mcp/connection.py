@@ -166,6 +166,7 @@ class Connection:
         timeout_seconds: float,
         meta: Mapping[str, Any],
         inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult | Inputs:
         """Call a tool.
 
@@ -179,7 +180,7 @@ class Connection:
         self._calls_in_flight += 1
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._link.call(tool, arguments, meta, inputs)
+                return await self._link.call(tool, arguments, meta=meta, inputs=inputs, may_hold=may_hold)
         except TimeoutError as error:
             raise TimedOut(f"no answer within {timeout_seconds:g} s") from error
         finally:

@@ -42,7 +42,13 @@ class Link(Protocol):
         ...
 
     async def call(
-        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        meta: Mapping[str, Any],
+        inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult | Inputs:
         """Call a tool once. On cancellation, ask the server to cancel the call.
 
@@ -51,6 +57,7 @@ class Link(Protocol):
             arguments: Its arguments.
             meta: Contents of `_meta`.
             inputs: What the same call returned before, with replies.
+            may_hold: Whether the call may be held while a person is asked; see `floor`.
 
         Raises:
             McpError: `NotSent` or `Uncertain`; see `errors`.

@@ -113,6 +113,7 @@ class ConnectionManager:
         timeout_seconds: float,
         meta: Mapping[str, Any],
         inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult | Inputs:
         """Call a tool of a server once, without retries.
 
@@ -124,6 +125,8 @@ class ConnectionManager:
             meta: Contents of `_meta` in the request: the idempotency key and the trace context. Over HTTP, the
                 idempotency key is also sent as a header.
             inputs: What the same call returned before, in this process or another one, with a reply to each item.
+            may_hold: Whether a server of an older revision may keep the call open for a while when it asks a person;
+                only for a call that is never made again because its outcome is unknown. See `floor`.
 
         Returns:
             The result, or what the server asks a person for before it goes on.
@@ -134,7 +137,9 @@ class ConnectionManager:
         """
         if (connection := self._connections.get(key)) is None:
             raise NotSent(f'unknown MCP server "{key}"')
-        return await connection.call(tool, arguments, timeout_seconds=timeout_seconds, meta=meta, inputs=inputs)
+        return await connection.call(
+            tool, arguments, timeout_seconds=timeout_seconds, meta=meta, inputs=inputs, may_hold=may_hold
+        )
 
     def statistics(self) -> Statistics:
         """Return the current number of servers, children and calls."""

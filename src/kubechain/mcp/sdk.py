@@ -9,9 +9,10 @@ regular expressions on untrusted data in the event loop, and can only fail a cal
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -32,7 +33,7 @@ from kubechain.mcp.content import call_result, redacted_tool
 from kubechain.mcp.elicitation import InputRefused, Inputs, Replies
 from kubechain.mcp.errors import ConnectionLost, McpError, NotSent, TimedOut
 from kubechain.mcp.failures import ConnectFailure, foreign_text
-from kubechain.mcp.floor import Floor
+from kubechain.mcp.floor import Call, Floor
 from kubechain.mcp.intake import Intake
 from kubechain.mcp.link import Observer, Page
 from kubechain.mcp.model import CallResult, Flaw, Limits, ServerKey, ServerSpec, ToolInfo
@@ -93,7 +94,7 @@ async def connect(
         elicitation_callback=asking.Answerer(floor, spec.confidential),
     )
     try:
-        async with client, anyio.create_task_group() as tasks:
+        async with floor.open() if floor else nullcontext(), client, anyio.create_task_group() as tasks:
             link = SdkLink(client, spec, observer, intake, floor)
             if link.announces_changes:
                 tasks.start_soon(_listen, client, observer)
@@ -136,6 +137,8 @@ class SdkLink:
 
     async def list_tools(self, cursor: str | None) -> Page:
         """See `Link`."""
+        if self._floor is not None:
+            await self._floor.let_go()
         try:
             result = await self._client.session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
         except MCPError as error:
@@ -158,32 +161,27 @@ class SdkLink:
         return tools, flaws
 
     async def call(
-        self, tool: str, arguments: Mapping[str, Any], meta: Mapping[str, Any], inputs: Inputs | None = None
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        meta: Mapping[str, Any],
+        inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult | Inputs:
         """See `Link`."""
         key = meta.get(IDEMPOTENCY_KEY)
         token = exchange.idempotency_key.set(key if isinstance(key, str) else None)
         try:
             if self._floor is not None and not self._is_modern:
-                return await self._in_turn(self._floor, _request(tool, arguments, meta), inputs or Inputs())
+                one = Call(tool, json.dumps(arguments, sort_keys=True), may_hold)
+                request = _request(tool, arguments, meta)
+                return await self._floor.call(one, inputs or Inputs(), partial(self._call, request))
             if inputs is None or not self._is_modern:
                 return await self._call(_request(tool, arguments, meta))
             return await self._resumed(partial(_request, tool, arguments, meta), inputs)
         finally:
             exchange.idempotency_key.reset(token)
-
-    async def _in_turn(self, floor: Floor, request: types.CallToolRequest, inputs: Inputs) -> CallResult | Inputs:
-        """Call a tool of a server that asks by requests of its own; see `floor`."""
-        result: CallResult | Inputs = Inputs()
-        async with floor.turn(inputs) as turn:
-            try:
-                result = await self._call(request)
-            except McpError:
-                if turn.open is None:
-                    raise
-        if turn.open is not None:
-            return turn.open
-        return result if isinstance(result, CallResult) else inputs.then(result)
 
     async def _resumed(
         self, request: Callable[[Inputs | None], types.CallToolRequest], inputs: Inputs

@@ -1,6 +1,7 @@
 """Speaks an older revision: its tools ask people by requests of their own, while the call is held open.
 
-It says how often its tools ran, and what it was told of people at the handshake.
+It says how often its tools ran, and what it was told of people at the handshake. With the argument "changing" it says
+with its first question that its tools have changed: there is one more from then on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 from raw import Message, initialized, say, text, tool
 
-IDS = count(1000)
+NAMES = ("paint", "sign_in", "capabilities", "runs")
+FIRST = 1000
+IDS = count(FIRST)
 FORM = {"type": "object", "properties": {"color": {"type": "string"}}, "required": ["color"]}
 PAGE = {"mode": "url", "elicitationId": "e-1", "url": "https://login.example.com/", "message": "Sign in"}
 
@@ -30,6 +33,8 @@ def ask(**params: Any) -> Message:
     """Ask a person, and wait for the answer; the client says nothing else meanwhile."""
     question = next(IDS)
     say(id=question, method="elicitation/create", params=params)
+    if sys.argv[1:] == ["changing"] and question == FIRST:
+        say(method="notifications/tools/list_changed")
     while (message := read()) is not None:
         if message.get("id") == question:
             return message.get("result") or {"error": message["error"]}
@@ -65,7 +70,7 @@ while (received := read()) is not None:
             capabilities = received["params"]["capabilities"]
             say(id=id, result=initialized(received))
         case {"method": "tools/list", "id": id}:
-            say(id=id, result={"tools": [tool(name) for name in ("paint", "sign_in", "capabilities", "runs")]})
+            say(id=id, result={"tools": [tool(name) for name in (*NAMES, "more")[: 5 if runs else 4]]})
         case {"method": "tools/call", "id": id, "params": {"name": name}}:
             if (result := call(name)) is not None:
                 say(id=id, result=result)

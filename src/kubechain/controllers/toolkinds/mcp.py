@@ -67,6 +67,7 @@ class Connections(Protocol):
         timeout_seconds: float,
         meta: Mapping[str, Any],
         inputs: Inputs | None = None,
+        may_hold: bool = False,
     ) -> CallResult | Inputs:
         """Call a tool once."""
         ...
@@ -151,6 +152,7 @@ class MCPTools:
                 timeout_seconds=invocation.timeout_seconds,
                 meta={KEY_META: invocation.key, **invocation.trace},
                 inputs=None if before is None else elicited.inputs(before),
+                may_hold=_semantics(invocation.offer) == ToolSemantics.AT_MOST_ONCE,
             )
 
 
