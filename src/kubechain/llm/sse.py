@@ -13,6 +13,8 @@ from kubechain.llm.exchange import Reader, WholeBody
 
 EVENT_STREAM = "text/event-stream"
 
+_FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
@@ -44,13 +46,18 @@ class Fold(Protocol):
 
 
 class EventLines:
-    """Splits the bytes of a stream into events, wherever the chunks are cut."""
+    """Splits the bytes of a stream into events, wherever the chunks are cut.
+
+    An object that stands in the stream as it is, without `data:`, is its last event: Google reports a failure in the
+    middle of an answer so, and gateways do.
+    """
 
     def __init__(self) -> None:
         """Begin without a byte."""
         self._rest = b""
         self._name = ""
         self._data: list[bytes] = []
+        self._bare: list[bytes] = []
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """Take a chunk and yield the events that it completes."""
@@ -62,8 +69,10 @@ class EventLines:
                 yield event
 
     def end(self) -> Iterator[ServerSentEvent]:
-        """Yield the last event, where nothing but the empty line behind it is missing."""
+        """Yield the last event, where the empty line behind it is missing, and an object without `data:`."""
         yield from self.feed(b"\n\n")
+        if self._bare:
+            yield ServerSentEvent("", b"\n".join(self._bare))
 
     def _line(self, line: bytes) -> ServerSentEvent | None:
         if not line:
@@ -74,6 +83,8 @@ class EventLines:
             self._data.append(value)
         elif field == b"event":
             self._name = value.decode(errors="replace")
+        elif field not in _FIELDS and (self._bare or line.startswith(b"{")):
+            self._bare.append(line)
         return None
 
     def _completed(self) -> ServerSentEvent | None:

@@ -107,10 +107,8 @@ def test_every_parameter_is_sent() -> None:
 
 
 def test_settings_without_effect_are_named() -> None:
-    llm = an_llm(
-        "m", provider="google", google={"cloudProject": "p", "cloudLocation": "l"}, parameters={"stream": "Always"}
-    )
-    assert set(ignored_parameters(llm)) == {"google.cloudProject", "google.cloudLocation", "parameters.stream"}
+    llm = an_llm("m", provider="google", google={"cloudProject": "p", "cloudLocation": "l"})
+    assert set(ignored_parameters(llm)) == {"google.cloudProject", "google.cloudLocation"}
 
 
 def test_a_turn_that_came_signed_goes_back_as_it_came() -> None:

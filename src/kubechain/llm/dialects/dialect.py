@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -27,6 +27,23 @@ class CompletionRequest:
     messages: Sequence[Message]
     tools: Sequence[ToolDefinition] = ()
     is_stream_advised: bool = False
+
+
+_Options = TypeVar("_Options")
+
+
+def own_options(target: Target, sort: type[_Options]) -> _Options:
+    """Return the options that a dialect made for a target.
+
+    Args:
+        sort: The class of the dialect's options.
+
+    Raises:
+        TypeError: Another dialect made them: the rows of providers are wired wrongly.
+    """
+    if not isinstance(target.options, sort):
+        raise TypeError(f"target of another dialect: {type(target.options).__name__}")
+    return target.options
 
 
 def request_json(body: Mapping[str, Any]) -> bytes:

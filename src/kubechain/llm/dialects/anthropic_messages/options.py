@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
 from kubechain.llm.client import Target
+from kubechain.llm.dialects.dialect import own_options
 from kubechain.llm.dialects.streaming import StreamMode
 from kubechain.llm.endpoints import MESSAGES
 from kubechain.llm.errors import InvalidTarget
@@ -93,9 +94,7 @@ def options_of(target: Target) -> MessagesOptions:
     Raises:
         TypeError: Another dialect made them: the rows of providers are wired wrongly.
     """
-    if not isinstance(target.options, MessagesOptions):
-        raise TypeError(f"target of another dialect: {type(target.options).__name__}")
-    return target.options
+    return own_options(target, MessagesOptions)
 
 
 def max_tokens_of(target: Target) -> int:

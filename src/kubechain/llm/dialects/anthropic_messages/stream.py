@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kubechain.llm.dialects.anthropic_messages.decode import usage_of
-from kubechain.llm.dialects.json_values import count, dumps, loads, mapping, text
-from kubechain.llm.errors import ConnectionLost, InvalidAnswer
+from kubechain.llm.dialects.json_values import count, dumps, mapping, text
+from kubechain.llm.dialects.streaming import cut_short, event_object
 from kubechain.llm.sse import ServerSentEvent
 
 _JOINED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
@@ -26,10 +26,7 @@ class MessageFold:
 
     def take(self, event: ServerSentEvent) -> None:
         """See `Fold.take`; what nobody knows is passed over, as the API asks of its clients."""
-        try:
-            data = mapping(loads(event.data))
-        except (ValueError, RecursionError) as error:
-            raise InvalidAnswer("invalid answer: an event of the stream is not JSON", usage=self._counted()) from error
+        data = event_object(event, usage_of(self._usage))
         match data.get("type") or event.name:
             case "message_start":
                 self._message = dict(mapping(data.get("message")))
@@ -53,7 +50,7 @@ class MessageFold:
         if self._error is not None:
             return dumps(self._error | {"usage": self._usage})
         if not self._is_whole:
-            raise ConnectionLost("connection lost: the stream ended before the answer did", usage=self._counted())
+            raise cut_short(usage_of(self._usage))
         blocks = [block for _, block in sorted(self._blocks.items())]
         return dumps(self._message | {"content": blocks, "usage": self._usage})
 
@@ -69,10 +66,6 @@ class MessageFold:
     def _count(self, usage: Any) -> None:
         """Counts are totals: a later one takes the place of an earlier one."""
         self._usage |= {name: value for name, value in usage.items() if value is not None}
-
-    def _counted(self) -> Any:
-        usage = usage_of(self._usage)
-        return usage if usage.total_tokens else None
 
 
 def _opened(block: Any) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 How an answer ends: a prompt that is blocked, and every finish reason of a filter, is a `RequestRefused`; `MAX_TOKENS`
 cuts an answer; a call that the model wrote wrongly (`MALFORMED_FUNCTION_CALL`, `UNEXPECTED_TOOL_CALL`) is an invalid
-answer. Replies come whole; `parameters.stream` has no effect.
+answer.
 
-Where the base URL ends and the path of a model begins is the endpoint's: operations are `models/{id}:generateContent`.
+Where the base URL ends and the path of a model begins is the endpoint's: operations are `models/{id}:generateContent`,
+and `models/{id}:streamGenerateContent` for an answer that is streamed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
+from kubechain.llm import sse
 from kubechain.llm.client import Completion, Target, Verdict
 from kubechain.llm.dialects import probing
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.gemini.decode import decode
 from kubechain.llm.dialects.gemini.encode import encode, generate_content
-from kubechain.llm.exchange import HttpCall, HttpReply, Reader, whole_body
+from kubechain.llm.dialects.gemini.stream import ContentFold
+from kubechain.llm.dialects.streaming import StreamOptions
+from kubechain.llm.exchange import HttpCall, HttpReply, Reader
 
 TAKEN_SETTINGS = frozenset(
     {
@@ -28,6 +32,7 @@ TAKEN_SETTINGS = frozenset(
         "parameters.topK",
         "parameters.frequencyPenalty",
         "parameters.presencePenalty",
+        "parameters.stream",
     }
 )
 """Fields of an LLM's spec that are sent."""
@@ -43,11 +48,11 @@ class Gemini:
 
     describes_models: bool = True
 
-    def options(self, llm: LLM) -> None:
-        """See `Dialect.options`: the dialect has no settings of its own."""
-        del llm
+    def options(self, llm: LLM) -> StreamOptions:
+        """See `Dialect.options`."""
+        return StreamOptions(llm.spec.parameters.stream)
 
-    def takes(self, options: None) -> frozenset[str]:
+    def takes(self, options: StreamOptions) -> frozenset[str]:
         """See `Dialect.takes`."""
         del options
         return TAKEN_SETTINGS
@@ -61,8 +66,8 @@ class Gemini:
         return decode(request, reply)
 
     def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
-        """See `Dialect.reader`: replies come whole."""
-        return whole_body(status, headers)
+        """See `Dialect.reader`."""
+        return sse.reader(status, headers, ContentFold)
 
     def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
         """See `Dialect.probe`."""

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubechain.api.message import ToolCall, ToolCallFunction
-from kubechain.api.usage import COUNT_LIMIT, Usage
+from kubechain.api.usage import Usage
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Completion, Target, ToolDefinition
-from kubechain.llm.dialects import tokens
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, problem_of
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.finish_reasons import finish_of
-from kubechain.llm.dialects.gemini.encode import generate_content
+from kubechain.llm.dialects.gemini.encode import operation_of
 from kubechain.llm.dialects.gemini.names import offered_name
 from kubechain.llm.dialects.gemini.quotas import with_reset
-from kubechain.llm.dialects.json_values import count, dumps, first, items, json_object, mapping, text
+from kubechain.llm.dialects.gemini.usage import usage_of
+from kubechain.llm.dialects.json_values import dumps, first, items, json_object, mapping, text
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, provider_data, text_of
 from kubechain.llm.errors import InvalidAnswer, LLMError, RequestRefused
 from kubechain.llm.exchange import HttpReply
@@ -28,7 +28,7 @@ from kubechain.llm.redaction import foreign_text
 def decode(request: CompletionRequest, reply: HttpReply) -> Completion:
     """See `Dialect.decode`."""
     target = request.target
-    operation = generate_content(target.model)
+    operation = operation_of(request)
     if not 200 <= reply.status < 300:
         raise with_reset(failure(target, reply, operation=operation), reply)
     if is_page(reply):
@@ -44,18 +44,6 @@ def decode(request: CompletionRequest, reply: HttpReply) -> Completion:
         raise _without_candidate(target, mapping(body.get("promptFeedback")), usage)
     model = str(body.get("modelVersion") or target.model)
     return _completion(target, candidate, usage, tools=request.tools, model=model)
-
-
-def usage_of(usage: Mapping[str, Any]) -> Usage:
-    """Count tokens; thoughts, and results of the provider's own tools, are beside the others on the wire."""
-    thought = count(usage.get("thoughtsTokenCount"))
-    return tokens.usage(
-        sent=min(count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount")), COUNT_LIMIT),
-        received=min(count(usage.get("candidatesTokenCount")) + thought, COUNT_LIMIT),
-        total=count(usage.get("totalTokenCount")),
-        cache_read=count(usage.get("cachedContentTokenCount")),
-        thought=thought,
-    )
 
 
 def _without_candidate(target: Target, feedback: Mapping[str, Any], usage: Usage) -> LLMError:

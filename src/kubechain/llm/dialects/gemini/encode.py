@@ -17,9 +17,10 @@ import orjson
 from kubechain.api.message import Message, ToolCall
 from kubechain.llm.client import Parameters, Target, ToolDefinition
 from kubechain.llm.dialects.arguments import object_text
-from kubechain.llm.dialects.dialect import CompletionRequest, request_json
+from kubechain.llm.dialects.dialect import CompletionRequest, own_options, request_json
 from kubechain.llm.dialects.gemini.names import function_name
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, in_order
+from kubechain.llm.dialects.streaming import StreamOptions, is_streamed
 from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
 
@@ -40,13 +41,20 @@ def generate_content(model: str) -> str:
     return f"{quote(path, safe='/')}:generateContent"
 
 
+def operation_of(request: CompletionRequest) -> str:
+    """Return the operation of a request: another one where the answer is streamed."""
+    operation = generate_content(request.target.model)
+    mode = own_options(request.target, StreamOptions).stream
+    if not is_streamed(mode, is_required=False, is_advised=request.is_stream_advised):
+        return operation
+    return f"{operation.removesuffix('generateContent')}streamGenerateContent?alt=sse"
+
+
 def encode(request: CompletionRequest) -> HttpCall:
     """See `Dialect.encode`."""
     target = request.target
     body = request_json(content_body(request))
-    return target.endpoint.call(
-        "POST", generate_content(target.model), model=target.model, api_key=target.api_key, body=body
-    )
+    return target.endpoint.call("POST", operation_of(request), model=target.model, api_key=target.api_key, body=body)
 
 
 def content_body(request: CompletionRequest) -> dict[str, Any]:

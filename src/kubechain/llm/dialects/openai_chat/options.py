@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubechain.llm.client import Target
+from kubechain.llm.dialects.dialect import own_options
 from kubechain.llm.dialects.streaming import StreamMode
 
 _SETTINGS = frozenset(
@@ -84,6 +85,4 @@ def options_of(target: Target) -> ChatOptions:
     Raises:
         TypeError: Another dialect made them: the rows of providers are wired wrongly.
     """
-    if not isinstance(target.options, ChatOptions):
-        raise TypeError(f"target of another dialect: {type(target.options).__name__}")
-    return target.options
+    return own_options(target, ChatOptions)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from kubechain.api.usage import Usage
-from kubechain.llm.dialects.json_values import count, dumps, items, loads, mapping
+from kubechain.llm.dialects.json_values import count, dumps, items, mapping
 from kubechain.llm.dialects.openai_chat.usage import usage_of
-from kubechain.llm.errors import ConnectionLost, InvalidAnswer
+from kubechain.llm.dialects.streaming import cut_short, event_object
 from kubechain.llm.sse import ServerSentEvent
 
 _END = b"[DONE]"
@@ -31,10 +31,7 @@ class ChatFold:
         """See `Fold.take`."""
         if event.data.strip() == _END:
             return
-        try:
-            chunk = mapping(loads(event.data))
-        except (ValueError, RecursionError) as error:
-            raise InvalidAnswer("invalid answer: an event of the stream is not JSON", usage=self._counted()) from error
+        chunk = event_object(event, self._counted())
         self._head |= {name: value for name, value in chunk.items() if name != "choices" and value is not None}
         for item in items(chunk.get("choices")):
             self._add(mapping(item))
@@ -44,7 +41,7 @@ class ChatFold:
         choices = [choice for _, choice in sorted(self._choices.items())]
         is_whole = any(choice.get("finish_reason") for choice in choices)
         if not is_whole and not self._head.get("error"):
-            raise ConnectionLost("connection lost: the stream ended before the answer did", usage=self._counted())
+            raise cut_short(self._counted())
         return dumps(self._head | {"choices": [_closed(choice) for choice in choices]})
 
     def _add(self, chunk: Mapping[str, Any]) -> None:
@@ -57,9 +54,8 @@ class ChatFold:
             _join(calls.setdefault(index if isinstance(index, int) else place, {}), mapping(item))
         _join(choice["message"], delta)
 
-    def _counted(self) -> Usage | None:
-        usage = usage_of(mapping(self._head.get("usage")))
-        return usage if usage.total_tokens else None
+    def _counted(self) -> Usage:
+        return usage_of(mapping(self._head.get("usage")))
 
 
 def _closed(choice: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Nothing is stored at the provider (`store` is false): the conversation is ours and goes along whole. Reasoning comes
 encrypted and goes back in its place. A refusal is the model's answer, as in openai-chat; an answer that the content
-filter stopped is a `RequestRefused`. Replies come whole; `parameters.stream` has no effect.
+filter stopped is a `RequestRefused`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
+from kubechain.llm import sse
 from kubechain.llm.client import Completion, Target, Verdict
 from kubechain.llm.dialects import probing
 from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.openai_responses.decode import decode
 from kubechain.llm.dialects.openai_responses.encode import encode
+from kubechain.llm.dialects.openai_responses.stream import ResponseFold
+from kubechain.llm.dialects.streaming import StreamOptions
 from kubechain.llm.endpoints import RESPONSES
-from kubechain.llm.exchange import HttpCall, HttpReply, Reader, whole_body
+from kubechain.llm.exchange import HttpCall, HttpReply, Reader
 
-TAKEN_SETTINGS = frozenset({"parameters.temperature", "parameters.maxTokens", "parameters.topP"})
+TAKEN_SETTINGS = frozenset({"parameters.temperature", "parameters.maxTokens", "parameters.topP", "parameters.stream"})
 """Fields of an LLM's spec that are sent. The API has no penalties and no `top_k`."""
 
 
@@ -27,11 +30,11 @@ TAKEN_SETTINGS = frozenset({"parameters.temperature", "parameters.maxTokens", "p
 class OpenAIResponses:
     """The dialect; stateless."""
 
-    def options(self, llm: LLM) -> None:
-        """See `Dialect.options`: the dialect has no settings of its own."""
-        del llm
+    def options(self, llm: LLM) -> StreamOptions:
+        """See `Dialect.options`."""
+        return StreamOptions(llm.spec.parameters.stream)
 
-    def takes(self, options: None) -> frozenset[str]:
+    def takes(self, options: StreamOptions) -> frozenset[str]:
         """See `Dialect.takes`."""
         del options
         return TAKEN_SETTINGS
@@ -45,8 +48,8 @@ class OpenAIResponses:
         return decode(request.target, reply)
 
     def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
-        """See `Dialect.reader`: replies come whole."""
-        return whole_body(status, headers)
+        """See `Dialect.reader`."""
+        return sse.reader(status, headers, ResponseFold)
 
     def probe(self, target: Target) -> Generator[HttpCall, HttpReply, Verdict]:
         """See `Dialect.probe`."""

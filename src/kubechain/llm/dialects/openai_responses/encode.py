@@ -11,8 +11,9 @@ from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, Target, ToolDefinition
 from kubechain.llm.dialects.arguments import object_text
-from kubechain.llm.dialects.dialect import CompletionRequest, request_json
+from kubechain.llm.dialects.dialect import CompletionRequest, own_options, request_json
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, in_order
+from kubechain.llm.dialects.streaming import StreamOptions, is_streamed
 from kubechain.llm.endpoints import RESPONSES
 from kubechain.llm.exchange import HttpCall
 from kubechain.net.toolschemas import UnusableSchema, repaired
@@ -46,6 +47,9 @@ def response_body(request: CompletionRequest) -> dict[str, Any]:
         body["instructions"] = "\n\n".join(prompts)
     if tools := [encoded for tool in request.tools if (encoded := _tool(tool))]:
         body["tools"] = tools
+    mode = own_options(target, StreamOptions).stream
+    if is_streamed(mode, is_required=False, is_advised=request.is_stream_advised):
+        body["stream"] = True
     return body | _sampling(target.parameters)
 
 
