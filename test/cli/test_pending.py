@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubechain.api.humanrequest import HumanRequest
-from kubechain.cli.pending import pending, span, what
+from kubechain.cli.pending import pending, what
 
 BASE = {
     "subject": {"resource": "agents", "name": "a"},
@@ -44,15 +44,6 @@ def a_request(name: str = "q", kind: str = "Question", **more: Any) -> HumanRequ
 )
 def test_what_is_asked_is_shown_in_a_few_words(request_: HumanRequest, expected: str) -> None:
     assert what(request_) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0, "0s"), (59, "59s"), (61, "1m1s"), (3600, "1h"), (90_000, "1d1h"), (604_799, "6d23h"), (86_460, "1d")],
-    ids=str,
-)
-def test_spans_have_two_units(seconds: float, expected: str) -> None:
-    assert span(seconds) == expected
 
 
 def test_what_is_over_waits_for_nobody() -> None:

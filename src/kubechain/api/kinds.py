@@ -88,14 +88,16 @@ LLM_KIND = Kind(
 AGENT_KIND = Kind(
     kind="Agent",
     plural="agents",
+    short_names=("ag",),
     model=Agent,
     columns=(_READY, _STATUS, _DETAIL),
     selectable_fields=(".spec.llmRef.name",),
 )
-TOOL_KIND = Kind(kind="Tool", plural="tools", model=Tool, columns=(_READY, _STATUS, _DETAIL))
+TOOL_KIND = Kind(kind="Tool", plural="tools", short_names=("tl",), model=Tool, columns=(_READY, _STATUS, _DETAIL))
 TASK_KIND = Kind(
     kind="Task",
     plural="tasks",
+    short_names=("tk",),
     model=Task,
     columns=(
         _READY,
@@ -110,6 +112,7 @@ TASK_KIND = Kind(
 TASK_RUN_KIND = Kind(
     kind="TaskRun",
     plural="taskruns",
+    short_names=("tr",),
     model=TaskRun,
     columns=(
         _READY,
@@ -143,12 +146,14 @@ TASK_RUN_TOOL_CALL_KIND = Kind(
 MCP_SERVER_KIND = Kind(
     kind="MCPServer",
     plural="mcpservers",
+    short_names=("mcp",),
     model=MCPServer,
     columns=(_READY, _STATUS, Column("Connected", ".status.connected", type="boolean", wide=True), _DETAIL),
 )
 CONTACT_CHANNEL_KIND = Kind(
     kind="ContactChannel",
     plural="contactchannels",
+    short_names=("cc",),
     model=ContactChannel,
     columns=(Column("Type", ".spec.type"), _READY, _STATUS, _DETAIL),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shlex
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ class Place:
         except NotFound:
             return None
         return str(answer["status"]["userInfo"]["username"])
+
+
+def flags(options: argparse.Namespace) -> list[str]:
+    """The flags about the cluster that were given, for commands that a person is told to type."""
+    given = {"-n": options.namespace, "--context": options.context, "--kubeconfig": options.kubeconfig}
+    return [word for flag, value in given.items() if value for word in (flag, shlex.quote(value))]
 
 
 def run(options: argparse.Namespace, command: Callable[[Place], Awaitable[int]]) -> int:

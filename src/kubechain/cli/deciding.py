@@ -16,6 +16,7 @@ from kubechain.cli.clusters import Place
 from kubechain.cli.terminal import Failure, show
 from kubechain.controllers.resources import HUMAN_REQUESTS
 from kubechain.net.foreign import harmless, one_line
+from kubechain.views.commands import DECIDING
 
 _DONE = {
     DecisionChoice.APPROVE: "approved",
@@ -28,15 +29,7 @@ _DONE = {
     DecisionChoice.UNKNOWN: "left unknown",
 }
 
-
-HOW: Mapping[HumanRequestType, str] = {
-    HumanRequestType.APPROVAL: "kubechain approve {0}, or kubechain reject {0} --comment TEXT",
-    HumanRequestType.QUESTION: "kubechain answer {0} --text TEXT",
-    HumanRequestType.FORM: "kubechain answer {0} --field NAME=VALUE",
-    HumanRequestType.URL: "kubechain answer {0} --done",
-    HumanRequestType.BUDGET: "kubechain answer {0} --add turns=10",
-    HumanRequestType.OUTCOME: "kubechain answer {0} --happened RESULT, --did-not-happen or --unknown",
-}
+HOW: Mapping[HumanRequestType, str] = {type_: ", or ".join(commands) for type_, commands in DECIDING.items()}
 """What a person types, with the name of the request."""
 
 

@@ -20,6 +20,29 @@ def completes(argument: argparse.Action, names: Callable[..., list[str]]) -> Non
     vars(argument)["completer"] = names
 
 
+def task_runs(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
+    """All TaskRuns of the namespace."""
+    from kubechain.controllers.resources import TASK_RUNS
+
+    return sorted(each.metadata.name for each in _listed(parsed_args, TASK_RUNS))
+
+
+def open_runs(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
+    """TaskRuns of the namespace that are not over, but for those that stand on the line already."""
+    from kubechain.controllers.resources import TASK_RUNS
+
+    found = _listed(parsed_args, TASK_RUNS)
+    open_ = {each.metadata.name for each in found if each.status.phase is None or not each.status.phase.is_terminal}
+    return sorted(open_ - set(getattr(parsed_args, "names", None) or ()))
+
+
+def agents(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
+    """All Agents of the namespace."""
+    from kubechain.controllers.resources import AGENTS
+
+    return sorted(each.metadata.name for each in _listed(parsed_args, AGENTS))
+
+
 def open_requests(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
     """HumanRequests of the namespace that nobody has decided, but for those that stand on the line already."""
     from kubechain.cli.pending import pending

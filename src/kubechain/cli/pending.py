@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kubechain.cli.clusterflags import add_listing_flags
+from kubechain.cli.output import JSON, NAME, YAML, add_output_flag, print_data, print_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,6 @@ examples:
   kubechain pending -o json | jq -r '.items[].spec.request.arguments'
 """
 
-FORMATS = ("text", "name", "json", "yaml")
-
 SOON_SECONDS = 3600.0
 """What expires within this time is shown in another colour."""
 
@@ -38,7 +37,7 @@ SOON_SECONDS = 3600.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     add_listing_flags(parser)
-    parser.add_argument("-o", "--output", choices=FORMATS, default="text", help="how to print (default: text)")
+    add_output_flag(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,22 +64,13 @@ def pending(requests: Sequence[HumanRequest]) -> list[HumanRequest]:
 
 
 def _print(requests: Sequence[HumanRequest], output: str, *, everywhere: bool) -> None:
-    items = {"apiVersion": "v1", "kind": "List", "items": [each.to_wire() for each in requests]}
-    if output == "json":
-        import json
-
-        print(json.dumps(items, indent=2, ensure_ascii=False))
-    elif output == "yaml":
-        import yaml
-
-        print(yaml.safe_dump(items, sort_keys=False, allow_unicode=True), end="")
+    if output in (JSON, YAML):
+        print_data({"apiVersion": "v1", "kind": "List", "items": [each.to_wire() for each in requests]}, output)
     elif not requests:
         print("nothing waits for a decision", file=sys.stderr)
-    elif output == "name":
-        from kubechain.api.meta import GROUP
-
+    elif output == NAME:
         for each in requests:
-            print(f"humanrequest.{GROUP}/{each.metadata.name}")
+            print_name("humanrequest", each.metadata.name)
     else:
         _print_table(requests, everywhere=everywhere)
 
@@ -101,6 +91,8 @@ def _print_table(requests: Sequence[HumanRequest], *, everywhere: bool) -> None:
 
 
 def _row(request: HumanRequest, now: datetime, *, everywhere: bool) -> list[str | None]:
+    from kubechain.views.wording import between
+
     asked, created = request.spec.request, request.metadata.creation_timestamp
     return [
         *([request.metadata.namespace] if everywhere else []),
@@ -108,7 +100,7 @@ def _row(request: HumanRequest, now: datetime, *, everywhere: bool) -> list[str 
         asked.type,
         f"{asked.subject.resource}/{asked.subject.name}",
         asked.task_run_ref.name,
-        None if created is None else span(max((now - created).total_seconds(), 0.0)),
+        between(created, None, now),
         _expiry(request, now),
         what(request),
     ]
@@ -136,15 +128,9 @@ def _question(arguments: str | None) -> str:
         return ""
 
 
-def span(seconds: float) -> str:
-    """A time span in its two largest units, as kubectl prints ages."""
-    whole = int(seconds)
-    units = (("d", whole // 86_400), ("h", whole // 3_600 % 24), ("m", whole // 60 % 60), ("s", whole % 60))
-    first = next((index for index, (_, count) in enumerate(units) if count), len(units) - 1)
-    return "".join(f"{count}{unit}" for unit, count in units[first : first + 2] if count) or "0s"
-
-
 def _expiry(request: HumanRequest, now: datetime) -> str:
+    from kubechain.views.wording import span
+
     expires_at = request.spec.request.expires_at
     if expires_at is None:
         return "never"

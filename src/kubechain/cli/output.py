@@ -1,0 +1,33 @@
+"""How results are printed: for people, as names, or as JSON or YAML for programs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+TEXT, NAME, JSON, YAML = "text", "name", "json", "yaml"
+FORMATS = (TEXT, NAME, JSON, YAML)
+
+
+def add_output_flag(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS) -> None:
+    """Declare `-o`."""
+    parser.add_argument("-o", "--output", choices=formats, default=TEXT, help="how to print (default: text)")
+
+
+def print_data(value: object, output: str) -> None:
+    """Print plain values as JSON or YAML."""
+    if output == JSON:
+        import json
+
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+    else:
+        import yaml
+
+        print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), end="")
+
+
+def print_name(singular: str, name: str) -> None:
+    """Print the name of an object of ours, as kubectl takes it."""
+    from kubechain.api.meta import GROUP
+
+    print(f"{singular}.{GROUP}/{name}")

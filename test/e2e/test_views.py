@@ -1,0 +1,113 @@
+"""Runs as a person sees them on the command line: why they wait, the tree, what was said."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from test.e2e.cluster import Namespace, Said, table
+from test.e2e.manifests import QUESTION, SYSTEM, a_builtin, a_task, an_agent, an_llm, refs
+from test.e2e.model import Ask, MockModel, Script, asks
+from test.e2e.processes import KUBECHAIN
+
+RUN = "hello-world-task-1"
+CALL = f"{RUN}-t0-c0"
+
+
+def kubechain(space: Namespace, *arguments: str, status: int = 0, stdin: str | None = None) -> Said:
+    """Run a command of ours in this namespace."""
+    where = ["--namespace", space.name, "--kubeconfig", str(space.cluster.kubeconfig)]
+    command = [KUBECHAIN, arguments[0], *where, *arguments[1:]]
+    done = subprocess.run(
+        command, env=dict(space.cluster.environment), capture_output=True, text=True, check=False, input=stdin
+    )
+    assert done.returncode == status, f"{done.returncode}\n{done.stdout}{done.stderr}"
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def timeless(text: str) -> list[str]:
+    """Lines without times of day and durations."""
+    return [
+        re.sub(r"\[\d+[smh][^\],]*", "[0s", re.sub(r"^\d\d:\d\d:\d\d", "00:00:00", line)) for line in text.splitlines()
+    ]
+
+
+@pytest.fixture
+def adding(namespace: Namespace, script: Script) -> Namespace:
+    """A finished run with one call."""
+    script.answers = [asks(Ask("add", {"a": 2, "b": 3}), content="Let me see."), "It is\nfive."]
+    namespace.apply(a_builtin("add"), an_agent(tools=refs("add")), a_task())
+    namespace.finished(RUN)
+    return namespace
+
+
+def test_a_finished_run_is_printed_turn_by_turn(adding: Namespace) -> None:
+    assert timeless(kubechain(adding, "logs", RUN).out) == [
+        f"00:00:00  run                {RUN} of agent my-assistant on LLM gpt-4o",
+        f"          system             {SYSTEM}",
+        f"          user               {QUESTION}",
+        "          turn 1             Let me see.",
+        '00:00:00    call             add {"a": 2, "b": 3}',
+        "00:00:00    Succeeded        5  [0s]",
+        "          turn 2             It is",
+        "                             five.",
+        "00:00:00  FinalAnswer        [0s, 2 turns, 1 tool call, 50 tokens]",
+    ]
+
+
+def test_a_finished_run_is_a_tree(adding: Namespace) -> None:
+    run, call = table(kubechain(adding, "tree", RUN).out)
+    assert (run["NAME"], run["PHASE"], run["TURNS"], run["TOKENS"]) == (
+        f"{RUN} (my-assistant)",
+        "FinalAnswer",
+        "2",
+        "50",
+    )
+    assert (call["NAME"], call["PHASE"]) == ('└─ add {"a": 2, "b": 3}', "Succeeded")
+    story: dict[str, Any] = json.loads(kubechain(adding, "tree", RUN, "-o", "json").out)
+    assert (story["phase"], story["total"]["totalTokens"], story["output"]) == ("FinalAnswer", 50, "It is\nfive.")
+
+
+@pytest.mark.parametrize("name", [RUN, f"tr/{RUN}", f"taskruns/{RUN}", "task/hello-world-task", f"trtc/{CALL}"])
+def test_a_finished_run_is_explained_by_each_name(adding: Namespace, name: str) -> None:
+    text, _, *commands = kubechain(adding, "explain", name).out.splitlines()
+    assert text.startswith(f"TaskRun {RUN} of agent my-assistant has answered after ")
+    assert text.endswith("(2 turns, 1 tool call, 50 tokens): It is five.")
+    assert commands[0].startswith(f"  kubechain logs {RUN} -n {adding.name} --kubeconfig ")
+
+
+def test_what_can_be_used_says_so(adding: Namespace) -> None:
+    said = kubechain(adding, "explain", "agent/my-assistant").out
+    assert said.startswith("Agent my-assistant can be used: All dependencies validated successfully.")
+
+
+def test_the_cause_of_a_wait_comes_with_the_command_that_ends_it(namespace: Namespace, model: MockModel) -> None:
+    namespace.apply(an_llm(base_url=model.base_url), an_agent(), a_task())
+    namespace.wait("llm/gpt-4o", "{.status.status}", "Error")
+    namespace.wait("task/hello-world-task", "{.status.status}", "Error")
+    said = kubechain(namespace, "explain", "task/hello-world-task").out
+    assert said.startswith("Task hello-world-task cannot be used until it is changed: ")
+    assert 'LLM "gpt-4o"' in said
+    said = kubechain(namespace, "explain", "llm/gpt-4o").out
+    assert "LLM gpt-4o cannot be used until it is changed: " in said
+    assert "kubectl create secret generic openai --from-literal=OPENAI_API_KEY=YOUR_KEY" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(
+            ("logs", "nobody"), 'taskruns.kubechain.humanlayer.dev "nobody" not found', id="a run that is not"
+        ),
+        pytest.param(("tree", "agent/x"), 'a TaskRun is needed: "agent/x"', id="another kind"),
+        pytest.param(("explain", "cow/x"), 'there is no kind "cow" of ours: one of llm, ', id="a kind that is not"),
+        pytest.param(("explain", "llm/"), "a name is needed after the slash", id="a kind without a name"),
+        pytest.param(("logs", "x", "-f", "-o", "json"), "leave out -f", id="a format that cannot be followed"),
+    ],
+)
+def test_a_mistake_is_named(namespace: Namespace, arguments: tuple[str, ...], complaint: str) -> None:
+    assert complaint in kubechain(namespace, *arguments, status=1).err
