@@ -23,7 +23,13 @@ def a_finished_run(**more: Any) -> TaskRun:
         result("c1", "a bird"),
         answer("A bird."),
     ]
-    status: dict[str, Any] = {"contextWindow": window, "turn": 2, "toolCallCount": 1, "usage": USAGE, "output": "A bird."}
+    status: dict[str, Any] = {
+        "contextWindow": window,
+        "turn": 2,
+        "toolCallCount": 1,
+        "usage": USAGE,
+        "output": "A bird.",
+    }
     return a_run(phase="FinalAnswer", completionTime=at(0), **(status | more))
 
 
