@@ -37,7 +37,7 @@ RUNS = [Request("default", f"run-{number}") for number in range(6)]
 
 
 class Queues(RuleBasedStateMachine):
-    """Reconciles of six runs that begin and end in any order, against what first come, first served means."""
+    """Reconciles of six runs of one agent that begin and end in any order: first come, first served."""
 
     @initialize(limit=st.integers(1, 3))
     def begin(self, limit: int) -> None:
@@ -144,6 +144,24 @@ async def arranged(world: World, runs: int) -> None:
         await world.apply("agents", {"metadata": {"name": name}, "spec": {"llmRef": {"name": name}, "system": "Help."}})
     for number in range(runs):
         await a_run(world, f"slow-{number}", "slow")
+
+
+async def test_an_agent_with_one_run_does_not_wait_for_all_runs_of_another_one() -> None:
+    model = Gate()
+    async with a_world() as world:
+        world.replica(model)
+        await arranged(world, runs=5)
+        await world.until(lambda run: "queued behind at most 9" in run.status.status_detail, "slow-4")
+        await world.apply(
+            "agents", {"metadata": {"name": "polite"}, "spec": {"llmRef": {"name": "slow"}, "system": "Help."}}
+        )
+        await a_run(world, "polite-0", "polite")
+        await world.until(lambda run: "slots are taken" in run.status.status_detail, "polite-0")
+        model.opened.set()
+        polite = await world.until(has_answer, "polite-0")
+        others = [await world.until(has_answer, f"slow-{number}") for number in range(5)]
+        ends = sorted(str(run.status.completion_time) for run in others)
+        assert str(polite.status.completion_time) <= ends[2], "the run in flight and one queued run went before it"
 
 
 async def a_run(world: World, name: str, agent: str, **spec: Any) -> None:

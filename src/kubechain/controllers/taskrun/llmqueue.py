@@ -1,4 +1,4 @@
-"""Which runs may call an LLM now: as its limits and its provider allow, in the order in which they asked.
+"""Which runs may call an LLM now: as its limits and its provider allow, the agents in turn.
 
 A run that may not call now does not wait in a worker, where it would hold up runs of other LLMs: it is queued, its
 reconcile ends, and it is reconciled again when a slot is reserved for it. An LLM is used by runs of its own namespace
@@ -15,7 +15,8 @@ from typing import Protocol
 
 from kubechain.api.llm import LLM
 from kubechain.controllers.circuits import OpenCircuits
-from kubechain.controllers.taskrun.llmslots import Call, Place, Slots, Waiting
+from kubechain.controllers.taskrun.fairqueue import Waiting
+from kubechain.controllers.taskrun.llmslots import Call, Place, Slots
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
@@ -45,12 +46,13 @@ TimerStart = Callable[[float, Callable[[], None]], Timer]
 class ModelQueue(Protocol):
     """Limits the calls of each LLM. `LLMQueue` does so for one process."""
 
-    def reserve(self, llm: LLM, run: Request, *, size_bytes: int = 0) -> AbstractContextManager[bool]:
+    def reserve(self, llm: LLM, run: Request, *, agent: str = "", size_bytes: int = 0) -> AbstractContextManager[bool]:
         """Hold a slot of the LLM inside, if one is free: yields whether it is. If not, the run is queued.
 
         Args:
             llm: The LLM that is called.
             run: The run that calls it.
+            agent: Whose run it is: the agents take turns.
             size_bytes: Of the conversation, for the estimate of the tokens that the call takes.
         """
         ...
@@ -104,10 +106,10 @@ class LLMQueue:
         return len(self._slots)
 
     @contextmanager
-    def reserve(self, llm: LLM, run: Request, *, size_bytes: int = 0) -> Generator[bool]:
+    def reserve(self, llm: LLM, run: Request, *, agent: str = "", size_bytes: int = 0) -> Generator[bool]:
         """Hold a slot of the LLM inside, if one is free: yields whether it is. If not, the run is queued."""
         slots = self._slots_of(llm)
-        call = self._take(slots, run, size_bytes)
+        call = self._take(slots, run, agent, size_bytes)
         if call is not None:
             slots.calls[run] = call
         try:
@@ -176,7 +178,7 @@ class LLMQueue:
             self._circuits.closed(key)
         return slots
 
-    def _take(self, slots: Slots, run: Request, size_bytes: int) -> Call | None:
+    def _take(self, slots: Slots, run: Request, agent: str, size_bytes: int) -> Call | None:
         held, now = self._reserved.get(run), self._clock.monotonic()
         if held is not None and held[0] is slots:
             del self._reserved[run]
@@ -184,17 +186,14 @@ class LLMQueue:
             return held[1]
         if not slots.queued and slots.wait_seconds(size_bytes, now) == 0:
             return slots.begin(size_bytes, now)
-        slots.queued.setdefault(run, Waiting(now, size_bytes))
+        slots.queued.add(run, agent, Waiting(now, size_bytes))
         return None
 
     def _assign(self, slots: Slots) -> None:
         """Reserve the free slots for the first runs of the queue and wake them; drop the record of an idle LLM."""
         now = self._clock.monotonic()
-        while slots.queued:
-            run, waiting = next(iter(slots.queued.items()))
-            if slots.wait_seconds(waiting.size_bytes, now) != 0:
-                break
-            del slots.queued[run]
+        while (waiting := slots.queued.first) is not None and slots.wait_seconds(waiting.size_bytes, now) == 0:
+            run = slots.queued.pop()
             self._reserved[run] = (slots, slots.begin(waiting.size_bytes, now))
             slots.reserved += 1
             self._wake(run)
@@ -205,8 +204,9 @@ class LLMQueue:
 
     def _tell_places(self, slots: Slots) -> None:
         """Wake the runs whose status says a place that they have left."""
-        for ahead, (run, waiting) in enumerate(islice(slots.queued.items(), TOLD_PLACES_MAX)):
-            if waiting.told not in (None, Place.rounded(ahead)):
+        for ahead, run in enumerate(islice(slots.queued, TOLD_PLACES_MAX)):
+            waiting = slots.queued.get(run)
+            if waiting is not None and waiting.told not in (None, Place.rounded(ahead)):
                 waiting.told = Place.rounded(ahead)
                 self._wake(run)
 
@@ -214,7 +214,7 @@ class LLMQueue:
         """Look at the queue again when time alone lets its first run go on."""
         if (timer := self._timers.pop(slots.llm, None)) is not None:
             timer.cancel()
-        first = next(iter(slots.queued.values()), None)
+        first = slots.queued.first
         seconds = slots.wait_seconds(first.size_bytes, now) if first is not None else None
         if seconds is not None:
             self._timers[slots.llm] = self._start_timer(

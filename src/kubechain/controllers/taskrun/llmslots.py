@@ -7,6 +7,7 @@ from enum import Enum
 
 from kubechain.api.llm import LLM
 from kubechain.controllers.taskrun.circuit import Circuit
+from kubechain.controllers.taskrun.fairqueue import FairQueue
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.controllers.taskrun.pace import Pace
 from kubechain.runtime.keys import Request
@@ -61,20 +62,6 @@ class Place:
         return f"queued behind {before} runs; {cause}"
 
 
-@dataclass(slots=True)
-class Waiting:
-    """A queued run.
-
-    Attributes:
-        since: When it was queued.
-        told: The rounded place that its status says; None where it says none.
-    """
-
-    since: float
-    size_bytes: int = 0
-    told: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that may be made, or is."""
@@ -91,7 +78,7 @@ class Slots:
     Attributes:
         calls: The calls in flight, by their runs.
         reserved: How many slots are reserved for runs that were woken.
-        queued: The runs that wait, the first to go first.
+        queued: The runs that wait.
         is_tried: Whether the trial call of an open circuit is reserved or in flight.
     """
 
@@ -102,7 +89,7 @@ class Slots:
     circuit: Circuit = field(default_factory=Circuit)
     calls: dict[Request, Call] = field(default_factory=dict[Request, Call])
     reserved: int = 0
-    queued: dict[Request, Waiting] = field(default_factory=dict[Request, Waiting])
+    queued: FairQueue = field(default_factory=FairQueue)
     is_tried: bool = False
 
     def configure(self, llm: LLM, now: float) -> bool:
@@ -155,7 +142,7 @@ class Slots:
 
     def place(self, run: Request, now: float) -> Place:
         """How many runs are before this one, and what the first of the queue waits for."""
-        ahead = next((index for index, other in enumerate(self.queued) if other == run), 0)
+        ahead = self.queued.ahead(run)
         if (waiting := self.queued.get(run)) is not None:
             waiting.told = Place.rounded(ahead)
         return Place(Place.rounded(ahead), *self._obstacle(now))

@@ -82,6 +82,11 @@ class Observed:
         return reference.name if reference else ""
 
     @property
+    def pinned_agent_name(self) -> str:
+        """The name of the Agent whose run it is; empty while the run has not begun."""
+        return self.run.status.pinned.agent_name if self.run.status.pinned else ""
+
+    @property
     def llm_name(self) -> str:
         """The LLM's name, empty while the Agent that would name it is missing."""
         if self.run.status.pinned is not None:

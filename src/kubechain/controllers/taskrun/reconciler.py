@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -121,7 +122,7 @@ class TaskRunReconciler:
         if not isinstance(step, SendToLLM) or llm is None:
             return await self._write(run, record)
         request = Request(metadata.namespace, metadata.name)
-        with self.queue.reserve(llm, request, size_bytes=_size_bytes(observed, llm)) as is_reserved:
+        with self._reserve(llm, request, observed) as is_reserved:
             if is_reserved:
                 return await self._take(run, record, observed, llm, step)
         return await self._write(run, record)
@@ -137,12 +138,16 @@ class TaskRunReconciler:
         reason = reasons.CONTEXT_WINDOW_TOO_LARGE if isinstance(error, TooLarge) else reasons.STATUS_REFUSED
         return ends.failed(run, Fail(reason, f"the API server refused the status: {error}"), self.clock.now())
 
+    def _reserve(self, llm: LLM, request: Request, observed: Observed) -> AbstractContextManager[bool]:
+        size_bytes = _size_bytes(observed, llm)
+        return self.queue.reserve(llm, request, agent=observed.pinned_agent_name, size_bytes=size_bytes)
+
     async def _send(self, observed: Observed, step: SendToLLM) -> Again[TaskRun] | Done:
         """W2, the call and W3, once the LLM has a slot for the run."""
         llm, metadata = observed.llm, observed.run.metadata
         assert llm is not None, "decided on"
         request = Request(metadata.namespace, metadata.name)
-        with self.queue.reserve(llm, request, size_bytes=_size_bytes(observed, llm)) as is_reserved:
+        with self._reserve(llm, request, observed) as is_reserved:
             if is_reserved:
                 return await self._take(observed.run, Settled(), observed, llm, step)
         waited_seconds = self.queue.waited_seconds(llm, request)
