@@ -146,6 +146,23 @@ async def test_what_a_provider_refuses_to_have_back_is_left_out_once() -> None:
     assert [("c2lnbmVk" in body) for body in seen] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({}, None, id="the provider does not say what is left"),
+        pytest.param(
+            {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"}, 12.0, id="nothing is left"
+        ),
+    ],
+)
+async def test_an_answer_says_that_the_rate_limit_is_used_up(headers: dict[str, str], seconds: float | None) -> None:
+    body = {"choices": [{"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}]}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=body, headers=headers))
+    async with ProviderClient(HttpPool(transport=transport)) as client:
+        completion = await client.complete(a_target(), QUESTION, timeout_seconds=5)
+    assert completion.used_up_for_seconds == seconds
+
+
 async def test_what_a_provider_needs_back_returns_to_the_same_model_only(
     client: ProviderClient, provider: Served
 ) -> None:

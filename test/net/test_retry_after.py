@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kubechain.net.retry_after import MAX_RETRY_AFTER_SECONDS, header_seconds, retry_after_seconds
+from kubechain.net.retry_after import MAX_RETRY_AFTER_SECONDS, header_seconds, retry_after_seconds, used_up_seconds
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EPOCH = NOW.timestamp()
@@ -68,3 +70,50 @@ def test_wait_is_read_from_headers(headers: dict[str, str], wait: float | None) 
 )
 def test_the_header_alone_is_read_as_in_the_standard(value: str | None, wait: float | None) -> None:
     assert header_seconds(value, now=NOW) == wait
+
+
+OPENAI = {
+    "x-ratelimit-limit-requests": "60",
+    "x-ratelimit-remaining-requests": "0",
+    "x-ratelimit-reset-requests": "1s",
+    "x-ratelimit-limit-tokens": "150000",
+    "x-ratelimit-remaining-tokens": "149984",
+    "x-ratelimit-reset-tokens": "6m0s",
+}
+ANTHROPIC = {
+    "anthropic-ratelimit-requests-limit": "50",
+    "anthropic-ratelimit-requests-remaining": "49",
+    "anthropic-ratelimit-requests-reset": "2026-11-22T12:00:02Z",
+    "anthropic-ratelimit-input-tokens-remaining": "0",
+    "anthropic-ratelimit-input-tokens-reset": "2026-11-22T12:00:17Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({}, None, id="no headers"),
+        pytest.param(OPENAI, 1, id="OpenAI: no request is left"),
+        pytest.param(OPENAI | {"x-ratelimit-remaining-tokens": "0"}, 360, id="OpenAI: no token is left either"),
+        pytest.param(OPENAI | {"x-ratelimit-remaining-requests": "1"}, None, id="OpenAI: something is left"),
+        pytest.param(ANTHROPIC, 17, id="Anthropic: no input token is left"),
+        pytest.param(
+            ANTHROPIC | {"anthropic-ratelimit-input-tokens-remaining": "8000"}, None, id="Anthropic: something is left"
+        ),
+        pytest.param({"ratelimit-remaining": "0", "ratelimit-reset": "12"}, 12, id="the draft standard's headers"),
+        pytest.param({"x-ratelimit-remaining-requests": "0"}, None, id="nothing says when it resets"),
+        pytest.param(OPENAI | {"x-ratelimit-reset-requests": "soon"}, None, id="a reset that cannot be read"),
+        pytest.param(OPENAI | {"x-ratelimit-remaining-requests": "-1"}, None, id="a number that means no limit"),
+        pytest.param({"retry-after": "30"}, None, id="Retry-After of an answer means nothing"),
+        pytest.param(
+            ANTHROPIC | {"anthropic-ratelimit-input-tokens-reset": "2026-11-22T11:00:00Z"}, 0, id="it has reset already"
+        ),
+    ],
+)
+def test_an_answer_says_for_how_long_nothing_is_left(headers: dict[str, str], seconds: float | None) -> None:
+    assert used_up_seconds(headers, now=NOW) == seconds
+
+
+@given(st.dictionaries(st.sampled_from([*OPENAI, *ANTHROPIC, "ratelimit-reset", "ratelimit-remaining"]), st.text()))
+def test_no_form_of_these_headers_raises_or_holds_for_longer_than_a_day(headers: dict[str, str]) -> None:
+    assert 0 <= (used_up_seconds(headers, now=NOW) or 0.0) <= MAX_RETRY_AFTER_SECONDS

@@ -86,6 +86,7 @@ class Completion:
         finish_reason: As the provider names it: `stop`, `tool_calls`, `length` (cut at the token limit), `refusal`…
         model: The model that answered, as the provider names it.
         cut: Why the text is not whole; None where it is.
+        used_up_for_seconds: How long the provider takes no further call, where it said so with the answer.
     """
 
     message: Message
@@ -93,6 +94,7 @@ class Completion:
     finish_reason: str
     model: str
     cut: Cut | None = None
+    used_up_for_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from kubechain.llm.exchange import HttpCall, HttpReply
 from kubechain.llm.pool import HttpPool
 from kubechain.llm.providers import row_for
 from kubechain.llm.silence import SilenceCuts
+from kubechain.net.retry_after import used_up_seconds
 
 
 class ProviderClient:
@@ -69,7 +70,9 @@ class ProviderClient:
             try:
                 call = access.sign(dialect.encode(request))
                 reply = await self._pool.send(call, timeout_seconds=timeout_seconds, make_reader=dialect.reader)
-                return without_key(dialect.decode(request, reply), access.target.api_key)
+                completion = without_key(dialect.decode(request, reply), access.target.api_key)
+                used_up = used_up_seconds(reply.headers, now=reply.received_at)
+                return replace(completion, used_up_for_seconds=used_up)
             except Retryable as error:
                 seconds = asyncio.get_running_loop().time() - started_at
                 self._cuts.note(access.target, error, after_seconds=seconds)

@@ -95,8 +95,30 @@ def _since_epoch(number: float) -> float:
     return number / 1000 if number >= _EPOCH_MILLISECONDS else number
 
 
+def used_up_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Read from an answer for how long the server takes no further request; None where it does not say so.
+
+    A limit counts where the headers say that nothing of it is left and when it resets. `Retry-After` does not: with an
+    answer it has no meaning (RFC 9110).
+
+    Args:
+        headers: Response headers, with names in lower case.
+        now: Time of the response, for headers that hold a point in time.
+    """
+    used_up = [wait for wait, left in _resets(headers, now) if _number(left) == 0]
+    return _bounded(max(used_up)) if used_up else None
+
+
 def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds until the exhausted rate limits reset (OpenAI, Anthropic, Mistral and similar providers)."""
+    """Return the seconds until the exhausted rate limits reset, or else until the first one does."""
+    resets = _resets(headers, now)
+    if used_up := [wait for wait, left in resets if _number(left) == 0]:
+        return max(used_up)
+    return min((wait for wait, _ in resets), default=None)
+
+
+def _resets(headers: Mapping[str, str], now: datetime) -> list[tuple[float, str | None]]:
+    """Return the seconds until each rate limit resets, and what is left of it (OpenAI, Anthropic, Mistral, similar)."""
     resets: list[tuple[float, str | None]] = []
     for prefix in ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"):
         for suffix in ("", *(f"-{budget}" for budget in _BUDGETS)):
@@ -104,9 +126,7 @@ def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None
                 wait = _seconds_or_date(headers.get(name), now)
                 if wait is not None:
                     resets.append((wait, headers.get(left)))
-    if used_up := [wait for wait, left in resets if _number(left) == 0]:
-        return max(used_up)
-    return min((wait for wait, _ in resets), default=None)
+    return resets
 
 
 def _reset_header_names(prefix: str, suffix: str) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kubechain.api.llm import LLMProvider, LLMSpec, RateLimit
 from kubechain.controllers.taskrun.circuit import OPENS_AFTER, Circuit
-from kubechain.controllers.taskrun.pace import Pace
+from kubechain.controllers.taskrun.pace import LONGEST_USED_UP_SECONDS, Pace
 
 
 def a_pace(*, limit: int | None = None, requests: int | None = None, tokens: int | None = None) -> Pace:
@@ -74,6 +74,15 @@ def test_a_shorter_wait_does_not_end_a_longer_one() -> None:
     pace.hold(20.0, 0.0)
     pace.hold(1.0, 1.0)
     assert pace.wait_seconds(0, 1.0) == 19.0
+
+
+def test_an_answer_that_says_that_nothing_is_left_holds_until_the_reset_but_not_for_hours() -> None:
+    pace = a_pace()
+    pace.used_up(12.0, 0.0)
+    assert (pace.wait_seconds(0, 0.0), pace.is_fresh(0.0)) == (12.0, False)
+    pace.used_up(86_400.0, 12.0)
+    assert pace.wait_seconds(0, 12.0) == LONGEST_USED_UP_SECONDS
+    assert pace.is_fresh(12.0 + LONGEST_USED_UP_SECONDS)
 
 
 def failed(circuit: Circuit, times: int, now: float = 0.0) -> Circuit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubechain.api.conditions import is_true
@@ -78,7 +78,7 @@ class Weather(FakeLLMClient):
 async def arranged(world: World, models: Sequence[str], *, limits: dict[str, str] | None = None, **spec: Any) -> None:
     for name in models:
         llm = {"provider": "openai", "parameters": {"baseUrl": f"http://{name}.test/v1", "model": name}} | spec
-        await world.apply("llms", {"metadata": {"name": name}, "spec": llm | {"maxConcurrentRequests": 10}})
+        await world.apply("llms", {"metadata": {"name": name}, "spec": {"maxConcurrentRequests": 10} | llm})
         agent: dict[str, Any] = {"llmRef": {"name": name}, "system": "Help."} | ({"limits": limits} if limits else {})
         await world.apply("agents", {"metadata": {"name": name}, "spec": agent})
 
@@ -171,3 +171,42 @@ async def test_rate_limit_holds_in_every_minute() -> None:
     starts = model.starts["good"]
     assert max(sum(1 for one in starts if start <= one < start + 59.9) for start in starts) <= 30
     assert starts[-1] - starts[0] < 240.0
+
+
+@dataclass
+class Counted(FakeLLMClient):
+    """A provider that answers five calls in each minute of its own, and says with each how many are left."""
+
+    starts: list[float] = field(default_factory=list[float])
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def complete(
+        self, target: Target, messages: Sequence[Message], tools: Sequence[ToolDefinition] = (), **options: Any
+    ) -> Completion:
+        now = asyncio.get_running_loop().time()
+        resets_in = 60.0 - now % 60.0
+        left = 5 - sum(1 for start in self.starts if start // 60.0 == now // 60.0)
+        if left <= 0:
+            self.refused += 1
+            raise RateLimited("rate limited: HTTP 429", retry_after_seconds=resets_in)
+        self.starts.append(now)
+        return replace(answer("Five."), used_up_for_seconds=resets_in if left == 1 else None)
+
+
+async def test_a_provider_that_says_that_nothing_is_left_is_not_called_in_vain() -> None:
+    model = Counted()
+    async with a_world() as world:
+        world.replica(model)
+        await arranged(world, ["good"], maxConcurrentRequests=1)
+        names = await runs_of(world, "good", 12)
+        await asyncio.sleep(30.0)
+        waiting = [await world.run(name) for name in names]
+        [first] = [run for run in waiting if "next in its queue" in run.status.status_detail]
+        assert "its provider's own rate limit is used up until it resets" in first.status.status_detail
+        assert first.status.blocked_since is None, "no outage: the queue moves"
+        for run in await ended(world, names):
+            assert run.status.phase == TaskRunPhase.FINAL_ANSWER
+    assert (len(model.starts), model.refused) == (12, 0)

@@ -26,6 +26,7 @@ class Obstacle(Enum):
     REDUCED = "its provider takes fewer calls at once than maxConcurrentRequests"
     RATE = "its rateLimit is reached"
     HELD = "its provider asks to wait"
+    USED_UP = "its provider's own rate limit is used up until it resets"
     CIRCUIT = "its circuit is open"
 
 
@@ -152,6 +153,8 @@ class Slots:
             return Obstacle.CIRCUIT, self.circuit.detail
         if self.pace.held_until > now:
             return Obstacle.HELD, ""
+        if self.pace.used_up_until > now:
+            return Obstacle.USED_UP, ""
         if not self.has_slot:
             return (Obstacle.REDUCED if self.pace.is_reduced else Obstacle.SLOTS), ""
         return Obstacle.RATE, ""
@@ -165,6 +168,8 @@ class Slots:
             case Answered(completion):
                 self.circuit.answered()
                 self.pace.answered(call.size_bytes, completion.usage.total_tokens)
+                if completion.used_up_for_seconds is not None:
+                    self.pace.used_up(completion.used_up_for_seconds, now)
             case Deferred(is_rate_limited=True, retry_after_seconds=asked):
                 self.pace.limited(
                     started_at=call.started_at, in_flight=len(self.calls), retry_after_seconds=asked, now=now

@@ -21,6 +21,10 @@ BURST_SHARE = 10
 UNTOLD_HOLD_SECONDS = 1.0
 """How long calls are held after a 429 that does not say for how long."""
 
+LONGEST_USED_UP_SECONDS = 60.0
+"""How long calls are held at most after an answer that says that nothing is left. A call that comes too early gets a
+429 that says how long to wait; a wrong header would hold all calls, and none could show that it is wrong."""
+
 FIRST_TOKENS_PER_BYTE = 0.25
 """Of text in English. The provider's own counts correct it."""
 
@@ -64,11 +68,13 @@ class Pace:
         limit: Most calls in flight, as the spec says.
         allowed: Most calls in flight now: halved after a 429, one more after as many answers as are allowed.
         held_until: No call starts before; the provider asked for it.
+        used_up_until: No call starts before; the provider's last answers said that nothing is left of its own limits.
     """
 
     limit: int = DEFAULT_LIMIT
     allowed: int = DEFAULT_LIMIT
     held_until: float = 0.0
+    used_up_until: float = 0.0
     tokens_per_byte: float = FIRST_TOKENS_PER_BYTE
     _rate: RateLimit | None = None
     _requests: Bucket | None = None
@@ -97,11 +103,12 @@ class Pace:
         for bucket in buckets:
             bucket.fill(now)
         is_full = all(bucket.level >= bucket.capacity for bucket in buckets)
-        return is_full and not self.is_reduced and self.held_until <= now
+        return is_full and not self.is_reduced and max(self.held_until, self.used_up_until) <= now
 
     def wait_seconds(self, size_bytes: int, now: float) -> float:
         """How long until a call of this size may start."""
-        return max(self.held_until - now, self.bucket_seconds(size_bytes, now), 0.0)
+        held_until = max(self.held_until, self.used_up_until)
+        return max(held_until - now, self.bucket_seconds(size_bytes, now), 0.0)
 
     def bucket_seconds(self, size_bytes: int, now: float) -> float:
         """How long until `rateLimit` allows a call of this size."""
@@ -143,6 +150,10 @@ class Pace:
     def hold(self, seconds: float, now: float) -> None:
         """Start nothing for so long."""
         self.held_until = max(self.held_until, now + seconds)
+
+    def used_up(self, seconds: float, now: float) -> None:
+        """Learn from an answer that nothing is left of the provider's limits for so long."""
+        self.used_up_until = max(self.used_up_until, now + min(seconds, LONGEST_USED_UP_SECONDS))
 
     def _estimate(self, size_bytes: int) -> float:
         return size_bytes * self.tokens_per_byte
