@@ -29,6 +29,12 @@ PYTEST ?=
 WORKERS ?= auto
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Where test-e2e-cluster runs: `node` starts one of hack/cluster, `current` takes the cluster of $KUBECONFIG.
+CLUSTER ?= node
+
+# The CA of the node: `strict`, or `lax` as `openssl req -x509` makes it.
+AUTHORITY ?= strict
+
 # Extra arguments for a bench, such as `make soak BENCH="--minutes 3"`.
 BENCH ?=
 
@@ -98,6 +104,21 @@ test-e2e-real: setup model ## The same tests against a real etcd and kube-apiser
 	$(call say,a real control plane: compiled once, then kept in the cache)
 	@hack/controlplane/build.sh >/dev/null
 	@$(BIN)/pytest test/e2e --control-plane=real --durations=10 $(PYTEST)
+
+.PHONY: test-e2e-cluster
+test-e2e-cluster: setup ## The tests that need real Pods, on a node of their own, or with CLUSTER=current on that of $KUBECONFIG
+	$(call say,a real node: compiled once, then kept in the cache)
+	@if [ "$(CLUSTER)" != current ]; then hack/cluster/packages.sh || true; fi
+	@KUBECHAIN_CLUSTER=$(CLUSTER) $(BIN)/pytest test/cluster --durations=10 $(PYTEST)
+
+.PHONY: cluster-up
+cluster-up: setup ## A real Kubernetes node on this machine (Linux, root); prints the path of its kubeconfig
+	@hack/cluster/packages.sh
+	@$(BIN)/python -m hack.cluster up --authority $(AUTHORITY)
+
+.PHONY: cluster-down
+cluster-down: setup ## End that node; nothing of it is left but logs
+	@$(BIN)/python -m hack.cluster down
 
 .PHONY: test-conformance
 test-conformance: setup ## The MCP conformance suite against our connections, both revisions of the protocol

@@ -8,6 +8,7 @@ are for the mocks of the benches; they must not go here.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -136,16 +137,18 @@ class Script:
 
 
 class MockModel:
-    """The provider: all model ids behind one loopback address."""
+    """The provider: all model ids behind one address."""
 
-    def __init__(self) -> None:
-        self._server = _Server()
+    def __init__(self, listening: socket.socket | None = None) -> None:
+        """Prepare; a socket that listens already is served in place of one on loopback."""
+        self._server = _Server(listening)
         self._thread = threading.Thread(target=self._server.serve_forever, name="mock-model")
 
     @property
     def base_url(self) -> str:
         """For `spec.parameters.baseUrl`."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        host, port = self._server.socket.getsockname()
+        return f"http://{host}:{port}/v1"
 
     def __getitem__(self, model: str) -> Script:
         return self._server.script(model)
@@ -172,8 +175,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, listening: socket.socket | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=listening is None)
+        if listening is not None:
+            self.socket.close()
+            self.socket = listening
         self.scripts: dict[str, Script] = {}
         self._lock = threading.Lock()
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what a node needs from the distribution: runc, iptables, ip, a static busybox. On Debian and Ubuntu, as root;
+# elsewhere it says what is missing.
+set -euo pipefail
+export PATH="$PATH:/usr/sbin:/sbin"
+
+missing=()
+for program in runc iptables ip busybox; do
+  command -v "$program" >/dev/null || missing+=("$program")
+done
+((${#missing[@]})) || exit 0
+
+if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
+  echo "cluster: not installed: ${missing[*]} (apt-get as root installs them)" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends runc iptables iproute2 busybox-static >/dev/null

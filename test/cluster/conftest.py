@@ -1,0 +1,130 @@
+"""One node, or the cluster of $KUBECONFIG, for the whole session, with the release installed in it.
+
+KUBECHAIN_CLUSTER says which: `node` starts one of hack/cluster, `current` takes the cluster of $KUBECONFIG, into which
+the image was loaded, and whose Pods reach this machine at KUBECHAIN_HOST_ADDRESS. Without it these tests are not
+collected.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hack import image
+from hack.cluster import allowed
+from hack.cluster.node import Node, build
+from test.cluster.installation import Installation
+from test.e2e.cluster import Cluster, Namespace
+from test.e2e.manifests import a_secret, an_llm
+from test.e2e.model import MockModel, Script
+
+WHICH = os.environ.get("KUBECHAIN_CLUSTER", "")
+RELEASE = Path(__file__).resolve().parents[2] / "config" / "release" / "latest.yaml"
+
+collect_ignore_glob = [] if WHICH else ["test_*.py"]
+
+_counter = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """What a node consists of; skips where this machine cannot run one."""
+    if WHICH != "node":
+        pytest.skip("is about a node of hack/cluster")
+    if reason := allowed.why_not():
+        pytest.skip(f"this machine cannot run a node: {reason}")
+    return build()
+
+
+@pytest.fixture(scope="session")
+def archive(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image of the manager."""
+    path = tmp_path_factory.mktemp("image") / "kubechain.tar"
+    image.build(path, image.NAME)
+    return path
+
+
+@pytest.fixture(scope="session")
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node | None]:
+    """The node of the session; None on another cluster. Its CA is of the sort that breaks most."""
+    if WHICH == "current":
+        yield None
+        return
+    programs, archive = request.getfixturevalue("programs"), request.getfixturevalue("archive")
+    folder = tmp_path_factory.mktemp("node") / "node"
+    with Node(folder, programs=programs, authority="lax", images=[archive]) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def cluster(node: Node | None, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """The cluster of the session."""
+    kubeconfig = node.kubeconfig if node else Path(os.environ["KUBECONFIG"])
+    caches = tmp_path_factory.mktemp("kubectl-cache")
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(caches)}
+    return Cluster(kubeconfig, environment, is_real=True)
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Cluster) -> Installation:
+    """The release, Ready."""
+    made = Installation(cluster)
+    made.install(RELEASE)
+    return made
+
+
+@pytest.fixture(scope="session")
+def model(node: Node | None) -> Iterator[MockModel]:
+    """The provider that the tests direct; the manager's Pod reaches it."""
+    listening = node.listening() if node else socket.create_server((os.environ["KUBECHAIN_HOST_ADDRESS"], 0))
+    with MockModel(listening) as model:
+        yield model
+
+
+@pytest.fixture
+def namespace(
+    make_namespace: Callable[[str], Namespace], installation: Installation, request: pytest.FixtureRequest
+) -> Iterator[Namespace]:
+    """A namespace of the test's own, the manager running. It goes with the test, and its Pods with it."""
+    namespace = make_namespace(request.node.name.removeprefix("test_"))
+    yield namespace
+    namespace.cluster.kubectl("delete", "namespace", namespace.name, "--wait=false")
+
+
+@pytest.fixture
+def script(namespace: Namespace, model: MockModel) -> Script:
+    """The model of this test, with an LLM for it."""
+    namespace.apply(a_secret(), an_llm(base_url=model.base_url, model=namespace.name))
+    return model[namespace.name]
+
+
+@pytest.fixture(scope="session")
+def make_namespace(cluster: Cluster) -> Callable[[str], Namespace]:
+    """Makes namespaces with unique names."""
+
+    def make(about: str) -> Namespace:
+        name = re.sub(r"[^a-z0-9]+", "-", about.lower())[:40].strip("-")
+        namespace = Namespace(cluster, f"t{next(_counter)}-{name}")
+        cluster.kubectl("create", "namespace", namespace.name)
+        return namespace
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def manager(installation: Installation) -> Installation:
+    """The manager of the session, running: for tests of test/e2e that run here too."""
+    return installation

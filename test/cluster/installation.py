@@ -1,0 +1,49 @@
+"""The release as it is installed in a cluster: what an administrator does with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from test.e2e.cluster import Cluster, Said
+
+SYSTEM_NAMESPACE = "kubechain-system"
+DEPLOYMENT = "deployment/kubechain-controller-manager"
+LIMIT = "--timeout=110s"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One in the namespace kubechain-system."""
+
+    cluster: Cluster
+
+    def kubectl(self, *arguments: str) -> Said:
+        """Run kubectl in its namespace."""
+        return self.cluster.kubectl("--namespace", SYSTEM_NAMESPACE, *arguments)
+
+    def install(self, release: Path) -> None:
+        """Apply a release, and return when its manager is Ready."""
+        self.cluster.kubectl("apply", "-f", str(release))
+        self.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", LIMIT)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Return when the newest Pods of the manager are Ready, and no others are left."""
+        self.kubectl("rollout", "status", DEPLOYMENT, LIMIT)
+
+    def restart(self) -> None:
+        """Replace the Pods, as an upgrade does."""
+        self.kubectl("rollout", "restart", DEPLOYMENT)
+        self.wait_until_ready()
+
+    def pods(self) -> list[dict[str, Any]]:
+        """The Pods of the manager."""
+        chosen = "--selector=app.kubernetes.io/component=manager"
+        return json.loads(self.kubectl("get", "pods", chosen, "-o", "json").out)["items"]
+
+    def log(self) -> str:
+        """What the manager has said since its container started."""
+        return self.kubectl("logs", DEPLOYMENT, "--tail=-1").out

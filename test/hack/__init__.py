@@ -1,0 +1,1 @@
+"""Tests of hack: what can be shown of it without a cluster."""
