@@ -139,8 +139,8 @@ LOCAL = {"baseUrl": "http://127.0.0.1:1/v1"}
         ),
         pytest.param(
             {"rateLimit": {"requestsPerMinute": 1}, "fallbacks": [{"name": "other"}], "maxConcurrentRequests": 3},
-            ("fallbacks",),
-            id="what no release acts on yet",
+            (),
+            id="what the controllers act on",
         ),
     ],
 )

@@ -43,6 +43,9 @@ LISTENING = "Listening"
 CIRCUIT_OPEN = "CircuitOpen"
 """Condition of an LLM whose provider fails: runs wait, and one call at a time tries it."""
 
+FALLBACKS_READY = "FallbacksReady"
+"""Condition of an LLM with fallbacks: whether all of them can be used."""
+
 FINISHED_DOC = "True at every end: with an answer, failed or cancelled"
 SUCCEEDED_DOC = "True with a final answer, False after another end, Unknown while the run goes on"
 

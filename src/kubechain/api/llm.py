@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kubechain.api import conditions
+from kubechain.api.fallbacks import FALLBACKS_LIMIT
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference, SecretKeySource
 from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
@@ -243,10 +244,12 @@ class LLMSpec(KubeModel):
         description="Limits of the provider's plan; runs wait in order while they are reached. After a 429 all calls "
         "wait for as long as the provider asks, whether this is set or not.",
     )
-    fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=8)] = Field(
+    fallbacks: Annotated[tuple[LocalObjectReference, ...], Schema(max_items=FALLBACKS_LIMIT)] = Field(
         default=(),
-        description="LLMs to use, in this order, when this one fails. Not acted on yet: an LLM that sets it is an "
-        "Error.",
+        description="LLMs of the same namespace that runs call, in this order, while this one cannot answer: its calls "
+        "fail, its circuit is open, its account has no credit, its key is refused, its model is gone, or it is not "
+        "Ready; where the conversation is too long, only one with a larger window. Never after a request that is "
+        "wrong by itself. Each turn begins with this LLM. The fallbacks of a fallback do not count.",
     )
 
 
@@ -269,6 +272,8 @@ class LLMStatus(ReadinessStatus):
         **ReadinessStatus.condition_types,
         conditions.CIRCUIT_OPEN: "True while calls fail in a row: runs wait, and one call at a time tries the "
         "provider; the message says how the calls fail",
+        conditions.FALLBACKS_READY: "True while every fallback can be used; the message names those that runs "
+        "would pass over. The LLM itself is used either way",
         "ParametersIgnored": "True when fields of the spec have no effect; the message names them",
         "Unverified": "True when the LLM is used without a proof of its key and model; the message says what was tried",
         "ModelRetires": "True when the provider retires the model within 30 days, or calls it retired",

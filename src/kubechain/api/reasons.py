@@ -76,10 +76,11 @@ def unverified(detail: str) -> str:
     return f"The model server answers, key and model are not verified: {detail}"
 
 
-def not_acted_on(fields: Sequence[str]) -> str:
-    """Return the detail of an LLM that is refused for fields that this release does not obey."""
-    return f"{', '.join(fields)}: not acted on by this release: remove it from the spec"
+FALLBACKS_READY = "FallbacksReady"
+"""Every fallback of the LLM exists and is Ready."""
 
+FALLBACKS_NOT_READY = "FallbacksNotReady"
+"""A fallback of the LLM does not exist or is not Ready: runs pass over it. The LLM itself is used as before."""
 
 PROVIDER_FAILING = "ProviderFailing"
 """Several calls in a row failed at the provider: runs wait, and one at a time tries it."""
@@ -173,6 +174,10 @@ TOOL_CALLS_PENDING = "ToolCallsPending"
 """The model asked for tool calls."""
 LLM_REQUEST_FAILED = "LLMRequestFailed"
 """A model call failed; the message says whether it is retried or the run has failed."""
+FALLBACK_USED = "FallbackUsed"
+"""The run's LLM cannot answer, and one of its fallbacks is called; the message says why."""
+FALLBACK_ENDED = "FallbackEnded"
+"""The run's own LLM answered again, after one of its fallbacks had."""
 CONTEXT_WINDOW_TOO_LARGE = "ContextWindowTooLarge"
 """The conversation no longer fits into the API server."""
 CONTEXT_CHUNK_BROKEN = "ContextChunkBroken"
@@ -213,6 +218,11 @@ WAITED_TOO_LONG = "WaitedTooLong"
 """Something that a begun run or a call needs was missing for as long as limits.retryFor allows."""
 LATE_RESULT = "LateResult"
 """A result came after its attempt had timed out; it has no effect."""
+
+
+def llm_answers_again(name: str) -> str:
+    """Return the message of `FALLBACK_ENDED`."""
+    return f'LLM "{name}" answers again; no fallback is called'
 
 
 def final_response_cut(cut: str) -> str:

@@ -12,6 +12,7 @@ from kubechain.api import conditions
 from kubechain.api.approval import PinnedApproval
 from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetRequest
 from kubechain.api.contextchunk import MovedMessages
+from kubechain.api.fallbacks import ANSWERED_BY_LIMIT, FALLBACKS_LIMIT, AnsweredBy, PassedOvers, PinnedLLM
 from kubechain.api.grant import GRANTS_LIMIT, Grant
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject, Time
@@ -166,6 +167,15 @@ class LLMClaim(KubeModel):
 
     turn: NonNegativeInt = Field(description="Turn that the call is for.")
     attempt: NonNegativeInt = Field(description="How many times the turn's call was started before this one.")
+    llm_name: Name | None = Field(
+        default=None, description="LLM that is called, where the run's LLM has fallbacks; else it is pinned.llmName."
+    )
+    passed_over: PassedOvers = Field(
+        default=(), description="LLMs that are passed over for this call, in the order of the run's LLM and fallbacks."
+    )
+    failures: NonNegativeInt | None = Field(
+        default=None, description="How many calls of this LLM failed before in the turn, in a way that may pass."
+    )
     invalid_answers: NonNegativeInt | None = Field(
         default=None, description="How many answers of the model in this turn could not be used."
     )
@@ -246,6 +256,9 @@ class Pinned(KubeModel):
     llm_name: Name = Field(description="LLM that the agent uses.")
     llm_uid: Annotated[str, Schema(max_length=64)] = Field(default="", description="Its uid.")
     llm_generation: Annotated[int, Schema(minimum=0)] = Field(default=0, description="Generation of its spec.")
+    fallbacks: Annotated[tuple[PinnedLLM, ...], Schema(max_items=FALLBACKS_LIMIT)] = Field(
+        default=(), description="The LLM's fallbacks, in the order in which they are used."
+    )
     tools: Annotated[tuple[PinnedTool, ...], Schema(max_items=1024)] = Field(
         default=(), description="Tools that are offered."
     )
@@ -310,6 +323,11 @@ class TaskRunStatus(ReadinessStatus):
         default=0, description="How many of spec.messages have entered the conversation."
     )
     llm: LLMClaim | None = Field(default=None, description="The model call in flight.")
+    answered_by: Annotated[tuple[AnsweredBy, ...], Schema(max_items=ANSWERED_BY_LIMIT)] = Field(
+        default=(),
+        description="Which LLM answered which turns, and why that one, where the run's LLM has fallbacks; after many "
+        "changes the newest.",
+    )
     pending_turn: Annotated[tuple[PendingToolCall, ...], Schema(max_items=TOOL_CALLS_LIMIT)] = Field(
         default=(), description="Tool calls of the current turn that have no result yet."
     )

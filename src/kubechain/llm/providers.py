@@ -268,6 +268,7 @@ _TAKEN_BY_ALL = frozenset(
         "timeoutSeconds",
         "validation",
         "maxConcurrentRequests",
+        "fallbacks",
         *(f"rateLimit.{wire_name(field)}" for field in RateLimit.model_fields),
         *(f"prices.{wire_name(field)}" for field in LLMPrices.model_fields),
     }

@@ -10,13 +10,17 @@ from kubechain.api.llm import LLMParameters, RateLimit
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.checks import Checked, Report
 from kubechain.controllers.frame import Done
-from kubechain.controllers.llm import settle
+from kubechain.controllers.llm import fallbacks, settle
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.observe import Observed
-from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit
+from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit, TellFallbacks
 from test.controllers.builders import NOW, an_llm
 
 LLM = an_llm(status=None)
+
+
+def named(*names: str) -> tuple[LocalObjectReference, ...]:
+    return tuple(LocalObjectReference(name=name) for name in names)
 
 
 def seen(**changes: Any) -> Observed:
@@ -24,6 +28,8 @@ def seen(**changes: Any) -> Observed:
     return Observed(**(values | changes))
 
 
+WITH_FALLBACKS = an_llm(status=None, fallbacks=named("other"))
+SAYS_SO = WITH_FALLBACKS.with_status(**fallbacks.told(WITH_FALLBACKS, ("no",), NOW).status)
 TOLD = LLM.with_status(**settle.circuit(LLM, "HTTP 503", NOW).status)
 CHECKED = Checked(fingerprint=seen().fingerprint)
 REPORT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
@@ -68,9 +74,27 @@ REPORT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
         ),
         pytest.param(seen(checked=CHECKED, llm=TOLD), TellCircuit(None), id="its circuit closed, or was forgotten"),
         pytest.param(
-            seen(llm=an_llm(fallbacks=(LocalObjectReference(name="other"),))),
-            Refuse("spec.fallbacks: not acted on by this release: remove it from the spec"),
-            id="fallbacks that nothing uses",
+            seen(llm=an_llm(fallbacks=named("a", "b", "gpt-4o"))),
+            Refuse('spec.fallbacks[2]: LLM "gpt-4o" cannot be its own fallback'),
+            id="it is its own fallback",
+        ),
+        pytest.param(
+            seen(llm=an_llm(fallbacks=named("a", "b", "a"))),
+            Refuse('spec.fallbacks[2]: LLM "a" is named twice'),
+            id="a fallback is named twice",
+        ),
+        pytest.param(
+            seen(llm=WITH_FALLBACKS, fallback_troubles=("no",)),
+            TellFallbacks(("no",)),
+            id="a fallback cannot be used",
+        ),
+        pytest.param(seen(llm=WITH_FALLBACKS), TellFallbacks(()), id="its fallbacks can be used"),
+        pytest.param(seen(llm=SAYS_SO, fallback_troubles=("no",)), Check(1), id="its status says so already"),
+        pytest.param(seen(llm=SAYS_SO), TellFallbacks(()), id="its status says what is over"),
+        pytest.param(
+            seen(llm=SAYS_SO, fallback_troubles=("no", "neither")),
+            TellFallbacks(("no", "neither")),
+            id="another fallback cannot be used either",
         ),
     ],
 )

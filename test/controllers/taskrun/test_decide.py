@@ -17,6 +17,7 @@ from kubechain.controllers.taskrun import conversation
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline
 from kubechain.controllers.taskrun.effects import tool_call
+from kubechain.controllers.taskrun.fallbacks import Choice
 from kubechain.controllers.taskrun.steps import Begin, Cancel, CreateToolCalls, Delete, Fail, SendToLLM, Wait
 from test.controllers.builders import (
     NOW,
@@ -35,6 +36,10 @@ from test.controllers.builders import (
 P = TaskRunPhase
 TERMINAL = (P.FINAL_ANSWER, P.FAILED, P.CANCELLED)
 OTHER_AGENT = {"agent_ref": LocalObjectReference(name="other")}
+
+
+def sends(turn: int, attempt: int) -> SendToLLM:
+    return SendToLLM(turn, attempt, Choice(an_llm()))
 
 
 def foreign_run(**spec: Any) -> Any:
@@ -168,7 +173,7 @@ def test_a_finished_run_has_no_deadline_that_would_wake_it_again_and_again(phase
 def test_the_runs_own_deadline_overrides_the_tasks() -> None:
     run = a_run(phase=P.READY_FOR_LLM, spec={"active_deadline_seconds": 60})
     step = decide(observed(run, task=a_task(active_deadline_seconds=10), now=later(10)))
-    assert step == SendToLLM(turn=0, attempt=0)
+    assert step == sends(turn=0, attempt=0)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +185,7 @@ def test_the_runs_own_deadline_overrides_the_tasks() -> None:
     ],
 )
 def test_a_conversation_that_has_begun_goes_on_without(world: dict[str, Any]) -> None:
-    assert decide(observed(a_run(phase=P.READY_FOR_LLM, turn=3), **world)) == SendToLLM(turn=3, attempt=0)
+    assert decide(observed(a_run(phase=P.READY_FOR_LLM, turn=3), **world)) == sends(turn=3, attempt=0)
 
 
 @pytest.mark.parametrize("llm", [None, an_llm(status=StatusType.ERROR)])
@@ -195,20 +200,20 @@ def test_a_claim_of_a_living_process_is_left_alone() -> None:
 
 def test_a_claim_of_a_dead_process_is_taken_over_with_the_next_attempt() -> None:
     run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, turn=2, llm=a_claim(holder="pod-b_other", turn=2))
-    assert decide(observed(run)) == SendToLLM(turn=2, attempt=1)
+    assert decide(observed(run)) == sends(turn=2, attempt=1)
 
 
 @pytest.mark.parametrize(("attempt", "pause"), [(1, 2), (4, 16), (40, 60)])
 def test_take_overs_of_the_same_turn_slow_down(attempt: int, pause: int) -> None:
     run = a_run(phase=P.SEND_CONTEXT_WINDOW_TO_LLM, llm=a_claim(holder="pod-b_other", attempt=attempt))
     assert decide(observed(run, now=later(pause - 1))) == Done(1.0)
-    assert decide(observed(run, now=later(pause))) == SendToLLM(turn=0, attempt=attempt + 1)
+    assert decide(observed(run, now=later(pause))) == sends(turn=0, attempt=attempt + 1)
 
 
 def test_a_failed_call_is_repeated_when_its_time_has_come_and_not_before() -> None:
     run = a_run(phase=P.ERROR_BACKOFF, llm=a_claim(attempt=1), next_attempt_at=later(4))
     assert decide(observed(run)) == Done(4.0)
-    assert decide(observed(run, now=later(4))) == SendToLLM(turn=0, attempt=2)
+    assert decide(observed(run, now=later(4))) == sends(turn=0, attempt=2)
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,13 @@ ONE_CALL = Usage(model_calls=1)
         pytest.param(
             errors.AuthenticationFailed("401"),
             0,
-            Refused("LLMRequestFailed", "401", Refusal.SETTINGS),
+            Refused("LLMRequestFailed", "401", Refusal.KEY),
             id="401 is final",
         ),
         pytest.param(
             errors.ModelNotFound("404"),
             0,
-            Refused("LLMRequestFailed", "404", Refusal.SETTINGS),
+            Refused("LLMRequestFailed", "404", Refusal.MODEL),
             id="404 is final",
         ),
         pytest.param(

@@ -8,6 +8,7 @@ import pytest
 
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers import fallbackusers
 from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.watches import Wakers
 from test.controllers.builders import NOW, a_run, a_task, an_agent, an_llm, meta
@@ -19,6 +20,7 @@ INDEXES = {
     watches.BEGUN_BY_LLM: watches.begun_by_llm,
     watches.TASKS_BY_AGENT: watches.tasks_by_agent,
     watches.AGENTS_BY_LLM: watches.agents_by_llm,
+    fallbackusers.BY_FALLBACK: fallbackusers.fallback_index,
 }
 
 
@@ -45,6 +47,7 @@ def woken_by_llm(*runs: TaskRun) -> list[str]:
         "tasks": Indexed(a_task()),
         "agents": Indexed(an_agent()),
         "tool_calls": Indexed(),
+        "llms": Indexed(),
     }
     return [request.name for request in Wakers(**listers).for_llm(an_llm())]
 

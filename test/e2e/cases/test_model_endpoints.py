@@ -99,7 +99,7 @@ def _checked(endpoints: Endpoints) -> Iterator[dict[str, Any]]:
     for name in CHECKED:
         yield an_llm(name, base_url=endpoints.base_url(name), model="meta/m" if name == "slash" else "m")
     yield an_llm("rate", base_url=endpoints.base_url("public"), model="m", rateLimit={"requestsPerMinute": 1})
-    yield an_llm("fallbacks", base_url=endpoints.base_url("public"), model="m", fallbacks=[{"name": "strict"}])
+    yield an_llm("fallbacks", base_url=endpoints.base_url("public"), model="m", fallbacks=[{"name": "nowhere"}])
     yield an_llm("tls", base_url=f"https://127.0.0.1:{endpoints.port}/v1", model="m")
 
 
@@ -234,7 +234,9 @@ def test_a_setting_acts_or_is_refused(played: Played, given: str) -> None:
         assert played.llm("rate", "Error", "Ready")["status"] == "Ready"
         return
     status = played.llm("fallbacks", "Error", "Ready")
-    assert status["statusDetail"] == "spec.fallbacks: not acted on by this release: remove it from the spec"
+    (told,) = (one for one in status["conditions"] if one["type"] == "FallbacksReady")
+    assert (status["status"], told["status"]) == ("Ready", "False")
+    assert told["message"] == 'runs pass over: LLM "nowhere" does not exist'
 
 
 @case("small ones", {"Retry-After 1s": "wait", "RetryInfo in the body": "wait-body", "https at a port without": "tls"})

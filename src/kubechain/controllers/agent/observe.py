@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubechain.api.agent import Agent
+from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject, StatusType
 from kubechain.controllers.toolkinds.agent import AgentReader
 from kubechain.controllers.toolkinds.registry import ToolKinds, doubled_names
@@ -37,22 +38,24 @@ class Dependency:
         kind: `LLM`, `Tool`, …
         found: None when there is no such object.
         belongs: Where an object of that name and another kind is to be listed; None when there is no such object.
+        has_substitute: Whether another object is used in its place while it is not ready.
     """
 
     kind: str
     name: str
     found: StatusObject[Any, Any] | None
     belongs: Elsewhere | None = None
+    has_substitute: bool = False
 
     @property
     def is_ready(self) -> bool:
-        """Whether the Agent can use it now."""
-        return self.found is not None and self.found.status.status == StatusType.READY
+        """Whether the Agent can use it now, or what is used in its place."""
+        return self.found is not None and (self.found.status.status == StatusType.READY or self.has_substitute)
 
     @property
     def is_broken(self) -> bool:
         """Whether waiting alone will not help."""
-        return self.found is None or self.found.status.status == StatusType.ERROR
+        return not self.is_ready and (self.found is None or self.found.status.status == StatusType.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,20 @@ def _dependencies(agent: Agent, readers: Readers) -> Iterable[Dependency]:
         for reference in named:
             found = reader.get(namespace, reference.name)
             yield Dependency(
-                kind, reference.name, found, None if found else _elsewhere(namespace, reference.name, readers)
+                kind,
+                reference.name,
+                found,
+                None if found else _elsewhere(namespace, reference.name, readers),
+                has_substitute=isinstance(found, LLM) and _has_ready_fallback(found, readers),
             )
+
+
+def _has_ready_fallback(llm: LLM, readers: Readers) -> bool:
+    """Whether runs can call another LLM while this one is not ready. One that was not looked at yet soon is."""
+    if llm.status.status is None:
+        return False
+    named = (readers.llms.get(llm.metadata.namespace, one.name) for one in llm.spec.fallbacks)
+    return any(found is not None and found.status.status == StatusType.READY for found in named)
 
 
 def _elsewhere(namespace: str, name: str, readers: Readers) -> Elsewhere | None:

@@ -18,12 +18,12 @@ from kubechain.runtime.manager import Manager
 
 def setup(manager: Manager, parts: Parts) -> None:
     """Follow Agents and everything that they refer to."""
-    agents = manager.lister(resources.AGENTS)
+    agents, llms = manager.lister(resources.AGENTS), manager.lister(resources.LLMS)
     manager.add_index(resources.AGENTS, watches.BY_DEPENDENCY, watches.dependency_index)
     reconciler = AgentReconciler(
         agents=agents,
         readers=Readers(
-            llms=manager.lister(resources.LLMS),
+            llms=llms,
             tools=manager.lister(resources.TOOLS),
             mcp_servers=manager.lister(resources.MCP_SERVERS),
             contact_channels=manager.lister(resources.CONTACT_CHANNELS),
@@ -40,7 +40,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     (
         controller(manager, "agent")
         .for_(resources.AGENTS)
-        .watches(resources.LLMS, map=dependents)
+        .watches(resources.LLMS, map=lambda llm: watches.agent_requests_for_llm(agents, llms, llm))
         .watches(resources.TOOLS, map=dependents)
         .watches(resources.MCP_SERVERS, map=dependents)
         .watches(resources.CONTACT_CHANNELS, map=dependents)

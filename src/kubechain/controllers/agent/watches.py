@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kubechain.api.agent import Agent
+from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
+from kubechain.controllers import fallbackusers
 from kubechain.runtime.keys import Request
 from kubechain.runtime.store import Lister
 
@@ -29,3 +31,9 @@ def agent_requests_for(agents: Lister[Agent], dependency: StatusObject[Any, Any]
     """The Agents that refer to an object."""
     key = f"{dependency.metadata.namespace}/{dependency.metadata.name}"
     return [Request(agent.metadata.namespace, agent.metadata.name) for agent in agents.by_index(BY_DEPENDENCY, key)]
+
+
+def agent_requests_for_llm(agents: Lister[Agent], llms: Lister[LLM], llm: LLM) -> list[Request]:
+    """The Agents that refer to an LLM, or to one that has it as a fallback."""
+    needed = (llm, *fallbackusers.users_of(llms, llm))
+    return [request for one in needed for request in agent_requests_for(agents, one)]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from kubechain.api import conditions, reasons
+from kubechain.api import conditions
 from kubechain.api.llm import LLM, LLMProvider, LLMSpec
 from kubechain.controllers.frame import Done
+from kubechain.controllers.llm import fallbacks
 from kubechain.controllers.llm.observe import Observed
-from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit
-
-
-def inactive_settings(spec: LLMSpec) -> tuple[str, ...]:
-    """Return the fields that bind a run's calls and that no code obeys yet: to ignore them would break a promise."""
-    given = {"spec.fallbacks": bool(spec.fallbacks)}
-    return tuple(name for name, is_given in given.items() if is_given)
+from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit, TellFallbacks
 
 
 def _may_be_without_key(spec: LLMSpec) -> bool:
@@ -27,13 +22,15 @@ def is_open_told(llm: LLM) -> bool:
 
 def decide(observed: Observed) -> Step | Done:
     """The next step for one LLM."""
+    if wrong := fallbacks.wrong(observed.llm):
+        return Refuse(wrong)
+    if fallbacks.is_news(observed.llm, observed.fallback_troubles):
+        return TellFallbacks(observed.fallback_troubles)
     source = observed.llm.spec.api_key_from
     if source is None and not _may_be_without_key(observed.llm.spec):
         return Refuse("spec.apiKeyFrom is required unless spec.parameters.baseUrl names a server that needs no key")
     if source is not None and observed.secret_version is None:
         return Refuse(f'Secret "{source.secret_key_ref.name}" not found')
-    if unknown := inactive_settings(observed.llm.spec):
-        return Refuse(reasons.not_acted_on(unknown))
     if is_open_told(observed.llm) != (observed.open_circuit is not None):
         return TellCircuit(observed.open_circuit)
     checked, report = observed.checked, observed.report

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
 from kubechain.controllers.checks import Checked, Report
+from kubechain.controllers.llm import fallbacks
 from kubechain.controllers.secrets import SecretReader
+from kubechain.runtime.store import Lister
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,7 @@ class Observed:
 
     Attributes:
         open_circuit: The failure for which runs wait instead of calling it; None for none.
+        fallback_troubles: Why runs would pass over fallbacks of it, one sentence for each.
     """
 
     llm: LLM
@@ -23,6 +27,7 @@ class Observed:
     monotonic_now: float
     report: Report | None = None
     open_circuit: str | None = None
+    fallback_troubles: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -38,6 +43,7 @@ def observe(
     report: Report | None = None,
     *,
     open_circuit: str | None = None,
+    others: Lister[LLM] | None = None,
 ) -> Observed:
     """Gather what `decide` needs; no request is made."""
     version = None
@@ -50,4 +56,11 @@ def observe(
         monotonic_now=monotonic_now,
         report=report,
         open_circuit=open_circuit,
+        fallback_troubles=tuple(_fallback_troubles(llm, others)) if others is not None else (),
     )
+
+
+def _fallback_troubles(llm: LLM, llms: Lister[LLM]) -> Iterator[str]:
+    for one in llm.spec.fallbacks:
+        if (trouble := fallbacks.trouble(one.name, llms.get(llm.metadata.namespace, one.name))) is not None:
+            yield trouble

@@ -9,13 +9,13 @@ from kubechain.api.llm import LLM
 from kubechain.controllers import frame
 from kubechain.controllers.checks import Checked, LLMChecks
 from kubechain.controllers.circuits import OpenCircuits
-from kubechain.controllers.frame import Done, Settled, StatusWriter
-from kubechain.controllers.llm import settle
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
+from kubechain.controllers.llm import fallbacks, settle
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.effects import check
 from kubechain.controllers.llm.observe import Observed, observe
 from kubechain.controllers.llm.outcomes import Outcome, Unknown, with_report
-from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit
+from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit, TellFallbacks
 from kubechain.controllers.secrets import SecretReader
 from kubechain.llm.client import LLMClient
 from kubechain.runtime.clock import Clock
@@ -54,13 +54,14 @@ class LLMReconciler:
             self.clock.monotonic(),
             self.checks.report_of(request),
             open_circuit=self.circuits.get(request),
+            others=self.llms,
         )
 
     def decide(self, observed: Observed) -> Step | Done:
         """Whether the LLM must be checked."""
         return decide(observed)
 
-    async def carry_out(self, observed: Observed, step: Step) -> Done:
+    async def carry_out(self, observed: Observed, step: Step) -> Again[LLM] | Done:
         """Check the LLM and write the verdict."""
         llm = observed.llm
         match step:
@@ -68,6 +69,8 @@ class LLMReconciler:
                 return await self.writer.finish(llm, settle.refused(llm, detail, self.clock.now()))
             case TellCircuit(detail):
                 return await self.writer.finish(llm, settle.circuit(llm, detail, self.clock.now()))
+            case TellFallbacks(troubles):
+                return Again(await self.writer.write(llm, fallbacks.told(llm, troubles, self.clock.now())))
             case Check(attempt, report):
                 outcome = with_report(await check(llm, self.secrets, self.client), report)
                 settled = settle.settle(llm, outcome, attempt=attempt, now=self.clock.now())

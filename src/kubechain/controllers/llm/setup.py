@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api import reasons
-from kubechain.controllers import resources
+from kubechain.controllers import fallbackusers, resources
 from kubechain.controllers.llm import watches
 from kubechain.controllers.llm.reconciler import LLMReconciler
 from kubechain.controllers.parts import Parts
@@ -17,6 +17,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     """Follow LLMs and the Secrets that hold their keys."""
     llms = manager.lister(resources.LLMS)
     manager.add_index(resources.LLMS, watches.BY_KEY_SOURCE, watches.secret_index)
+    manager.add_index(resources.LLMS, fallbackusers.BY_FALLBACK, fallbackusers.fallback_index)
     reconciler = LLMReconciler(
         llms=llms,
         secrets=parts.secrets,
@@ -29,6 +30,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     (
         controller(manager, "llm")
         .for_(resources.LLMS)
+        .watches(resources.LLMS, map=watches.llm_requests_for_fallback(llms))
         .watches(metadata_only(SECRETS), map=lambda secret: watches.llm_requests_for_secret(llms, secret.metadata))
         .triggered_by(parts.llm_checks.trigger)
         .complete(reconciler)

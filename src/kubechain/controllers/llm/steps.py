@@ -38,4 +38,15 @@ class TellCircuit:
     detail: str | None
 
 
-Step = Refuse | Check | TellCircuit
+@dataclass(frozen=True, slots=True)
+class TellFallbacks:
+    """Say in the status which fallbacks runs would pass over.
+
+    Attributes:
+        troubles: One sentence for each of them.
+    """
+
+    troubles: tuple[str, ...]
+
+
+Step = Refuse | Check | TellCircuit | TellFallbacks

@@ -1,8 +1,11 @@
-"""The index of LLMs by their Secret, and the map from a changed Secret to its LLMs."""
+"""The index of LLMs by their Secret, and the maps from a changed Secret or fallback to the LLMs that name it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kubechain.api.llm import LLM
+from kubechain.controllers import fallbackusers
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import Metadata
 from kubechain.runtime.store import Lister
@@ -20,3 +23,10 @@ def llm_requests_for_secret(llms: Lister[LLM], secret: Metadata) -> list[Request
     """The LLMs whose key is in a Secret."""
     key = f"{secret.namespace}/{secret.name}"
     return [Request(llm.metadata.namespace, llm.metadata.name) for llm in llms.by_index(BY_KEY_SOURCE, key)]
+
+
+def llm_requests_for_fallback(llms: Lister[LLM]) -> Callable[[LLM], list[Request]]:
+    """From a changed LLM to those that have it as a fallback."""
+    return lambda llm: [
+        Request(user.metadata.namespace, user.metadata.name) for user in fallbackusers.users_of(llms, llm)
+    ]

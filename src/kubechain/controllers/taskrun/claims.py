@@ -13,17 +13,35 @@ from kubechain.api import names
 from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers.taskrun.fallbacks import Choice, has_fallbacks
 
 LEFT_OVER_SECONDS = 1.0
 """Between two reads while the garbage collector has not yet deleted the calls of an earlier run of the same name."""
 
 
-def claim_for(run: TaskRun, *, turn: int, attempt: int, holder: str, now: datetime, timeout_seconds: float) -> LLMClaim:
-    """The claim of one attempt; its token is the same however often it is computed."""
+def claim_for(
+    run: TaskRun,
+    *,
+    turn: int,
+    attempt: int,
+    holder: str,
+    now: datetime,
+    timeout_seconds: float,
+    choice: Choice | None = None,
+) -> LLMClaim:
+    """The claim of one attempt; its token is the same however often it is computed.
+
+    Args:
+        choice: The LLM that is called; recorded where the run's LLM has fallbacks.
+    """
+    chosen = choice if has_fallbacks(run) else None
     before = run.status.llm if run.status.llm is not None and run.status.llm.turn == turn else None
     return LLMClaim(
         turn=turn,
         attempt=attempt,
+        llm_name=chosen.llm.metadata.name if chosen else None,
+        passed_over=chosen.passed_over if chosen else (),
+        failures=chosen.failures or None if chosen else None,
         invalid_answers=before.invalid_answers if before else None,
         failing_since=before.failing_since if before else None,
         token=token(run.metadata.uid, turn, attempt),

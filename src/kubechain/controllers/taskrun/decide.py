@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from kubechain.api import reasons
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import RUN_CREATED, is_true
+from kubechain.api.fallbacks import PinnedLLM
 from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.meta import ReadinessStatus, StatusType
@@ -18,11 +19,12 @@ from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.usage import total
 from kubechain.controllers import policies
 from kubechain.controllers.frame import Done, soonest
-from kubechain.controllers.taskrun import budgets, closing, conversation, grants, overruns, retries
+from kubechain.controllers.taskrun import budgets, closing, conversation, fallbacks, grants, overruns, retries
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
 from kubechain.controllers.taskrun.budgets import Use
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.fallbacks import Choice
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
@@ -174,11 +176,23 @@ def _wait_for(message: str, status: ReadinessStatus) -> Wait:
 
 
 def _llm_trouble(observed: Observed) -> Wait | None:
+    """What a run waits for whose LLM cannot be called, and which has no fallback that can."""
+    if _choice(observed) is not None:
+        return None
     if observed.llm is None:
-        return Wait(reasons.waiting_to_exist("LLM", observed.llm_name))
-    if observed.llm.status.status != StatusType.READY:
-        return _wait_for(reasons.waiting_for_llm(observed.llm_name), observed.llm.status)
-    return None
+        wait = Wait(reasons.waiting_to_exist("LLM", observed.llm_name))
+    else:
+        wait = _wait_for(reasons.waiting_for_llm(observed.llm_name), observed.llm.status)
+    causes = fallbacks.causes(observed.fallbacks, fallbacks.left_in_turn(observed.run))
+    return replace(wait, detail="; ".join((wait.detail, *(one.text for one in causes.values()))))
+
+
+def _choice(observed: Observed) -> Choice | None:
+    """The LLM that is called, or in whose queue the run waits; None where none is ready."""
+    run, candidates, is_bound = observed.run, observed.candidates, observed.is_cost_bound
+    left = fallbacks.left_in_turn(run)
+    able = fallbacks.choose(run, candidates, left, is_cost_bound=is_bound)
+    return able or fallbacks.wait_for(run, candidates, left, is_cost_bound=is_bound)
 
 
 def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
@@ -189,6 +203,7 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
         llm_name=llm.metadata.name,
         llm_uid=llm.metadata.uid,
         llm_generation=llm.metadata.generation,
+        fallbacks=tuple(_pinned_llm(observed, one.name) for one in observed.fallbacks),
         tools=tuple(tool.pin() for tool in observed.tools if isinstance(tool, Offer)),
         policies=policies.pins(observed.policies, agent.metadata.name),
         task_sha=observed.task.request_sha if observed.task else None,
@@ -196,26 +211,35 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
     )
 
 
+def _pinned_llm(observed: Observed, name: str) -> PinnedLLM:
+    found = next((one.llm for one in observed.fallbacks if one.name == name), None)
+    if found is None:
+        return PinnedLLM(name=name)
+    return PinnedLLM(name=name, uid=found.metadata.uid, generation=found.metadata.generation)
+
+
 def _send(observed: Observed, *, attempt: int) -> Step | Done:
     # A wait for a person lasts for days; it comes first, so that what is missing meanwhile does not end the run.
     if (stop := overruns.gate(observed, budgets.before_turn(observed.budgets))) is not None:
         return stop
+    if (unpriced := _unpriced(observed)) is not None:
+        return unpriced
     trouble = _llm_trouble(observed) or _tool_trouble(observed)
     if trouble is not None:
         return _within_limit(observed, trouble)
-    if (unpriced := _unpriced(observed)) is not None:
-        return unpriced
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
     near = budgets.nearly_reached(observed.budgets)
     transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
-    step = SendToLLM(observed.run.status.turn, attempt, offers, near, closing.is_due(observed.run, transcript))
+    choice = _choice(observed)
+    assert choice is not None, "there is no trouble"
+    turn, is_closing = observed.run.status.turn, closing.is_due(observed.run, transcript)
+    step = SendToLLM(turn, attempt, choice, offers, near, is_closing)
     return too_large(transcript) or step
 
 
 def _unpriced(observed: Observed) -> Fail | None:
     """A limit of cost that cannot hold, since nobody knows what the model costs."""
-    bound = any(budget.limits is not None and budget.limits.max_cost is not None for budget in observed.budgets)
-    if not bound or observed.llm is None or prices.has_price(observed.llm):
+    if not observed.is_cost_bound or observed.llm is None or prices.has_price(observed.llm):
         return None
     text = f'limits.maxCost cannot hold: no price is known for LLM "{observed.llm.metadata.name}": set its prices'
     return Fail(reasons.LIMIT_EXCEEDED, text)

@@ -21,7 +21,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun import closing, refusals, settle
+from kubechain.controllers.taskrun import closing, refusals, settle, turning
 from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import (
     LEFT_OVER_SECONDS,
@@ -37,7 +37,7 @@ from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer
-from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, outcome_of
+from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, Turned, outcome_of
 from kubechain.controllers.taskrun.steps import SendToLLM
 from kubechain.controllers.toolkinds.model import Offer
 from kubechain.llm.client import LLMClient, ToolDefinition
@@ -84,8 +84,10 @@ class ModelCaller:
                         target, closing.request(run, earlier), tools, timeout_seconds=timeout_seconds
                     )
         except TimeoutError:
-            return Deferred("the run's time was over before the model answered")
-        except (SecretUnavailable, ChunkUnread) as error:
+            return Deferred("the run's time was over before the model answered", is_llms_fault=False)
+        except ChunkUnread as error:
+            return Deferred(str(error), is_llms_fault=False)
+        except SecretUnavailable as error:
             return Deferred(str(error))
         except ChunkBroken as error:
             return Refused(reasons.CONTEXT_CHUNK_BROKEN, str(error))
@@ -112,8 +114,9 @@ class Turn:
     replica: Replica
     clock: Clock
 
-    def claim(self, observed: Observed, llm: LLM, step: SendToLLM) -> tuple[LLMClaim, Settled]:
+    def claim(self, observed: Observed, step: SendToLLM) -> tuple[LLMClaim, Settled]:
         """W2: the claim of this process on the turn, and the status that has it."""
+        llm = step.choice.llm
         timeout_seconds = float(call_limits(llm.spec).timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
         claim = claim_for(
             observed.run,
@@ -122,6 +125,7 @@ class Turn:
             holder=self.replica.identity,
             now=observed.now,
             timeout_seconds=soonest(timeout_seconds, seconds_to_deadline(observed)) or 0.0,
+            choice=step.choice,
         )
         return claim, settle.claimed(observed.run, claim, step.near, is_closing=step.is_closing)
 
@@ -129,7 +133,6 @@ class Turn:
         self,
         observed: Observed,
         claimed: TaskRun,
-        llm: LLM,
         step: SendToLLM,
         claim: LLMClaim,
         refused: Callable[[TaskRun, Exception], Settled],
@@ -145,7 +148,7 @@ class Turn:
             claimed: As it was written with the claim.
             refused: The status to write when the server refuses that of the outcome for good.
         """
-        left_seconds = seconds_to_deadline(observed)
+        llm, left_seconds = step.choice.llm, seconds_to_deadline(observed)
         effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)
         outcome: Outcome = await self.in_flight.run(
             claimed.metadata.uid, effect, is_unwanted=lambda: self.observer.is_unwanted(claimed)
@@ -154,11 +157,12 @@ class Turn:
             return Again(await self.outcomes.read(claimed), is_live=False)
         self._tell_of_llm(llm, outcome)
         self.queue.learn(llm, Request(claimed.metadata.namespace, claimed.metadata.name), outcome)
+        meaning = self._meaning(observed, claimed, outcome)
         jitter, is_agent_gone = self.clock.random.random(), self.observer.is_agent_gone(claimed)
         write: ClaimedWrite[TaskRun] = ClaimedWrite(
             holds=lambda run: holds(run, claim),
             settle=lambda run: settle.outcome(
-                run, outcome, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now()
+                run, meaning, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now()
             ),
             refused=refused,
             delayed=refusals.delayed,
@@ -166,6 +170,15 @@ class Turn:
         )
         recorded = await self.outcomes.write(claimed, write)
         return Again(recorded.obj, is_live=recorded.is_own)
+
+    def _meaning(
+        self, observed: Observed, claimed: TaskRun, outcome: Answered | Deferred | Refused
+    ) -> Answered | Deferred | Refused | Turned:
+        """What the outcome means for a run that may call other LLMs."""
+        if not observed.fallbacks:
+            return outcome
+        candidates = self.observer.candidates(claimed)
+        return turning.after(claimed, outcome, candidates, is_cost_bound=observed.is_cost_bound)
 
     def _tell_of_llm(self, llm: LLM, outcome: Answered | Deferred | Refused) -> None:
         """Have the LLM checked again when its provider refuses the run, or fails."""

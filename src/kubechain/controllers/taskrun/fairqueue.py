@@ -76,6 +76,16 @@ class FairQueue:
             self._lines[agent] = line
         return run
 
+    def remove(self, run: Request) -> bool:
+        """Take a run out, wherever it is; returns whether it was queued. The agents keep their turns."""
+        agent = self._agents.pop(run, None)
+        if agent is None:
+            return False
+        del self._lines[agent][run]
+        if not self._lines[agent]:
+            del self._lines[agent]
+        return True
+
     def ahead(self, run: Request) -> int:
         """How many runs go before this one, if no other comes; 0 where it is not queued."""
         if run not in self._agents:

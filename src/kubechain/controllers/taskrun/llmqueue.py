@@ -16,13 +16,13 @@ from typing import Protocol
 from kubechain.api.llm import LLM
 from kubechain.controllers.circuits import OpenCircuits
 from kubechain.controllers.taskrun.fairqueue import Waiting
-from kubechain.controllers.taskrun.llmslots import Call, Place, Slots
+from kubechain.controllers.taskrun.llmslots import Call, Place, Slots, Trouble
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
 
 LONG_HOLD_SECONDS = 60.0
-"""A provider that asks to wait longer than this is of no use now, as far as fallbacks are concerned."""
+"""A provider that asks to wait longer than this is of no use now: runs with fallbacks call the next one."""
 
 SHORTEST_TIMER_SECONDS = 0.001
 """The event loop may fire a timer earlier by its resolution; one for the rest would fire at once, again and again."""
@@ -73,8 +73,12 @@ class ModelQueue(Protocol):
         """Take note of how a call ended, while its slot is held."""
         ...
 
-    def trouble(self, llm: LLM) -> str | None:
+    def trouble(self, llm: LLM) -> Trouble | None:
         """Why the LLM is of no use now; None where a call may be made, or soon."""
+        ...
+
+    def leave_others(self, llm: LLM, run: Request) -> None:
+        """Give up the run's place in the queues of other LLMs, and a slot that is reserved for it there."""
         ...
 
 
@@ -127,10 +131,7 @@ class LLMQueue:
             yield
         finally:
             if held is not None and self._reserved.get(run) is held:
-                del self._reserved[run]
-                slots, call = held
-                slots.cancel(call)
-                self._assign(slots)
+                self._give_back(run, *held)
 
     def waited_seconds(self, llm: LLM, run: Request) -> float:
         """How long a run has been queued; 0 when it is not."""
@@ -145,28 +146,43 @@ class LLMQueue:
     def learn(self, llm: LLM, run: Request, outcome: Answered | Deferred | Refused) -> None:
         """Take note of how a call ended, while its slot is held."""
         slots, now = self._slots_of(llm), self._clock.monotonic()
-        was_open = slots.circuit.is_open
+        was_open, was_of_use = slots.circuit.is_open, self.trouble(llm) is None
         slots.learn(run, outcome, now)
-        if slots.circuit.is_open == was_open:
-            return
-        if was_open:
+        if was_open and not slots.circuit.is_open:
             self._circuits.closed(slots.llm)
-            return
-        self._circuits.opened(slots.llm, slots.circuit.detail)
-        # Each may have a fallback, and its status shall say for what it waits now.
-        for waiting_run in slots.queued:
-            self._wake(waiting_run)
+        elif slots.circuit.is_open and not was_open:
+            self._circuits.opened(slots.llm, slots.circuit.detail)
+        if was_of_use and self.trouble(llm) is not None:
+            # Each may have a fallback, and its status shall say for what it waits now.
+            for waiting_run in slots.queued:
+                self._wake(waiting_run)
 
-    def trouble(self, llm: LLM) -> str | None:
+    def leave_others(self, llm: LLM, run: Request) -> None:
+        """Give up the run's place in the queues of other LLMs, and a slot that is reserved for it there."""
+        key, held = _key(llm), self._reserved.get(run)
+        if held is not None and held[0].llm != key:
+            self._give_back(run, *held)
+        others = [slots for slots in self._slots.values() if slots.llm != key]
+        for slots in [slots for slots in others if slots.queued.remove(run)]:
+            self._assign(slots)
+
+    def trouble(self, llm: LLM) -> Trouble | None:
         """Why the LLM is of no use now; None where a call may be made, or soon."""
         slots, now = self._slots.get(_key(llm)), self._clock.monotonic()
         if slots is None or slots.generation != llm.metadata.generation:
             return None
         if slots.circuit.is_open and not slots.may_try(now):
-            return f"its circuit is open: {slots.circuit.detail}"
-        if slots.pace.held_until - now > LONG_HOLD_SECONDS:
-            return "its provider asks to wait"
+            seconds = None if slots.is_tried else slots.circuit.wait_seconds(now)
+            return Trouble(f"its circuit is open: {slots.circuit.detail}", seconds)
+        if (held_seconds := slots.pace.held_until - now) > LONG_HOLD_SECONDS:
+            return Trouble("its provider asks to wait", held_seconds - LONG_HOLD_SECONDS)
         return None
+
+    def _give_back(self, run: Request, slots: Slots, call: Call) -> None:
+        """Reserve a slot for the run no longer."""
+        del self._reserved[run]
+        slots.cancel(call)
+        self._assign(slots)
 
     def _slots_of(self, llm: LLM) -> Slots:
         key, now = _key(llm), self._clock.monotonic()

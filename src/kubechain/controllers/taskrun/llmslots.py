@@ -64,6 +64,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why an LLM is of no use now.
+
+    Attributes:
+        seconds: For how long; None where that depends on a call that is in flight.
+    """
+
+    text: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call that may be made, or is."""
 

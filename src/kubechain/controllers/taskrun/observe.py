@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +22,8 @@ from kubechain.controllers.taskrun.adoption import is_adopted
 from kubechain.controllers.taskrun.budgetfacts import BudgetFacts, BudgetReader
 from kubechain.controllers.taskrun.budgets import Budget
 from kubechain.controllers.taskrun.claims import object_name
+from kubechain.controllers.taskrun.fallbacks import Candidate
+from kubechain.controllers.taskrun.llmslots import Trouble
 from kubechain.controllers.taskrun.watches import EARLIER_CALLS_BY_RUN
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -37,6 +39,8 @@ class Observed:
         task: None when the run names none, or when it does not exist.
         agent: The run's own, else its Task's; None when it does not exist (any more).
         llm: The pinned one once the run has begun, else the Agent's.
+        fallbacks: Of the LLM, as they were pinned once the run has begun.
+        trouble: Why a call of the LLM is of no use now; looked for only where it has fallbacks.
         tools: What the model may call: the Agent's offers; once the run has begun, what the pinned names stand for now.
         calls: The objects of the run's tool calls, by name.
         policies: All ApprovalPolicies of the namespace, while the run has not begun.
@@ -52,6 +56,8 @@ class Observed:
     agent: Agent | None
     llm: LLM | None
     now: datetime
+    fallbacks: tuple[Candidate, ...] = ()
+    trouble: Trouble | None = None
     tools: tuple[Found, ...] = ()
     calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     budgets: tuple[Budget, ...] = ()
@@ -93,6 +99,16 @@ class Observed:
             return self.run.status.pinned.llm_name
         return self.agent.spec.llm_ref.name if self.agent else ""
 
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The run's LLM, then its fallbacks."""
+        return (Candidate(self.llm_name, self.llm, self.trouble), *self.fallbacks)
+
+    @property
+    def is_cost_bound(self) -> bool:
+        """Whether a limit of cost binds the run."""
+        return any(budget.limits is not None and budget.limits.max_cost is not None for budget in self.budgets)
+
 
 def agent_reference(run: TaskRun, task: Task | None) -> LocalObjectReference | None:
     """The Agent that does the work: the run's own overrides its Task's."""
@@ -111,6 +127,7 @@ class Observer:
     policies: Lister[ApprovalPolicy]
     kinds: ToolKinds
     budgets: BudgetReader
+    trouble: Callable[[LLM], Trouble | None]
     replica: Replica
     clock: Clock
 
@@ -122,11 +139,15 @@ class Observer:
         agent_name = pinned.agent_name if pinned else (reference.name if reference else "")
         agent = self.agents.get(namespace, agent_name) if agent_name else None
         llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
+        llm = self.llms.get(namespace, llm_name) if llm_name else None
+        fallbacks = self._fallbacks(run, llm)
         return Observed(
             run=run,
             task=task,
             agent=agent,
-            llm=self.llms.get(namespace, llm_name) if llm_name else None,
+            llm=llm,
+            fallbacks=fallbacks,
+            trouble=self.trouble(llm) if llm is not None and fallbacks else None,
             now=self.clock.now(),
             tools=self._tools(run, agent),
             calls=self._calls(run),
@@ -136,6 +157,22 @@ class Observer:
             budget_facts=await self.budgets.facts(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
         )
+
+    def candidates(self, run: TaskRun) -> tuple[Candidate, ...]:
+        """The LLMs of a run that has begun, as they are now."""
+        pinned = run.status.pinned
+        names = (pinned.llm_name, *(one.name for one in pinned.fallbacks)) if pinned else ()
+        return tuple(self._candidate(run, name) for name in names)
+
+    def _fallbacks(self, run: TaskRun, llm: LLM | None) -> tuple[Candidate, ...]:
+        """Those that the run pinned, else those of the LLM."""
+        if run.status.pinned is not None:
+            return self.candidates(run)[1:] if run.status.pinned.fallbacks else ()
+        return tuple(self._candidate(run, one.name) for one in llm.spec.fallbacks) if llm else ()
+
+    def _candidate(self, run: TaskRun, name: str) -> Candidate:
+        llm = self.llms.get(run.metadata.namespace, name)
+        return Candidate(name, llm, self.trouble(llm) if llm is not None else None)
 
     def is_unwanted(self, run: TaskRun) -> bool:
         """Whether the run is cancelled or deleted, as the cache has it."""

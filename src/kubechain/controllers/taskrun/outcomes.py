@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kubechain.api import reasons
+from kubechain.api.fallbacks import PassedOver
 from kubechain.api.usage import Usage
 from kubechain.controllers.inflight import Interrupted
 from kubechain.llm import errors
@@ -42,6 +43,8 @@ class Deferred:
         is_provider_failing: Whether the LLM must be checked again, because the provider failed or is not there.
         is_rate_limited: Whether the provider takes no further calls for now, of whatever run.
         max_retries: How often the LLM allows a call to be repeated; None for no limit.
+        is_llms_fault: Whether another LLM might have answered.
+        left: Where no LLM of the run can answer now: those that refuse this turn for good. The others are called again.
     """
 
     message: str
@@ -51,13 +54,17 @@ class Deferred:
     is_provider_failing: bool = False
     is_rate_limited: bool = False
     max_retries: int | None = None
+    is_llms_fault: bool = True
+    left: tuple[PassedOver, ...] | None = None
 
 
 class Refusal(Enum):
     """Why a provider refuses an LLM, whatever is asked."""
 
-    SETTINGS = "key, model or address"
-    NO_CREDIT = "the account has no credit left"
+    KEY = "its key is refused"
+    MODEL = "its model does not exist"
+    SETTINGS = "its settings or its address are wrong"
+    NO_CREDIT = "its account has no credit left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,36 @@ class Refused:
     Attributes:
         refusal: Why the LLM itself is refused, so that it must be checked again; None where only this call is.
         usage: What the call may be billed for; None where it is not.
+        is_too_long: Whether the conversation is longer than the model's window.
     """
 
     reason: str
     message: str
     refusal: Refusal | None = None
     usage: Usage | None = None
+    is_too_long: bool = False
 
 
-Outcome = Answered | Deferred | Refused | Interrupted
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """The call failed, and another LLM of the run is called in its place.
+
+    Attributes:
+        cause: The LLM that was called, and why it is left.
+        next_llm: The one that is called next, as it looks now.
+        left: All that the run called in this turn, and left.
+        is_invalid_answer: Whether the model answered without usable content.
+        usage: What the call may be billed for; None where it is not.
+    """
+
+    cause: PassedOver
+    next_llm: str
+    left: tuple[PassedOver, ...]
+    is_invalid_answer: bool = False
+    usage: Usage | None = None
+
+
+Outcome = Answered | Deferred | Refused | Turned | Interrupted
 
 
 def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Refused:
@@ -97,7 +125,11 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
             return Deferred(str(error), error.retry_after_seconds, usage=error.usage, is_provider_failing=True)
         case errors.QuotaExhausted():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.NO_CREDIT, usage=error.usage)
-        case errors.AuthenticationFailed() | errors.ModelNotFound() | errors.WrongAddress() | errors.InvalidTarget():
+        case errors.AuthenticationFailed():
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.KEY, usage=error.usage)
+        case errors.ModelNotFound():
+            return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.MODEL, usage=error.usage)
+        case errors.WrongAddress() | errors.InvalidTarget():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.SETTINGS, usage=error.usage)
         case errors.LLMError():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), usage=error.usage)

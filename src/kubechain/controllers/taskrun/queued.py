@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubechain.api import reasons
 from kubechain.controllers.frame import soonest
-from kubechain.controllers.taskrun import retries
+from kubechain.controllers.taskrun import fallbacks, retries
 from kubechain.controllers.taskrun.decide import seconds_to_deadline
 from kubechain.controllers.taskrun.llmslots import Place
 from kubechain.controllers.taskrun.observe import Observed
@@ -32,4 +32,5 @@ def queued(observed: Observed, llm_name: str, place: Place) -> Wait | Fail:
     block = observed.block
     if block.is_over:
         return Fail(reasons.WAITED_TOO_LONG, block.given_up(detail))
-    return Wait(detail, soonest(left, block.left_seconds), blocked_since=block.since)
+    again = fallbacks.look_again_seconds(observed.candidates) if observed.fallbacks else None
+    return Wait(detail, soonest(left, again, block.left_seconds), blocked_since=block.since)

@@ -118,13 +118,12 @@ class TaskRunReconciler:
     async def _record(self, run: TaskRun, record: Settled) -> Again[TaskRun]:
         """W1 or W5, in one write with W2 where the LLM has a slot for the run, else alone."""
         observed = await self.observe(next_version(run, record))
-        step, llm, metadata = self.decide(observed), observed.llm, run.metadata
-        if not isinstance(step, SendToLLM) or llm is None:
+        step = self.decide(observed)
+        if not isinstance(step, SendToLLM):
             return await self._write(run, record)
-        request = Request(metadata.namespace, metadata.name)
-        with self._reserve(llm, request, observed) as is_reserved:
+        with self._reserved(observed, step) as is_reserved:
             if is_reserved:
-                return await self._take(run, record, observed, llm, step)
+                return await self._take(run, record, observed, step)
         return await self._write(run, record)
 
     async def _write(self, run: TaskRun, settled: Settled) -> Again[TaskRun]:
@@ -138,18 +137,12 @@ class TaskRunReconciler:
         reason = reasons.CONTEXT_WINDOW_TOO_LARGE if isinstance(error, TooLarge) else reasons.STATUS_REFUSED
         return ends.failed(run, Fail(reason, f"the API server refused the status: {error}"), self.clock.now())
 
-    def _reserve(self, llm: LLM, request: Request, observed: Observed) -> AbstractContextManager[bool]:
-        size_bytes = _size_bytes(observed, llm)
-        return self.queue.reserve(llm, request, agent=observed.pinned_agent_name, size_bytes=size_bytes)
-
     async def _send(self, observed: Observed, step: SendToLLM) -> Again[TaskRun] | Done:
         """W2, the call and W3, once the LLM has a slot for the run."""
-        llm, metadata = observed.llm, observed.run.metadata
-        assert llm is not None, "decided on"
-        request = Request(metadata.namespace, metadata.name)
-        with self._reserve(llm, request, observed) as is_reserved:
+        with self._reserved(observed, step) as is_reserved:
             if is_reserved:
-                return await self._take(observed.run, Settled(), observed, llm, step)
+                return await self._take(observed.run, Settled(), observed, step)
+        llm, request = step.choice.llm, _request(observed.run)
         waited_seconds = self.queue.waited_seconds(llm, request)
         if waited_seconds < QUIET_SECONDS:
             # Not less: a wait for the rest of a rounding error would be over at once, again and again.
@@ -161,9 +154,15 @@ class TaskRunReconciler:
             case Fail() as failure:
                 return await self._write(observed.run, ends.failed(observed.run, failure, self.clock.now()))
 
-    async def _take(
-        self, run: TaskRun, record: Settled, observed: Observed, llm: LLM, step: SendToLLM
-    ) -> Again[TaskRun]:
+    def _reserved(self, observed: Observed, step: SendToLLM) -> AbstractContextManager[bool]:
+        """Hold a slot of the LLM that is called; a run that may not call it yet is in its queue, and in no other."""
+        llm, request = step.choice.llm, _request(observed.run)
+        if observed.fallbacks:
+            self.queue.leave_others(llm, request)
+        size_bytes = _size_bytes(observed, llm)
+        return self.queue.reserve(llm, request, agent=observed.pinned_agent_name, size_bytes=size_bytes)
+
+    async def _take(self, run: TaskRun, record: Settled, observed: Observed, step: SendToLLM) -> Again[TaskRun]:
         """W2, with what is recorded before it; then the call and W3.
 
         A server that refuses both may still take the record: a run that has begun is told, and limited, as one.
@@ -172,7 +171,7 @@ class TaskRunReconciler:
             run: As the server has it.
             record: What leads from there to the run that `observed` has.
         """
-        claim, settled = self.turn.claim(observed, llm, step)
+        claim, settled = self.turn.claim(observed, step)
         try:
             claimed = (await self._write(run, record.then(settled))).obj
         except WriteRefused:
@@ -181,7 +180,7 @@ class TaskRunReconciler:
             return await self._write(run, record)
         if claimed is None or not holds(claimed, claim):
             return Again(claimed)
-        return await self.turn.take(observed, claimed, llm, step, claim, self._refused)
+        return await self.turn.take(observed, claimed, step, claim, self._refused)
 
     async def _create_tool_calls(self, run: TaskRun, step: CreateToolCalls) -> Again[TaskRun]:
         """W4."""
@@ -228,6 +227,10 @@ class TaskRunReconciler:
         except REFUSALS as error:
             raise WriteRefused(f'the deletion of the expired TaskRun "{metadata.name}"', error) from error
         return Done()
+
+
+def _request(run: TaskRun) -> Request:
+    return Request(run.metadata.namespace, run.metadata.name)
 
 
 def _size_bytes(observed: Observed, llm: LLM) -> int:

@@ -15,12 +15,12 @@ from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRu
 from kubechain.api.usage import Usage, added, total
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import closing, conversation, ends, retries
+from kubechain.controllers.taskrun import closing, conversation, ends, passing, retries
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.controllers.taskrun.decide import too_large
-from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused
+from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused, Turned
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut
@@ -106,7 +106,7 @@ def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = (), *, is_closi
     if is_closing:
         transcript = closing.asked(transcript)
         told, events = closing.told(run, told or run.status.conditions, events, claim.started_at)
-    return Settled(
+    claimed_status = Settled(
         transcript.status()
         | {
             "messages_read": len(run.spec.messages),
@@ -121,6 +121,7 @@ def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = (), *, is_closi
         | ({"conditions": told} if told else {}),
         events,
     )
+    return claimed_status.then(passing.claimed(run, claim))
 
 
 def _near_limits(run: TaskRun, near: Sequence[str], now: datetime) -> tuple[Sequence[Condition], Sequence[Event]]:
@@ -143,7 +144,7 @@ def _near_limits(run: TaskRun, near: Sequence[str], now: datetime) -> tuple[Sequ
 
 
 def outcome(
-    run: TaskRun, result: Answered | Deferred | Refused, *, jitter: float, is_agent_gone: bool, now: datetime
+    run: TaskRun, result: Answered | Deferred | Refused | Turned, *, jitter: float, is_agent_gone: bool, now: datetime
 ) -> Settled:
     """W3: what the outcome of the claimed model call means for the run.
 
@@ -157,6 +158,8 @@ def outcome(
             return replace(settled, events=(*_agent_news(run, is_agent_gone), *settled.events))
         case Deferred(usage=usage):
             return _with_usage(run, _deferred_or_failed(run, result, jitter=jitter, now=now), usage)
+        case Turned(usage=usage):
+            return _with_usage(run, passing.turned(run, result, now), usage)
         case Refused(reason, message, usage=usage):
             return _with_usage(run, ends.failed(run, Fail(reason, message), now), usage)
 
@@ -202,7 +205,8 @@ def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: fro
         settled = _interjected(run, recorded)
     else:
         settled = _final(run, completion, recorded, now)
-    return replace(settled, facts=ends.call_facts(run, now) | {"llm_model": completion.model})
+    settled = replace(settled, facts=ends.call_facts(run, now) | {"llm_model": completion.model})
+    return passing.answered(run, completion.model).then(settled)
 
 
 def _too_large(transcript: Transcript, calls: Sequence[ToolCall]) -> Fail | None:
@@ -336,7 +340,7 @@ def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: d
     assert ends_at is not None, "set above"
     wait = retries.next_wait_seconds(
         (ends_at - now).total_seconds(),
-        backoff_seconds=BACKOFF.seconds(claim.attempt, jitter),
+        backoff_seconds=BACKOFF.seconds(_repeats(claim, result), jitter),
         retry_after_seconds=asked,
     )
     if wait is not None:
@@ -344,6 +348,12 @@ def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: d
     too_long = asked if now < ends_at else None
     text = retries.given_up(run, result.message, retry_after_seconds=too_long)
     return ends.failed(run, Fail(reasons.LLM_REQUEST_FAILED, text), now)
+
+
+def _repeats(claim: LLMClaim, result: Deferred) -> int:
+    """How many calls in a row failed before: of this LLM, where another one is called after a few."""
+    is_one_of_many = claim.llm_name is not None and result.left is None
+    return claim.failures or 0 if is_one_of_many else claim.attempt
 
 
 def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: datetime) -> Settled:
@@ -362,9 +372,18 @@ def deferred(run: TaskRun, result: Deferred, *, wait_seconds: float, now: dateti
     }
     if claim is not None:
         invalid_answers = (claim.invalid_answers or 0) + 1 if result.is_invalid_answer else claim.invalid_answers
-        status["llm"] = claim.with_changes(invalid_answers=invalid_answers)
+        status["llm"] = claim.with_changes(invalid_answers=invalid_answers, **_of_llm(claim, result))
     events = (warning(reasons.LLM_REQUEST_FAILED, text),) if run.status.error != text else ()
     return Settled(status, events, requeue_after_seconds=wait_seconds, facts=ends.call_facts(run, now))
+
+
+def _of_llm(claim: LLMClaim, result: Deferred) -> dict[str, Any]:
+    """What the claim says of the LLM that failed, where it is one of several."""
+    if claim.llm_name is None:
+        return {}
+    if result.left is not None:
+        return {"failures": None, "passed_over": result.left}
+    return {"failures": (claim.failures or 0) + 1} if result.is_llms_fault else {}
 
 
 def _when(run: TaskRun, next_at: datetime) -> str:

@@ -33,6 +33,8 @@ def _start_timer(seconds: float, act: Callable[[], None]) -> Timer:
 def setup(manager: Manager, parts: Parts) -> None:
     """Follow runs, their tool calls, and everything that a run may wait for."""
     runs = manager.lister(resources.TASK_RUNS)
+    slot_reserved = Trigger()
+    queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer)
     observer = Observer(
         runs=runs,
         tasks=manager.lister(resources.TASKS),
@@ -42,6 +44,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         policies=manager.lister(resources.APPROVAL_POLICIES),
         kinds=parts.tool_kinds,
         budgets=BudgetReader(manager.lister(resources.HUMAN_REQUESTS), parts.authority),
+        trouble=queue.trouble,
         replica=parts.replica,
         clock=manager.clock,
     )
@@ -50,8 +53,6 @@ def setup(manager: Manager, parts: Parts) -> None:
     in_flight = InFlight()
     manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
     writer = parts.writer(resources.TASK_RUNS, reasons.TASK_RUN_CONTROLLER)
-    slot_reserved = Trigger()
-    queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer)
     prices.load()
     chunks = ChunkStore(manager.client, ChunkCache())
     reconciler = TaskRunReconciler(
@@ -74,7 +75,13 @@ def setup(manager: Manager, parts: Parts) -> None:
         chunks=chunks,
         clock=manager.clock,
     )
-    wakers = watches.Wakers(runs=runs, tasks=observer.tasks, agents=observer.agents, tool_calls=observer.tool_calls)
+    wakers = watches.Wakers(
+        runs=runs,
+        tasks=observer.tasks,
+        agents=observer.agents,
+        tool_calls=observer.tool_calls,
+        llms=observer.llms,
+    )
 
     def for_agent(agent: Agent) -> list[Request]:
         return [*wakers.for_agent(agent), *wakers.for_tool_source(agent)]

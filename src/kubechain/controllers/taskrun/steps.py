@@ -14,6 +14,7 @@ from kubechain.api.taskrun import PendingToolCall, Pinned
 from kubechain.api.usage import Spending
 from kubechain.controllers.inquiries import Inquiry
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.fallbacks import Choice
 from kubechain.controllers.toolkinds.model import Offer
 
 
@@ -56,6 +57,7 @@ class SendToLLM:
 
     Attributes:
         attempt: How many times the turn's call was started before.
+        choice: The LLM that is called.
         offers: What the model may call.
         near: Which limits are nearly reached.
         is_closing: Whether the conversation is nearly too large, so that the model is asked for its answer.
@@ -63,6 +65,7 @@ class SendToLLM:
 
     turn: int
     attempt: int
+    choice: Choice
     offers: tuple[Offer, ...] = ()
     near: Sequence[str] = ()
     is_closing: bool = False

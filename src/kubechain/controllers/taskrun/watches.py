@@ -13,7 +13,7 @@ from kubechain.api.meta import StatusObject
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
-from kubechain.controllers import resources
+from kubechain.controllers import fallbackusers, resources
 from kubechain.controllers.spending import SpendingReader
 from kubechain.runtime.keys import Request
 from kubechain.runtime.resource import Resource
@@ -49,9 +49,11 @@ def stopped_by_agent(run: TaskRun) -> list[str]:
 
 
 def begun_by_llm(run: TaskRun) -> list[str]:
-    """Unfinished runs by the LLM that they are pinned to."""
+    """Unfinished runs by the LLM that they are pinned to, and by its fallbacks."""
     pinned = run.status.pinned
-    return [key(run, pinned.llm_name)] if pinned and run.status.completion_time is None else []
+    if pinned is None or run.status.completion_time is not None:
+        return []
+    return [key(run, name) for name in (pinned.llm_name, *(one.name for one in pinned.fallbacks))]
 
 
 def begun_by_tool_source(run: TaskRun) -> list[str]:
@@ -101,6 +103,7 @@ class Wakers:
     tasks: Lister[Task]
     agents: Lister[Agent]
     tool_calls: Lister[TaskRunToolCall]
+    llms: Lister[LLM]
 
     def for_task(self, task: Task) -> list[Request]:
         """Runs that name the Task and have not begun."""
@@ -114,10 +117,11 @@ class Wakers:
         return [*own, *(request for requests in through_tasks for request in requests)]
 
     def for_llm(self, llm: LLM) -> list[Request]:
-        """Runs that pinned the LLM, and runs that have not begun and whose Agent names it."""
-        value = key(llm, llm.metadata.name)
-        begun = _requests(self.runs.by_index(BEGUN_BY_LLM, value))
-        waiting = [self.for_agent(agent) for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
+        """Runs that pinned the LLM, as a fallback too, and runs that have not begun and whose Agent needs it."""
+        begun = _requests(self.runs.by_index(BEGUN_BY_LLM, key(llm, llm.metadata.name)))
+        needed = [key(one, one.metadata.name) for one in (llm, *fallbackusers.users_of(self.llms, llm))]
+        agents = [agent for value in needed for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
+        waiting = [self.for_agent(agent) for agent in agents]
         return [*begun, *(request for requests in waiting for request in requests)]
 
     def for_tool_source(self, source: StatusObject[Any, Any]) -> list[Request]:
