@@ -102,13 +102,14 @@ class Model:
 
         async def act() -> Completion:
             around.check_key(target)
-            around.watchman.on_model_call(label, messages, process=around.process.name)
+            around.watchman.on_model_call(label, messages, process=around.process.name, llm=target.model)
             try:
                 async with asyncio.timeout(timeout_seconds):
                     await around.be_busy(label)
             except TimeoutError:
                 raise _model_lost() from None
-            if error := around.outside.hiccup(label):
+            if error := around.outside.hiccup(label, target.model):
+                around.watchman.on_model_refusal(label, messages, error, llm=target.model)
                 raise error
             return self._script(messages)
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from kubechain.api.message import Message
 from kubechain.humans import model as contact
+from kubechain.llm.errors import LLMError
 from kubechain_apiserver import Change
 from test.simulation.answers import AnswerLaws
 from test.simulation.approvals import ApprovalLaws
 from test.simulation.budgets import BudgetLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
 from test.simulation.deliveries import DeliveryLaws
+from test.simulation.fallbacks import FallbackLaws, llm_of
 from test.simulation.outside import Letter
 
 JsonObject = dict[str, Any]
@@ -81,6 +83,7 @@ class Watchman:
         self._budgets = BudgetLaws(self.violated)
         self._answers = AnswerLaws(self.violated)
         self._deliveries = DeliveryLaws(self.violated)
+        self._fallbacks = FallbackLaws(self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -88,7 +91,7 @@ class Watchman:
         self._model_claims: Counter[str] = Counter()
         self._model_calls: Counter[str] = Counter()
         self._chunks: dict[str, JsonObject] = {}
-        self._claimed: dict[str, list[list[JsonObject]]] = {}
+        self._claimed: dict[str, list[tuple[str, list[JsonObject]]]] = {}
         self._call_claims: Counter[tuple[str, str]] = Counter()
         self._executions: Counter[tuple[str, str]] = Counter()
         self._ends: dict[tuple[str, str], JsonObject] = {}
@@ -117,6 +120,7 @@ class Watchman:
         self._budgets.on_change(plural, after)
         self._answers.on_change(plural, before or {}, after)
         self._deliveries.on_change(plural, before or {}, after)
+        self._fallbacks.on_change(plural, before or {}, after)
         if plural == "contextchunks":
             self._chunks[name] = after["spec"]
         verb, place = "CREATE" if before is None else "WRITE", _place(after)
@@ -238,7 +242,7 @@ class Watchman:
             self.violated(f"taskruns/{name}: claimed while tool calls are open")
         if run["spec"].get("cancel"):
             self.violated(f"taskruns/{name}: claimed after it was cancelled")
-        self._claimed.setdefault(claim["holder"], []).append(said)
+        self._claimed.setdefault(claim["holder"], []).append((llm_of(status), said))
 
     def _note_claims(self, status: JsonObject) -> bool:
         """Count a claim that was not there before; says whether there was one."""
@@ -254,16 +258,24 @@ class Watchman:
 
     # --- side effects
 
-    def on_model_call(self, label: str, messages: Sequence[Message], *, process: str) -> None:
-        """Look at what a model is sent."""
+    def on_model_call(self, label: str, messages: Sequence[Message], *, process: str, llm: str) -> None:
+        """Look at what a model is sent, and at which one."""
         self._model_calls[process] += 1
         if self._model_calls[process] > self._model_claims[process]:
             self.violated(f"{label}: called without a claim of its own")
         window = [message.to_wire() for message in messages]
-        if window not in self._claimed.get(process, []):
+        claimed = self._claimed.get(process, [])
+        if not any(window == said for _, said in claimed):
             self.violated(f"{label}: sent something that its claim has not recorded")
+        elif (llm, window) not in claimed:
+            self.violated(f'{label}: sent to LLM "{llm}", which its claim does not name')
+        self._fallbacks.on_call(label, messages, llm)
         if trouble := trouble_with(window, may_be_open=False):
             self.violated(f"{label}: {trouble}")
+
+    def on_model_refusal(self, label: str, messages: Sequence[Message], error: LLMError, *, llm: str) -> None:
+        """Look at a call that its provider answers with an error."""
+        self._fallbacks.on_refusal(label, messages, error, llm)
 
     def on_model_trouble(self, retry_after_seconds: float | None) -> None:
         """Remember for how long a model wants to be left alone; None is as long as one likes."""

@@ -35,6 +35,7 @@ from test.simulation import (
     asking_mutants,
     budget_mutants,
     delivery_mutants,
+    fallback_mutants,
     form_mutants,
     growth_mutants,
 )
@@ -186,48 +187,48 @@ _take = runs.TaskRunReconciler._take  # pyright: ignore[reportPrivateUsage]
 
 
 async def _claim_without_pin(
-    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, step: Any
 ) -> Again[TaskRun]:
     """The claim of the first turn, and what it is for later."""
     status = {name: value for name, value in record.status.items() if name != "pinned"}
-    return await _take(self, run, replace(record, status=status), observed, llm, step)
+    return await _take(self, run, replace(record, status=status), observed, step)
 
 
 async def _record_and_ask(
-    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, step: Any
 ) -> Again[TaskRun]:
     """The record alone, and the model is asked all the same."""
-    claim, settled = self.turn.claim(observed, llm, step)
+    claim, settled = self.turn.claim(observed, step)
     written = await self.writer.write(run, record)
     claimed = next_version(written or run, settled)
-    return await self.turn.take(observed, claimed, llm, step, claim, self._refused)  # pyright: ignore[reportPrivateUsage]
+    return await self.turn.take(observed, claimed, step, claim, self._refused)  # pyright: ignore[reportPrivateUsage]
 
 
 async def _ask_and_hope(
-    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, step: Any
 ) -> Again[TaskRun]:
     """Ask the model whatever became of record and claim."""
     try:
-        return await _take(self, run, record, observed, llm, step)
+        return await _take(self, run, record, observed, step)
     except (ApiError, TransportError):
-        claim, settled = self.turn.claim(observed, llm, step)
+        claim, settled = self.turn.claim(observed, step)
         claimed = next_version(run, record.then(settled))
-        return await self.turn.take(observed, claimed, llm, step, claim, self._refused)  # pyright: ignore[reportPrivateUsage]
+        return await self.turn.take(observed, claimed, step, claim, self._refused)  # pyright: ignore[reportPrivateUsage]
 
 
 async def _merge_blindly(
-    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, step: Any
 ) -> Again[TaskRun]:
     """Record and claim without a condition."""
     latest = await self.writer.client.get(self.writer.resource, run.metadata.namespace, run.metadata.name)
-    return await _take(self, run.model_copy(update={"metadata": latest.metadata}), record, observed, llm, step)
+    return await _take(self, run.model_copy(update={"metadata": latest.metadata}), record, observed, step)
 
 
 async def _claim_the_turn_before(
-    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, llm: Any, step: Any
+    self: runs.TaskRunReconciler, run: TaskRun, record: Settled, observed: Any, step: Any
 ) -> Again[TaskRun]:
     """Decide on the claim before the record is counted."""
-    return await _take(self, run, record, observed, llm, replace(step, turn=run.status.turn))
+    return await _take(self, run, record, observed, replace(step, turn=run.status.turn))
 
 
 _compute = call_effects.ToolCaller._compute  # pyright: ignore[reportPrivateUsage]
@@ -284,6 +285,7 @@ ALL = (
     *asking_mutants.ALL,
     *budget_mutants.ALL,
     *delivery_mutants.ALL,
+    *fallback_mutants.ALL,
     *form_mutants.ALL,
     *growth_mutants.ALL,
 )

@@ -83,6 +83,8 @@ def _stable(value: Any) -> Any:
 
 
 def _volatile(fields: Mapping[str, Any]) -> frozenset[str]:
+    if {"llmName", "reason"} <= fields.keys():  # which failure was the last before an LLM was passed over is chance
+        return _VOLATILE | {"reason", "message"}
     return _OF_DELIVERIES if "channel" in fields else _VOLATILE
 
 

@@ -37,6 +37,7 @@ class Outside:
 
     Attributes:
         hiccups: What a model says before it follows its script, by the beginning of the call's label.
+        failing: How the provider of each LLM fails whose name is here.
         slow: Beginnings of the labels of what takes longer than anybody waits.
         refused_keys: Those that their service does not take any more.
         is_mcp_down: Whether MCP servers can be reached at all.
@@ -48,6 +49,7 @@ class Outside:
     """
 
     hiccups: dict[str, list[LLMError]] = field(default_factory=dict[str, list[LLMError]])
+    failing: dict[str, LLMError] = field(default_factory=dict[str, LLMError])
     slow: tuple[str, ...] = ()
     refused_keys: set[str] = field(default_factory=set[str])
     refused_writes: set[str] = field(default_factory=set[str])
@@ -74,8 +76,10 @@ class Outside:
         """The MCP servers can be reached again."""
         self.is_mcp_down = False
 
-    def hiccup(self, label: str) -> LLMError | None:
-        """What the model says instead of an answer, once."""
+    def hiccup(self, label: str, llm: str) -> LLMError | None:
+        """What the model says instead of an answer: once, or for as long as its provider fails."""
+        if (failure := self.failing.get(llm)) is not None:
+            return copy.copy(failure)
         for start, errors in self.hiccups.items():
             if label.startswith(start) and errors:
                 return errors.pop(0)

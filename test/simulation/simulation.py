@@ -145,7 +145,7 @@ class _World:
         self.plan = plan
         self.seed = seed
         self.watchman = Watchman(scenario.guarded)
-        self.outside = Outside(hiccups=hiccups_of(scenario.hiccups), slow=scenario.slow)
+        self.outside = Outside(hiccups_of(scenario.hiccups), dict(scenario.failing), slow=scenario.slow)
         self.jobs = Jobs(self.watchman, self.outside, scenario.answers, self.happening, seed)
         self.cluster = Cluster(seed, self._on_change)
         self.weather = Weather(plan, seed, compact=self.cluster.forget_the_past)

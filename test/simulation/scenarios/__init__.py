@@ -13,6 +13,7 @@ from test.simulation.scenarios import (
     asking,
     budgets,
     deliveries,
+    fallbacks,
     forms,
     growth,
     managers,
@@ -36,6 +37,7 @@ ALL: tuple[Scenario, ...] = (
     *deliveries.ALL,
     *managers.ALL,
     *growth.ALL,
+    *fallbacks.ALL,
 )
 
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}

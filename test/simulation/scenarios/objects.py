@@ -51,6 +51,18 @@ def plain(**spec: Any) -> Arrange:
     return arrange
 
 
+def with_fallback(*tools: str) -> Arrange:
+    """An agent whose LLM has a fallback, with HTTP endpoints as tools."""
+
+    def arrange(cluster: Cluster) -> None:
+        endpoints(*tools)(cluster)
+        source = {"secretKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"}}
+        cluster.apply("llms", "spare", spec={"provider": "openai", "apiKeyFrom": source})
+        cluster.patch("llms", "gpt-4o", {"spec": {"fallbacks": [{"name": "spare"}]}})
+
+    return arrange
+
+
 def asked_twice(cluster: Cluster) -> None:
     """The same Task once more."""
     plain()(cluster)

@@ -30,6 +30,7 @@ class Scenario:
             label.
         later: What happens so many seconds after the beginning.
         hiccups: What the model says before it follows its script, by the beginning of the call's label.
+        failing: How the provider of each LLM fails whose name is here, until somebody repairs it.
         slow: What takes longer than anybody waits, by the beginning of its label.
         guarded: Names of the tools that a person must approve, as the model knows them.
         delivered: The messages that people get, each as channel and request, with `again` for the reminder.
@@ -52,6 +53,7 @@ class Scenario:
     during: Mapping[str, Act] = field(default_factory=dict[str, Act])
     later: Mapping[float, Act] = field(default_factory=dict[float, Act])
     hiccups: Mapping[str, Sequence[LLMError]] = field(default_factory=dict[str, Sequence[LLMError]])
+    failing: Mapping[str, LLMError] = field(default_factory=dict[str, LLMError])
     slow: tuple[str, ...] = ()
     guarded: frozenset[str] = frozenset()
     delivered: frozenset[str] = frozenset()
