@@ -27,7 +27,7 @@ from test.llm.builders import CANARY, a_reply, a_target, an_error_reply
                 (501, errors.WrongAddress),
                 (408, errors.ServerFailed),
                 (409, errors.ServerFailed),
-                (413, errors.RequestRefused),
+                (413, errors.ContextTooLong),
                 (422, errors.RequestRefused),
                 (425, errors.ServerFailed),
                 (429, errors.RateLimited),

@@ -14,6 +14,7 @@
         WrongAddress         404 for the path itself, a web page, a redirect: baseUrl leads to something else
         RequestRefused       400, 413, 422 and other 4xx, a content filter
           ProviderDataRefused  400 for a signature or for reasoning that came with an earlier message
+          ContextTooLong       400, 413, 422 for a conversation that is longer than the model's window
         QuotaExhausted       402, or any status whose code or text says that the account has no credit left
         InvalidTarget        the LLM's own settings cannot make a request (baseUrl, key, provider, Azure version)
 
@@ -121,6 +122,10 @@ class RequestRefused(Final):
 
 class ProviderDataRefused(RequestRefused):
     """The provider refuses what came with an earlier message (`Message.providerData`): it expired, or was changed."""
+
+
+class ContextTooLong(RequestRefused):
+    """The conversation is longer than the model's window, or than its server takes: a shorter one may work."""
 
 
 class QuotaExhausted(Final):

@@ -14,6 +14,7 @@ from kubechain.llm.client import Target
 from kubechain.llm.endpoints import CHAT_COMPLETIONS
 from kubechain.llm.errors import (
     AuthenticationFailed,
+    ContextTooLong,
     LLMError,
     ModelNotFound,
     ProviderDataRefused,
@@ -50,6 +51,8 @@ def failure(target: Target, reply: HttpReply, *, operation: str = CHAT_COMPLETIO
         return _wrong_address(target, operation, what, reply)
     if reply.status == 400 and meaning is Meaning.REQUEST and meanings.is_stale_data(said):
         return ProviderDataRefused(f"request refused: {what}", http_status=reply.status)
+    if _is_too_long(reply.status, said, meaning):
+        return ContextTooLong(f"request refused: {what}", http_status=reply.status)
     return _error(target, meaning, what, http_status=reply.status, wait=_wait(reply, said))
 
 
@@ -73,9 +76,10 @@ def _failure_inside(target: Target, reply: HttpReply, operation: str) -> LLMErro
         return _wrong_address(target, operation, _describe(target, reply, said), reply)
     status = meanings.http_status(said)
     meaning = meanings.by_code(said) or (_meaning(status, said) if status else meanings.by_text(said))
-    return _error(
-        target, meaning or Meaning.SERVER, _describe(target, reply, said), http_status=status, wait=_wait(reply, said)
-    )
+    what = _describe(target, reply, said)
+    if _is_too_long(status or 400, said, meaning):
+        return ContextTooLong(f"request refused: {what}", http_status=status)
+    return _error(target, meaning or Meaning.SERVER, what, http_status=status, wait=_wait(reply, said))
 
 
 def key_or_credit_failure(target: Target, reply: HttpReply, operation: str) -> LLMError | None:
@@ -127,6 +131,13 @@ def _meaning(status: int, said: ProviderError) -> Meaning:
             return Meaning.SERVER
         case _:
             return Meaning.REQUEST
+
+
+def _is_too_long(status: int, said: ProviderError, meaning: Meaning | None) -> bool:
+    """Whether a shorter conversation may be taken. A gateway with a limit of its own says 413 and nothing else."""
+    if meaning in (Meaning.NO_CREDIT, Meaning.KEY, Meaning.MODEL) or status not in meanings.TOO_LONG_STATUSES:
+        return False
+    return status == 413 or meanings.is_too_long(said)
 
 
 def _is_wrong_address(target: Target, status: int, said: ProviderError, meaning: Meaning) -> bool:

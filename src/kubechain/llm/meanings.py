@@ -94,6 +94,24 @@ _STALE_DATA_TEXT = re.compile(
 )
 """Gemini, Anthropic, OpenAI."""
 
+_TOO_LONG_CODES = """context_length_exceeded context_window_exceeded context_window_exceeded_error
+    exceed_context_size_error model_context_window_exceeded request_too_large input_too_long prompt_too_long 3051 1261"""
+_TOO_LONG = frozenset(_plain(code) for code in _TOO_LONG_CODES.split())
+_TOO_LONG_TEXT = re.compile(
+    r"(?:maximum|max|model'?s?) (?:context|prompt|model) (?:length|window|size)|context_?(?: ?window|length)exceeded|"
+    r"(?:exceed\w*|longer than|larger than|greater than|beyond|fits? (?:in|into))\b.{0,80}?"
+    r"\bcontext (?:window|size|length|limit)|"
+    r"context (?:window|length|size)\b.{0,24}\bexceed|exceeded model token limit|"
+    r"(?:prompt|input|request|conversation|messages)\W? (?:is|are|was) too (?:long|large)|too many (?:input )?tokens|"
+    r"input (?:token count|length|tokens).{0,60}(?:exceed|supports? up to|should be|must be)|"
+    r"reduce (?:the length of (?:the|your) (?:messages|prompt|input)|your (?:prompt|message) (?:size|length))|"
+    r"tokens?\W? \+ \W?max_(?:new_)?tokens\W? must be|too large for model with|超长",
+    re.IGNORECASE | re.DOTALL,
+)
+"""OpenAI and Azure, Anthropic, Gemini and Vertex, Mistral, Bedrock, xAI, Groq, Moonshot, vLLM, TGI, llama.cpp."""
+TOO_LONG_STATUSES = frozenset({400, 413, 422, 500})
+"""Statuses that come with these words; llama.cpp said 500."""
+
 _TEXTS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     (
         Meaning.KEY,
@@ -169,6 +187,11 @@ def is_missing_path(said: ProviderError) -> bool:
 def is_stale_data(said: ProviderError) -> bool:
     """Whether an error says that what the provider sent with an earlier message is not accepted any more."""
     return _STALE_DATA_TEXT.search(" ".join((said.text, *said.codes))) is not None
+
+
+def is_too_long(said: ProviderError) -> bool:
+    """Whether an error says that the conversation is longer than the model's window."""
+    return not _TOO_LONG.isdisjoint(map(_plain, said.codes)) or _TOO_LONG_TEXT.search(said.text) is not None
 
 
 def http_status(said: ProviderError) -> int | None:

@@ -359,7 +359,7 @@ def failed(status: int, kind: str, message: str = "No.", **more: Any) -> HttpRep
         (failed(404, "not_found_error", "model: claude-opus-5"), errors.ModelNotFound),
         (failed(404, "not_found_error", "Not found"), errors.WrongAddress),
         (failed(409, "conflict_error"), errors.ServerFailed),
-        (failed(413, "request_too_large"), errors.RequestRefused),
+        (failed(413, "request_too_large"), errors.ContextTooLong),
         (failed(429, "rate_limit_error"), errors.RateLimited),
         (failed(429, "rate_limit_error", details={"error_code": "ramp_limit_exceeded"}), errors.RateLimited),
         (
@@ -376,7 +376,7 @@ def failed(status: int, kind: str, message: str = "No.", **more: Any) -> HttpRep
         (failed(200, "not_found_error"), errors.ModelNotFound),
         (failed(200, "billing_error"), errors.QuotaExhausted),
         (failed(200, "invalid_request_error"), errors.RequestRefused),
-        (failed(200, "request_too_large"), errors.RequestRefused),
+        (failed(200, "request_too_large"), errors.ContextTooLong),
         (a_reply(200, b"<!doctype html><title>Hi</title>"), errors.WrongAddress),
     ],
 )
