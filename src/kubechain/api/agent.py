@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kubechain.api.context import AgentContext
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Duration, Name, NonBlankText, PositiveInt, Schema, ShortText
@@ -85,6 +86,9 @@ class AgentSpec(KubeModel):
     )
     limits: AgentLimits | None = Field(
         default=None, description="Limits of one run of the agent, and of the runs below it."
+    )
+    context: AgentContext | None = Field(
+        default=None, description="What becomes of a conversation that outgrows the window of its model."
     )
     planning: bool | None = Field(
         default=None, description="Whether the agent keeps a plan of its work in its run's status."

@@ -45,6 +45,11 @@ class LLMParameters(KubeModel):
         default=None, description='Randomness of the answer, a number from "0" to "2" in quotes.'
     )
     max_tokens: PositiveInt | None = Field(default=None, description="Most tokens that one answer may have.")
+    context_window: PositiveInt | None = Field(
+        default=None,
+        description="Most tokens that a request may have; Agents say in context what becomes of conversations that "
+        "outgrow it. Default: what the provider says of the model, else no limit until it refuses one as too long.",
+    )
     top_p: Annotated[str, Schema(max_length=16, pattern=_UNIT_INTERVAL)] | None = Field(
         default=None, description='Nucleus sampling, a number from "0" to "1" in quotes.'
     )

@@ -11,6 +11,7 @@ from pydantic import Field
 from kubechain.api import conditions
 from kubechain.api.approval import PinnedApproval
 from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetRequest
+from kubechain.api.context import SUMMARIES_LIMIT, AgentContext, RunContext, Summary
 from kubechain.api.contextchunk import MovedMessages
 from kubechain.api.fallbacks import ANSWERED_BY_LIMIT, FALLBACKS_LIMIT, AnsweredBy, PassedOvers, PinnedLLM
 from kubechain.api.grant import GRANTS_LIMIT, Grant
@@ -182,6 +183,11 @@ class LLMClaim(KubeModel):
     failing_since: MicroTime | None = Field(
         default=None, description="When the first call of the turn that failed was started; the limit retryFor counts."
     )
+    summary_through: NonNegativeInt | None = Field(
+        default=None,
+        description="Of a call for a summary: the place of the first message that it does not replace; not set for the "
+        "call of the turn itself.",
+    )
     token: _Token = Field(description="Identity of this attempt; an answer counts only while the token is still here.")
     holder: Annotated[str, Schema(max_length=512)] = Field(description="Process that makes the call.")
     started_at: MicroTime = Field(description="When the call was started.")
@@ -268,6 +274,10 @@ class Pinned(KubeModel):
     retry_for: Duration | None = Field(
         default=None, description="The Agent's limits.retryFor: how long the run tries what fails and may pass."
     )
+    context: AgentContext | None = Field(
+        default=None,
+        description="The Agent's context: what becomes of a conversation that outgrows the model's window.",
+    )
     task_sha: _Sha | None = Field(
         default=None, description="SHA-256 of what the Task asked when the run began; an edited Task has another."
     )
@@ -307,6 +317,14 @@ class TaskRunStatus(ReadinessStatus):
         default=None, description="The older messages of a long conversation, which are in ContextChunks."
     )
     message_count: NonNegativeInt = Field(default=0, description="Number of messages in the whole conversation.")
+    context: RunContext | None = Field(
+        default=None,
+        description="How large the conversation is for the model, and what of it the model is not sent any more.",
+    )
+    summaries: Annotated[tuple[Summary, ...], Schema(max_items=SUMMARIES_LIMIT)] = Field(
+        default=(),
+        description="Summaries that the model is or was sent in place of older messages, the oldest first.",
+    )
     user_msg_preview: Annotated[str, Schema(max_length=64)] = Field(
         default="", description="The first 50 characters of the user's message."
     )

@@ -94,8 +94,8 @@ _STALE_DATA_TEXT = re.compile(
 )
 """Gemini, Anthropic, OpenAI."""
 
-_TOO_LONG_CODES = """context_length_exceeded context_window_exceeded context_window_exceeded_error
-    exceed_context_size_error model_context_window_exceeded request_too_large input_too_long prompt_too_long 3051 1261"""
+_TOO_LONG_CODES = """context_length_exceeded context_window_exceeded context_window_exceeded_error 3051 1261
+    exceed_context_size_error model_context_window_exceeded request_too_large input_too_long prompt_too_long"""
 _TOO_LONG = frozenset(_plain(code) for code in _TOO_LONG_CODES.split())
 _TOO_LONG_TEXT = re.compile(
     r"(?:maximum|max|model'?s?) (?:context|prompt|model) (?:length|window|size)|context_?(?: ?window|length)exceeded|"

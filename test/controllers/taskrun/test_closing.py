@@ -10,7 +10,7 @@ from kubechain.api.conditions import WINDOW_FULL, is_true
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import next_version
-from kubechain.controllers.taskrun import closing, settle
+from kubechain.controllers.taskrun import closing, rendering, settle
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.controllers.taskrun.decide import decide
 from kubechain.controllers.taskrun.steps import SendToLLM
@@ -54,9 +54,10 @@ def test_the_question_is_asked_once_and_told_once() -> None:
 def test_the_last_request_leaves_old_results_out() -> None:
     results = tuple(Message(role="tool", tool_call_id=f"c{idx}", content=f"{idx}" * 100) for idx in range(7))
     run = a_run(phase=P.READY_FOR_LLM, context_window=(*messages("You are helpful.", "Go."), *results))
-    assert closing.request(run) == run.status.context_window
-    sent = [message.content for message in closing.request(claimed(run)) if message.role == "tool"]
-    assert sent == ["[100 bytes of an older result are left out]"] * 2 + [f"{idx}" * 100 for idx in range(2, 7)]
+    assert rendering.request(run) == list(run.status.context_window)
+    sent = [message.content for message in rendering.request(claimed(run)) if message.role == "tool"]
+    left_out = '[100 bytes of an older result are left out; message {} of TaskRun "hello-1" has them]'
+    assert sent == [left_out.format(2), left_out.format(3), *(f"{idx}" * 100 for idx in range(2, 7))]
 
 
 def test_an_answer_that_does_not_fit_keeps_head_and_tail() -> None:

@@ -10,6 +10,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from kubechain.api import names
+from kubechain.api.context import RunContext
 from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -28,11 +29,13 @@ def claim_for(
     now: datetime,
     timeout_seconds: float,
     choice: Choice | None = None,
+    summary_through: int | None = None,
 ) -> LLMClaim:
     """The claim of one attempt; its token is the same however often it is computed.
 
     Args:
         choice: The LLM that is called; recorded where the run's LLM has fallbacks.
+        summary_through: For a summary: the first message that it does not replace.
     """
     chosen = choice if has_fallbacks(run) else None
     before = run.status.llm if run.status.llm is not None and run.status.llm.turn == turn else None
@@ -44,16 +47,30 @@ def claim_for(
         failures=chosen.failures or None if chosen else None,
         invalid_answers=before.invalid_answers if before else None,
         failing_since=before.failing_since if before else None,
-        token=token(run.metadata.uid, turn, attempt),
+        summary_through=summary_through,
+        token=token(run.metadata.uid, turn, attempt, context=run.status.context, summary_through=summary_through),
         holder=holder,
         started_at=now,
         deadline=now + timedelta(seconds=timeout_seconds),
     )
 
 
-def token(uid: str, turn: int, attempt: int) -> str:
-    """Names one attempt of one turn of one run."""
-    return str(uuid.uuid5(uuid.UUID(uid), f"{turn}/{attempt}"))
+def token(
+    uid: str, turn: int, attempt: int, *, context: RunContext | None = None, summary_through: int | None = None
+) -> str:
+    """Names one attempt of one turn of one run, or of a summary before it.
+
+    Args:
+        context: As it was before the attempt: when a request was refused as too long, and after a summary, the attempts
+            of the turn begin anew.
+        summary_through: For a summary: the first message that it does not replace.
+    """
+    parts: list[object] = [turn, attempt]
+    if context is not None and (context.too_long or context.shortened):
+        parts += ["long" if context.too_long else "shortened", context.shortened]
+    if summary_through is not None:
+        parts += ["summary", summary_through]
+    return str(uuid.uuid5(uuid.UUID(uid), "/".join(map(str, parts))))
 
 
 def holds(run: TaskRun, claim: LLMClaim) -> bool:

@@ -1,7 +1,7 @@
 """The end of a conversation that is nearly as large as its object may be: the model is asked for its answer.
 
 Without it, a run whose conversation no longer fits would end without what it had reached. Pure functions, called from
-`decide`, `settle` and `effects`; the size itself is counted by `conversation.Transcript`.
+`decide`, `settle` and `rendering`; the size itself is counted by `conversation.Transcript`.
 """
 
 from __future__ import annotations
@@ -77,25 +77,6 @@ def told(
         observed_generation=run.metadata.generation,
     )
     return full, (*events, warning(reasons.CONTEXT_WINDOW_FULL, text))
-
-
-def request(run: TaskRun, earlier: Sequence[Message] = ()) -> Sequence[Message]:
-    """What the model reads: in the closing turn without old tool results, so that it fits into the model's window.
-
-    Args:
-        earlier: The messages of the conversation that are in ContextChunks.
-    """
-    messages = Transcript.of(run).whole(earlier).messages
-    if not has_begun(run):
-        return messages
-    results = [index for index, message in enumerate(messages) if message.role == "tool"]
-    old = set(results[:-KEPT_RESULTS])
-    return [_left_out(message) if index in old else message for index, message in enumerate(messages)]
-
-
-def _left_out(message: Message) -> Message:
-    text = f"[{len(message.content.encode())} bytes of an older result are left out]"
-    return message.with_changes(content=text) if len(text) < len(message.content) else message
 
 
 def results(transcript: Transcript, make: Callable[[int], tuple[Message, ...]]) -> tuple[Message, ...]:

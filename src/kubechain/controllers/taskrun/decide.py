@@ -19,7 +19,7 @@ from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.usage import total
 from kubechain.controllers import policies
 from kubechain.controllers.frame import Done, soonest
-from kubechain.controllers.taskrun import budgets, closing, conversation, fallbacks, grants, overruns, retries
+from kubechain.controllers.taskrun import budgets, closing, conversation, fallbacks, grants, growth, overruns, retries
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
 from kubechain.controllers.taskrun.budgets import Use
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
@@ -38,6 +38,7 @@ from kubechain.controllers.taskrun.steps import (
     GoOn,
     SendToLLM,
     Step,
+    Summarise,
     Wait,
     WaitAbove,
 )
@@ -58,7 +59,7 @@ def decide(observed: Observed) -> Step | Done:
             return replace(step, requeue_after_seconds=soonest(step.requeue_after_seconds, left))
         case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Delete():
             return step
-        case AskForBudget() | CreateBudgetRequest() | WaitAbove() | GoOn():
+        case Summarise() | AskForBudget() | CreateBudgetRequest() | WaitAbove() | GoOn():
             return step
 
 
@@ -208,6 +209,7 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
         policies=policies.pins(observed.policies, agent.metadata.name),
         task_sha=observed.task.request_sha if observed.task else None,
         retry_for=agent.spec.limits.retry_for if agent.spec.limits else None,
+        context=agent.spec.context,
     )
 
 
@@ -222,7 +224,7 @@ def _send(observed: Observed, *, attempt: int) -> Step | Done:
     # A wait for a person lasts for days; it comes first, so that what is missing meanwhile does not end the run.
     if (stop := overruns.gate(observed, budgets.before_turn(observed.budgets))) is not None:
         return stop
-    if (unpriced := _unpriced(observed)) is not None:
+    if (unpriced := _unpriced(observed, observed.llm)) is not None:
         return unpriced
     trouble = _llm_trouble(observed) or _tool_trouble(observed)
     if trouble is not None:
@@ -232,16 +234,22 @@ def _send(observed: Observed, *, attempt: int) -> Step | Done:
     transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
     choice = _choice(observed)
     assert choice is not None, "there is no trouble"
+    if (excess := too_large(transcript)) is not None:
+        return excess
+    shorter = growth.next_step(observed, choice.llm, attempt)
+    if isinstance(shorter, Summarise):
+        return _unpriced(observed, shorter.llm) or shorter
+    if isinstance(shorter, Fail):
+        return shorter
     turn, is_closing = observed.run.status.turn, closing.is_due(observed.run, transcript)
-    step = SendToLLM(turn, attempt, choice, offers, near, is_closing)
-    return too_large(transcript) or step
+    return SendToLLM(turn, attempt, choice, offers, near, is_closing, shorter)
 
 
-def _unpriced(observed: Observed) -> Fail | None:
+def _unpriced(observed: Observed, llm: LLM | None) -> Fail | None:
     """A limit of cost that cannot hold, since nobody knows what the model costs."""
-    if not observed.is_cost_bound or observed.llm is None or prices.has_price(observed.llm):
+    if not observed.is_cost_bound or llm is None or prices.has_price(llm):
         return None
-    text = f'limits.maxCost cannot hold: no price is known for LLM "{observed.llm.metadata.name}": set its prices'
+    text = f'limits.maxCost cannot hold: no price is known for LLM "{llm.metadata.name}": set its prices'
     return Fail(reasons.LIMIT_EXCEEDED, text)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from kubechain.api import names, reasons
 from kubechain.api.llm import LLM
+from kubechain.api.message import Message
 from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, ToolCallType, pinned_tool
@@ -21,7 +22,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun import closing, refusals, settle, turning
+from kubechain.controllers.taskrun import refusals, rendering, settle, summarising, turning
 from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import (
     LEFT_OVER_SECONDS,
@@ -38,8 +39,7 @@ from kubechain.controllers.taskrun.decide import seconds_to_deadline
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, Turned, outcome_of
-from kubechain.controllers.taskrun.steps import SendToLLM
-from kubechain.controllers.toolkinds.model import Offer
+from kubechain.controllers.taskrun.steps import SendToLLM, Summarise
 from kubechain.llm.client import LLMClient, ToolDefinition
 from kubechain.llm.errors import LLMError
 from kubechain.llm.prices import priced
@@ -65,14 +65,14 @@ class ModelCaller:
     chunks: ChunkStore
 
     async def ask(
-        self, run: TaskRun, llm: LLM, offers: Sequence[Offer], claim: LLMClaim, *, left_seconds: float | None
+        self, run: TaskRun, llm: LLM, step: SendToLLM | Summarise, claim: LLMClaim, *, left_seconds: float | None
     ) -> Answered | Deferred | Refused:
         """Call the model once; failures come back as values.
 
         Args:
             left_seconds: Until the deadline of the run; None for no limit.
         """
-        tools = [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
+        tools = _tools(step)
         timeout_seconds = (claim.deadline - claim.started_at).total_seconds()
         attributes = {"llm": llm.metadata.name, "turn": claim.turn, "attempt": claim.attempt}
         try:
@@ -81,7 +81,7 @@ class ModelCaller:
                 async with asyncio.timeout(left_seconds):
                     earlier = await self.chunks.messages(run)
                     completion = await self.client.complete(
-                        target, closing.request(run, earlier), tools, timeout_seconds=timeout_seconds
+                        target, _request(run, earlier, step), tools, timeout_seconds=timeout_seconds
                     )
         except TimeoutError:
             return Deferred("the run's time was over before the model answered", is_llms_fault=False)
@@ -100,6 +100,22 @@ class ModelCaller:
         return Answered(replace(completion, usage=priced(llm, completion.usage)), Transcript(tuple(earlier)).call_ids)
 
 
+def _tools(step: SendToLLM | Summarise) -> list[ToolDefinition]:
+    match step:
+        case SendToLLM(offers=offers):
+            return [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
+        case Summarise():
+            return []
+
+
+def _request(run: TaskRun, earlier: Sequence[Message], step: SendToLLM | Summarise) -> Sequence[Message]:
+    match step:
+        case SendToLLM():
+            return rendering.request(run, earlier)
+        case Summarise():
+            return summarising.request(run, earlier, step)
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One turn with the model: W2 (claim), the call, W3 (answer)."""
@@ -114,9 +130,9 @@ class Turn:
     replica: Replica
     clock: Clock
 
-    def claim(self, observed: Observed, step: SendToLLM) -> tuple[LLMClaim, Settled]:
-        """W2: the claim of this process on the turn, and the status that has it."""
-        llm = step.choice.llm
+    def claim(self, observed: Observed, step: SendToLLM | Summarise) -> tuple[LLMClaim, Settled]:
+        """W2: the claim of this process on the turn, or on a summary before it, and the status that has it."""
+        llm = step.llm
         timeout_seconds = float(call_limits(llm.spec).timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
         claim = claim_for(
             observed.run,
@@ -125,15 +141,20 @@ class Turn:
             holder=self.replica.identity,
             now=observed.now,
             timeout_seconds=soonest(timeout_seconds, seconds_to_deadline(observed)) or 0.0,
-            choice=step.choice,
+            choice=step.choice if isinstance(step, SendToLLM) else None,
+            summary_through=step.through if isinstance(step, Summarise) else None,
         )
-        return claim, settle.claimed(observed.run, claim, step.near, is_closing=step.is_closing)
+        match step:
+            case SendToLLM(near=near, is_closing=is_closing, context=context):
+                return claim, settle.claimed(observed.run, claim, near, is_closing=is_closing, context=context)
+            case Summarise():
+                return claim, summarising.claimed(observed.run, claim)
 
     async def take(
         self,
         observed: Observed,
         claimed: TaskRun,
-        step: SendToLLM,
+        step: SendToLLM | Summarise,
         claim: LLMClaim,
         refused: Callable[[TaskRun, Exception], Settled],
     ) -> Again[TaskRun]:
@@ -148,8 +169,8 @@ class Turn:
             claimed: As it was written with the claim.
             refused: The status to write when the server refuses that of the outcome for good.
         """
-        llm, left_seconds = step.choice.llm, seconds_to_deadline(observed)
-        effect = self.caller.ask(claimed, llm, step.offers, claim, left_seconds=left_seconds)
+        llm, left_seconds = step.llm, seconds_to_deadline(observed)
+        effect = self.caller.ask(claimed, llm, step, claim, left_seconds=left_seconds)
         outcome: Outcome = await self.in_flight.run(
             claimed.metadata.uid, effect, is_unwanted=lambda: self.observer.is_unwanted(claimed)
         )
@@ -161,8 +182,10 @@ class Turn:
         jitter, is_agent_gone = self.clock.random.random(), self.observer.is_agent_gone(claimed)
         write: ClaimedWrite[TaskRun] = ClaimedWrite(
             holds=lambda run: holds(run, claim),
-            settle=lambda run: settle.outcome(
-                run, meaning, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now()
+            settle=lambda run: (
+                summarising.outcome(run, outcome, step, jitter=jitter, now=self.clock.now())
+                if isinstance(step, Summarise)
+                else settle.outcome(run, meaning, jitter=jitter, is_agent_gone=is_agent_gone, now=self.clock.now())
             ),
             refused=refused,
             delayed=refusals.delayed,

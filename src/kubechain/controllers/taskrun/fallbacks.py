@@ -14,6 +14,7 @@ from kubechain.api.fallbacks import MESSAGE_LIMIT, PassedOver, PassedOverReason
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, TaskRun
+from kubechain.controllers.taskrun import contextsize
 from kubechain.controllers.taskrun.llmslots import Trouble
 from kubechain.llm import prices
 from kubechain.net.foreign import cut
@@ -59,7 +60,7 @@ class Candidate:
     @property
     def window(self) -> int | None:
         """Most tokens that a request may have; None where nobody said it."""
-        return self.llm.status.model.context_window if self.llm is not None and self.llm.status.model else None
+        return contextsize.window_tokens(self.llm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from kubechain.api.agent import Agent
 from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.llm import LLM
+from kubechain.api.message import Message
 from kubechain.api.meta import is_owned_by
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
@@ -18,9 +19,11 @@ from kubechain.controllers.blocked import Block, block_of
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.spending import SpendingReader
+from kubechain.controllers.taskrun import contextsize
 from kubechain.controllers.taskrun.adoption import is_adopted
 from kubechain.controllers.taskrun.budgetfacts import BudgetFacts, BudgetReader
 from kubechain.controllers.taskrun.budgets import Budget
+from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import object_name
 from kubechain.controllers.taskrun.fallbacks import Candidate
 from kubechain.controllers.taskrun.llmslots import Trouble
@@ -28,7 +31,11 @@ from kubechain.controllers.taskrun.watches import EARLIER_CALLS_BY_RUN
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
 from kubechain.runtime.clock import Clock
+from kubechain.runtime.errors import RetryableError
 from kubechain.runtime.store import Lister
+
+CHUNK_UNREAD_SECONDS = 1.0
+"""Before a ContextChunk that the server did not give is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Observed:
         budget_facts: What a decision about them depends on.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
+        summariser: The LLM that writes summaries, where the Agent names one that exists.
+        earlier: The messages that are in ContextChunks; read only where the next request has to be shorter.
     """
 
     run: TaskRun
@@ -65,6 +74,8 @@ class Observed:
     policies: tuple[ApprovalPolicy, ...] = ()
     earlier_calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     holder_gone_in_seconds: float = 0.0
+    summariser: LLM | None = None
+    earlier: tuple[Message, ...] = ()
 
     @property
     def has_begun(self) -> bool:
@@ -129,6 +140,7 @@ class Observer:
     budgets: BudgetReader
     trouble: Callable[[LLM], Trouble | None]
     replica: Replica
+    chunks: ChunkStore
     clock: Clock
 
     async def observe(self, run: TaskRun) -> Observed:
@@ -141,6 +153,7 @@ class Observer:
         llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
         llm = self.llms.get(namespace, llm_name) if llm_name else None
         fallbacks = self._fallbacks(run, llm)
+        is_long = contextsize.is_due(run, llm)
         return Observed(
             run=run,
             task=task,
@@ -156,6 +169,8 @@ class Observer:
             budgets=self._budgets(run, agent),
             budget_facts=await self.budgets.facts(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
+            summariser=self._summariser(run) if is_long else None,
+            earlier=await self._earlier(run) if is_long else (),
         )
 
     def candidates(self, run: TaskRun) -> tuple[Candidate, ...]:
@@ -173,6 +188,23 @@ class Observer:
     def _candidate(self, run: TaskRun, name: str) -> Candidate:
         llm = self.llms.get(run.metadata.namespace, name)
         return Candidate(name, llm, self.trouble(llm) if llm is not None else None)
+
+    def _summariser(self, run: TaskRun) -> LLM | None:
+        named = contextsize.settings(run).summariser
+        return self.llms.get(run.metadata.namespace, named.llm_ref.name) if named else None
+
+    async def _earlier(self, run: TaskRun) -> tuple[Message, ...]:
+        """The messages in ContextChunks; none where one is broken, as the request to the model finds out.
+
+        Raises:
+            RetryableError: The server does not answer.
+        """
+        try:
+            return tuple(await self.chunks.messages(run))
+        except ChunkUnread as error:
+            raise RetryableError(str(error), retry_after_seconds=CHUNK_UNREAD_SECONDS) from error
+        except ChunkBroken:
+            return ()
 
     def is_unwanted(self, run: TaskRun) -> bool:
         """Whether the run is cancelled or deleted, as the cache has it."""

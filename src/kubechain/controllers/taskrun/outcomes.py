@@ -74,7 +74,7 @@ class Refused:
     Attributes:
         refusal: Why the LLM itself is refused, so that it must be checked again; None where only this call is.
         usage: What the call may be billed for; None where it is not.
-        is_too_long: Whether the conversation is longer than the model's window.
+        is_too_long: Whether a shorter request may be taken.
     """
 
     reason: str
@@ -131,5 +131,7 @@ def outcome_of(error: errors.LLMError, *, invalid_answers: int) -> Deferred | Re
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.MODEL, usage=error.usage)
         case errors.WrongAddress() | errors.InvalidTarget():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), Refusal.SETTINGS, usage=error.usage)
+        case errors.ContextTooLong():
+            return Refused(reasons.MODEL_WINDOW_EXCEEDED, str(error), usage=error.usage, is_too_long=True)
         case errors.LLMError():
             return Refused(reasons.LLM_REQUEST_FAILED, str(error), usage=error.usage)

@@ -34,6 +34,7 @@ from kubechain.controllers.taskrun.steps import (
     GoOn,
     SendToLLM,
     Step,
+    Summarise,
     Wait,
     WaitAbove,
 )
@@ -90,7 +91,7 @@ class TaskRunReconciler:
                 return await self.writer.finish(run, settle.waiting(run, step))
             case Begin():
                 return await self._record(run, settle.begun(run, step, now))
-            case SendToLLM():
+            case SendToLLM() | Summarise():
                 return await self._send(observed, step)
             case CreateToolCalls():
                 return await self._create_tool_calls(run, step)
@@ -137,12 +138,12 @@ class TaskRunReconciler:
         reason = reasons.CONTEXT_WINDOW_TOO_LARGE if isinstance(error, TooLarge) else reasons.STATUS_REFUSED
         return ends.failed(run, Fail(reason, f"the API server refused the status: {error}"), self.clock.now())
 
-    async def _send(self, observed: Observed, step: SendToLLM) -> Again[TaskRun] | Done:
+    async def _send(self, observed: Observed, step: SendToLLM | Summarise) -> Again[TaskRun] | Done:
         """W2, the call and W3, once the LLM has a slot for the run."""
         with self._reserved(observed, step) as is_reserved:
             if is_reserved:
                 return await self._take(observed.run, Settled(), observed, step)
-        llm, request = step.choice.llm, _request(observed.run)
+        llm, request = step.llm, _request(observed.run)
         waited_seconds = self.queue.waited_seconds(llm, request)
         if waited_seconds < QUIET_SECONDS:
             # Not less: a wait for the rest of a rounding error would be over at once, again and again.
@@ -154,15 +155,17 @@ class TaskRunReconciler:
             case Fail() as failure:
                 return await self._write(observed.run, ends.failed(observed.run, failure, self.clock.now()))
 
-    def _reserved(self, observed: Observed, step: SendToLLM) -> AbstractContextManager[bool]:
+    def _reserved(self, observed: Observed, step: SendToLLM | Summarise) -> AbstractContextManager[bool]:
         """Hold a slot of the LLM that is called; a run that may not call it yet is in its queue, and in no other."""
-        llm, request = step.choice.llm, _request(observed.run)
+        llm, request = step.llm, _request(observed.run)
         if observed.fallbacks:
             self.queue.leave_others(llm, request)
         size_bytes = _size_bytes(observed, llm)
         return self.queue.reserve(llm, request, agent=observed.pinned_agent_name, size_bytes=size_bytes)
 
-    async def _take(self, run: TaskRun, record: Settled, observed: Observed, step: SendToLLM) -> Again[TaskRun]:
+    async def _take(
+        self, run: TaskRun, record: Settled, observed: Observed, step: SendToLLM | Summarise
+    ) -> Again[TaskRun]:
         """W2, with what is recorded before it; then the call and W3.
 
         A server that refuses both may still take the record: a run that has begun is told, and limited, as one.

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kubechain.api import conditions, reasons
+from kubechain.api.context import RunContext
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType, time_text
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase
 from kubechain.api.usage import Usage, added, total
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import closing, conversation, ends, passing, retries
+from kubechain.controllers.taskrun import closing, contextsize, conversation, ends, passing, retries, shortening
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
@@ -94,18 +95,29 @@ def _trace(run: TaskRun) -> SpanContext:
     return SpanContext(trace_id=root.hex, span_id=root.hex[:16])
 
 
-def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = (), *, is_closing: bool = False) -> Settled:
+def claimed(
+    run: TaskRun,
+    claim: LLMClaim,
+    near: Sequence[str] = (),
+    *,
+    is_closing: bool = False,
+    context: RunContext | None = None,
+) -> Settled:
     """W2: the claim, together with the unread messages of the spec, so that each of them is read once.
 
     Args:
         near: Which limits are nearly reached.
         is_closing: Whether the model is asked for its answer.
+        context: What is left out of the request from now on; None where that stays as it is.
     """
     transcript = Transcript.of(run).appended(*conversation.unread(run))
     told, events = _near_limits(run, near, claim.started_at)
     if is_closing:
         transcript = closing.asked(transcript)
         told, events = closing.told(run, told or run.status.conditions, events, claim.started_at)
+    if context:
+        events = (*events, shortening.news(context))
+    shortened = f"; {cut(shortening.told(context), ends.ERROR_MAX_CHARACTERS)}" if context else ""
     claimed_status = Settled(
         transcript.status()
         | {
@@ -113,12 +125,13 @@ def claimed(run: TaskRun, claim: LLMClaim, near: Sequence[str] = (), *, is_closi
             "phase": TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM,
             "ready": True,
             "status": StatusType.READY,
-            "status_detail": "Sending context window to LLM",
+            "status_detail": f"Sending context window to LLM{shortened}",
             "llm": claim,
             "next_attempt_at": None,
             "blocked_since": None,
         }
-        | ({"conditions": told} if told else {}),
+        | ({"conditions": told} if told else {})
+        | ({"context": context} if context else {}),
         events,
     )
     return claimed_status.then(passing.claimed(run, claim))
@@ -157,14 +170,16 @@ def outcome(
             settled = answered(run, completion, now, known_ids)
             return replace(settled, events=(*_agent_news(run, is_agent_gone), *settled.events))
         case Deferred(usage=usage):
-            return _with_usage(run, _deferred_or_failed(run, result, jitter=jitter, now=now), usage)
+            return with_usage(run, deferred_or_failed(run, result, jitter=jitter, now=now), usage)
         case Turned(usage=usage):
-            return _with_usage(run, passing.turned(run, result, now), usage)
+            return with_usage(run, passing.turned(run, result, now), usage)
+        case Refused(_, message, usage=usage, is_too_long=True):
+            return with_usage(run, shortening.too_long(run, message, now), usage)
         case Refused(reason, message, usage=usage):
-            return _with_usage(run, ends.failed(run, Fail(reason, message), now), usage)
+            return with_usage(run, ends.failed(run, Fail(reason, message), now), usage)
 
 
-def _with_usage(run: TaskRun, settled: Settled, usage: Usage | None) -> Settled:
+def with_usage(run: TaskRun, settled: Settled, usage: Usage | None) -> Settled:
     """Count a call that failed and may be billed."""
     if usage is None:
         return settled
@@ -188,7 +203,9 @@ def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: fro
     completion = admit(completion, replace(Transcript.of(run), earlier_ids=known_ids), turn=run.status.turn)
     message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
-    used = {"usage": added(run.status.usage, completion.usage)}
+    used: dict[str, Any] = {"usage": added(run.status.usage, completion.usage)}
+    if context := contextsize.counted(run, completion.usage):
+        used["context"] = context
     excess = _too_large(transcript, calls)
     if calls and (excess or closing.has_begun(run)):
         return _closed(run, used, excess or Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, closing.NO_ANSWER), now)
@@ -307,6 +324,8 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     news: dict[str, Any] = {}
     if step.spent is not None:
         news["sub_agent_usage"] = total([part for part in (run.status.sub_agent_usage, step.spent) if part])
+    if context := contextsize.grown(run, step.messages):
+        news["context"] = context
     if step.grants:
         news["grants"] = (*run.status.grants, *step.grants)
     return Settled(
@@ -326,7 +345,7 @@ def tools_answered(run: TaskRun, step: AnswerToolCalls) -> Settled:
     )
 
 
-def _deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: datetime) -> Settled:
+def deferred_or_failed(run: TaskRun, result: Deferred, *, jitter: float, now: datetime) -> Settled:
     """Another attempt, or the end of a run that has tried for as long as `retryFor` allows."""
     claim = run.status.llm
     if claim is None:

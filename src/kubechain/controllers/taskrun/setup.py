@@ -35,6 +35,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     runs = manager.lister(resources.TASK_RUNS)
     slot_reserved = Trigger()
     queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer)
+    chunks = ChunkStore(manager.client, ChunkCache())
     observer = Observer(
         runs=runs,
         tasks=manager.lister(resources.TASKS),
@@ -46,6 +47,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         budgets=BudgetReader(manager.lister(resources.HUMAN_REQUESTS), parts.authority),
         trouble=queue.trouble,
         replica=parts.replica,
+        chunks=chunks,
         clock=manager.clock,
     )
     for resource, name, index in watches.INDEXES:
@@ -54,7 +56,6 @@ def setup(manager: Manager, parts: Parts) -> None:
     manager.informer(resources.TASK_RUNS).add_handler(interrupter(in_flight, lambda run: run.spec.cancel))
     writer = parts.writer(resources.TASK_RUNS, reasons.TASK_RUN_CONTROLLER)
     prices.load()
-    chunks = ChunkStore(manager.client, ChunkCache())
     reconciler = TaskRunReconciler(
         runs=runs,
         observer=observer,

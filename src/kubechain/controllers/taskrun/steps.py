@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubechain.api.budget import BudgetRequest
+from kubechain.api.context import RunContext
 from kubechain.api.grant import Grant
 from kubechain.api.humanrequest import HumanRequest
+from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.taskrun import PendingToolCall, Pinned
 from kubechain.api.usage import Spending
@@ -61,6 +63,7 @@ class SendToLLM:
         offers: What the model may call.
         near: Which limits are nearly reached.
         is_closing: Whether the conversation is nearly too large, so that the model is asked for its answer.
+        context: What is left out of the request from now on; None where that stays as it is.
     """
 
     turn: int
@@ -69,6 +72,34 @@ class SendToLLM:
     offers: tuple[Offer, ...] = ()
     near: Sequence[str] = ()
     is_closing: bool = False
+    context: RunContext | None = None
+
+    @property
+    def llm(self) -> LLM:
+        """The LLM that is called."""
+        return self.choice.llm
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Claim the model call for a summary of old turns, make it, and record the summary.
+
+    Attributes:
+        llm: Who writes it.
+        attempt: How many times this call was started before.
+        through: The first message that it does not replace.
+        limit_bytes: Most bytes of it.
+        request_bytes: Most bytes of what the model is sent.
+        rest_tokens: Size of the next request of the run without the summary.
+    """
+
+    llm: LLM
+    turn: int
+    attempt: int
+    through: int
+    limit_bytes: int
+    request_bytes: int
+    rest_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +190,7 @@ Step = (
     Wait
     | Begin
     | SendToLLM
+    | Summarise
     | CreateToolCalls
     | AnswerToolCalls
     | AskForBudget
