@@ -19,6 +19,7 @@ from test.simulation.budgets import BudgetLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
 from test.simulation.deliveries import DeliveryLaws
 from test.simulation.fallbacks import FallbackLaws, llm_of
+from test.simulation.growth import GrowthLaws, is_on_its_way, is_shortened
 from test.simulation.outside import Letter
 
 JsonObject = dict[str, Any]
@@ -84,6 +85,7 @@ class Watchman:
         self._answers = AnswerLaws(self.violated)
         self._deliveries = DeliveryLaws(self.violated)
         self._fallbacks = FallbackLaws(self.violated)
+        self._growth = GrowthLaws(self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -91,7 +93,7 @@ class Watchman:
         self._model_claims: Counter[str] = Counter()
         self._model_calls: Counter[str] = Counter()
         self._chunks: dict[str, JsonObject] = {}
-        self._claimed: dict[str, list[tuple[str, list[JsonObject]]]] = {}
+        self._claimed: dict[str, list[tuple[list[JsonObject], JsonObject]]] = {}
         self._call_claims: Counter[tuple[str, str]] = Counter()
         self._executions: Counter[tuple[str, str]] = Counter()
         self._ends: dict[tuple[str, str], JsonObject] = {}
@@ -141,6 +143,7 @@ class Watchman:
         if plural == "taskruns":
             self._check_conversation(name, after["metadata"]["uid"], status_of(before), status_of(after))
             self._check_claim(name, status_of(before), after)
+            self._growth.on_write(name, status_of(before), status_of(after))
         if plural == "taskruntoolcalls" and phase_of(after) in _CALL_END:
             self._ends[_owner_uid(after), after["spec"]["toolCallId"]] = status_of(after)
 
@@ -182,7 +185,8 @@ class Watchman:
             self.violated(f"{plural}/{name} was over ({old}) and was changed ({new})")
         if old != new and old not in ends and new not in edges.get(old, set()):
             self.violated(f"{plural}/{name} went from {old!r} to {new!r}")
-        if (old, new) == ("SendContextWindowToLLM", "ReadyForLLM") and _said(before) == _said(after):
+        is_back = (old, new) == ("SendContextWindowToLLM", "ReadyForLLM") and not is_on_its_way(before, after)
+        if is_back and _said(before) == _said(after):
             self.violated(f"{plural}/{name}: somebody's claim was taken back without an answer")
         if new == "ErrorBackoff" and seconds_of(after["nextAttemptAt"]) + 1.0 < self._asked_to_wait_until:
             self.violated(f"{plural}/{name} does not wait for as long as its model asked")
@@ -242,7 +246,7 @@ class Watchman:
             self.violated(f"taskruns/{name}: claimed while tool calls are open")
         if run["spec"].get("cancel"):
             self.violated(f"taskruns/{name}: claimed after it was cancelled")
-        self._claimed.setdefault(claim["holder"], []).append((llm_of(status), said))
+        self._claimed.setdefault(claim["holder"], []).append((said, status))
 
     def _note_claims(self, status: JsonObject) -> bool:
         """Count a claim that was not there before; says whether there was one."""
@@ -264,10 +268,10 @@ class Watchman:
         if self._model_calls[process] > self._model_claims[process]:
             self.violated(f"{label}: called without a claim of its own")
         window = [message.to_wire() for message in messages]
-        claimed = self._claimed.get(process, [])
-        if not any(window == said for _, said in claimed):
+        claimed = [status for said, status in self._claimed.get(process, []) if self._is_claimed(window, said, status)]
+        if not claimed:
             self.violated(f"{label}: sent something that its claim has not recorded")
-        elif (llm, window) not in claimed:
+        elif all(llm_of(status) != llm for status in claimed):
             self.violated(f'{label}: sent to LLM "{llm}", which its claim does not name')
         self._fallbacks.on_call(label, messages, llm)
         if trouble := trouble_with(window, may_be_open=False):
@@ -276,6 +280,12 @@ class Watchman:
     def on_model_refusal(self, label: str, messages: Sequence[Message], error: LLMError, *, llm: str) -> None:
         """Look at a call that its provider answers with an error."""
         self._fallbacks.on_refusal(label, messages, error, llm)
+
+    def _is_claimed(self, sent: list[JsonObject], said: list[JsonObject], status: JsonObject) -> bool:
+        """Whether a request is what a claim is about: a conversation, a shorter form of it, or a summary."""
+        if status["llm"].get("summaryThrough") is not None:
+            return [message["role"] for message in sent] == ["system", "user"]
+        return self._growth.is_shorter(sent, said, status) if is_shortened(status) else sent == said
 
     def on_model_trouble(self, retry_after_seconds: float | None) -> None:
         """Remember for how long a model wants to be left alone; None is as long as one likes."""
