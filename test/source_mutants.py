@@ -46,6 +46,27 @@ class Mutant:
 
 ALL: Sequence[Mutant] = (
     Mutant(
+        "a chunk of another content is read as if it were the one that was recorded",
+        f"{CONTROLLERS}/taskrun/chunks.py",
+        "if spec.sha != wanted.sha or content_sha(before, spec.messages) != wanted.sha:",
+        "if spec.sha != wanted.sha:",
+        ("test/controllers/taskrun/test_chunks.py", "test/cli/test_conversation.py"),
+    ),
+    Mutant(
+        "a refused request is sent again as it was",
+        f"{CONTROLLERS}/taskrun/growth.py",
+        "if room.context.too_long and room.size(view) > WORTH_IT * room.now_bytes:",
+        "if room.context.too_long and room.size(view) > 2 * room.now_bytes:",
+        ("test/controllers/taskrun/test_growth.py",),
+    ),
+    Mutant(
+        "results that the model has not read yet are left out",
+        f"{CONTROLLERS}/taskrun/rendering.py",
+        "before = min(older[-1] + 1 if older else 0, newest_turn(messages))",
+        "before = older[-1] + 1 if older else 0",
+        ("test/controllers/taskrun/test_growth.py",),
+    ),
+    Mutant(
         "trustAnnotations is never asked",
         "src/kubechain/api/mcpserver.py",
         "bool(self.trust_annotations and tool.repeatable)",

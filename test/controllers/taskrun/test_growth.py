@@ -380,3 +380,10 @@ def test_a_view_without_a_summary_has_every_message_in_its_place(
     sent = rendered(said, View(cut_before=before, cut_bytes=256).trimmed(said, keep), "hello-1")
     assert [message.with_changes(content="") for message in sent] == [one.with_changes(content="") for one in said]
     assert all(len(new.content) <= max(len(old.content), 0) + 100 for new, old in zip(sent, said, strict=True))
+
+
+def test_results_that_the_model_has_not_read_yet_are_not_left_out() -> None:
+    said = a_random_conversation([(3, 500, 0), (3, 500, 0)])
+    sent = rendered(said, View().trimmed(said, 0), "hello-1")
+    assert [message.content for message in sent if message.role == "tool"][3:] == ["y" * 500] * 3
+    assert all("left out" in message.content for message in sent[3:6])
