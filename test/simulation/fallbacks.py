@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kubechain.api.message import Message
-from kubechain.llm.errors import LLMError, RequestRefused
+from kubechain.llm.errors import ContextTooLong, LLMError, RequestRefused
 from test.simulation.cluster import status_of
 
 JsonObject = dict[str, Any]
@@ -41,9 +41,9 @@ class FallbackLaws:
             self._violated(f"{label}: sent to {llm} after {refused_by} had refused it as wrong")
 
     def on_refusal(self, label: str, messages: Sequence[Message], error: LLMError, llm: str) -> None:
-        """Remember a request that is wrong by itself."""
+        """Remember a request that is wrong by itself; one that is too long may fit into another window."""
         del label
-        if isinstance(error, RequestRefused):
+        if isinstance(error, RequestRefused) and not isinstance(error, ContextTooLong):
             self._wrong[_text(messages)] = llm
 
     def on_change(self, plural: str, before: JsonObject, after: JsonObject) -> None:
