@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import unquote
+
+from kubechain.net.schematree import LISTS_OF_SCHEMAS, MAPS_OF_SCHEMAS, SCHEMAS, items, mapping, target, words
 
 Schema = dict[str, Any]
 
@@ -46,24 +47,14 @@ _OTHER_TYPE_NAMES = {
 }
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_OF_DOCUMENTS = _words(
+_OF_DOCUMENTS = words(
     "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $dynamicRef $recursiveRef $vocabulary $comment $defs "
     "definitions $ref"
 )
-_SCHEMAS = _words(
-    "items additionalProperties additionalItems contains propertyNames not if then else unevaluatedProperties "
-    "unevaluatedItems contentSchema"
-)
-_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_LISTS_OF_SCHEMAS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-_COUNTS = _words("minLength maxLength minItems maxItems minProperties maxProperties minContains maxContains")
+_COUNTS = words("minLength maxLength minItems maxItems minProperties maxProperties minContains maxContains")
 _TEXTS = frozenset({"description", "title", "format", "contentEncoding", "contentMediaType"})
-_ONLY_INSIDE = _words(
+_ONLY_INSIDE = words(
     "anyOf oneOf allOf not if then else enum const dependentSchemas dependentRequired dependencies "
     "unevaluatedProperties"
 )
@@ -120,18 +111,18 @@ class _Repair:
     def _keyword(self, name: str, value: object, depth: int) -> Schema:
         if name in _OF_DOCUMENTS and not (name == "id" and isinstance(value, Mapping)):
             return {}
-        if name in _MAPS_OF_SCHEMAS:
+        if name in MAPS_OF_SCHEMAS:
             if not isinstance(value, Mapping):
                 return {}
-            by_name = _mapping(cast("object", value))
+            by_name = mapping(cast("object", value))
             return {name: {str(key): self.schema(one, depth - 1) for key, one in by_name.items()}}
-        if name in _LISTS_OF_SCHEMAS:
-            listed = [self.schema(one, depth - 1) for one in _items(cast("object", value))]
+        if name in LISTS_OF_SCHEMAS:
+            listed = [self.schema(one, depth - 1) for one in items(cast("object", value))]
             return {name: listed} if listed else {}
         if name == "items" and isinstance(value, list):  # a tuple, as older drafts write it
-            listed = [self.schema(one, depth - 1) for one in _items(cast("object", value))]
+            listed = [self.schema(one, depth - 1) for one in items(cast("object", value))]
             return {"items": _any_of(listed)}
-        if name in _SCHEMAS:
+        if name in SCHEMAS:
             if isinstance(value, bool) and name != "items":
                 return {name: value}
             return {name: self.schema(cast("object", value), depth - 1)}
@@ -140,39 +131,13 @@ class _Repair:
     def _referred(self, reference: object, depth: int) -> Schema:
         if not isinstance(reference, str) or reference in self.open:
             return {}
-        target = _target(self.root, reference)
-        if target is None:
+        referred = target(self.root, reference)
+        if referred is None:
             return {}
         self.open.append(reference)
-        found = self.schema(target, depth - 1)
+        found = self.schema(referred, depth - 1)
         self.open.pop()
         return found
-
-
-def _target(root: Mapping[str, Any], reference: str) -> Mapping[str, Any] | None:
-    """What a reference leads to; None for another document, or for nothing."""
-    document, _, fragment = reference.partition("#")
-    if document and document not in (root.get("$id"), root.get("id")):
-        return None
-    fragment = unquote(fragment)
-    if fragment and not fragment.startswith("/"):
-        return _anchored(root, fragment)
-    found: object = root
-    for step in fragment.split("/")[1:]:
-        found = _step(found, step.replace("~1", "/").replace("~0", "~"))
-    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else None
-
-
-def _step(value: object, name: str) -> object:
-    if isinstance(value, list):
-        listed = _items(cast("object", value))
-        return listed[int(name)] if name.isdecimal() and int(name) < len(listed) else None
-    return _mapping(value).get(name)
-
-
-def _anchored(root: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    defined = [*_mapping(root.get("$defs")).values(), *_mapping(root.get("definitions")).values()]
-    return next((_mapping(one) for one in defined if _mapping(one).get("$anchor") == name), None)
 
 
 def _plain_keyword(name: str, value: object) -> Schema:
@@ -182,10 +147,10 @@ def _plain_keyword(name: str, value: object) -> Schema:
         types = _types(value)
         return {"type": types[0] if len(types) == 1 else types} if types else {}
     if name == "required":
-        names = [one for one in _items(value) if isinstance(one, str)]
+        names = [one for one in items(value) if isinstance(one, str)]
         return {"required": list(dict.fromkeys(names))} if names else {}
     if name == "enum":
-        return {"enum": value} if _items(value) else {}
+        return {"enum": value} if items(value) else {}
     if name == "pattern":
         return {"pattern": value} if isinstance(value, str) and _is_pattern(value) else {}
     if name == "multipleOf":
@@ -200,7 +165,7 @@ def _plain_keyword(name: str, value: object) -> Schema:
 
 
 def _types(value: object) -> list[str]:
-    said = [value] if isinstance(value, str) else [one for one in _items(value) if isinstance(one, str)]
+    said = [value] if isinstance(value, str) else [one for one in items(value) if isinstance(one, str)]
     known = [_OTHER_TYPE_NAMES.get(one.lower(), one.lower()) for one in said]
     if any(one not in _TYPES for one in known):
         return []  # `any`, `date`, `file`: whatever it means, it must not be refused
@@ -222,7 +187,7 @@ def _add_items(schema: Schema) -> None:
 
 def _take_required_from_properties(given: Mapping[str, Any], schema: Schema) -> None:
     """Older drafts write `required: true` into the property."""
-    own = [name for name, one in _mapping(given.get("properties")).items() if _mapping(one).get("required") is True]
+    own = [name for name, one in mapping(given.get("properties")).items() if mapping(one).get("required") is True]
     if own:
         schema["required"] = list(dict.fromkeys([*schema.get("required", ()), *own]))
 
@@ -286,11 +251,3 @@ def _type_text(schema: Schema) -> str:
 
 def _mapping_copy(value: object) -> Schema:
     return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else {"type": "null"}
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def _items(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
