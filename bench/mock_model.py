@@ -11,6 +11,7 @@ The model's name chooses what happens; any other name answers after the latency:
     retry-after-7         429 with `Retry-After: 7`; retry-after-ms-50 and reset-2m0s likewise in the other forms
     quota                 429 with code insufficient_quota
     echo-key              401 whose text repeats the key that was sent
+    untyped               400 where a schema for the answer is asked for
     unlisted              not among the models, 404 when asked
     empty, no-choices     answers without text, without choices
     garbage, html, list   not JSON, a web page with status 200, JSON that is no object
@@ -234,6 +235,12 @@ async def _unlisted(question: Question) -> web.Response:
     return _error(404, f"The model '{question.model}' does not exist", code="model_not_found")
 
 
+async def _untyped(question: Question) -> web.Response:
+    if "response_format" in question.body:
+        return _error(400, "This response_format type is unavailable now", code="invalid_request_error")
+    return _completion(question)
+
+
 async def _empty(question: Question) -> web.Response:
     return _completion(question, message={"role": "assistant", "content": ""})
 
@@ -360,6 +367,7 @@ _EXACT: Mapping[str, Handler] = {
     "quota": _quota,
     "echo-key": _echo_key,
     "unlisted": _unlisted,
+    "untyped": _untyped,
     "empty": _empty,
     "no-choices": _no_choices,
     "garbage": _garbage,

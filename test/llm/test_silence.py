@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.llm import errors, silence
+from kubechain.llm import errors, modelset
 from kubechain.llm.silence import SilenceCuts
 from test.llm.builders import a_target
 
@@ -29,7 +29,7 @@ def test_what_was_cut_for_its_silence(error: errors.LLMError, after_seconds: flo
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "_MAX_MODELS", 2)
+    monkeypatch.setattr(modelset, "MAX_MODELS", 2)
     cuts = SilenceCuts()
     for model in ("a", "b", "c"):
         cuts.note(a_target(model), errors.ConnectionLost("lost"), after_seconds=60.0)

@@ -95,9 +95,10 @@ class Model:
         tools: Sequence[ToolDefinition] = (),
         *,
         timeout_seconds: float,
+        output_schema: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Answer by the script."""
-        del tools
+        del tools, output_schema
         around, label = self._around, f"model {_topic(messages)}/{len(messages)}"
 
         async def act() -> Completion:

@@ -21,6 +21,7 @@ from test.simulation.deliveries import DeliveryLaws
 from test.simulation.fallbacks import FallbackLaws, llm_of
 from test.simulation.growth import GrowthLaws, is_on_its_way, is_shortened
 from test.simulation.outside import Letter
+from test.simulation.typed import TypedLaws
 
 JsonObject = dict[str, Any]
 
@@ -86,6 +87,7 @@ class Watchman:
         self._deliveries = DeliveryLaws(self.violated)
         self._fallbacks = FallbackLaws(self.violated)
         self._growth = GrowthLaws(self.violated)
+        self._typed = TypedLaws(self.violated)
         self.violations: list[str] = []
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
@@ -121,6 +123,7 @@ class Watchman:
         self._approvals.on_change(plural, after)
         self._budgets.on_change(plural, after)
         self._answers.on_change(plural, before or {}, after)
+        self._typed.on_change(plural, after)
         self._deliveries.on_change(plural, before or {}, after)
         self._fallbacks.on_change(plural, before or {}, after)
         if plural == "contextchunks":

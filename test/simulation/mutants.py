@@ -38,6 +38,7 @@ from test.simulation import (
     fallback_mutants,
     form_mutants,
     growth_mutants,
+    typed_mutants,
 )
 from test.simulation.explore import Case, Failure, examine, plans_of
 from test.simulation.mutant import Mutant
@@ -288,6 +289,7 @@ ALL = (
     *fallback_mutants.ALL,
     *form_mutants.ALL,
     *growth_mutants.ALL,
+    *typed_mutants.ALL,
 )
 
 

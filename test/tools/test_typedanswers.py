@@ -59,9 +59,7 @@ MANY_KINDS = _of(
         pytest.param({"type": "object"}, id="any object"),
         pytest.param(_of({"type": "string", "pattern": r"^[a-z]+-\d{2}$"}), id="a pattern"),
         pytest.param(_of({"type": "string", "pattern": "^(a+)+$"}), id="a pattern that is slow where it backtracks"),
-        pytest.param(
-            {"properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}}, id="such field names"
-        ),
+        pytest.param({"properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}}, id="such field names"),
         pytest.param({"anyOf": [_of({"const": 1}), _of({"const": 2})]}, id="alternatives at the top"),
         pytest.param(_nested(20), id="many levels"),
         pytest.param(_of({"enum": [{"$ref": "http://elsewhere/"}]}), id="a value that looks like a reference"),

@@ -10,7 +10,7 @@ from pydantic import Field
 from kubechain.api.context import AgentContext
 from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Duration, Name, NonBlankText, PositiveInt, Schema, ShortText
+from kubechain.api.schema import Duration, Name, NonBlankText, OutputSchema, PositiveInt, Schema, ShortText
 from kubechain.api.usage import Dollars
 
 _References = Annotated[tuple[LocalObjectReference, ...], Schema(max_items=256)]
@@ -92,6 +92,11 @@ class AgentSpec(KubeModel):
     )
     planning: bool | None = Field(
         default=None, description="Whether the agent keeps a plan of its work in its run's status."
+    )
+    output_schema: OutputSchema | None = Field(
+        default=None,
+        description="JSON schema of an object that the agent's answers must be: those of runs that set no other one. "
+        "An agent that delegated to this one reads that JSON.",
     )
 
 

@@ -118,6 +118,13 @@ def blocks_ignored(type_: str, blocks: Sequence[str]) -> str:
     return f"ignored, since the type is {type_}: {', '.join(blocks)}"
 
 
+# Typed answers.
+OUTPUT_SCHEMA_REFUSED = "OutputSchemaRefused"
+"""outputSchema is none that answers can be validated against; the message names the place."""
+OUTPUT_MISMATCH = "OutputMismatch"
+"""The model's answer does not match outputSchema: it is asked again, or the run fails; the message names the place."""
+
+
 # Agent.
 ALL_DEPENDENCIES_VALIDATED = "All dependencies validated successfully"
 

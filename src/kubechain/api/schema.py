@@ -88,3 +88,5 @@ Url = Annotated[str, Schema(max_length=2048, pattern=r"^https?://[^\s]+$")]
 PositiveInt = Annotated[int, Schema(minimum=1, maximum=2_147_483_647)]
 NonNegativeInt = Annotated[int, Schema(minimum=0, maximum=2_147_483_647)]
 Json = Annotated[JsonObject, Schema(preserve_unknown_fields=True)]
+OutputSchema = Json
+"""JSON schema of an answer; what is taken as one is checked by the controllers."""

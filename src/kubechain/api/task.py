@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from kubechain.api import conditions
 from kubechain.api.message import CONTENT_LIMIT
 from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.schema import Name, NonBlankText, NonNegativeInt, PositiveInt, Schema, Text
+from kubechain.api.schema import Json, Name, NonBlankText, NonNegativeInt, OutputSchema, PositiveInt, Schema, Text
 
 
 class TaskSpec(KubeModel):
@@ -31,6 +31,11 @@ class TaskSpec(KubeModel):
     )
     active_deadline_seconds: PositiveInt | None = Field(
         default=None, description="Seconds that a run of this task may take before it fails."
+    )
+    output_schema: OutputSchema | None = Field(
+        default=None,
+        description="JSON schema of an object that the answer must be; status.result has it. Not set: as the Agent "
+        "says, else the answer is any text.",
     )
 
 
@@ -70,6 +75,7 @@ class TaskStatus(ReadinessStatus):
     output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
         default="", description="Output of the run that finished last."
     )
+    result: Json | None = Field(default=None, description="Result of the run that finished last, where it has one.")
     last_run: LastRun | None = Field(default=None, description="The newest run of the task.")
     blocked_since: MicroTime | None = Field(
         default=None,
@@ -86,7 +92,9 @@ class Task(StatusObject[TaskSpec, TaskStatus]):
 
     @property
     def request_sha(self) -> str:
-        """SHA-256 of what a run takes from the Task when it begins: agent, message, goal and history."""
+        """SHA-256 of what a run takes from the Task when it begins: agent, message, goal, history, schema."""
         spec = self.spec
-        request = [spec.agent_ref.name, spec.message, spec.goal, *spec.everything_that_happened_so_far]
-        return hashlib.sha256(json.dumps(request).encode()).hexdigest()
+        request: list[Any] = [spec.agent_ref.name, spec.message, spec.goal, *spec.everything_that_happened_so_far]
+        if spec.output_schema is not None:
+            request.append(spec.output_schema)
+        return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -21,9 +21,11 @@ from kubechain.api.planstep import PlanStep
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import (
     Duration,
+    Json,
     Name,
     NonBlankText,
     NonNegativeInt,
+    OutputSchema,
     PositiveInt,
     Rule,
     Schema,
@@ -108,6 +110,7 @@ class TaskRunSpec(KubeModel):
                 "taskRunToolCallRef",
                 "contextWindow",
                 "activeDeadlineSeconds",
+                "outputSchema",
             )
         ),
         Rule(
@@ -160,6 +163,12 @@ class TaskRunSpec(KubeModel):
     )
     active_deadline_seconds: PositiveInt | None = Field(
         default=None, description="Seconds that the run may take before it fails."
+    )
+    output_schema: OutputSchema | None = Field(
+        default=None,
+        description="JSON schema of an object that the answer must be; status.result has it. Not set: as the Task "
+        "says, else the Agent. An answer that does not match is sent back to the model, at most twice; then the run "
+        "fails.",
     )
 
 
@@ -281,6 +290,9 @@ class Pinned(KubeModel):
     task_sha: _Sha | None = Field(
         default=None, description="SHA-256 of what the Task asked when the run began; an edited Task has another."
     )
+    output_schema: OutputSchema | None = Field(
+        default=None, description="JSON schema of the answer: the run's own, else the Task's, else the Agent's."
+    )
 
 
 class SpanContext(KubeModel):
@@ -309,7 +321,15 @@ class TaskRunStatus(ReadinessStatus):
     )
     start_time: Time | None = Field(default=None, description="When the run began.")
     completion_time: Time | None = Field(default=None, description="When the run ended.")
-    output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(default="", description="The final answer.")
+    output: Annotated[str, Schema(max_length=CONTENT_LIMIT)] = Field(
+        default="", description="The final answer; of a run that failed for the form of its answers the last one."
+    )
+    result: Json | None = Field(
+        default=None, description="The final answer as an object that matches outputSchema, where there is one."
+    )
+    mismatch_count: NonNegativeInt = Field(
+        default=0, description="How many answers did not match outputSchema; the model was asked again after each."
+    )
     context_window: _ContextWindow = Field(
         default=(), description="The conversation so far; of a long one the newest messages, the others are in chunks."
     )

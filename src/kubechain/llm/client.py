@@ -148,6 +148,7 @@ class LLMClient(Protocol):
         tools: Sequence[ToolDefinition] = (),
         *,
         timeout_seconds: float,
+        output_schema: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Ask the model for the next turn of a conversation.
 
@@ -156,6 +157,7 @@ class LLMClient(Protocol):
             messages: The conversation so far, oldest first.
             tools: What the model may call.
             timeout_seconds: Budget for the whole exchange.
+            output_schema: JSON schema that the answer in text is to match; that it does is for the caller to check.
 
         Raises:
             Retryable: Another try may work.

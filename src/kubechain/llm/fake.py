@@ -36,6 +36,7 @@ class Call:
     messages: tuple[Message, ...]
     tools: tuple[ToolDefinition, ...]
     timeout_seconds: float
+    output_schema: Mapping[str, Any] | None = None
 
 
 Step = Completion | LLMError | Callable[[Call], Completion]
@@ -99,10 +100,11 @@ class FakeLLMClient:
         tools: Sequence[ToolDefinition] = (),
         *,
         timeout_seconds: float,
+        output_schema: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Take the next step of the script."""
         step = self._script[min(len(self.calls), len(self._script) - 1)]
-        received = Call(target, tuple(messages), tuple(tools), timeout_seconds)
+        received = Call(target, tuple(messages), tuple(tools), timeout_seconds, output_schema)
         self.calls.append(received)
         await self._notify()
         await self._sleep(min(self._latency_seconds, timeout_seconds))

@@ -6,10 +6,9 @@ stream comes through. This is advice that a restart forgets and learns again by 
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from kubechain.llm.client import Target
 from kubechain.llm.errors import ConnectionLost, LLMError, ServerFailed
+from kubechain.llm.modelset import ModelSet
 
 SILENCE_SECONDS = 20.0
 """What is cut sooner was not cut for its silence: no gateway waits for less by default."""
@@ -17,19 +16,17 @@ SILENCE_SECONDS = 20.0
 _GATEWAY_STATUSES = frozenset({408, 504, 524})
 """Time-outs of what stands between us and the model; 524 is Cloudflare's."""
 
-_MAX_MODELS = 1_024
-
 
 class SilenceCuts:
     """Remembers models whose whole replies were cut."""
 
     def __init__(self) -> None:
         """Begin without one."""
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known = ModelSet()
 
     def is_known(self, target: Target) -> bool:
         """Whether a reply of this model was cut."""
-        return _key(target) in self._known
+        return target in self._known
 
     def note(self, target: Target, error: LLMError, *, after_seconds: float) -> None:
         """Take note of a failed call.
@@ -37,18 +34,11 @@ class SilenceCuts:
         Args:
             after_seconds: How long after the call began.
         """
-        if after_seconds < SILENCE_SECONDS or not _is_cut(error):
-            return
-        self._known[_key(target)] = None
-        if len(self._known) > _MAX_MODELS:
-            self._known.popitem(last=False)
+        if after_seconds >= SILENCE_SECONDS and _is_cut(error):
+            self._known.add(target)
 
 
 def _is_cut(error: LLMError) -> bool:
     return isinstance(error, ConnectionLost) or (
         isinstance(error, ServerFailed) and error.http_status in _GATEWAY_STATUSES
     )
-
-
-def _key(target: Target) -> tuple[str, str]:
-    return target.endpoint.base.url, target.model

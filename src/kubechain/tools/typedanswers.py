@@ -63,6 +63,17 @@ def check(schema: Mapping[str, Any]) -> None:
         raise InvalidSchema("not valid text: half of a surrogate pair") from None
 
 
+def flaw(schema: Mapping[str, Any] | None) -> str:
+    """Why answers cannot be validated against a schema; empty where they can, and where there is none."""
+    if schema is None:
+        return ""
+    try:
+        check(schema)
+    except InvalidSchema as error:
+        return f"spec.outputSchema: {error}"
+    return ""
+
+
 def parse(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Read the answer of a model.
 

@@ -20,6 +20,7 @@ from test.simulation.scenarios import (
     moments,
     runs,
     tools,
+    typed,
 )
 from test.simulation.scenarios.scenario import Scenario
 
@@ -38,6 +39,7 @@ ALL: tuple[Scenario, ...] = (
     *managers.ALL,
     *growth.ALL,
     *fallbacks.ALL,
+    *typed.ALL,
 )
 
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from kubechain.controllers.agent.observe import Dependency, Observed
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
+from kubechain.tools import typedanswers
 
 
 def decide(observed: Observed) -> Step:
     """The next step for one Agent: a broken dependency refuses it, one that is not ready makes it wait."""
     if not observed.agent.spec.system.strip():
         return Refuse("spec.system must not be empty")
+    if flaw := typedanswers.flaw(observed.agent.spec.output_schema):
+        return Refuse(flaw)
     if observed.cycle:
         return Refuse(f"agents delegate to each other in a ring: {' -> '.join(observed.cycle)}")
     if observed.doubled:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from kubechain.api import conditions, names, reasons
 from kubechain.api.conditions import is_true
 from kubechain.api.meta import StatusType
+from kubechain.api.schema import JsonObject
 from kubechain.api.task import LastRunPhase
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Done
 from kubechain.controllers.task.observe import Observed
 from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Step, Wait
+from kubechain.tools import typedanswers
 
 UNSEEN_SECONDS = 5.0
 """How long a run that was just created may be missing in the cache before the server is asked for it."""
@@ -41,14 +43,16 @@ def _start(observed: Observed) -> Step | Done:
     if status.status != StatusType.READY:
         detail = reasons.with_cause(reasons.waiting_for_agent(name), status.status_detail)
         return Wait(detail, is_broken=status.status == StatusType.ERROR)
+    if flaw := typedanswers.flaw(observed.task.spec.output_schema):
+        return Wait(flaw, is_broken=True)
     return CreateRun(names.task_run_name(observed.task.metadata.name, 1))
 
 
 def _adopt(observed: Observed, name: str) -> Adopt | Done:
     """The first run exists: a run that ends at once is said together with its end."""
     run, created = observed.newest_run, observed.created
-    output = observed.task.status.output
-    follow = Follow(name, LastRunPhase.RUNNING, output) if run is None else _follow(observed, run)
+    known = observed.task.status
+    follow = Follow(name, LastRunPhase.RUNNING, known.output, known.result) if run is None else _follow(observed, run)
     if created is not None and created.quiet_seconds and follow.phase not in _ENDS.values():
         return Done(created.quiet_seconds)
     return Adopt(name, follow)
@@ -58,10 +62,12 @@ def _follow(observed: Observed, run: TaskRun) -> Follow:
     phase = _ENDS.get(run.status.phase) if run.status.phase else None
     if phase is None:
         phase = LastRunPhase.WAITING if _trouble(run) else LastRunPhase.RUNNING
+    output, result = _answer(observed)
     return Follow(
         run=run.metadata.name,
         phase=phase,
-        output=_output(observed),
+        output=output,
+        result=result,
         detail=_detail(run, phase),
         is_broken=run.status.status == StatusType.ERROR or run.status.error is not None,
         is_edited=observed.is_edited_since(run),
@@ -112,13 +118,15 @@ def deleted(observed: Observed, name: str, phase: LastRunPhase = LastRunPhase.DE
         run=name,
         phase=phase,
         output=observed.task.status.output,
+        result=observed.task.status.result,
         detail=reasons.run_deleted(name),
         is_broken=phase == LastRunPhase.DELETED,
         is_edited=is_true(observed.task.status.conditions, conditions.EDITED),
     )
 
 
-def _output(observed: Observed) -> str:
-    """Of the run that finished last; deleted runs leave the Task's own record as it is."""
+def _answer(observed: Observed) -> tuple[str, JsonObject | None]:
+    """Output and result of the run that finished last; deleted runs leave the Task's own record as it is."""
     answered = [run for run in observed.finished_runs if run.status.phase == TaskRunPhase.FINAL_ANSWER]
-    return answered[-1].status.output if answered else observed.task.status.output
+    status = answered[-1].status if answered else observed.task.status
+    return status.output, status.result

@@ -98,7 +98,9 @@ def _followed(task: Task, step: Follow, now: datetime) -> dict[str, Any]:
     status = _readiness(task, _summary(step), event, now, detail=detail)
     status["conditions"] = _told(task, status["conditions"], step, event, now)
     status["last_run"] = LastRun(name=step.run, phase=step.phase)
-    return status if step.output == task.status.output else status | {"output": step.output}
+    if (step.output, step.result) == (task.status.output, task.status.result):
+        return status
+    return status | {"output": step.output, "result": step.result}
 
 
 def _summary(step: Follow) -> StatusType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kubechain.api.schema import JsonObject
 from kubechain.api.task import LastRunPhase
 
 
@@ -53,6 +54,7 @@ class Follow:
     Attributes:
         run: Name of the newest run.
         output: Of the run that finished last; empty while no run has answered.
+        result: Of the same run; None where its answer has no type.
         detail: What is to be said of the run; empty while it goes on, and when it has answered.
         is_broken: Whether the Task is in error by it.
         is_edited: Whether the Task was edited after the run began.
@@ -61,6 +63,7 @@ class Follow:
     run: str
     phase: LastRunPhase
     output: str = field(repr=False)
+    result: JsonObject | None = field(default=None, repr=False)
     detail: str = ""
     is_broken: bool = False
     is_edited: bool = False

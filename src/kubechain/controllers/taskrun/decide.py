@@ -19,7 +19,17 @@ from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.usage import total
 from kubechain.controllers import policies
 from kubechain.controllers.frame import Done, soonest
-from kubechain.controllers.taskrun import budgets, closing, conversation, fallbacks, grants, growth, overruns, retries
+from kubechain.controllers.taskrun import (
+    budgets,
+    closing,
+    conversation,
+    fallbacks,
+    grants,
+    growth,
+    overruns,
+    retries,
+    typed,
+)
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
 from kubechain.controllers.taskrun.budgets import Use
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
@@ -127,6 +137,8 @@ def _begin(observed: Observed) -> Step:
     assert agent is not None
     assert llm is not None
     pinned = _pin(observed, agent, llm)
+    if (refused := typed.refused(pinned.output_schema)) is not None:
+        return refused
     if is_adopted(observed.run):
         return _adopt(observed, pinned)
     transcript = Transcript.opening(observed.run, observed.task, agent.spec.system)
@@ -210,6 +222,7 @@ def _pin(observed: Observed, agent: Agent, llm: LLM) -> Pinned:
         task_sha=observed.task.request_sha if observed.task else None,
         retry_for=agent.spec.limits.retry_for if agent.spec.limits else None,
         context=agent.spec.context,
+        output_schema=typed.schema_of(observed.run, observed.task, agent),
     )
 
 

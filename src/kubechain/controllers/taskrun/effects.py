@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kubechain.api import names, reasons
 from kubechain.api.llm import LLM
@@ -81,7 +82,11 @@ class ModelCaller:
                 async with asyncio.timeout(left_seconds):
                     earlier = await self.chunks.messages(run)
                     completion = await self.client.complete(
-                        target, _request(run, earlier, step), tools, timeout_seconds=timeout_seconds
+                        target,
+                        _request(run, earlier, step),
+                        tools,
+                        timeout_seconds=timeout_seconds,
+                        output_schema=_output_schema(run, step),
                     )
         except TimeoutError:
             return Deferred("the run's time was over before the model answered", is_llms_fault=False)
@@ -106,6 +111,14 @@ def _tools(step: SendToLLM | Summarise) -> list[ToolDefinition]:
             return [ToolDefinition(offer.name, offer.description, offer.parameters) for offer in offers]
         case Summarise():
             return []
+
+
+def _output_schema(run: TaskRun, step: SendToLLM | Summarise) -> Mapping[str, Any] | None:
+    match step:
+        case SendToLLM():
+            return run.status.pinned.output_schema if run.status.pinned else None
+        case Summarise():
+            return None
 
 
 def _request(run: TaskRun, earlier: Sequence[Message], step: SendToLLM | Summarise) -> Sequence[Message]:

@@ -16,7 +16,7 @@ from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRu
 from kubechain.api.usage import Usage, added, total
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import closing, contextsize, conversation, ends, passing, retries, shortening
+from kubechain.controllers.taskrun import closing, contextsize, conversation, ends, passing, retries, shortening, typed
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
@@ -25,6 +25,7 @@ from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, 
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut
+from kubechain.tools.typedanswers import NoMatch
 
 
 def waiting(run: TaskRun, step: Wait) -> Settled:
@@ -221,7 +222,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: fro
     elif conversation.unread(run):
         settled = _interjected(run, recorded)
     else:
-        settled = _final(run, completion, recorded, now)
+        settled = _ended(run, completion, recorded, transcript=transcript, now=now)
     settled = replace(settled, facts=ends.call_facts(run, now) | {"llm_model": completion.model})
     return passing.answered(run, completion.model).then(settled)
 
@@ -244,6 +245,19 @@ def _closed(run: TaskRun, used: dict[str, Any], excess: Fail, now: datetime) -> 
     told, events = closing.told(run, run.status.conditions, (), now)
     settled = _interjected(run, recorded | {"conditions": told})
     return replace(settled, events=events)
+
+
+def _ended(
+    run: TaskRun, completion: Completion, recorded: dict[str, Any], *, transcript: Transcript, now: datetime
+) -> Settled:
+    """The final answer, where it has the form that it must have."""
+    match typed.result_of(run, completion):
+        case NoMatch() as problem:
+            return typed.mismatched(run, completion, problem, recorded, transcript=transcript, now=now)
+        case None:
+            return _final(run, completion, recorded, now)
+        case result:
+            return _final(run, completion, recorded | {"result": result}, now)
 
 
 def _final(run: TaskRun, completion: Completion, recorded: dict[str, Any], now: datetime) -> Settled:

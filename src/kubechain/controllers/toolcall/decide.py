@@ -259,7 +259,7 @@ def _follow_child(observed: Observed) -> Step | Done:
         return LookForChild()
     match child.status.phase:
         case TaskRunPhase.FINAL_ANSWER:
-            return TakeAnswer(child.status.output)
+            return TakeAnswer(_answer_of(child))
         case TaskRunPhase.FAILED | TaskRunPhase.CANCELLED:
             return Fail(
                 f'the agent\'s run "{child.metadata.name}" ended without an answer: {child.status.status_detail}'
@@ -275,3 +275,8 @@ def _follow_child(observed: Observed) -> Step | Done:
             | TaskRunPhase.ERROR_BACKOFF
         ):
             return Done()
+
+
+def _answer_of(child: TaskRun) -> str:
+    """What the model that delegated reads: of a typed answer the JSON alone."""
+    return child.status.output if child.status.result is None else tool_arguments.to_json(child.status.result)

@@ -21,12 +21,16 @@ class CompletionRequest:
 
     Attributes:
         is_stream_advised: Whether a whole reply to such a call was cut before, so that a stream may come through.
+        output_schema: JSON schema that the answer in text is to match; None for any text.
+        is_schema_refused: Whether the server has refused the field for it, so that it is told in words.
     """
 
     target: Target
     messages: Sequence[Message]
     tools: Sequence[ToolDefinition] = ()
     is_stream_advised: bool = False
+    output_schema: Mapping[str, Any] | None = None
+    is_schema_refused: bool = False
 
 
 _Options = TypeVar("_Options")

@@ -16,8 +16,10 @@ import orjson
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, ToolDefinition
+from kubechain.llm.dialects import output_schemas
 from kubechain.llm.dialects.anthropic_messages import caching
 from kubechain.llm.dialects.anthropic_messages.options import STREAM_ABOVE_TOKENS, max_tokens_of, options_of
+from kubechain.llm.dialects.anthropic_messages.schemas import closed
 from kubechain.llm.dialects.anthropic_messages.thinking import blocks_in_order
 from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest, request_json
@@ -41,7 +43,10 @@ def encode(request: CompletionRequest) -> HttpCall:
 
 def messages_body(request: CompletionRequest) -> dict[str, Any]:
     """Return the JSON of a request; fields that are not set are not sent."""
-    target = request.target
+    target, schema = request.target, output_schemas.field_schema(request)
+    grammar = closed(schema) if schema is not None else None
+    if grammar is None:
+        request = output_schemas.in_words(request)
     options, max_tokens = options_of(target), max_tokens_of(target)
     body: dict[str, Any] = {"model": target.model} if options.form.has_model_in_body else {}
     if options.form.version_in_body:
@@ -51,6 +56,8 @@ def messages_body(request: CompletionRequest) -> dict[str, Any]:
         body["system"] = system
     if tools := [encoded for tool in request.tools if (encoded := _tool(tool))]:
         body["tools"] = tools
+    if grammar is not None:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": grammar}}
     is_required = max_tokens > STREAM_ABOVE_TOKENS
     if is_streamed(options.stream, is_required=is_required, is_advised=request.is_stream_advised):
         body["stream"] = True

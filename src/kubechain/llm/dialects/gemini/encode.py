@@ -16,6 +16,7 @@ import orjson
 
 from kubechain.api.message import Message, ToolCall
 from kubechain.llm.client import Parameters, Target, ToolDefinition
+from kubechain.llm.dialects import output_schemas
 from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest, own_options, request_json
 from kubechain.llm.dialects.gemini.names import function_name
@@ -29,8 +30,8 @@ Part = dict[str, Any]
 NO_SIGNATURE = "skip_thought_signature_validator"
 """Stands for the signature of a call that this model did not write."""
 
-_WITHOUT_SIGNATURES = re.compile(r"(?:.*/)?(?:gemini-[12]\b|gemma)")
-"""Models before Gemini 3 need no signature."""
+_BEFORE_GEMINI_3 = re.compile(r"(?:.*/)?(?:gemini-[12]\b|gemma)")
+"""Models before Gemini 3 need no signature, and take no schema of the answer beside tools."""
 
 _FREE_FORM = ("properties", "patternProperties", "additionalProperties")
 
@@ -59,12 +60,18 @@ def encode(request: CompletionRequest) -> HttpCall:
 
 def content_body(request: CompletionRequest) -> dict[str, Any]:
     """Return the JSON of a request; fields that are not set are not sent."""
+    schema = output_schemas.field_schema(request)
+    if schema is None or (request.tools and _BEFORE_GEMINI_3.match(request.target.model)):
+        request, schema = output_schemas.in_words(request), None
     body: dict[str, Any] = {"contents": _contents(request)}
     if system := [_text(one.content) for one in request.messages if one.role == "system" and one.content.strip()]:
         body["systemInstruction"] = {"parts": system}
     if tools := [encoded for tool in request.tools if (encoded := _declaration(tool))]:
         body["tools"] = [{"functionDeclarations": tools}]
-    if config := _generation_config(request.target.parameters):
+    config = _generation_config(request.target.parameters)
+    if schema is not None:
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
+    if config:
         body["generationConfig"] = config
     return body
 
@@ -127,7 +134,7 @@ def _parts(message: Message, target: Target) -> list[Part]:
     if pieces := in_order(message, target):
         return [part for piece in pieces if (part := _part(piece, message.tool_calls))]
     calls = [_call(call) for call in message.tool_calls]
-    if calls and not _WITHOUT_SIGNATURES.match(target.model):
+    if calls and not _BEFORE_GEMINI_3.match(target.model):
         calls[0]["thoughtSignature"] = NO_SIGNATURE
     return [*_texts(message.content), *calls]
 

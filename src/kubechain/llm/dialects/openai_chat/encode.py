@@ -10,6 +10,7 @@ from typing import Any
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, ToolDefinition
+from kubechain.llm.dialects import output_schemas
 from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest, request_json
 from kubechain.llm.dialects.openai_chat import extras
@@ -33,7 +34,9 @@ def encode(request: CompletionRequest) -> HttpCall:
 def completion_body(request: CompletionRequest) -> dict[str, Any]:
     """Return the JSON of a request; fields that are not set are not sent."""
     target = request.target
-    options = options_of(target)
+    options, schema = options_of(target), output_schemas.field_schema(request)
+    if schema is None or options.flavour.wants_schema_in_words:
+        request = output_schemas.in_words(request)
     body: dict[str, Any] = {
         "model": target.model,
         "messages": [
@@ -43,6 +46,8 @@ def completion_body(request: CompletionRequest) -> dict[str, Any]:
     }
     if tools := [encoded for tool in request.tools if (encoded := _encode_tool(tool))]:
         body["tools"] = tools
+    if schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": output_schemas.openai_format(schema)}
     if is_streamed(options.stream, is_required=False, is_advised=request.is_stream_advised):
         body["stream"] = True
         if options.flavour.knows_stream_options:

@@ -31,6 +31,8 @@ class Flavour:
         knows_random_seed: Whether `random_seed` is sent.
         has_short_call_ids: Whether tool-call ids must be nine letters or digits (Mistral).
         knows_stream_options: Whether a stream tells its usage only when asked to. Mistral refuses the question.
+        wants_schema_in_words: Whether the schema of an answer is told in words beside its field: many servers hold
+            the model to it by a grammar, and do not tell it what is wanted.
         describes_models: Whether `GET models/{id}` proves a model. Azure has only a list, which proves the key.
     """
 
@@ -40,10 +42,11 @@ class Flavour:
     has_short_call_ids: bool = False
     describes_models: bool = True
     knows_stream_options: bool = True
+    wants_schema_in_words: bool = False
 
 
 OPENAI = Flavour(token_limit_field="max_completion_tokens")  # noqa: S106 no password
-COMPATIBLE = Flavour(token_limit_field="max_tokens", knows_top_k=True)  # noqa: S106
+COMPATIBLE = Flavour(token_limit_field="max_tokens", knows_top_k=True, wants_schema_in_words=True)  # noqa: S106
 MISTRAL = Flavour(
     token_limit_field="max_tokens",  # noqa: S106
     knows_random_seed=True,

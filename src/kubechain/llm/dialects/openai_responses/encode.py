@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, Target, ToolDefinition
+from kubechain.llm.dialects import output_schemas
 from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest, own_options, request_json
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, in_order
@@ -38,7 +39,9 @@ def encode(request: CompletionRequest) -> HttpCall:
 
 def response_body(request: CompletionRequest) -> dict[str, Any]:
     """Return the JSON of a request; fields that are not set are not sent."""
-    target = request.target
+    target, schema = request.target, output_schemas.field_schema(request)
+    if schema is None:
+        request = output_schemas.in_words(request)
     input_items = [item for message in request.messages for item in _items(message, target)]
     body: dict[str, Any] = {"model": target.model, "input": input_items, "store": False}
     if not _WITHOUT_REASONING.match(target.model):
@@ -50,6 +53,8 @@ def response_body(request: CompletionRequest) -> dict[str, Any]:
     mode = own_options(target, StreamOptions).stream
     if is_streamed(mode, is_required=False, is_advised=request.is_stream_advised):
         body["stream"] = True
+    if schema is not None:
+        body["text"] = {"format": {"type": "json_schema", **output_schemas.openai_format(schema)}}
     return body | _sampling(target.parameters)
 
 
