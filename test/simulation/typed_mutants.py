@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kubechain.api.taskrun import TaskRun
-from kubechain.controllers.taskrun import settle, typed
+from kubechain.controllers.frame import Settled
+from kubechain.controllers.taskrun import typed
 from kubechain.llm.client import Completion
 from kubechain.tools import typedanswers
 from test.simulation.mutant import Mutant
@@ -25,15 +27,15 @@ def _untyped(run: TaskRun, completion: Completion) -> None:
 _mismatched = typed.mismatched
 
 
-def _uncounted(run: TaskRun, *args: Any, **more: Any) -> settle.Settled:
+def _uncounted(run: TaskRun, *args: Any, **more: Any) -> Settled:
     """Every answer that does not match is the first one."""
     return _mismatched(run.with_status(mismatch_count=0), *args, **more)
 
 
-def _unexplained(run: TaskRun, *args: Any, transcript: Any, **more: Any) -> settle.Settled:
+def _unexplained(run: TaskRun, *args: Any, transcript: Any, **more: Any) -> Settled:
     """The model is asked again, and does not read why."""
     settled = _mismatched(run, *args, transcript=transcript, **more)
-    return settle.replace(settled, status={**settled.status, **transcript.status()})
+    return replace(settled, status={**settled.status, **transcript.status()})
 
 
 ALL: tuple[Mutant, ...] = (

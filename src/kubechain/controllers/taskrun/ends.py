@@ -11,10 +11,47 @@ from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import conversation, limitstops
 from kubechain.controllers.taskrun.steps import Fail
+from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut, harmless
 
 ERROR_MAX_CHARACTERS = 1_024
 """Limit of `error` and `statusDetail`."""
+
+
+def answered(run: TaskRun, completion: Completion, recorded: dict[str, Any], now: datetime) -> Settled:
+    """The model gave its final answer.
+
+    Args:
+        recorded: What is recorded of every answer.
+    """
+    cut_text = completion.cut
+    text = reasons.final_response_cut(cut_text.message) if cut_text else reasons.LLM_FINAL_RESPONSE_DETAIL
+    known = progress(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now)
+    status = recorded | {
+        "phase": TaskRunPhase.FINAL_ANSWER,
+        "ready": True,
+        "status": StatusType.READY,
+        "status_detail": text,
+        "output": conversation.output_of(completion.message),
+        "turn": run.status.turn + 1,
+        "completion_time": now,
+        "conditions": _truncated(run, known, cut_text, now) if cut_text else known,
+    }
+    events = (normal(reasons.LLM_FINAL_ANSWER, reasons.LLM_RESPONSE_RECEIVED),)
+    return Settled(status, (*events, warning(reasons.TRUNCATED, text)) if cut_text else events)
+
+
+def _truncated(run: TaskRun, known: tuple[Condition, ...], cut_text: Cut, now: datetime) -> tuple[Condition, ...]:
+    """The conditions with the one that says that the final answer is not whole."""
+    return conditions.with_condition(
+        known,
+        type=conditions.TRUNCATED,
+        status=True,
+        reason=cut_text.reason,
+        message=cut_text.message,
+        now=now,
+        observed_generation=run.metadata.generation,
+    )
 
 
 def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:

@@ -23,9 +23,8 @@ from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES,
 from kubechain.controllers.taskrun.decide import too_large
 from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused, Turned
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
-from kubechain.llm.client import Completion, Cut
+from kubechain.llm.client import Completion
 from kubechain.net.foreign import cut
-from kubechain.tools.typedanswers import NoMatch
 
 
 def waiting(run: TaskRun, step: Wait) -> Settled:
@@ -222,7 +221,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: fro
     elif conversation.unread(run):
         settled = _interjected(run, recorded)
     else:
-        settled = _ended(run, completion, recorded, transcript=transcript, now=now)
+        settled = typed.ended(run, completion, recorded, transcript=transcript, now=now)
     settled = replace(settled, facts=ends.call_facts(run, now) | {"llm_model": completion.model})
     return passing.answered(run, completion.model).then(settled)
 
@@ -245,50 +244,6 @@ def _closed(run: TaskRun, used: dict[str, Any], excess: Fail, now: datetime) -> 
     told, events = closing.told(run, run.status.conditions, (), now)
     settled = _interjected(run, recorded | {"conditions": told})
     return replace(settled, events=events)
-
-
-def _ended(
-    run: TaskRun, completion: Completion, recorded: dict[str, Any], *, transcript: Transcript, now: datetime
-) -> Settled:
-    """The final answer, where it has the form that it must have."""
-    match typed.result_of(run, completion):
-        case NoMatch() as problem:
-            return typed.mismatched(run, completion, problem, recorded, transcript=transcript, now=now)
-        case None:
-            return _final(run, completion, recorded, now)
-        case result:
-            return _final(run, completion, recorded | {"result": result}, now)
-
-
-def _final(run: TaskRun, completion: Completion, recorded: dict[str, Any], now: datetime) -> Settled:
-    cut_text = completion.cut
-    text = reasons.final_response_cut(cut_text.message) if cut_text else reasons.LLM_FINAL_RESPONSE_DETAIL
-    known = ends.progress(run, True, reason=reasons.LLM_FINAL_ANSWER, message=text, now=now)
-    status = recorded | {
-        "phase": TaskRunPhase.FINAL_ANSWER,
-        "ready": True,
-        "status": StatusType.READY,
-        "status_detail": text,
-        "output": conversation.output_of(completion.message),
-        "turn": run.status.turn + 1,
-        "completion_time": now,
-        "conditions": _truncated(run, known, cut_text, now) if cut_text else known,
-    }
-    events = (normal(reasons.LLM_FINAL_ANSWER, reasons.LLM_RESPONSE_RECEIVED),)
-    return Settled(status, (*events, warning(reasons.TRUNCATED, text)) if cut_text else events)
-
-
-def _truncated(run: TaskRun, known: tuple[Condition, ...], cut_text: Cut, now: datetime) -> tuple[Condition, ...]:
-    """The conditions with the one that says that the final answer is not whole."""
-    return conditions.with_condition(
-        known,
-        type=conditions.TRUNCATED,
-        status=True,
-        reason=cut_text.reason,
-        message=cut_text.message,
-        now=now,
-        observed_generation=run.metadata.generation,
-    )
 
 
 def _interjected(run: TaskRun, recorded: dict[str, Any]) -> Settled:

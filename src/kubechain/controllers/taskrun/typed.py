@@ -58,6 +58,24 @@ def result_of(run: TaskRun, completion: Completion) -> JsonObject | NoMatch | No
         return error
 
 
+def ended(
+    run: TaskRun, completion: Completion, recorded: dict[str, Any], *, transcript: Transcript, now: datetime
+) -> Settled:
+    """W3 of an answer without tool calls: the final one, where it has the form that it must have.
+
+    Args:
+        recorded: What is recorded of every answer.
+        transcript: The conversation with the answer.
+    """
+    match result_of(run, completion):
+        case NoMatch() as problem:
+            return mismatched(run, completion, problem, recorded, transcript=transcript, now=now)
+        case None:
+            return ends.answered(run, completion, recorded, now)
+        case result:
+            return ends.answered(run, completion, recorded | {"result": result}, now)
+
+
 def mismatched(
     run: TaskRun,
     completion: Completion,
