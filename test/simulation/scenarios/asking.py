@@ -104,4 +104,24 @@ OUTCOMES: tuple[Scenario, ...] = (
     ),
 )
 
-ALL = (*QUESTIONS, *OUTCOMES)
+RIVALS: tuple[Scenario, ...] = (
+    order(
+        name="rivals-outcome",
+        later={0.0: deciding.answers_all("Happened", answer="one order")},
+        managers=2,
+        elects=False,
+    ),
+    order(
+        name="rivals-outcome-again",
+        later={0.0: deciding.answers_all("DidNotHappen")},
+        managers=2,
+        elects=False,
+    ),
+)
+"""Each manager takes the other's attempt for lost while it goes on, and a person is asked about it.
+
+Nothing breaks the connection here: two managers of which one is connected and one is not write the status of the
+MCPServer against each other until both are, hundreds of times.
+"""
+
+ALL = (*QUESTIONS, *OUTCOMES, *RIVALS)
