@@ -11,6 +11,7 @@ import pytest
 from kubechain.mcp.elicitation import FormAsked, Inputs, Item, Reply, UrlAsked
 from kubechain.mcp.errors import TimedOut
 from kubechain.mcp.model import CallResult, ServerKey
+from test.mcp.asking import accepted, held, replied
 from test.mcp.conftest import World, a_server, running
 
 
@@ -18,24 +19,9 @@ async def call(world: World, key: ServerKey, tool: str, inputs: Inputs | None = 
     return await world.manager.call(key, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs)
 
 
-async def held(world: World, key: ServerKey, tool: str, inputs: Inputs | None = None, **arguments: Any) -> Any:
-    """Make a call that may be held while a person is asked."""
-    return await world.manager.call(key, tool, arguments, timeout_seconds=20, meta={}, inputs=inputs, may_hold=True)
-
-
 async def runs(world: World, key: ServerKey) -> int:
     """How often the tool ran that asks."""
     return json.loads((await world.call(key, "runs")).content)["paint"]
-
-
-def replied(inputs: Inputs, *replies: Reply) -> Inputs:
-    """The inputs with a reply to each item, in order."""
-    items = (Item(item.asked, reply) for item, reply in zip(inputs.items, replies, strict=True))
-    return replace(inputs, items=tuple(items))
-
-
-def accepted(**content: Any) -> Reply:
-    return Reply("accept", content)
 
 
 # -- the current revision ------------------------------------------------------------------------------------------

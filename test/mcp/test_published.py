@@ -11,15 +11,18 @@ import signal
 import socket
 import subprocess
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from kubechain.mcp.model import ServerSpec, Transport
+from kubechain.mcp.elicitation import FormAsked, Inputs, Reply, UrlAsked, with_defaults
+from kubechain.mcp.errors import TimedOut
+from kubechain.mcp.model import CallResult, ServerSpec, Transport
 from test import registry
+from test.mcp.asking import accepted, held, replied
 from test.mcp.conftest import SERVERS, World
 
 START_SECONDS = 120
@@ -110,6 +113,7 @@ async def test_filesystem(world: World, tmp_path: Path):
 
 
 EVERYTHING = "@modelcontextprotocol/server-everything"
+PAGE = "https://login.example.com/start"
 
 
 @pytest.mark.usefixtures("npm")
@@ -117,6 +121,62 @@ async def test_everything(world: World):
     names, answer = await names_and_answer(world, npx(EVERYTHING), "get-tiny-image")
     assert {"echo", "get-structured-content"} <= names
     assert "[image: image/png, " in answer
+
+
+@pytest.mark.usefixtures("npm")
+async def test_everything_is_not_told_of_what_is_not_offered(world: World):
+    key = await world.ready(npx(EVERYTHING), seconds=START_SECONDS)
+    tools = {tool.name: tool for tool in world.state(key).tools}
+    asking = {"trigger-sampling-request", "trigger-elicitation-request", "get-roots-list"}
+    assert not asking & tools.keys(), "it lists them only for clients that say that they have these"
+    assert (tools["echo"].read_only, tools["toggle-simulated-logging"].read_only) == (True, False)
+
+
+@pytest.mark.usefixtures("npm")
+async def test_everything_takes_its_time_or_is_cancelled(world: World):
+    key = await world.ready(npx(EVERYTHING), seconds=START_SECONDS)
+    tool = "trigger-long-running-operation"
+    with pytest.raises(TimedOut):
+        await world.call(key, tool, timeout_seconds=0.2, duration=600, steps=1)
+    assert "completed" in (await world.call(key, tool, timeout_seconds=60, duration=1, steps=2)).content
+
+
+@pytest.mark.usefixtures("npm")
+async def test_everything_asks_a_person_who_leaves_out_what_has_a_default(world: World):
+    key = await world.ready(replace(npx(EVERYTHING), asks_first=True), seconds=START_SECONDS)
+    asked = await held(world, key, "trigger-elicitation-request")
+    (form,) = (item.asked for item in asked.items)
+    assert isinstance(form, FormAsked)
+    reply = accepted(**with_defaults(form.schema, {"name": "Ada"}))
+    done = await held(world, key, "trigger-elicitation-request", replied(asked, reply))
+    assert "- Name: Ada\n- Favorite Integer: 42" in done.content
+    declined = await held(world, key, "trigger-elicitation-request")
+    await world.call(key, "echo", message="hi")  # ends the call that is held
+    done = await held(world, key, "trigger-elicitation-request", replied(declined, Reply("decline")))
+    assert "declined" in done.content
+
+
+@pytest.mark.usefixtures("npm")
+@pytest.mark.parametrize(
+    ("is_error", "pages"),
+    [
+        pytest.param(False, [PAGE], id="by a request"),
+        pytest.param(True, ["https://modelcontextprotocol.io", PAGE], id="by an error first, which has another page"),
+    ],
+)
+async def test_everything_wants_pages_to_be_opened(world: World, is_error: bool, pages: list[str]):
+    key = await world.ready(replace(npx(EVERYTHING), asks_first=True), seconds=START_SECONDS)
+    arguments: dict[str, Any] = {"url": PAGE, "errorPath": is_error}
+    opened: list[str] = []
+    result: CallResult | Inputs = await held(world, key, "trigger-url-elicitation", **arguments)
+    while isinstance(result, Inputs) and len(opened) < len(pages):
+        (page,) = (item.asked for item in result.items)
+        assert isinstance(page, UrlAsked)
+        opened.append(page.url)
+        result = await held(world, key, "trigger-url-elicitation", replied(result, Reply("accept")), **arguments)
+    assert opened == pages
+    assert isinstance(result, CallResult)
+    assert "User completed" in result.content
 
 
 @pytest.mark.usefixtures("pypi")
