@@ -25,6 +25,10 @@ async def requests_of(world: World) -> list[HumanRequest]:
     return list(await world.client.list(resources.HUMAN_REQUESTS, NAMESPACE))
 
 
+async def drop_finalizers(world: World) -> None:
+    await world.client.patch(resources.HUMAN_REQUESTS, NAMESPACE, CALL, {"metadata": {"finalizers": None}})
+
+
 async def sent(it: Contacted) -> HumanRequest:
     return await it.request_until_state(DeliveryState.SENT)
 
@@ -108,3 +112,26 @@ async def test_a_decision_before_the_deletion_counts() -> None:
         assert await answers_of(it.world) == ["5"]
         await asyncio.sleep(10)
     assert list(it.channel.closed.values()) == ["Approve by bob (Claimed)"]
+
+
+async def test_a_request_of_an_earlier_release_is_held_from_now_on() -> None:
+    async with contacted() as it:
+        await sent(it)
+        await drop_finalizers(it.world)
+        await it.world.request_until(lambda request: request.metadata.finalizers == (names.HUMAN_REQUEST_FINALIZER,))
+        await delete_run(it.world)
+        await asyncio.sleep(30)
+        assert await requests_of(it.world) == []
+    (ending,) = it.channel.closed.values()
+    assert ending.startswith("Withdrawn: ")
+
+
+async def test_an_administrator_lets_a_deleted_request_go_by_hand() -> None:
+    async with contacted() as it:
+        await sent(it)
+        it.channel.failures.extend(DOWN)
+        await delete_run(it.world)
+        await asyncio.sleep(DELETED_SECONDS_MAX / 2)
+        await drop_finalizers(it.world)
+        await asyncio.sleep(1)
+        assert await requests_of(it.world) == []

@@ -214,6 +214,17 @@ def test_what_else_a_request_has_is_the_managers(space: Namespace, request_name:
     assert 'cannot get resource "humanrequests/status"' in status
 
 
+def test_an_administrator_lets_a_request_go_by_hand_and_an_approver_does_not(space: Namespace) -> None:
+    asked = copy.deepcopy(dict(REQUEST))
+    asked["metadata"]["finalizers"] = ["kubechain.humanlayer.dev/human-request"]
+    space.kubectl("create", "-f", "-", f"--as={MANAGER}", stdin=json.dumps(asked))
+    space.kubectl("delete", "hr", NAME, "--wait=false")
+    patch = ("patch", "hr", NAME, "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
+    assert "labels, owners and finalizers" in space.kubectl(*patch, "--as=bob", fails=True).err
+    space.kubectl(*patch, "--as=admin", "--as-group=system:masters")
+    assert "NotFound" in space.kubectl("get", "hr", NAME, fails=True).err
+
+
 def test_a_server_side_dry_run_decides_nothing(space: Namespace, request_name: str) -> None:
     decide(space, "bob", APPROVE, "--dry-run=server")
     assert "decision" not in stored(space)

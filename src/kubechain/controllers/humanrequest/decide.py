@@ -6,9 +6,9 @@ from kubechain.api.conditions import is_true
 from kubechain.api.humanrequest import REMINDED, HumanRequest
 from kubechain.api.meta import time_text
 from kubechain.controllers.frame import Done
-from kubechain.controllers.humanrequest.deliveries import deletion_left_seconds, next_closing, next_message
+from kubechain.controllers.humanrequest.deliveries import deletion_left_seconds, is_held, next_closing, next_message
 from kubechain.controllers.humanrequest.observe import Observed
-from kubechain.controllers.humanrequest.steps import Close, Expire, Remind, Step, TellOfChannel, Withdraw
+from kubechain.controllers.humanrequest.steps import Close, Expire, Hold, Remind, Step, TellOfChannel, Withdraw
 
 NOBODY_ASKS = "nothing asks for this decision: KubeChain makes requests itself, when a tool call or a run needs one"
 DELETED = "the request was deleted"
@@ -42,6 +42,8 @@ def _deleted(observed: Observed) -> Step | Done:
 def _open(observed: Observed) -> Step | Done:
     """The API server gives a new request its phase; only what it does not know is written."""
     request, now, remind_at = observed.request, observed.now, observed.remind_at
+    if observed.is_carried and not is_held(request):
+        return Hold()
     is_reminded = is_true(request.status.conditions, REMINDED)
     if remind_at is not None and remind_at <= now and not is_reminded:
         return Remind(f"nobody has decided since {_asked_at(request)}")

@@ -12,7 +12,7 @@ from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.meta import OwnerReference, is_owned_by
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
-from kubechain.controllers.carriers import first_channel, own_terms, terms_of
+from kubechain.controllers.carriers import first_channel, is_carried, own_terms, terms_of
 from kubechain.controllers.humanrequest.deliveries import open_delivery
 from kubechain.controllers.humanrequest.due import Due, messages, reminder_at
 from kubechain.controllers.resources import TASK_RUNS, TOOL_CALLS
@@ -46,6 +46,7 @@ class Observed:
 
     Attributes:
         asker: What made the request; None when it is gone, or when nothing did.
+        is_carried: Whether a channel carries the open request, now or later.
         due: The messages that an open request has, each with its channel.
         remind_at: When people are reminded; None for never.
         contact: The ContactChannel of the message that is to be closed; None where there is none.
@@ -54,6 +55,7 @@ class Observed:
     request: HumanRequest
     now: datetime
     asker: Asker | None = None
+    is_carried: bool = False
     due: tuple[Due, ...] = ()
     remind_at: datetime | None = None
     contact: ContactChannel | None = None
@@ -85,7 +87,8 @@ class Observer:
         own = own_terms(asked.type, terms)
         wanted = messages(first_channel(asked.type, asked.subject, terms), own, created_at)
         due = tuple(replace(one, contact=self.channels.get(namespace, one.channel)) for one in wanted)
-        return Observed(request, now, asker, due, reminder_at(own, created_at))
+        carried = is_carried(asked.type, asked.subject, terms)
+        return Observed(request, now, asker, carried, due, reminder_at(own, created_at))
 
     def _cached(self, request: HumanRequest, owner: OwnerReference) -> TaskRunToolCall | TaskRun | None:
         namespace, name = request.metadata.namespace, owner.name

@@ -13,7 +13,7 @@ from kubechain.controllers.humanrequest.decide import decide
 from kubechain.controllers.humanrequest.delivering import Deliverer
 from kubechain.controllers.humanrequest.observe import Observed, Observer
 from kubechain.controllers.humanrequest.settle import settle
-from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, Release, Step, TellOfChannel
+from kubechain.controllers.humanrequest.steps import CloseDelivery, Deliver, Hold, Release, Step, TellOfChannel
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import WriteRefused
@@ -48,6 +48,8 @@ class HumanRequestReconciler:
 
     async def carry_out(self, observed: Observed, step: Step) -> Again[HumanRequest] | Done:
         """Reach the channel, or write what was decided."""
+        if isinstance(step, Hold):
+            return Again(await self.writer.add_finalizer(observed.request, names.HUMAN_REQUEST_FINALIZER))
         if isinstance(step, Deliver):
             return await self.deliverer.deliver(observed.request, step)
         if isinstance(step, CloseDelivery):

@@ -10,6 +10,11 @@ from kubechain.api.humanrequest import Delivery
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A channel carries the request, and nothing holds it, since an earlier release made it: add the finalizer."""
+
+
+@dataclass(frozen=True, slots=True)
 class TellOfChannel:
     """The request is open, and cannot be sent to the channel that is named for it, or there is none.
 
@@ -89,5 +94,5 @@ class Release:
     untold: str = ""
 
 
-Step = TellOfChannel | Remind | Deliver | CloseDelivery | Close | Expire | Withdraw | Release
+Step = Hold | TellOfChannel | Remind | Deliver | CloseDelivery | Close | Expire | Withdraw | Release
 """What can be next."""
