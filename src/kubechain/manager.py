@@ -23,6 +23,7 @@ from kubechain.runtime.credentials import Cluster, ConfigError, own_namespace
 from kubechain.runtime.events import WORKERS as EVENT_WORKERS
 from kubechain.runtime.http import HttpExchange
 from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
+from kubechain.runtime.proxies import Network
 from kubechain.runtime.transport import Exchange
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
@@ -48,6 +49,7 @@ class ManagerOptions:
         metrics_address: `host:port` of /metrics; None for none.
         debug: Whether to serve /debug at `metrics_address`.
         endpoint_address: `host:port` of the inbound endpoints, such as callbacks; None for none.
+        trusted_proxies: Networks of proxies in front of the inbound endpoints, whose X-Forwarded-For counts.
         grace_seconds: Limit for an ordered stop.
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
@@ -66,6 +68,7 @@ class ManagerOptions:
     metrics_address: str | None = None
     debug: bool = False
     endpoint_address: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
     grace_seconds: float = GRACE_SECONDS
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     allowed_addresses: tuple[str, ...] = ()
@@ -164,6 +167,7 @@ def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Option
         metrics_address=options.metrics_address,
         debug=options.debug,
         endpoint_address=options.endpoint_address,
+        trusted_proxies=options.trusted_proxies,
         grace_seconds=options.grace_seconds,
         gc_threshold=GC_THRESHOLD,
         gc_freeze=True,

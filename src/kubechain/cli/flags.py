@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,14 @@ def positive(text: str) -> int:
 def names(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list; empty for the empty text."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Parse a comma-separated list of networks, such as 10.0.0.0/8; an address is a network of its own."""
+    try:
+        return tuple(ipaddress.ip_network(name) for name in names(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not a network, such as 10.0.0.0/8: {error}") from error
 
 
 def namespaces(text: str) -> tuple[str, ...]:

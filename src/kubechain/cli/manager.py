@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from kubechain.cli.flags import Address, Flags, address, names, namespace, namespaces, object_name, positive, seconds
+from kubechain.cli.flags import (
+    Address,
+    Flags,
+    address,
+    names,
+    namespace,
+    namespaces,
+    networks,
+    object_name,
+    positive,
+    seconds,
+)
 
 SUMMARY = "run the operator"
 DESCRIPTION = """\
@@ -163,6 +174,13 @@ def _add_serving_flags(flags: Flags) -> None:
         help="where links and callbacks of contact channels are answered, by which people decide; 0 turns them off",
     )
     flags.value(
+        "--endpoint-trusted-proxies",
+        default="",
+        type=networks,
+        metavar="A,B",
+        help="networks of the proxies before that address: whom they forward for, and not they, is limited by address",
+    )
+    flags.value(
         "--graceful-shutdown-timeout",
         default="30s",
         type=seconds,
@@ -191,6 +209,7 @@ def run(options: argparse.Namespace) -> int:
             metrics_address=text_of(options.metrics_bind_address),
             debug=options.debug_endpoint,
             endpoint_address=text_of(options.endpoint_bind_address),
+            trusted_proxies=options.endpoint_trusted_proxies,
             grace_seconds=options.graceful_shutdown_timeout,
             max_concurrent_runs=options.max_concurrent_runs,
             allowed_addresses=options.allow_addresses,

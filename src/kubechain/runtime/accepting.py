@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from kubechain.runtime.floods import FloodGuard, FloodLimits, origin_of
+from kubechain.runtime.proxies import is_trusted
 
 BACKLOG = 128
 """Connections that wait in the system's queue."""
@@ -55,7 +56,7 @@ class Acceptor:
                 await asyncio.sleep(WINDOW_SECONDS)
                 continue
             origin = origin_of(str(peer[0]))
-            if self._has_too_many(origin):
+            if not is_trusted(str(peer[0]), self._limits.trusted_proxies) and self._has_too_many(origin):
                 self._guard.refuse("connection")
                 accepted.close()
                 continue

@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler, Middleware
 from kubechain.runtime.accepting import Acceptor, listening_sockets
 from kubechain.runtime.floods import FloodGuard, FloodLimits
 from kubechain.runtime.health import listen_error, split_address
+from kubechain.runtime.proxies import FORWARDED_FOR, client_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -180,7 +181,7 @@ class EndpointServer:
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            address = request.remote or ""
+            address = self._client(request)
             if not self.guard.looks_at(address):
                 self.guard.refuse("rate")
                 await asyncio.sleep(self._limits.flood.delay_seconds)
@@ -194,6 +195,10 @@ class EndpointServer:
             return response
 
         return guarded
+
+    def _client(self, request: web.Request) -> str:
+        said = request.headers.getall(FORWARDED_FOR, [])
+        return client_of(request.remote or "", said, self._limits.flood.trusted_proxies)
 
     def _count(self, status: int, address: str) -> None:
         if status in REFUSED:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 
+from kubechain.runtime.proxies import Network
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 TELL_SECONDS = 60.0
@@ -34,11 +36,13 @@ class FloodLimits:
 
     Attributes:
         connections: Open at the same time; further ones wait in the system's queue.
-        connections_per_address: Further ones are closed at once. An Ingress is one address.
+        connections_per_address: Further ones are closed at once. A proxy that is not trusted is one address.
         accepts_per_second: New connections.
         refusals_per_second: Of one address; beyond it its requests are not looked at.
         refusals_per_second_in_all: Of all addresses together.
         delay_seconds: Before such a request is answered, and its connection closed.
+        trusted_proxies: Networks of proxies whose `X-Forwarded-For` says whose request they pass on; their connections
+            count only among all.
     """
 
     connections: int = 512
@@ -47,6 +51,7 @@ class FloodLimits:
     refusals_per_second: float = 100.0
     refusals_per_second_in_all: float = 500.0
     delay_seconds: float = 1.0
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 @dataclass(slots=True)

@@ -20,8 +20,9 @@ import structlog
 
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock, SystemClock
-from kubechain.runtime.endpoints import METHODS, EndpointServer, InboundEndpoint, InboundHandler
+from kubechain.runtime.endpoints import METHODS, EndpointLimits, EndpointServer, InboundEndpoint, InboundHandler
 from kubechain.runtime.events import EventRecorder, EventSink
+from kubechain.runtime.floods import FloodLimits
 from kubechain.runtime.health import Checks, HttpServer, LoopWatch, Page, checks_page
 from kubechain.runtime.informer import Informer, Informers
 from kubechain.runtime.inspection import Inspection
@@ -32,6 +33,7 @@ from kubechain.runtime.metadata import PartialObject
 from kubechain.runtime.metered import MeteredExchange
 from kubechain.runtime.metrics import Metrics
 from kubechain.runtime.outages import Outages
+from kubechain.runtime.proxies import Network
 from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.runnables import Runnable, cancel, drain, spawn
@@ -73,6 +75,7 @@ class Options:
         metrics_address: `host:port` of /metrics; None for none. May be the same as `probe_address`.
         debug: serve /debug at `metrics_address`.
         endpoint_address: `host:port` of the inbound endpoints, which share no port with the others; None for none.
+        trusted_proxies: networks of proxies in front of the inbound endpoints; see `FloodLimits`.
         watch_list: read the initial state by a watch where the server supports it.
         grace_seconds: limit for an ordered stop.
         gc_threshold: for `gc.set_threshold`; None for no change. Few objects of a cache can form cycles.
@@ -85,6 +88,7 @@ class Options:
     metrics_address: str | None = None
     debug: bool = False
     endpoint_address: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
     watch_list: bool = True
     grace_seconds: float = GRACE_SECONDS
     gc_threshold: tuple[int, int, int] | None = None
@@ -346,7 +350,10 @@ class Manager:
             HttpServer(address, its_pages) for address, its_pages in pages.items()
         ]
         if self.options.endpoint_address and self._endpoints:
-            inbound = EndpointServer(self.options.endpoint_address, self._endpoints, leads=lambda: self.leads)
+            limits = EndpointLimits(flood=FloodLimits(trusted_proxies=self.options.trusted_proxies))
+            inbound = EndpointServer(
+                self.options.endpoint_address, self._endpoints, leads=lambda: self.leads, limits=limits
+            )
             self.metrics.follow(inbound.guard.metrics)
             servers.append(inbound)
         return servers
