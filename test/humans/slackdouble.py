@@ -16,6 +16,8 @@ from test.humans.socketdouble import SocketDouble
 
 TOKEN = "xoxb-0123456789-canary"
 CHANNEL = "C0123456789"
+DIRECT = "D0123456789"
+"""The conversation of the app with a user."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,10 @@ class SlackDouble:
                     return {"ok": False, "error": "message_not_found"}
                 self.messages[given["ts"]] |= given
                 return {"ok": True}
+            case "conversations.open":
+                return {"ok": True, "channel": {"id": DIRECT}}
+            case "conversations.history" if given["channel"] not in (CHANNEL, DIRECT):
+                return {"ok": False, "error": "channel_not_found"}
             case "conversations.history":
                 shown = given["include_all_metadata"] == "true"
                 listed = [

@@ -30,7 +30,7 @@ from kubechain.humans.slackdialogs import BadInput
 from kubechain.humans.slackevents import Pressed, Reply
 from kubechain.net.addresses import AddressPolicy
 from test.humans.messages import DIGEST, NOW, a_message, asked
-from test.humans.slackdouble import CHANNEL, TOKEN, a_slack, check_blocks
+from test.humans.slackdouble import CHANNEL, DIRECT, TOKEN, a_slack, check_blocks
 
 LOOPBACK = AddressPolicy.parse(("127.0.0.0/8",))
 
@@ -66,6 +66,27 @@ async def test_a_message_whose_reply_was_lost_is_found() -> None:
         assert isinstance(await a_channel(url).find(a_message()), Receipt)
 
 
+async def test_a_message_to_a_user_whose_reply_was_lost_is_found_and_closed() -> None:
+    async with a_slack() as (double, url):
+        double.breaks.add("chat.postMessage")
+        channel = a_channel(url, to="U0123456789")
+        with pytest.raises(MayBeSent):
+            await channel.deliver(a_message())
+        found = await channel.find(a_message())
+        assert isinstance(found, Receipt)
+        assert found.external_id.startswith(f"{DIRECT}/"), "an update takes no id of a user"
+        await channel.close(a_message(), found, "Withdrawn: the run is over")
+        (message,) = double.messages.values()
+    assert (message["channel"], message["text"][-11:]) == (DIRECT, "run is over")
+
+
+@pytest.mark.parametrize("method", ["conversations.open", "conversations.history"])
+async def test_an_app_that_may_not_read_what_it_says_to_a_user_cannot_tell(method: str) -> None:
+    async with a_slack() as (double, url):
+        double.failures[method] = "missing_scope"
+        assert await a_channel(url, to="U0123456789").find(a_message()) == NotAskable()
+
+
 @pytest.mark.parametrize(
     ("code", "error", "wait"),
     [
@@ -96,7 +117,6 @@ async def test_an_app_that_may_not_read_the_channel_cannot_tell() -> None:
     async with a_slack() as (double, url):
         double.failures["conversations.history"] = "missing_scope"
         assert await a_channel(url).find(a_message()) == NotAskable()
-        assert await a_channel(url, to="U0123456789").find(a_message()) == NotAskable()
 
 
 def interaction(choice: str, **changes: Any) -> dict[str, Any]:

@@ -40,6 +40,9 @@ from kubechain.net.foreign import one_line
 _APP_LEVEL = "xapp-"
 """Of app-level tokens; with another token Slack opens no connection."""
 
+_USER = ("U", "W")
+"""How ids of users begin."""
+
 HISTORY_LIMIT = 100
 """How many messages are looked at for one that may have been sent: those since the request was made."""
 
@@ -169,14 +172,13 @@ class SlackChannel:
         return Receipt(f"{posted.get('channel', self.to)}/{posted.get('ts', '')}")
 
     async def find(self, message: Message) -> Found:
-        """Look for the message in the channel's history; an app without that right, or a user's id, cannot tell."""
-        if not self.to.startswith("C"):
-            return NotAskable()
+        """Look for the message in the history; an app without that right cannot tell."""
         oldest = str(int(message.created_at.timestamp()) - 60)
         try:
+            place = await self._place()
             found = await self.api.read(
                 "conversations.history",
-                {"channel": self.to, "oldest": oldest, "limit": HISTORY_LIMIT, "include_all_metadata": "true"},
+                {"channel": place, "oldest": oldest, "limit": HISTORY_LIMIT, "include_all_metadata": "true"},
             )
         except Refused as error:
             if str(error).rpartition(": ")[2] in _CANNOT_READ:
@@ -184,9 +186,16 @@ class SlackChannel:
             raise
         for one in cast("list[dict[str, Any]]", found.get("messages") or []):
             if one.get("metadata") == slackblocks.metadata(message):
-                return Receipt(f"{self.to}/{one.get('ts', '')}")
+                return Receipt(f"{place}/{one.get('ts', '')}")
         # There may be more than one page of them: then it is not known.
         return NotAskable() if found.get("has_more") else Absent()
+
+    async def _place(self) -> str:
+        """The conversation in which messages are: with a user, Slack gives it an id of its own."""
+        if not self.to.startswith(_USER):
+            return self.to
+        opened = await self.api.call("conversations.open", {"users": self.to})
+        return str(cast("dict[str, Any]", opened.get("channel") or {}).get("id", ""))
 
     async def close(self, message: Message, receipt: Receipt, ending: str) -> None:
         """Take the buttons away, and say how the request ended."""
