@@ -13,6 +13,7 @@ from typing import Any, Literal, assert_never
 
 from kubechain.api.usage import Usage
 from kubechain.llm.dialects.json_values import loads, mapping
+from kubechain.llm.dialects.replies import counted
 from kubechain.llm.errors import ConnectionLost, InvalidAnswer
 from kubechain.llm.sse import ServerSentEvent
 
@@ -45,11 +46,11 @@ def is_streamed(mode: StreamMode | None, *, is_required: bool, is_advised: bool)
             assert_never(mode)
 
 
-def event_object(event: ServerSentEvent, counted: Usage) -> Mapping[str, Any]:
+def event_object(event: ServerSentEvent, usage: Usage) -> Mapping[str, Any]:
     """Return the object that an event carries; empty for other JSON.
 
     Args:
-        counted: What the stream said of its usage before.
+        usage: What the stream said of its usage before.
 
     Raises:
         InvalidAnswer: The event is not JSON.
@@ -58,17 +59,13 @@ def event_object(event: ServerSentEvent, counted: Usage) -> Mapping[str, Any]:
         return mapping(loads(event.data))
     except (ValueError, RecursionError) as error:
         text = "invalid answer: an event of the stream is not JSON"
-        raise InvalidAnswer(text, usage=_known(counted)) from error
+        raise InvalidAnswer(text, usage=counted(usage)) from error
 
 
-def cut_short(counted: Usage) -> ConnectionLost:
+def cut_short(usage: Usage) -> ConnectionLost:
     """Return the failure of a stream that ended before the answer did.
 
     Args:
-        counted: What the stream said of its usage.
+        usage: What the stream said of its usage.
     """
-    return ConnectionLost("connection lost: the stream ended before the answer did", usage=_known(counted))
-
-
-def _known(counted: Usage) -> Usage | None:
-    return counted if counted.total_tokens else None
+    return ConnectionLost("connection lost: the stream ended before the answer did", usage=counted(usage))

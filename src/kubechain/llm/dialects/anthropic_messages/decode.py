@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubechain.api.message import ToolCall, ToolCallFunction
 from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.llm.client import Completion, Target
 from kubechain.llm.dialects import tokens
@@ -13,26 +12,22 @@ from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, pro
 from kubechain.llm.dialects.anthropic_messages.options import max_tokens_of
 from kubechain.llm.dialects.anthropic_messages.thinking import provider_data
 from kubechain.llm.dialects.finish_reasons import finish_of
-from kubechain.llm.dialects.json_values import count, dumps, items, json_object, mapping, text
+from kubechain.llm.dialects.json_values import count, items, mapping, text
+from kubechain.llm.dialects.replies import body_of_success, counted, tool_call
 from kubechain.llm.endpoints import MESSAGES
 from kubechain.llm.errors import InvalidAnswer
 from kubechain.llm.exchange import HttpReply
-from kubechain.llm.failures import failure, failure_inside, is_error
-from kubechain.llm.provider_errors import is_page
+from kubechain.llm.failures import failure_inside, is_error
 
 _THINKING = ("thinking", "redacted_thinking")
 
 
 def decode(target: Target, reply: HttpReply) -> Completion:
     """See `Dialect.decode`."""
-    if not 200 <= reply.status < 300:
-        raise failure(target, reply, operation=MESSAGES)
-    if is_page(reply):
-        raise failure_inside(target, reply, operation=MESSAGES)
-    body = json_object(reply)
+    body = body_of_success(target, reply, MESSAGES)
     usage = usage_of(mapping(body.get("usage")))
     if body.get("type") == "error" or body.get("error"):
-        raise failure_inside(target, reply, usage=usage if usage.total_tokens else None, operation=MESSAGES)
+        raise failure_inside(target, reply, usage=counted(usage), operation=MESSAGES)
     blocks = [mapping(block) for block in items(body.get("content")) if mapping(block)]
     if not blocks and not body.get("stop_reason"):
         if is_error(reply):
@@ -56,7 +51,11 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
 def _completion(
     target: Target, body: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]], usage: Usage
 ) -> Completion:
-    calls = tuple(_tool_call(block, usage) for block in blocks if block.get("type") == "tool_use")
+    calls = tuple(
+        tool_call(call_id=block.get("id"), name=block.get("name"), arguments=block.get("input"), usage=usage)
+        for block in blocks
+        if block.get("type") == "tool_use"
+    )
     reason = str(body.get("stop_reason") or "end_turn")
     ended = Ended(
         content="".join(text(block.get("text")) for block in blocks if block.get("type") == "text"),
@@ -82,18 +81,3 @@ def _with_details(reason: str, details: Mapping[str, Any]) -> str:
     category, explanation = text(details.get("category")), text(details.get("explanation"))
     named = f"{reason} ({category})" if category else reason
     return f"{named}: {explanation}" if explanation else named
-
-
-def _tool_call(block: Mapping[str, Any], usage: Usage) -> ToolCall:
-    name = block.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidAnswer("invalid answer: a tool call without a name", usage=usage)
-    function = ToolCallFunction(name=name, arguments=_arguments(block.get("input")))
-    return ToolCall(id=str(block.get("id") or ""), type="function", function=function)
-
-
-def _arguments(value: object) -> str:
-    """Return arguments as text; a stream has them as text already, byte for byte."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else dumps(value).decode()

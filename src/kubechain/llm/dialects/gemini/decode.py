@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubechain.api.message import ToolCall, ToolCallFunction
+from kubechain.api.message import ToolCall
 from kubechain.api.usage import Usage
 from kubechain.llm.auth import clear_key
 from kubechain.llm.client import Completion, Target, ToolDefinition
@@ -14,14 +14,14 @@ from kubechain.llm.dialects.dialect import CompletionRequest
 from kubechain.llm.dialects.finish_reasons import finish_of
 from kubechain.llm.dialects.gemini.encode import operation_of
 from kubechain.llm.dialects.gemini.names import offered_name
-from kubechain.llm.dialects.gemini.quotas import with_reset
+from kubechain.llm.dialects.gemini.quotas import wait_for_reset
 from kubechain.llm.dialects.gemini.usage import usage_of
-from kubechain.llm.dialects.json_values import dumps, first, items, json_object, mapping, text
+from kubechain.llm.dialects.json_values import dumps, first, items, mapping, text
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, provider_data, text_of
+from kubechain.llm.dialects.replies import body_of_success, counted, tool_call
 from kubechain.llm.errors import InvalidAnswer, LLMError, RequestRefused
 from kubechain.llm.exchange import HttpReply
-from kubechain.llm.failures import failure, failure_inside, is_error
-from kubechain.llm.provider_errors import is_page
+from kubechain.llm.failures import failure_inside, is_error
 from kubechain.llm.redaction import foreign_text
 
 
@@ -29,14 +29,14 @@ def decode(request: CompletionRequest, reply: HttpReply) -> Completion:
     """See `Dialect.decode`."""
     target = request.target
     operation = operation_of(request)
-    if not 200 <= reply.status < 300:
-        raise with_reset(failure(target, reply, operation=operation), reply)
-    if is_page(reply):
-        raise failure_inside(target, reply, operation=operation)
-    body = json_object(reply)
+    try:
+        body = body_of_success(target, reply, operation)
+    except LLMError as error:
+        wait_for_reset(error, reply)
+        raise
     usage = usage_of(mapping(body.get("usageMetadata")))
     if body.get("error"):
-        raise failure_inside(target, reply, usage=usage if usage.total_tokens else None, operation=operation)
+        raise failure_inside(target, reply, usage=counted(usage), operation=operation)
     candidate = mapping(first(body.get("candidates")))
     if not candidate:
         if not body.get("promptFeedback") and is_error(reply):
@@ -112,9 +112,7 @@ def _without(part: Mapping[str, Any], known: str) -> dict[str, Any]:
 
 def _tool_call(call: Mapping[str, Any], tools: Sequence[ToolDefinition], usage: Usage) -> ToolCall:
     name = call.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidAnswer("invalid answer: a tool call without a name", usage=usage)
+    offered = offered_name(name, tools) if isinstance(name, str) else name
     arguments = call.get("args")
-    written = "" if arguments is None else dumps(arguments).decode()
-    function = ToolCallFunction(name=offered_name(name, tools), arguments=written)
-    return ToolCall(id=str(call.get("id") or ""), type="function", function=function)
+    written = None if arguments is None else dumps(arguments).decode()
+    return tool_call(call_id=call.get("id"), name=offered, arguments=written, usage=usage)

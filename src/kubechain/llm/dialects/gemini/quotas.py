@@ -15,11 +15,10 @@ _RESET_HOUR_UTC = 8
 """Quotas of a day begin anew at midnight in California, which is 8 h UTC in winter and 7 h in summer."""
 
 
-def with_reset(error: LLMError, reply: HttpReply) -> LLMError:
-    """Return a failure with the wait until a quota of a day begins anew: the wait in such a reply is one of seconds."""
+def wait_for_reset(error: LLMError, reply: HttpReply) -> None:
+    """Give a failure the wait until a quota of a day begins anew: the wait in such a reply is one of seconds."""
     if isinstance(error, RateLimited) and any("perday" in quota.lower() for quota in _quotas(reply)):
         error.retry_after_seconds = max(error.retry_after_seconds or 0.0, _until_reset(reply.received_at))
-    return error
 
 
 def _until_reset(now: datetime) -> float:

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kubechain.api.message import ToolCall, ToolCallFunction
+from kubechain.api.message import ToolCall
 from kubechain.api.usage import Usage
 from kubechain.llm.client import Completion, Target
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, is_blank, problem_of
-from kubechain.llm.dialects.json_values import dumps, items, json_object, mapping, text
+from kubechain.llm.dialects.json_values import dumps, items, mapping, text
 from kubechain.llm.dialects.openai_chat import extras
 from kubechain.llm.dialects.openai_chat.choices import Answer, answer_of, has_reasoning
 from kubechain.llm.dialects.openai_chat.usage import usage_of
+from kubechain.llm.dialects.replies import body_of_success, tool_call
+from kubechain.llm.endpoints import CHAT_COMPLETIONS
 from kubechain.llm.errors import InvalidAnswer
 from kubechain.llm.exchange import HttpReply
-from kubechain.llm.failures import failure, failure_inside, is_error
-from kubechain.llm.provider_errors import is_page
+from kubechain.llm.failures import failure_inside, is_error
 
 _NO_FAILURE = frozenset({"", "0", "200", "20000", "success", "ok", "none"})
 """Codes that stand where an error would and say that there is none."""
@@ -25,11 +26,7 @@ _NO_FAILURE = frozenset({"", "0", "200", "20000", "success", "ok", "none"})
 
 def decode(target: Target, reply: HttpReply) -> Completion:
     """See `Dialect.decode`."""
-    if not 200 <= reply.status < 300:
-        raise failure(target, reply)
-    if is_page(reply):
-        raise failure_inside(target, reply)
-    body = json_object(reply)
+    body = body_of_success(target, reply, CHAT_COMPLETIONS)
     usage, answer = usage_of(mapping(body.get("usage"))), answer_of(body)
     if error := _error(body, answer):
         raise failure_inside(target, replace(reply, body=dumps({"error": error})), usage=usage)
@@ -94,16 +91,6 @@ def _completion(target: Target, answer: Answer, usage: Usage, *, model: str) -> 
 def _tool_call(item: object, usage: Usage) -> ToolCall:
     call = mapping(item)
     function = mapping(call.get("function"))
-    name, arguments = function.get("name"), _arguments(function.get("arguments"))
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidAnswer("invalid answer: a tool call without a name", usage=usage)
-    return ToolCall(
-        id=str(call.get("id") or ""), type="function", function=ToolCallFunction(name=name, arguments=arguments)
+    return tool_call(
+        call_id=call.get("id"), name=function.get("name"), arguments=function.get("arguments"), usage=usage
     )
-
-
-def _arguments(value: object) -> str:
-    """Return arguments byte for byte. Empty for a tool without parameters; some servers send an object."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else dumps(value).decode()

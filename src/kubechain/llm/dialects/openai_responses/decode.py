@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kubechain.api.message import ToolCall, ToolCallFunction
 from kubechain.api.usage import Usage
 from kubechain.llm.client import Completion, Target
 from kubechain.llm.dialects import tokens
 from kubechain.llm.dialects.answers import Ended, assistant_message, cut_of, problem_of
 from kubechain.llm.dialects.finish_reasons import Finish, finish_of
-from kubechain.llm.dialects.json_values import count, dumps, items, json_object, mapping, text
+from kubechain.llm.dialects.json_values import count, dumps, items, mapping, text
 from kubechain.llm.dialects.pieces import Called, Piece, Said, Verbatim, provider_data, text_of
+from kubechain.llm.dialects.replies import body_of_success, counted, tool_call
 from kubechain.llm.endpoints import RESPONSES
 from kubechain.llm.errors import InvalidAnswer
 from kubechain.llm.exchange import HttpReply
-from kubechain.llm.failures import failure, failure_inside, is_error
-from kubechain.llm.provider_errors import is_page
+from kubechain.llm.failures import failure_inside, is_error
 
 Item = Mapping[str, Any]
 
@@ -29,15 +28,11 @@ _KNOWN_OF_CALL = frozenset({"type", "call_id", "name", "arguments", "status"})
 
 def decode(target: Target, reply: HttpReply) -> Completion:
     """See `Dialect.decode`."""
-    if not 200 <= reply.status < 300:
-        raise failure(target, reply, operation=RESPONSES)
-    if is_page(reply):
-        raise failure_inside(target, reply, operation=RESPONSES)
-    body = json_object(reply)
+    body = body_of_success(target, reply, RESPONSES)
     usage = usage_of(mapping(body.get("usage")))
     if error := body.get("error"):
-        inner, counted = replace(reply, body=dumps({"error": error})), usage if usage.total_tokens else None
-        raise failure_inside(target, inner, usage=counted, operation=RESPONSES)
+        inner = replace(reply, body=dumps({"error": error}))
+        raise failure_inside(target, inner, usage=counted(usage), operation=RESPONSES)
     output = [item for one in items(body.get("output")) if (item := mapping(one))]
     if not output and not body.get("status"):
         if is_error(reply):
@@ -60,7 +55,16 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
 
 
 def _completion(target: Target, body: Mapping[str, Any], output: Sequence[Item], usage: Usage) -> Completion:
-    calls = tuple(_tool_call(item, usage) for item in output if item.get("type") == "function_call")
+    calls = tuple(
+        tool_call(
+            call_id=item.get("call_id") or item.get("id"),
+            name=item.get("name"),
+            arguments=item.get("arguments"),
+            usage=usage,
+        )
+        for item in output
+        if item.get("type") == "function_call"
+    )
     pieces = _pieces(output)
     finish, reason = _end(body)
     ended = Ended(
@@ -129,12 +133,3 @@ def _content(item: Item) -> list[Item]:
 def _others(item: Item, known: frozenset[str], *, has_ids: bool) -> dict[str, Any]:
     left_out = known if has_ids else known | {"id"}
     return {name: value for name, value in item.items() if name not in left_out and value is not None}
-
-
-def _tool_call(item: Item, usage: Usage) -> ToolCall:
-    name, arguments = item.get("name"), item.get("arguments")
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidAnswer("invalid answer: a tool call without a name", usage=usage)
-    written = arguments if isinstance(arguments, str) else "" if arguments is None else dumps(arguments).decode()
-    call_id = str(item.get("call_id") or item.get("id") or "")
-    return ToolCall(id=call_id, type="function", function=ToolCallFunction(name=name, arguments=written))
