@@ -48,6 +48,10 @@ VALUES: Mapping[str, object] = {
     "bedrock.region": "us-east-2",
     "google.cloudProject": "moonville",
     "google.cloudLocation": "eu",
+    "ollama.numCtx": 8_192,
+    "ollama.keepAlive": "30m",
+    "ollama.think": "Off",
+    "ollama.randomSeed": 7,
     "mistral.maxRetries": 2,
     "mistral.timeout": 9,
     "mistral.randomSeed": 7,
@@ -87,6 +91,7 @@ BASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         {"vertex": {"cloudProject": "moonville", "cloudLocation": "eu"}, "parameters": {"model": "gemini-3-pro"}},
     ),
     "Mistral": ("mistral", {}),
+    "Ollama": ("ollama", {}),
     "Anthropic": ("anthropic", {}),
     "Claude on Vertex": ("vertex", {"vertex": {"cloudProject": "moonville", "cloudLocation": "eu"}}),
     "a model of Bedrock": ("bedrock", {"bedrock": {"region": "eu-west-1"}, "parameters": {"model": "qwen.qwen3"}}),
@@ -94,7 +99,7 @@ BASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """An LLM of each row, and of each sort within it; the model of those without one is one of Anthropic's."""
 
-BLOCKS = frozenset({"openai", "anthropic", "vertex", "bedrock", "google", "mistral"})
+BLOCKS = frozenset({"openai", "anthropic", "vertex", "bedrock", "google", "mistral", "ollama"})
 
 
 def fields_of(model: type[KubeModel], prefix: str = "") -> Iterator[str]:

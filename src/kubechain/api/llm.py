@@ -29,6 +29,7 @@ class LLMProvider(StrEnum):
     GOOGLE = "google"
     VERTEX = "vertex"
     BEDROCK = "bedrock"
+    OLLAMA = "ollama"
 
 
 class LLMParameters(KubeModel):
@@ -150,6 +151,29 @@ class MistralConfig(KubeModel):
     )
 
 
+class OllamaConfig(KubeModel):
+    """Settings of provider ollama."""
+
+    num_ctx: PositiveInt | None = Field(
+        default=None,
+        description="Tokens of the window that the server gives the model. Not set: what the model's own parameters "
+        "say, else the server's default, of which 4096 is taken for granted; status.model.contextWindow says it.",
+    )
+    keep_alive: Annotated[str, Schema(max_length=32, pattern=r"^(-1|0|[0-9]+(\.[0-9]+)?(ms|s|m|h))$")] | None = Field(
+        default=None,
+        description='How long the server keeps the model in memory after a call, such as "30m"; "-1" for ever. Not '
+        "set: the server's default, 5 minutes.",
+    )
+    think: Literal["Off", "On", "Low", "Medium", "High"] | None = Field(
+        default=None,
+        description="Whether a model that can thinks before it answers; some models take a level instead. Not set: "
+        "the server's default.",
+    )
+    random_seed: Annotated[int, Schema(minimum=0)] | None = Field(
+        default=None, description="Seed that makes answers repeatable."
+    )
+
+
 class LLMPrices(KubeModel):
     """Prices of the model in US dollars for a million tokens, each a decimal number in quotes."""
 
@@ -200,6 +224,7 @@ class LLMSpec(KubeModel):
             ".mistral",
         ),
         Rule("self.provider == 'google' || !has(self.google)", "google may be set only for provider google", ".google"),
+        Rule("self.provider == 'ollama' || !has(self.ollama)", "ollama may be set only for provider ollama", ".ollama"),
         Rule(
             "(self.provider == 'vertex') == has(self.vertex)",
             "vertex must be set for provider vertex, and only for it",
@@ -226,6 +251,7 @@ class LLMSpec(KubeModel):
     vertex: VertexConfig | None = Field(default=None, description="Settings of provider vertex.")
     mistral: MistralConfig | None = Field(default=None, description="Settings of provider mistral.")
     bedrock: BedrockConfig | None = Field(default=None, description="Settings of provider bedrock.")
+    ollama: OllamaConfig | None = Field(default=None, description="Settings of provider ollama.")
     google: CloudConfig | None = Field(default=None, description="Settings of provider google.")
     validation: Annotated[Literal["Free", "None", "Call"], Schema(default="Free")] = Field(
         default="Free",

@@ -17,6 +17,11 @@ def versioned(base_url: str, version: str = "v1") -> str:
     return text if re.search(r"/v\d+\w*$", text) else f"{text}/{version}"
 
 
+def with_api(base_url: str) -> str:
+    """Return a base URL of Ollama that ends in its API, which stands beside the `/v1` that other clients are given."""
+    return re.sub(r"/(?:v1|api)$", "", base_url.strip().rstrip("/")) + "/api"
+
+
 def likely_repair(base_url: str, operation: str = "chat/completions", *, has_deployments: bool) -> str:
     """Return advice, without a full stop.
 

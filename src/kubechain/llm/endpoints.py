@@ -22,6 +22,9 @@ CHAT_COMPLETIONS = "chat/completions"
 MODELS = "models"
 MESSAGES = "messages"
 RESPONSES = "responses"
+CHAT = "chat"
+SHOW = "show"
+TAGS = "tags"
 
 
 class PathRule(Protocol):

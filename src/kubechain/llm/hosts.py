@@ -5,6 +5,7 @@ from __future__ import annotations
 OPENAI = "api.openai.com"
 MISTRAL = "api.mistral.ai"
 ANTHROPIC = "api.anthropic.com"
+OLLAMA = "ollama.com"
 GOOGLE = "generativelanguage.googleapis.com"
 
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com", ".openai.azure.us")
@@ -28,6 +29,11 @@ def is_mistral(host: str) -> bool:
 def is_anthropic(host: str) -> bool:
     """Whether a host is Anthropic's own."""
     return host == ANTHROPIC
+
+
+def is_ollama(host: str) -> bool:
+    """Whether a host is Ollama's own, where models run in its cloud."""
+    return host == OLLAMA or host.endswith(f".{OLLAMA}")
 
 
 def is_vertex(host: str) -> bool:

@@ -14,13 +14,14 @@ from kubechain.api.llm import LLM, LLMPrices, LLMProvider, LLMSpec, MistralConfi
 from kubechain.api.meta import KubeModel, wire_name
 from kubechain.llm import anthropic_versions, hosts
 from kubechain.llm.auth import BEARER, GOOGLE_KEY, OPTIONAL_BEARER, OPTIONAL_GOOGLE_KEY, OPTIONAL_X_API_KEY, X_API_KEY
-from kubechain.llm.base_path import versioned
+from kubechain.llm.base_path import versioned, with_api
 from kubechain.llm.base_url import endpoint
 from kubechain.llm.cloud_endpoints import azure_endpoint, bedrock_endpoint, is_claude, vertex_endpoint
 from kubechain.llm.dialects.anthropic_messages import AnthropicMessages
 from kubechain.llm.dialects.anthropic_messages.options import ON_VERTEX, Form
 from kubechain.llm.dialects.dialect import Dialect
 from kubechain.llm.dialects.gemini import Gemini
+from kubechain.llm.dialects.ollama import Ollama
 from kubechain.llm.dialects.openai_chat import OpenAIChat
 from kubechain.llm.dialects.openai_chat.options import AZURE, BEDROCK, COMPATIBLE, MISTRAL, OLDER_AZURE, OPENAI, Flavour
 from kubechain.llm.dialects.openai_responses import OpenAIResponses
@@ -31,6 +32,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 MISTRAL_BASE_URL = "https://api.mistral.ai/v1"
 GOOGLE_BASE_URL = "https://generativelanguage.googleapis.com"
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
+OLLAMA_BASE_URL = "https://ollama.com"
 
 _MESSAGES = "anthropic-messages"
 """Name of the second dialect of clouds that host models of Anthropic's."""
@@ -165,6 +167,12 @@ def _mistral_limits(spec: LLMSpec) -> CallLimits:
     return CallLimits(spec.timeout_seconds or own.timeout, own.max_retries)
 
 
+def _ollama_endpoint(spec: LLMSpec) -> ProviderEndpoint:
+    """Return the endpoint of a server; none is called official, because Ollama's own describes models to everybody."""
+    base = endpoint(with_api(spec.parameters.base_url or OLLAMA_BASE_URL))
+    return ProviderEndpoint(base=base, auth=BEARER if hosts.is_ollama(base.host) else OPTIONAL_BEARER)
+
+
 def _anthropic_endpoint(spec: LLMSpec) -> ProviderEndpoint:
     base = endpoint(versioned(spec.parameters.base_url or ANTHROPIC_BASE_URL))
     is_official = hosts.is_anthropic(base.host)
@@ -216,6 +224,7 @@ PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
             lambda _: frozenset({"mistral.timeout", "mistral.maxRetries"}),
             _mistral_limits,
         ),
+        LLMProvider.OLLAMA: ProviderRow("Ollama", Ollama(), _ollama_endpoint),
         LLMProvider.BEDROCK: ProviderRow(
             "Amazon Bedrock",
             OpenAIChat(lambda _: BEDROCK),

@@ -93,12 +93,24 @@ class EventLines:
         return ServerSentEvent(name, b"\n".join(data)) if data else None
 
 
+class Lines(Protocol):
+    """What splits the bytes of a stream into events."""
+
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """Take a chunk and yield the events that it completes."""
+        ...
+
+    def end(self) -> Iterator[ServerSentEvent]:
+        """Yield what is left when the stream has ended."""
+        ...
+
+
 class EventReader:
     """The `Reader` of a stream."""
 
-    def __init__(self, fold: Fold) -> None:
+    def __init__(self, fold: Fold, lines: Lines) -> None:
         """Begin a stream whose events go to `fold`."""
-        self._lines = EventLines()
+        self._lines = lines
         self._fold = fold
 
     def feed(self, chunk: bytes) -> None:
@@ -120,4 +132,4 @@ def reader(status: int, headers: Mapping[str, str], fold: Callable[[], Fold]) ->
         fold: Makes what the events of a stream go to.
     """
     is_stream = status == 200 and headers.get("content-type", "").strip().lower().startswith(EVENT_STREAM)
-    return EventReader(fold()) if is_stream else WholeBody()
+    return EventReader(fold(), EventLines()) if is_stream else WholeBody()

@@ -28,6 +28,7 @@ from test.examples import examples
 from test.llm.builders import CANARY, a_completion_body, a_reply, a_target, user
 from test.llm.dialects import test_anthropic_messages as of_anthropic
 from test.llm.dialects import test_gemini as of_gemini
+from test.llm.dialects import test_ollama as of_ollama
 from test.llm.dialects import test_openai_responses as of_responses
 from test.llm.dialects import test_streams as of_streams
 from test.llm.dialects.test_malformed_anthropic import JSON, encoded
@@ -216,6 +217,26 @@ def responses_stream(answer: Answer) -> bytes:
     return of_streams.messages_stream(*numbered)
 
 
+# --- ollama
+
+
+def ollama_calls(answer: Answer) -> list[dict[str, Any]]:
+    return [{"function": {"name": "add", "arguments": orjson.loads(written)}} for written in answer.calls]
+
+
+def ollama_body(answer: Answer) -> dict[str, Any]:
+    more = {"thinking": answer.thought} if answer.thought else {}
+    return of_ollama.a_body(answer.text, *ollama_calls(answer), **more)
+
+
+def ollama_stream(answer: Answer) -> bytes:
+    unfinished = {"done": False, "done_reason": None, "prompt_eval_count": None, "eval_count": None}
+    thoughts = [of_ollama.a_body("", thinking=piece, **unfinished) for piece in answer.cut(answer.thought)]
+    texts = [of_ollama.a_body(piece, **unfinished) for piece in answer.cut(answer.text)]
+    calls = [of_ollama.a_body("", call, **unfinished) for call in ollama_calls(answer)]
+    return b"".join(orjson.dumps(one) + b"\n" for one in (*thoughts, *texts, *calls, of_ollama.a_body("")))
+
+
 # --- all
 
 
@@ -224,10 +245,11 @@ class Sort:
     target: Target
     body: Callable[[Answer], dict[str, Any]]
     stream: Callable[[Answer], bytes]
+    content_type: str = "text/event-stream"
 
     def read(self, chunks: Sequence[bytes]) -> Completion:
         dialect = row_for(self.target.provider).dialect_named(self.target.dialect)
-        reader = dialect.reader(200, EVENT_STREAM)
+        reader = dialect.reader(200, {"content-type": self.content_type})
         for chunk in chunks:
             reader.feed(chunk)
         return self._decode(a_reply(200, reader.body()))
@@ -245,6 +267,7 @@ SORTS = {
     "messages": Sort(of_anthropic.claude(), messages_body, messages_stream),
     "gemini": Sort(of_gemini.gemini(), gemini_body, gemini_stream),
     "responses": Sort(of_responses.gpt(), responses_body, responses_stream),
+    "ollama": Sort(of_ollama.qwen(), ollama_body, ollama_stream, "application/x-ndjson"),
 }
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["data: x\n\n", "\r\n", "{", "ä\u2028"])
 JSON_OBJECTS = st.dictionaries(st.text(max_size=4), st.integers(-9, 9) | TEXTS, max_size=3)
@@ -290,10 +313,11 @@ def test_a_stream_that_breaks_off_is_lost_or_was_whole(name: str, answer: Answer
 def test_events_of_any_shape_make_an_answer_or_a_failure(name: str, answer: Answer, data: st.DataObject) -> None:
     sort = SORTS[name]
     events = sort.stream(answer).splitlines(keepends=True)
-    place = data.draw(st.sampled_from([at for at, line in enumerate(events) if line.startswith(b"data: {")]))
-    event = orjson.loads(events[place].removeprefix(b"data: "))
+    mark = b"data: " if sort.content_type == "text/event-stream" else b""
+    place = data.draw(st.sampled_from([at for at, line in enumerate(events) if line.startswith(mark + b"{")]))
+    event = orjson.loads(events[place].removeprefix(mark))
     changed = {field: data.draw(JSON) for field in data.draw(st.sets(st.sampled_from(list(event)), min_size=1))}
-    events[place] = b"data: %s\n" % encoded(event | changed)
+    events[place] = b"%s%s\n" % (mark, encoded(event | changed))
     try:
         assert sort.read(events).message
     except errors.LLMError:

@@ -50,17 +50,17 @@ def probe(target: Target, operation: str, *, describes_models: bool = True) -> P
     if describes_models:
         described = yield _get(target, description)
         if model_lists.describes(described, target.model):
-            return (yield from _proof_of_key(target, description, model_lists.facts(described)))
-        _look_at_refusal(target, described, description)
+            return (yield from proof_of_key(target, description, model_lists.facts(described)))
+        look_at_refusal(target, described, description)
         notes.append(_note(target, described, description))
     listing = yield _get(target, MODELS)
     notes.append(_note(target, listing, MODELS))
     names = model_lists.names(listing)
     if names is None:
-        _look_at_refusal(target, listing, MODELS)
+        look_at_refusal(target, listing, MODELS)
     elif described is None or target.model in names:
-        return (yield from _proof_of_key(target, MODELS, model_lists.facts(listing, target.model)))
-    if described is not None and _is_denied(target, described):
+        return (yield from proof_of_key(target, MODELS, model_lists.facts(listing, target.model)))
+    if described is not None and is_denied(target, described):
         raise ModelNotFound(f'model not found: "{target.model}": {notes[0]}', http_status=404)
     replies = [reply for reply in (described, listing) if reply]
     return (yield from _without_proof(target, operation, replies, names, notes))
@@ -82,15 +82,21 @@ def _without_proof(
     return (yield from _proof_of_address(target, operation, notes))
 
 
-def _proof_of_key(target: Target, operation: str, facts: ModelFacts | None) -> Probe:
-    """Ask the same with a wrong key, unless the provider is known to refuse one."""
+def proof_of_key(target: Target, operation: str, facts: ModelFacts | None, *, body: bytes | None = None) -> Probe:
+    """Ask the same with a wrong key, unless the provider is known to refuse one.
+
+    Args:
+        facts: What the verdict says of the model.
+        body: Of a request that is a POST; None for a GET.
+    """
+    method = "GET" if body is None else "POST"
     if target.api_key is None or target.endpoint.is_official:
         return Accepted(facts)
-    reply = yield target.endpoint.call("GET", operation, model=target.model, api_key=WRONG_KEY)
+    reply = yield target.endpoint.call(method, operation, model=target.model, api_key=WRONG_KEY, body=body)
     if reply.status in (401, 403, 407) or (reply.status != 200 and key_or_credit_failure(target, reply, operation)):
         return Accepted(facts)
     url = target.endpoint.url(operation, target.model)
-    return Unverified(f"the model is there; the key was not checked: GET {url} accepts any key", facts)
+    return Unverified(f"the model is there; the key was not checked: {method} {url} accepts any key", facts)
 
 
 def _proof_of_address(target: Target, operation: str, notes: list[str]) -> Probe:
@@ -103,7 +109,7 @@ def _proof_of_address(target: Target, operation: str, notes: list[str]) -> Probe
         reply = yield target.endpoint.call("POST", operation, model=target.model, api_key=target.api_key, body=b"{}")
     except (ConnectionLost, TimedOut) as error:
         return Unverified(f"{'; '.join(notes)}; POST {url} without a message: {error}")
-    _look_at_refusal(target, reply, operation)
+    look_at_refusal(target, reply, operation)
     if reply.status in NO_SUCH_PATH or is_page(reply):
         sort = failure_inside if reply.status == 200 else failure
         raise sort(target, reply, operation=operation)
@@ -147,7 +153,7 @@ def _note(target: Target, reply: HttpReply, operation: str) -> str:
     return f"GET {target.endpoint.url(operation, target.model)}: {describe(target, reply)}"
 
 
-def _look_at_refusal(target: Target, reply: HttpReply, operation: str) -> None:
+def look_at_refusal(target: Target, reply: HttpReply, operation: str) -> None:
     """Raise what is proved: the key is refused, the account has no credit, or baseUrl redirects."""
     if 300 <= reply.status < 400:
         raise failure(target, reply, operation=operation)
@@ -155,7 +161,7 @@ def _look_at_refusal(target: Target, reply: HttpReply, operation: str) -> None:
         raise error
 
 
-def _is_denied(target: Target, reply: HttpReply) -> bool:
+def is_denied(target: Target, reply: HttpReply) -> bool:
     """Whether the server says in words that it does not have the model; a 404 alone may be about the path."""
     said = provider_error(reply)
     return (
