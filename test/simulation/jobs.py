@@ -54,9 +54,14 @@ class _Job:
         values = {variable["name"]: variable.get("value") for variable in self.container["env"]}
         return json.loads(values["KUBECHAIN_ARGUMENTS"])
 
+    @property
+    def uid(self) -> str:
+        return str(self.obj["metadata"]["uid"])
+
     def pod(self) -> JsonObject:
         statuses = [{"name": "tool", "started": True, "state": self.state}] if self.state else []
-        meta = {"name": f"{self.name}-pod", "namespace": "default"}
+        owner = {"kind": "Job", "name": self.name, "uid": self.uid}
+        meta = {"name": f"{self.name}-pod", "namespace": "default", "ownerReferences": [owner]}
         return {"metadata": meta, "status": {"containerStatuses": statuses}}
 
     def end(self, condition: str, reason: str = "") -> None:
@@ -87,6 +92,7 @@ class Jobs:
         self._happening = happening
         self._chance = random.Random(f"jobs {seed}")
         self._jobs: dict[str, _Job] = {}
+        self._made = 0
 
     def left(self) -> list[JsonObject]:
         """Those that there are."""
@@ -130,6 +136,8 @@ class Jobs:
     def _make(self, job: _Job) -> Reply:
         if job.name in self._jobs:
             return _refusal(409, "AlreadyExists")
+        self._made += 1
+        job.obj["metadata"]["uid"] = f"job-{self._made}"
         self._jobs[job.name] = job
         self._later(self._chance.choice((0.01, 0.1, 0.2)), self._start, job)
         return _reply(201, job.obj)

@@ -54,6 +54,11 @@ def with_condition(pod: JsonObject, condition: JsonObject) -> JsonObject:
     return pod
 
 
+def with_id(pod: JsonObject) -> JsonObject:
+    pod["status"]["containerStatuses"][-1]["containerID"] = "containerd://1"
+    return pod
+
+
 def an_event(reason: str, message: str, *, at: str = "2026-01-01T00:00:00Z", type: str = "Warning") -> JsonObject:
     return {"type": type, "reason": reason, "message": message, "lastTimestamp": at}
 
@@ -153,9 +158,16 @@ def ended(code: int, **words: str) -> JsonObject:
             id="out of time before its start",
         ),
         pytest.param(
-            Seen(a_job(), [a_pod(terminated=ended(137, reason="ContainerStatusUnknown", message="node lost"))]),
-            Lost("ContainerStatusUnknown: node lost"),
+            Seen(a_job(), [with_id(a_pod(terminated=ended(137, reason="ContainerStatusUnknown", message="lost")))]),
+            Lost("ContainerStatusUnknown: lost"),
             id="a node that came back without it",
+        ),
+        pytest.param(
+            Seen(
+                a_job(), [a_pod(phase="Failed", terminated=ended(137, reason="ContainerStatusUnknown", message="lost"))]
+            ),
+            NeverStarted("ContainerStatusUnknown: lost"),
+            id="deleted before it was created",
         ),
         pytest.param(
             Seen(a_job("Failed", reason="DeadlineExceeded")),
@@ -183,6 +195,12 @@ def test_the_state_of_a_container(seen: Seen, state: State) -> None:
         pytest.param(a_pod(node="n") | {"metadata": {"deletionTimestamp": "now"}}, False, True, id="deleted, assigned"),
         pytest.param(a_pod(running={}), True, False, id="running"),
         pytest.param(a_pod(terminated=ended(128, reason="StartError")), False, False, id="its program never ran"),
+        pytest.param(
+            a_pod(node="n", phase="Failed", terminated=ended(137, reason="ContainerStatusUnknown")),
+            False,
+            False,
+            id="deleted before it was created",
+        ),
     ],
 )
 def test_what_may_still_start(pod: JsonObject, is_started: bool, is_startable: bool) -> None:

@@ -41,6 +41,10 @@ CANNOT_START = frozenset(
 NEVER_RAN = frozenset({"StartError", "ContainerCannotRun", "CreateContainerError", "RunContainerError"})
 """Reasons of a container that counts as terminated although its program never ran."""
 
+STATUS_UNKNOWN = "ContainerStatusUnknown"
+"""What kubelet says of each container that it does not find when a Pod ends. It has reported an id if there was one: a
+Pod that is deleted before its container is created ends like that."""
+
 SILENT = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons that do not say what is waited for."""
 
@@ -169,8 +173,9 @@ def _terminated(pod: JsonObject, terminated: JsonObject) -> State:
     reason, message = _text(terminated, "reason"), _text(terminated, "message")
     if reason in NEVER_RAN:
         return NeverStarted(_words(reason, message))
-    if reason == "ContainerStatusUnknown":
-        return Lost(_words(reason, message))
+    if reason == STATUS_UNKNOWN:
+        was_created = _at(_container_status(pod), "containerID")
+        return Lost(_words(reason, message)) if was_created else NeverStarted(_words(reason, message))
     of_pod = _words(_text(pod, "status", "reason"), _text(pod, "status", "message"))
     code = terminated.get("exitCode", 1)
     return Ended(int(code), of_pod or ("" if reason in ("Error", "Completed") else reason))

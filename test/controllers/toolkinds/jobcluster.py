@@ -57,6 +57,7 @@ class JobCluster:
         gate: Closed, it holds every request back; `is_asked` is set by the first one.
         when_made: Called once the Job is created.
         collects: Whether the garbage collector deletes the Pod of a deleted Job at once.
+        others: Pods of other Jobs of the same name.
     """
 
     def __init__(self, *, job: JsonObject | None = None, log: str = f"it said {SECRET}") -> None:
@@ -69,6 +70,7 @@ class JobCluster:
         self.collects = True
         self.can_watch = True
         self.accounts: list[str] = []
+        self.others: list[JsonObject] = []
         self.gate, self.is_asked = asyncio.Event(), asyncio.Event()
         self.gate.set()
         self._watches: list[asyncio.Queue[bytes]] = []
@@ -82,7 +84,8 @@ class JobCluster:
     def set_pod(self, *, node: str = "node-1", conditions: list[JsonObject] | None = None, **state: Any) -> None:
         """The Pod gets another state: waiting, running or terminated."""
         statuses = [{"name": "tool", "state": state, "started": "running" in state}] if state else []
-        metadata = {"name": f"{NAME}-pod", "namespace": "default", "uid": "pod-uid"}
+        owners = [{"kind": "Job", "name": NAME, "uid": "job-uid"}]
+        metadata = {"name": f"{NAME}-pod", "namespace": "default", "uid": "pod-uid", "ownerReferences": owners}
         spec = {"nodeName": node, "containers": [{"name": "tool", "image": "busybox:1"}]}
         status = {"containerStatuses": statuses, "conditions": conditions or []}
         self.pod = {"metadata": metadata, "spec": spec, "status": status}
@@ -149,7 +152,7 @@ class JobCluster:
         if "/serviceaccounts/" in path:
             return self._account(path.rpartition("/")[2])
         if path == PODS:
-            return {"items": [self.pod] if self.pod else []}
+            return {"items": [*self.others, *([self.pod] if self.pod else [])]}
         return {"items": self.events} if path == EVENTS else self._log(query)
 
     def _make(self, job: JsonObject) -> JsonObject:

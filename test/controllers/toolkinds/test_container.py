@@ -221,6 +221,35 @@ async def test_a_container_that_starts_while_it_is_given_up_is_uncertain(watches
         await containers(cluster).run(a_call(), SPEC)
 
 
+async def test_a_pod_that_ends_before_its_container_was_created_was_not_executed() -> None:
+    cluster = JobCluster()
+    cluster.collects = False
+    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+    gone = {"reason": "ContainerStatusUnknown", "message": "could not be located", "exitCode": 137}
+    cluster.later(0.5, lambda: cluster.set_pod(terminated=gone))  # as kubelet ends each deleted Pod
+    with pytest.raises(NotExecuted, match="cannot start: ImagePullBackOff"):
+        await containers(cluster).run(a_call(), SPEC)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param({"terminated": {"exitCode": 128, "reason": "StartError"}}, id="it could not start"),
+        pytest.param({"terminated": {"exitCode": 137, "reason": "Error"}}, id="it ended"),
+        pytest.param({"running": {}}, id="it runs"),
+    ],
+)
+async def test_the_pod_of_an_earlier_attempt_says_nothing_about_this_one(state: dict[str, Any]) -> None:
+    cluster = a_running_cluster()
+    run = cluster.when_made
+    cluster.when_made = lambda: cluster.later(1, run)
+    status = {"containerStatuses": [{"name": "tool", "state": state, "containerID": "containerd://1"}]}
+    owner = {"kind": "Job", "name": NAME, "uid": "an-earlier-job"}
+    metadata = {"name": "earlier", "namespace": "default", "uid": "earlier", "ownerReferences": [owner]}
+    cluster.others = [{"metadata": metadata, "spec": {"containers": []}, "status": status}]
+    assert (await containers(cluster).run(a_call(), SPEC)).content == "it said [redacted]"
+
+
 async def test_a_node_that_does_not_answer_may_have_started_the_container() -> None:
     cluster = JobCluster()
     cluster.collects = False

@@ -2,6 +2,9 @@
 
 The watch only says that something changed, and keeps the last state of Pods that are gone. Each look reads Job and Pods
 from the server, so that a watch that breaks, or that is not permitted, costs time and nothing else.
+
+An earlier Job of the same name, which an attempt that did not start has deleted, may still have a Pod that is ending.
+What became of that Pod says nothing about this Job.
 """
 
 from __future__ import annotations
@@ -51,6 +54,7 @@ class PodWatch:
         self._pods_path = PODS.format(namespace=namespace)
         self._events_path = EVENTS.format(namespace=namespace)
         self._selector = {"labelSelector": f"batch.kubernetes.io/job-name={job}"}
+        self._job_uid = ""
         self._pods: dict[str, dict[str, Any]] = {}
         self._changed = asyncio.Event()
 
@@ -64,14 +68,16 @@ class PodWatch:
         self._changed.clear()
         job = await self.job()
         await self.present()
-        return Seen(job, tuple(self._pods.values()))
+        return Seen(job, tuple(self.known()))
 
     async def job(self) -> dict[str, Any] | None:
         """Read the Job; None when there is none."""
         try:
-            return orjson.loads(await self._client.request("GET", self._job_path))
+            job: dict[str, Any] = orjson.loads(await self._client.request("GET", self._job_path))
         except NotFound:
             return None
+        self._job_uid = job["metadata"]["uid"]
+        return job
 
     async def present(self) -> list[dict[str, Any]]:
         """Read the Pods that there are."""
@@ -80,7 +86,7 @@ class PodWatch:
             "items"
         ]
         self._pods |= {pod["metadata"]["name"]: pod for pod in pods}
-        return pods
+        return [pod for pod in pods if self._is_of_job(pod)]
 
     async def events(self, seen: Seen) -> list[dict[str, Any]]:
         """Read the Events of the newest Pod, or of the Job while it has none; empty where that is not permitted."""
@@ -96,7 +102,7 @@ class PodWatch:
 
     def known(self) -> list[dict[str, Any]]:
         """The Pods as they were last seen, those that are gone too."""
-        return list(self._pods.values())
+        return [pod for pod in self._pods.values() if self._is_of_job(pod)]
 
     async def wait(self, seconds: float) -> None:
         """Wait until a Pod has changed since the last look, but no longer than `seconds`."""
@@ -119,6 +125,11 @@ class PodWatch:
             except (ApiError, TransportError, ValueError):
                 failures += 1
             await self._clock.sleep(REOPEN.seconds(failures))
+
+    def _is_of_job(self, pod: dict[str, Any]) -> bool:
+        """Whether a Pod is one of the Job that was last read; of any Job of its name before the first is."""
+        owners = pod["metadata"].get("ownerReferences", [])
+        return not self._job_uid or any(owner["uid"] == self._job_uid for owner in owners)
 
     def _note(self, line: bytes) -> None:
         event = orjson.loads(line)
