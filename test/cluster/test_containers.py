@@ -1,0 +1,180 @@
+"""Containers as tools, judged by the scheduler, kubelet and the Job controller themselves.
+
+The kinds of fault are those of test/e2e/cases/test_containers.py, where the test plays these parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hack.cluster.node import Node
+from test.cluster.installation import Installation
+from test.e2e.cluster import Namespace
+from test.e2e.manifests import a_task, a_tool, an_agent, refs
+from test.e2e.model import Ask, Script, asks
+
+RUN, CALL = "hello-world-task-1", "hello-world-task-1-t0-c0"
+BUSYBOX = "busybox:1"
+
+JsonObject = dict[str, Any]
+
+
+def shell(command: str, **container: Any) -> JsonObject:
+    """A container that runs a command line."""
+    return {"image": BUSYBOX, "command": ["sh", "-c", command], **container}
+
+
+def begin(namespace: Namespace, script: Script, container: JsonObject) -> None:
+    """Apply a Task whose agent calls the container once and then answers."""
+    script.answers = [asks(Ask("box", "{}")), "Done."]
+    box = a_tool("box", toolType="container", execute={"container": container})
+    namespace.apply(box, an_agent(tools=refs("box")), a_task())
+
+
+def told(namespace: Namespace) -> str:
+    """Wait for the end of the run, and return what the model was told of the call."""
+    run = namespace.finished(RUN, timeout_seconds=110)  # a pull that fails is tried three times
+    [message] = [one for one in run["status"]["contextWindow"] if one["role"] == "tool"]
+    return message["content"]
+
+
+def phase(namespace: Namespace) -> str:
+    return namespace.get("trtc", CALL)["status"]["phase"]
+
+
+def wait_for_detail(namespace: Namespace, words: str) -> None:
+    """Wait until the call says so, whatever else it says."""
+
+    def says() -> bool:
+        calls = namespace.list("trtc")
+        return any(words in call.get("status", {}).get("statusDetail", "") for call in calls)
+
+    namespace.until(says, watch="trtc", what=f"the call says {words!r}")
+
+
+def pods(namespace: Namespace) -> list[JsonObject]:
+    return [pod for pod in namespace.list("pods") if "job-name" in pod["metadata"]["labels"]]
+
+
+def test_what_a_container_writes_is_the_result(namespace: Namespace, script: Script) -> None:
+    begin(namespace, script, shell("id -u; echo $HOSTNAME >/dev/null; echo hello"))
+    assert told(namespace) == "65532\nhello\n"
+    assert phase(namespace) == "Succeeded"
+
+
+NEVER_STARTED: dict[str, tuple[JsonObject, str]] = {
+    "more CPU than the node has": ({"requests": {"cpu": 100}}, "Insufficient cpu"),
+    "memory of one byte": ({"limits": {"memory": "1"}}, "FailedCreatePodSandBox"),
+    "a quota": ({}, "exceeded quota"),
+}
+
+
+@pytest.mark.parametrize("given", NEVER_STARTED.values(), ids=NEVER_STARTED)
+def test_what_is_waited_for_is_said_and_what_never_started_was_not_executed(
+    namespace: Namespace, script: Script, given: tuple[JsonObject, str]
+) -> None:
+    resources, words = given
+    if not resources:
+        namespace.kubectl("create", "quota", "none", "--hard=pods=0")
+    begin(namespace, script, shell("echo ran", resources=resources, timeoutSeconds=15))
+    wait_for_detail(namespace, words)
+    message = told(namespace)
+    assert "did not start within 15 s" in message
+    assert words in message
+    assert phase(namespace) == "Failed"
+    namespace.until(lambda: not pods(namespace), watch="pods", what="its Pod goes")
+
+
+WORDS: dict[str, tuple[JsonObject, list[str]]] = {
+    "ImagePullBackOff": ({"image": "nosuch.example/x:1"}, ["nosuch.example/x:1", "ImagePullBackOff"]),
+    "StartError": ({"image": BUSYBOX, "command": ["/nosuch"]}, ["/nosuch", "no such file"]),
+    "an image that no registry has": ({"image": "nosuch:1"}, ["nosuch:1"]),
+}
+
+
+@pytest.mark.parametrize("given", WORDS.values(), ids=WORDS)
+def test_image_and_words_of_kubelet_are_told(
+    namespace: Namespace, script: Script, given: tuple[JsonObject, list[str]]
+) -> None:
+    container, words = given
+    begin(namespace, script, container)
+    message = told(namespace)
+    assert "cannot start" in message
+    assert all(word in message for word in words)
+    assert phase(namespace) == "Failed"
+
+
+def test_what_was_written_until_the_time_out_is_the_result(namespace: Namespace, script: Script) -> None:
+    begin(namespace, script, shell("echo line 1; echo line 2; sleep 600", timeoutSeconds=10))
+    assert told(namespace) == "error: timed out: the container was stopped after 10 s\nline 1\nline 2"
+    namespace.until(lambda: not pods(namespace), watch="pods", what="its Pod goes")
+
+
+def test_long_output_keeps_head_and_tail_and_says_what_is_left_out(namespace: Namespace, script: Script) -> None:
+    begin(namespace, script, shell("echo BEGIN; yes yyy | head -100000; echo THE-END"))
+    message = told(namespace)
+    assert message.startswith("BEGIN\nyyy\n")
+    assert message.endswith("yyy\nTHE-END\n")
+    assert "bytes left out]" in message
+
+
+def test_an_exit_code_and_the_reason_of_the_node_are_told(namespace: Namespace, script: Script) -> None:
+    limited = {"limits": {"memory": "24Mi"}}
+    begin(namespace, script, shell("echo before; exec tail /dev/zero", resources=limited))
+    assert told(namespace) == "error: exit code 137 (OOMKilled)\nbefore"
+
+
+def test_a_tool_whose_account_is_not_there_is_in_error(namespace: Namespace) -> None:
+    namespace.apply(
+        a_tool("box", toolType="container", execute={"container": shell("true", serviceAccountName="ghost")})
+    )
+    namespace.wait("tool/box", "{.status.status}", "Error")
+    assert '"ghost" not found' in namespace.get("tool", "box")["status"]["statusDetail"]
+
+
+def kill(installation: Installation, node: Node | None) -> None:
+    """SIGKILL to the manager's process; kubelet starts its container again."""
+    if node is None:
+        pytest.skip("needs the processes of the node")
+    [before] = installation.pods()
+    assert node.run("pkill", "-KILL", "-f", "bin/kubechain manager").returncode == 0
+
+    def restarted() -> bool:
+        [pod] = installation.pods()
+        [container] = pod["status"]["containerStatuses"]
+        return (
+            container["ready"] and container["restartCount"] > before["status"]["containerStatuses"][0]["restartCount"]
+        )
+
+    system = Namespace(installation.cluster, "kubechain-system")
+    system.until(restarted, watch="pods", what="the manager is Ready again")
+
+
+def upgrade(installation: Installation, _: Node | None) -> None:
+    installation.restart()
+
+
+@pytest.mark.parametrize("end", [upgrade, kill], ids=["a rolling upgrade", "SIGKILL"])
+def test_a_container_outlives_its_manager_and_its_result_is_read(
+    namespace: Namespace,
+    script: Script,
+    installation: Installation,
+    node: Node | None,
+    end: Callable[[Installation, Node | None], None],
+) -> None:
+    # It ends when it is told to, which shows that it outlived the manager however long that takes.
+    begin(
+        namespace, script, shell("echo begun; until [ -e /tmp/go ]; do sleep 1; done; echo ended", timeoutSeconds=300)
+    )
+    namespace.until(
+        lambda: any(pod["status"]["phase"] == "Running" for pod in pods(namespace)), watch="pods", what="it runs"
+    )
+    [pod] = pods(namespace)
+    end(installation, node)
+    namespace.kubectl("exec", pod["metadata"]["name"], "--", "touch", "/tmp/go")
+    assert told(namespace) == "begun\nended\n"
+    assert phase(namespace) == "Succeeded"
+    assert [one["metadata"]["uid"] for one in pods(namespace)] == [pod["metadata"]["uid"]]
