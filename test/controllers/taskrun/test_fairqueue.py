@@ -71,3 +71,21 @@ def test_a_run_that_asks_again_keeps_its_place() -> None:
         queue.add(a_run(name), "a", Waiting(0.0))
     assert list(queue) == [a_run("a-1"), a_run("a-2")]
     assert queue.ahead(a_run("b-1")) == 0
+
+
+@given(MOVES, st.data())
+def test_a_run_that_is_taken_out_moves_up_the_others_of_its_agent_alone(
+    moves: list[str | None], data: st.DataObject
+) -> None:
+    queue, _ = play(moves)
+    before = list(queue)
+    if not before:
+        assert not queue.remove(a_run("a-0"))
+        return
+    out = data.draw(st.sampled_from(before))
+    assert queue.remove(out)
+    assert not queue.remove(out)
+    assert len(queue) == len(before) - 1
+    for agent in "abcd":
+        expected = [run for run in before if agent_of(run) == agent and run != out]
+        assert [run for run in queue if agent_of(run) == agent] == expected

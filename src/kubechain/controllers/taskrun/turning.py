@@ -67,7 +67,7 @@ def _nobody(
         case Deferred():
             return replace(outcome, left=refusing)
         case Refused(is_too_long=True):
-            return outcome  # a shorter request may be taken, by the run's own LLM first
+            return outcome  # a shorter request may be taken, by the run's own LLM first; to wait makes it no shorter
         case Refused(message=message, usage=usage) if fallbacks.may_come_back(candidates, left):
             return Deferred(message, usage=usage, left=refusing)
         case Refused():
