@@ -18,10 +18,14 @@ RUN = "hello-world-task-1"
 CALL = f"{RUN}-t0-c0"
 
 
+def where(space: Namespace) -> list[str]:
+    """The flags that name a namespace."""
+    return ["--namespace", space.name, "--kubeconfig", str(space.cluster.kubeconfig)]
+
+
 def kubechain(space: Namespace, *arguments: str, status: int = 0, stdin: str | None = None) -> Said:
     """Run a command of ours in this namespace."""
-    where = ["--namespace", space.name, "--kubeconfig", str(space.cluster.kubeconfig)]
-    command = [KUBECHAIN, arguments[0], *where, *arguments[1:]]
+    command = [KUBECHAIN, arguments[0], *where(space), *arguments[1:]]
     done = subprocess.run(
         command, env=dict(space.cluster.environment), capture_output=True, text=True, check=False, input=stdin
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 import kubechain
 from kubechain.cli import (
     answer,
     approve,
+    cancel,
     completion,
+    continuing,
     conversation,
     crds,
     dev,
@@ -19,21 +22,33 @@ from kubechain.cli import (
     grants,
     logs,
     manager,
+    message,
     model,
     pending,
     reject,
+    retry,
+    run,
     terminal,
+    top,
     tree,
     version,
+    watch,
 )
 
 COMMANDS: dict[str, ModuleType] = {
     "dev": dev,
     "manager": manager,
-    "explain": explain,
-    "tree": tree,
+    "run": run,
+    "watch": watch,
     "logs": logs,
     "conversation": conversation,
+    "tree": tree,
+    "explain": explain,
+    "top": top,
+    "message": message,
+    "cancel": cancel,
+    "retry": retry,
+    "continue": continuing,
     "pending": pending,
     "approve": approve,
     "reject": reject,
@@ -46,6 +61,9 @@ COMMANDS: dict[str, ModuleType] = {
 }
 """In the order of the help."""
 
+PLUGIN_NAME = "kubectl kubechain"
+"""What people type where kubectl finds the command as its plugin `kubectl-kubechain`."""
+
 DESCRIPTION = """\
 Agents in YAML, worked with through kubectl, every step checkpointed in the API server.
 
@@ -56,6 +74,7 @@ with the manager in it on this machine, and tells you what to type next.
 EPILOG = """\
 examples:
   kubechain dev --model                 try it without a cluster, a key or a network
+  kubechain run "Hello?" --agent NAME   ask an agent, and see its answer
   kubechain manager --leader-elect      run the operator against the current kubeconfig
   kubechain crds | kubectl apply -f -   install the kinds
 
@@ -85,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except terminal.Failure as failure:
         terminal.print_error(str(failure))
-        return 1
+        return failure.status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -100,7 +119,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     Flags of other commands are left out, so that an invalid environment variable of one command does not break others.
     """
     parser = argparse.ArgumentParser(
-        prog="kubechain",
+        prog=PLUGIN_NAME if Path(sys.argv[0]).name.startswith("kubectl-") else "kubechain",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -15,10 +15,15 @@ STARTED_AT = time.monotonic()
 
 
 class Failure(Exception):
-    """Ends the command with status 1; raised for failures that the user can correct.
+    """Ends the command; raised for failures that the user can correct.
 
     The message names what failed, the input and what to do, in one or a few lines without a traceback.
     """
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        """Keep the exit status; 2 is for a wrong command line."""
+        super().__init__(message)
+        self.status = status
 
 
 def has_colour(stream: TextIO) -> bool:

@@ -1,0 +1,72 @@
+"""`kubechain run`: asks an agent, shows how it works, and prints its answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from kubechain.cli import names
+from kubechain.cli.attendance import EXIT_STATUSES, add_starting_flags
+from kubechain.cli.clusterflags import add_cluster_flags
+
+SUMMARY = "ask an agent, and see its answer"
+DESCRIPTION = """\
+Create a TaskRun and stay with it to its end: what goes on is shown on standard error, the answer is printed on standard
+output. Ctrl-C asks whether to leave the run alone or to cancel it.
+"""
+EPILOG = f"""\
+examples:
+  kubechain run "What is the capital of the moon?" --agent my-assistant
+  kubechain run --file question.txt > answer.txt
+  git diff | kubechain run - --agent reviewer --timeout 10m
+  kubechain run "Clean up." --agent janitor --detach -o name
+
+{EXIT_STATUSES}"""
+
+STANDARD_INPUT = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("question", nargs="?", metavar="QUESTION", help="what the agent is asked; - reads it")
+    parser.add_argument("--file", type=Path, default=None, metavar="FILE", help="what the agent is asked")
+    agent = parser.add_argument("-a", "--agent", default=None, metavar="NAME", help="Agent (default: the only one)")
+    names.completes(agent, names.agents)
+    add_cluster_flags(parser)
+    add_starting_flags(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the run, and stay with it."""
+    question = _question(options)
+
+    from kubechain.cli import attending, clusters
+    from kubechain.cli.clusters import Place
+    from kubechain.cli.steering import started
+
+    made = list[str]()
+
+    async def command(place: Place) -> int:
+        made.append(await started(place, question, options.agent))
+        return 0
+
+    clusters.run(options, command)
+    return attending.attend_started(options, made[0])
+
+
+def _question(options: argparse.Namespace) -> str:
+    from kubechain.cli.terminal import Failure
+
+    if (options.question is None) == (options.file is None):
+        raise Failure("a question is needed: as an argument, with --file, or - for standard input", status=2)
+    if options.file is not None:
+        try:
+            text = options.file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure(f"--file: {error}", status=2) from error
+    else:
+        text = sys.stdin.read() if options.question == STANDARD_INPUT else options.question
+    if not text.strip():
+        raise Failure("the question is empty", status=2)
+    return text
