@@ -104,7 +104,10 @@ def test_get_task_prints_agent_and_message(walked: Namespace) -> None:
 
 def test_get_task_wide_adds_detail_and_output(walked: Namespace) -> None:
     walked.wait("task/hello-world-task", "{.status.output}", ANSWER)
-    assert header(walked.kubectl("get", "task", "-o", "wide").out) == "NAME READY STATUS DETAIL AGENT MESSAGE OUTPUT"
+    assert (
+        header(walked.kubectl("get", "task", "-o", "wide").out)
+        == "NAME READY STATUS DETAIL AGENT MESSAGE OUTPUT RUN RUN PHASE"
+    )
     wide = row(walked, "task", "-o", "wide")
     assert wide["DETAIL"] == "Task Run Created"
     assert wide["OUTPUT"] == ANSWER
@@ -151,7 +154,10 @@ def test_get_taskrun_prints_the_answer(walked: Namespace) -> None:
 
 def test_get_taskrun_wide_adds_detail_error_and_times(walked: Namespace) -> None:
     said = walked.kubectl("get", "taskrun", "-o", "wide").out
-    assert header(said) == "NAME READY STATUS DETAIL PHASE TASK PREVIEW OUTPUT ERROR STARTED COMPLETED"
+    assert (
+        header(said)
+        == "NAME READY STATUS DETAIL PHASE TASK PREVIEW OUTPUT ERROR STARTED COMPLETED AGENT TURNS TOKENS COST"
+    )
     [wide] = table(said)
     assert wide["DETAIL"] == "LLM final response received"
     assert wide["STARTED"]

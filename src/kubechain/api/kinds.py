@@ -106,6 +106,8 @@ TASK_KIND = Kind(
         Column("Agent", ".spec.agentRef.name"),
         Column("Message", ".spec.message"),
         Column("Output", ".status.output", wide=True),
+        Column("Run", ".status.lastRun.name", wide=True),
+        Column("Run Phase", ".status.lastRun.phase", wide=True),
     ),
     selectable_fields=(".spec.agentRef.name",),
 )
@@ -125,6 +127,10 @@ TASK_RUN_KIND = Kind(
         _ERROR,
         _STARTED,
         _COMPLETED,
+        Column("Agent", ".status.pinned.agentName", wide=True),
+        Column("Turns", ".status.turn", type="integer", wide=True),
+        Column("Tokens", ".status.usage.totalTokens", type="integer", wide=True),
+        Column("Cost", ".status.usage.cost", wide=True),
     ),
     selectable_fields=(".spec.taskRef.name", ".status.phase"),
 )

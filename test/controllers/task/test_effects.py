@@ -14,7 +14,12 @@ def test_the_run_is_owned_labelled_and_named_after_its_task() -> None:
     run = first_run(NEW, "hello-1")
     owner = run.metadata.owner_references[0]
     assert (owner.kind, owner.name, owner.uid, owner.controller) == ("Task", "hello", TASK_UID, True)
-    assert run.metadata.labels == {"kubechain.humanlayer.dev/task": "hello"}
+    assert run.metadata.labels == {
+        "kubechain.humanlayer.dev/task": "hello",
+        "kubechain.humanlayer.dev/root": "hello-1",
+        "kubechain.humanlayer.dev/agent": "my-assistant",
+        "kubechain.humanlayer.dev/depth": "0",
+    }
     assert run.spec.task_ref is not None
     assert run.spec.task_ref.name == "hello"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubechain.api import names
+from kubechain.api import lineage, names
 from kubechain.api.creators import with_creator
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
@@ -49,7 +49,10 @@ def first_run(task: Task, name: str) -> TaskRun:
     metadata = ObjectMeta(
         name=name,
         namespace=task.metadata.namespace,
-        labels={names.LABEL_TASK: names.label_value(task.metadata.name)},
+        labels={
+            names.LABEL_TASK: names.label_value(task.metadata.name),
+            **lineage.of_root(name, task.spec.agent_ref.name),
+        },
         owner_references=(owner_reference(task),),
     )
     return TaskRun(

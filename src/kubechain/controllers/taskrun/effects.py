@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kubechain.api import names, reasons
+from kubechain.api import lineage, names, reasons
 from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.meta import ObjectMeta, owner_reference
@@ -236,6 +236,7 @@ def tool_call(run: TaskRun, pending: PendingToolCall) -> TaskRunToolCall:
     labels = {
         names.LABEL_TASK_RUN: names.label_value(run.metadata.name),
         names.LABEL_TOOL_CALL_REQUEST: tool_call_request_id(run),
+        **lineage.of_call(run),
     }
     if run.spec.task_ref is not None:
         labels[names.LABEL_TASK] = names.label_value(run.spec.task_ref.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from kubechain.api import names
+from kubechain.api import lineage, names
 from kubechain.api.creators import with_creator
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
@@ -281,7 +281,10 @@ def child_run(call: TaskRunToolCall, step: Delegate, parent: TaskRun | None) -> 
     metadata = ObjectMeta(
         name=names.sub_agent_run_name(call.metadata.name),
         namespace=call.metadata.namespace,
-        labels={names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name)},
+        labels={
+            names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name),
+            **lineage.of_child(parent, step.agent),
+        },
         owner_references=(owner_reference(call),),
     )
     return TaskRun(
