@@ -1,0 +1,111 @@
+"""What `kubechain lint` finds: all that the API server refuses, and what is wrong between manifests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kubechain.cli import main
+from kubechain.cli.documents import Document, read
+from kubechain.cli.lint import findings
+from test.e2e.test_schemas import ACCEPTED, REFUSED, SAMPLES, changed, sample
+
+REPEATED = "described more than once"
+
+
+@pytest.fixture(scope="module")
+def complaints() -> dict[str, list[str]]:
+    """What is said against each wrong manifest, by what is wrong with it."""
+    wrong = {name: changed(sample(base), changes) for name, (base, changes, _) in REFUSED.items()}
+    return said(wrong)
+
+
+def said(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The errors of each."""
+    found = asyncio.run(findings([Document(name, manifest) for name, manifest in manifests.items()]))
+    return {
+        name: [
+            each.message for each in found if each.where == name and not each.is_warning and each.message != REPEATED
+        ]
+        for name in manifests
+    }
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_the_server_refuses_is_found(name: str, complaints: dict[str, list[str]]) -> None:
+    [complaint] = complaints[name]
+    assert REFUSED[name][2] in complaint
+
+
+def test_what_the_server_accepts_is_accepted() -> None:
+    right = {name: changed(sample(base), changes) for name, (base, changes) in ACCEPTED.items()}
+    assert {name for name, errors in said(right).items() if errors} == set()
+
+
+def test_every_sample_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(path) for path in sorted(SAMPLES.glob("[!k]*.yaml"))]
+    assert main(["lint", *files]) in (0, 1)
+    wrong = [line for line in capsys.readouterr().out.splitlines() if ": error: " in line]
+    assert [line for line in wrong if not line.endswith(REPEATED)] == []
+
+
+def write(folder: Path, *manifests: Mapping[str, Any]) -> str:
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(manifests))
+    return str(folder)
+
+
+def test_an_agent_without_its_llm_is_a_warning_that_strict_makes_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path, sample("agent"))
+    assert main(["lint", folder]) == 0
+    said = capsys.readouterr()
+    assert f'{folder}/all.yaml:1: warning: agent/my-assistant: spec.llmRef: LLM "gpt-4o" is not among these' in said.out
+    assert said.err == "1 object, 0 errors, 1 warning\n"
+    assert main(["lint", "--strict", folder]) == 1
+    assert main(["lint", "--strict", write(tmp_path, sample("agent"), sample("llm"))]) == 0
+
+
+def test_an_object_is_described_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", "-o", "json", write(tmp_path, sample("llm"), sample("llm"))]) == 1
+    assert [each["message"] for each in json.loads(capsys.readouterr().out)] == [REPEATED] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a: [", "not YAML: ", id="no YAML"),
+        pytest.param("- a\n", "not an object", id="a list"),
+        pytest.param(
+            "apiVersion: kubechain.humanlayer.dev/v1alpha1\nkind: Cow\n", 'there is no kind "Cow"', id="no kind of ours"
+        ),
+        pytest.param(
+            "apiVersion: kubechain.humanlayer.dev/v1alpha1\nkind: LLM\n", "metadata: Required value", id="no metadata"
+        ),
+    ],
+)
+def test_what_is_no_manifest_is_named(
+    text: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    assert main(["lint", str(tmp_path)]) == 1
+    assert expected in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", "/nowhere.yaml"]) == 2
+    assert "/nowhere.yaml" in capsys.readouterr().err
+
+
+def test_lists_and_other_kinds_are_read(tmp_path: Path) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "openai"}}
+    (tmp_path / "x.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": [secret, sample("llm")]}))
+    documents = list(read([tmp_path]))
+    assert [document.manifest["kind"] for document in documents if document.manifest] == ["Secret", "LLM"]
+    assert asyncio.run(findings(documents)) == []
