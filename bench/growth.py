@@ -2,8 +2,8 @@
 
     python -m bench.growth
 
-The story is the one of `test.controllers.taskrun.test_long_conversations`: decisions, requests, chunks and statuses as a
-manager makes them, without an API server and without a model. Times are of the whole of a turn, over fifty turns each; a
+The story is the one of `test.controllers.taskrun.test_long_conversations`: decisions, requests, chunks and statuses as
+a manager makes them, without an API server and a model. Times are of the whole of a turn, over fifty turns each; a
 cost that grows with the conversation would show as times that rise.
 """
 
