@@ -216,6 +216,9 @@ def test_what_the_sdk_reads_is_what_we_read(body: dict[str, Any]) -> None:
     [
         pytest.param(404, {"error": "model 'qwen3:8b' not found"}, errors.ModelNotFound, id="no such model"),
         pytest.param(400, {"error": '"qwen3:8b" does not support tools'}, errors.RequestRefused, id="no tools"),
+        pytest.param(
+            400, {"error": "the input length exceeds the context length"}, errors.ContextTooLong, id="too long"
+        ),
         pytest.param(503, {"error": "server busy, please try again"}, errors.ServerFailed, id="a full queue"),
         pytest.param(500, {"error": "model runner has unexpectedly stopped"}, errors.ServerFailed, id="a crash"),
         pytest.param(401, {"error": "unauthorized"}, errors.AuthenticationFailed, id="a key that is none"),
