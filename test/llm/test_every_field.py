@@ -20,7 +20,7 @@ from kubechain.llm.errors import InvalidTarget
 from kubechain.llm.providers import PROVIDERS, call_limits, ignored_parameters
 from kubechain.llm.targets import target_for
 from test.controllers.llm import test_decide, test_settle
-from test.controllers.taskrun import test_llmqueue
+from test.controllers.taskrun import test_growth, test_llmqueue
 from test.llm import test_prices, test_targets
 from test.llm.builders import CANARY, an_llm, user
 
@@ -62,9 +62,11 @@ VALUES: Mapping[str, object] = {
 OTHER_VALUES = {("a compatible server", "openai.maxTokensField"): "max_completion_tokens"}
 """Where the value would say what holds anyway."""
 
+WINDOW_TEST = test_growth.test_the_window_is_the_one_that_the_provider_names_where_the_llm_says_nothing
 ELSEWHERE: Mapping[str, object] = {
     "provider": test_targets.test_the_row_decides_flavour_authentication_and_paths,
     "apiKeyFrom.secretKeyRef": test_decide.test_decide,
+    "parameters.contextWindow": WINDOW_TEST,
     "validation": test_settle.test_no_more_is_claimed_than_was_proved,
     "maxConcurrentRequests": test_llmqueue.test_a_full_llm_holds_up_nobody_elses_runs,
     "rateLimit.requestsPerMinute": test_decide.test_decide,

@@ -274,6 +274,7 @@ _TAKEN_BY_ALL = frozenset(
         "apiKeyFrom.secretKeyRef",
         "parameters.model",
         "parameters.baseUrl",
+        "parameters.contextWindow",
         "timeoutSeconds",
         "validation",
         "maxConcurrentRequests",
