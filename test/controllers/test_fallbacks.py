@@ -18,6 +18,7 @@ from kubechain.controllers import resources
 from kubechain.llm.client import Completion, Target, ToolDefinition
 from kubechain.llm.errors import (
     AuthenticationFailed,
+    ContextTooLong,
     InvalidAnswer,
     LLMError,
     ModelNotFound,
@@ -195,6 +196,32 @@ async def test_a_request_that_is_wrong_by_itself_is_sent_to_no_other_llm() -> No
         run = await ended_run(world)
         assert (run.status.phase, run.status.error) == (TaskRunPhase.FAILED, "400: this is wrong")
         assert (model.count("first"), model.count("second")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("windows", "policy", "answerer"),
+    [
+        pytest.param((100_000, 200_000), "Summarise", "second", id="a larger window"),
+        pytest.param((100_000, 100_000), "Fail", "", id="no larger window, and nothing may be left out"),
+    ],
+)
+async def test_what_is_too_long_for_one_model_goes_to_a_larger_one_only(
+    windows: tuple[int, int], policy: str, answerer: str
+) -> None:
+    model = Models(failing={"first": lambda: ContextTooLong("400: too long", http_status=400)})
+    async with a_world() as world:
+        world.replica(model)
+        await arranged(world, context={"policy": policy})
+        for name, window in zip(("first", "second"), windows, strict=True):
+            patch = {"spec": {"parameters": {"contextWindow": window}}}
+            await world.client.patch(resources.LLMS, NAMESPACE, name, patch)
+        run = await ended_run(world)
+        assert (model.count("first"), model.count("third")) == (1, 0)
+        if answerer:
+            assert answerers(run) == [(answerer, 0, 0, ["first ContextTooLong"])]
+        else:
+            assert (run.status.phase, model.count("second")) == (TaskRunPhase.FAILED, 0)
+            assert "too long" in (run.status.error or "")
 
 
 async def test_the_next_turn_goes_back_to_the_first_and_the_answer_says_so() -> None:
