@@ -125,6 +125,28 @@ def test_an_approval_for_the_run_is_used_until_it_is_revoked(namespace: Namespac
     assert results(namespace.finished(RUN)) == ["1", "2", "rejected: a person refused the call"]
 
 
+def test_people_are_reminded_and_then_others_are_asked(namespace: Namespace, script: Script) -> None:
+    """Without a channel kubectl tells of both; what a channel gets is shown where there is one."""
+    begin(
+        namespace,
+        requiresApproval=True,
+        approval={"remindAfter": "1s", "escalateTo": {"channel": "lead", "after": "3s"}},
+    )
+    asked(namespace)
+    namespace.kubectl("wait", f"hr/{CALL}", "--for=condition=Reminded", "--timeout=60s")
+    reminded = condition(namespace.get("hr", CALL), "Reminded")
+    assert reminded["message"].startswith("nobody has decided since ")
+    namespace.until(
+        lambda: 'ContactChannel "lead"' in namespace.get("hr", CALL)["status"].get("statusDetail", ""),
+        watch="hr",
+        what="the second channel is asked",
+    )
+    told = namespace.kubectl("describe", "hr", CALL).out
+    assert 'not sent to ContactChannel "lead": it does not exist; decide with kubectl' in told
+    decide(namespace, "Approve")
+    assert results(namespace.finished(RUN)) == ["5"]
+
+
 def test_nobody_decides_in_time(namespace: Namespace, script: Script) -> None:
     begin(namespace, requiresApproval=True, approval={"expireAfter": "3s"})
     [result] = results(namespace.finished(RUN))
