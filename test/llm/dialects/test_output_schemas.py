@@ -36,6 +36,7 @@ LOOSE: dict[str, Any] = {"type": "object", "properties": {"city": {"$ref": "#/$d
 FREE = {"type": "object", "properties": {"counts": {"type": "object", "additionalProperties": {"type": "integer"}}}}
 ADD = ToolDefinition("add", "Adds.", {"type": "object", "properties": {"a": {"type": "number"}}})
 MISTRAL = {"provider": "mistral"}
+OLLAMA: dict[str, Any] = {"provider": "ollama", "base_url": "http://127.0.0.1:11434"}
 
 
 def body(target: Target, schema: dict[str, Any] = SCHEMA, *tools: ToolDefinition, **request: Any) -> dict[str, Any]:
@@ -109,15 +110,24 @@ def test_a_compatible_server_is_told_in_words_besides() -> None:
         pytest.param(claude(), id="anthropic-messages"),
         pytest.param(gemini(), id="gemini"),
         pytest.param(a_target("mistral-large", **MISTRAL), id="mistral"),
+        pytest.param(a_target("llama3.2", key=None, **OLLAMA), id="ollama"),
     ],
 )
 def test_where_the_field_is_refused_the_schema_is_told_in_words(target: Target) -> None:
     sent = body(target, SCHEMA, ADD, is_schema_refused=True)
     text = orjson.dumps(sent).decode()
     assert orjson.dumps(told()).decode()[1:-1] in text
-    assert not sent.keys() & {"response_format", "text", "output_config"}
+    assert not sent.keys() & {"response_format", "text", "output_config", "format"}
     assert "responseJsonSchema" not in text
     assert sent["tools"]
+
+
+def test_ollama_is_told_in_words_and_held_to_the_schema_where_there_are_no_tools() -> None:
+    target = a_target("llama3.2", key=None, **OLLAMA)
+    without, beside = body(target), body(target, SCHEMA, ADD)
+    assert without["format"] == SCHEMA
+    assert "format" not in beside
+    assert [sent["messages"][0]["content"] for sent in (without, beside)] == [told(), told()]
 
 
 def test_references_are_put_in_place() -> None:

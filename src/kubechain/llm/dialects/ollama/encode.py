@@ -10,6 +10,7 @@ import orjson
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.names import offered_tool_name
 from kubechain.llm.client import Parameters, Target, ToolDefinition
+from kubechain.llm.dialects import output_schemas
 from kubechain.llm.dialects.arguments import object_text
 from kubechain.llm.dialects.dialect import CompletionRequest, own_options, request_json
 from kubechain.llm.dialects.ollama.options import OllamaOptions
@@ -30,8 +31,13 @@ def encode(request: CompletionRequest) -> HttpCall:
 
 
 def chat_body(request: CompletionRequest) -> Fields:
-    """Return the JSON of a request; fields that are not set are not sent, but for those that are on by default."""
+    """Return the JSON of a request; fields that are not set are not sent, but for those that are on by default.
+
+    The field for a schema holds every answer to it, so that no tool could be called, and the model is not told of it.
+    """
     target = request.target
+    schema = None if request.tools else output_schemas.field_schema(request)
+    request = output_schemas.in_words(request)
     options = own_options(target, OllamaOptions)
     is_stream = is_streamed(options.stream, is_required=False, is_advised=request.is_stream_advised)
     names = {call.id: call.function.name for message in request.messages for call in message.tool_calls}
@@ -46,7 +52,7 @@ def chat_body(request: CompletionRequest) -> Fields:
         body["tools"] = tools
     if settings := _set(_settings(target.parameters, options)):
         body["options"] = settings
-    return body | _set({"keep_alive": options.keep_alive, "think": options.think})
+    return body | _set({"keep_alive": options.keep_alive, "think": options.think, "format": schema})
 
 
 def _settings(parameters: Parameters, options: OllamaOptions) -> Fields:
