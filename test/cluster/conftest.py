@@ -25,6 +25,7 @@ from test.e2e.manifests import a_secret, an_llm
 from test.e2e.model import MockModel, Script
 
 WHICH = os.environ.get("KUBECHAIN_CLUSTER", "")
+HOST_ADDRESS = "KUBECHAIN_HOST_ADDRESS"
 RELEASE = Path(__file__).resolve().parents[2] / "config" / "release" / "latest.yaml"
 
 collect_ignore_glob = [] if WHICH else ["test_*.py"]
@@ -89,9 +90,16 @@ def installation(cluster: Cluster) -> Installation:
 @pytest.fixture(scope="session")
 def model(node: Node | None) -> Iterator[MockModel]:
     """The provider that the tests direct; the manager's Pod reaches it."""
-    listening = node.listening() if node else socket.create_server((os.environ["KUBECHAIN_HOST_ADDRESS"], 0))
-    with MockModel(listening) as model:
+    with MockModel(node.listening() if node else _listening_for_pods()) as model:
         yield model
+
+
+def _listening_for_pods() -> socket.socket:
+    address = os.environ.get(HOST_ADDRESS, "")
+    assert address, (
+        f"{HOST_ADDRESS} must be an address of this machine that Pods reach: the model of the tests is there"
+    )
+    return socket.create_server((address, 0))
 
 
 @pytest.fixture
