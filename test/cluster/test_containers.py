@@ -118,7 +118,7 @@ def test_long_output_keeps_head_and_tail_and_says_what_is_left_out(namespace: Na
     message = told(namespace)
     assert message.startswith("BEGIN\nyyy\n")
     assert message.endswith("yyy\nTHE-END\n")
-    assert "bytes left out]" in message
+    assert "bytes left out" in message  # by the call, or by the run, whose copy may be shorter
 
 
 def test_an_exit_code_and_the_reason_of_the_node_are_told(namespace: Namespace, script: Script) -> None:
