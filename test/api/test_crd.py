@@ -105,6 +105,7 @@ COLUMNS = {
         "TYPE RESOURCE SUBJECT TOOL TASKRUN PHASE EXPIRES CHOICE BY THROUGH",
     ),
     "ContextChunk": ("TASKRUN INDEX MESSAGES BYTES", "TASKRUN INDEX MESSAGES BYTES SHA"),
+    "Budget": ("PERIOD LIMIT SPENT LEFT RESETS READY STATUS", "PERIOD LIMIT SPENT LEFT RESETS READY STATUS DETAIL"),
     "ApprovalPolicy": ("ACTION AGENTS TOOLS READY STATUS", "ACTION AGENTS TOOLS READY STATUS DETAIL"),
 }
 
@@ -137,6 +138,7 @@ NAMES = {
     "humanrequests.kubechain.humanlayer.dev": ["hr"],
     "approvalpolicies.kubechain.humanlayer.dev": None,
     "contextchunks.kubechain.humanlayer.dev": None,
+    "budgets.kubechain.humanlayer.dev": None,
 }
 
 

@@ -18,6 +18,7 @@ from kubechain.api.crd import custom_resource_definitions
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.kinds import ALL_KINDS
 from kubechain.api.meta import StatusObject
+from kubechain.api.namespacebudget import Budget
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -257,6 +258,10 @@ class World:
     async def call_until(self, condition: Callable[[TaskRunToolCall], bool]) -> TaskRunToolCall:
         """Watch until some tool call is as wanted."""
         return await self._first(resources.TOOL_CALLS, condition)
+
+    async def budget_until(self, condition: Callable[[Budget], bool]) -> Budget:
+        """Watch until some Budget is as wanted."""
+        return await self._first(resources.BUDGETS, condition)
 
     async def request_until(self, condition: Callable[[HumanRequest], bool]) -> HumanRequest:
         """Watch until some HumanRequest is as wanted."""

@@ -17,6 +17,7 @@ from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.llm import LLM
 from kubechain.api.mcpserver import MCPServer
 from kubechain.api.meta import GROUP, VERSION, StatusObject
+from kubechain.api.namespacebudget import Budget
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -195,6 +196,21 @@ APPROVAL_POLICY_KIND = Kind(
         _DETAIL,
     ),
 )
+BUDGET_KIND = Kind(
+    kind="Budget",
+    plural="budgets",
+    model=Budget,
+    columns=(
+        Column("Period", ".spec.period"),
+        Column("Limit", ".status.limit"),
+        Column("Spent", ".status.spent"),
+        Column("Left", ".status.left"),
+        Column("Resets", ".status.resetsAt"),
+        _READY,
+        _STATUS,
+        _DETAIL,
+    ),
+)
 CONTEXT_CHUNK_KIND = Kind(
     kind="ContextChunk",
     plural="contextchunks",
@@ -221,4 +237,5 @@ ALL_KINDS: Sequence[Kind[Any]] = (
     HUMAN_REQUEST_KIND,
     APPROVAL_POLICY_KIND,
     CONTEXT_CHUNK_KIND,
+    BUDGET_KIND,
 )

@@ -29,6 +29,9 @@ _HASH_LENGTH = 16
 MAX_TOOL_NAME_LENGTH = 64
 """What OpenAI takes; the others take more."""
 
+BUDGET_FINALIZER = f"{GROUP}/budget"
+"""Of a TaskRun that a Budget counts: holds it until the Budget has recorded what it spent."""
+
 TOOL_CALL_FINALIZER = f"{GROUP}/tool-call"
 """Keeps a deleted tool call until its run has read the result; a run makes a call that is missing again.
 

@@ -360,5 +360,14 @@ NOT_LISTENING = "NotListening"
 APPROVAL_POLICY_CONTROLLER = "approvalpolicy-controller"
 POLICY_VALIDATED = "The policy applies to calls that are made from now on"
 
+# Budget.
+BUDGET_CONTROLLER = "budget-controller"
+BUDGET_HOLDS = "BudgetHolds"
+"""The budget is not spent; the message says what is."""
+BUDGET_NEARLY_SPENT = "BudgetNearlySpent"
+"""80 % of the budget are spent in this period."""
+BUDGET_SPENT = "BudgetSpent"
+"""The budget is spent; runs wait, or fail, before their next model call."""
+
 # Tool.
 TOOL_VALIDATED = "Tool validated successfully"

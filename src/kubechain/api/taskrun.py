@@ -33,7 +33,7 @@ from kubechain.api.schema import (
     was_over,
 )
 from kubechain.api.tool import OnUnknownOutcome
-from kubechain.api.usage import COUNT_LIMIT, Spending, Usage
+from kubechain.api.usage import COUNT_LIMIT, DAYS_LIMIT, DayUsage, Spending, Usage
 
 
 class TaskRunPhase(StrEnum):
@@ -370,6 +370,11 @@ class TaskRunStatus(ReadinessStatus):
         default=(), description="Tool calls of the current turn that have no result yet."
     )
     usage: Usage | None = Field(default=None, description="Tokens and model calls of the run so far.")
+    usage_by_day: Annotated[tuple[DayUsage, ...], Schema(max_items=DAYS_LIMIT)] = Field(
+        default=(),
+        description="Tokens and cost of the run by the day on which the call of the model began, the newest last; "
+        "Budgets with a period count it.",
+    )
     sub_agent_usage: Spending | None = Field(
         default=None,
         description="What the runs below this one have spent, as far as their tool calls are answered; it counts "
@@ -393,6 +398,9 @@ class TaskRunStatus(ReadinessStatus):
         default=None,
         description="Since when something that may pass keeps the run from going on, such as a create that the API "
         "server refuses; limits.retryFor of the Agent counts from here.",
+    )
+    waiting_for_budget: Name | None = Field(
+        default=None, description="Budget of the namespace that is spent, so that the run waits before its model call."
     )
     next_attempt_at: MicroTime | None = Field(
         default=None, description="When the model is called again, in phase ErrorBackoff."

@@ -14,6 +14,9 @@ from kubechain.api.schema import Schema
 COUNT_LIMIT = 2**53 - 1
 """Largest number of tokens that is counted: readers of JSON agree on no larger integer."""
 
+DAYS_LIMIT = 62
+"""Of how many days a run knows what it spent on each: two months, since no period is longer than one."""
+
 COST_LIMIT = Decimal(10**12)
 """Largest cost that is counted, in US dollars."""
 
@@ -47,6 +50,16 @@ class Usage(KubeModel):
     unpriced_calls: _Count = Field(
         default=0, description="Model calls whose price is not known, and which cost leaves out."
     )
+
+
+class DayUsage(KubeModel):
+    """What was spent by the model calls that began on one day."""
+
+    day: Annotated[str, Schema(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)] = Field(
+        description="The day in UTC, such as 2026-11-29."
+    )
+    tokens: _Count = Field(default=0, description="Tokens, in and out.")
+    cost: Dollars | None = Field(default=None, description="Cost in US dollars, of the calls whose price is known.")
 
 
 class Spending(Usage):

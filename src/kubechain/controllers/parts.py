@@ -13,6 +13,8 @@ from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.circuits import OpenCircuits
 from kubechain.controllers.frame import StatusWriter
+from kubechain.controllers.ledger import Ledger
+from kubechain.controllers.namespacebudgets import BudgetBook
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.secrets import SECRETS, SecretReader
 from kubechain.controllers.toolkinds import agent, builtin, container, http, mcp, person
@@ -91,6 +93,7 @@ class Parts:
     replica: Replica
     authority: DecisionAuthority
     channels: ChannelDirectory
+    budget_book: BudgetBook
 
     def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
         """The writer of one kind's status; its events come from `component`."""
@@ -118,7 +121,14 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         replica=Replica(manager.identity, manager.liveness),
         authority=authority,
         channels=ChannelDirectory(clients.channels, secrets),
+        budget_book=_budget_book(manager),
     )
+
+
+def _budget_book(manager: Manager) -> BudgetBook:
+    ledger = Ledger()
+    manager.informer(resources.TASK_RUNS).add_handler(ledger.on_change)
+    return BudgetBook(manager.lister(resources.BUDGETS), ledger, manager.clock)
 
 
 def _tool_kinds(manager: Manager, clients: Clients, secrets: SecretReader, connections: ConnectionManager) -> ToolKinds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kubechain.controllers import parts as shared
 from kubechain.controllers.agent.setup import setup as setup_agent
 from kubechain.controllers.approvalpolicy.setup import setup as setup_approval_policy
+from kubechain.controllers.budget.setup import setup as setup_budget
 from kubechain.controllers.contactchannel.setup import setup as setup_contact_channel
 from kubechain.controllers.humanrequest.setup import setup as setup_human_request
 from kubechain.controllers.llm.setup import setup as setup_llm
@@ -29,6 +30,7 @@ SETUPS = (
     setup_tool_call,
     setup_human_request,
     setup_approval_policy,
+    setup_budget,
 )
 
 

@@ -20,6 +20,7 @@ from kubechain.api.usage import total
 from kubechain.controllers import policies
 from kubechain.controllers.frame import Done, soonest
 from kubechain.controllers.taskrun import (
+    budgetholds,
     budgets,
     closing,
     conversation,
@@ -46,6 +47,7 @@ from kubechain.controllers.taskrun.steps import (
     Delete,
     Fail,
     GoOn,
+    HoldForBudgets,
     SendToLLM,
     Step,
     Summarise,
@@ -69,7 +71,7 @@ def decide(observed: Observed) -> Step | Done:
             return replace(step, requeue_after_seconds=soonest(step.requeue_after_seconds, left))
         case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Delete():
             return step
-        case Summarise() | AskForBudget() | CreateBudgetRequest() | WaitAbove() | GoOn():
+        case Summarise() | AskForBudget() | CreateBudgetRequest() | WaitAbove() | GoOn() | HoldForBudgets():
             return step
 
 
@@ -136,6 +138,8 @@ def _begin(observed: Observed) -> Step:
     agent, llm = observed.agent, observed.llm
     assert agent is not None
     assert llm is not None
+    if (hold := budgetholds.hold(observed)) is not None:
+        return hold
     pinned = _pin(observed, agent, llm)
     if (refused := typed.refused(pinned.output_schema)) is not None:
         return refused
@@ -249,9 +253,11 @@ def _send(observed: Observed, *, attempt: int) -> Step | Done:
     assert choice is not None, "there is no trouble"
     if (excess := too_large(transcript)) is not None:
         return excess
+    if (held := budgetholds.gate(observed, choice.llm)) is not None:
+        return held
     shorter = growth.next_step(observed, choice.llm, attempt)
     if isinstance(shorter, Summarise):
-        return _unpriced(observed, shorter.llm) or shorter
+        return _unpriced(observed, shorter.llm) or budgetholds.unpriced(observed, shorter.llm) or shorter
     if isinstance(shorter, Fail):
         return shorter
     turn, is_closing = observed.run.status.turn, closing.is_due(observed.run, transcript)
@@ -307,7 +313,7 @@ def _try_again(observed: Observed) -> Step | Done:
         return Done(wait)
     step = _send(observed, attempt=status.llm.attempt + 1 if status.llm else 0)
     ends_at = retries.ends_at(observed.run)
-    if not isinstance(step, Wait) or ends_at is None:
+    if not isinstance(step, Wait) or step.budget is not None or ends_at is None:
         return step
     left = _seconds_until(ends_at, observed.now)
     if left <= 0:

@@ -66,6 +66,7 @@ def failed(run: TaskRun, step: Fail, now: datetime) -> Settled:
         "llm": None,
         "next_attempt_at": None,
         "blocked_since": None,
+        "waiting_for_budget": None,
         "completion_time": now,
         "conditions": progress(run, False, reason=step.reason, message=text, now=now),
     }
@@ -90,6 +91,7 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
         "llm": None,
         "next_attempt_at": None,
         "blocked_since": None,
+        "waiting_for_budget": None,
         "completion_time": now,
         "conditions": progress(run, False, reason=reasons.CANCELLED, message=text, now=now),
     }

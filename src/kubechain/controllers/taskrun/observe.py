@@ -16,6 +16,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.blocked import Block, block_of
+from kubechain.controllers.namespacebudgets import BudgetBook, BudgetUse
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.spending import SpendingReader
@@ -53,6 +54,7 @@ class Observed:
         policies: All ApprovalPolicies of the namespace, while the run has not begun.
         earlier_calls: Those that an earlier release made, by the id of the call.
         budgets: The limits of the run, then those of the runs above it, each with what its tree has spent.
+        namespace_budgets: The Budgets of the namespace that bind the run, with what is spent of each.
         budget_facts: What a decision about them depends on.
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
@@ -70,6 +72,7 @@ class Observed:
     tools: tuple[Found, ...] = ()
     calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     budgets: tuple[Budget, ...] = ()
+    namespace_budgets: tuple[BudgetUse, ...] = ()
     budget_facts: BudgetFacts = field(default_factory=BudgetFacts)
     policies: tuple[ApprovalPolicy, ...] = ()
     earlier_calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
@@ -139,6 +142,7 @@ class Observer:
     kinds: ToolKinds
     budgets: BudgetReader
     trouble: Callable[[LLM], Trouble | None]
+    budget_book: BudgetBook
     replica: Replica
     chunks: ChunkStore
     clock: Clock
@@ -167,6 +171,7 @@ class Observer:
             policies=() if pinned else tuple(self.policies.list(namespace)),
             earlier_calls=self._earlier_calls(run),
             budgets=self._budgets(run, agent),
+            namespace_budgets=() if run.status.completion_time else self.budget_book.binding(namespace, agent_name),
             budget_facts=await self.budgets.facts(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
             summariser=self._summariser(run) if is_long else None,

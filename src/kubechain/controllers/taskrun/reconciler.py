@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import structlog
 
-from kubechain.api import reasons
+from kubechain.api import names, reasons
 from kubechain.api.llm import LLM
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import decisions, frame
@@ -32,6 +32,7 @@ from kubechain.controllers.taskrun.steps import (
     Delete,
     Fail,
     GoOn,
+    HoldForBudgets,
     SendToLLM,
     Step,
     Summarise,
@@ -99,6 +100,8 @@ class TaskRunReconciler:
                 return await self._record(run, settle.tools_answered(run, step))
             case AskForBudget() | WaitAbove() | GoOn() | CreateBudgetRequest():
                 return await self._at_limit(observed, step)
+            case HoldForBudgets():
+                return Again(await self.writer.add_finalizer(run, names.BUDGET_FINALIZER))
             case Fail():
                 return await self._write(run, ends.failed(run, step, now))
             case Cancel():

@@ -13,10 +13,20 @@ from kubechain.api.context import RunContext
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType, time_text
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase
-from kubechain.api.usage import Usage, added, total
+from kubechain.api.usage import Usage, total
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import closing, contextsize, conversation, ends, passing, retries, shortening, typed
+from kubechain.controllers.taskrun import (
+    closing,
+    contextsize,
+    conversation,
+    dayusage,
+    ends,
+    passing,
+    retries,
+    shortening,
+    typed,
+)
 from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
@@ -34,7 +44,11 @@ def waiting(run: TaskRun, step: Wait) -> Settled:
         "status": StatusType.ERROR if step.is_broken else StatusType.PENDING,
         "status_detail": step.detail,
         "blocked_since": step.blocked_since,
+        "waiting_for_budget": step.budget,
     }
+    if step.budget is not None and run.status.llm is not None:
+        # The time for which failed calls are repeated starts anew: the wait is no failure.
+        status["llm"] = run.status.llm.with_changes(failing_since=None)
     status |= in_phase(run)
     news = run.status.status_detail != step.detail
     event = warning(reasons.WAITING, step.detail) if step.is_broken else normal(reasons.WAITING, step.detail)
@@ -129,6 +143,7 @@ def claimed(
             "llm": claim,
             "next_attempt_at": None,
             "blocked_since": None,
+            "waiting_for_budget": None,
         }
         | ({"conditions": told} if told else {})
         | ({"context": context} if context else {}),
@@ -183,7 +198,7 @@ def with_usage(run: TaskRun, settled: Settled, usage: Usage | None) -> Settled:
     """Count a call that failed and may be billed."""
     if usage is None:
         return settled
-    return replace(settled, status={**settled.status, "usage": added(run.status.usage, usage)})
+    return replace(settled, status={**settled.status, **dayusage.counted(run, usage)})
 
 
 def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
@@ -203,7 +218,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: fro
     completion = admit(completion, replace(Transcript.of(run), earlier_ids=known_ids), turn=run.status.turn)
     message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
-    used: dict[str, Any] = {"usage": added(run.status.usage, completion.usage)}
+    used: dict[str, Any] = dayusage.counted(run, completion.usage)
     if context := contextsize.counted(run, completion.usage):
         used["context"] = context
     excess = _too_large(transcript, calls)

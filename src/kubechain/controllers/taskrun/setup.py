@@ -46,6 +46,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         kinds=parts.tool_kinds,
         budgets=BudgetReader(manager.lister(resources.HUMAN_REQUESTS), parts.authority),
         trouble=queue.trouble,
+        budget_book=parts.budget_book,
         replica=parts.replica,
         chunks=chunks,
         clock=manager.clock,
@@ -96,6 +97,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         .watches(resources.TASKS, map=wakers.for_task)
         .watches(resources.AGENTS, map=for_agent)
         .watches(resources.LLMS, map=wakers.for_llm)
+        .watches(resources.BUDGETS, map=wakers.for_budget)
         .watches(resources.TOOLS, map=wakers.for_tool_source)
         .watches(resources.MCP_SERVERS, map=wakers.for_tool_source)
         .triggered_by(slot_reserved)

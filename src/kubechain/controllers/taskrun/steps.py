@@ -28,12 +28,14 @@ class Wait:
         requeue_after_seconds: When to reconcile without one; None for never.
         is_broken: Whether waiting alone will not help: a person has to act.
         blocked_since: Where the wait has a limit: since when.
+        budget: Name of the Budget that is waited for, if one is.
     """
 
     detail: str
     requeue_after_seconds: float | None = None
     is_broken: bool = False
     blocked_since: datetime | None = None
+    budget: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,11 @@ class GoOn:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldForBudgets:
+    """Add the finalizer that holds a deleted run until the Budgets that count it have recorded what it spent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """The run is cancelled by its spec."""
 
@@ -197,6 +204,7 @@ Step = (
     | CreateBudgetRequest
     | WaitAbove
     | GoOn
+    | HoldForBudgets
     | Fail
     | Cancel
     | Delete

@@ -16,9 +16,8 @@ from kubechain.api.context import SUMMARIES_LIMIT, RunContext, Summary
 from kubechain.api.message import Message
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, TaskRun, TaskRunPhase
-from kubechain.api.usage import added
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import contextsize, ends, settle
+from kubechain.controllers.taskrun import contextsize, dayusage, ends, settle
 from kubechain.controllers.taskrun.conversation import RESULT_LIMITS_BYTES, Transcript
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.controllers.taskrun.rendering import View
@@ -84,6 +83,7 @@ def claimed(run: TaskRun, claim: LLMClaim) -> Settled:
             "llm": claim,
             "next_attempt_at": None,
             "blocked_since": None,
+            "waiting_for_budget": None,
         }
     )
 
@@ -94,10 +94,10 @@ def outcome(
     """What the outcome of the claimed call for a summary means for the run."""
     match result:
         case Answered(completion) if text := _text(completion.message, step):
-            used = {"usage": added(run.status.usage, completion.usage)}
+            used = dayusage.counted(run, completion.usage)
             return _recorded(run, text, step, used, now)
         case Answered(completion):
-            used = {"usage": added(run.status.usage, completion.usage)}
+            used = dayusage.counted(run, completion.usage)
             return _failed(run, "the model answered without a text", used, now)
         case Deferred(usage=usage) if _context(run).too_long:
             # Nothing else may help: tried again, as any model call that fails and may pass.

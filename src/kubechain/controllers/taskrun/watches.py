@@ -10,6 +10,7 @@ from kubechain.api.agent import Agent
 from kubechain.api.conditions import LIMIT_REACHED, is_true
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
+from kubechain.api.namespacebudget import Budget
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -23,6 +24,7 @@ UNBEGUN_BY_TASK = "unbegun-by-task"
 UNBEGUN_BY_AGENT = "unbegun-by-agent"
 BEGUN_BY_LLM = "begun-by-llm"
 BEGUN_BY_TOOL_SOURCE = "begun-by-tool-source"
+WAITING_BY_BUDGET = "waiting-by-budget"
 STOPPED_BY_AGENT = "stopped-by-agent"
 EARLIER_CALLS_BY_RUN = "earlier-calls-by-run"
 TASKS_BY_AGENT = "runs-tasks-by-agent"
@@ -46,6 +48,12 @@ def stopped_by_agent(run: TaskRun) -> list[str]:
     pinned = run.status.pinned
     is_stopped = run.status.completion_time is None and is_true(run.status.conditions, LIMIT_REACHED)
     return [key(run, pinned.agent_name)] if pinned and is_stopped else []
+
+
+def waiting_by_budget(run: TaskRun) -> list[str]:
+    """Unfinished runs by the Budget that they wait for."""
+    budget = run.status.waiting_for_budget
+    return [key(run, budget)] if budget and run.status.completion_time is None else []
 
 
 def begun_by_llm(run: TaskRun) -> list[str]:
@@ -78,7 +86,7 @@ def agents_by_llm(agent: Agent) -> list[str]:
     return [key(agent, agent.spec.llm_ref.name)]
 
 
-def key(obj: TaskRun | Task | Agent | LLM, name: str) -> str:
+def key(obj: TaskRun | Task | Agent | LLM | Budget, name: str) -> str:
     """Index value: references stay within the namespace of who refers."""
     return f"{obj.metadata.namespace}/{name}"
 
@@ -87,6 +95,7 @@ INDEXES: Sequence[tuple[Resource[Any], str, Callable[[Any], list[str]]]] = (
     (resources.TASK_RUNS, UNBEGUN_BY_TASK, unbegun_by_task),
     (resources.TASK_RUNS, UNBEGUN_BY_AGENT, unbegun_by_agent),
     (resources.TASK_RUNS, STOPPED_BY_AGENT, stopped_by_agent),
+    (resources.TASK_RUNS, WAITING_BY_BUDGET, waiting_by_budget),
     (resources.TASK_RUNS, BEGUN_BY_LLM, begun_by_llm),
     (resources.TASK_RUNS, BEGUN_BY_TOOL_SOURCE, begun_by_tool_source),
     (resources.TOOL_CALLS, EARLIER_CALLS_BY_RUN, earlier_calls_by_run),
@@ -123,6 +132,10 @@ class Wakers:
         agents = [agent for value in needed for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
         waiting = [self.for_agent(agent) for agent in agents]
         return [*begun, *(request for requests in waiting for request in requests)]
+
+    def for_budget(self, budget: Budget) -> list[Request]:
+        """Runs that wait for the Budget."""
+        return _requests(self.runs.by_index(WAITING_BY_BUDGET, key(budget, budget.metadata.name)))
 
     def for_tool_source(self, source: StatusObject[Any, Any]) -> list[Request]:
         """Runs that may call a tool that this object provides."""
