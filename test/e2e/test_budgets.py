@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from test.e2e.cluster import Namespace, table
-from test.e2e.manifests import a_secret, a_task, an_agent, an_llm, refs
+from test.e2e.manifests import API_VERSION, a_secret, a_task, a_taskrun, an_agent, an_llm, refs
 from test.e2e.model import Ask, MockModel, Script, asks
 from test.e2e.processes import Program
 from test.e2e.test_asking import RECOVERY_SECONDS, RUN, printed_command
@@ -109,3 +109,24 @@ def test_the_leaf_of_a_tree_asks_and_is_cancelled_from_the_root(namespace: Names
     namespace.wait(f"hr/{LEAF}-budget-1", "{.status.phase}", "Withdrawn")
     for name in (RUN, BELOW, LEAF):
         namespace.finished(name, "Cancelled")
+
+
+def test_a_budget_of_the_namespace_holds_runs_until_it_is_raised_and_counts_deleted_ones(
+    namespace: Namespace, script: Script
+) -> None:
+    script.answers = ["Done."]
+    spec = {"maxTokens": 1, "period": "Month"}
+    team = {"apiVersion": API_VERSION, "kind": "Budget", "metadata": {"name": "team"}, "spec": spec}
+    namespace.apply(team, an_agent())
+    namespace.wait("budget/team", "{.status.left}", "1 tokens")
+    namespace.apply(a_task())
+    namespace.finished(RUN)
+    namespace.wait("budget/team", "{.status.left}", "0 tokens")
+    namespace.kubectl("delete", "taskrun", RUN)
+    namespace.apply(a_taskrun("again", task="hello-world-task"))
+    namespace.wait("taskrun/again", "{.status.waitingForBudget}", "team")
+    [row] = table(namespace.kubectl("get", "budgets").out)
+    assert (row["PERIOD"], row["LIMIT"], row["LEFT"]) == ("Month", "1 tokens", "0 tokens")
+    assert "BudgetSpent" in namespace.kubectl("describe", "budget", "team").out
+    namespace.kubectl("patch", "budget", "team", "--type=merge", "-p", '{"spec":{"maxTokens":1000000}}')
+    namespace.finished("again")

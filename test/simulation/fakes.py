@@ -117,7 +117,7 @@ class Model:
         try:
             return await around.points.passing(around.process, label, act, lost=_model_lost)
         except Retryable as error:
-            around.watchman.on_model_trouble(error.retry_after_seconds)
+            around.watchman.on_model_trouble(error.retry_after_seconds, process=around.process.name, llm=target.model)
             raise
 
     async def check(

@@ -21,6 +21,7 @@ from test.simulation.deliveries import DeliveryLaws
 from test.simulation.fallbacks import FallbackLaws, llm_of
 from test.simulation.growth import GrowthLaws, is_on_its_way, is_shortened
 from test.simulation.outside import Letter
+from test.simulation.spending import SpendingLaws
 from test.simulation.typed import TypedLaws
 
 JsonObject = dict[str, Any]
@@ -83,6 +84,7 @@ class Watchman:
         """
         self._approvals = ApprovalLaws(guarded, self.violated)
         self._budgets = BudgetLaws(self.violated)
+        self._spending = SpendingLaws(self.violated)
         self._answers = AnswerLaws(self.violated)
         self._deliveries = DeliveryLaws(self.violated)
         self._fallbacks = FallbackLaws(self.violated)
@@ -102,6 +104,7 @@ class Watchman:
         self._born: set[tuple[str, str]] = set()
         self._made_again: set[tuple[str, str]] = set()
         self._asked_to_wait_until = 0.0
+        self._held_until: dict[tuple[str, str], float] = {}
 
     # --- writes
 
@@ -114,6 +117,7 @@ class Watchman:
             self._count_news(change.record.object)
         if change.deleted:
             self._deliveries.on_deletion(plural, change.record.object)
+            self._spending.on_deletion(plural, change.record.object)
             self._count(f"DELETE {plural}/{name}", plural)
             return
         after, before = change.record.object, change.previous.object if change.previous else None
@@ -122,6 +126,7 @@ class Watchman:
         self._check(plural, name, before or {}, after)
         self._approvals.on_change(plural, after)
         self._budgets.on_change(plural, after)
+        self._spending.on_change(plural, after)
         self._answers.on_change(plural, before or {}, after)
         self._typed.on_change(plural, after)
         self._deliveries.on_change(plural, before or {}, after)
@@ -191,7 +196,8 @@ class Watchman:
         is_back = (old, new) == ("SendContextWindowToLLM", "ReadyForLLM") and not is_on_its_way(before, after)
         if is_back and _said(before) == _said(after):
             self.violated(f"{plural}/{name}: somebody's claim was taken back without an answer")
-        if new == "ErrorBackoff" and seconds_of(after["nextAttemptAt"]) + 1.0 < self._asked_to_wait_until:
+        is_news = after.get("nextAttemptAt") != before.get("nextAttemptAt")
+        if new == "ErrorBackoff" and is_news and seconds_of(after["nextAttemptAt"]) + 1.0 < self._asked_to_wait_until:
             self.violated(f"{plural}/{name} does not wait for as long as its model asked")
         if old == "ErrorBackoff" and new == "SendContextWindowToLLM" and now() < seconds_of(before["nextAttemptAt"]):
             self.violated(f"{plural}/{name} was tried again too early")
@@ -268,6 +274,8 @@ class Watchman:
     def on_model_call(self, label: str, messages: Sequence[Message], *, process: str, llm: str) -> None:
         """Look at what a model is sent, and at which one."""
         self._model_calls[process] += 1
+        if now() < self._held_until.get((process, llm), 0.0):
+            self.violated(f"{label}: called before the end of a Retry-After")
         if self._model_calls[process] > self._model_claims[process]:
             self.violated(f"{label}: called without a claim of its own")
         window = [message.to_wire() for message in messages]
@@ -290,9 +298,13 @@ class Watchman:
             return [message["role"] for message in sent] == ["system", "user"]
         return self._growth.is_shorter(sent, said, status) if is_shortened(status) else sent == said
 
-    def on_model_trouble(self, retry_after_seconds: float | None) -> None:
-        """Remember for how long a model wants to be left alone; None is as long as one likes."""
+    def on_model_trouble(self, retry_after_seconds: float | None, *, process: str, llm: str) -> None:
+        """Remember for how long a model wants to be left alone; None is as long as one likes.
+
+        A run keeps it in its status; for the other runs of the LLM only the process that was told knows of it.
+        """
         self._asked_to_wait_until = now() + (retry_after_seconds or 0.0)
+        self._held_until[process, llm] = self._asked_to_wait_until
 
     def on_execution(self, name: str, key: str, *, process: str, is_unsafe: bool) -> None:
         """Look at a tool call that is carried out.
@@ -327,6 +339,7 @@ class Watchman:
         self._deliveries.look_for_left_overs(letters)
         self._approvals.look_for_left_overs(list(objects["humanrequests"]))
         self._budgets.look_for_left_overs(list(objects["humanrequests"]))
+        self._spending.look_for_left_overs(list(objects["budgets"]))
         uids = {obj["metadata"]["uid"] for found in objects.values() for obj in found}
         for plural, found in objects.items():
             for obj in found:

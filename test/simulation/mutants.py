@@ -38,6 +38,7 @@ from test.simulation import (
     fallback_mutants,
     form_mutants,
     growth_mutants,
+    spending_mutants,
     typed_mutants,
 )
 from test.simulation.explore import Case, Failure, examine, plans_of
@@ -290,6 +291,7 @@ ALL = (
     *form_mutants.ALL,
     *growth_mutants.ALL,
     *typed_mutants.ALL,
+    *spending_mutants.ALL,
 )
 
 

@@ -44,6 +44,7 @@ _VOLATILE = frozenset(
         "token",
         "toolCallRequestId",
         "uid",
+        "usageByDay",
     }
 )
 """What differs between equal runs. Model calls whose reply was lost are counted: they are billed."""
@@ -53,6 +54,9 @@ _OF_DELIVERIES = _VOLATILE | {"attempts", "externalID", "sentAt"}
 
 BROKE_NOTHING = "broke nothing: this run went another way than the reference"
 """A plan that has not happened proves nothing, and must not count as one that holds."""
+
+_JUDGED_ALONE = frozenset({"budgets"})
+"""Kinds whose status says when it was read; `spending` judges them."""
 
 _CHUNK = re.compile(r"(-ctx-\d+)-[0-9a-f]{8}$")
 """The name of a chunk: its hash has the uid of its run in it."""
@@ -68,7 +72,8 @@ _SKIPPED_BY_A_SUCCESSOR = (" ErrorBackoff", " AwaitingHumanApproval", " Awaiting
 
 def normalised(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """All objects by kind and name, without what differs between equal runs."""
-    named = ((f"{plural}/{obj['metadata']['name']}", obj) for plural, found in objects.items() for obj in found)
+    told = {plural: found for plural, found in objects.items() if plural not in _JUDGED_ALONE}
+    named = ((f"{plural}/{obj['metadata']['name']}", obj) for plural, found in told.items() for obj in found)
     return {_CHUNK.sub(r"\1", name): _stable(obj) for name, obj in named}
 
 

@@ -19,6 +19,7 @@ from test.simulation.scenarios import (
     managers,
     moments,
     runs,
+    spending,
     tools,
     typed,
 )
@@ -40,6 +41,7 @@ ALL: tuple[Scenario, ...] = (
     *growth.ALL,
     *fallbacks.ALL,
     *typed.ALL,
+    *spending.ALL,
 )
 
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}

@@ -1,0 +1,46 @@
+"""Ways to break the promises about Budgets of a namespace, and about queues, holds and circuits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubechain.controllers.budget.release import RunReleaser
+from kubechain.controllers.ledger import Ledger
+from kubechain.controllers.taskrun import budgetholds, decide
+from kubechain.controllers.taskrun.circuit import Circuit
+from kubechain.controllers.taskrun.pace import Pace
+from test.simulation.mutant import Mutant
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Look at no Budget; hold no call; close no circuit."""
+
+
+def _never(*_: Any) -> bool:
+    """No deleted run is let go."""
+    return False
+
+
+def _always(*_: Any) -> bool:
+    """A deleted run goes at once."""
+    return True
+
+
+_count = Ledger._count  # pyright: ignore[reportPrivateUsage]
+
+
+def _count_again(self: Ledger, key: Any, entry: Any, sign: int) -> None:
+    """Count each version of a run, and take none back."""
+    if sign > 0:
+        _count(self, key, entry, sign)
+
+
+ALL = (
+    Mutant("namespace-budget-no-gate", ((budgetholds, "gate", budgetholds.hold),), "namespace-budget"),
+    Mutant("run-counted-with-each-write", ((Ledger, "_count", _count_again),), "namespace-budget"),
+    Mutant("deleted-run-let-go-at-once", ((RunReleaser, "may_go", _always),), "namespace-budget-deleted", ("errors",)),
+    Mutant("deleted-run-forgotten", ((decide.budgetholds, "hold", _nothing),), "namespace-budget-deleted"),
+    Mutant("deleted-run-held", ((RunReleaser, "may_go", _never),), "namespace-budget-deleted"),
+    Mutant("retry-after-ignored", ((Pace, "hold", _nothing),), "held"),
+    Mutant("circuit-never-closes", ((Circuit, "answered", _nothing),), "circuit"),
+)
