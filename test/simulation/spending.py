@@ -55,7 +55,8 @@ class SpendingLaws:
 
     def _spent_by(self, run: JsonObject) -> int:
         status, name = status_of(run), run["metadata"]["name"]
-        in_all = int((status.get("usage") or {}).get("totalTokens", 0))
+        usage: JsonObject = status.get("usage") or {}
+        in_all = int(usage.get("totalTokens", 0))
         days: list[JsonObject] = status.get("usageByDay", [])
         by_day = sum(_tokens(day) for day in days)
         if in_all != by_day:
