@@ -8,12 +8,20 @@ from kubechain.controllers.budget.release import RunReleaser
 from kubechain.controllers.ledger import Ledger
 from kubechain.controllers.taskrun import budgetholds, decide
 from kubechain.controllers.taskrun.circuit import Circuit
+from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.pace import Pace
+from kubechain.controllers.taskrun.steps import HoldForBudgets
 from test.simulation.mutant import Mutant
 
 
 def _nothing(*_: Any, **__: Any) -> None:
     """Look at no Budget; hold no call; close no circuit."""
+
+
+def _only_held(observed: Observed, llm: object) -> HoldForBudgets | None:
+    """Count the run, and let it call."""
+    del llm
+    return budgetholds.hold(observed)
 
 
 def _never(*_: Any) -> bool:
@@ -36,7 +44,7 @@ def _count_again(self: Ledger, key: Any, entry: Any, sign: int) -> None:
 
 
 ALL = (
-    Mutant("namespace-budget-no-gate", ((budgetholds, "gate", budgetholds.hold),), "namespace-budget"),
+    Mutant("namespace-budget-no-gate", ((budgetholds, "gate", _only_held),), "namespace-budget"),
     Mutant("run-counted-with-each-write", ((Ledger, "_count", _count_again),), "namespace-budget"),
     Mutant("deleted-run-let-go-at-once", ((RunReleaser, "may_go", _always),), "namespace-budget-deleted", ("errors",)),
     Mutant("deleted-run-forgotten", ((decide.budgetholds, "hold", _nothing),), "namespace-budget-deleted"),
