@@ -50,6 +50,31 @@ def test_a_question_comes_from_a_pipe_and_the_story_goes_to_a_program(helped: Na
     assert (story["phase"], story["question"], story["output"]) == ("FinalAnswer", "What is new?", ANSWER)
 
 
+def test_an_answer_is_held_to_a_schema_in_a_file_also_when_it_is_tried_again(
+    helped: Namespace, script: Script, tmp_path: Path
+) -> None:
+    schema = tmp_path / "city.yaml"
+    schema.write_text("{type: object, properties: {city: {type: string}}, required: [city]}")
+    script.answers = ["Moonville.", '{"city": "Moonville"}', "Sunville.", '{"city": "Sunville"}']
+    said = kubechain(helped, "run", "Which city?", "--output-schema", str(schema))
+    assert json.loads(said.out) == {"city": "Moonville"}
+    [name] = [run["metadata"]["name"] for run in runs(helped)]
+    assert json.loads(kubechain(helped, "retry", name, "--from-turn", "1").out) == {"city": "Sunville"}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [("[]", "holds no object"), ("{", "expected"), (None, "No such file")]
+)
+def test_a_schema_file_that_cannot_be_used_ends_with_2(
+    helped: Namespace, tmp_path: Path, content: str | None, complaint: str
+) -> None:
+    schema = tmp_path / "schema.json"
+    if content is not None:
+        schema.write_text(content)
+    assert complaint in kubechain(helped, "run", "Hi.", "--output-schema", str(schema), status=2).err
+    assert runs(helped) == []
+
+
 def test_a_run_that_is_left_alone_is_watched_later(helped: Namespace, script: Script) -> None:
     with script.held():
         [line] = kubechain(helped, "run", "Hi.", "--agent", "my-assistant", "--detach", "-o", "name").lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from kubechain.cli import names
 from kubechain.cli.attendance import EXIT_STATUSES, add_starting_flags
@@ -21,6 +22,7 @@ examples:
   kubechain run --file question.txt > answer.txt
   git diff | kubechain run - --agent reviewer --timeout 10m
   kubechain run "Clean up." --agent janitor --detach -o name
+  kubechain run "Which cities?" --output-schema cities.yaml | jq '.cities[0]'
 
 {EXIT_STATUSES}"""
 
@@ -33,13 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, default=None, metavar="FILE", help="what the agent is asked")
     agent = parser.add_argument("-a", "--agent", default=None, metavar="NAME", help="Agent (default: the only one)")
     names.completes(agent, names.agents)
+    parser.add_argument(
+        "--output-schema", type=Path, default=None, metavar="FILE",
+        help="JSON schema, in JSON or YAML, of the object that the answer must be",
+    )  # fmt: skip
     add_cluster_flags(parser)
     add_starting_flags(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Start the run, and stay with it."""
-    question = _question(options)
+    question, schema = _question(options), _schema(options.output_schema)
 
     from kubechain.cli import attending, clusters
     from kubechain.cli.clusters import Place
@@ -48,11 +54,27 @@ def run(options: argparse.Namespace) -> int:
     made = list[str]()
 
     async def command(place: Place) -> int:
-        made.append(await started(place, question, options.agent))
+        made.append(await started(place, question, options.agent, output_schema=schema))
         return 0
 
     clusters.run(options, command)
     return attending.attend_started(options, made[0])
+
+
+def _schema(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    import yaml
+
+    from kubechain.cli.terminal import Failure
+
+    try:
+        schema = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Failure(f"--output-schema: {error}", status=2) from error
+    if not isinstance(schema, dict):
+        raise Failure(f"--output-schema: {path} holds no object", status=2)
+    return cast("dict[str, Any]", schema)
 
 
 def _question(options: argparse.Namespace) -> str:

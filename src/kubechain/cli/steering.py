@@ -64,14 +64,19 @@ async def _open_run(place: Place, name: str, otherwise: str) -> TaskRun:
     return run
 
 
-async def started(place: Place, question: str, agent: str | None) -> str:
+async def started(
+    place: Place, question: str, agent: str | None, *, output_schema: dict[str, Any] | None = None
+) -> str:
     """Create a run of an agent; return its name.
 
     Args:
         agent: None for the only one of the namespace.
+        output_schema: Of the object that the answer must be.
     """
     chosen = await _agent(place, agent)
-    spec = {"agent_ref": LocalObjectReference(name=chosen), "user_message": question}
+    spec: dict[str, Any] = {"agent_ref": LocalObjectReference(name=chosen), "user_message": question}
+    if output_schema is not None:
+        spec["output_schema"] = output_schema
     return await _create(place, chosen, spec)
 
 
@@ -108,13 +113,16 @@ async def retried(place: Place, name: str, *, from_turn: int | None, system: str
     gathered = await gather(place, name)
     spec = gathered.run.spec
     if from_turn is None and system is None:
-        kept = ("task_ref", "agent_ref", "user_message", "context_window", "active_deadline_seconds")
+        kept = ("task_ref", "agent_ref", "user_message", "context_window", "output_schema", "active_deadline_seconds")
         again = {field: getattr(spec, field) for field in (*kept, "ttl_seconds_after_finished")}
         return await _create(place, name, {field: value for field, value in again.items() if value})
     window = _before(gathered, from_turn or 1)
     if system is not None:
         window = windows.with_system(window, system)
-    return await _create(place, name, {"agent_ref": _agent_of(gathered), "context_window": _checked(window)})
+    pinned = gathered.run.status.pinned
+    schema = {"output_schema": pinned.output_schema} if pinned and pinned.output_schema else {}
+    again = {"agent_ref": _agent_of(gathered), "context_window": _checked(window)}
+    return await _create(place, name, again | schema)
 
 
 def _before(gathered: Gathered, turn: int) -> Window:
