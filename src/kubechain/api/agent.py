@@ -151,3 +151,9 @@ class Agent(StatusObject[AgentSpec, AgentStatus]):
 
     kind: str = "Agent"
     status: AgentStatus = Field(default_factory=AgentStatus)
+
+    @property
+    def llm_refs(self) -> tuple[LocalObjectReference, ...]:
+        """The LLMs that it names: its own, and the one that writes summaries."""
+        summariser = self.spec.context.summariser if self.spec.context else None
+        return (self.spec.llm_ref, summariser.llm_ref) if summariser else (self.spec.llm_ref,)

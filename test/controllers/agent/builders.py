@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubechain.api.context import AgentContext, Summariser
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.agent.observe import Readers
 from test.controllers.builders import Shelf, an_agent, an_llm
@@ -16,3 +17,6 @@ def readers(**shelves: Shelf) -> Readers:
 
 NEW = an_agent(status=None)
 DELEGATING = an_agent(status=None, sub_agents=(LocalObjectReference(name="scout"),))
+SUMMARISING = an_agent(
+    status=None, context=AgentContext(summariser=Summariser(llm_ref=LocalObjectReference(name="mini")))
+)

@@ -10,7 +10,7 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.agent.decide import decide
 from kubechain.controllers.agent.observe import Readers, observe
 from kubechain.controllers.validation import Accept, Refuse, Step, Wait
-from test.controllers.agent.builders import DELEGATING, NEW, readers
+from test.controllers.agent.builders import DELEGATING, NEW, SUMMARISING, readers
 from test.controllers.builders import Shelf, an_agent, an_llm
 
 
@@ -36,6 +36,13 @@ from test.controllers.builders import Shelf, an_agent, an_llm
             readers(llms=Shelf(an_llm(status=StatusType.ERROR))),
             Refuse('LLM "gpt-4o" is not ready: as it is'),
             id="the LLM is broken",
+        ),
+        pytest.param(SUMMARISING, readers(), Refuse('LLM "mini" not found'), id="who is to write summaries is missing"),
+        pytest.param(
+            SUMMARISING,
+            readers(llms=Shelf(an_llm(), an_llm("mini", status=StatusType.ERROR))),
+            Refuse('LLM "mini" is not ready: as it is'),
+            id="who is to write summaries is broken",
         ),
         pytest.param(DELEGATING, readers(), Refuse('Agent "scout" not found'), id="a sub-agent is missing"),
         pytest.param(

@@ -118,7 +118,7 @@ def _delegates(namespace: str, name: str, readers: Readers) -> list[str]:
 def _dependencies(agent: Agent, readers: Readers) -> Iterable[Dependency]:
     spec = agent.spec
     references = (
-        ("LLM", readers.llms, (spec.llm_ref,)),
+        ("LLM", readers.llms, agent.llm_refs),
         ("Tool", readers.tools, spec.tools),
         ("MCPServer", readers.mcp_servers, spec.mcp_servers),
         ("ContactChannel", readers.contact_channels, spec.human_contact_channels),

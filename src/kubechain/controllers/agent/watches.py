@@ -18,7 +18,7 @@ def dependency_index(agent: Agent) -> list[str]:
     """The names that an Agent refers to, whatever the kind: one that is missing may be listed in the wrong field."""
     spec, namespace = agent.spec, agent.metadata.namespace
     references = (
-        spec.llm_ref,
+        *agent.llm_refs,
         *spec.tools,
         *spec.mcp_servers,
         *spec.human_contact_channels,
