@@ -1,10 +1,11 @@
 """A flood of forged requests at the inbound port: what it costs the manager, and the runs that go on beside it.
 
-    python -m bench.flood --requests 100000 --connections 500 --runs 20 --latency 0.2
+    python -m bench.flood --requests 1000000 --connections 500 --runs 20 --latency 0.2 --impatient
 
 The same runs, one after the other, first without the flood and then beside it. The flood comes from a process of its
-own (`test.process.flooder`), from one address. Manager, API server, model, flood and driver share the machine; the load
-that others make is printed with the figures.
+own (`test.process.flooder`), from one address; an impatient one waits for no reply, so that it sends as fast as it
+can. Manager, API server, model, flood and driver share the machine; the load that others make is printed with the
+figures.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ async def measure(driver: Driver, manager: ManagerProcess, names: Sequence[str],
 async def both(path: Path, folder: Path, base_url: str, options: argparse.Namespace) -> dict[str, Figures]:
     """Without the flood, and beside it."""
     port = free_port()
-    command = [sys.executable, "-m", "test.process.flooder", str(port), str(options.requests), str(options.connections)]
+    manner = ["impatient"] if options.impatient else []
+    numbers = (port, options.requests, options.connections)
+    command = [sys.executable, "-m", "test.process.flooder", *map(str, numbers), *manner]
     async with watching(path) as driver:
         with ManagerProcess(path, folder, 1, f"--endpoint-bind-address=127.0.0.1:{port}") as manager:
             await driver.agent(base_url, 1)
@@ -67,6 +70,8 @@ async def both(path: Path, folder: Path, base_url: str, options: argparse.Namesp
                 flooded = await measure(driver, manager, [f"flooded-{name}" for name in names], options.latency)
                 print(f"the flood goes on at the end: {flooder.poll() is None}")
                 flooder.terminate()
+                told = json.loads((await asyncio.to_thread(flooder.communicate))[0])
+                print(f"sent a second: {told['sent'] / told['seconds']:.0f}; broken connections: {told['broken']}")
     return {"quiet": quiet, "flood": flooded}
 
 
@@ -83,6 +88,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--connections", type=int, default=500)
+    parser.add_argument("--impatient", action="store_true", help="the flood waits for no reply")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--latency", type=float, default=0.2, help="of the model, in seconds")
     return parser

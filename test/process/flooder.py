@@ -1,9 +1,10 @@
 """Floods a port with requests that nobody signed, from a process of its own.
 
-    python -m test.process.flooder PORT REQUESTS CONNECTIONS
+    python -m test.process.flooder PORT REQUESTS CONNECTIONS [impatient]
 
 Each connection sends its requests at once, one behind the other, and is opened anew as long as its share is not sent.
-Prints as JSON how many requests were sent, how many replies came by status, and how many connections were refused.
+Prints as JSON, at the end or at SIGTERM: how many requests were sent and in which time, how many replies came by status,
+and how many connections were refused. An impatient flood reads no reply and sends on with the next connection.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 
 PIPELINED = 40
 """Requests that one connection sends before it reads."""
@@ -33,8 +37,9 @@ _KINDS = (
 class Flood:
     """What is sent, and what came of it."""
 
-    def __init__(self, port: int, requests: int) -> None:
+    def __init__(self, port: int, requests: int, *, is_impatient: bool = False) -> None:
         self.port = port
+        self.is_impatient = is_impatient
         self.left = requests
         self.sent = 0
         self.replies: Counter[str] = Counter()
@@ -57,6 +62,8 @@ class Flood:
             writer.write(b"".join(_KINDS[number % len(_KINDS)] for number in range(count)))
             self.sent += count
             await writer.drain()
+            if self.is_impatient:
+                return
             writer.write_eof()
             for status in re.findall(rb"HTTP/1\.1 (\d+)", await reader.read()):
                 self.replies[status.decode()] += 1
@@ -64,20 +71,23 @@ class Flood:
             writer.close()
 
 
-async def flood(port: int, requests: int, connections: int) -> Flood:
-    """Send them all."""
-    told = Flood(port, requests)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(connections):
-            group.create_task(told.keep_sending())
+async def flood(port: int, requests: int, connections: int, *, is_impatient: bool = False) -> Flood:
+    """Send them all, or until SIGTERM."""
+    told = Flood(port, requests, is_impatient=is_impatient)
+    sending = asyncio.gather(*(told.keep_sending() for _ in range(connections)))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sending.cancel)
+    with suppress(asyncio.CancelledError):
+        await sending
     return told
 
 
 def main() -> None:
     """Do as the command line says."""
     port, requests, connections = map(int, sys.argv[1:4])
-    told = asyncio.run(flood(port, requests, connections))
-    print(json.dumps({"sent": told.sent, "broken": told.broken, "replies": dict(told.replies)}))
+    began_at = time.monotonic()
+    told = asyncio.run(flood(port, requests, connections, is_impatient="impatient" in sys.argv[4:]))
+    seconds = time.monotonic() - began_at
+    print(json.dumps({"sent": told.sent, "seconds": seconds, "broken": told.broken, "replies": dict(told.replies)}))
 
 
 if __name__ == "__main__":
