@@ -127,7 +127,7 @@ async def test_a_run_with_an_old_cache_creates_no_tool_call_again(live: TaskRun 
     writer = writer_to(server, resources.TASK_RUNS)
     queue, observer = cast(Any, Queue()), cast(Any, TurnObserver())
     reconciler = TaskRunReconciler(
-        cast(Any, Cached(cached)), observer, NOTHING, queue, NOTHING, writer, NOTHING, cast(Any, Now())
+        cast(Any, Cached(cached)), observer, NOTHING, queue, NOTHING, NOTHING, writer, NOTHING, cast(Any, Now())
     )
     await reconciler.reconcile(REQUEST)
     assert server.created == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from kubechain.api.agent import AgentLimits
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers import resources
@@ -59,6 +61,18 @@ async def test_a_sub_agent_ends_where_its_parents_limit_is_reached() -> None:
         assert sum(one.status.turn for one in runs) <= 7 + 2, "each may begin a turn while the other's is in flight"
         below = [one.status.error for one in runs if one.metadata.name != run.metadata.name]
         assert below == ['TaskRun "hello-1" and its sub-agents reached its limit of 7 turns'] * 2
+
+
+@pytest.mark.parametrize("limit", range(3, 16))
+async def test_runs_side_by_side_exceed_a_limit_of_their_tree_by_one_answer_at_most(limit: int) -> None:
+    async with a_world() as world:
+        step = calls(a_call("update_plan", '{"steps": []}'))
+        world.replica(FakeLLMClient(asks_two(), *[step] * 20))
+        await a_pair(world, AgentLimits(max_tokens=limit), planning=True)
+        await world.until(is_over)
+        runs = await world.client.list(resources.TASK_RUNS, NAMESPACE)
+        spent = sum(one.status.usage.total_tokens for one in runs if one.status.usage is not None)
+        assert limit <= spent < limit + TOKENS
 
 
 async def test_a_run_warns_once_of_a_limit_that_it_comes_near() -> None:

@@ -3,8 +3,9 @@
     python -m test.process.flooder PORT REQUESTS CONNECTIONS [impatient]
 
 Each connection sends its requests at once, one behind the other, and is opened anew as long as its share is not sent.
-Prints as JSON, at the end or at SIGTERM: how many requests were sent and in which time, how many replies came by status,
-and how many connections were refused. An impatient flood reads no reply and sends on with the next connection.
+Prints as JSON, at the end or at SIGTERM: how many requests were sent and in which time, how many replies came by
+status, and how many connections were refused. An impatient flood reads no reply and sends on with the next
+connection.
 """
 
 from __future__ import annotations

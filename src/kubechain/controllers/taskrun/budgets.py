@@ -1,8 +1,8 @@
 """Limits of turns, tokens, cost and tool calls: whether a run has reached one, or comes near. Pure.
 
 A limit binds the run of the Agent that sets it and all runs below: each run is held to its own limits and to those of
-the runs above it. Calls in flight at the same moment may together exceed a limit by what they cost. What people added
-to a run's limits counts for its tree as well.
+the runs above it. `treecalls` keeps calls in flight at the same moment from exceeding a limit together. What people
+added to a run's limits counts for its tree as well.
 """
 
 from __future__ import annotations
@@ -121,6 +121,11 @@ def nearly_reached(budgets: Iterable[Budget]) -> Sequence[str]:
     return tuple(use.near for use in _uses(budgets) if use.spent * 100 >= use.limit * NEAR_PERCENT)
 
 
+def of_runs_above(budgets: Iterable[Budget]) -> Sequence[Use]:
+    """The limits of the runs above, which other runs may come near as well."""
+    return tuple(_uses(budget for budget in budgets if budget.run))
+
+
 def ended(use: Use) -> Fail:
     """The end of a run at a limit."""
     return Fail(reasons.LIMIT_EXCEEDED, use.reached)
@@ -138,14 +143,15 @@ def _uses(budgets: Iterable[Budget]) -> Iterator[Use]:
             tokens = sum_of_added(added, "tokens")
             yield Use(budget, "maxTokens", "tokens", limits.max_tokens, tokens, spent.total_tokens)
         if limits.max_cost is not None:
-            cost = _micro(spent.cost or "0")
-            yield Use(budget, "maxCost", "US dollars", _micro(limits.max_cost), 0, cost)
+            cost = micro(spent.cost or "0")
+            yield Use(budget, "maxCost", "US dollars", micro(limits.max_cost), 0, cost)
         calls, is_default = limits.max_tool_calls or DEFAULT_MAX_TOOL_CALLS, limits.max_tool_calls is None
         made = spent.tool_calls
         yield Use(budget, "maxToolCalls", "tool calls", calls, sum_of_added(added, "tool_calls"), made, is_default)
 
 
-def _micro(amount: str) -> int:
+def micro(amount: str | Decimal | int) -> int:
+    """An amount of dollars in millionths."""
     return int(Decimal(amount) * _MICRO)
 
 

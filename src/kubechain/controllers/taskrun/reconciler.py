@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from kubechain.api.taskrun import TaskRun
 from kubechain.controllers import decisions, frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version, soonest
 from kubechain.controllers.requesting import Requester
-from kubechain.controllers.taskrun import ends, limitstops, queued, refusals, settle
+from kubechain.controllers.taskrun import ends, limitstops, queued, refusals, settle, treecalls
 from kubechain.controllers.taskrun.chunkstore import ChunkStore
 from kubechain.controllers.taskrun.claims import holds
 from kubechain.controllers.taskrun.conversation import Transcript
@@ -39,6 +40,7 @@ from kubechain.controllers.taskrun.steps import (
     Wait,
     WaitAbove,
 )
+from kubechain.controllers.taskrun.treecalls import TreeCalls
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import FINAL_REFUSALS, REFUSALS, NotFound, TooLarge, WriteRefused
@@ -63,6 +65,7 @@ class TaskRunReconciler:
     observer: Observer
     turn: Turn
     queue: ModelQueue
+    tree_calls: TreeCalls
     requester: Requester
     writer: StatusWriter[TaskRun]
     chunks: ChunkStore
@@ -147,6 +150,9 @@ class TaskRunReconciler:
             if is_reserved:
                 return await self._take(observed.run, Settled(), observed, step)
         llm, request = step.llm, _request(observed.run)
+        if (detail := self.tree_calls.wait(request, treecalls.shares(observed, llm))) is not None:
+            wait = Wait(detail, queued.left_seconds(observed))
+            return await self.writer.finish(observed.run, settle.waiting(observed.run, wait))
         waited_seconds = self.queue.waited_seconds(llm, request)
         if waited_seconds < QUIET_SECONDS:
             # Not less: a wait for the rest of a rounding error would be over at once, again and again.
@@ -158,13 +164,19 @@ class TaskRunReconciler:
             case Fail() as failure:
                 return await self._write(observed.run, ends.failed(observed.run, failure, self.clock.now()))
 
-    def _reserved(self, observed: Observed, step: SendToLLM | Summarise) -> AbstractContextManager[bool]:
+    @contextmanager
+    def _reserved(self, observed: Observed, step: SendToLLM | Summarise) -> Generator[bool]:
         """Hold a slot of the LLM that is called; a run that may not call it yet is in its queue, and in no other."""
         llm, request = step.llm, _request(observed.run)
         if observed.fallbacks:
             self.queue.leave_others(llm, request)
-        size_bytes = _size_bytes(observed, llm)
-        return self.queue.reserve(llm, request, agent=observed.pinned_agent_name, size_bytes=size_bytes)
+        with self.tree_calls.reserve(request, treecalls.shares(observed, llm)) as is_within_limits:
+            if not is_within_limits:
+                yield False
+                return
+            size_bytes = _size_bytes(observed, llm)
+            with self.queue.reserve(llm, request, agent=observed.pinned_agent_name, size_bytes=size_bytes) as has_slot:
+                yield has_slot
 
     async def _take(
         self, run: TaskRun, record: Settled, observed: Observed, step: SendToLLM | Summarise

@@ -19,6 +19,7 @@ from kubechain.controllers.taskrun.effects import ModelCaller, Turn
 from kubechain.controllers.taskrun.llmqueue import LLMQueue, Timer
 from kubechain.controllers.taskrun.observe import Observer
 from kubechain.controllers.taskrun.reconciler import TaskRunReconciler
+from kubechain.controllers.taskrun.treecalls import TreeCalls
 from kubechain.llm import prices
 from kubechain.runtime.controller import controller
 from kubechain.runtime.keys import Request
@@ -72,6 +73,7 @@ def setup(manager: Manager, parts: Parts) -> None:
             clock=manager.clock,
         ),
         queue=queue,
+        tree_calls=TreeCalls(slot_reserved.enqueue),
         requester=Requester(manager.client, writer.recorder),
         writer=writer,
         chunks=chunks,
