@@ -264,6 +264,7 @@ def test_api_resources_lists_the_kinds(walked: Namespace) -> None:
     assert {name.partition(".")[0] for name in said} == {
         "agents",
         "approvalpolicies",
+        "budgets",
         "contactchannels",
         "contextchunks",
         "humanrequests",

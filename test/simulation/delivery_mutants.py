@@ -59,6 +59,11 @@ def _unheld(*_: object) -> tuple[str, ...]:
     return ()
 
 
+def _held(*_: object) -> bool:
+    """Nobody adds the finalizer later either."""
+    return True
+
+
 def _stay(*_: object) -> None:
     """A request stays for as long as its channel is down."""
 
@@ -69,7 +74,11 @@ ALL = (
     Mutant("closes-nothing", ((Deliverer, "close", _close_nothing),), "delivered"),
     Mutant("forgets-the-end", ((decide, "next_closing", _forget),), "delivered-expires"),
     Mutant("reminds-again", ((deliveries, "next_delivery", _remind_always),), "delivered-reminder"),
-    Mutant("unheld-request", ((inquiries, "_finalizers", _unheld),), "run-deleted-while-delivering"),
+    Mutant(
+        "unheld-request",
+        ((inquiries, "_finalizers", _unheld), (decide, "is_held", _held)),
+        "run-deleted-while-delivering",
+    ),
     Mutant("held-for-ever", ((deliveries, "deletion_left_seconds", _stay),), "delivered-run-deleted-channel-down"),
     Mutant("void-too-soon", ((deliveries, "CLAIM_SECONDS", 1.0),), "rivals-delivered", ("crashes", "stale")),
 )

@@ -52,5 +52,6 @@ class TypedLaws:
         sent_back = [one for one in window if one["role"] == "user" and "does not match the JSON" in one["content"]]
         if len(sent_back) > ASKED_AGAIN_MAX:
             self._violated(f"taskruns/{name}: the model was asked again {len(sent_back)} times")
-        if phase_of(run) == "ReadyForLLM" and window and window[-1]["role"] == "assistant":
+        is_told_more = len(run["spec"].get("messages") or []) > (status.get("messagesRead") or 0)
+        if phase_of(run) == "ReadyForLLM" and window and window[-1]["role"] == "assistant" and not is_told_more:
             self._violated(f"taskruns/{name}: the model is asked again, and not told what for")

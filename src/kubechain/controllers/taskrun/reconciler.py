@@ -151,13 +151,15 @@ class TaskRunReconciler:
                 return await self._take(observed.run, Settled(), observed, step)
         llm, request = step.llm, _request(observed.run)
         if (detail := self.tree_calls.wait(request, treecalls.shares(observed, llm))) is not None:
-            wait = Wait(detail, queued.left_seconds(observed))
+            wait = Wait(detail, seconds_to_deadline(observed))
             return await self.writer.finish(observed.run, settle.waiting(observed.run, wait))
-        waited_seconds = self.queue.waited_seconds(llm, request)
-        if waited_seconds < QUIET_SECONDS:
+        quiet_seconds, left_seconds = (
+            QUIET_SECONDS - self.queue.waited_seconds(llm, request),
+            queued.left_seconds(observed),
+        )
+        if quiet_seconds > 0 and (left_seconds is None or left_seconds > 0):
             # Not less: a wait for the rest of a rounding error would be over at once, again and again.
-            left_seconds = max(QUIET_SECONDS - waited_seconds, SHORTEST_WAIT_SECONDS)
-            return Done(soonest(left_seconds, queued.left_seconds(observed)))
+            return Done(soonest(max(quiet_seconds, SHORTEST_WAIT_SECONDS), left_seconds))
         match queued.queued(observed, llm.metadata.name, self.queue.place(llm, request)):
             case Wait() as wait:
                 return await self.writer.finish(observed.run, settle.waiting(observed.run, wait))
