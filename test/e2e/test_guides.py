@@ -43,18 +43,25 @@ def environment_of(folder: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "KUBECACHEDIR": str(folder / "kubectl-cache"), **more}
 
 
-def a_dev(command: str, folder: Path, assets: Mapping[str, str]) -> Program:
-    """The control plane that a guide starts in another terminal, its folder being ours."""
+def a_dev(command: str, folder: Path, assets: Mapping[str, str], **more: str) -> Program:
+    """The control plane that a guide starts in another terminal, its folder being ours.
+
+    Args:
+        command: As the guide shows it.
+        folder: Where the person is.
+        assets: See the fixture.
+        more: Environment variables of it.
+    """
     program, *arguments = shlex.split(command)
     assert program == "kubechain"
     health = f"127.0.0.1:{processes.free_port()}"
-    arguments = [str(folder / each) if each == "people" else each for each in arguments]
-    more = ["--control-plane=assets"] if assets else []
-    arguments += [f"--health-probe-bind-address={health}", *more]
-    return Program(arguments, folder / "dev.log", f"http://{health}/readyz", assets)
+    place = arguments.index("--data-dir") + 1
+    arguments[place] = str(folder / arguments[place])
+    arguments += [f"--health-probe-bind-address={health}", *(["--control-plane=assets"] if assets else [])]
+    return Program(arguments, folder / "dev.log", f"http://{health}/readyz", {**assets, **more})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def assets(pytestconfig: pytest.Config) -> dict[str, str]:
     """Where kube-apiserver and etcd are, with `--control-plane=real`; nothing for the embedded control plane."""
     is_real = pytestconfig.getoption("--control-plane", "embedded") == "real"

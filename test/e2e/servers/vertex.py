@@ -30,6 +30,7 @@ class Vertex:
         used: The id of the key behind each model call that was answered.
         first_call: Set when the first model call has come.
         gate: The first model call is answered when it is set.
+        text: The answer of the model.
     """
 
     keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict[str, rsa.RSAPrivateKey])
@@ -38,6 +39,7 @@ class Vertex:
     paths: list[str] = field(default_factory=list[str])
     first_call: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
+    text: str = "Moonville"
     _server: _Server | None = None
     _thread: threading.Thread | None = None
 
@@ -85,16 +87,16 @@ class Vertex:
         self.tokens[token] = key_id
         return 200, {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
 
-    def answer(self, path: str, token: str) -> tuple[int, dict[str, Any]]:
-        """Answer a model call: the first asks for a sum, the next give the answer."""
+    def answer(self, path: str, token: str, *, has_tools: bool) -> tuple[int, dict[str, Any]]:
+        """Answer a model call: the first asks for a sum where it may, the next give the answer."""
         self.paths.append(path)
         key_id = self.tokens.get(token, "")
         if key_id not in self.keys:
             message = {"code": 401, "message": f"no such token: {token}", "status": "UNAUTHENTICATED"}
             return 401, {"error": message}
         self.used.append(key_id)
-        if len(self.used) > 1:
-            return 200, _message({"type": "text", "text": "Moonville"}, "end_turn")
+        if len(self.used) > 1 or not has_tools:
+            return 200, _message({"type": "text", "text": self.text}, "end_turn")
         self.first_call.set()
         self.gate.wait(60)
         call = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1, "b": 2}}
@@ -128,9 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         if self.path == "/token":
             self._send(*self.vertex.token(parse_qs(body.decode())["assertion"][0]))
-        elif json.loads(body).get("messages"):
+        elif (request := json.loads(body)).get("messages"):
             token = self.headers.get("authorization", "").removeprefix("Bearer ")
-            self._send(*self.vertex.answer(self.path, token))
+            self._send(*self.vertex.answer(self.path, token, has_tools=bool(request.get("tools"))))
         else:  # the free check, which asks for no answer
             self._send(400, {"error": {"code": 400, "message": "messages: Field required"}})
 
