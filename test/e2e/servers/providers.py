@@ -1,7 +1,7 @@
 """Model providers as one server on loopback: each under a path of its own, with the replies of its own API.
 
-A provider takes its own key, in its own header, and refuses any other in its own words.
-Vertex AI is in `vertex`.
+A provider takes its own key, in its own header, and refuses any other in its own words. `test_provider_doubles.py` has
+the providers' SDKs call them. Vertex AI is in `vertex`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ DOUBLES: Mapping[str, Double] = {
     "mistral": Double(
         key="Bearer key-of-mistral",
         described=f"/v1/models/{_MISTRAL}",
-        description=_a_model(_MISTRAL, max_context_length=262_144, deprecation=None, capabilities={}),
+        description=_a_model(_MISTRAL, type="base", max_context_length=262_144, deprecation=None, capabilities={}),
         called="/v1/chat/completions",
         answer=chat_answer(_MISTRAL),
         refusal=(401, {"detail": "Unauthorized"}),
