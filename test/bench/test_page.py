@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 from bench import hello, memory, tools
+from bench.llm import __main__ as llm
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-COMMANDS = sorted(set(re.findall(r"`python -m (bench\.(?:hello|memory|tools)[^`]*)`", PAGE.read_text())))
-PARSERS = {"bench.hello": hello.arguments, "bench.memory": memory.arguments, "bench.tools": tools.arguments}
+COMMANDS = sorted(set(re.findall(r"`python -m (bench\.(?:hello|llm|memory|tools)[^`]*)`", PAGE.read_text())))
+PARSERS = {
+    "bench.hello": hello.arguments,
+    "bench.llm": llm.arguments,
+    "bench.memory": memory.arguments,
+    "bench.tools": tools.arguments,
+}
 
 
 def test_the_page_has_the_commands_that_other_operators_are_compared_by() -> None:
