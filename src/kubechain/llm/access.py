@@ -54,14 +54,42 @@ class Access:
 
 
 @dataclass(slots=True, eq=False)
+class _Fetches:
+    """The fetches of one identity: one at a time, its end shared by all calls that wait for it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failure: LLMError | None = None
+    failures: int = 0
+
+    async def shared(self, known: Callable[[], _Result | None], fetch: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Fetch, or wait for the call that fetches and share its end, good or bad.
+
+        Args:
+            known: What was fetched before, if it is good still.
+            fetch: Fetches it.
+        """
+        failures = self.failures
+        async with self.lock:
+            if found := known():
+                return found
+            if self.failure and self.failures > failures:
+                raise _again(self.failure)
+            try:
+                fetched = await fetch()
+            except LLMError as error:
+                self.failure, self.failures = error, self.failures + 1
+                raise
+            self.failure = None
+            return fetched
+
+
+@dataclass(slots=True, eq=False)
 class _Entry:
     """The token of one identity."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    fetches: _Fetches = field(default_factory=_Fetches)
     token: Token | None = None
     good_until: float = 0.0
-    failure: LLMError | None = None
-    failures: int = 0
 
 
 class AccessStore:
@@ -81,7 +109,7 @@ class AccessStore:
         self._now = now
         self._around = Surroundings(os.environ if environ is None else environ, lambda path: Path(path).read_text())
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._role = OwnRole()
+        self._role, self._role_fetches = OwnRole(), _Fetches()
 
     async def with_access(self, target: Target, attempt: Callable[[Access], Awaitable[_Result]]) -> _Result:
         """Make a call with access, and once more where a token of before is refused.
@@ -121,7 +149,7 @@ class AccessStore:
         return Access(replace(target, api_key=token.value), renew=renew if known else None)
 
     async def _by_signature(self, target: Target, signature: Signature) -> Access:
-        keys = signature.keys or await asyncio.to_thread(self._role.keys)
+        keys = signature.keys or await self._role_keys()
         # The dialect gets what is secret in a signed request, so that no answer repeats it.
         unsent = replace(target, endpoint=replace(target.endpoint, auth=NO_KEY), api_key=_sent_secret(keys))
         renew = None if signature.keys else self._role.forget
@@ -138,22 +166,17 @@ class AccessStore:
         return entry.token if asyncio.get_running_loop().time() < entry.good_until else None
 
     async def _fetched(self, entry: _Entry, source: TokenSource) -> Token:
-        """Fetch a token, or wait for the call that fetches it and share its end, good or bad."""
-        failures = entry.failures
-        async with entry.lock:
-            if token := self._good(entry):
-                return token
-            if entry.failure and entry.failures > failures:
-                raise _again(entry.failure)
-            try:
-                token = await self._perform(source.fetch(self._now()))
-            except LLMError as error:
-                entry.failure, entry.failures = error, entry.failures + 1
-                raise
-            entry.token, entry.failure = token, None
-            life = token.lifetime_seconds
+        async def fetch() -> Token:
+            token = await self._perform(source.fetch(self._now()))
+            entry.token, life = token, token.lifetime_seconds
             entry.good_until = asyncio.get_running_loop().time() + max(life - MARGIN_SECONDS, life * 0.8)
             return token
+
+        return await entry.fetches.shared(lambda: self._good(entry), fetch)
+
+    async def _role_keys(self) -> AwsKeys:
+        """Keys of the manager's own role. One thread at a time: while it fetches them, the others would only wait."""
+        return await self._role_fetches.shared(lambda: None, lambda: asyncio.to_thread(self._role.keys))
 
     async def _perform(self, fetch: Fetch) -> Token:
         try:
