@@ -58,6 +58,9 @@ def chat_call(call_id: str) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 
 
+SIGNED_CALL = chat_call("c1") | {"extra_content": {"google": {"thought_signature": "c2lnbmVk"}}}
+"""A call with what some compatible servers sign it with."""
+
 SIDES: dict[str, Side] = {
     "openai-chat": Side(
         a_target("gpt-5"),
@@ -94,6 +97,19 @@ SIDES: dict[str, Side] = {
     ),
 }
 
+GPT = "gpt-5.1"
+CHAT = Side(
+    a_target(GPT),
+    a_completion_body({"content": None, "reasoning_content": "reasoned", "tool_calls": [SIGNED_CALL]}),
+    CompletionCreateParamsNonStreaming,
+)
+RESPONSES = Side(
+    of_responses.gpt(GPT),
+    of_responses.a_body(of_responses.REASONING, of_responses.a_call("c1")),
+    ResponseCreateParamsNonStreaming,
+)
+"""The two APIs of one provider, with one model; without texts, whose lengths would tell their records apart."""
+
 
 @pytest.mark.parametrize("after", list(SIDES))
 @pytest.mark.parametrize("before", list(SIDES))
@@ -107,3 +123,23 @@ def test_a_conversation_goes_on_with_another_model(before: str, after: str) -> N
     assert [sent.count(text) for text in ("I add.", "Be brief.", "So?")] == [1, 1, 1]
     assert sent.count("c1") >= 2
     assert any(word in sent for word in SECRET_WORDS) == (before == after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "comes_back"),
+    [
+        pytest.param(CHAT, CHAT, True, id="chat completions as before"),
+        pytest.param(RESPONSES, RESPONSES, True, id="responses as before"),
+        pytest.param(CHAT, RESPONSES, False, id="from chat completions to responses"),
+        pytest.param(RESPONSES, CHAT, False, id="from responses to chat completions"),
+    ],
+)
+def test_a_conversation_goes_on_with_the_same_model_over_another_api(
+    before: Side, after: Side, comes_back: bool
+) -> None:
+    assert before.target.provider == after.target.provider
+    window = [user("Add."), before.recorded(), of_gemini.result("c1")]
+    body = orjson.loads(after.dialect.encode(CompletionRequest(after.target, window, [ADD])).body or b"")
+    assert TypeAdapter(after.request_type).validate_python(body)
+    assert {} not in body.get("input", ())
+    assert any(word in orjson.dumps(body).decode() for word in SECRET_WORDS) == comes_back

@@ -62,7 +62,10 @@ def provider_data(target: Target, pieces: Sequence[Piece]) -> ProviderData | Non
 
 
 def in_order(message: Message, target: Target) -> Sequence[Piece]:
-    """Return the pieces of a message as the target sent them; none where it did not, or where not all of them fit."""
+    """Return the pieces of a message as the target sent them; none where it did not, or where not all of them fit.
+
+    The same model may have sent them over another API of its provider, whose parts are of another form.
+    """
     pieces: list[Piece] = []
     start = 0
     for part in to_send_back(message, target):
@@ -72,8 +75,10 @@ def in_order(message: Message, target: Target) -> Sequence[Piece]:
             start += length
         elif isinstance(index := part.get("toolCall"), int):
             pieces.append(Called(index, fields))
+        elif verbatim := mapping(part.get("part")):
+            pieces.append(Verbatim(verbatim))
         else:
-            pieces.append(Verbatim(mapping(part.get("part"))))
+            return ()
     calls = [piece.index for piece in pieces if isinstance(piece, Called)]
     fits = start == len(message.content) and calls == list(range(len(message.tool_calls)))
     return pieces if fits else ()
