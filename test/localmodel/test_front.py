@@ -13,6 +13,7 @@ import pytest
 
 from kubechain.localmodel import LocalModelError
 from kubechain.localmodel.front import Front
+from test.localmodel import test_messages as of_anthropic
 from test.localmodel.test_toolcalls import USER, a_request
 
 CALL = json.dumps({"name": "add", "arguments": {"a": 2}})
@@ -91,6 +92,18 @@ def test_a_schema_that_the_engine_refuses_is_left_out(front: Front, engine: Engi
     engine.refuses_schemas, engine.text = True, "five"
     status, reply = ask(front, a_request(USER))
     assert (status, reply["choices"][0]["message"]["content"]) == (200, "five")
+
+
+def test_a_question_with_tools_over_the_api_of_anthropic_is_answered_by_a_call(front: Front, engine: Engine) -> None:
+    _, reply = ask(front, of_anthropic.a_request(of_anthropic.USER), "/v1/messages")
+    assert [(one["type"], one["name"], one["input"]) for one in reply["content"]] == [("tool_use", "add", {"a": 2})]
+    assert "response_format" in engine.requests[0]
+
+
+@pytest.mark.parametrize("request_", [{"messages": [], "max_tokens": 1}, [], {"tools": [3], "messages": [3]}])
+def test_other_requests_of_that_api_pass_unchanged(front: Front, engine: Engine, request_: object) -> None:
+    ask(front, request_, "/v1/messages")
+    assert engine.requests == [request_]
 
 
 def test_other_paths_pass_unchanged(front: Front) -> None:

@@ -1,4 +1,7 @@
-"""The HTTP server in front of the engine: requests that offer tools are rewritten, everything else passes unchanged."""
+"""The HTTP server in front of the engine: requests that offer tools are rewritten, everything else passes unchanged.
+
+Both APIs that the engine speaks are served: chat completions, and the Messages API of Anthropic.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from kubechain.localmodel import toolcalls
+from kubechain.localmodel import messages, toolcalls
 from kubechain.localmodel.errors import LocalModelError
 
 CHAT_PATH = "/v1/chat/completions"
+MESSAGES_PATH = "/v1/messages"
 JSON_TYPE = "application/json"
 
 ENGINE_TIMEOUT_SECONDS = 600.0
@@ -54,7 +58,25 @@ class _Handler(BaseHTTPRequestHandler):
         if len(content) < length:
             self.close_connection = True
             return
-        self._send(*(self._chat(content) if self.path == CHAT_PATH else self._ask("POST", content)))
+        if self.path == CHAT_PATH:
+            self._send(*self._chat(content))
+        elif self.path == MESSAGES_PATH:
+            self._send(*self._messages(content))
+        else:
+            self._send(*self._ask("POST", content))
+
+    def _messages(self, content: bytes) -> tuple[int, str, bytes]:
+        try:
+            request = json.loads(content)
+            chat = json.dumps(messages.as_chat(request)).encode() if messages.needs_schema(request) else None
+        except (AttributeError, LookupError, TypeError, ValueError):
+            chat = None  # The engine says what is wrong with it.
+        if chat is None:
+            return self._ask("POST", content)
+        status, content_type, reply = self._chat(chat)
+        if status != 200:
+            return status, content_type, reply
+        return status, content_type, json.dumps(messages.from_chat(json.loads(reply))).encode()
 
     def _chat(self, content: bytes) -> tuple[int, str, bytes]:
         try:
@@ -62,20 +84,20 @@ class _Handler(BaseHTTPRequestHandler):
             functions = toolcalls.offered(request)
             body = json.dumps(toolcalls.for_engine(request, functions)).encode()
         except (AttributeError, LookupError, TypeError, ValueError):
-            return self._ask("POST", content)  # The engine says what is wrong with it.
-        status, content_type, reply = self._ask("POST", body)
+            return self._ask("POST", content, CHAT_PATH)  # The engine says what is wrong with it.
+        status, content_type, reply = self._ask("POST", body, CHAT_PATH)
         if not functions:
             return status, content_type, reply
         if status != 200:  # The engine does not take every schema: then the model answers in words.
-            return self._ask("POST", json.dumps(toolcalls.for_engine(request, ())).encode())
+            return self._ask("POST", json.dumps(toolcalls.for_engine(request, ())).encode(), CHAT_PATH)
         return status, content_type, json.dumps(toolcalls.with_call(json.loads(reply))).encode()
 
-    def _ask(self, method: str, content: bytes) -> tuple[int, str, bytes]:
-        """Send a request to the engine; return status, media type and body of its reply."""
+    def _ask(self, method: str, content: bytes, path: str | None = None) -> tuple[int, str, bytes]:
+        """Send a request to the engine, to the same path if no other is given; return status, media type and body."""
         engine_port = cast("Front", self.server).engine_port
         connection = HTTPConnection("127.0.0.1", engine_port, timeout=ENGINE_TIMEOUT_SECONDS)
         try:
-            connection.request(method, self.path, content or None, {"Content-Type": JSON_TYPE})
+            connection.request(method, path or self.path, content or None, {"Content-Type": JSON_TYPE})
             reply = connection.getresponse()
             return reply.status, reply.headers.get("Content-Type", JSON_TYPE), reply.read()
         except (OSError, HTTPException) as error:
