@@ -26,19 +26,21 @@ _PAUSE_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Program:
-    """One run of the `kubechain` command; may be started again after it has ended.
+    """One run of the `kubechain` command, or of another one; may be started again after it has ended.
 
     Attributes:
         arguments: Of the command.
         log: Gets its output, one run after the other.
         ready_url: Answers 200 when the program is ready.
         environment: In addition to ours.
+        command: What the arguments are for.
     """
 
     arguments: Sequence[str]
     log: Path
     ready_url: str
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    command: Sequence[str] = (str(KUBECHAIN),)
     popen: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ready_seconds: float = READY_SECONDS) -> float:
@@ -46,7 +48,7 @@ class Program:
         began = time.monotonic()
         with self.log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [KUBECHAIN, *self.arguments],
+                [*self.command, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
