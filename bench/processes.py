@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench import usage
@@ -20,14 +21,18 @@ from test.e2e.processes import Program, free_port
 MODEL = Path(__file__).with_name("mock_model.py")
 
 
-@contextlib.contextmanager
-def mock_model(latency_seconds: float) -> Generator[str]:
+def mock_model(latency_seconds: float) -> AbstractContextManager[str]:
     """The model server; yields its base URL."""
-    command = [sys.executable, str(MODEL), "--port", "0", "--latency", str(latency_seconds)]
+    return served([sys.executable, str(MODEL), "--port", "0", "--latency", str(latency_seconds)], "baseUrl")
+
+
+@contextlib.contextmanager
+def served(command: Sequence[str], name: str) -> Generator[str]:
+    """Run a server that first prints where it is, as a line of JSON; yields what it said under a name."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())["baseUrl"]
+            yield json.loads(process.stdout.readline())[name]
         finally:
             process.terminate()
 

@@ -16,16 +16,17 @@ what the client keeps.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bench.llm.caller import Measured
 from bench.llm.clients import BESIDE, CLIENTS
+from bench.processes import served
 from bench.report import load_shown, show_table
 
 
@@ -69,16 +70,10 @@ def ratio(theirs: float, ours: float) -> float:
     return theirs / ours if ours else float("inf")
 
 
-@contextlib.contextmanager
-def model(latency_seconds: float, connections: int) -> Generator[str]:
+def model(latency_seconds: float, connections: int) -> AbstractContextManager[str]:
     """The model server; yields its origin."""
     command = [sys.executable, "-m", "bench.llm.model", f"--latency={latency_seconds}", f"--connections={connections}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())["origin"]
-        finally:
-            process.terminate()
+    return served(command, "origin")
 
 
 def measured(client: str, conversations: int, options: argparse.Namespace) -> Figures:

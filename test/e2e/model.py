@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
+
+from test.e2e.servers.loopback import JSON, LoopbackHandler, LoopbackServer
 
 ANSWER = "The moon has no capital."
 HOLD_SECONDS = 120.0
@@ -142,27 +142,23 @@ class MockModel:
     def __init__(self, listening: socket.socket | None = None) -> None:
         """Prepare; a socket that listens already is served in place of one on loopback."""
         self._server = _Server(listening)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="mock-model")
 
     @property
     def base_url(self) -> str:
         """For `spec.parameters.baseUrl`."""
-        host, port = self._server.socket.getsockname()
-        return f"http://{host}:{port}/v1"
+        return f"{self._server.url}/v1"
 
     def __getitem__(self, model: str) -> Script:
         return self._server.script(model)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         for script in list(self._server.scripts.values()):
             script.gate.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
 
 def _open_script() -> Script:
@@ -171,15 +167,9 @@ def _open_script() -> Script:
     return script
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
+class _Server(LoopbackServer):
     def __init__(self, listening: socket.socket | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=listening is None)
-        if listening is not None:
-            self.socket.close()
-            self.socket = listening
+        super().__init__(_Handler, listening)
         self.scripts: dict[str, Script] = {}
         self._lock = threading.Lock()
 
@@ -188,35 +178,23 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             return self.scripts.setdefault(model, _open_script())
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that was killed says no good-bye; anything else is shown."""
-        if not isinstance(sys.exc_info()[1], ConnectionResetError):
-            super().handle_error(request, client_address)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+class _Handler(LoopbackHandler):
+    def get(self) -> None:
         model = unquote(self.path.rpartition("/")[2])
         script = self._script(model)
         if refusal := self._refusal(script, model):
             self._fail(refusal)
         else:
-            self._reply(200, json.dumps({"id": model, "object": "model"}).encode())
+            self.reply_json(200, {"id": model, "object": "model"})
 
-    def do_POST(self) -> None:
-        raw = self.rfile.read(length := int(self.headers["Content-Length"]))
-        if len(raw) < length:
-            # The caller was killed while it spoke.
-            self.close_connection = True
-            return
-        body: dict[str, Any] = json.loads(raw)
-        script = self._script(body["model"])
-        if refusal := self._refusal(script, body["model"]):
+    def post(self, body: bytes) -> None:
+        asked: dict[str, Any] = json.loads(body)
+        script = self._script(asked["model"])
+        if refusal := self._refusal(script, asked["model"]):
             self._fail(refusal)
             return
-        call = Call(self._key(), body)
+        call = Call(self._key(), asked)
         script.calls.append(call)
         script.arrived.release()
         script.gate.wait(HOLD_SECONDS)
@@ -224,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Failure() as failure:
                 self._fail(failure)
             case answer:
-                self._reply(200, _completion(body["model"], answer))
+                self.reply(200, _completion(asked["model"], answer), JSON)
 
     def _script(self, model: str) -> Script:
         assert isinstance(self.server, _Server)
@@ -243,21 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, failure: Failure) -> None:
         error = {"error": {"message": failure.message, "type": "error", "code": None}}
-        self._reply(failure.status, json.dumps(error).encode() if failure.raw is None else failure.raw)
-
-    def _reply(self, status: int, body: bytes) -> None:
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except (BrokenPipeError, ConnectionResetError):
-            # The caller is gone: a manager that was killed while it waited.
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the test says what it misses."""
+        self.reply(failure.status, json.dumps(error).encode() if failure.raw is None else failure.raw, JSON)
 
 
 def _completion(model: str, answer: str | Asks) -> bytes:

@@ -106,7 +106,7 @@ def test_a_run_that_falls_back_in_between_brings_each_model_its_own_turns_only(
 ) -> None:
     first = a_model(namespace, signer, provider, fallbacks=refs("second"))
     second = a_model(namespace, signer, other, llm="second")
-    first.empty_at = frozenset({1})
+    first.down_at = frozenset({1})
     namespace.apply(*adding(), a_task())
     run = namespace.finished(RUN)
     assert_whole(run, first, second)

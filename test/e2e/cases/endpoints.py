@@ -6,11 +6,11 @@ What models answer is not its subject; see `answering` for that.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 
 GOOD_KEY = "test-key-not-a-secret"
 WELCOME = b"<!doctype html><html><head><title>Welcome</title></head><body>Hello</body></html>"
@@ -56,7 +56,6 @@ class Endpoints:
     def __init__(self, scenes: Mapping[str, Scene]) -> None:
         self.scenes = scenes
         self._server = _Server(scenes)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoints")
 
     @property
     def port(self) -> int:
@@ -64,30 +63,24 @@ class Endpoints:
 
     def base_url(self, scene: str) -> str:
         """For `spec.parameters.baseUrl`."""
-        return f"http://127.0.0.1:{self.port}/{scene}/v1"
+        return f"{self._server.url}/{scene}/v1"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(LoopbackServer):
     def __init__(self, scenes: Mapping[str, Scene]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.scenes = scenes
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+class _Handler(LoopbackHandler):
+    def get(self) -> None:
         name, _, path = self.path.removeprefix("/").partition("/v1/")
         scene = self._scenes.get(name)
         if scene is None or path == "chat/completions":
@@ -97,14 +90,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(scene.models if path == "models" else scene.model)
 
-    def do_POST(self) -> None:
-        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self, body: bytes) -> None:
+        call: dict[str, Any] = json.loads(body)
         name, _, path = self.path.removeprefix("/").partition("/v1/")
         scene = self._scenes.get(name)
         if scene is None or path != "chat/completions":
             self._reply(NOT_FOUND)
             return
-        scene.calls.append(body)
+        scene.calls.append(call)
         self._reply(scene.chat[min(len(scene.calls), len(scene.chat)) - 1], scene.headers)
 
     @property
@@ -121,6 +114,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the test says what it misses."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 
 HOLD_SECONDS = 60.0
 
@@ -49,26 +49,21 @@ class Endpoint:
     gate: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     _server: _Server | None = None
-    _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint")
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.gate.set()
         assert self._server is not None
-        assert self._thread is not None
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def url(self, path: str) -> str:
         """The address of a path."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_port}{path}"
+        return f"{self._server.url}{path}"
 
     def wait_for_hit(self, *, timeout_seconds: float = 30.0) -> None:
         """Return when one more request has arrived.
@@ -80,45 +75,29 @@ class Endpoint:
             raise TimeoutError(f"nobody called within {timeout_seconds:.0f} s")
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
+class _Server(LoopbackServer):
     def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.endpoint = endpoint
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that was killed says no good-bye; anything else is shown."""
-        if not isinstance(sys.exc_info()[1], ConnectionResetError):
-            super().handle_error(request, client_address)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+class _Handler(LoopbackHandler):
+    def get(self) -> None:
         path, _, query = self.path.partition("?")
         match path:
             case "/page":
-                self._reply(200, b"<html><body><h1>Moon</h1><p>No capital here.</p></body></html>", "text/html")
+                self.reply(200, b"<html><body><h1>Moon</h1><p>No capital here.</p></body></html>", "text/html")
             case "/robots.txt":
-                self._reply(404, b"none", "text/plain")
+                self.reply(404, b"none", "text/plain")
             case "/forward":
                 self._note(path, "")
-                self._reply(302, b"", "text/plain", Location=query.removeprefix("to="))
+                self.reply(302, b"", "text/plain", Location=query.removeprefix("to="))
             case _:
                 self._work(path, query.removeprefix("text="))
 
-    def do_POST(self) -> None:
-        expected_bytes = int(self.headers.get("Content-Length", 0))
-        content = self.rfile.read(expected_bytes)
-        if len(content) < expected_bytes:
-            # The caller was killed after the head of its request. A server acts on whole requests only.
-            self.close_connection = True
-            return
-        body: dict[str, Any] = json.loads(content or b"{}")
-        self._work(self.path, str(body.get("text", "")))
+    def post(self, body: bytes) -> None:
+        asked: dict[str, Any] = json.loads(body or b"{}")
+        self._work(self.path, str(asked.get("text", "")))
 
     def _work(self, path: str, text: str) -> None:
         endpoint = self._endpoint
@@ -129,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(endpoint.delay_seconds)
         endpoint.finished.append((text, time.time()))
         status = 404 if path == "/refuse" else 200
-        self._reply(status, json.dumps({"did": text}).encode(), "application/json")
+        self.reply_json(status, {"did": text})
 
     def _note(self, path: str, text: str) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -140,18 +119,3 @@ class _Handler(BaseHTTPRequestHandler):
     def _endpoint(self) -> Endpoint:
         assert isinstance(self.server, _Server)
         return self.server.endpoint
-
-    def _reply(self, status: int, body: bytes, content_type: str, **headers: str) -> None:
-        try:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the test says what it misses."""

@@ -6,13 +6,12 @@ the providers' SDKs call them. Vertex AI is in `vertex`.
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs
+
+from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 
 ANSWER = "The moon has no capital."
 
@@ -215,26 +214,21 @@ class Providers:
 
     calls: list[str] = field(default_factory=list[str])
     _server: _Server | None = None
-    _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="providers")
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._server is not None
-        assert self._thread is not None
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     @property
     def url(self) -> str:
         """The address; a provider's name follows it."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     def reply(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Body]:
         """Answer a request; a query makes no difference."""
@@ -262,33 +256,20 @@ def _token(form: Mapping[str, Sequence[str]]) -> tuple[int, Body]:
     return 401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(LoopbackServer):
     def __init__(self, providers: Providers) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.providers = providers
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+class _Handler(LoopbackHandler):
+    def get(self) -> None:
         self._answer(b"")
 
-    def do_POST(self) -> None:
-        self._answer(self.rfile.read(int(self.headers.get("content-length", "0"))))
+    def post(self, body: bytes) -> None:
+        self._answer(body)
 
     def _answer(self, body: bytes) -> None:
         assert isinstance(self.server, _Server)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        status, said = self.server.providers.reply(self.path, headers, body)
-        content = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the test says what it misses."""
+        self.reply_json(*self.server.providers.reply(self.path, headers, body))

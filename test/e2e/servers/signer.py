@@ -11,10 +11,10 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
 
+from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 from test.e2e.servers.signed_formats import Format, Gemini, Messages, Responses, Said, Turn
 
 HOLD_SECONDS = 90.0
@@ -37,7 +37,7 @@ class Model:
     Attributes:
         name: Of the model; its hash stands in what the model writes.
         calls: How many calls each of the first turns asks for.
-        empty_at: Turns, from 0, at which the provider says that there is no credit.
+        down_at: Turns, from 0, at which the provider is overloaded. A run leaves such a model, which stays ready.
         refusals: What was wrong with each request that was refused with 400.
         answered: The number of each turn that was answered, from 0.
         arrived: Released by each request that was admitted.
@@ -47,7 +47,7 @@ class Model:
     name: str
     format: Format
     calls: Sequence[int] = CALLS
-    empty_at: frozenset[int] = frozenset()
+    down_at: frozenset[int] = frozenset()
     refusals: list[str] = field(default_factory=list[str])
     answered: list[int] = field(default_factory=list[int])
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -80,8 +80,8 @@ class Model:
         if problem := self.problem(turns):
             self.refusals.append(problem)
             return 400, self.format.refusal(problem)
-        if len(turns) in self.empty_at:
-            return 402, {"error": {"message": "Insufficient credit", "type": "error", "code": None}}
+        if len(turns) in self.down_at:
+            return 503, {"error": {"message": "overloaded", "type": "error", "code": None}}
         gate = self.gate
         self.arrived.release()
         gate.wait(HOLD_SECONDS)
@@ -114,12 +114,11 @@ class Signer:
     def __init__(self) -> None:
         """Prepare."""
         self._server = _Server()
-        self._thread = threading.Thread(target=self._server.serve_forever, name="signer")
 
     @property
     def url(self) -> str:
         """The address, without a path."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     def model(self, provider: str, name: str) -> Model:
         """Make a model."""
@@ -129,67 +128,43 @@ class Signer:
         return model
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         for model in self._server.models.values():
             model.gate.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(LoopbackServer):
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.models: dict[str, Model] = {}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+class _Handler(LoopbackHandler):
+    def get(self) -> None:
         """A model as its provider describes it."""
         name = unquote(self.path.partition("/models/")[2])
         known = name in self._models
-        self._reply(200 if known else 404, {"id": name, "name": f"models/{name}", "object": "model", "type": "model"})
+        self.reply_json(
+            200 if known else 404, {"id": name, "name": f"models/{name}", "object": "model", "type": "model"}
+        )
 
-    def do_POST(self) -> None:
+    def post(self, body: bytes) -> None:
         """A model call."""
-        raw = self.rfile.read(length := int(self.headers["Content-Length"]))
-        if len(raw) < length:
-            # The caller was killed while it spoke.
-            self.close_connection = True
-            return
         if not self.path.endswith(OPERATIONS):
-            self._reply(404, {"error": {"message": f"no such path: {self.path}"}})
+            self.reply_json(404, {"error": {"message": f"no such path: {self.path}"}})
             return
-        body: dict[str, Any] = json.loads(raw)
-        if body.keys().isdisjoint({"contents", "input", "messages"}):
-            self._reply(400, {"error": {"message": "no conversation"}})  # a free check asks with an empty body
+        asked: dict[str, Any] = json.loads(body)
+        if asked.keys().isdisjoint({"contents", "input", "messages"}):
+            self.reply_json(400, {"error": {"message": "no conversation"}})  # a free check asks with an empty body
             return
-        name = body.get("model") or unquote(self.path.partition("/models/")[2]).partition(":")[0]
-        self._reply(*self._models[name].answer(body))
+        name = asked.get("model") or unquote(self.path.partition("/models/")[2]).partition(":")[0]
+        self.reply_json(*self._models[name].answer(asked))
 
     @property
     def _models(self) -> dict[str, Model]:
         assert isinstance(self.server, _Server)
         return self.server.models
-
-    def _reply(self, status: int, said: dict[str, Any]) -> None:
-        content = json.dumps(said).encode()
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        except (BrokenPipeError, ConnectionResetError):
-            # The caller is gone: a manager that was killed while it waited.
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the test says what it misses."""

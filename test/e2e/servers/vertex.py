@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 
 EMAIL = "runner@moonville.iam.gserviceaccount.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -41,27 +42,22 @@ class Vertex:
     gate: threading.Event = field(default_factory=threading.Event)
     text: str = "Moonville"
     _server: _Server | None = None
-    _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="vertex")
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.gate.set()
         assert self._server is not None
-        assert self._thread is not None
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     @property
     def url(self) -> str:
         """The address of both."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     def new_key(self, key_id: str) -> str:
         """Make the only valid key of the account, and return its file."""
@@ -109,43 +105,27 @@ def _message(block: dict[str, Any], reason: str) -> dict[str, Any]:
     return {**about, "content": [block], "stop_reason": reason, "stop_sequence": None, "usage": usage}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(LoopbackServer):
     def __init__(self, vertex: Vertex) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.vertex = vertex
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(LoopbackHandler):
     @property
     def vertex(self) -> Vertex:
         """The server's own."""
         assert isinstance(self.server, _Server)
         return self.server.vertex
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+    def post(self, body: bytes) -> None:
         if self.path == "/token":
-            self._send(*self.vertex.token(parse_qs(body.decode())["assertion"][0]))
+            self.reply_json(*self.vertex.token(parse_qs(body.decode())["assertion"][0]))
         elif (request := json.loads(body)).get("messages"):
             token = self.headers.get("authorization", "").removeprefix("Bearer ")
-            self._send(*self.vertex.answer(self.path, token, has_tools=bool(request.get("tools"))))
+            self.reply_json(*self.vertex.answer(self.path, token, has_tools=bool(request.get("tools"))))
         else:  # the free check, which asks for no answer
-            self._send(400, {"error": {"code": 400, "message": "messages: Field required"}})
+            self.reply_json(400, {"error": {"code": 400, "message": "messages: Field required"}})
 
-    def do_GET(self) -> None:
-        self._send(404, {"error": {"code": 404, "message": "not found"}})
-
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing."""
+    def get(self) -> None:
+        self.reply_json(404, {"error": {"code": 404, "message": "not found"}})
