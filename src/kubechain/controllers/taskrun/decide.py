@@ -179,7 +179,7 @@ def _missing(observed: Observed) -> Wait | None:
         return Wait(reasons.waiting_to_exist("agent", observed.agent_name))
     if observed.agent.status.status != StatusType.READY:
         return _wait_for(reasons.waiting_for_agent(observed.agent_name), observed.agent.status)
-    return _llm_trouble(observed)
+    return _llm_trouble(observed) if _choice(observed) is None else None
 
 
 def _has_started(task: Task) -> bool:
@@ -192,10 +192,8 @@ def _wait_for(message: str, status: ReadinessStatus) -> Wait:
     return Wait(reasons.with_cause(message, status.status_detail), is_broken=status.status == StatusType.ERROR)
 
 
-def _llm_trouble(observed: Observed) -> Wait | None:
+def _llm_trouble(observed: Observed) -> Wait:
     """What a run waits for whose LLM cannot be called, and which has no fallback that can."""
-    if _choice(observed) is not None:
-        return None
     if observed.llm is None:
         wait = Wait(reasons.waiting_to_exist("LLM", observed.llm_name))
     else:
@@ -243,14 +241,13 @@ def _send(observed: Observed, *, attempt: int) -> Step | Done:
         return stop
     if (unpriced := _unpriced(observed, observed.llm)) is not None:
         return unpriced
-    trouble = _llm_trouble(observed) or _tool_trouble(observed)
-    if trouble is not None:
+    if (choice := _choice(observed)) is None:
+        return _within_limit(observed, _llm_trouble(observed))
+    if (trouble := _tool_trouble(observed)) is not None:
         return _within_limit(observed, trouble)
     offers = tuple(tool for tool in observed.tools if isinstance(tool, Offer))
     near = budgets.nearly_reached(observed.budgets)
     transcript = Transcript.of(observed.run).appended(*conversation.unread(observed.run))
-    choice = _choice(observed)
-    assert choice is not None, "there is no trouble"
     if (excess := too_large(transcript)) is not None:
         return excess
     if (held := budgetholds.gate(observed, choice.llm)) is not None:
