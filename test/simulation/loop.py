@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context, ContextVar
-from typing import Any
+from typing import Any, cast
 
 from test.runtime.virtual_time import VirtualTimeLoop
 
@@ -85,6 +86,16 @@ class SeededLoop(VirtualTimeLoop):
     def thaw(self, process: str) -> None:
         """Let a frozen process go on."""
         self._queue.extend(self._frozen.pop(process, []))
+
+    def abandon(self) -> None:
+        """End what still waits, before the loop is closed: a story that broke off leaves its processes as they stand.
+
+        Their coroutines would be closed by the garbage collector else, in whichever test it runs, and find no loop.
+        """
+        for task in asyncio.all_tasks(self):
+            # It waits for something while it ends, or its group of tasks takes this end for a failure.
+            with suppress(RuntimeError, BaseExceptionGroup):
+                cast("Coroutine[Any, Any, object]", task.get_coro()).close()
 
     @property
     def _queue(self) -> deque[asyncio.Handle]:

@@ -379,6 +379,7 @@ def simulate(scenario: Scenario, plan: Plan = REFERENCE, seed: int = 0, *, with_
         outcome = loop.run_until_complete(tell())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
+        loop.abandon()
         loop.close()
         gc.enable()
     return replace(outcome, story=tuple(story))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from test.simulation import mutants
 from test.simulation.explore import Case, examine
 from test.simulation.invariants import STILL
+from test.simulation.loop import Livelock, SeededLoop
 from test.simulation.plans import POINT_FAULTS, RANDOM_FAULTS, REFERENCE, Fault, Plan, parse
 from test.simulation.scenarios import BY_NAME
 from test.simulation.simulation import simulate
@@ -111,3 +114,22 @@ def test_equal_seeds_give_equal_runs_and_other_seeds_other_orders() -> None:
 def test_code_that_breaks_the_promise_is_caught(mutant: mutants.Mutant) -> None:
     failure, _ = mutants.catch(mutant)
     assert failure is not None
+
+
+def test_a_story_that_breaks_off_leaves_nothing_for_the_garbage_collector() -> None:
+    loop = SeededLoop(0)
+
+    async def break_off() -> None:
+        for _ in range(3):
+            tasks.append(asyncio.create_task(asyncio.Queue[None]().get()))
+        await asyncio.sleep(1)
+        raise Livelock
+
+    tasks: list[asyncio.Task[None]] = []
+    loop.set_exception_handler(lambda _, context: None)  # that tasks were pending is what this is about
+    with pytest.raises(Livelock):
+        loop.run_until_complete(break_off())
+    loop.abandon()
+    loop.close()
+    tasks.clear()
+    gc.collect()
