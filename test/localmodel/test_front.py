@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from anthropic import Anthropic
 
 from kubechain.localmodel import LocalModelError
 from kubechain.localmodel.front import Front
@@ -98,6 +99,17 @@ def test_a_question_with_tools_over_the_api_of_anthropic_is_answered_by_a_call(f
     _, reply = ask(front, of_anthropic.a_request(of_anthropic.USER), "/v1/messages")
     assert [(one["type"], one["name"], one["input"]) for one in reply["content"]] == [("tool_use", "add", {"a": 2})]
     assert "response_format" in engine.requests[0]
+
+
+def test_the_sdk_of_anthropic_reads_a_call_from_a_stream(front: Front) -> None:
+    with (
+        Anthropic(base_url=f"http://127.0.0.1:{front.server_port}", api_key="none", max_retries=0) as client,
+        client.messages.stream(**of_anthropic.a_request(of_anthropic.USER)) as stream,
+    ):
+        message = stream.get_final_message()
+    [block] = message.content
+    assert block.type == "tool_use"
+    assert (block.name, block.input, message.stop_reason) == ("add", {"a": 2}, "tool_use")
 
 
 @pytest.mark.parametrize("request_", [{"messages": [], "max_tokens": 1}, [], {"tools": [3], "messages": [3]}])

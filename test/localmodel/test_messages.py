@@ -49,7 +49,8 @@ def test_a_call_and_its_result_are_messages_of_their_own() -> None:
     [
         pytest.param(a_request(USER), True, id="tools"),
         pytest.param(a_request(USER, tools=[], output_config={"format": {}}), True, id="a form of the answer"),
-        pytest.param(a_request(USER, stream=True), False, id="a stream"),
+        pytest.param(a_request(USER, stream=True), True, id="tools and a stream"),
+        pytest.param(a_request(USER, tools=[], stream=True), False, id="a stream alone"),
         pytest.param(a_request(USER, tools=[]), False, id="a question alone"),
     ],
 )

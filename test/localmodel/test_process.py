@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from anthropic import AsyncAnthropic
 
 from kubechain.llm import errors
 from kubechain.llm.client import Accepted, Target, Unverified
@@ -79,6 +80,24 @@ async def test_it_answers_over_the_format_of_anthropic(model: LocalModel, stream
     assert answer.message.content.strip()
     assert answer.usage.input_tokens > 0
     assert 0 < answer.usage.output_tokens <= 16
+
+
+@needs_model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_stream_that_begins_with_a_part_of_a_character_is_whole(model: LocalModel) -> None:
+    """The engine leaves `message_start` out of its own stream where the first token is a part of an emoji."""
+    question = "Answer with five emoji only: 🌟🌍🌊🌈🌍"
+    async with (
+        AsyncAnthropic(base_url=model.base_url.removesuffix("/v1"), api_key="none", max_retries=0) as client,
+        client.messages.stream(
+            model="gpt-4o", max_tokens=16, messages=[{"role": "user", "content": question}]
+        ) as stream,
+    ):
+        message = await stream.get_final_message()
+    read = message.usage.cache_read_input_tokens or 0
+    assert message.usage.input_tokens + read > 0
+    assert 0 < message.usage.output_tokens <= 16
+    assert message.content
 
 
 @needs_model

@@ -17,6 +17,7 @@ from kubechain.localmodel.errors import LocalModelError
 CHAT_PATH = "/v1/chat/completions"
 MESSAGES_PATH = "/v1/messages"
 JSON_TYPE = "application/json"
+EVENTS_TYPE = "text/event-stream"
 
 ENGINE_TIMEOUT_SECONDS = 600.0
 """Longer than any answer of a small model takes; a client ends its own request sooner."""
@@ -69,14 +70,16 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             request = json.loads(content)
             chat = json.dumps(messages.as_chat(request)).encode() if messages.needs_schema(request) else None
+            is_stream = bool(request.pop("stream", False))
         except (AttributeError, LookupError, TypeError, ValueError):
-            chat = None  # The engine says what is wrong with it.
-        if chat is None:
-            return self._ask("POST", content)
-        status, content_type, reply = self._chat(chat)
+            return self._ask("POST", content)  # The engine says what is wrong with it.
+        status, content_type, reply = self._chat(chat) if chat else self._ask("POST", json.dumps(request).encode())
         if status != 200:
             return status, content_type, reply
-        return status, content_type, json.dumps(messages.from_chat(json.loads(reply))).encode()
+        message = messages.from_chat(json.loads(reply)) if chat else json.loads(reply)
+        if is_stream:
+            return status, EVENTS_TYPE, messages.as_events(message)
+        return status, content_type, json.dumps(message).encode()
 
     def _chat(self, content: bytes) -> tuple[int, str, bytes]:
         try:

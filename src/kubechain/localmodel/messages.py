@@ -1,7 +1,9 @@
 """Requests of Anthropic's Messages API as chat completions, and the answers back, where an answer must match a schema.
 
 The engine speaks the API itself, but holds no answer to a schema in it. So a request that offers tools, or wants an
-answer of a certain form, goes by the other API, where `toolcalls` makes a call of it. Nothing here does I/O.
+answer of a certain form, goes by the other API, where `toolcalls` makes a call of it. A stream is made of the whole
+answer: the engine's own has no `message_start`, and so no input tokens, where the first token of an answer is a part of
+a character, as with most emoji. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"
 
 
 def needs_schema(request: Request) -> bool:
-    """Whether the answer is to be held to a schema; a stream passes unchanged, as in `toolcalls.offered`."""
-    return not request.get("stream") and bool(request.get("tools") or request.get("output_config"))
+    """Whether the answer is to be held to a schema."""
+    return bool(request.get("tools") or request.get("output_config"))
 
 
 def as_chat(request: Request) -> dict[str, Any]:
@@ -61,6 +63,32 @@ def from_chat(reply: Mapping[str, Any]) -> dict[str, Any]:
             "output_tokens": usage.get("completion_tokens", 0),
         },
     }
+
+
+def as_events(message: Mapping[str, Any]) -> bytes:
+    """A `message` object as the events of a stream, each block in one piece."""
+    blocks: Sequence[Block] = message["content"]
+    usage: Mapping[str, Any] = message["usage"]
+    begun: dict[str, Any] = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 0}}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": begun}]
+    for index, block in enumerate(blocks):
+        opened, delta = _in_pieces(block)
+        events += [
+            {"type": "content_block_start", "index": index, "content_block": opened},
+            {"type": "content_block_delta", "index": index, "delta": delta},
+            {"type": "content_block_stop", "index": index},
+        ]
+    ended = {name: message[name] for name in ("stop_reason", "stop_sequence")}
+    events.append({"type": "message_delta", "delta": ended, "usage": {"output_tokens": usage["output_tokens"]}})
+    events.append({"type": "message_stop"})
+    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
+
+
+def _in_pieces(block: Block) -> tuple[Block, Block]:
+    """The block as a stream opens it, and what fills it."""
+    if block["type"] == "tool_use":
+        return {**block, "input": {}}, {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+    return {**block, "text": ""}, {"type": "text_delta", "text": block["text"]}
 
 
 def _messages(role: str, content: str | Sequence[Block]) -> Iterator[Message]:
