@@ -210,9 +210,11 @@ def _without_results(state: Mapping[str, Any]) -> dict[str, Any]:
             copy["status"] = "over"
         elif name.startswith("taskruns/"):
             window: list[dict[str, Any]] = status_of(obj).get("contextWindow") or []
+            size: dict[str, Any] = status_of(obj).get("context") or {}
             copy["status"] = {
                 **obj["status"],
                 "contextWindow": [_without_result(one) for one in window],
+                "context": {field: value for field, value in size.items() if field != "tokens"},
             }
         kept[name] = copy
     return kept
