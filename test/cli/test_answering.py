@@ -142,6 +142,26 @@ def test_what_is_added_to_a_budget_is_checked(text: str, complaint: str) -> None
         answering.budget(text)
 
 
+def test_what_a_run_may_spend_beyond_a_budget_is_tokens_and_dollars() -> None:
+    assert json.loads(answering.budget("tokens=20, cost=2.50", answering.BEYOND_BUDGET)) == {
+        "tokens": 20,
+        "cost": "2.50",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param("turns=1", "one each of tokens, cost expected, such as tokens=10", id="a limit of an Agent"),
+        pytest.param("cost=much", "an amount of US dollars expected, such as cost=2.50", id="no amount"),
+        pytest.param("cost=-1", "an amount of US dollars expected", id="less than nothing"),
+    ],
+)
+def test_what_a_run_may_spend_beyond_a_budget_is_checked(text: str, complaint: str) -> None:
+    with pytest.raises(Failure, match=complaint):
+        answering.budget(text, answering.BEYOND_BUDGET)
+
+
 def test_the_fields_of_a_form_have_its_types() -> None:
     pairs = ["name=a=b", "guests=2", "price=1.5", "smoking=no", "size=M", "days=Mon", "days=Tue"]
     assert json.loads(forms.filled(pairs, FORM)) == {

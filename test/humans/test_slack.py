@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.contactchannel import ContactChannelSpec
-from kubechain.api.humanrequest import HumanRequestType, RequestContent
+from kubechain.api.humanrequest import HumanRequestType, RequestContent, RequestSubject
 from kubechain.humans import slackblocks, slackdialogs, slackevents
 from kubechain.humans.http import ChannelHttp
 from kubechain.humans.model import (
@@ -177,6 +177,14 @@ async def test_a_dialog_asks_what_is_added_to_a_budget(typed: dict[str, str], an
     content = asked(HumanRequestType.BUDGET)
     found = slackdialogs.answer_of(content, submitted(await opened_dialog(content, "Approve"), **typed))
     assert (json.loads(found.answer) if found.answer is not None else None) == answer
+
+
+async def test_a_dialog_about_a_budget_of_the_namespace_asks_for_tokens_and_dollars() -> None:
+    content = asked(HumanRequestType.BUDGET, subject=RequestSubject(resource="budgets", name="team"))
+    view = await opened_dialog(content, "Approve")
+    assert [block["block_id"] for block in view["blocks"]] == ["tokens", "cost", "comment"]
+    found = slackdialogs.answer_of(content, submitted(view, tokens="3", cost="1.5"))
+    assert json.loads(found.answer or "") == {"tokens": 3, "cost": "1.5"}
 
 
 @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "many", "\u0663"])

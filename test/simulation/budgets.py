@@ -61,7 +61,8 @@ class BudgetLaws:
         agent = pinned.get("agentName", "")
         if agent not in self._limits or status.get("phase") != "SendContextWindowToLLM" or not status.get("llm"):
             return
-        added = sum(self._added(name, run, record) for record in status.get("budgetRequests", ()))
+        records = [record for record in status.get("budgetRequests", ()) if "budget" not in record]
+        added = sum(self._added(name, run, record) for record in records)
         if status["llm"]["turn"] >= self._limits[agent] + added:
             self._violated(f"taskruns/{name}: turn {status['llm']['turn']}, and {added} were added to its limit")
 

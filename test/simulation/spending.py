@@ -1,10 +1,12 @@
 """What must hold about Budgets of a namespace: no call begins once one is spent, and every answer counts once.
 
-Part of the watchman. It keeps its own book of what runs have spent, those that are deleted included.
+Part of the watchman. It keeps its own book of what runs have spent, those that are deleted included, and goes by what
+people wrote where they let a run spend more.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -27,14 +29,19 @@ class SpendingLaws:
         self._spent: dict[str, int] = {}
         self._claims: set[str] = set()
         self._deleted: set[str] = set()
+        self._requests: dict[str, JsonObject] = {}
+        self._spent_when_asked: dict[tuple[str, str], int] = {}
 
     def on_change(self, plural: str, after: JsonObject) -> None:
         """Look at one write."""
         if plural == "budgets":
             self._limits[after["metadata"]["name"]] = after["spec"]["maxTokens"]
+        if plural == "humanrequests":
+            self._requests[after["metadata"]["name"]] = after
         if plural == "taskruns":
             self._check_claim(after)
             self._spent[after["metadata"]["uid"]] = self._spent_by(after)
+            self._note_questions(after)
 
     def on_deletion(self, plural: str, before: JsonObject) -> None:
         """Keep what a deleted run has spent."""
@@ -69,10 +76,27 @@ class SpendingLaws:
         if status_of(run).get("phase") != "SendContextWindowToLLM" or not claim or claim["token"] in self._claims:
             return
         self._claims.add(claim["token"])
-        spent = sum(self._spent.values())
+        spent, allowed = sum(self._spent.values()), self._allowed(run)
         for name, limit in self._limits.items():
-            if spent >= limit:
+            if spent >= limit and self._spent.get(run["metadata"]["uid"], 0) >= allowed:
                 self._violated(f"taskruns/{run['metadata']['name']}: calls, and {spent} of budget {name} are spent")
+
+    def _note_questions(self, run: JsonObject) -> None:
+        uid = run["metadata"]["uid"]
+        for record in status_of(run).get("budgetRequests", ()):
+            self._spent_when_asked.setdefault((uid, record["requestName"]), self._spent[uid])
+
+    def _allowed(self, run: JsonObject) -> int:
+        """Up to what a person lets the run spend, by what they wrote; 0 where nobody does."""
+        uid, most = run["metadata"]["uid"], 0
+        for record in status_of(run).get("budgetRequests", ()):
+            asked = self._requests.get(record["requestName"])
+            decision: JsonObject = (asked or {}).get("spec", {}).get("decision") or {}
+            if "budget" in record and decision.get("choice") == "Approve":
+                answer, offered = decision.get("answer"), record["reached"][0]["offered"]
+                added = int(json.loads(answer)["tokens"]) if answer else int(offered)
+                most = max(most, self._spent_when_asked[uid, record["requestName"]] + added)
+        return most
 
 
 def _tokens(spent: JsonObject | None) -> int:

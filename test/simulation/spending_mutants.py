@@ -6,7 +6,7 @@ from typing import Any
 
 from kubechain.controllers.budget.release import RunReleaser
 from kubechain.controllers.ledger import Ledger
-from kubechain.controllers.taskrun import budgetholds, decide
+from kubechain.controllers.taskrun import budgetholds, decide, overdrafts
 from kubechain.controllers.taskrun.circuit import Circuit
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.pace import Pace
@@ -34,6 +34,14 @@ def _always(*_: Any) -> bool:
     return True
 
 
+_added_to = overdrafts.added_to
+
+
+def _without_end(field: Any, more: Any) -> int:
+    """Whatever a person added lets the run spend all it wants."""
+    return 1_000 * _added_to(field, more)
+
+
 _count = Ledger._count  # pyright: ignore[reportPrivateUsage]
 
 
@@ -45,6 +53,7 @@ def _count_again(self: Ledger, key: Any, entry: Any, sign: int) -> None:
 
 ALL = (
     Mutant("namespace-budget-no-gate", ((budgetholds, "gate", _only_held),), "namespace-budget"),
+    Mutant("namespace-budget-grant-without-end", ((overdrafts, "added_to", _without_end),), "namespace-budget-asks"),
     Mutant("run-counted-with-each-write", ((Ledger, "_count", _count_again),), "namespace-budget"),
     Mutant("deleted-run-let-go-at-once", ((RunReleaser, "may_go", _always),), "namespace-budget-deleted", ("errors",)),
     Mutant("deleted-run-forgotten", ((decide.budgetholds, "hold", _nothing),), "namespace-budget-deleted"),

@@ -69,6 +69,23 @@ RUNS: dict[str, tuple[TaskRun, WaitKind, str, str]] = {
         "for a person to add to a limit of the run: 100 of 100 maxTurns are used",
         "kubechain answer hello-1-budget-1 --add turns=10",
     ),
+    "a person, about a Budget of the namespace": (
+        a_run(
+            phase="ReadyForLLM",
+            waitingForBudget="team",
+            budgetRequests=[
+                {
+                    "digest": DIGEST,
+                    "requestName": "hello-1-budget-1",
+                    "reached": [{"limit": "maxTokens", "allowed": 100, "used": 100, "offered": 10}],
+                    "budget": {"name": "team"},
+                }
+            ],
+        ),
+        WaitKind.PERSON,
+        'for a person to let it spend more: Budget "team" is spent',
+        "kubechain approve hello-1-budget-1",
+    ),
     "calls that have no object": (
         asking(
             "c1",

@@ -74,7 +74,7 @@ TERMINAL_HUMAN_REQUEST_PHASES = frozenset(
     {HumanRequestPhase.DECIDED, HumanRequestPhase.EXPIRED, HumanRequestPhase.WITHDRAWN}
 )
 
-SubjectResource = Literal["mcpservers", "tools", "agents", "contactchannels"]
+SubjectResource = Literal["mcpservers", "tools", "agents", "contactchannels", "budgets"]
 
 
 class RequestSubject(KubeModel):

@@ -33,6 +33,7 @@ class OnSpent(StrEnum):
 
     WAIT = "Wait"
     FAIL = "Fail"
+    ASK = "Ask"
 
 
 class BudgetSelector(KubeModel):
@@ -67,7 +68,8 @@ class BudgetSpec(KubeModel):
     on_exceeded: OnSpent = Field(
         default=OnSpent.WAIT,
         description="What becomes of a run when the budget is spent, before it calls its model again. Wait (the "
-        "default): it waits for the next period, or until the budget is raised. Fail: it fails.",
+        "default): it waits for the next period, or until the budget is raised. Fail: it fails. "
+        "Ask: it also waits for a person, up to seven days, who lets this one run spend more or lets it fail.",
     )
 
 
@@ -92,7 +94,7 @@ class BudgetStatus(ReadinessStatus):
     condition_types: ClassVar[Mapping[str, str]] = {
         conditions.READY: "True when the budget holds",
         conditions.LIMIT_NEAR: "True once 80 % of the budget are spent in this period",
-        conditions.LIMIT_REACHED: "True once the budget is spent: runs wait or fail before their next model call",
+        conditions.LIMIT_REACHED: "True once the budget is spent: runs wait, fail or ask before their next model call",
     }
 
     period_start: Time | None = Field(

@@ -391,8 +391,8 @@ class TaskRunStatus(ReadinessStatus):
     )
     budget_requests: Annotated[tuple[BudgetRequest, ...], Schema(max_items=BUDGET_REQUESTS_LIMIT)] = Field(
         default=(),
-        description="What people were asked when the run had reached a limit, the oldest first; what they added counts "
-        "for this run and the runs below it.",
+        description="What people were asked when the run had reached a limit, the oldest first; what they added to a "
+        "limit of the Agent counts for this run and the runs below it, what they allowed beyond a Budget for this run.",
     )
     blocked_since: MicroTime | None = Field(
         default=None,

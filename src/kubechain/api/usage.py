@@ -23,7 +23,8 @@ COST_LIMIT = Decimal(10**12)
 _COST_UNIT = Decimal("0.000000001")
 
 _Count = Annotated[int, Schema(minimum=0, maximum=COUNT_LIMIT)]
-Dollars = Annotated[str, Schema(max_length=24, pattern=r"^[0-9]{1,13}(\.[0-9]{1,9})?$")]
+DOLLARS_PATTERN = r"^[0-9]{1,13}(\.[0-9]{1,9})?$"
+Dollars = Annotated[str, Schema(max_length=24, pattern=DOLLARS_PATTERN)]
 """An amount in US dollars, a decimal number in quotes such as "0.25"."""
 
 

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import SHOWN_ARGUMENTS_LIMIT, HumanRequestType, RequestContent
+from kubechain.api.usage import DOLLARS_PATTERN
 from kubechain.cli import forms
 from kubechain.cli.deciding import HOW, Draft, Drafter
 from kubechain.cli.terminal import Failure
 
 STANDARD_INPUT = "-"
 
+COST = "cost"
+
 BUDGET_LIMITS = ("turns", "tokens", "toolCalls")
 """What can be added to the limits of a run."""
+
+BEYOND_BUDGET = ("tokens", COST)
+"""What a run can be allowed beyond a Budget of its namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +57,35 @@ def drafter(options: argparse.Namespace) -> Drafter:
     return draft
 
 
-def budget(text: str) -> str:
+def budget(text: str, limits: Sequence[str] = BUDGET_LIMITS) -> str:
     """Parse what is added to the limits of a run, such as `turns=10,tokens=5000`, into the JSON of an answer.
 
+    Args:
+        limits: What may be added to.
+
     Raises:
-        Failure: A limit is not known, not a whole number above zero, or given twice.
+        Failure: A limit is not known, its number is no whole one above zero (no amount of dollars), or given twice.
     """
-    added: dict[str, int] = {}
+    added: dict[str, int | str] = {}
     for part in text.split(","):
         name, _, number = part.strip().partition("=")
-        if name not in BUDGET_LIMITS or name in added:
-            raise Failure(f'--add: one each of {", ".join(BUDGET_LIMITS)} expected, such as turns=10: "{part.strip()}"')
-        if not number.isascii() or not number.isdigit() or int(number) == 0:
-            raise Failure(f'--add: a whole number above zero expected: "{part.strip()}"')
-        added[name] = int(number)
+        if name not in limits or name in added:
+            expected = f"one each of {', '.join(limits)} expected, such as {limits[0]}=10"
+            raise Failure(f'--add: {expected}: "{part.strip()}"')
+        added[name] = _dollars(part, number) if name == COST else _count(part, number)
     return json.dumps(added)
+
+
+def _count(part: str, number: str) -> int:
+    if not number.isascii() or not number.isdigit() or int(number) == 0:
+        raise Failure(f'--add: a whole number above zero expected: "{part.strip()}"')
+    return int(number)
+
+
+def _dollars(part: str, number: str) -> str:
+    if not re.fullmatch(DOLLARS_PATTERN, number, re.ASCII):
+        raise Failure(f'--add: an amount of US dollars expected, such as {COST}=2.50: "{part.strip()}"')
+    return number
 
 
 def _text(options: argparse.Namespace, asked: RequestContent) -> str:
@@ -83,7 +104,7 @@ def _json(options: argparse.Namespace, asked: RequestContent) -> str:
 
 
 def _added(options: argparse.Namespace, asked: RequestContent) -> str:
-    return budget(options.add)
+    return budget(options.add, BEYOND_BUDGET if asked.subject.resource == "budgets" else BUDGET_LIMITS)
 
 
 def _result(options: argparse.Namespace, asked: RequestContent) -> str:

@@ -145,7 +145,7 @@ def _answer_label(asked: RequestContent, choice: str) -> str:
         case HumanRequestType.QUESTION, DecisionChoice.ANSWER:
             return "Answer"
         case HumanRequestType.BUDGET, DecisionChoice.APPROVE:
-            return "What is added to the limits, as a JSON object; empty: the same again"
+            return "What is added to the limits, as a JSON object; empty: what the request says"
         case HumanRequestType.OUTCOME, DecisionChoice.HAPPENED:
             return "Result of the call, for the model"
         case _:

@@ -22,8 +22,11 @@ COMMENT = "comment"
 
 _ANSWER = "answer"
 
-BUDGET_LIMITS = {"turns": "Turns", "tokens": "Tokens", "toolCalls": "Tool calls"}
-"""What can be added to a budget, with the labels of the fields."""
+_COST = "cost"
+
+_OF_AGENT = {"turns": "Turns", "tokens": "Tokens", "toolCalls": "Tool calls"}
+_OF_BUDGET = {"tokens": "Tokens", _COST: "US dollars"}
+"""What can be added to the limits of an Agent, and to a Budget, with the labels of the fields."""
 
 Json = dict[str, Any]
 
@@ -97,9 +100,8 @@ def _fields(asked: RequestContent, choice: str) -> list[Json] | None:
         case HumanRequestType.FORM, DecisionChoice.ANSWER:
             return slackforms.inputs(asked.schema_)
         case HumanRequestType.BUDGET, DecisionChoice.APPROVE:
-            return [
-                _number_input(name, f"{label}: add. All empty: the same again") for name, label in BUDGET_LIMITS.items()
-            ]
+            unsaid = "as much as the request says" if asked.subject.resource == "budgets" else "the same again"
+            return [_number_input(name, f"{label}: add. All empty: {unsaid}") for name, label in _limits(asked).items()]
         case _, DecisionChoice.ANSWER:
             return [_text_input(_ANSWER, "Answer", is_optional=False)]
         case _, DecisionChoice.HAPPENED:
@@ -110,7 +112,7 @@ def _fields(asked: RequestContent, choice: str) -> list[Json] | None:
 
 def _answer(asked: RequestContent, pressed: Pressed) -> str | None:
     if (asked.type, pressed.choice) == (HumanRequestType.BUDGET, DecisionChoice.APPROVE):
-        return _added(pressed)
+        return _added(asked, pressed)
     if (asked.type, pressed.choice) == (HumanRequestType.FORM, DecisionChoice.ANSWER):
         try:
             return json.dumps(fields.values(asked.schema_, pressed.typed), ensure_ascii=False)
@@ -119,12 +121,19 @@ def _answer(asked: RequestContent, pressed: Pressed) -> str | None:
     return _typed(pressed, _ANSWER)
 
 
-def _added(pressed: Pressed) -> str | None:
-    """What is added to a budget, as the JSON of an answer; None for the same again."""
-    added: dict[str, int] = {}
-    for name, label in BUDGET_LIMITS.items():
+def _limits(asked: RequestContent) -> dict[str, str]:
+    return _OF_BUDGET if asked.subject.resource == "budgets" else _OF_AGENT
+
+
+def _added(asked: RequestContent, pressed: Pressed) -> str | None:
+    """What is added to a budget, as the JSON of an answer; None where nothing is typed."""
+    added: dict[str, int | str] = {}
+    for name, label in _limits(asked).items():
         text = _typed(pressed, name)
         if text is None:
+            continue
+        if name == _COST:
+            added[name] = text
             continue
         if not text.isascii() or not text.isdigit() or int(text) == 0:
             raise BadInput(f"{label}: a whole number above zero is needed")
@@ -142,7 +151,8 @@ def _text_input(name: str, label: str, *, is_optional: bool) -> Json:
 
 
 def _number_input(name: str, label: str) -> Json:
-    element: Json = {"type": "number_input", "action_id": name, "is_decimal_allowed": False, "min_value": "1"}
+    is_decimal, least = (True, "0.01") if name == _COST else (False, "1")
+    element: Json = {"type": "number_input", "action_id": name, "is_decimal_allowed": is_decimal, "min_value": least}
     return _input(name, label, element, is_optional=True)
 
 

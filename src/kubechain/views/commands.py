@@ -20,7 +20,10 @@ DECIDING: Mapping[HumanRequestType, tuple[str, ...]] = {
 }
 """By what is asked for."""
 
+BEYOND_BUDGET = ("kubechain approve {0}", "kubechain answer {0} --reject")
+"""What decides whether a run may spend beyond a Budget of its namespace."""
 
-def deciding(type: HumanRequestType, request: str) -> tuple[str, ...]:
+
+def deciding(type: HumanRequestType, request: str, *, is_beyond_budget: bool = False) -> tuple[str, ...]:
     """What decides about a HumanRequest."""
-    return tuple(command.format(request) for command in DECIDING[type])
+    return tuple(command.format(request) for command in (BEYOND_BUDGET if is_beyond_budget else DECIDING[type]))

@@ -133,12 +133,16 @@ def _for_calls(run: TaskRun) -> Wait:
 
 def _for_budget(run: TaskRun, asked: BudgetRequest) -> Wait:
     reached = ", ".join(f"{each.used:,} of {each.allowed:,} {each.limit}" for each in asked.reached)
+    what = f"for a person {_ASKED_FOR[HumanRequestType.BUDGET]} the run: {reached} are used"
+    if asked.budget is not None:
+        what = f'for a person to let it spend more: Budget "{asked.budget.name}" is spent'
+    is_beyond_budget = asked.budget is not None
     return Wait(
         WaitKind.PERSON,
         _run(run),
-        f"for a person {_ASKED_FOR[HumanRequestType.BUDGET]} the run: {reached} are used",
+        what,
         _AFTERWARDS[HumanRequestType.BUDGET],
-        commands.deciding(HumanRequestType.BUDGET, asked.request_name),
+        commands.deciding(HumanRequestType.BUDGET, asked.request_name, is_beyond_budget=is_beyond_budget),
         until=asked.expires_at,
     )
 

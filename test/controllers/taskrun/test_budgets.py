@@ -6,8 +6,7 @@ import pytest
 
 from kubechain.api.agent import AgentLimits, OnExceeded
 from kubechain.api.usage import Spending
-from kubechain.controllers.taskrun.budgets import Budget, before_calls, before_turn, ended, nearly_reached
-from kubechain.controllers.taskrun.steps import Fail
+from kubechain.controllers.taskrun.budgets import Budget, before_calls, before_turn, nearly_reached
 
 NONE = AgentLimits()
 
@@ -44,7 +43,8 @@ def own(limits: AgentLimits | None, *, has_below: bool = False, **spent: int | s
     ],
 )
 def test_a_reached_limit_ends_the_run_before_its_next_turn(budget: Budget, message: str) -> None:
-    assert [ended(use) for use in before_turn((own(NONE), budget))] == [Fail("LimitExceeded", message)]
+    reached = before_turn((own(NONE), budget))
+    assert [(use.end_reason, use.reached) for use in reached] == [("LimitExceeded", message)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from kubechain.llm.errors import RateLimited, ServerFailed
 from test.simulation.cluster import Cluster, status_of
 from test.simulation.fakes import asks
 from test.simulation.outside import Act, Stage
-from test.simulation.scenarios import objects, people
+from test.simulation.scenarios import deciding, objects, people
+from test.simulation.scenarios.budgets import FIRST, SECOND
 from test.simulation.scenarios.moments import SUM
 from test.simulation.scenarios.scenario import Scenario
 
@@ -82,6 +83,28 @@ ALL: tuple[Scenario, ...] = (
         arrange=limited(objects.builtins("add"), 2 * TOKENS, onExceeded="Fail", period="Day"),
         script=asks([("add", SUM)], [("add", SUM)]),
         ends={"hello-1": TaskRunPhase.FAILED},
+    ),
+    Scenario(
+        name="namespace-budget-asks",
+        arrange=limited(objects.builtins("add"), TOKENS, onExceeded="Ask"),
+        script=asks([("add", SUM)], [("add", SUM)]),
+        during={
+            f"POST humanrequests/{FIRST}": deciding.decides(request=FIRST, answer='{"tokens": 1}'),
+            f"POST humanrequests/{SECOND}": deciding.decides(request=SECOND, answer='{"tokens": 100}'),
+        },
+    ),
+    Scenario(
+        name="namespace-budget-asks-refused",
+        arrange=limited(objects.builtins("add"), TOKENS, onExceeded="Ask"),
+        script=asks([("add", SUM)]),
+        during={f"POST humanrequests/{FIRST}": deciding.decides("Reject", request=FIRST, comment="Too dear.")},
+        ends={"hello-1": TaskRunPhase.FAILED},
+    ),
+    Scenario(
+        name="namespace-budget-asks-raised",
+        arrange=limited(objects.builtins("add"), TOKENS, onExceeded="Ask"),
+        script=asks([("add", SUM)]),
+        during={f"POST humanrequests/{FIRST}": deciding.once_asked(raise_budget, FIRST)},
     ),
     Scenario(
         name="namespace-budget-deleted",

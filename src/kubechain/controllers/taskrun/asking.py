@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import takewhile
+from typing import Any
 
 from kubechain.api import names
 from kubechain.api.approval import DecisionChoice
-from kubechain.api.budget import ADDITION_LIMIT, BudgetAddition, BudgetRequest, ReachedLimit
+from kubechain.api.budget import ADDITION_LIMIT, BudgetAddition, BudgetRequest, ReachedLimit, SpentBudget
 from kubechain.api.humanrequest import Decision, HumanRequestType, RequestSubject
 from kubechain.api.taskrun import TaskRun
+from kubechain.api.usage import COUNT_LIMIT, DOLLARS_PATTERN, dollars
 from kubechain.controllers import decisions
 from kubechain.controllers.inquiries import Inquiry
-from kubechain.controllers.taskrun.budgets import AddableField, Use
+from kubechain.controllers.taskrun.budgets import LimitField, Use, micro
+from kubechain.controllers.taskrun.overdrafts import Overdraft, Reached
 from kubechain.net.foreign import cut, harmless
 from kubechain.tools import arguments
 from kubechain.tools.model import InvalidArguments
@@ -25,34 +29,68 @@ CHOICES = (DecisionChoice.APPROVE, DecisionChoice.REJECT)
 
 UNUSABLE_MAX_CHARACTERS = 512
 
-_UNITS: dict[str, AddableField] = {"turns": "maxTurns", "tokens": "maxTokens", "toolCalls": "maxToolCalls"}
-"""The fields of an answer, and the limits that they add to."""
+_NAMES: dict[LimitField, str] = {
+    "maxTurns": "turns",
+    "maxTokens": "tokens",
+    "maxToolCalls": "toolCalls",
+    "maxCost": "cost",
+}
+"""The field of an answer that adds to a limit."""
 
-_NAMES: dict[AddableField, str] = {field: unit for unit, field in _UNITS.items()}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": ADDITION_LIMIT}
+_DOLLARS: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "maximum": ADDITION_LIMIT},
+        {"type": "string", "pattern": DOLLARS_PATTERN},
+    ]
+}
+
+_OF_AGENT: dict[str, Any] = {"turns": _COUNT, "tokens": _COUNT, "toolCalls": _COUNT}
+_OF_BUDGET: dict[str, Any] = {"tokens": _COUNT, "cost": _DOLLARS}
+"""The fields of an answer about the limits of an Agent, and about a Budget."""
 
 
-def asked(run: TaskRun, reached: Sequence[Use], now: datetime) -> BudgetRequest:
-    """What the run records before anybody is asked."""
+def asked(run: TaskRun, reached: Sequence[Reached], now: datetime) -> BudgetRequest:
+    """What the run records before anybody is asked.
+
+    Args:
+        reached: Limits of its Agent, or of one Budget.
+    """
     name = names.budget_request_name(run.metadata.name, len(run.status.budget_requests) + 1)
     limits = tuple(_reached(use) for use in reached)
-    digest = inquiry(run, name, limits).digest
-    return BudgetRequest(digest=digest, request_name=name, expires_at=decisions.default_expiry(now), reached=limits)
+    budget = next((one.record for one in reached if isinstance(one, Overdraft)), None)
+    digest = inquiry(run, name, limits, budget).digest
+    return BudgetRequest(
+        digest=digest, request_name=name, expires_at=decisions.default_expiry(now), reached=limits, budget=budget
+    )
 
 
-def _reached(use: Use) -> ReachedLimit:
-    assert use.field != "maxCost", "nobody is asked to add to a limit of money"
-    offered = min(use.own * -(-use.missing // use.own), ADDITION_LIMIT)
-    return ReachedLimit(limit=use.field, allowed=use.limit, used=use.spent, offered=offered)
+def _reached(one: Reached) -> ReachedLimit:
+    match one:
+        case Use():
+            assert one.field != "maxCost", "nobody is asked to add to an Agent's limit of money"
+            offered = min(one.own * -(-one.missing // one.own), ADDITION_LIMIT)
+            return ReachedLimit(limit=one.field, allowed=one.limit, used=one.spent, offered=offered)
+        case Overdraft():
+            allowed, used = min(one.own, COUNT_LIMIT), min(one.spent, COUNT_LIMIT)
+            offered = min(max(one.own // 10, 1), ADDITION_LIMIT)
+            return ReachedLimit(limit=one.field, allowed=allowed, used=used, offered=offered)
 
 
-def inquiry(run: TaskRun, name: str, reached: Sequence[ReachedLimit]) -> Inquiry:
-    """What the person is asked: whether what was used is worth more."""
+def inquiry(run: TaskRun, name: str, reached: Sequence[ReachedLimit], budget: SpentBudget | None = None) -> Inquiry:
+    """What the person is asked: whether what was used is worth more.
+
+    Args:
+        name: Of the request.
+        budget: The Budget that it is about; None for limits of the Agent.
+    """
+    agent = RequestSubject(resource="agents", name=_agent_name(run))
     return Inquiry(
         type=HumanRequestType.BUDGET,
-        subject=RequestSubject(resource="agents", name=_agent_name(run)),
-        message=_message(run, name, reached),
+        subject=RequestSubject(resource="budgets", name=budget.name) if budget is not None else agent,
+        message=_message(run, name, reached, budget),
         choices=CHOICES,
-        essence=_essence(reached),
+        essence=_essence(reached, budget),
     )
 
 
@@ -61,17 +99,19 @@ def _agent_name(run: TaskRun) -> str:
     return run.status.pinned.agent_name
 
 
-def _message(run: TaskRun, name: str, reached: Sequence[ReachedLimit]) -> str:
+def _message(run: TaskRun, name: str, reached: Sequence[ReachedLimit], budget: SpentBudget | None) -> str:
     """What a person reads: which limit, what was used, and what to type."""
-    namespace, units = run.metadata.namespace, [_NAMES[one.limit] for one in reached]
-    example = ",".join(f"{unit}={one.offered}" for unit, one in zip(units, reached, strict=True))
+    namespace = run.metadata.namespace
+    example = ",".join(f"{_NAMES[one.limit]}={_amount(one, one.offered)}" for one in reached)
+    limit = f'Budget "{budget.name}" is spent' if budget is not None else "it has reached a limit"
+    others = "others ask for themselves" if budget is not None else "and so do the runs below it"
     return "\n".join(
         (
-            f'TaskRun {run.metadata.name} of the agent "{_agent_name(run)}" has reached a limit and waits.',
+            f'TaskRun {run.metadata.name} of the agent "{_agent_name(run)}" waits: {limit}.',
             f"It was asked: {harmless(run.status.user_msg_preview)}",
-            _essence(reached),
+            _essence(reached, budget),
             *_repeated(run, name),
-            "Approve: the run goes on, and so do the runs below it, with that much more, or with what the answer says. "
+            f"Approve: the run goes on, {others}, with that much more, or with what the answer says. "
             "Reject: the run fails, and its error has the comment.",
             f"  kubechain approve {name} -n {namespace}",
             f"  kubechain answer {name} -n {namespace} --add {example}",
@@ -80,8 +120,19 @@ def _message(run: TaskRun, name: str, reached: Sequence[ReachedLimit]) -> str:
     )
 
 
-def _essence(reached: Sequence[ReachedLimit]) -> str:
+def _amount(one: ReachedLimit, number: int) -> str:
+    """A number of a limit; that of a cost is in dollars."""
+    return dollars(Decimal(number) / 1_000_000) if one.limit == "maxCost" else str(number)
+
+
+def _essence(reached: Sequence[ReachedLimit], budget: SpentBudget | None) -> str:
     """What a decision is bound to; every release words it like this."""
+    if budget is not None:
+        return "\n".join(
+            f'  {one.limit}: {_amount(one, one.allowed)} allowed by Budget "{budget.name}", {_amount(one, one.used)} '
+            f"used by all its runs, {_amount(one, one.offered)} more for this run by Approve"
+            for one in reached
+        )
     return "\n".join(
         f"  {one.limit}: {one.allowed} allowed, {one.used} used with its sub-agents, {one.offered} more by Approve"
         for one in reached
@@ -98,15 +149,14 @@ def _repeated(run: TaskRun, name: str) -> Sequence[str]:
 
 def offered(reached: Sequence[ReachedLimit]) -> BudgetAddition:
     """What choice Approve without an answer adds."""
-    return _addition({_NAMES[one.limit]: one.offered for one in reached})
-
-
-def _addition(counts: dict[str, int]) -> BudgetAddition:
-    return BudgetAddition.model_validate(counts)
+    return BudgetAddition.model_validate(
+        {_NAMES[one.limit]: _amount(one, one.offered) if one.limit == "maxCost" else one.offered for one in reached}
+    )
 
 
 def _words(added: BudgetAddition) -> str:
-    return ", ".join(f"{count} {unit}" for unit, count in _counts(added))
+    cost = (f"${added.cost}",) if added.cost is not None else ()
+    return ", ".join((*(f"{count} {unit}" for unit, count in _counts(added)), *cost))
 
 
 def _counts(added: BudgetAddition) -> Sequence[tuple[str, int]]:
@@ -124,41 +174,43 @@ def with_answer(asked: BudgetRequest, decision: Decision) -> BudgetRequest:
     if decision.answer is None or not decision.answer.strip():
         return asked.with_changes(added=offered(asked.reached))
     try:
-        added = _parsed(decision.answer)
+        added = _parsed(decision.answer, _OF_AGENT if asked.budget is None else _OF_BUDGET)
     except InvalidArguments as error:
         why = str(error).replace("arguments:", "answer:", 1)
         return asked.with_changes(unusable=cut(harmless(why), UNUSABLE_MAX_CHARACTERS))
-    if not any(_lifts(added, one) for one in asked.reached):
-        return asked.with_changes(unusable=_too_little(asked.reached))
+    if not any(_lifts(added, asked, one) for one in asked.reached):
+        return asked.with_changes(unusable=_too_little(asked))
     return asked.with_changes(added=added)
 
 
-def _parsed(answer: str) -> BudgetAddition:
-    """The counts of an answer.
+def _parsed(answer: str, fields: dict[str, Any]) -> BudgetAddition:
+    """What an answer adds.
+
+    Args:
+        fields: Those that it may have, with their schemas.
 
     Raises:
-        InvalidArguments: It is not an object of positive integers.
+        InvalidArguments: It is not an object of positive numbers.
     """
-    count = {"type": "integer", "minimum": 1, "maximum": ADDITION_LIMIT}
-    schema = {
-        "type": "object",
-        "properties": dict.fromkeys(_UNITS, count),
-        "additionalProperties": False,
-        "minProperties": 1,
-    }
+    schema = {"type": "object", "properties": fields, "additionalProperties": False, "minProperties": 1}
     found = arguments.parse(answer, schema)
-    return _addition({unit: int(value) for unit, value in found.items()})
+    return BudgetAddition.model_validate(
+        {unit: dollars(Decimal(str(value))) if unit == "cost" else int(value) for unit, value in found.items()}
+    )
 
 
-def _lifts(added: BudgetAddition, one: ReachedLimit) -> bool:
-    return (_of(added, one.limit) or 0) >= _missing(one)
+def _lifts(added: BudgetAddition, asked: BudgetRequest, one: ReachedLimit) -> bool:
+    return (_of(added, one.limit) or 0) >= _missing(asked, one)
 
 
-def _missing(one: ReachedLimit) -> int:
+def _missing(asked: BudgetRequest, one: ReachedLimit) -> int:
+    """The least that lets the run go on; beyond a Budget, what is added counts from what the run has spent."""
+    if asked.budget is not None:
+        return 1
     return one.used - one.allowed + (0 if one.limit == "maxToolCalls" else 1)
 
 
-def _of(added: BudgetAddition, field: AddableField) -> int | None:
+def _of(added: BudgetAddition, field: LimitField) -> int | None:
     match field:
         case "maxTurns":
             return added.turns
@@ -166,8 +218,10 @@ def _of(added: BudgetAddition, field: AddableField) -> int | None:
             return added.tokens
         case "maxToolCalls":
             return added.tool_calls
+        case "maxCost":
+            return micro(added.cost or "0")
 
 
-def _too_little(reached: Sequence[ReachedLimit]) -> str:
-    least = " or ".join(f"{_missing(one)} {_NAMES[one.limit]}" for one in reached)
+def _too_little(asked: BudgetRequest) -> str:
+    least = " or ".join(f"{_amount(one, _missing(asked, one))} {_NAMES[one.limit]}" for one in asked.reached)
     return f"it does not lift a limit that was reached, which takes at least {least}"

@@ -14,6 +14,8 @@ from kubechain.llm import prices
 def gate(observed: Observed, llm: LLM) -> Wait | Fail | HoldForBudgets | None:
     """What keeps a run from its next call; None where nothing does. Calls in flight are not stopped.
 
+    Budgets that ask people are left to `overdrafts`, which comes before.
+
     Args:
         observed: The run, with the Budgets that bind it.
         llm: That would be called.
@@ -22,10 +24,11 @@ def gate(observed: Observed, llm: LLM) -> Wait | Fail | HoldForBudgets | None:
     for use in spent:
         if use.budget.spec.on_exceeded == OnSpent.FAIL:
             return Fail(reasons.BUDGET_SPENT, use.end_text)
-    if spent:
-        resets = (use.period.resets_at for use in spent)
+    waiting = [use for use in spent if use.budget.spec.on_exceeded == OnSpent.WAIT]
+    if waiting:
+        resets = (use.period.resets_at for use in waiting)
         left = soonest(*((moment - observed.now).total_seconds() if moment else None for moment in resets))
-        return Wait(f"Waiting: {spent[0].end_text}", left, budget=spent[0].name)
+        return Wait(f"Waiting: {waiting[0].end_text}", left, budget=waiting[0].name)
     return unpriced(observed, llm) or hold(observed)
 
 

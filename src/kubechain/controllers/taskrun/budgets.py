@@ -2,7 +2,7 @@
 
 A limit binds the run of the Agent that sets it and all runs below: each run is held to its own limits and to those of
 the runs above it. `treecalls` keeps calls in flight at the same moment from exceeding a limit together. What people
-added to a run's limits counts for its tree as well.
+added to a run's limits counts for its tree as well. Budgets of the namespace are in `overdrafts` and `budgetholds`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from kubechain.api import reasons
 from kubechain.api.agent import DEFAULT_MAX_TOOL_CALLS, DEFAULT_MAX_TURNS, AgentLimits, OnExceeded
 from kubechain.api.budget import BudgetAddition, BudgetRequest
 from kubechain.api.usage import Spending, dollars
-from kubechain.controllers.taskrun.steps import Fail
 
 NEAR_PERCENT = 80
 """Share of a limit from which on a run warns."""
 
-AddableField = Literal["maxTurns", "maxTokens", "maxToolCalls"]
-LimitField = AddableField | Literal["maxCost"]
+LimitField = Literal["maxTurns", "maxTokens", "maxToolCalls", "maxCost"]
 
 _MICRO = 1_000_000
 """The cost is compared in millionths of a dollar."""
@@ -96,6 +94,16 @@ class Use:
         return dollars(Decimal(self.limit) / _MICRO) if self.field == "maxCost" else str(self.limit)
 
     @property
+    def is_own(self) -> bool:
+        """Whether the limit is of the run itself, and of none above it."""
+        return not self.budget.run
+
+    budget_name = ""
+    """The limit is of an Agent, and of no Budget of the namespace."""
+
+    end_reason = reasons.LIMIT_EXCEEDED
+
+    @property
     def may_be_added_to(self) -> bool:
         """Whether a person is asked to add to the limit; one of money is final."""
         return self.budget.asks and self.field != "maxCost"
@@ -126,15 +134,10 @@ def of_runs_above(budgets: Iterable[Budget]) -> Sequence[Use]:
     return tuple(_uses(budget for budget in budgets if budget.run))
 
 
-def ended(use: Use) -> Fail:
-    """The end of a run at a limit."""
-    return Fail(reasons.LIMIT_EXCEEDED, use.reached)
-
-
 def _uses(budgets: Iterable[Budget]) -> Iterator[Use]:
     for budget in budgets:
         limits, spent = budget.limits or AgentLimits(), budget.spent
-        added = [one.added for one in budget.requests if one.added is not None]
+        added = [one.added for one in budget.requests if one.added is not None and one.budget is None]
         turns = limits.max_turns or DEFAULT_MAX_TURNS
         yield Use(
             budget, "maxTurns", "turns", turns, sum_of_added(added, "turns"), spent.turns, limits.max_turns is None

@@ -27,6 +27,7 @@ from kubechain.controllers.taskrun import (
     fallbacks,
     grants,
     growth,
+    overdrafts,
     overruns,
     retries,
     typed,
@@ -237,7 +238,8 @@ def _pinned_llm(observed: Observed, name: str) -> PinnedLLM:
 
 def _send(observed: Observed, *, attempt: int) -> Step | Done:
     # A wait for a person lasts for days; it comes first, so that what is missing meanwhile does not end the run.
-    if (stop := overruns.gate(observed, budgets.before_turn(observed.budgets))) is not None:
+    reached = (*budgets.before_turn(observed.budgets), *overdrafts.reached(observed))
+    if (stop := overruns.gate(observed, reached)) is not None:
         return stop
     if (unpriced := _unpriced(observed, observed.llm)) is not None:
         return unpriced

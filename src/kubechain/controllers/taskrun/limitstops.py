@@ -20,7 +20,10 @@ DETAIL_MAX_CHARACTERS = 1_024
 def stopped(run: TaskRun, step: AskForBudget, now: datetime) -> Settled:
     """The run waits for a person; the request is made after this is recorded."""
     text = f'Waiting for a person: {step.reached}; HumanRequest "{step.asked.request_name}" asks what to add'
-    status = _waiting(run, reasons.BUDGET_REQUESTED, text, now) | {"budget_requests": with_request(run, step.asked)}
+    status = _waiting(run, reasons.BUDGET_REQUESTED, text, now) | {
+        "budget_requests": with_request(run, step.asked),
+        "waiting_for_budget": step.asked.budget_name or None,
+    }
     return Settled(status, (normal(reasons.BUDGET_REQUESTED, text),))
 
 
@@ -53,6 +56,7 @@ def went_on(run: TaskRun, step: GoOn, now: datetime) -> Settled:
         "status": StatusType.READY,
         "status_detail": text,
         "blocked_since": None,
+        "waiting_for_budget": None,
         "conditions": _told(run, False, step.reason, text, now),
     }
     if claim is not None:

@@ -12,10 +12,10 @@ import structlog
 from kubechain.api import names, reasons
 from kubechain.api.llm import LLM
 from kubechain.api.taskrun import TaskRun
-from kubechain.controllers import decisions, frame
+from kubechain.controllers import frame
 from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, next_version, soonest
 from kubechain.controllers.requesting import Requester
-from kubechain.controllers.taskrun import ends, limitstops, queued, refusals, settle, treecalls
+from kubechain.controllers.taskrun import ends, limitstops, overruns, queued, refusals, settle, treecalls
 from kubechain.controllers.taskrun.chunkstore import ChunkStore
 from kubechain.controllers.taskrun.claims import holds
 from kubechain.controllers.taskrun.conversation import Transcript
@@ -234,7 +234,7 @@ class TaskRunReconciler:
         asked = run.status.open_budget_request
         if trouble := await self.requester.create(run, asked, step.request, step.inquiry):
             return await self._write(run, ends.failed(run, Fail(reasons.LIMIT_EXCEEDED, trouble), now))
-        left = decisions.left_seconds(asked, now) if asked is not None else None
+        left = overruns.left_seconds(observed, asked) if asked is not None else None
         return Done(soonest(left, seconds_to_deadline(observed)))
 
     async def _delete(self, run: TaskRun) -> Done:
