@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubechain.api.contextchunk import ContextChunk
+from kubechain.api.contextchunk import ContextChunkSpec
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.views.gathered import Gathered
@@ -100,9 +100,7 @@ def test_the_messages_of_chunks_come_first() -> None:
         "sizeBytes": 1,
         "sha": "a",
     }
-    chunk = ContextChunk.from_wire(
-        {"metadata": {"name": "k"}, "spec": spec | {"messages": [SYSTEM, user("What is new?"), answer("One.")]}}
-    )
+    chunk = ContextChunkSpec.from_wire(spec | {"messages": [SYSTEM, user("What is new?"), answer("One.")]})
     run = a_finished_run(contextWindow=[user("Go on."), answer("Two.")], turn=2)
     turns = [entry for entry in story_of(Gathered(run, chunks=(chunk,))).entries if isinstance(entry, Turn)]
     assert turns == [Turn(1, "One."), Turn(2, "Two.")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TypeVar
 
-from kubechain.api.contextchunk import ContextChunk
+from kubechain.api.contextchunk import ContextChunkSpec
 from kubechain.api.taskrun import TaskRun
 from kubechain.cli.clusters import Place
 from kubechain.cli.shelf import Shelf
-from kubechain.controllers.resources import CONTEXT_CHUNKS, HUMAN_REQUESTS, TASK_RUNS, TOOL_CALLS
+from kubechain.controllers.resources import HUMAN_REQUESTS, TASK_RUNS, TOOL_CALLS
+from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkCache, ChunkStore, ChunkUnread
 from kubechain.runtime.errors import Forbidden, NotFound
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.views.gathered import Gathered
@@ -56,23 +56,14 @@ async def _belonging(place: Place, resource: Resource[T], field: str, name: str,
 
 
 async def read_chunks(place: Place, run: TaskRun, shelf: Shelf) -> None:
-    """Read the older part of a conversation, unless it is on the shelf already: a chunk never changes."""
+    """Read and verify the older part of a conversation, unless it is on the shelf already: a chunk never changes."""
     moved, name = run.status.chunks, run.metadata.name
     if moved is None or len(shelf.chunks.get(name, ())) == moved.count:
         return
-    found = list[ContextChunk]()
+    found = list[ContextChunkSpec]()
     try:
-        async for chunk in _backwards(place, run):
+        async for chunk in ChunkStore(place.client, ChunkCache()).backwards(run):
             found.append(chunk)
-    except (Forbidden, NotFound) as error:
+    except (ChunkUnread, ChunkBroken) as error:
         shelf.missed(name, "The older part of the conversation", str(error))
     shelf.chunks[name] = tuple(reversed(found))
-
-
-async def _backwards(place: Place, run: TaskRun) -> AsyncIterator[ContextChunk]:
-    """Yield the chunks of a run, the newest first."""
-    wanted = run.status.chunks.last if run.status.chunks is not None else None
-    while wanted is not None:
-        chunk = await place.client.get(CONTEXT_CHUNKS, place.namespace or "", wanted.name)
-        yield chunk
-        wanted = chunk.spec.previous

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kubechain.api import names
-from kubechain.api.contextchunk import ContextChunk
+from kubechain.api.contextchunk import ContextChunkSpec
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskrun import TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -27,7 +27,7 @@ class Shelf:
     runs: dict[str, TaskRun] = field(default_factory=dict[str, TaskRun])
     calls: dict[str, tuple[TaskRunToolCall, ...]] = field(default_factory=dict[str, tuple[TaskRunToolCall, ...]])
     requests: dict[str, tuple[HumanRequest, ...]] = field(default_factory=dict[str, tuple[HumanRequest, ...]])
-    chunks: dict[str, tuple[ContextChunk, ...]] = field(default_factory=dict[str, tuple[ContextChunk, ...]])
+    chunks: dict[str, tuple[ContextChunkSpec, ...]] = field(default_factory=dict[str, tuple[ContextChunkSpec, ...]])
     gaps: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     def missed(self, run: str, what: str, why: str) -> None:

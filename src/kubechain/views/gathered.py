@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kubechain.api.contextchunk import ContextChunk
+from kubechain.api.contextchunk import ContextChunkSpec
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -18,14 +18,14 @@ class Gathered:
     Attributes:
         calls: Those of this run, in any order.
         requests: HumanRequests of this run and of its calls.
-        chunks: The older part of the conversation, the first chunk first.
+        chunks: The older part of the conversation, the first chunk first, as far as it is what was recorded.
         children: Runs that answer calls, by the name of the call.
     """
 
     run: TaskRun
     calls: tuple[TaskRunToolCall, ...] = ()
     requests: tuple[HumanRequest, ...] = ()
-    chunks: tuple[ContextChunk, ...] = ()
+    chunks: tuple[ContextChunkSpec, ...] = ()
     children: Mapping[str, Gathered] = field(default_factory=dict[str, "Gathered"])
     gaps: tuple[str, ...] = ()
 

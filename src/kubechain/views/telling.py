@@ -60,7 +60,7 @@ def agent_name(run: TaskRun) -> str:
 def whole_conversation(gathered: Gathered) -> tuple[Message, ...]:
     """The messages of a run, those of its chunks first; of a run that has not begun, what it will begin with."""
     run = gathered.run
-    moved = tuple(message for chunk in gathered.chunks for message in chunk.spec.messages)
+    moved = tuple(message for chunk in gathered.chunks for message in chunk.messages)
     found = (*moved, *run.status.context_window)
     if found:
         return found

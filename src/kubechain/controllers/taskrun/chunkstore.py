@@ -6,7 +6,7 @@ No informer follows them: their content would fill the memory of every replica.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from kubechain.api.contextchunk import ChunkReference, ContextChunk, ContextChunkSpec
@@ -97,15 +97,24 @@ class ChunkStore:
             ChunkUnread: The server does not answer.
             ChunkBroken: The conversation cannot be read any more.
         """
+        parts = [spec.messages async for spec in self.backwards(run)]
+        return [message for part in reversed(parts) for message in part]
+
+    async def backwards(self, run: TaskRun) -> AsyncIterator[ContextChunkSpec]:
+        """Yield the chunks of a run, each verified, the newest first.
+
+        Raises:
+            ChunkUnread: The server does not answer.
+            ChunkBroken: The next one is gone, or is not what was recorded.
+        """
         moved = Transcript.of(run).moved
         if moved is None:
-            return ()
-        parts, wanted = list[tuple[Message, ...]](), moved.last
+            return
+        wanted = moved.last
         for index in reversed(range(moved.count)):
             spec = self.cache.get(wanted.sha) or await self._read(run, wanted, index)
-            parts.append(spec.messages)
+            yield spec
             wanted = spec.previous or wanted
-        return [message for part in reversed(parts) for message in part]
 
     async def _read(self, run: TaskRun, wanted: ChunkReference, index: int) -> ContextChunkSpec:
         try:
