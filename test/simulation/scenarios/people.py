@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from test.simulation.cluster import phase_of, status_of
 from test.simulation.outside import Act, Stage
 from test.simulation.scenarios import objects
@@ -30,10 +33,13 @@ def once(plural: str, name: str, standing: str, act: Act) -> Act:
 
     What a parent has made without having said so yet, because its manager died in between, it would make again.
     """
+    return _when(lambda found: standing in (phase_of(found), status_of(found).get("status")), plural, name, act)
 
+
+def _when(holds: Callable[[dict[str, Any]], bool], plural: str, name: str, act: Act) -> Act:
     def look(stage: Stage) -> None:
         found = stage.cluster.get(plural, name)
-        if found is not None and standing in (phase_of(found), status_of(found).get("status")):
+        if found is not None and holds(found):
             act(stage)
         else:
             stage.later(LOOK_SECONDS, look)
@@ -46,7 +52,10 @@ def slowly(act: Act) -> Act:
     return lambda stage: stage.later(THINK_SECONDS, act)
 
 
-delete_run = once("tasks", "hello", "Ready", delete("taskruns", "hello-1"))
+delete_run = _when(
+    lambda task: status_of(task).get("lastRun") is not None, "tasks", "hello", delete("taskruns", "hello-1")
+)
+"""Delete the run once its Task has recorded it; a Task that has may be in Error meanwhile, and make no other."""
 
 
 def look_on(stage: Stage) -> None:
