@@ -35,6 +35,14 @@ def children(schema: Mapping[str, Any]) -> Iterator[tuple[Steps, Mapping[str, An
             yield from (((name, index), mapping(one)) for index, one in enumerate(items(value)) if mapping(one))
 
 
+def references(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The references of a schema itself, without those of the schemas inside it."""
+    for name in ("$ref", "$dynamicRef", "$recursiveRef"):
+        value = schema.get(name)
+        if isinstance(value, str):
+            yield value
+
+
 def target(root: Mapping[str, Any], reference: str) -> Mapping[str, Any] | None:
     """What a reference leads to; None for another document, or for nothing."""
     document, _, fragment = reference.partition("#")
@@ -57,8 +65,9 @@ def _step(value: object, name: str) -> object:
 
 
 def _anchored(root: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    defined = [*mapping(root.get("$defs")).values(), *mapping(root.get("definitions")).values()]
-    return next((mapping(one) for one in defined if mapping(one).get("$anchor") == name), None)
+    defined = [root, *mapping(root.get("$defs")).values(), *mapping(root.get("definitions")).values()]
+    found = (mapping(one) for one in defined)
+    return next((one for one in found if name in (one.get("$anchor"), one.get("$dynamicAnchor"))), None)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

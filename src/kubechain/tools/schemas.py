@@ -7,6 +7,7 @@ text alone. It knows no look-around and no back-references.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from kubechain.net.schematree import mapping
+from kubechain.tools import schemawork
 from kubechain.tools.strictjson import shortened, shown, to_json
 
 CACHE_SIZE = 4096
@@ -28,6 +31,9 @@ is an error for each part of the value, and all of them are made before the firs
 
 _LINEAR_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1024 * 1024, dfa_size_limit=1024 * 1024)
 """Bytes of a compiled pattern: `(a{1000}){1000}` is refused."""
+
+
+_REFERENCES = re.compile(r'"\$(ref|dynamicRef|recursiveRef)":')
 
 
 class NotASchema(ValueError):
@@ -52,9 +58,11 @@ class Compiled:
 
     Attributes:
         text: As `key` returns it.
+        root: The schema; a schema that is no object (`true`, `false`) is an empty one.
     """
 
     text: str
+    root: Mapping[str, Any]
     validator: jsonschema_rs.Validator
 
 
@@ -71,18 +79,24 @@ def compiled(schema: str, *, has_linear_patterns: bool = False) -> Compiled:
     """
     patterns = _LINEAR_PATTERNS if has_linear_patterns else None
     try:
-        validator = jsonschema_rs.validator_for(json.loads(schema), offline=True, pattern_options=patterns)
+        root: Any = json.loads(schema)
+        if schemawork.unfolded(mapping(root)) > schemawork.UNFOLDED_MAX:
+            limit = f"{schemawork.UNFOLDED_MAX} schemas"
+            raise NotASchema(f"its $refs multiply to more than {limit}: refer to each definition from fewer places")
+        validator = jsonschema_rs.validator_for(root, offline=True, pattern_options=patterns)
     except jsonschema_rs.ValidationError as error:
         raise NotASchema(_error_text(error)) from None
     except (jsonschema_rs.ReferencingError, ValueError, RecursionError) as error:
         raise NotASchema(shortened(str(error))) from None
-    return Compiled(schema, validator)
+    return Compiled(schema, mapping(root), validator)
 
 
 def trouble(value: object, schema: Compiled) -> str:
     """Where a value does not match, in words; empty where it does."""
     if schema.validator.is_valid(value):
         return ""
+    if _REFERENCES.search(schema.text) and not schemawork.lists_errors_soon(schema.root, value):
+        return "$: does not match its schema, which allows too many alternatives to say where"
     errors = _errors(value, schema)
     messages = [_error_text(error) for error in errors[:_SHOWN_ERRORS]]
     return f"{'; '.join(messages)}{'; and more' if len(errors) > _SHOWN_ERRORS else ''}"
