@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,9 +15,12 @@ from kubechain.api.taskrun import TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.controllers import resources
 from kubechain.controllers.setup import Settings
+from kubechain.controllers.toolcall import settle
 from kubechain.controllers.toolcall.decide import INTERRUPTED
 from kubechain.llm.fake import FakeLLMClient, answer, calls
+from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.errors import McpError, Uncertain
+from kubechain.mcp.model import CallResult, ServerKey
 from test.controllers.builders import a_call
 from test.controllers.oneserver import ASKED, SILENT, Connect, OneServer, a_task_that_looks
 from test.controllers.people import CALL, answers_of, decide, request_is, request_of
@@ -247,3 +251,63 @@ async def test_a_run_of_another_agent_that_somebody_deletes_is_made_again_where_
         assert "was deleted" in ((await request_of(world)).spec.request.message or "")
         await decide(world, "DidNotHappen")
         assert await answers_of(world) == ["seen again"]
+
+
+class SlowServer(OneServer):
+    """A server whose first call goes on until the test ends it."""
+
+    def __init__(self, end: CallResult | McpError) -> None:
+        super().__init__(SILENT, [])
+        self.end = end
+        self.over = asyncio.Event()
+
+    async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **more: Any) -> CallResult | Inputs:
+        result = await super().call(key, tool, arguments, **more)
+        if self.attempts > 1:
+            return result
+        await self.over.wait()
+        if isinstance(self.end, McpError):
+            raise self.end
+        return self.end
+
+
+async def ask_as_another_manager(world: World) -> None:
+    """Ask a person what became of a call that is under way: its manager was taken for dead."""
+    call = await world.call_until(lambda call: call.status.phase == ToolCallPhase.RUNNING)
+    settled = settle.unclear(call, await world.run(), LOST, datetime.now(UTC))
+    await world.client.update_status(resources.TOOL_CALLS, call.with_status(**settled.status))
+
+
+@pytest.mark.parametrize(
+    ("end", "phase", "told"),
+    [
+        pytest.param(CallResult("a goat"), ToolCallPhase.SUCCEEDED, "a goat", id="its result"),
+        pytest.param(CallResult("no eyes", is_error=True), ToolCallPhase.FAILED, "no eyes", id="its error"),
+    ],
+)
+async def test_what_a_call_brings_counts_while_a_person_is_asked_what_became_of_it(
+    connect: Connect, end: CallResult, phase: ToolCallPhase, told: str
+) -> None:
+    connect(server := SlowServer(end))
+    async with a_world() as world:
+        world.replica(FakeLLMClient(ASKED, answer("done")))
+        await a_task_that_looks(world, **ASK)
+        await ask_as_another_manager(world)
+        server.over.set()
+        assert told in (await answers_of(world))[0]
+        assert (await world.call_until(lambda call: call.status.phase == phase)).status.result is not None
+        assert server.attempts == 1
+        requests = await world.client.list(resources.HUMAN_REQUESTS, NAMESPACE)
+        assert [request.status.phase for request in requests if request.status.phase == HumanRequestPhase.OPEN] == []
+
+
+async def test_a_call_that_brings_nothing_leaves_the_question_to_the_person(connect: Connect) -> None:
+    connect(server := SlowServer(Uncertain(LOST)))
+    async with a_world() as world:
+        world.replica(FakeLLMClient(ASKED, answer("done")))
+        await a_task_that_looks(world, **ASK)
+        await ask_as_another_manager(world)
+        server.over.set()
+        await decide(world, "DidNotHappen")
+        assert await answers_of(world) == ["seen"]
+        assert server.attempts == 2

@@ -146,6 +146,37 @@ async def arranged(world: World, runs: int) -> None:
         await a_run(world, f"slow-{number}", "slow")
 
 
+def test_a_run_is_woken_to_say_its_place_a_few_times_and_not_at_each_move() -> None:
+    llm, runs = an_llm(1), [Request("default", f"run-{number}") for number in range(115)]
+    woken = list[Request]()
+    queue = LLMQueue(woken.append, SystemClock(), OpenCircuits(Trigger()), no_timer)
+    calling = ExitStack()
+    assert calling.enter_context(queue.reserve(llm, runs[0]))
+    for run in runs[1:]:
+        with queue.reserve(llm, run) as is_reserved:
+            assert not is_reserved
+        queue.place(llm, run)
+    last, said = runs[-1], list[str]()
+    for run in runs[1:-1]:
+        calling.close()  # the next run is woken, and takes the slot
+        with queue.reconciling(run):
+            assert calling.enter_context(queue.reserve(llm, run))
+        if last in woken:
+            woken.remove(last)
+            said.append(queue.place(llm, last).text.partition(";")[0])
+    assert said == ["queued behind at most 99 runs", "queued behind at most 9 runs", "next in its queue"]
+    calling.close()
+
+
+async def test_a_run_that_moves_up_writes_its_place_a_few_times() -> None:
+    async with a_world() as world:
+        replica = world.replica(FakeLLMClient(answer("done"), latency_seconds=60.0))
+        await arranged(world, runs=14)
+        await world.until(has_answer, "slow-13")
+        details = [line for line in replica.exchange.writes if "/taskruns/slow-13" in line]
+        assert len(details) == 6, "pinned, three places, the claim and the answer"
+
+
 async def test_an_agent_with_one_run_does_not_wait_for_all_runs_of_another_one() -> None:
     model = Gate()
     async with a_world() as world:

@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall, TaskRunToolCallSpec, ToolCallPhase
+from kubechain.api.taskruntoolcall import (
+    Execution,
+    HumanInput,
+    TaskRunToolCall,
+    TaskRunToolCallSpec,
+    ToolCallPhase,
+)
 from kubechain.api.tool import ToolSemantics
-from kubechain.controllers.toolcall.claims import execution_for, holds
+from kubechain.controllers.toolcall.claims import execution_for, holds, is_asked_about
 from test.controllers.builders import ME, NOW, meta
 
 CALL = TaskRunToolCall(
@@ -70,3 +77,31 @@ def test_the_token_names_the_attempt_and_the_call() -> None:
     )
     assert len(tokens) == 11
     assert an_execution().token == an_execution(holder="pod-b_other").token
+
+
+def a_question(type_: HumanRequestType, **more: Any) -> HumanInput:
+    return HumanInput(digest="sha256:0", request_name="hello-1-t0-c0", type=type_, **more)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_asked"),
+    [
+        pytest.param({"input": a_question(HumanRequestType.OUTCOME)}, True, id="a person is asked what became of it"),
+        pytest.param({"input": a_question(HumanRequestType.FORM)}, False, id="its server asks for a form"),
+        pytest.param(
+            {"input": a_question(HumanRequestType.OUTCOME, choice="Unknown")}, False, id="the person has answered"
+        ),
+        pytest.param(
+            {"input": a_question(HumanRequestType.OUTCOME), "execution": an_execution(attempt=1)},
+            False,
+            id="it is about a later attempt",
+        ),
+        pytest.param(
+            {"input": a_question(HumanRequestType.OUTCOME), "phase": ToolCallPhase.CANCELLED}, False, id="it is over"
+        ),
+        pytest.param({}, False, id="nobody is asked"),
+    ],
+)
+def test_whose_outcome_ends_a_question_about_it(status: dict[str, Any], is_asked: bool) -> None:
+    call = CALL.with_status(**({"phase": ToolCallPhase.AWAITING_HUMAN_INPUT, "execution": an_execution()} | status))
+    assert is_asked_about(call, an_execution()) == is_asked
