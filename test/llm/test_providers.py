@@ -100,7 +100,7 @@ async def test_a_provider_with_a_dialect_of_its_own_is_one_class_and_one_row(mon
     assert [request.url.path for request in received] == ["/v9/first", "/v9/second", "/v9/third", "/v9/speak"]
     assert {request.headers["x-parrot-key"] for request in received} == {CANARY}
     assert orjson.loads(received[-1].content) == {"heard": "hello", "llm": "gpt-4o"}
-    assert (title_of("anthropic"), ignored_parameters(llm)) == ("Parrot", ("parameters.topK",))
+    assert (title_of(llm.spec), ignored_parameters(llm)) == ("Parrot", ("parameters.topK",))
 
 
 # --- what has no effect is named
@@ -153,7 +153,7 @@ def test_an_llm_without_a_row_has_no_parameters_to_speak_of(monkeypatch: pytest.
     monkeypatch.setattr(providers, "PROVIDERS", {})
     with pytest.raises(InvalidTarget, match="not supported by this release"):
         ignored_parameters(an_llm(provider="google"))
-    assert title_of("google") == "google"
+    assert title_of(an_llm(provider="google").spec) == "google"
 
 
 # --- how long, how often

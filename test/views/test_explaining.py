@@ -104,3 +104,8 @@ def test_a_request_says_what_decides_it() -> None:
         == "HumanRequest hello-1-t0-c0 waits for a person, and taskrun/hello-1 waits for it (Question): Which?"
     )
     assert told.commands[0] == "kubechain answer hello-1-t0-c0 --text TEXT"
+
+
+def test_a_reason_that_ends_with_a_quotation_gets_no_second_full_stop() -> None:
+    told = objects.of_object(an_llm(status="Error", statusDetail='HTTP 401: "Wrong key."'))
+    assert told.paragraph == 'LLM gpt cannot be used until it is changed: HTTP 401: "Wrong key."'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubechain.views.wording import brief, counted, money, span
+from kubechain.views.wording import brief, counted, money, sentence, span
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,20 @@ def test_a_noun_follows_its_number() -> None:
 
 def test_a_brief_text_cannot_drive_a_terminal() -> None:
     assert brief("a\n\x1b[31mb" + "c" * 200, 8) == "a bcccc…"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it is ready", "it is ready."),
+        ("It is gone.", "It is gone."),
+        ('HTTP 401: "Wrong key."', 'HTTP 401: "Wrong key."'),
+        ('waiting for "gpt"', 'waiting for "gpt".'),
+        ("Which one?", "Which one?"),
+        ("cut here…", "cut here…"),
+        ("", "."),
+    ],
+    ids=str,
+)
+def test_a_sentence_has_one_end(text: str, expected: str) -> None:
+    assert sentence(text) == expected

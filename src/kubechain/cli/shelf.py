@@ -12,6 +12,7 @@ from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskrun import TaskRun, ToolCallType
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.views.gathered import Gathered
+from kubechain.views.wording import sentence
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ class Shelf:
 
     def missed(self, run: str, what: str, why: str) -> None:
         """Note that something of a run cannot be read."""
-        self.gaps.setdefault(run, {})[what] = f"{what} cannot be read: {why}."
+        self.gaps.setdefault(run, {})[what] = sentence(f"{what} cannot be read: {why}")
 
     def children(self, run: str) -> Iterable[tuple[str, str]]:
         """Yield the calls of a run that other runs answer, each with the name of that run."""

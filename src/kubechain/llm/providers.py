@@ -66,6 +66,7 @@ class ProviderRow:
         limits: Returns how long a call may take and how often it is repeated.
         others: What it speaks besides, by the name that `Target.dialect` keeps.
         chooses: Returns the name of the dialect for an LLM; empty for the first.
+        hosted: Returns the name of who offers the provider's models to an LLM; empty where that is the provider.
     """
 
     title: str
@@ -75,6 +76,7 @@ class ProviderRow:
     limits: Callable[[LLMSpec], CallLimits] = lambda spec: CallLimits(spec.timeout_seconds)
     others: Mapping[str, Dialect] = field(default_factory=dict[str, Dialect])
     chooses: Callable[[LLM], str] = lambda _: ""
+    hosted: Callable[[LLMSpec], str] = lambda _: ""
 
     def dialect_named(self, name: str) -> Dialect:
         """Return a dialect of this provider by the name in `Target.dialect`."""
@@ -209,6 +211,7 @@ PROVIDERS: Mapping[str, ProviderRow] = MappingProxyType(
             _openai_takes,
             others={RESPONSES: OpenAIResponses()},
             chooses=_openai_dialect,
+            hosted=lambda spec: "Azure OpenAI" if _is_azure(spec) else "",
         ),
         LLMProvider.ANTHROPIC: ProviderRow(
             "Anthropic",
@@ -262,10 +265,10 @@ def call_limits(spec: LLMSpec) -> CallLimits:
     return row.limits(spec) if row else CallLimits(spec.timeout_seconds)
 
 
-def title_of(provider: str) -> str:
-    """Return a provider's name as people write it."""
-    row = PROVIDERS.get(provider)
-    return row.title if row else str(provider)
+def title_of(spec: LLMSpec) -> str:
+    """Return the name of an LLM's provider as people write it."""
+    row = PROVIDERS.get(spec.provider)
+    return (row.hosted(spec) or row.title) if row else str(spec.provider)
 
 
 _TAKEN_BY_ALL = frozenset(

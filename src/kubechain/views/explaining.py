@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.views.story import Story, Wait
-from kubechain.views.wording import between, brief, counted, money, span
+from kubechain.views.wording import between, brief, counted, money, sentence, span
 
 OUTPUT_CHARACTERS = 300
 
@@ -51,7 +51,7 @@ def _waits(name: str, story: Story, wait: Wait, now: datetime) -> str:
         *([_until(wait.until, now)] if wait.until is not None else []),
     ]
     when = f" ({', '.join(times)})" if times else ""
-    return f"{who} waits {wait.what}{when}. {wait.ends}".strip()
+    return f"{sentence(f'{who} waits {wait.what}{when}')} {wait.ends}".strip()
 
 
 def _until(until: datetime, now: datetime) -> str:

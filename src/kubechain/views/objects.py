@@ -12,7 +12,7 @@ from kubechain.api.meta import ReadinessStatus, StatusObject, StatusType
 from kubechain.api.task import Task
 from kubechain.views import commands
 from kubechain.views.explaining import Explanation
-from kubechain.views.wording import brief
+from kubechain.views.wording import brief, sentence
 
 DETAIL_CHARACTERS = 500
 
@@ -31,11 +31,11 @@ def of_object(obj: StatusObject[Any, Any]) -> Explanation:
         seen = detail or "no manager has seen it yet: is one running that watches this namespace?"
         return Explanation(f"{name}: {seen}", (describe,))
     if status.status is StatusType.READY:
-        return Explanation(f"{name} can be used: {detail or 'it is ready'}.{_warnings(obj)}", (describe,))
+        return Explanation(sentence(f"{name} can be used: {detail or 'it is ready'}") + _warnings(obj), (describe,))
     how = (
         "waits, and goes on by itself" if status.status is StatusType.PENDING else "cannot be used until it is changed"
     )
-    return Explanation(f"{name} {how}: {detail}.{_warnings(obj)}", (*_repairs(obj, detail), describe))
+    return Explanation(sentence(f"{name} {how}: {detail}") + _warnings(obj), (*_repairs(obj, detail), describe))
 
 
 def run_of(task: Task) -> str | None:
@@ -47,7 +47,7 @@ def run_of(task: Task) -> str | None:
 def _warnings(obj: StatusObject[Any, Any]) -> str:
     """What else its conditions say: those that are true and are not the summary."""
     found = [
-        f" {each.type}: {brief(each.message, DETAIL_CHARACTERS)}."
+        f" {sentence(f'{each.type}: {brief(each.message, DETAIL_CHARACTERS)}')}"
         for each in obj.status.conditions
         if each.status == "True" and each.type not in (conditions.READY, conditions.FINISHED, conditions.SUCCEEDED)
     ]

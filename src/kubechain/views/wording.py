@@ -29,6 +29,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it ends a sentence itself, within quotation marks too."""
+    return text if text.rstrip("\"')").endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def money(cost: str | None) -> str:
     """A cost in US dollars, to the cent, or to two digits where it is less; empty where it is not known."""
     if cost is None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubechain.api.conditions import find_condition, is_true
-from kubechain.api.llm import LLMParameters
+from kubechain.api.llm import LLMParameters, OpenAIConfig
 from kubechain.api.meta import StatusType
 from kubechain.controllers.checks import Report
 from kubechain.controllers.frame import next_version
@@ -27,6 +27,13 @@ def test_a_good_key_makes_the_llm_ready_with_the_words_of_the_contract() -> None
         ("Normal", "ValidationSucceeded", "OpenAI API key validated successfully")
     ]
     assert settled.requeue_after_seconds is None
+
+
+@pytest.mark.parametrize("api_type", ["AZURE", "AZURE_AD"])
+def test_a_key_of_azure_is_not_called_one_of_openai(api_type: Any) -> None:
+    llm = an_llm(status=None, openai=OpenAIConfig(api_type=api_type))
+    status = next_version(llm, settle(llm, Verified(), attempt=1, now=NOW)).status
+    assert status.status_detail == "Azure OpenAI API key validated successfully"
 
 
 def test_a_second_good_verdict_writes_nothing() -> None:

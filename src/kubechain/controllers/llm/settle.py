@@ -65,7 +65,7 @@ def _proved(llm: LLM) -> str:
         return reasons.MODEL_ANSWERED
     if llm.spec.api_key_from is None:
         return reasons.ENDPOINT_ANSWERED
-    return reasons.api_key_validated(providers.title_of(llm.spec.provider))
+    return reasons.api_key_validated(providers.title_of(llm.spec))
 
 
 def _ready(llm: LLM, reason: str, detail: str, facts: ModelFacts | None, now: datetime) -> Settled:
