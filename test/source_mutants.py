@@ -245,6 +245,13 @@ ALL: Sequence[Mutant] = (
         ("test/cli/test_gathering.py", "test/cli/test_conversation.py"),
     ),
     Mutant(
+        "a request to a fallback is made for the window of the run's own LLM",
+        f"{CONTROLLERS}/taskrun/growth.py",
+        "if not contextsize.is_due(run, llm):",
+        "if not contextsize.is_due(run, observed.llm):",
+        ("test/controllers/taskrun/test_growth.py",),
+    ),
+    Mutant(
         "an LLM that turns ready wakes no run that has not begun",
         f"{CONTROLLERS}/taskrun/watches.py",
         "return [*begun, *(request for requests in waiting for request in requests)]",

@@ -44,7 +44,8 @@ class PassedOverReason(StrEnum):
     NO_PRICE = "NoPrice"
     """A limit of cost binds the run, and no price is known for the LLM."""
     WINDOW_NOT_LARGER = "WindowNotLarger"
-    """The conversation was too long for another LLM, and this one is not known to have a larger window."""
+    """The conversation was too long for another LLM, and this one is not known to have a larger window; or it has more
+    tokens than the window that is known of this one."""
 
 
 class PassedOver(KubeModel):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubechain.api.context import RunContext
 from kubechain.api.fallbacks import ANSWERED_BY_LIMIT, PassedOver, PassedOverReason
 from kubechain.api.llm import ModelStatus
 from kubechain.api.meta import StatusType
@@ -87,6 +88,28 @@ def test_the_first_llm_that_can_answer_is_called(
 ) -> None:
     run = a_run(phase=TaskRunPhase.READY_FOR_LLM, pinned=PINNED)
     assert told(fallbacks.choose(run, candidates, gone)) == expected
+
+
+SMALL, LARGE = candidate("b", window=100), candidate("c", window=1_000)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "tokens", "expected"),
+    [
+        pytest.param((A_DOWN, SMALL, LARGE), 99, "b: a ProviderDown", id="it has room"),
+        pytest.param((A_DOWN, SMALL, LARGE), 100, "c: a ProviderDown, b WindowNotLarger", id="a later one has room"),
+        pytest.param((A_DOWN, SMALL, LARGE), 1_000, "b: a ProviderDown", id="none has room: the first"),
+        pytest.param((A_DOWN, SMALL, C), 100, "c: a ProviderDown, b WindowNotLarger", id="a later one may have room"),
+        pytest.param((A_DOWN, SMALL, LARGE), None, "b: a ProviderDown", id="nobody has counted the tokens"),
+        pytest.param((A_DOWN, SMALL, C_DOWN), 100, "b: a ProviderDown", id="a later one cannot answer"),
+        pytest.param((candidate("a", window=100), LARGE), 100, "a", id="the run's own LLM is not passed over for it"),
+    ],
+)
+def test_a_fallback_whose_window_is_known_to_be_too_small_comes_last(
+    candidates: tuple[Candidate, ...], tokens: int | None, expected: str
+) -> None:
+    run = a_run(phase=TaskRunPhase.READY_FOR_LLM, pinned=PINNED, context=RunContext(tokens=tokens))
+    assert told(fallbacks.choose(run, candidates, ())) == expected
 
 
 @pytest.mark.parametrize(

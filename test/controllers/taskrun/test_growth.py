@@ -21,6 +21,8 @@ from kubechain.controllers.frame import next_version
 from kubechain.controllers.taskrun import contextsize, rendering, settle, summarising
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import decide
+from kubechain.controllers.taskrun.fallbacks import Candidate
+from kubechain.controllers.taskrun.llmslots import Trouble
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.controllers.taskrun.rendering import View, rendered
@@ -387,3 +389,42 @@ def test_results_that_the_model_has_not_read_yet_are_not_left_out() -> None:
     sent = rendered(said, View().trimmed(said, 0), "hello-1")
     assert [message.content for message in sent if message.role == "tool"][3:] == ["y" * 500] * 3
     assert all("left out" in message.content for message in sent[3:6])
+
+
+def second(window: int | None) -> Candidate:
+    return Candidate("second", an_llm("second").with_status(model=ModelStatus(context_window=window)))
+
+
+DOWN = Trouble("its circuit is open: HTTP 503", 3.0)
+
+
+def test_a_request_is_made_shorter_for_the_window_of_the_fallback_that_is_called() -> None:
+    run = a_long_run(tokens=WINDOW // 2)
+    step = step_of(run, fallbacks=(second(WINDOW // 2),), trouble=DOWN)
+    assert isinstance(step, SendToLLM)
+    assert step.llm.metadata.name == "second"
+    assert step.context is not None
+    assert (step.context.tokens or 0) < WINDOW // 2
+    assert sent_bytes(claimed(run, step)) < sent_bytes(run)
+
+
+@pytest.mark.parametrize(
+    ("window", "trouble"),
+    [
+        pytest.param(WINDOW // 2, None, id="the run's own LLM is called, and has room"),
+        pytest.param(10 * WINDOW, DOWN, id="the fallback has room"),
+        pytest.param(None, DOWN, id="nobody knows the window of the fallback"),
+    ],
+)
+def test_a_request_is_not_made_shorter_for_an_llm_that_needs_no_shorter_one(
+    window: int | None, trouble: Trouble | None
+) -> None:
+    step = step_of(a_long_run(tokens=WINDOW // 2), fallbacks=(second(window),), trouble=trouble)
+    assert isinstance(step, SendToLLM)
+    assert step.context is None
+
+
+def test_a_larger_fallback_is_sent_what_is_too_long_for_the_runs_own_llm() -> None:
+    step = step_of(a_long_run(), fallbacks=(second(10 * WINDOW),), trouble=DOWN)
+    assert isinstance(step, SendToLLM)
+    assert (step.llm.metadata.name, step.context) == ("second", None)

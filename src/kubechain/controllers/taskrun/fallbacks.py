@@ -103,6 +103,8 @@ def choose(
 ) -> Choice | None:
     """The first LLM that can answer now; None where none can.
 
+    A fallback whose window is known to be too small for the conversation comes after all others.
+
     Args:
         run: Whose last claim says how often an LLM failed.
         candidates: The run's own LLM, then its fallbacks.
@@ -110,10 +112,13 @@ def choose(
         is_cost_bound: Whether a limit of cost binds the run, so that an LLM needs a known price.
     """
     known = causes(candidates, left, is_cost_bound=is_cost_bound)
-    for candidate in candidates:
-        if candidate.name not in known and candidate.llm is not None:
-            return _choice(run, candidate.llm, candidates, known)
-    return None
+    able = [one for one in candidates if one.name not in known]
+    fitting = [one for one in able if one is candidates[0] or _fits(run, one)]
+    if not fitting:
+        # The request is made shorter for it: `growth` goes by the window of the LLM that is called.
+        return next((_choice(run, one.llm, candidates, known) for one in able if one.llm is not None), None)
+    small = {one.name: _too_small(run, one) for one in able if one not in fitting}
+    return next((_choice(run, one.llm, candidates, known | small) for one in fitting if one.llm is not None), None)
 
 
 def wait_for(
@@ -131,7 +136,7 @@ def wait_for(
 
 def causes(
     candidates: Sequence[Candidate], left: Sequence[PassedOver], *, is_cost_bound: bool = False
-) -> Mapping[str, PassedOver]:
+) -> dict[str, PassedOver]:
     """Why each LLM that cannot answer now is passed over, in their order."""
     known = {one.llm_name: one for one in left}
     windows = [one.window for one in candidates if _is_too_small(known.get(one.name))]
@@ -198,6 +203,18 @@ def _cause(candidate: Candidate, windows: Sequence[int | None], is_cost_bound: b
         text = "limits.maxCost binds the run, and no price is known for it: set its prices"
         return passed_over(name, PassedOverReason.NO_PRICE, text)
     return None
+
+
+def _fits(run: TaskRun, candidate: Candidate) -> bool:
+    """Whether the conversation is not known to be too long for an LLM."""
+    tokens = run.status.context.tokens if run.status.context is not None else None
+    return tokens is None or candidate.window is None or tokens < candidate.window
+
+
+def _too_small(run: TaskRun, candidate: Candidate) -> PassedOver:
+    tokens = run.status.context.tokens if run.status.context is not None else None
+    text = f"the conversation has {tokens} tokens, and its window has {candidate.window}"
+    return passed_over(candidate.name, PassedOverReason.WINDOW_NOT_LARGER, text)
 
 
 def _is_larger(window: int | None, other: int | None) -> bool:

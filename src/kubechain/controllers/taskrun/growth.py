@@ -76,18 +76,18 @@ def next_step(observed: Observed, llm: LLM, attempt: int) -> RunContext | Summar
     """What is to be done before the model is asked; None where it is asked as it is.
 
     Args:
-        llm: That is called; it writes summaries where the Agent names no other.
+        llm: That is called, whose window counts; it writes summaries where the Agent names no other.
         attempt: Of the claim for a summary.
 
     Returns:
         The context to be recorded with the claim, a summary to be made first, or the end of the run.
     """
     run = observed.run
-    if not contextsize.is_due(run, observed.llm):
+    if not contextsize.is_due(run, llm):
         return None
     if contextsize.policy(run) is ContextPolicy.FAIL:
-        return Fail(reasons.MODEL_WINDOW_EXCEEDED, _exceeded(observed, "the Agent's context.policy is Fail"))
-    room = _room(observed)
+        return Fail(reasons.MODEL_WINDOW_EXCEEDED, _exceeded(observed, llm, "the Agent's context.policy is Fail"))
+    room = _room(observed, llm)
     gentle = room.view.trimmed(room.messages, _kept_results(run))
     if room.size(gentle) <= room.target_bytes:
         return _shortened(room, gentle)
@@ -98,29 +98,29 @@ def next_step(observed: Observed, llm: LLM, attempt: int) -> RunContext | Summar
                 return step
         else:
             room = replace(room, context=contextsize.failed_summary(run, context, trouble))
-    return _without_summary(observed, room, gentle)
+    return _without_summary(observed, llm, room, gentle)
 
 
-def _without_summary(observed: Observed, room: Room, gentle: View) -> RunContext | Fail | None:
+def _without_summary(observed: Observed, llm: LLM, room: Room, gentle: View) -> RunContext | Fail | None:
     """Leave out old results; where the request would be refused, also those that should be kept."""
     is_full = room.context.too_long or room.size(gentle) >= room.full_bytes
     view = _tight(room, gentle) if is_full else gentle
     if room.context.too_long and room.size(view) > WORTH_IT * room.now_bytes:
         failure = room.context.summary_failure
         why = f"; no summary could be made: {failure.message}" if failure else ""
-        return Fail(reasons.MODEL_WINDOW_EXCEEDED, _exceeded(observed, f"nothing more can be left out{why}"))
+        return Fail(reasons.MODEL_WINDOW_EXCEEDED, _exceeded(observed, llm, f"nothing more can be left out{why}"))
     is_new = view != room.view or room.context != observed.run.status.context
     return _shortened(room, view) if is_new else None
 
 
-def _room(observed: Observed) -> Room:
+def _room(observed: Observed, llm: LLM) -> Room:
     run = observed.run
     context, view = run.status.context or RunContext(), View.of(run.status.context, run.status.summaries)
     unread = conversation.unread(run)
     messages = Transcript.of(run).whole(observed.earlier).appended(*unread).messages
     now_bytes = size_bytes(rendered(messages, view, run.metadata.name))
     tokens = max(context.tokens or now_bytes // contextsize.BYTES_PER_TOKEN, 1)
-    window = contextsize.window_tokens(observed.llm) or tokens
+    window = contextsize.window_tokens(llm) or tokens
     limit = min(window, tokens) if context.too_long else window
     return Room(
         run=run,
@@ -236,10 +236,10 @@ def _before_users(messages: Sequence[Message], place: int) -> int:
     return place
 
 
-def _exceeded(observed: Observed, why: str) -> str:
-    run, llm = observed.run, observed.llm
+def _exceeded(observed: Observed, llm: LLM, why: str) -> str:
+    run = observed.run
     context, window = run.status.context or RunContext(), contextsize.window_tokens(llm)
-    name = llm.metadata.name if llm else ""
+    name = llm.metadata.name
     if context.too_long:
         return f"the conversation is too long for the model, and {why}: {run.status.error or 'the provider refused it'}"
     return f'the conversation has {context.tokens} tokens, LLM "{name}" takes {window}, and {why}'

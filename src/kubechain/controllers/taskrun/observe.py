@@ -157,7 +157,7 @@ class Observer:
         llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
         llm = self.llms.get(namespace, llm_name) if llm_name else None
         fallbacks = self._fallbacks(run, llm)
-        is_long = contextsize.is_due(run, llm)
+        is_long = any(contextsize.is_due(run, one) for one in (llm, *(other.llm for other in fallbacks)))
         return Observed(
             run=run,
             task=task,
