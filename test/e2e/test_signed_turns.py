@@ -5,7 +5,8 @@ The models refuse a request that does not bring a turn of theirs back byte for b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -56,11 +57,21 @@ def signer() -> Iterator[Signer]:
         yield signer
 
 
-def a_model(namespace: Namespace, signer: Signer, provider: str, *, llm: str = "gpt-4o", **spec: Any) -> Model:
+def a_model(
+    namespace: Namespace,
+    signer: Signer,
+    provider: str,
+    *,
+    llm: str = "gpt-4o",
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+    **spec: Any,
+) -> Model:
     """A model of this test, and an LLM for it."""
     name = f"{namespace.name}-{llm}"
     base = f"{signer.url}/v1" if provider == "openai" else signer.url
-    namespace.apply(a_secret(), an_llm(llm, base_url=base, model=name, **{**FORMATS[provider].spec, **spec}))
+    made = an_llm(llm, base_url=base, model=name, **{**FORMATS[provider].spec, **spec})
+    made["spec"]["parameters"].update(parameters)
+    namespace.apply(a_secret(), made)
     return signer.model(provider, name)
 
 
@@ -98,6 +109,40 @@ def test_a_run_brings_back_each_turn_as_it_came_over_kills(
     model.let_pass()
     run = namespace.finished(RUN, timeout_seconds=RECOVERY_SECONDS)
     assert_whole(run, model, model)
+
+
+LONG = 40_000
+"""Bytes of a signature; a few of them are more than the status of a run keeps of a conversation."""
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param({}, id="that came whole"),
+        pytest.param({"stream": "Always"}, id="that came as streams"),
+    ],
+)
+def test_a_run_brings_back_turns_that_have_moved_into_chunks_over_a_kill(
+    namespace: Namespace, signer: Signer, manager: Program, provider: str, form: dict[str, str]
+) -> None:
+    model = a_model(namespace, signer, provider, parameters=form)
+    model.calls, model.signature_bytes = (1, 2, 1, 2, 1, 2), LONG
+    model.hold()
+    namespace.apply(*adding(), a_task())
+    for _ in model.calls:
+        model.wait_for_call()
+        model.let_pass()
+    model.wait_for_call()
+    manager.kill()
+    manager.start()
+    model.wait_for_call(timeout_seconds=RECOVERY_SECONDS)
+    model.let_pass()
+    run = namespace.finished(RUN, timeout_seconds=RECOVERY_SECONDS)
+    assert model.refusals == []
+    assert run["status"]["output"] == model.said(len(model.calls)).text
+    assert run["status"]["chunks"]["count"] > 0
+    assert bool(model.streamed) == bool(form)
 
 
 @pytest.mark.parametrize(("provider", "other"), CHANGES)

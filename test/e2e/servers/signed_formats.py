@@ -29,10 +29,12 @@ class Said:
     Attributes:
         mark: Names the model and the turn; in every id, text and signature of it.
         calls: How many calls the turn asks for, side by side.
+        signature_bytes: About so long is each signature, before it is encoded.
     """
 
     mark: str
     calls: int = 0
+    signature_bytes: int = 0
 
     @property
     def ids(self) -> list[str]:
@@ -46,7 +48,7 @@ class Said:
 
     def signature(self, what: object) -> str:
         """For one piece of the turn."""
-        return b64encode(f"signed {self.mark} {what}".encode()).decode()
+        return b64encode(f"signed {self.mark} {what}".encode().ljust(self.signature_bytes, b".")).decode()
 
 
 class Format(Protocol):

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 from test.e2e.servers.signed_formats import Format, Gemini, Messages, Responses, Said, Turn
+from test.e2e.servers.signed_streams import stream
 
 HOLD_SECONDS = 90.0
 """No answer is held longer, so that a failed test cannot hang the session."""
@@ -23,7 +24,7 @@ HOLD_SECONDS = 90.0
 CALLS = (1, 2)
 """How many calls each turn asks for; the turns after these give an answer."""
 
-OPERATIONS = (":generateContent", "/responses", "/messages")
+OPERATIONS = (":generateContent", ":streamGenerateContent", "/responses", "/messages")
 """How the paths of model calls end. Probes by other paths learn that there is nothing."""
 
 FORMATS: dict[str, Format] = {"google": Gemini(), "openai": Responses(), "anthropic": Messages()}
@@ -36,7 +37,10 @@ class Model:
 
     Attributes:
         name: Of the model; its hash stands in what the model writes.
+        provider: Whose format it has.
         calls: How many calls each of the first turns asks for.
+        signature_bytes: About so long is each signature.
+        streamed: The number of each turn that was answered by a stream, from 0.
         down_at: Turns, from 0, at which the provider is overloaded. A run leaves such a model, which stays ready.
         refusals: What was wrong with each request that was refused with 400.
         answered: The number of each turn that was answered, from 0.
@@ -45,11 +49,14 @@ class Model:
     """
 
     name: str
+    provider: str
     format: Format
     calls: Sequence[int] = CALLS
+    signature_bytes: int = 0
     down_at: frozenset[int] = frozenset()
     refusals: list[str] = field(default_factory=list[str])
     answered: list[int] = field(default_factory=list[int])
+    streamed: list[int] = field(default_factory=list[int])
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -60,7 +67,8 @@ class Model:
 
     def said(self, number: int) -> Said:
         """What the model answers as the turn with that number."""
-        return Said(f"{self.mark}-{number}", self.calls[number] if number < len(self.calls) else 0)
+        calls = self.calls[number] if number < len(self.calls) else 0
+        return Said(f"{self.mark}-{number}", calls, self.signature_bytes)
 
     def problem(self, turns: Sequence[Turn]) -> str | None:
         """What is wrong with the turns of a request; None where nothing is."""
@@ -122,7 +130,7 @@ class Signer:
 
     def model(self, provider: str, name: str) -> Model:
         """Make a model."""
-        model = Model(name, FORMATS[provider])
+        model = Model(name, provider, FORMATS[provider])
         model.gate.set()
         self._server.models[name] = model
         return model
@@ -154,15 +162,22 @@ class _Handler(LoopbackHandler):
 
     def post(self, body: bytes) -> None:
         """A model call."""
-        if not self.path.endswith(OPERATIONS):
+        path = self.path.partition("?")[0]
+        if not path.endswith(OPERATIONS):
             self.reply_json(404, {"error": {"message": f"no such path: {self.path}"}})
             return
         asked: dict[str, Any] = json.loads(body)
         if asked.keys().isdisjoint({"contents", "input", "messages"}):
             self.reply_json(400, {"error": {"message": "no conversation"}})  # a free check asks with an empty body
             return
-        name = asked.get("model") or unquote(self.path.partition("/models/")[2]).partition(":")[0]
-        self.reply_json(*self._models[name].answer(asked))
+        name = asked.get("model") or unquote(path.partition("/models/")[2]).partition(":")[0]
+        model, is_stream = self._models[name], asked.get("stream", ":stream" in path)
+        status, said = model.answer(asked)
+        if status != 200 or not is_stream:
+            self.reply_json(status, said)
+            return
+        model.streamed.append(model.answered[-1])
+        self.reply(200, stream(model.provider, said), "text/event-stream")
 
     @property
     def _models(self) -> dict[str, Model]:
