@@ -158,7 +158,7 @@ soak: setup ## Twenty minutes of runs on an API server that fails: memory, tasks
 
 ##@ Keep it in order
 .PHONY: manifests
-manifests: setup ## Write config/crd and docs/kinds anew from the models
+manifests: setup ## Write config/crd and docs/kinds anew from the models, and what doctor asks for from config/rbac
 	@$(BIN)/python hack/manifests.py
 
 .PHONY: release

@@ -1,4 +1,6 @@
-"""Write what is generated from the models of kubechain.api: config/crd/bases and the marked parts of docs/kinds.
+"""Write what is generated: config/crd/bases and the marked parts of docs/kinds from the models of kubechain.api.
+
+And from config/rbac the manager's rights, as `kubechain doctor` asks for them.
 
 `make manifests` runs it. `--check` writes nothing and fails when the files on disk differ.
 """
@@ -6,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BASES = ROOT / "config" / "crd" / "bases"
 SAMPLES = ROOT / "config" / "samples"
 PAGES = ROOT / "docs" / "kinds"
+ROLE = ROOT / "config" / "rbac" / "role.yaml"
+RIGHTS = ROOT / "src" / "kubechain" / "cli" / "managerrights.json"
 HEADER = "# Generated from src/kubechain/api by `make manifests`. Do not edit.\n"
 
 _GENERATED_PART = re.compile(r"(<!-- generated: (\w+)(?: (\S+))? -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -142,9 +147,16 @@ def write(expected: Mapping[Path, str], folder: Path) -> None:
             path.unlink()
 
 
-def stale_pages() -> Mapping[Path, str]:
-    """Return the pages whose generated parts are out of date, with what they should be."""
-    return {path: text for path, text in pages().items() if not path.exists() or path.read_text() != text}
+def rights() -> Mapping[Path, str]:
+    """Return the rules of the manager's ClusterRole as a part of the package."""
+    role = next(each for each in yaml.safe_load_all(ROLE.read_text()) if each["kind"] == "ClusterRole")
+    return {RIGHTS: json.dumps(role["rules"], indent=2) + "\n"}
+
+
+def stale_files() -> Mapping[Path, str]:
+    """Return the pages and the rights that are out of date, with what they should be."""
+    expected = {**pages(), **rights()}
+    return {path: text for path, text in expected.items() if not path.exists() or path.read_text() != text}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -154,10 +166,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.check:
         write(crd_files(), BASES)
-        for path, text in stale_pages().items():
+        for path, text in stale_files().items():
             path.write_text(text)
         return 0
-    stale = [*drifted(crd_files(), BASES), *stale_pages()]
+    stale = [*drifted(crd_files(), BASES), *stale_files()]
     for path in stale:
         print(f"{path.relative_to(ROOT)}: out of date, run `make manifests`", file=sys.stderr)
     return 1 if stale else 0

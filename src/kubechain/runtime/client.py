@@ -264,6 +264,19 @@ class Client:
             await self._clock.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
+    async def once(self, method: str, target: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> Reply:
+        """Send one request without retries, and return the whole response, its headers too.
+
+        Raises:
+            ApiError: the server answered with a failure.
+            TransportError: no complete response was received.
+        """
+        reply = await self._exchange.send(
+            method, target, headers=ACCEPT_JSON, body=None, timeout_seconds=timeout_seconds
+        )
+        _success(reply, self._clock)
+        return reply
+
     @asynccontextmanager
     async def stream(self, target: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Open a stream of lines, such as a watch that no informer needs, without retries.
