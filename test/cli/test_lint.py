@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import yaml
 from kubechain.cli import main
 from kubechain.cli.documents import Document, read
 from kubechain.cli.lint import findings
+from test.e2e.manifests import a_builtin, a_secret, a_task, an_agent, an_llm
+from test.e2e.test_bad_input import NOWHERE, WRONG
 from test.e2e.test_schemas import ACCEPTED, REFUSED, SAMPLES, changed, sample
 
 REPEATED = "described more than once"
@@ -41,6 +44,70 @@ def said(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 def test_what_the_server_refuses_is_found(name: str, complaints: dict[str, list[str]]) -> None:
     [complaint] = complaints[name]
     assert REFUSED[name][2] in complaint
+
+
+@pytest.mark.parametrize(("manifest", "expected"), WRONG)
+def test_what_a_person_gets_wrong_is_found(manifest: Mapping[str, Any], expected: list[str]) -> None:
+    [complaint] = said({"x": manifest})["x"]
+    for part in expected:
+        assert part in complaint
+
+
+NO_ARGUMENT_FITS = {"type": "object", "properties": {}, "required": ["city"], "additionalProperties": False}
+
+ACCEPTED_AND_UNUSABLE = [
+    pytest.param(
+        [a_secret(OTHER="x"), an_llm(base_url=NOWHERE)],
+        'spec.apiKeyFrom.secretKeyRef: Secret "openai" has no key "OPENAI_API_KEY" (its keys are: OTHER)',
+        id="a key that the Secret does not have",
+    ),
+    pytest.param([an_agent(llm="not-there")], 'spec.llmRef: LLM "not-there" is not among', id="an LLM that is not"),
+    pytest.param([a_task(agent="not-there")], 'spec.agentRef: Agent "not-there" is not', id="an Agent that is not"),
+    pytest.param(
+        [an_agent(tools=[{"name": "gone"}])], 'spec.tools: Tool "gone" is not among these', id="a Tool that is not"
+    ),
+    pytest.param(
+        [a_builtin("add", parameters=NO_ARGUMENT_FITS)],
+        'spec.parameters: "city" is required, and it is not among the properties',
+        id="parameters that no call satisfies",
+    ),
+    pytest.param(
+        [a_builtin("add", parameters={"type": "objekt"})],
+        "spec.parameters: not a JSON schema",
+        id="parameters that are no schema",
+    ),
+]
+
+
+@pytest.mark.parametrize(("manifests", "expected"), ACCEPTED_AND_UNUSABLE)
+def test_what_the_server_accepts_and_the_manager_cannot_use_is_found(
+    manifests: list[Mapping[str, Any]], expected: str
+) -> None:
+    found = asyncio.run(findings([Document(str(index), each) for index, each in enumerate(manifests)]))
+    assert [each for each in found if expected in each.message], found
+
+
+def test_the_wrong_manifests_are_all_there() -> None:
+    assert len(REFUSED) + len(WRONG) + len(ACCEPTED_AND_UNUSABLE) >= 54
+
+
+DOCS = [*sorted((SAMPLES.parents[1] / "docs").rglob("*.md")), SAMPLES.parents[1] / "README.md"]
+
+
+def manifests_of(page: Path) -> list[Document]:
+    """What the blocks of a page describe; a block may also show a part of an object."""
+    found: list[Document] = []
+    for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        objects: Iterable[Any] = yaml.safe_load_all(text)
+        found += [Document(page.name, each) for each in objects if isinstance(each, dict) and "kind" in each]  # pyright: ignore[reportUnknownArgumentType]
+    return found
+
+
+def test_every_manifest_of_the_documentation_is_accepted() -> None:
+    blocks = [each for page in DOCS for each in manifests_of(page)]
+    assert len(blocks) > 20
+    found = asyncio.run(findings(blocks))
+    assert [each for each in found if not each.is_warning and each.message != REPEATED] == []
 
 
 def test_what_the_server_accepts_is_accepted() -> None:

@@ -21,24 +21,25 @@ def without(manifest: dict[str, Any], field: str) -> dict[str, Any]:
     return manifest | {"spec": {key: value for key, value in manifest["spec"].items() if key != field}}
 
 
-@pytest.mark.parametrize(
-    ("manifest", "complaints"),
-    [
-        pytest.param(an_agent(sytsem="typo"), ['unknown field "spec.sytsem"'], id="a field that does not exist"),
-        pytest.param(an_agent(tools="fetch"), ["spec.tools", "array"], id="a list given as text"),
-        pytest.param(
-            an_llm(base_url=NOWHERE, provider="opnai"),
-            ["spec.provider", 'Unsupported value: "opnai"', '"openai"', '"anthropic"'],
-            id="a provider that does not exist",
-        ),
-        pytest.param(an_agent(system=""), ["spec.system"], id="an empty system prompt"),
-        pytest.param(without(an_agent(), "system"), ["spec.system", "Required value"], id="no system prompt"),
-        pytest.param(a_task(message=""), ["spec.message"], id="an empty message"),
-        pytest.param(without(a_task(), "agentRef"), ["spec.agentRef", "Required value"], id="a task without an agent"),
-        pytest.param(an_llm("No_Such_Name", base_url=NOWHERE), ["metadata.name", "RFC 1123"], id="a bad name"),
-        pytest.param(a_task("n" * 254), ["metadata.name", "must be no more than 253"], id="a name too long"),
-    ],
-)
+WRONG: list[Any] = [
+    pytest.param(an_agent(sytsem="typo"), ['unknown field "spec.sytsem"'], id="a field that does not exist"),
+    pytest.param(an_agent(tools="fetch"), ["spec.tools", "array"], id="a list given as text"),
+    pytest.param(
+        an_llm(base_url=NOWHERE, provider="opnai"),
+        ["spec.provider", 'Unsupported value: "opnai"', '"openai"', '"anthropic"'],
+        id="a provider that does not exist",
+    ),
+    pytest.param(an_agent(system=""), ["spec.system"], id="an empty system prompt"),
+    pytest.param(without(an_agent(), "system"), ["spec.system", "Required value"], id="no system prompt"),
+    pytest.param(a_task(message=""), ["spec.message"], id="an empty message"),
+    pytest.param(without(a_task(), "agentRef"), ["spec.agentRef", "Required value"], id="a task without an agent"),
+    pytest.param(an_llm("No_Such_Name", base_url=NOWHERE), ["metadata.name", "RFC 1123"], id="a bad name"),
+    pytest.param(a_task("n" * 254), ["metadata.name", "must be no more than 253"], id="a name too long"),
+]
+"""Manifests, with what kubectl says about them."""
+
+
+@pytest.mark.parametrize(("manifest", "complaints"), WRONG)
 def test_a_wrong_manifest_is_refused_with_the_field_named(
     namespace: Namespace, manifest: dict[str, Any], complaints: list[str]
 ) -> None:

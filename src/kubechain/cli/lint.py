@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubechain.cli.output import JSON, TEXT, YAML, add_output_flag, print_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kubechain.cli.documents import Document
 
 SUMMARY = "check manifests without a cluster"
 DESCRIPTION = """\
 Check manifests of our kinds as an API server would: fields, values, rules between them. Folders are read with all below
-them. What a manifest refers to should be among the files; what is not is a warning, since it may be in the cluster.
+them. What a manifest refers to should be among the files; what is not is a warning, since it may be in the cluster. A
+key that a Secret among the files does not have, and parameters that no call can satisfy, are errors.
 """
 EPILOG = """\
 examples:
@@ -83,7 +84,7 @@ async def findings(read: Sequence[Document]) -> list[Finding]:
 
     manifests = [each.manifest for each in read if each.manifest is not None]
     known, repeated = frozenset(map(linting.key_of, manifests)), linting.repeated(manifests)
-    found = list[Finding]()
+    secrets, found = linting.secrets(manifests), list[Finding]()
     async with judging() as judge:
         for document in read:
             manifest = document.manifest
@@ -97,9 +98,33 @@ async def findings(read: Sequence[Document]) -> list[Finding]:
                 continue
             if complaint := await judge.complaint(manifest):
                 found.append(Finding(document.where, str(key), complaint))
+            elif unusable := _unusable(manifest):
+                found.append(Finding(document.where, str(key), unusable))
+            for absent in linting.absent_keys(manifest, secrets):
+                found.append(Finding(document.where, str(key), absent))
             for missing in linting.missing(manifest, known):
                 found.append(Finding(document.where, str(key), missing, is_warning=True))
     return found
+
+
+def _unusable(manifest: Mapping[str, Any]) -> str:
+    """Why the manager would refuse what an API server takes; empty where it would not."""
+    import json
+
+    from kubechain.api.tool import Tool
+    from kubechain.tools.arguments import check_schema
+    from kubechain.tools.model import NotExecuted
+    from kubechain.tools.parameters import check_callable
+
+    if manifest.get("kind") != "Tool":
+        return ""
+    tool = Tool.from_wire(json.dumps(manifest, default=str).encode())
+    try:
+        check_schema(tool.input_schema)
+        check_callable(tool.input_schema)
+    except NotExecuted as error:
+        return f"spec.{error}"
+    return ""
 
 
 def _print(found: Sequence[Finding], count: int) -> None:

@@ -60,6 +60,40 @@ def missing(manifest: Manifest, known: frozenset[Key]) -> Iterator[str]:
                 yield f'spec.{field}: {kind} "{name}" is not among these files'
 
 
+def secrets(manifests: Sequence[Manifest]) -> Mapping[Key, frozenset[str]]:
+    """The keys of each Secret that is among the manifests; one without data is filled by something else."""
+    found = {
+        key_of(each): frozenset({*_mapping(each.get("data")), *_mapping(each.get("stringData"))})
+        for each in manifests
+        if each.get("apiVersion") == "v1" and each.get("kind") == "Secret"
+    }
+    return {secret: keys for secret, keys in found.items() if keys}
+
+
+def absent_keys(manifest: Manifest, known: Mapping[Key, frozenset[str]]) -> Iterator[str]:
+    """Yield references to keys that a Secret among the manifests does not have; other Secrets may be in the cluster."""
+    namespace = key_of(manifest).namespace
+    for path, name, key in _secret_keys(manifest.get("spec"), "spec"):
+        keys = known.get(Key("Secret", namespace, name))
+        if keys is not None and key not in keys:
+            yield f'{path}: Secret "{name}" has no key "{key}" (its keys are: {", ".join(sorted(keys))})'
+
+
+def _secret_keys(value: object, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, Secret and key of each reference into a Secret, however deep."""
+    match value:
+        case {"secretKeyRef": {"name": str(name), "key": str(key)}}:
+            yield f"{path}.secretKeyRef", name, key
+        case dict():
+            for field, child in cast("Mapping[str, object]", value).items():
+                yield from _secret_keys(child, f"{path}.{field}")
+        case list():
+            for index, child in enumerate(cast("list[object]", value)):
+                yield from _secret_keys(child, f"{path}[{index}]")
+        case _:
+            return
+
+
 def repeated(manifests: Sequence[Manifest]) -> frozenset[Key]:
     """Objects that are described more than once."""
     keys = [key_of(manifest) for manifest in manifests]
