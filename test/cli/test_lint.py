@@ -53,7 +53,7 @@ def test_what_a_person_gets_wrong_is_found(manifest: Mapping[str, Any], expected
         assert part in complaint
 
 
-NO_ARGUMENT_FITS = {"type": "object", "properties": {}, "required": ["city"], "additionalProperties": False}
+NO_ARGUMENT_FITS: dict[str, Any] = {"type": "object", "properties": {}, "required": ["city"], "additionalProperties": False}
 
 ACCEPTED_AND_UNUSABLE = [
     pytest.param(
