@@ -15,7 +15,7 @@ import yaml
 from kubechain.cli import main
 from kubechain.cli.documents import Document, read
 from kubechain.cli.lint import findings
-from test.e2e.manifests import a_builtin, a_secret, a_task, an_agent, an_llm
+from test.e2e.manifests import a_builtin, a_secret, a_task, a_tool, an_agent, an_llm
 from test.e2e.test_bad_input import NOWHERE, WRONG
 from test.e2e.test_schemas import ACCEPTED, REFUSED, SAMPLES, changed, sample
 
@@ -53,13 +53,25 @@ def test_what_a_person_gets_wrong_is_found(manifest: Mapping[str, Any], expected
         assert part in complaint
 
 
-NO_ARGUMENT_FITS: dict[str, Any] = {"type": "object", "properties": {}, "required": ["city"], "additionalProperties": False}
+NO_ARGUMENT_FITS: dict[str, Any] = {
+    "type": "object",
+    "properties": {},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
+WEATHER = {"url": "https://example.com", "credentialsFrom": {"name": "weather", "key": "TOKEN"}}
 
 ACCEPTED_AND_UNUSABLE = [
     pytest.param(
         [a_secret(OTHER="x"), an_llm(base_url=NOWHERE)],
         'spec.apiKeyFrom.secretKeyRef: Secret "openai" has no key "OPENAI_API_KEY" (its keys are: OTHER)',
         id="a key that the Secret does not have",
+    ),
+    pytest.param(
+        [a_secret("weather", KEY="x"), a_tool("weather", toolType="externalAPI", execute={"externalAPI": WEATHER})],
+        'spec.execute.externalAPI.credentialsFrom: Secret "weather" has no key "TOKEN"',
+        id="a key of a tool that the Secret does not have",
     ),
     pytest.param([an_agent(llm="not-there")], 'spec.llmRef: LLM "not-there" is not among', id="an LLM that is not"),
     pytest.param([a_task(agent="not-there")], 'spec.agentRef: Agent "not-there" is not', id="an Agent that is not"),

@@ -76,6 +76,34 @@ def test_a_finished_run_is_a_tree(adding: Namespace) -> None:
     assert (story["phase"], story["total"]["totalTokens"], story["output"]) == ("FinalAnswer", 50, "It is\nfive.")
 
 
+def test_runs_are_listed_with_how_far_they_are(adding: Namespace) -> None:
+    head, row = kubechain(adding, "get").lines
+    assert head.split() == ["NAME", "PHASE", "AGENT", "TURNS", "TOKENS", "COST", "AGE", "DETAIL"]
+    assert row.split()[:5] == [RUN, "FinalAnswer", "my-assistant", "2", "50"]
+    assert row.endswith("answered: It is five.")
+    [everywhere] = [line for line in kubechain(adding, "get", "-A").lines if adding.name in line]
+    assert everywhere.split()[:2] == [adding.name, RUN]
+    assert kubechain(adding, "get", "-o", "name").lines == [f"taskrun.kubechain.humanlayer.dev/{RUN}"]
+    assert json.loads(kubechain(adding, "get", "-o", "json").out)["items"][0]["status"]["turn"] == 2
+    assert json.loads(kubechain(adding, "get", "tr", RUN, "-o", "json").out)["metadata"]["name"] == RUN
+    assert kubechain(adding, "get", "-l", "a=b").err == "there are no taskruns\n"
+    assert kubechain(adding, "get", "agents").lines[1].split()[:3] == ["my-assistant", "true", "Ready"]
+    assert '"nobody" not found' in kubechain(adding, "get", "tr", "nobody", status=1).err
+
+
+def test_a_list_goes_on_with_what_changes(namespace: Namespace, script: Script) -> None:
+    namespace.apply(an_agent())
+    command = [KUBECHAIN, "get", *where(namespace), "--watch"]
+    environment = dict(namespace.cluster.environment)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        namespace.apply(a_task())
+        lines = iter(process.stdout.readline, "")
+        assert next(lines).split()[0] == "NAME"
+        assert next(line for line in lines if "FinalAnswer" in line).split()[0] == RUN
+        process.terminate()
+
+
 @pytest.mark.parametrize("name", [RUN, f"tr/{RUN}", f"taskruns/{RUN}", "task/hello-world-task", f"trtc/{CALL}"])
 def test_a_finished_run_is_explained_by_each_name(adding: Namespace, name: str) -> None:
     text, _, *commands = kubechain(adding, "explain", name).out.splitlines()

@@ -43,6 +43,19 @@ def agents(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
     return sorted(each.metadata.name for each in _listed(parsed_args, AGENTS))
 
 
+def of_a_kind(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
+    """All objects of the kind that stands on the line."""
+    from kubechain.cli.references import kind_of
+    from kubechain.cli.terminal import Failure
+    from kubechain.controllers.resources import resource_of
+
+    try:
+        resource = resource_of(kind_of(parsed_args.kind))
+    except Failure:
+        return []
+    return sorted(each.metadata.name for each in _listed(parsed_args, resource))
+
+
 def open_requests(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
     """HumanRequests of the namespace that nobody has decided, but for those that stand on the line already."""
     from kubechain.cli.pending import pending

@@ -26,14 +26,24 @@ def parsed(text: str) -> Reference:
     kind, slash, name = text.rpartition("/")
     if not slash:
         return Reference(TASK_RUN_KIND, text)
-    wanted = kind.lower().partition(".")[0]
+    found = kind_of(kind)
+    if not name:
+        raise Failure(f'a name is needed after the slash: "{text}"')
+    return Reference(found, name)
+
+
+def kind_of(text: str) -> Kind[Any]:
+    """The kind that is meant: `taskrun`, `taskruns`, `tr`, or with the group after a dot.
+
+    Raises:
+        Failure: There is no such kind.
+    """
+    wanted = text.lower().partition(".")[0]
     for each in ALL_KINDS:
         if wanted in (each.singular, each.plural, *each.short_names):
-            if not name:
-                raise Failure(f'a name is needed after the slash: "{text}"')
-            return Reference(each, name)
+            return each
     known = ", ".join(each.singular for each in ALL_KINDS)
-    raise Failure(f'there is no kind "{kind}" of ours: one of {known}')
+    raise Failure(f'there is no kind "{text}" of ours: one of {known}')
 
 
 def run_name(text: str) -> str:

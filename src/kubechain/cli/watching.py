@@ -42,8 +42,10 @@ class Watch(Generic[T]):
 
     Attributes:
         field_selector: As kubectl's.
-        on_change: Called with all that matches, by name, at first and after each change.
+        on_change: Called with all that matches, by name, at first and after each change; where all namespaces are
+            watched, by namespace and name with a slash between.
         on_trouble: Called with what fails, before it is tried again.
+        label_selector: As kubectl's.
     """
 
     place: Place
@@ -51,6 +53,7 @@ class Watch(Generic[T]):
     field_selector: str
     on_change: Callable[[Mapping[str, T]], None]
     on_trouble: Callable[[str], None]
+    label_selector: str = ""
 
     async def run(self) -> None:
         """Watch until cancelled.
@@ -78,21 +81,28 @@ class Watch(Generic[T]):
             await clock.sleep(REOPEN.seconds(failures))
 
     async def _listed(self) -> tuple[dict[str, T], str]:
-        query, version = {"fieldSelector": self.field_selector}, ""
+        query, version = self._selectors(), ""
         set_type, found = type_setter(self.resource), dict[str, T]()
         async for page in self.place.client.pages(self.resource, self.place.namespace, query):
             version = page.resource_version
             for item in page.items:
                 obj = self.resource.decode(set_type(item))
-                found[obj.metadata.name or ""] = obj
+                found[self._key(obj)] = obj
         return found, version
+
+    def _selectors(self) -> dict[str, str]:
+        return {"fieldSelector": self.field_selector, "labelSelector": self.label_selector}
+
+    def _key(self, obj: T) -> str:
+        name = obj.metadata.name or ""
+        return name if self.place.namespace is not None else f"{obj.metadata.namespace}/{name}"
 
     async def _watched(self, found: dict[str, T], version: str) -> None:
         """Apply what changes, until the server ends the watch."""
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "fieldSelector": self.field_selector,
+            **self._selectors(),
             "resourceVersion": version,
         }
         async with self.place.client.stream(target(self.resource.path(self.place.namespace), query)) as lines:
@@ -105,9 +115,8 @@ class Watch(Generic[T]):
         if event.type == "ERROR":
             raise Expired(410, "Expired", "the watch is too old")
         obj = self.resource.decode(bytes(event.object))
-        name = obj.metadata.name or ""
         if event.type == "DELETED":
-            found.pop(name, None)
+            found.pop(self._key(obj), None)
         else:
-            found[name] = obj
+            found[self._key(obj)] = obj
         self.on_change(found)

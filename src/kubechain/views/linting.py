@@ -84,6 +84,8 @@ def _secret_keys(value: object, path: str) -> Iterator[tuple[str, str, str]]:
     match value:
         case {"secretKeyRef": {"name": str(name), "key": str(key)}}:
             yield f"{path}.secretKeyRef", name, key
+        case {"name": str(name), "key": str(key)} if path.endswith("From"):
+            yield path, name, key
         case dict():
             for field, child in cast("Mapping[str, object]", value).items():
                 yield from _secret_keys(child, f"{path}.{field}")

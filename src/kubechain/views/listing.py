@@ -1,0 +1,164 @@
+"""Lists of objects: runs with how far they are and what they wait for, every other kind with the columns of kubectl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from kubechain.api.kinds import TASK_RUN_KIND, Column, Kind
+from kubechain.api.meta import StatusObject
+from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.views import waits
+from kubechain.views.telling import agent_name
+from kubechain.views.wording import between, brief, money
+
+TEXT_CHARACTERS = 120
+"""Of the last column, which is cut to the terminal's width as well."""
+
+NARROW_COLUMNS, SMALL_COLUMNS = 100, 70
+"""Below these widths a list leaves out the cost, and then agent and numbers."""
+
+Object = StatusObject[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table.
+
+    Attributes:
+        rows: A cell is empty where there is nothing to say.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A column of runs.
+
+    Attributes:
+        min_columns: Width of the terminal that has room for it.
+    """
+
+    head: str
+    text: Callable[[TaskRun, datetime], str]
+    min_columns: int = 0
+    is_wide: bool = False
+
+
+def listing(
+    kind: Kind[Any],
+    objects: Iterable[Object],
+    now: datetime,
+    *,
+    everywhere: bool = False,
+    wide: bool = False,
+    columns: int | None = None,
+) -> Listing:
+    """A row for each object, in order.
+
+    Args:
+        everywhere: Whether the objects are of several namespaces.
+        wide: Whether to show all columns.
+        columns: Width of the terminal; None where nothing needs to fit.
+    """
+    cells = _run_cells(wide=wide, columns=columns) if kind is TASK_RUN_KIND else _cells(kind, wide=wide)
+    head = ("NAMESPACE",) * everywhere + ("NAME", *(name for name, _ in cells))
+    rows = [
+        (each.metadata.namespace,) * everywhere + (each.metadata.name, *(text(each, now) for _, text in cells))
+        for each in objects
+    ]
+    return Listing(head, tuple(rows))
+
+
+def in_order(kind: Kind[Any], objects: Iterable[Object]) -> list[Object]:
+    """Runs from the oldest to the newest; every other kind by name."""
+
+    def key(obj: Object) -> tuple[str, str, str]:
+        made = obj.metadata.creation_timestamp
+        first = made.isoformat() if kind is TASK_RUN_KIND and made is not None else ""
+        return first, obj.metadata.namespace, obj.metadata.name
+
+    return sorted(objects, key=key)
+
+
+_Cells = Sequence[tuple[str, Callable[[Any, datetime], str]]]
+
+
+def _run_cells(*, wide: bool, columns: int | None) -> _Cells:
+    room = columns if columns is not None and not wide else None
+    return [
+        (each.head, each.text)
+        for each in _OF_RUNS
+        if (wide or not each.is_wide) and (room is None or each.min_columns <= room)
+    ]
+
+
+def _age(obj: Object, now: datetime) -> str:
+    return between(obj.metadata.creation_timestamp, None, now)
+
+
+def _took(run: TaskRun, now: datetime) -> str:
+    return between(run.status.start_time, run.status.completion_time, now)
+
+
+def _tokens(run: TaskRun, now: datetime) -> str:
+    del now
+    return f"{run.status.usage.total_tokens:,}" if run.status.usage is not None else ""
+
+
+def _llm(run: TaskRun, now: datetime) -> str:
+    del now
+    return run.status.pinned.llm_name if run.status.pinned is not None else ""
+
+
+def _says(run: TaskRun, now: datetime) -> str:
+    """What an open run waits for; how an ended one ended."""
+    del now
+    status = run.status
+    if status.phase is TaskRunPhase.FINAL_ANSWER:
+        return f"answered: {brief(status.output, TEXT_CHARACTERS)}"
+    if status.phase is not None and status.phase.is_terminal:
+        return brief(status.error or status.status_detail, TEXT_CHARACTERS)
+    return "; ".join(brief(wait.what, TEXT_CHARACTERS) for wait in waits.of_run(run, ()))
+
+
+_OF_RUNS = (
+    _Cell("PHASE", lambda run, _: str(run.status.phase or "")),
+    _Cell("AGENT", lambda run, _: agent_name(run), SMALL_COLUMNS),
+    _Cell("LLM", _llm, is_wide=True),
+    _Cell("TASK", lambda run, _: run.spec.task_ref.name if run.spec.task_ref is not None else "", is_wide=True),
+    _Cell("TURNS", lambda run, _: f"{run.status.turn:,}", SMALL_COLUMNS),
+    _Cell("TOKENS", _tokens, SMALL_COLUMNS),
+    _Cell("COST", lambda run, _: money(run.status.usage.cost) if run.status.usage else "", NARROW_COLUMNS),
+    _Cell("TOOK", _took, is_wide=True),
+    _Cell("AGE", _age),
+    _Cell("DETAIL", _says),
+)
+
+
+def _cells(kind: Kind[Any], *, wide: bool) -> _Cells:
+    shown = [column for column in kind.columns if wide or not column.wide]
+    return [*((column.name.upper(), _reader(column)) for column in shown), ("AGE", _age)]
+
+
+def _reader(column: Column) -> Callable[[Object, datetime], str]:
+    path = column.json_path.strip(".").split(".")
+
+    def read(obj: Object, now: datetime) -> str:
+        value = _at(obj.to_wire(), path)
+        if column.type == "date" and isinstance(value, str):
+            return between(datetime.fromisoformat(value), None, now)
+        return "" if value is None else brief(str(value).lower() if isinstance(value, bool) else str(value))
+
+    return read
+
+
+def _at(value: object, path: Sequence[str]) -> object:
+    """What is at a path of an object; None where there is nothing."""
+    for name in path:
+        value = cast("Mapping[str, object]", value).get(name) if isinstance(value, Mapping) else None
+    return value
