@@ -15,7 +15,7 @@ from test.views.builders import NOW, a_run
 
 USAGE = {"inputTokens": 1000, "outputTokens": 234, "totalTokens": 1234, "modelCalls": 2, "cost": "0.0123"}
 
-ANSWERED = a_run("asked-1", phase="FinalAnswer", turn=2, output="The moon has none.\nNone at all.", usage=USAGE)
+ANSWERED = a_run("asked-1", phase="FinalAnswer", turn=2, output="The moon has none.\nNone.", usage=USAGE)
 WAITING = a_run("tidy-up-the-old-archive-1", phase="ReadyForLLM", turn=12, ready=True)
 FAILED = a_run("broken-1", phase="Failed", error="401: the key is \x1b[31mwrong")
 RUNS = [ANSWERED, WAITING, FAILED]
@@ -42,13 +42,13 @@ broken-1                    Failed        helper   0       -        -        1m1
 """,
     160: """
 NAME                        PHASE         AGENT    TURNS   TOKENS   COST     AGE    DETAIL
-asked-1                     FinalAnswer   helper   2       1,234    $0.012   1m1s   answered: The moon has none..
+asked-1                     FinalAnswer   helper   2       1,234    $0.012   1m1s   answered: The moon has none. None.
 tidy-up-the-old-archive-1   ReadyForLLM   helper   12      -        -        1m1s   for its turn to call the model
 broken-1                    Failed        helper   0       -        -        1m1s   401: the key is wrong
 """,
     None: """
 NAME                        PHASE         AGENT    TURNS   TOKENS   COST     AGE    DETAIL
-asked-1                     FinalAnswer   helper   2       1,234    $0.012   1m1s   answered: The moon has none..
+asked-1                     FinalAnswer   helper   2       1,234    $0.012   1m1s   answered: The moon has none. None.
 tidy-up-the-old-archive-1   ReadyForLLM   helper   12      -        -        1m1s   for its turn to call the model
 broken-1                    Failed        helper   0       -        -        1m1s   401: the key is wrong
 """,
