@@ -45,6 +45,14 @@ def test_a_question_is_answered_on_standard_output(helped: Namespace, script: Sc
     assert run["spec"] == {"agentRef": {"name": "my-assistant"}, "userMessage": "What is 2 + 3?"}
 
 
+def test_an_agent_that_init_wrote_answers(namespace: Namespace, script: Script, tmp_path: Path) -> None:
+    command = [KUBECHAIN, "init", "agent", "helper", "--llm", "gpt-4o", "--dir", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    namespace.kubectl("apply", "-f", str(tmp_path))
+    namespace.wait("agent/helper", "{.status.status}", "Ready")
+    assert kubechain(namespace, "run", "Hi.", "--agent", "helper").out.strip() == ANSWER
+
+
 def test_a_question_comes_from_a_pipe_and_the_story_goes_to_a_program(helped: Namespace) -> None:
     story = json.loads(kubechain(helped, "run", "-", "-o", "json", stdin="What is new?").out)
     assert (story["phase"], story["question"], story["output"]) == ("FinalAnswer", "What is new?", ANSWER)
