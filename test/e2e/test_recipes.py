@@ -1,0 +1,72 @@
+"""The manifests of docs/guides/recipes.md: an API server takes each, and the scheduled run has the rights it needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from test.e2e.cluster import Namespace
+from test.e2e.manifests import an_agent
+from test.e2e.model import ANSWER, Script
+from test.e2e.test_release_real import kubeconfig_of
+from test.e2e.test_views import kubechain
+
+RECIPES = Path(__file__).resolve().parents[2] / "docs" / "guides" / "recipes.md"
+NOT_OF_THE_API = {"Kustomization"}
+
+
+def manifests() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for text in re.findall(r"^```yaml\n(.*?)^```$", RECIPES.read_text(), re.MULTILINE | re.DOTALL):
+        objects: Iterable[dict[str, Any]] = yaml.safe_load_all(text)
+        found += [each for each in objects if each["kind"] not in NOT_OF_THE_API]
+    return found
+
+
+def of_kind(*kinds: str) -> list[Mapping[str, Any]]:
+    return [each for each in manifests() if each["kind"] in kinds]
+
+
+@pytest.fixture(scope="module")
+def space(make_unmanaged_namespace: Callable[[str], Namespace]) -> Namespace:
+    return make_unmanaged_namespace("recipes")
+
+
+def created(space: Namespace, manifest: Mapping[str, Any]) -> str:
+    """What kubectl says of a manifest that the server only tries."""
+    arguments = ("create", "--dry-run=server", "--validate=strict", "-f", "-")
+    return space.kubectl(*arguments, stdin=json.dumps(manifest)).out
+
+
+@pytest.mark.parametrize("manifest", of_kind("MCPServer", "TaskRun"), ids=lambda each: each["kind"])
+def test_each_manifest_of_ours_is_taken(space: Namespace, manifest: Mapping[str, Any]) -> None:
+    assert "created (server dry run)" in created(space, manifest)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda each: each["kind"])
+def test_each_manifest_is_taken_by_kube_apiserver(space: Namespace, manifest: Mapping[str, Any]) -> None:
+    assert "created (server dry run)" in created(space, manifest)
+
+
+@pytest.mark.real
+def test_the_account_of_the_scheduled_run_may_do_what_the_command_does_and_no_more(
+    namespace: Namespace, script: Script, tmp_path: Path
+) -> None:
+    namespace.apply(an_agent(), *of_kind("ServiceAccount", "Role", "RoleBinding"))
+    namespace.wait("agent/my-assistant", "{.status.status}", "Ready")
+    config = kubeconfig_of(namespace.cluster, "morning-report", tmp_path, namespace.name)
+    account = Namespace(replace(namespace.cluster, kubeconfig=config), namespace.name)
+    [cron_job] = of_kind("CronJob")
+    [container] = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    said = kubechain(account, *container["args"])
+    assert said.out.strip() == ANSWER
+    assert "cannot be read" not in said.err
+    assert "cannot list" in kubechain(account, "get", "llms", status=1).err
