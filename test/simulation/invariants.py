@@ -13,6 +13,7 @@ from kubechain.api.message import Message
 from kubechain.humans import model as contact
 from kubechain.llm.errors import LLMError
 from kubechain_apiserver import Change
+from test.simulation import tasks
 from test.simulation.answers import AnswerLaws
 from test.simulation.approvals import ApprovalLaws
 from test.simulation.budgets import BudgetLaws
@@ -340,6 +341,7 @@ class Watchman:
         self._approvals.look_for_left_overs(list(objects["humanrequests"]))
         self._budgets.look_for_left_overs(list(objects["humanrequests"]))
         self._spending.look_for_left_overs(list(objects["budgets"]))
+        self.violations.extend(tasks.miscounted(objects))
         uids = {obj["metadata"]["uid"] for found in objects.values() for obj in found}
         for plural, found in objects.items():
             for obj in found:

@@ -39,6 +39,7 @@ from test.simulation import (
     form_mutants,
     growth_mutants,
     spending_mutants,
+    tasks,
     typed_mutants,
 )
 from test.simulation.explore import Case, Failure, examine, plans_of
@@ -292,6 +293,7 @@ ALL = (
     *growth_mutants.ALL,
     *typed_mutants.ALL,
     *spending_mutants.ALL,
+    *tasks.ALL,
 )
 
 

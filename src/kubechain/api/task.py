@@ -60,6 +60,14 @@ class LastRun(KubeModel):
     )
 
 
+class RunCounts(KubeModel):
+    """The runs of a task that there are; a deleted one is not counted."""
+
+    active: NonNegativeInt = Field(description="Runs that are not over.")
+    succeeded: NonNegativeInt = Field(description="Runs that have answered.")
+    failed: NonNegativeInt = Field(description="Runs that ended in another way: failed or cancelled.")
+
+
 class TaskStatus(ReadinessStatus):
     """How the newest run of the task is, and the output of the run that finished last."""
 
@@ -77,6 +85,7 @@ class TaskStatus(ReadinessStatus):
     )
     result: Json | None = Field(default=None, description="Result of the run that finished last, where it has one.")
     last_run: LastRun | None = Field(default=None, description="The newest run of the task.")
+    runs: RunCounts | None = Field(default=None, description="The runs of the task that there are, by their end.")
     blocked_since: MicroTime | None = Field(
         default=None,
         description="Since when the API server refuses the task's first run; limits.retryFor of the Agent counts from "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubechain.api.task import LastRunPhase, Task
+from kubechain.api.task import LastRunPhase, RunCounts, Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import next_version
 from kubechain.controllers.task import settle
@@ -35,8 +35,23 @@ def finished(
 
 
 def followed(phase: LastRunPhase, name: str = "hello-1", **changes: Any) -> Follow:
-    values: dict[str, Any] = {"output": ""}
+    """What the newest run says, as of a Task that has no other, unless `runs` says otherwise."""
+    values: dict[str, Any] = {"output": "", "runs": ONE_RUN[phase]}
     return Follow(name, phase, **(values | changes))
+
+
+def runs(active: int = 0, succeeded: int = 0, failed: int = 0) -> RunCounts:
+    return RunCounts(active=active, succeeded=succeeded, failed=failed)
+
+
+ONE_RUN = {
+    LastRunPhase.RUNNING: runs(active=1),
+    LastRunPhase.WAITING: runs(active=1),
+    LastRunPhase.FINAL_ANSWER: runs(succeeded=1),
+    LastRunPhase.FAILED: runs(failed=1),
+    LastRunPhase.CANCELLED: runs(failed=1),
+    LastRunPhase.DELETED: runs(),
+}
 
 
 def following(task: Task, step: Follow) -> Task:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kubechain.api.meta import StatusType
@@ -14,9 +16,10 @@ from kubechain.controllers.task.effects import first_run
 from kubechain.controllers.task.observe import Observed
 from kubechain.controllers.task.steps import CreateRun, LookForRun, Step, Wait
 from test.controllers.builders import a_run, a_task, an_agent, later, meta
-from test.controllers.task.builders import NEW, adopted, finished, followed, following, seen, started
+from test.controllers.task.builders import NEW, adopted, finished, followed, following, runs, seen, started
 
 RUNNING = followed(LastRunPhase.RUNNING)
+BROKEN = followed(LastRunPhase.FAILED, "b", output="first", is_broken=True, runs=runs(succeeded=1, failed=1))
 FAILED = finished("hello-1", "", at=1, phase=TaskRunPhase.FAILED, status=StatusType.ERROR, error="no credit")
 
 
@@ -86,19 +89,24 @@ def begun(sha: str | None) -> TaskRun:
             seen(started(), now=later(60)), LookForRun("hello-1"), id="a run that had not ended is not in the cache"
         ),
         pytest.param(
-            seen(following(started(), followed(LastRunPhase.FAILED, is_broken=True)), now=later(60)),
+            seen(following(started(), followed(LastRunPhase.FAILED, is_broken=True, detail="why")), now=later(60)),
+            followed(LastRunPhase.FAILED, is_broken=True, detail="why", runs=runs()),
+            id="a failed run was deleted, which changes nothing but the counts",
+        ),
+        pytest.param(
+            seen(following(started(), followed(LastRunPhase.FAILED, is_broken=True, runs=runs())), now=later(60)),
             Done(),
-            id="a failed run was deleted",
+            id="a failed run was deleted, and is not counted any more",
         ),
         pytest.param(
             seen(following(started(), followed(LastRunPhase.FINAL_ANSWER, output="first")), now=later(60)),
-            followed(LastRunPhase.FINAL_ANSWER, output="first", detail='TaskRun "hello-1" was deleted'),
+            followed(LastRunPhase.FINAL_ANSWER, output="first", runs=runs(), detail='TaskRun "hello-1" was deleted'),
             id="a run that had answered was deleted",
         ),
         pytest.param(seen(started(), agent=None, runs=(a_run(),)), RUNNING, id="the agent was deleted later"),
         pytest.param(
             seen(started(), runs=(finished("b", "second", at=2), finished("a", "first", at=1))),
-            followed(LastRunPhase.FINAL_ANSWER, "b", output="second"),
+            followed(LastRunPhase.FINAL_ANSWER, "b", output="second", runs=runs(succeeded=2)),
             id="the run that finished last gives the output",
         ),
         pytest.param(
@@ -109,7 +117,7 @@ def begun(sha: str | None) -> TaskRun:
                     FAILED.model_copy(update={"metadata": finished("b", "", at=2).metadata}),
                 ),
             ),
-            followed(LastRunPhase.FAILED, "b", output="first", detail='TaskRun "b" failed: no credit', is_broken=True),
+            replace(BROKEN, detail='TaskRun "b" failed: no credit'),
             id="a failed run has no output",
         ),
         pytest.param(
@@ -120,7 +128,7 @@ def begun(sha: str | None) -> TaskRun:
                     finished("b", "", at=2, phase=TaskRunPhase.CANCELLED, status=StatusType.ERROR),
                 ),
             ),
-            followed(LastRunPhase.CANCELLED, "b", output="first", detail='TaskRun "b" was cancelled', is_broken=True),
+            replace(BROKEN, phase=LastRunPhase.CANCELLED, detail='TaskRun "b" was cancelled'),
             id="the newest run was cancelled",
         ),
         pytest.param(
@@ -159,7 +167,7 @@ def begun(sha: str | None) -> TaskRun:
         ),
         pytest.param(
             seen(started(), runs=(a_run(), a_run().model_copy(update={"metadata": meta("again")}))),
-            followed(LastRunPhase.RUNNING, "again"),
+            followed(LastRunPhase.RUNNING, "again", runs=runs(active=2)),
             id="a rerun of the same second is newer than the task's own run",
         ),
         pytest.param(

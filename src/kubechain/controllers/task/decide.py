@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kubechain.api import conditions, names, reasons
-from kubechain.api.conditions import is_true
+from kubechain.api.conditions import find_condition, is_true
 from kubechain.api.meta import StatusType
 from kubechain.api.schema import JsonObject
-from kubechain.api.task import LastRunPhase
+from kubechain.api.task import LastRun, LastRunPhase, RunCounts
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Done
 from kubechain.controllers.task.observe import Observed
@@ -51,11 +53,23 @@ def _start(observed: Observed) -> Step | Done:
 def _adopt(observed: Observed, name: str) -> Adopt | Done:
     """The first run exists: a run that ends at once is said together with its end."""
     run, created = observed.newest_run, observed.created
-    known = observed.task.status
-    follow = Follow(name, LastRunPhase.RUNNING, known.output, known.result) if run is None else _follow(observed, run)
+    follow = _follow(observed, run) if run is not None else _unseen(observed, name)
     if created is not None and created.quiet_seconds and follow.phase not in _ENDS.values():
         return Done(created.quiet_seconds)
     return Adopt(name, follow)
+
+
+def _unseen(observed: Observed, name: str) -> Follow:
+    """What a Task says whose first run was created, and is in no cache yet."""
+    known, runs = observed.task.status, RunCounts(active=1, succeeded=0, failed=0)
+    return Follow(name, LastRunPhase.RUNNING, runs, known.output, known.result)
+
+
+def counts(runs: Iterable[TaskRun]) -> RunCounts:
+    """The runs by their end."""
+    ends = [_ENDS.get(run.status.phase) if run.status.phase else None for run in runs]
+    succeeded, active = ends.count(LastRunPhase.FINAL_ANSWER), ends.count(None)
+    return RunCounts(active=active, succeeded=succeeded, failed=len(ends) - active - succeeded)
 
 
 def _follow(observed: Observed, run: TaskRun) -> Follow:
@@ -66,6 +80,7 @@ def _follow(observed: Observed, run: TaskRun) -> Follow:
     return Follow(
         run=run.metadata.name,
         phase=phase,
+        runs=counts(observed.runs),
         output=output,
         result=result,
         detail=_detail(run, phase),
@@ -109,7 +124,25 @@ def _without_run(observed: Observed) -> Step | Done:
         case LastRunPhase.FINAL_ANSWER:
             return deleted(observed, last.name, LastRunPhase.FINAL_ANSWER)
         case LastRunPhase.FAILED | LastRunPhase.CANCELLED | LastRunPhase.DELETED:
-            return Done()
+            return _counted_anew(observed, last)
+
+
+def _counted_anew(observed: Observed, last: LastRun) -> Follow | Done:
+    """The newest run ended badly and is gone: the Task still says how it ended, and does not count it any more."""
+    status, runs = observed.task.status, counts(observed.runs)
+    if status.runs in (None, runs):
+        return Done()
+    told = find_condition(status.conditions, conditions.SUCCEEDED)
+    return Follow(
+        run=last.name,
+        phase=last.phase,
+        runs=runs,
+        output=status.output,
+        result=status.result,
+        detail=told.message if told is not None else "",
+        is_broken=status.status == StatusType.ERROR,
+        is_edited=is_true(status.conditions, conditions.EDITED),
+    )
 
 
 def deleted(observed: Observed, name: str, phase: LastRunPhase = LastRunPhase.DELETED) -> Follow:
@@ -117,6 +150,7 @@ def deleted(observed: Observed, name: str, phase: LastRunPhase = LastRunPhase.DE
     return Follow(
         run=name,
         phase=phase,
+        runs=counts(observed.runs),
         output=observed.task.status.output,
         result=observed.task.status.result,
         detail=reasons.run_deleted(name),

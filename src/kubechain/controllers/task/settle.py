@@ -98,6 +98,7 @@ def _followed(task: Task, step: Follow, now: datetime) -> dict[str, Any]:
     status = _readiness(task, _summary(step), event, now, detail=detail)
     status["conditions"] = _told(task, status["conditions"], step, event, now)
     status["last_run"] = LastRun(name=step.run, phase=step.phase)
+    status["runs"] = step.runs
     if (step.output, step.result) == (task.status.output, task.status.result):
         return status
     return status | {"output": step.output, "result": step.result}

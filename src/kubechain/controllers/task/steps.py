@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kubechain.api.schema import JsonObject
-from kubechain.api.task import LastRunPhase
+from kubechain.api.task import LastRunPhase, RunCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,12 @@ class Follow:
         detail: What is to be said of the run; empty while it goes on, and when it has answered.
         is_broken: Whether the Task is in error by it.
         is_edited: Whether the Task was edited after the run began.
+        runs: All runs of the Task that there are, by their end.
     """
 
     run: str
     phase: LastRunPhase
+    runs: RunCounts
     output: str = field(repr=False)
     result: JsonObject | None = field(default=None, repr=False)
     detail: str = ""
