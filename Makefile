@@ -158,8 +158,9 @@ soak: setup ## Twenty minutes of runs on an API server that fails: memory, tasks
 
 ##@ Keep it in order
 .PHONY: manifests
-manifests: setup ## Write config/crd and docs/kinds anew from the models, and what doctor asks for from config/rbac
+manifests: setup ## Write config/crd, docs/kinds and docs/metrics.md anew from the models, and what doctor asks for from config/rbac
 	@$(BIN)/python hack/manifests.py
+	@$(BIN)/python hack/metrics_page.py
 
 .PHONY: release
 release: manifests ## Write config/release: one file that installs everything

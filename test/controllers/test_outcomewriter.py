@@ -14,6 +14,7 @@ from kubechain.controllers.outcomewriter import ClaimedWrite, OutcomeWriter, Rec
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.taskrun import refusals
 from kubechain.controllers.taskrun.claims import holds
+from kubechain.observability.witness import NOBODY, Witness, Written
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import Conflict, NotFound, TransportError
 from test.controllers.builders import a_claim, a_run
@@ -55,9 +56,19 @@ class Events:
         """Forget it."""
 
 
-def outcomes(server: Server) -> OutcomeWriter[TaskRun]:
+class Losses(Witness):
+    """Keeps the names of objects whose claim was lost."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def lost(self, obj: Written) -> None:
+        self.names.append(obj.metadata.name)
+
+
+def outcomes(server: Server, witness: Witness = NOBODY) -> OutcomeWriter[TaskRun]:
     recorder: Any = Events()
-    return OutcomeWriter(StatusWriter(TASK_RUNS, cast(Any, server), recorder), LoopClock())
+    return OutcomeWriter(StatusWriter(TASK_RUNS, cast(Any, server), recorder, witness), LoopClock())
 
 
 FINAL = Settled({"phase": TaskRunPhase.FINAL_ANSWER, "output": "It has none."})
@@ -109,8 +120,15 @@ async def test_a_conflict_is_followed_by_a_write_under_the_same_claim() -> None:
 
 async def test_nothing_is_written_over_the_claim_of_another() -> None:
     theirs = RUN.with_status(llm=a_claim(attempt=1, holder="pod-b_other"))
-    server = Server(puts=[CONFLICT], gets=[theirs])
-    recorded = await outcomes(server).write(RUN, ANSWER)
+    server, losses = Server(puts=[CONFLICT], gets=[theirs]), Losses()
+    recorded = await outcomes(server, losses).write(RUN, ANSWER)
     assert recorded.obj is theirs
     assert not recorded.is_own
     assert len(server.written) == 1
+    assert losses.names == [RUN.metadata.name]
+
+
+async def test_a_deleted_object_is_no_lost_claim() -> None:
+    losses = Losses()
+    await outcomes(Server(puts=[NotFound(404, "NotFound", "gone")]), losses).write(RUN, ANSWER)
+    assert losses.names == []

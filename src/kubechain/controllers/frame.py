@@ -15,6 +15,7 @@ import structlog
 
 from kubechain.api import conditions, reasons
 from kubechain.api.meta import KubeObject, StatusObject, StatusType
+from kubechain.observability.witness import NOBODY, Witness
 from kubechain.runtime.client import Client
 from kubechain.runtime.controller import Result
 from kubechain.runtime.errors import FINAL_REFUSALS, REFUSALS, NotFound, RetryableError, WriteRefused
@@ -154,11 +155,12 @@ class Again(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class StatusWriter(Generic[T]):
-    """Writes the settled status of one kind conditionally, then records its events and logs the transition."""
+    """Writes the settled status of one kind conditionally, then records its events, logs and tells the transition."""
 
     resource: Resource[T]
     client: Client
     recorder: Recorder
+    witness: Witness = NOBODY
 
     async def write(self, obj: T, settled: Settled) -> T | None:
         """Write what changed; an unchanged status costs no request, no event and no log line.
@@ -234,11 +236,12 @@ class StatusWriter(Generic[T]):
             raise WriteRefused(f'a change of the finalizers of {obj.kind} "{metadata.name}"', error) from error
 
     def announce(self, before: T, after: T, settled: Settled) -> None:
-        """Record the events and the log line of a status that is now persisted."""
+        """Record the events and the log line of a status that is now persisted, and tell who listens."""
         is_end = getattr(after.status, "completion_time", None) is not None
         for event in settled.events:
             self.recorder.event(after, event.type, event.reason, event.message, is_end=is_end)
         _log_transition(before, after, settled)
+        self.witness.wrote(before, after)
 
 
 class Kind(Protocol[T, ObservedT, StepT]):

@@ -120,6 +120,8 @@ class OutcomeWriter(Generic[T]):
                 current = await self._failed(current, claimed, tries, error)
                 if current is not None and _has_arrived(current, wanted, settled):
                     return Recorded(self._announced(obj, current, settled))
+        if current is not None:
+            self.writer.witness.lost(obj)
         return Recorded(current)
 
     def _next(self, claimed: ClaimedWrite[T], tries: _Tries) -> Callable[[T], Settled]:

@@ -23,6 +23,9 @@ from kubechain.humans.model import ChannelKinds
 from kubechain.llm.client import LLMClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.mcp.model import ServerKey
+from kubechain.observability.meter import Meter
+from kubechain.observability.runmeter import RunMeter
+from kubechain.observability.witness import Witness, Witnesses
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.resource import Resource, metadata_only
@@ -63,6 +66,7 @@ class Clients:
         make_connections: Makes the manager of MCP connections, given the function to call when a connection changes.
         engine: Runs containers where the API server has no Jobs.
         channels: The types of contact channels.
+        witnesses: Told of what is written and called, beside the metrics.
     """
 
     llm: LLMClient
@@ -70,6 +74,7 @@ class Clients:
     http: ExternalAPIClient
     engine: ContainerEngine
     channels: ChannelKinds = field(default_factory=ChannelKinds)
+    witnesses: tuple[Witness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class Parts:
     Attributes:
         llm_checks: Also triggers the loop of LLMs.
         connection_changed: Enqueues an MCPServer whose connection has another state.
+        witness: Told of what is written and called.
+        meter: Counters and histograms.
     """
 
     manager: Manager
@@ -94,10 +101,12 @@ class Parts:
     authority: DecisionAuthority
     channels: ChannelDirectory
     budget_book: BudgetBook
+    witness: Witness
+    meter: Meter
 
     def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
         """The writer of one kind's status; its events come from `component`."""
-        return StatusWriter(resource, self.manager.client, self.manager.recorder(component))
+        return StatusWriter(resource, self.manager.client, self.manager.recorder(component), self.witness)
 
 
 def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
@@ -108,6 +117,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     manager.add_runnable(authority)
     connections = clients.make_connections(lambda key: connection_changed.enqueue(Request(key.namespace, key.name)))
     check_llm = Trigger()
+    meter = Meter(manager.metrics.registry)
     return Parts(
         manager=manager,
         settings=settings,
@@ -122,6 +132,8 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         authority=authority,
         channels=ChannelDirectory(clients.channels, secrets),
         budget_book=_budget_book(manager),
+        witness=Witnesses(RunMeter(meter, manager.clock), *clients.witnesses),
+        meter=meter,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubechain.controllers import gauges, resources
 from kubechain.controllers import parts as shared
 from kubechain.controllers.agent.setup import setup as setup_agent
 from kubechain.controllers.approvalpolicy.setup import setup as setup_approval_policy
@@ -39,3 +40,18 @@ def add_controllers(manager: Manager, *, clients: Clients, settings: Settings | 
     parts = shared.build(manager, clients=clients, settings=settings or Settings())
     for setup in SETUPS:
         setup(manager, parts)
+    _follow_gauges(manager, parts)
+
+
+def _follow_gauges(manager: Manager, parts: shared.Parts) -> None:
+    bounded = parts.meter.bounded
+    cached = gauges.CacheGauges(bounded, manager.clock)
+    manager.informer(resources.TASK_RUNS).add_handler(cached.run_changed)
+    manager.informer(resources.HUMAN_REQUESTS).add_handler(cached.request_changed)
+    for source in (
+        cached.collect,
+        gauges.circuits(manager.lister(resources.LLMS), bounded),
+        gauges.budgets(parts.budget_book, bounded),
+        gauges.connections(lambda: parts.connections.statistics().servers, bounded),
+    ):
+        manager.metrics.follow(source)

@@ -41,11 +41,13 @@ from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, Turned, outcome_of
 from kubechain.controllers.taskrun.steps import SendToLLM, Summarise
-from kubechain.llm.client import LLMClient, ToolDefinition
+from kubechain.controllers.taskrun.tellingcalls import told
+from kubechain.llm.client import LLMClient, Target, ToolDefinition
 from kubechain.llm.errors import LLMError
 from kubechain.llm.prices import priced
 from kubechain.llm.providers import call_limits
 from kubechain.llm.targets import target_for
+from kubechain.observability.witness import NOBODY, ModelCall, Witness
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, RetryableError
@@ -64,6 +66,8 @@ class ModelCaller:
     secrets: SecretReader
     telemetry: Telemetry
     chunks: ChunkStore
+    clock: Clock
+    witness: Witness = NOBODY
 
     async def ask(
         self, run: TaskRun, llm: LLM, step: SendToLLM | Summarise, claim: LLMClaim, *, left_seconds: float | None
@@ -81,13 +85,17 @@ class ModelCaller:
             with self.telemetry.span("model_call", run.status.span_context, attributes):
                 async with asyncio.timeout(left_seconds):
                     earlier = await self.chunks.messages(run)
-                    completion = await self.client.complete(
-                        target,
-                        _request(run, earlier, step),
-                        tools,
-                        timeout_seconds=timeout_seconds,
-                        output_schema=_output_schema(run, step),
-                    )
+                    messages = _request(run, earlier, step)
+                    with told(self.witness, self.clock, llm, _called(run, llm, target), messages) as tell:
+                        completion = await self.client.complete(
+                            target,
+                            messages,
+                            tools,
+                            timeout_seconds=timeout_seconds,
+                            output_schema=_output_schema(run, step),
+                        )
+                        completion = replace(completion, usage=priced(llm, completion.usage))
+                        tell(completion)
         except TimeoutError:
             return Deferred("the run's time was over before the model answered", is_llms_fault=False)
         except ChunkUnread as error:
@@ -102,7 +110,11 @@ class ModelCaller:
                 outcome = replace(outcome, usage=priced(llm, outcome.usage))
             is_again = isinstance(outcome, Deferred)
             return replace(outcome, max_retries=call_limits(llm.spec).max_retries) if is_again else outcome
-        return Answered(replace(completion, usage=priced(llm, completion.usage)), Transcript(tuple(earlier)).call_ids)
+        return Answered(completion, Transcript(tuple(earlier)).call_ids)
+
+
+def _called(run: TaskRun, llm: LLM, target: Target) -> ModelCall:
+    return ModelCall(run, llm=llm.metadata.name, provider=target.provider, model=target.model)
 
 
 def _tools(step: SendToLLM | Summarise) -> list[ToolDefinition]:

@@ -8,7 +8,7 @@ depends on it: after a restart the runs are queued again. What must not go here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Protocol
@@ -18,6 +18,7 @@ from kubechain.controllers.circuits import OpenCircuits
 from kubechain.controllers.taskrun.fairqueue import Waiting
 from kubechain.controllers.taskrun.llmslots import Call, Place, Slots, Trouble
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
+from kubechain.observability.witness import NOBODY, Witness
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
 
@@ -86,7 +87,12 @@ class LLMQueue:
     """The slots of all LLMs."""
 
     def __init__(
-        self, wake: Callable[[Request], None], clock: Clock, circuits: OpenCircuits, start_timer: TimerStart
+        self,
+        wake: Callable[[Request], None],
+        clock: Clock,
+        circuits: OpenCircuits,
+        start_timer: TimerStart,
+        witness: Witness = NOBODY,
     ) -> None:
         """Start with all slots free.
 
@@ -95,11 +101,13 @@ class LLMQueue:
             clock: For how long a run has been queued.
             circuits: Told of circuits that open and close.
             start_timer: One timer for each LLM with queued runs that only time lets go on.
+            witness: Told how long a run was queued.
         """
         self._wake = wake
         self._clock = clock
         self._circuits = circuits
         self._start_timer = start_timer
+        self._witness = witness
         self._slots: dict[Request, Slots] = {}
         self._timers: dict[Request, Timer] = {}
         self._reserved: dict[Request, tuple[Slots, Call]] = {}
@@ -108,6 +116,11 @@ class LLMQueue:
     def __len__(self) -> int:
         """Return how many LLMs are in use, or have limits that are remembered."""
         return len(self._slots)
+
+    def in_use(self) -> Iterator[tuple[Request, int, int]]:
+        """Each LLM in use, with how many runs are queued and how many calls are in flight."""
+        for llm, slots in self._slots.items():
+            yield llm, len(slots.queued), len(slots.calls)
 
     @contextmanager
     def reserve(self, llm: LLM, run: Request, *, agent: str = "", size_bytes: int = 0) -> Generator[bool]:
@@ -212,6 +225,7 @@ class LLMQueue:
             run = slots.queued.pop()
             self._reserved[run] = (slots, slots.begin(waiting.size_bytes, now))
             slots.reserved += 1
+            self._witness.dequeued(slots.llm.namespace, slots.llm.name, now - waiting.since)
             self._wake(run)
         self._tell_places(slots)
         self._set_timer(slots, now)

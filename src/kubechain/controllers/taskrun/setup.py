@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from kubechain.api import reasons
 from kubechain.api.agent import Agent
-from kubechain.controllers import resources
+from kubechain.controllers import gauges, resources
 from kubechain.controllers.inflight import InFlight, interrupter
 from kubechain.controllers.outcomewriter import OutcomeWriter
 from kubechain.controllers.parts import Parts
@@ -35,7 +35,8 @@ def setup(manager: Manager, parts: Parts) -> None:
     """Follow runs, their tool calls, and everything that a run may wait for."""
     runs = manager.lister(resources.TASK_RUNS)
     slot_reserved = Trigger()
-    queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer)
+    queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer, parts.witness)
+    manager.metrics.follow(gauges.queues(queue.in_use, parts.meter.bounded))
     chunks = ChunkStore(manager.client, ChunkCache())
     observer = Observer(
         runs=runs,
@@ -62,7 +63,9 @@ def setup(manager: Manager, parts: Parts) -> None:
         runs=runs,
         observer=observer,
         turn=Turn(
-            caller=ModelCaller(parts.llm, parts.secrets, manager.telemetry, chunks),
+            caller=ModelCaller(
+                parts.llm, parts.secrets, manager.telemetry, chunks, clock=manager.clock, witness=parts.witness
+            ),
             observer=observer,
             in_flight=in_flight,
             writer=writer,
