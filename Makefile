@@ -111,6 +111,11 @@ test-e2e-cluster: setup ## The tests that need real Pods, on a node of their own
 	@if [ "$(CLUSTER)" != current ]; then hack/cluster/packages.sh || true; fi
 	@KUBECHAIN_CLUSTER=$(CLUSTER) $(BIN)/pytest test/cluster --durations=10 $(PYTEST)
 
+.PHONY: test-observability
+test-observability: setup ## Metrics, alerts and dashboard before a real Prometheus (fetched from Debian where there is none)
+	@hack/prometheus.sh >/dev/null
+	@KUBECHAIN_PROMETHEUS=required $(BIN)/pytest test/observability test/prometheus test/e2e/test_prometheus.py $(PYTEST)
+
 .PHONY: cluster-up
 cluster-up: setup ## A real Kubernetes node on this machine (Linux, root); prints the path of its kubeconfig
 	@hack/cluster/packages.sh
@@ -161,6 +166,7 @@ soak: setup ## Twenty minutes of runs on an API server that fails: memory, tasks
 manifests: setup ## Write config/crd, docs/kinds and docs/metrics.md anew from the models, and what doctor asks for from config/rbac
 	@$(BIN)/python hack/manifests.py
 	@$(BIN)/python hack/metrics_page.py
+	@$(BIN)/python hack/dashboard.py
 
 .PHONY: release
 release: manifests ## Write config/release: one file that installs everything
