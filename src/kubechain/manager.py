@@ -6,17 +6,22 @@ No decisions here; flags are read in `cli`.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from kubechain import __version__
 from kubechain.controllers.authority import POLICY
+from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings, add_controllers
 from kubechain.humans import channels
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.net.addresses import AddressPolicy
+from kubechain.observability import tracing
+from kubechain.observability.tracer import Tracer
+from kubechain.observability.witness import Witness
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.credentials import Cluster, ConfigError, own_namespace
@@ -107,6 +112,7 @@ async def run_manager(
             http=ExternalAPIClient(policy),
             engine=ContainerEngine(),
             channels=channels.kinds(policy, clock.now),
+            witnesses=_witnesses(manager, stack),
         )
         # Half of the grace period for calls in flight; the rest for processing and writing their results.
         drain_seconds = options.grace_seconds / 2
@@ -119,6 +125,17 @@ async def run_manager(
         )
         add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)
+
+
+def _witnesses(manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:
+    """Who is told of what is written and called, beside the metrics."""
+    found: list[Witness] = []
+    if (exporter := tracing.open_exporter(os.environ)) is not None:
+        stack.push_async_callback(asyncio.to_thread, exporter.close)
+        is_content_wanted = tracing.is_content_wanted(os.environ)
+        runs = manager.lister(TASK_RUNS)
+        found.append(Tracer(exporter.export, runs.get, manager.clock, is_content_recorded=is_content_wanted))
+    return tuple(found)
 
 
 def _address_policy(allowed: tuple[str, ...]) -> AddressPolicy:

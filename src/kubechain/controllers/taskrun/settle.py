@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubechain.api import conditions, reasons
+from kubechain.api import conditions, reasons, traces
 from kubechain.api.context import RunContext
 from kubechain.api.message import TOOL_CALLS_LIMIT, Message, ToolCall
 from kubechain.api.meta import Condition, StatusType, time_text
-from kubechain.api.taskrun import LLMClaim, PendingToolCall, SpanContext, TaskRun, TaskRunPhase
+from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.usage import Usage, total
 from kubechain.controllers import plan
 from kubechain.controllers.frame import Event, Settled, normal, warning
@@ -80,7 +79,7 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
         "turn": step.turn,
         "user_msg_preview": step.transcript.preview,
         "start_time": run.status.start_time or now,
-        "span_context": _trace(run),
+        "span_context": traces.of_run(run),
         "conditions": ends.progress(run, None, reason="Running", message="The run goes on", now=now),
         "blocked_since": None,
         **step.transcript.status(),
@@ -101,12 +100,6 @@ def _adopted(run: TaskRun, step: Begin, status: dict[str, Any]) -> Settled:
         }
     text = f"Begun by an earlier release; goes on after {len(step.transcript.messages)} messages"
     return Settled(status | {"llm": None}, (normal(reasons.ADOPTED, text),))
-
-
-def _trace(run: TaskRun) -> SpanContext:
-    """One trace for each run, computed from its uid."""
-    root = uuid.uuid5(uuid.UUID(run.metadata.uid), "trace")
-    return SpanContext(trace_id=root.hex, span_id=root.hex[:16])
 
 
 def claimed(

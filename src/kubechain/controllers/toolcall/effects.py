@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from kubechain.api import lineage, names
+from kubechain.api import lineage, names, traces
 from kubechain.api.creators import with_creator
 from kubechain.api.meta import ObjectMeta, is_owned_by, owner_reference
 from kubechain.api.references import LocalObjectReference
-from kubechain.api.taskrun import TaskRun, TaskRunSpec, ToolCallType
+from kubechain.api.taskrun import SpanContext, TaskRun, TaskRunSpec, ToolCallType
 from kubechain.api.taskruntoolcall import Execution, TaskRunToolCall
 from kubechain.api.tool import ToolSemantics
 from kubechain.controllers.frame import Settled, StatusWriter, next_version
@@ -33,7 +33,7 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import FINAL_REFUSALS, AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.store import Lister
-from kubechain.runtime.telemetry import Telemetry, TraceContext
+from kubechain.runtime.telemetry import Telemetry
 
 
 def _is_pure(observed: Observed, step: Execute) -> bool:
@@ -193,7 +193,7 @@ class ToolCaller:
             key=key_of(observed.call),
             timeout_seconds=step.timeout_seconds,
             results=lambda: self._earlier_results(observed.call),
-            trace=_trace(observed.run),
+            trace=_trace(progress.call),
             tell=progress.tell,
             elicitation=observed.call.status.elicitation,
         )
@@ -217,12 +217,10 @@ def _started(progress: Progress, now: datetime) -> Started:
     )
 
 
-def _trace(run: TaskRun | None) -> dict[str, str]:
-    """Trace context of the run, as W3C defines it."""
-    if run is None or run.status.span_context is None:
-        return {}
-    span = run.status.span_context
-    return {"traceparent": TraceContext(span.trace_id, span.span_id).traceparent}
+def _trace(call: TaskRunToolCall) -> dict[str, str]:
+    """Trace context of the call, as W3C defines it."""
+    span = call.status.span_context
+    return {} if span is None else {"traceparent": traces.traceparent(span)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +230,11 @@ class Delegation:
     client: Client
     runs: Lister[TaskRun]
 
-    async def create(self, call: TaskRunToolCall, step: Delegate) -> str:
+    async def create(self, call: TaskRunToolCall, step: Delegate, span: SpanContext | None) -> str:
         """Create the run under its deterministic name, or adopt it when an earlier try created it.
+
+        Args:
+            span: Of the call.
 
         Returns:
             Why neither is possible; empty when the run exists and is owned by the call.
@@ -242,7 +243,7 @@ class Delegation:
             WriteRefused: The server says no.
         """
         parent = self.runs.get(call.metadata.namespace, call.spec.task_run_ref.name)
-        child = child_run(call, step, parent)
+        child = child_run(call, step, parent, span)
         try:
             with creating(child):
                 await self.client.create(TASK_RUNS, child)
@@ -276,7 +277,9 @@ class Delegation:
             return
 
 
-def child_run(call: TaskRunToolCall, step: Delegate, parent: TaskRun | None) -> TaskRun:
+def child_run(
+    call: TaskRunToolCall, step: Delegate, parent: TaskRun | None, span: SpanContext | None = None
+) -> TaskRun:
     """The other Agent's run: a conversation of its own, owned by the call, created by who created the parent."""
     metadata = ObjectMeta(
         name=names.sub_agent_run_name(call.metadata.name),
@@ -285,6 +288,7 @@ def child_run(call: TaskRunToolCall, step: Delegate, parent: TaskRun | None) -> 
             names.LABEL_TASK_RUN_TOOL_CALL: names.label_value(call.metadata.name),
             **lineage.of_child(parent, step.agent),
         },
+        annotations={} if span is None else {traces.TRACEPARENT: traces.traceparent(span)},
         owner_references=(owner_reference(call),),
     )
     return TaskRun(

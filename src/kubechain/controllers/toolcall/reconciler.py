@@ -158,9 +158,10 @@ class ToolCallReconciler:
 
     async def _delegate(self, observed: Observed, step: Delegate) -> Again[TaskRunToolCall] | Done:
         call = observed.call
-        if trouble := await self.delegation.create(call, step):
+        now = self.clock.now()
+        if trouble := await self.delegation.create(call, step, settle.span_of(call, observed.run, now)):
             return await self._end(call, settle.failed(call, trouble, self.clock.now()))
-        return await self._end(call, settle.delegated(call, observed.run, self.clock.now()))
+        return await self._end(call, settle.delegated(call, observed.run, now))
 
     async def _end(
         self, call: TaskRunToolCall, settled: Settled, spent: Spending | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kubechain.api import names, reasons
+from kubechain.api import names, reasons, traces
 from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.taskrun import SpanContext, TaskRun
 from kubechain.api.taskruntoolcall import (
@@ -104,7 +104,7 @@ def claimed(call: TaskRunToolCall, run: TaskRun | None, execution: Execution) ->
             "execution": execution,
             "blocked_since": None,
             "start_time": call.status.start_time or execution.started_at,
-            "span_context": _span(call, run),
+            "span_context": span_of(call, run, execution.started_at),
         },
         facts={"attempt": execution.attempt, "tool": call.spec.tool_ref.name},
     ).then(grants.used(call, run))
@@ -116,11 +116,11 @@ def carrying_out(call: TaskRunToolCall, detail: str) -> Settled:
     return Settled({"status_detail": text}, (normal(reasons.WAITING, text),))
 
 
-def _span(call: TaskRunToolCall, run: TaskRun | None) -> SpanContext | None:
-    """The call's place in the trace of its run."""
-    if run is None or run.status.span_context is None:
-        return None
-    return SpanContext(trace_id=run.status.span_context.trace_id, span_id=call.metadata.uid.replace("-", "")[:16])
+def span_of(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> SpanContext | None:
+    """The call's place in the trace of its run; it stays where it is when the call is carried out again."""
+    if run is None or call.status.span_context is not None:
+        return call.status.span_context
+    return traces.of_part(run, traces.span_id_of(call.metadata.uid), now)
 
 
 def delegated(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Settled:
@@ -136,7 +136,7 @@ def delegated(call: TaskRunToolCall, run: TaskRun | None, now: datetime) -> Sett
             "external_call_id": child,
             "blocked_since": None,
             "start_time": call.status.start_time or now,
-            "span_context": _span(call, run),
+            "span_context": span_of(call, run, now),
         },
         (normal(reasons.SUB_AGENT_STARTED, f"Created TaskRun {child}"),),
     ).then(grants.used(call, run))

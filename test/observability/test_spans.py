@@ -1,0 +1,213 @@
+"""The spans of runs, model calls and tool calls: their ids, their names, and what they do not tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import opentelemetry.semconv._incubating.attributes.gen_ai_attributes as conventions
+import pytest
+
+from kubechain.api import traces
+from kubechain.api.message import Message
+from kubechain.api.meta import KubeObject
+from kubechain.api.taskrun import SpanContext, TaskRun, TaskRunPhase
+from kubechain.llm.errors import ServerFailed
+from kubechain.llm.fake import FakeLLMClient, answer, calls
+from kubechain.observability import spans, witness
+from kubechain.observability.spans import Span
+from kubechain.observability.tracer import Tracer
+from kubechain.runtime.clock import SystemClock
+from test.controllers import world as worlds
+from test.controllers.builders import NOW, a_call, a_claim, a_run, later
+from test.controllers.test_delegation import CHILD, a_hierarchy, delegation
+from test.controllers.test_durability import is_over
+from test.controllers.world import KEY, World, a_world
+
+ROOT = traces.of_run(a_run())
+RUN = a_run(phase=TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM, span_context=ROOT, llm=a_claim())
+PARENT = SpanContext(trace_id="a" * 32, span_id="b" * 16)
+
+
+def under(text: str) -> TaskRun:
+    run = a_run()
+    return run.model_copy(update={"metadata": run.metadata.with_changes(annotations={traces.TRACEPARENT: text})})
+
+
+def test_a_run_with_a_parent_is_in_its_trace_with_a_span_of_its_own() -> None:
+    run = under(traces.traceparent(PARENT))
+    assert traces.parent_of(run) == PARENT
+    assert traces.of_run(run) == SpanContext(trace_id=PARENT.trace_id, span_id=ROOT.span_id)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(f"00-{'0' * 32}-{'b' * 16}-01", id="a trace id of zeros"),
+        pytest.param(f"00-{'a' * 32}-{'0' * 16}-01", id="a span id of zeros"),
+        pytest.param(f"00-{'A' * 32}-{'b' * 16}-01", id="capital letters"),
+        pytest.param(f"01-{'a' * 32}-{'b' * 16}-01", id="another version"),
+        pytest.param(f"00-{'a' * 32}-{'b' * 16}-01\n", id="a line break"),
+    ],
+)
+def test_an_annotation_that_is_no_parent_is_not_taken_for_one(text: str) -> None:
+    assert traces.of_run(under(text)) == ROOT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_linked"),
+    [
+        pytest.param(0, False, id="at once"),
+        pytest.param(3_599, False, id="within the hour"),
+        pytest.param(3_600, True, id="an hour later"),
+        pytest.param(-5, False, id="by a clock that went back"),
+    ],
+)
+def test_what_begins_an_hour_after_its_run_has_a_link_in_place_of_a_parent(seconds: float, is_linked: bool) -> None:
+    part = traces.of_part(RUN, "c" * 16, later(seconds))
+    assert part is not None
+    assert Span("any", part, NOW, NOW, above=ROOT).is_linked == is_linked
+
+
+def test_all_that_begins_in_one_hour_is_in_one_trace() -> None:
+    parts = [traces.of_part(RUN, "c" * 16, NOW + timedelta(hours=hours)) for hours in (1.1, 1.9, 2.1)]
+    first, second, third = (part.trace_id for part in parts if part is not None)
+    assert first == second != third
+
+
+class Keeping(witness.Witness):
+    """Keeps the newest version of each run, as a cache does."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, TaskRun] = {}
+
+    def wrote(self, before: KubeObject, after: KubeObject) -> None:
+        del before
+        if isinstance(after, TaskRun):
+            self.runs[after.metadata.name] = after
+
+
+class Recorded:
+    """Keeps the spans, whichever replica made them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_content_recorded: bool = False) -> None:
+        self.spans: list[Span] = []
+        keeping = Keeping()
+        tracer = Tracer(
+            self.spans.append,
+            lambda _, name: keeping.runs.get(name),
+            SystemClock(),
+            is_content_recorded=is_content_recorded,
+        )
+        plain = worlds.clients_for
+
+        def clients_for(*arguments: Any) -> Any:
+            return replace(plain(*arguments), witnesses=(keeping, tracer))
+
+        monkeypatch.setattr(worlds, "clients_for", clients_for)
+
+    def named(self, name: str) -> list[Span]:
+        return [span for span in self.spans if span.name == name]
+
+    def named_one(self, name: str) -> Span:
+        [span] = self.named(name)
+        return span
+
+
+async def a_tree(world: World) -> None:
+    """A run that has another agent look, over a restart of the manager in between."""
+    first = world.replica(FakeLLMClient(ServerFailed("503"), delegation("agent-1"), answer("seen"), answer("done")))
+    await a_hierarchy(world, 1)
+    await world.apply_task()
+    await world.until(lambda run: run.status.completion_time is not None, CHILD)
+    await first.stop()
+    world.replica(FakeLLMClient(answer("done")), "pod-b_1")
+    await world.until(is_over)
+
+
+def connected(spans: list[Span]) -> bool:
+    """Whether all are in one trace, and each but one is below another one of them."""
+    ids = {span.context.span_id for span in spans}
+    tops = [span for span in spans if span.above is None]
+    rest = [span for span in spans if span.above is not None]
+    return (
+        len({span.context.trace_id for span in spans}) == 1
+        and len(tops) == 1
+        and all(span.above is not None and span.above.span_id in ids for span in rest)
+    )
+
+
+async def test_a_tree_is_one_trace_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch)
+    async with a_world() as world:
+        await a_tree(world)
+    names = sorted(span.name for span in recorded.spans)
+    assert names == [
+        "chat gpt-4o",
+        "chat gpt-4o",
+        "chat gpt-4o",
+        "chat gpt-4o",
+        "execute_tool delegate_to_agent__agent-1",
+        "invoke_agent agent-1",
+        "invoke_agent my-assistant",
+    ]
+    assert connected(recorded.spans)
+    call = recorded.named_one("execute_tool delegate_to_agent__agent-1")
+    assert recorded.named_one("invoke_agent agent-1").above == call.context
+    assert call.above == recorded.named_one("invoke_agent my-assistant").context
+    assert [span.error for span in recorded.named("chat gpt-4o")].count("ServerFailed") == 1
+
+
+def values_of(enumeration: str) -> set[str]:
+    """The values of one attribute; their enumeration has moved to a repository that has no package yet."""
+    return {one.value for one in getattr(conventions, enumeration)}
+
+
+async def test_names_of_attributes_are_those_of_the_conventions(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch, is_content_recorded=True)
+    async with a_world() as world:
+        await a_tree(world)
+    known = {getattr(conventions, name) for name in dir(conventions) if name.startswith("GEN_AI_")}
+    used = {name for span in recorded.spans for name in span.attributes if name.startswith("gen_ai.")}
+    assert len(used) >= 12
+    assert used <= known
+    operations = {span.attributes["gen_ai.operation.name"] for span in recorded.spans}
+    assert operations <= values_of("GenAiOperationNameValues")
+    assert set(spans.PROVIDERS.values()) <= values_of("GenAiProviderNameValues")
+
+
+async def test_content_is_told_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch)
+    async with a_world() as world:
+        await a_tree(world)
+    told = json.dumps([dict(span.attributes) for span in recorded.spans])
+    for hidden in ("capital of the moon", "You are helpful", "Go and see", "seen", KEY):
+        assert hidden not in told
+
+
+def test_content_is_without_what_looks_like_a_secret() -> None:
+    call = witness.ModelCall(RUN, llm="gpt-4o", provider="openai", model="gpt-4o")
+    message = Message(role="user", content="My key is sk-0123456789abcdefgh")
+    claim = RUN.status.llm
+    assert claim is not None
+    span = spans.of_model_call(call, claim, witness.ModelReply(1.0), now=NOW, content=[message])
+    assert span is not None
+    assert "sk-0123456789abcdefgh" not in str(span.attributes["gen_ai.input.messages"])
+    assert "My key is" in str(span.attributes["gen_ai.input.messages"])
+
+
+async def test_a_tool_call_has_its_arguments_and_result_where_content_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded = Recorded(monkeypatch, is_content_recorded=True)
+    async with a_world() as world:
+        world.replica(FakeLLMClient(calls(a_call("update_plan", '{"steps": []}')), answer("done")))
+        await world.apply_walk_through(planning=True)
+        await world.apply_task()
+        await world.until(is_over)
+    span = recorded.named_one("execute_tool update_plan")
+    assert span.attributes["gen_ai.tool.call.arguments"] == '{"steps": []}'
+    assert span.attributes["gen_ai.tool.call.result"]
