@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from kubechain.api import names
+from kubechain.api import names, traces
 from kubechain.api.humanrequest import HumanRequestType
 from kubechain.api.taskrun import ToolCallType
 from test.simulation.cluster import phase_of, status_of
@@ -43,6 +43,7 @@ _VOLATILE = frozenset(
         "startTime",
         "token",
         "toolCallRequestId",
+        traces.TRACEPARENT,
         "uid",
         "usageByDay",
     }
