@@ -150,6 +150,29 @@ def test_when_the_leader_dies_the_other_takes_over(
         assert program.stop() == 0
 
 
+def test_a_process_restarted_in_its_pod_leads_at_once_and_takes_its_predecessors_work_over(
+    alone: Namespace, without_manager: None, cluster: Cluster, model: MockModel, tmp_path: Path
+) -> None:
+    election = ["--leader-elect", f"--leader-election-namespace={alone.name}", f"--namespaces={alone.name}"]
+    script = model[alone.name]
+    alone.apply(a_secret(), an_llm(base_url=model.base_url, model=alone.name), an_agent(), a_task())
+    first, second = (a_manager(cluster, tmp_path, name, *election, POD_NAME="the-pod") for name in ("first", "second"))
+    with ExitStack() as stack, script.held():
+        first.start()
+        stack.callback(first.kill)
+        script.wait_for_call()
+        predecessor = holder_of(alone)
+        first.kill()
+        second.start()
+        stack.callback(second.kill)
+        script.wait_for_call()
+        assert holder_of(alone) not in ("", predecessor)
+        assert {lease["spec"]["holderIdentity"] for lease in alone.list("lease")} == {holder_of(alone)}
+        script.gate.set()
+        alone.finished(RUN)
+        assert second.stop() == 0
+
+
 def test_who_loses_the_leadership_ends_and_not_with_0(
     alone: Namespace, without_manager: None, cluster: Cluster, tmp_path: Path
 ) -> None:

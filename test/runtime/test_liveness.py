@@ -18,8 +18,9 @@ from test.runtime.fake_apiserver import FakeApiServer, failure
 PATH = "apis/coordination.k8s.io/v1/leases"
 
 
-def replica(server: FakeApiServer, identity: str) -> LeaseLiveness:
-    return LeaseLiveness(Client(server, clock=LoopClock()), clock=LoopClock(), identity=identity, namespace="ns")
+def replica(server: FakeApiServer, identity: str, *, pod: str = "") -> LeaseLiveness:
+    client, clock = Client(server, clock=LoopClock()), LoopClock()
+    return LeaseLiveness(client, clock=clock, identity=identity, namespace="ns", pod=pod)
 
 
 async def stop(task: asyncio.Task[None]) -> None:
@@ -75,10 +76,27 @@ async def test_a_replica_whose_lease_names_another_holder_is_gone_however_fresh_
 
 async def test_the_predecessor_in_the_same_pod_is_gone_without_a_question() -> None:
     server = FakeApiServer()
-    me = replica(server, "pod_x_1")
+    me = replica(server, "pod_x_1", pod="pod_x")
     assert await me.is_gone("pod_x_0") is True
     assert await me.is_gone("pod_x_1") is False
     assert server.sent == []
+
+
+async def test_outside_of_pods_another_process_of_the_same_host_may_live() -> None:
+    server = FakeApiServer()
+    me, other = replica(server, "host_1"), replica(server, "host_2")
+    await other.start()
+    assert await me.is_gone("host_2") == 30
+
+
+async def test_a_new_process_of_a_pod_deletes_the_lease_of_its_predecessor_and_no_other() -> None:
+    server = FakeApiServer()
+    for identity in ("pod-a_1", "pod-b_1", "pod-a-2_1"):
+        await replica(server, identity).start()
+    await replica(server, "pod-a_2", pod="pod-a").start()
+    left = {lease_name(identity) for identity in ("pod-a_2", "pod-b_1", "pod-a-2_1")}
+    assert {name for _, _, name in server.objects} == left
+    assert await replica(server, "pod-b_1").is_gone("pod-a_1") is True
 
 
 async def test_a_swept_lease_is_made_again_and_abandoned_ones_are_deleted() -> None:

@@ -45,7 +45,7 @@ class Finishing:
 def a_manager(server: FakeApiServer, *, pod: str = "pod", election: bool = False) -> Manager:
     clock = LoopClock()
     options = Options(election=Election(namespace="ns") if election else None, gc_freeze=False)
-    return Manager(server, clock=clock, identity=new_identity(clock, pod=pod), options=options)
+    return Manager(server, clock=clock, identity=new_identity(clock, pod=pod), pod=pod, options=options)
 
 
 def a_controlled(manager: Manager) -> Finishing:

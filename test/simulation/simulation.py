@@ -112,7 +112,8 @@ class _Replica:
         )
         clock = LoopClock(seed=world.seed)
         election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 and world.scenario.elects else None
-        self.manager = Manager(wire, identity=name, clock=clock, options=Options(election=election))
+        options, pod = Options(election=election), name.rpartition("_")[0]
+        self.manager = Manager(wire, identity=name, pod=pod, clock=clock, options=options)
         clients = Clients(
             llm=Model(around, world.scenario.script),
             make_connections=lambda tell: ConnectionManager(on_change=tell, clock=clock, connector=connector(around)),

@@ -128,7 +128,8 @@ def _add_leadership_flags(flags: Flags) -> None:
     flags.switch(
         "--leader-elect",
         default=False,
-        help="work only while no other replica does; without it, run one manager only",
+        help="work only while no other replica does; without it, run one manager only: two would take each other's work "
+        "for abandoned, and overwrite each other's status",
     )
     flags.value(
         "--leader-election-namespace",

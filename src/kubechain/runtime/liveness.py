@@ -2,8 +2,9 @@
 
 A holder is `<pod>_<uuid of the process>`. Each replica renews a Lease of its own; a replica is gone when its lease is
 missing, names another holder, or has not been renewed for its duration as measured on our own clock. A holder with our
-pod's name and another uuid is a previous process of this pod and gone at once. A wrong result costs a repeated claim,
-never safety: claims are compare-and-swap. The take-over itself must not go here.
+pod's name and another uuid is a previous process of this pod and gone at once; its lease is deleted, so that the others
+know it too. A wrong result costs a repeated claim, never safety: claims are compare-and-swap. The take-over itself must
+not go here.
 """
 
 from __future__ import annotations
@@ -87,8 +88,9 @@ class LeaseLiveness:
     """Liveness by Leases: renews our own and looks at those of others."""
 
     def __init__(
-        self, client: Client, *, clock: Clock, identity: str, namespace: str, outages: Outages | None = None
-    ) -> None:
+        self, client: Client, *, clock: Clock, identity: str, namespace: str, pod: str = "",
+        outages: Outages | None = None,
+    ) -> None:  # fmt: skip
         """Create it; the own lease is made by `start`.
 
         Args:
@@ -96,13 +98,15 @@ class LeaseLiveness:
             clock: for times and deadlines.
             identity: `<pod>_<uuid of the process>`.
             namespace: where the leases live.
+            pod: the pod that this process runs in; empty outside of pods, where several managers of one host have
+                identities that begin alike, and none knows that another has ended.
             outages: logs what fails; None logs for these leases alone.
         """
         self._outages = outages or Outages(clock=clock)
         self._client = client
         self._clock = clock
         self._identity = identity
-        self._pod = _pod_of(identity)
+        self._pod = pod
         self._namespace = namespace
         self._observer = LeaseObserver()
         self._swept_at = clock.monotonic()
@@ -117,7 +121,7 @@ class LeaseLiveness:
             try:
                 await self._client.create(LEASES, self._lease())
             except AlreadyExists:  # the response to an earlier attempt was lost
-                return
+                break
             except NEVER:
                 raise
             except (ApiError, TransportError) as error:
@@ -125,7 +129,8 @@ class LeaseLiveness:
                 await self._clock.sleep(START_SECONDS)
                 continue
             self._outages.succeeded(WHAT)
-            return
+            break
+        await self._forget_predecessors()
 
     async def run(self) -> None:
         """Renew until cancelled; then delete the own lease."""
@@ -140,7 +145,7 @@ class LeaseLiveness:
         """Tell whether a holder is gone; see `Liveness`."""
         if holder == self._identity:
             return False
-        if _pod_of(holder) == self._pod:
+        if self._is_predecessor(holder):
             return True
         try:
             lease = await self._client.get(LEASES, self._namespace, lease_name(holder))
@@ -183,15 +188,33 @@ class LeaseLiveness:
 
     async def _sweep(self) -> None:
         """Delete the leases of crashed replicas."""
-        now = self._clock.monotonic()
-        leases = await self._client.list(LEASES, self._namespace, label_selector=f"{ROLE_LABEL}={ROLE}")
+        now, leases = self._clock.monotonic(), await self._replicas()
         self._observer.keep({lease.metadata.name for lease in leases})
         for lease in leases:
-            if self._observer.unchanged_seconds(lease, now) < ABANDONED_SECONDS:
-                continue
-            name, version = lease.metadata.name, lease.metadata.resource_version
-            with suppress(NotFound, Conflict):
-                await self._client.delete(LEASES, self._namespace, name, resource_version=version)
+            if self._observer.unchanged_seconds(lease, now) >= ABANDONED_SECONDS:
+                await self._delete(lease)
+
+    async def _forget_predecessors(self) -> None:
+        """Delete the leases of earlier processes of this pod, which have ended, or we would not have started."""
+        if not self._pod:
+            return
+        try:
+            for lease in await self._replicas():
+                if self._is_predecessor(lease.spec.holder_identity or ""):
+                    await self._delete(lease)
+        except (ApiError, TransportError) as error:  # they expire by themselves
+            self._failed(error)
+
+    def _is_predecessor(self, holder: str) -> bool:
+        return bool(self._pod) and holder != self._identity and _pod_of(holder) == self._pod
+
+    async def _replicas(self) -> list[Lease]:
+        return await self._client.list(LEASES, self._namespace, label_selector=f"{ROLE_LABEL}={ROLE}")
+
+    async def _delete(self, lease: Lease) -> None:
+        name, version = lease.metadata.name, lease.metadata.resource_version
+        with suppress(NotFound, Conflict):
+            await self._client.delete(LEASES, self._namespace, name, resource_version=version)
 
     async def _delete_own_lease(self) -> None:
         try:

@@ -108,7 +108,7 @@ class Manager:
         self, exchange: Exchange, *, clock: Clock | None = None, identity: str | None = None,
         options: Options | None = None, lease_exchange: Exchange | None = None,
         event_exchange: Exchange | None = None, liveness: Liveness | None = None,
-        host: str = "kubernetes", server: str = "", telemetry: Telemetry = NO_TELEMETRY,
+        host: str = "kubernetes", server: str = "", telemetry: Telemetry = NO_TELEMETRY, pod: str | None = None,
     ) -> None:  # fmt: skip
         """Create a manager; `run` starts it.
 
@@ -124,7 +124,9 @@ class Manager:
             host: of the API server, for metrics.
             server: its URL and where that was configured, for the log.
             telemetry: receives a span for each reconcile, and the spans of the reconcilers.
+            pod: the pod that this process runs in; empty outside of pods. None reads it from the environment.
         """
+        self._pod = os.environ.get(POD_VARIABLE, "") if pod is None else pod
         self.options = options or Options()
         self.clock: Clock = clock or SystemClock()
         self.identity = identity or new_identity(self.clock)
@@ -313,7 +315,7 @@ class Manager:
         return LeaderElector(
             self._lease_client, clock=self.clock, identity=self.identity, namespace=election.namespace,
             name=election.name, timing=election.timing, on_change=self.metrics.leader.labels(election.name).set,
-            pod=os.environ.get(POD_VARIABLE, ""), outages=self._outages,
+            pod=self._pod, outages=self._outages,
         )  # fmt: skip
 
     def _default_liveness(self) -> Liveness:
@@ -321,7 +323,7 @@ class Manager:
             return SoleReplica(self.identity)
         return LeaseLiveness(
             self._lease_client, clock=self.clock, identity=self.identity, namespace=self.options.election.namespace,
-            outages=self._outages,
+            pod=self._pod, outages=self._outages,
         )  # fmt: skip
 
     # --- health, metrics and servers
