@@ -20,6 +20,8 @@ from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.net.addresses import AddressPolicy
 from kubechain.observability import tracing
+from kubechain.observability.audit import Auditor
+from kubechain.observability.chain import Chain
 from kubechain.observability.tracer import Tracer
 from kubechain.observability.witness import Witness
 from kubechain.runtime import kubeconfig
@@ -61,6 +63,7 @@ class ManagerOptions:
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
         admission_policy: Name of the policy that compares who decides with who writes; empty for none.
+        audit_log: File of the audit log, `-` for standard output; None for none.
     """
 
     kubeconfig: str | None = None
@@ -80,6 +83,7 @@ class ManagerOptions:
     allow_stdio_servers: bool = True
     require_verified_approvals: bool = False
     admission_policy: str = POLICY
+    audit_log: str | None = None
 
 
 async def run_manager(
@@ -112,7 +116,7 @@ async def run_manager(
             http=ExternalAPIClient(policy),
             engine=ContainerEngine(),
             channels=channels.kinds(policy, clock.now),
-            witnesses=_witnesses(manager, stack),
+            witnesses=_witnesses(options, manager, stack),
         )
         # Half of the grace period for calls in flight; the rest for processing and writing their results.
         drain_seconds = options.grace_seconds / 2
@@ -127,7 +131,7 @@ async def run_manager(
         await _run(manager, stop, on_ready)
 
 
-def _witnesses(manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:
+def _witnesses(options: ManagerOptions, manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:
     """Who is told of what is written and called, beside the metrics."""
     found: list[Witness] = []
     if (exporter := tracing.open_exporter(os.environ)) is not None:
@@ -135,7 +139,20 @@ def _witnesses(manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:
         is_content_wanted = tracing.is_content_wanted(os.environ)
         runs = manager.lister(TASK_RUNS)
         found.append(Tracer(exporter.export, runs.get, manager.clock, is_content_recorded=is_content_wanted))
+    if options.audit_log is not None:
+        chain = _audit_chain(options.audit_log, manager)
+        stack.callback(chain.close)
+        found.append(Auditor(chain))
     return tuple(found)
+
+
+def _audit_chain(path: str, manager: Manager) -> Chain:
+    try:
+        return Chain(path, lambda: manager.clock.now().isoformat(), process=manager.identity, version=__version__)
+    except BlockingIOError as error:
+        raise ConfigError(f'audit log: another process writes to it: "{path}"') from error
+    except OSError as error:
+        raise ConfigError(f'audit log: {error.strerror}: "{path}"') from error
 
 
 def _address_policy(allowed: tuple[str, ...]) -> AddressPolicy:

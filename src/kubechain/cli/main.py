@@ -12,6 +12,7 @@ import kubechain
 from kubechain.cli import (
     answer,
     approve,
+    audit,
     cancel,
     completion,
     continuing,
@@ -62,6 +63,7 @@ COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor,
     "init": init,
     "lint": lint,
+    "audit": audit,
     "model": model,
     "crds": crds,
     "completion": completion,

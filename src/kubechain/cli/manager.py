@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_people_flags(Flags(parser))
     _add_leadership_flags(Flags(parser))
     _add_serving_flags(Flags(parser))
+    _add_audit_flag(Flags(parser))
     add_log_flags(Flags(parser))
 
 
@@ -58,6 +59,16 @@ def add_log_flags(flags: Flags) -> None:
         choices=("auto", "json", "console"),
         metavar="FORMAT",
         help="json, console, or auto: console on a terminal and json elsewhere",
+    )
+
+
+def _add_audit_flag(flags: Flags) -> None:
+    flags.value(
+        "--audit-log",
+        default="",
+        metavar="FILE",
+        help="where each prompt, answer, tool call and decision is written, a JSON line with the hash of the line "
+        "before; - for standard output; none: nowhere",
     )
 
 
@@ -217,6 +228,7 @@ def run(options: argparse.Namespace) -> int:
             allow_stdio_servers=options.allow_stdio_servers,
             require_verified_approvals=options.require_verified_approvals,
             admission_policy=options.admission_policy,
+            audit_log=options.audit_log or None,
         )
     )
     return process.run(operator.run, flags=listeners(options))
