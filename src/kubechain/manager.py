@@ -52,6 +52,7 @@ class ManagerOptions:
         leader_elect: Whether to use leader election.
         leader_election_namespace: Of the Lease; None for the pod's own, or the context's.
         leader_election_id: Name of the Lease.
+        shards: Whether replicas share the runs; needs leader election.
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none.
         debug: Whether to serve /debug at `metrics_address`.
@@ -72,6 +73,7 @@ class ManagerOptions:
     leader_elect: bool = False
     leader_election_namespace: str | None = None
     leader_election_id: str = "kubechain.humanlayer.dev"
+    shards: bool = False
     probe_address: str | None = None
     metrics_address: str | None = None
     debug: bool = False
@@ -189,6 +191,8 @@ def _manager(
 
 
 def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Options:
+    if options.shards and not options.leader_elect:
+        raise ConfigError("--shards: replicas share runs only with leader election; add --leader-elect")
     election = None
     if options.leader_elect:
         around = cluster.namespace if cluster else "default"
@@ -197,6 +201,7 @@ def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Option
     return Options(
         namespaces=options.namespaces,
         election=election,
+        shards=options.shards,
         probe_address=options.probe_address,
         metrics_address=options.metrics_address,
         debug=options.debug,

@@ -76,7 +76,7 @@ def plans_of(scenario: Scenario, reference: Outcome, *, seed: int, thin: int = 1
         match fault:
             case "stale" | "behind":
                 yield from _each(fault, first, last, stride=STALE_STRIDE * thin, seed=seed)
-            case "freeze":
+            case "freeze" | "cut":
                 yield from _each(fault, 1, reference.steps, stride=FREEZE_STRIDE * thin, seed=seed)
             case _:
                 yield from _each(fault, 0, RANDOM_TIMES, stride=1, seed=0)

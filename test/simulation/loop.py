@@ -65,19 +65,19 @@ class SeededLoop(VirtualTimeLoop):
         super().__init__()
         self._chance = random.Random(f"loop {seed}")
         self._frozen: dict[str, list[asyncio.Handle]] = {}
-        self._freeze_at = 0
-        self._on_freeze: Callable[[str], None] = lambda _: None
+        self._strike_at = 0
+        self._strike: Callable[[str], None] = lambda _: None
         self._total = 0
         self.steps = 0
 
-    def freeze_at(self, step: int, on_freeze: Callable[[str], None]) -> None:
-        """Freeze the process that runs the callback of that number.
+    def strike_at(self, step: int, strike: Callable[[str], None]) -> None:
+        """Do something to the process that runs the callback of that number.
 
         Args:
-            on_freeze: Called once, outside the process.
+            strike: Called once, outside the process.
         """
-        self._freeze_at = step
-        self._on_freeze = on_freeze
+        self._strike_at = step
+        self._strike = strike
 
     def freeze(self, process: str) -> None:
         """Stop running anything of a process."""
@@ -137,9 +137,8 @@ class SeededLoop(VirtualTimeLoop):
         if not process:
             return
         self.steps += 1
-        if self._freeze_at == self.steps:
-            self.freeze(process)
-            self._on_freeze(process)
+        if self._strike_at == self.steps:
+            self._strike(process)
 
 
 def _process_of(handle: asyncio.Handle) -> str:

@@ -110,7 +110,7 @@ def _is_chance(value: Any) -> bool:
 def differences(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """What a broken run may not differ in."""
     found = list(outcome.violations)
-    if not outcome.has_suffered and (plan.is_at_a_point or plan.fault == "freeze"):
+    if not outcome.has_suffered and (plan.is_at_a_point or plan.fault in ("freeze", "cut")):
         found.append(f"{plan} {BROKE_NOTHING}")
     may_be_unknown = _may_be_unknown(outcome, plan)
     if not outcome.scenario.elects or (may_be_unknown and not outcome.is_complete):
@@ -131,7 +131,7 @@ def _may_be_unknown(outcome: Outcome, plan: Plan) -> bool:
     is_unanswered = plan.loses_replies and any(label.startswith(("tool ", "mcp ")) for label in outcome.broken)
     may_have_a_job = plan.fault in ("errors", "chaos", "mayhem") and _has_jobs(outcome)
     is_cut_off = bool(_cut_off_calls(outcome))
-    return is_interrupted or is_cut_off or is_unanswered or may_have_a_job or plan.fault == "freeze"
+    return is_interrupted or is_cut_off or is_unanswered or may_have_a_job or plan.fault in ("freeze", "cut")
 
 
 def _cut_off_calls(outcome: Outcome) -> frozenset[str]:

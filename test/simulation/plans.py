@@ -6,6 +6,7 @@ after-7         the process dies after W point 7
 lost-7          W point 7 takes effect, its reply is lost
 stop-7          the process is told to stop in order (SIGTERM) while it is at W point 7, and another one starts
 freeze-120      whoever makes the 120th step of all processes stands still, as after SIGSTOP, and goes on much later
+cut-120         the process that makes the 120th step loses the API server, goes on without it, and finds it again later
 stale-31        the caches stand still at revision 31 for a while
 behind-31       the caches of TaskRuns alone do, while everything else is fresh
 storm-2         watches are closed, doubled, delayed, expired (410) and compacted away at random
@@ -22,7 +23,7 @@ from typing import Literal, get_args
 
 PointFault = Literal["before", "after", "lost", "stop"]
 RandomFault = Literal["storm", "errors", "chaos", "crashes", "mayhem"]
-Fault = Literal["none", PointFault, "freeze", "stale", "behind", RandomFault]
+Fault = Literal["none", PointFault, "freeze", "cut", "stale", "behind", RandomFault]
 
 POINT_FAULTS: tuple[PointFault, ...] = get_args(PointFault)
 RANDOM_FAULTS: tuple[RandomFault, ...] = get_args(RandomFault)

@@ -33,6 +33,8 @@ class Process:
         self.name = name
         self.is_dead = False
         self.is_stopping = False
+        self.is_cut_off = False
+        """Whether it does not reach the API server."""
         self._end = end
         self._stop = stop
 

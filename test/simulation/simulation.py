@@ -49,7 +49,8 @@ SETTLE_SECONDS = 90.0
 """After the last run has ended: for events, leases, and everything that comes late."""
 
 FROZEN_SECONDS = 70.0
-"""Long enough that both leases run out and somebody else takes over, shorter than the time-out of a first list."""
+"""Long enough that both leases run out and somebody else takes over, shorter than the time-out of a first list. So long
+is a process cut off too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Outcome:
         is_complete: Whether people did all that they had to do in the story.
         left_open: Objects that were claimed when a process ended.
         cut_off: W points that were under way when a process ended: whether they took effect is chance.
-        has_suffered: Whether a point was broken, or a process stood still.
+        has_suffered: Whether a point was broken, or a process stood still or was cut off.
         steps: Callbacks of all processes until the runs had ended.
         revisions: Of the first and the last write of the story.
         story: Log lines, when asked for.
@@ -112,7 +113,7 @@ class _Replica:
         )
         clock = LoopClock(seed=world.seed)
         election = Election(namespace=NAMESPACE) if world.scenario.managers > 1 and world.scenario.elects else None
-        options, pod = Options(election=election), name.rpartition("_")[0]
+        options, pod = Options(election=election, shards=world.scenario.shares), name.rpartition("_")[0]
         self.manager = Manager(wire, identity=name, pod=pod, clock=clock, options=options)
         clients = Clients(
             llm=Model(around, world.scenario.script),
@@ -157,7 +158,7 @@ class _World:
         self._acting_until: dict[str, float] = {}
         self._left_open: set[str] = set()
         self._cut_off: set[str] = set()
-        self._has_frozen = False
+        self._was_struck = False
         self._births = 0
         self._replicas: list[_Replica] = []
 
@@ -239,11 +240,13 @@ class _World:
         self.scenario.arrange(self.cluster)
         begun_at = self.cluster.revision
         if self.plan.fault == "freeze":
-            loop.freeze_at(self.plan.at, self._on_freeze)
+            loop.strike_at(self.plan.at, self._freeze)
+        if self.plan.fault == "cut":
+            loop.strike_at(self.plan.at, self._cut_off_for_a_while)
         for seconds, act in self.scenario.later.items():
             self._later_on_stage(seconds, act)
         for number in range(self.scenario.managers):
-            self.start(f"pod-{'abc'[number]}")
+            self.start(f"pod-{'abcd'[number]}")
         await self._until_over()
         steps, ended_at = loop.steps, self.cluster.revision
         self.weather.clear_up()
@@ -268,16 +271,23 @@ class _World:
             is_complete=not self._to_happen,
             left_open=frozenset(self._left_open),
             cut_off=frozenset(self._cut_off),
-            has_suffered=bool(self.points.broken) or self._has_frozen,
+            has_suffered=bool(self.points.broken) or self._was_struck,
             steps=steps,
             revisions=(begun_at, ended_at),
         )
 
-    def _on_freeze(self, process: str) -> None:
+    def _freeze(self, process: str) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SeededLoop)
-        self._has_frozen = True
+        self._was_struck = True
+        loop.freeze(process)
         self._later(FROZEN_SECONDS, loop.thaw, process)
+
+    def _cut_off_for_a_while(self, name: str) -> None:
+        self._was_struck = True
+        process = next(one.process for one in self._replicas if one.process.name == name)
+        process.is_cut_off = True
+        self._later(FROZEN_SECONDS, setattr, process, "is_cut_off", False)
 
     async def _until_over(self) -> None:
         limit = asyncio.get_running_loop().time() + PATIENCE_SECONDS

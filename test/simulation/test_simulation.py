@@ -40,7 +40,7 @@ def test_random_faults_change_nothing_about_the_end(name: str) -> None:
     _holds(Case(name, Plan("chaos", 0), SEED))
 
 
-@pytest.mark.parametrize("fault", [*POINT_FAULTS, *RANDOM_FAULTS, "freeze", "stale"])
+@pytest.mark.parametrize("fault", [*POINT_FAULTS, *RANDOM_FAULTS, "freeze", "cut", "stale"])
 def test_a_plan_can_be_written_down_and_read_again(fault: Fault) -> None:
     assert parse(str(Plan(fault, 7))) == Plan(fault, 7)
 

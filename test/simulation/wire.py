@@ -119,6 +119,8 @@ class Wire:
             await self._pause()
             if self._process.is_dead:
                 await self._process.gone()
+            if self._process.is_cut_off:
+                raise TransportError("no route to host")
             reply = await self._inner.send(method, target, headers=headers, body=body, timeout_seconds=timeout_seconds)
             await self._pause()
             return reply
@@ -149,7 +151,7 @@ class Wire:
         await self._pause()
         if self._process.is_dead:
             await self._process.gone()
-        if self._weather.has_errors and self._weather.chance.random() < ERROR_SHARE:
+        if self._process.is_cut_off or (self._weather.has_errors and self._weather.chance.random() < ERROR_SHARE):
             raise TransportError("connection refused")
         async with self._inner.stream(
             target,
@@ -192,6 +194,8 @@ class _Watch:
             await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.0, 0.005, 0.1)))
             if self._process.is_dead:
                 await self._process.gone()
+            if self._process.is_cut_off:
+                raise TransportError("connection reset")
             if self._is_held_back:
                 await self._weather.wait_while_stale(_revision(line))
             storm = self._storm()

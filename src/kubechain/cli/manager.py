@@ -32,6 +32,7 @@ examples:
   kubechain manager                                        the current context, all namespaces
   kubechain manager --namespaces team-a,team-b             these namespaces only
   kubechain manager --leader-elect --log-format json       as in a Deployment with two replicas
+  kubechain manager --leader-elect --shards                the same, with all replicas at work
   KUBECHAIN_LOG_LEVEL=debug kubechain manager              a flag by its variable
 """
 
@@ -139,7 +140,7 @@ def _add_leadership_flags(flags: Flags) -> None:
     flags.switch(
         "--leader-elect",
         default=False,
-        help="work only while no other replica does; without it, run one manager only: two would take each other's work "
+        help="work only while no other replica does; without it, run one manager only: two take each other's work "
         "for abandoned, and overwrite each other's status",
     )
     flags.value(
@@ -155,6 +156,11 @@ def _add_leadership_flags(flags: Flags) -> None:
         type=object_name,
         metavar="NAME",
         help="name of the Lease",
+    )
+    flags.switch(
+        "--shards",
+        default=False,
+        help="let all replicas work on runs, each on its part; needs --leader-elect, and is the same for all replicas",
     )
 
 
@@ -217,6 +223,7 @@ def run(options: argparse.Namespace) -> int:
             leader_elect=options.leader_elect,
             leader_election_namespace=options.leader_election_namespace or None,
             leader_election_id=options.leader_election_id,
+            shards=options.shards,
             probe_address=text_of(options.health_probe_bind_address),
             metrics_address=text_of(options.metrics_bind_address),
             debug=options.debug_endpoint,

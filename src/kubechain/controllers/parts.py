@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from kubechain.api.meta import StatusObject
 from kubechain.controllers import resources
 from kubechain.controllers.authority import POLICY, DecisionAuthority
+from kubechain.controllers.buckets import Buckets
 from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.checks import LLMChecks
 from kubechain.controllers.circuits import OpenCircuits
@@ -103,6 +104,7 @@ class Parts:
     budget_book: BudgetBook
     witness: Witness
     meter: Meter
+    buckets: Buckets
 
     def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
         """The writer of one kind's status; its events come from `component`."""
@@ -114,7 +116,8 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     secrets = SecretReader(manager.client, manager.lister(metadata_only(SECRETS)))
     connection_changed = Trigger()
     authority = DecisionAuthority(manager.client, settings.require_verified_approvals, settings.admission_policy)
-    manager.add_runnable(authority)
+    manager.add_runnable(authority, needs_leader=manager.gate is None)
+    buckets = Buckets(manager)
     connections = clients.make_connections(lambda key: connection_changed.enqueue(Request(key.namespace, key.name)))
     check_llm = Trigger()
     meter = Meter(manager.metrics.registry)
@@ -134,6 +137,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         budget_book=_budget_book(manager),
         witness=Witnesses(RunMeter(meter, manager.clock), *clients.witnesses),
         meter=meter,
+        buckets=buckets,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubechain.controllers.buckets import Shared, bucket
 from kubechain.runtime.liveness import Liveness
 
 
@@ -14,12 +15,12 @@ class Replica:
     identity: str
     liveness: Liveness
 
-    async def gone_in_seconds(self, holder: str) -> float:
-        """0 when no process works on the holder's claims, else how long to wait before asking again."""
+    async def gone_in_seconds(self, holder: str, obj: Shared) -> float:
+        """0 when no process works on the holder's claim of an object, else how long to wait before asking again."""
         if holder == self.identity:
             # One worker a key: no other worker of this process has the claim, so the attempt ended without a record.
             return 0.0
-        match await self.liveness.is_gone(holder):
+        match await self.liveness.is_gone(holder, bucket(obj)):
             case bool():
                 return 0.0
             case seconds:

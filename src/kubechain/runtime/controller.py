@@ -27,6 +27,7 @@ from kubechain.runtime.loop import (
 )
 from kubechain.runtime.metrics import Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.shards.gate import BucketOf, Gate, Gated
 from kubechain.runtime.sources import KeyMap, Source, Trigger, TriggerSource, owner_keys
 from kubechain.runtime.telemetry import Telemetry
 
@@ -61,6 +62,11 @@ class Host(Protocol):
         """Return all informers."""
         ...
 
+    @property
+    def gate(self) -> Gate | None:
+        """Which shared work is this replica's; None where one replica does all."""
+        ...
+
     def add_runnable(self, runnable: Controller, *, needs_leader: bool = True) -> None:
         """Run something while the manager runs, or while it leads."""
         ...
@@ -78,6 +84,7 @@ class Builder:
         self._triggers: list[TriggerSource] = []
         self._primary: Resource[Any] | None = None
         self._owns: Callable[[Request], bool] | None = None
+        self._bucket_of: BucketOf | None = None
 
     def for_(self, resource: Resource[Any]) -> Self:
         """Reconcile objects of this kind: each change enqueues the key of the object."""
@@ -118,6 +125,15 @@ class Builder:
         self._owns = owns
         return self
 
+    def shared(self, bucket_of: BucketOf) -> Self:
+        """Divide the keys among the replicas, where they share; it runs in each then, whether it leads or not.
+
+        Args:
+            bucket_of: cheap and without I/O; None for an object that is gone.
+        """
+        self._bucket_of = bucket_of
+        return self
+
     def with_(
         self,
         *,
@@ -149,14 +165,24 @@ class Builder:
         if self._primary is None:
             raise ValueError(f'controller "{self._name}": for_ is missing')
         metrics = host.metrics.controller(self._name, workers=options.workers)
+        gate = host.gate if self._bucket_of is not None else None
+        if self._bucket_of is not None and gate is not None:
+            reconciler = self._gated(reconciler, gate, self._bucket_of)
         inputs = Inputs(host.informer(self._primary), self._sources, self._triggers, self._owns)
         made = Controller(
             self._name, reconciler, inputs, clock=host.clock, metrics=metrics, telemetry=host.telemetry,
             options=options, caches=host.informers,
         )  # fmt: skip
         host.metrics.follow_queue(self._name, made.queue.statistics)
-        host.add_runnable(made, needs_leader=options.needs_leader)
+        if gate is not None:
+            gate.when_gained(made.resync)
+        host.add_runnable(made, needs_leader=options.needs_leader and gate is None)
         return made
+
+    def _gated(self, reconciler: Reconciler, gate: Gate, bucket_of: BucketOf) -> Reconciler:
+        """Keep the keys of other replicas out of the queue, and those that were queued before out of the reconciler."""
+        self._owns = lambda key: gate.acts_on(bucket_of(key))
+        return Gated(reconciler, gate, bucket_of)
 
     def _listen(self, resource: Resource[Any], keys_of: Callable[[Change[Any]], Iterable[Request]]) -> Self:
         self._sources.append(Source(self._host.informer(resource), keys_of))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -47,8 +48,15 @@ RENEW_SECONDS = 10.0
 NEVER = (BadRequest, Invalid)
 """Failures of a create that no change of the cluster mends. Rights, quotas and namespaces may still come."""
 
-START_SECONDS = 2.0
-"""Between two attempts to create our lease while that fails."""
+RETRY_SECONDS = 2.0
+"""Between two attempts to create or renew our lease while that fails."""
+
+CALL_SECONDS = 5.0
+"""Limit for one renewal."""
+
+FRESH_SECONDS = 20.0
+"""For how long after a renewal a replica may start work that others take over when its lease runs out: what it starts
+at the end has the rest of the duration to be claimed."""
 
 OWN_LOOK_SECONDS = 12.0
 """How long we observe a lease before we call its holder gone, whatever renewTime it has: clocks differ, and a living
@@ -67,8 +75,34 @@ ABANDONED_SECONDS = 600.0
 class Liveness(Protocol):
     """Tells whether the holder of a claim is gone."""
 
-    async def is_gone(self, holder: str) -> bool | float:
-        """Return True when the holder is gone, False when it is this process, else the seconds until the next look."""
+    async def is_gone(self, holder: str, bucket: int | None = None) -> bool | float:
+        """Return True when the holder is gone, False when it is this process, else the seconds until the next look.
+
+        Args:
+            holder: of a claim.
+            bucket: of what it claimed, where replicas share: one that lives may have ended its work there.
+        """
+        ...
+
+
+class Sharer(Protocol):
+    """Shares work with other replicas as long as their leases say that they live."""
+
+    async def read_again(self) -> None:
+        """Read who does what from the server: our lease had run out, and others may have taken our work.
+
+        Raises:
+            ApiError: the server refused.
+            TransportError: it was not reached.
+        """
+        ...
+
+    def resume(self) -> None:
+        """Go on: our lease is fresh again."""
+        ...
+
+    def released(self, lease: Lease, bucket: int | None) -> bool:
+        """Tell whether the holder of a lease works on nothing in a bucket of ours."""
         ...
 
 
@@ -79,8 +113,9 @@ class SoleReplica:
         """Create it for this process's identity."""
         self._identity = identity
 
-    async def is_gone(self, holder: str) -> bool | float:
+    async def is_gone(self, holder: str, bucket: int | None = None) -> bool | float:
         """Return whether the holder is another process."""
+        del bucket
         return holder != self._identity
 
 
@@ -108,8 +143,31 @@ class LeaseLiveness:
         self._identity = identity
         self._pod = pod
         self._namespace = namespace
-        self._observer = LeaseObserver()
+        self.observer = LeaseObserver()
+        """Knows since when the leases of others have had the same renewal; whoever sees them may feed it."""
         self._swept_at = clock.monotonic()
+        self._renewed_at = float("-inf")
+        self._annotations: dict[str, str] = {}
+        self._sharer: Sharer | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether our lease was renewed so recently that nobody may take us for gone; False without a call."""
+        return self._clock.monotonic() < self._renewed_at + FRESH_SECONDS
+
+    def share(self, sharer: Sharer) -> None:
+        """Tell `sharer` when our lease is fresh again after a while; before the start only."""
+        self._sharer = sharer
+
+    async def say(self, annotations: Mapping[str, str]) -> None:
+        """Put annotations on our lease, and renew it.
+
+        Raises:
+            ApiError: the server refused.
+            TransportError: it was not reached.
+        """
+        self._annotations.update(annotations)
+        await self._renew()
 
     async def start(self) -> None:
         """Create our lease, and retry until it succeeds; awaited before anything is claimed under this identity.
@@ -117,6 +175,7 @@ class LeaseLiveness:
         Raises:
             ApiError: the server can never accept it.
         """
+        started_at = self._clock.monotonic()
         while True:
             try:
                 await self._client.create(LEASES, self._lease())
@@ -126,22 +185,24 @@ class LeaseLiveness:
                 raise
             except (ApiError, TransportError) as error:
                 self._failed(error)
-                await self._clock.sleep(START_SECONDS)
+                await self._clock.sleep(RETRY_SECONDS)
                 continue
             self._outages.succeeded(WHAT)
             break
+        self._renewed_at = max(self._renewed_at, started_at)
         await self._forget_predecessors()
 
     async def run(self) -> None:
         """Renew until cancelled; then delete the own lease."""
         try:
+            pause = RENEW_SECONDS
             while True:
-                await self._clock.sleep(RENEW_SECONDS * self._clock.random.uniform(0.9, 1.0))
-                await self._renew_and_sweep()
+                await self._clock.sleep(pause * self._clock.random.uniform(0.9, 1.0))
+                pause = RENEW_SECONDS if await self._renew_and_sweep() else RETRY_SECONDS
         finally:
             await self._delete_own_lease()
 
-    async def is_gone(self, holder: str) -> bool | float:
+    async def is_gone(self, holder: str, bucket: int | None = None) -> bool | float:
         """Tell whether a holder is gone; see `Liveness`."""
         if holder == self._identity:
             return False
@@ -154,44 +215,55 @@ class LeaseLiveness:
         if lease.spec.holder_identity != holder:
             return True
         duration = float(lease.spec.lease_duration_seconds or DURATION_SECONDS)
-        unchanged = self._observer.unchanged_seconds(lease, self._clock.monotonic())
+        unchanged = self.observer.unchanged_seconds(lease, self._clock.monotonic())
         unchanged = max(unchanged, min(self._age_seconds(lease), duration - OWN_LOOK_SECONDS + unchanged))
-        return True if unchanged >= duration else duration - unchanged
+        has_released = self._sharer is not None and self._sharer.released(lease, bucket)
+        return True if unchanged >= duration or has_released else duration - unchanged
 
     def _age_seconds(self, lease: Lease) -> float:
         """Return the age of the last renewal by its own timestamp; as accurate as the two clocks agree."""
         renewed_at = parse_micro_time(lease.spec.renew_time)
         return 0.0 if renewed_at is None else (self._clock.now() - renewed_at).total_seconds()
 
-    async def _renew_and_sweep(self) -> None:
+    async def _renew_and_sweep(self) -> bool:
         try:
-            async with asyncio.timeout(RENEW_SECONDS):
+            async with asyncio.timeout(CALL_SECONDS):
                 await self._renew()
-                if self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS:
-                    self._swept_at = self._clock.monotonic()
+            if self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS:
+                self._swept_at = self._clock.monotonic()
+                async with asyncio.timeout(CALL_SECONDS):
                     await self._sweep()
         except (ApiError, TransportError, TimeoutError) as error:
             self._failed(error)
-        else:
-            self._outages.succeeded(WHAT)
+            return False
+        self._outages.succeeded(WHAT)
+        return True
 
     def _failed(self, error: Exception) -> None:
         rule = rule_for(LEASES, "create, delete, get, list, patch, update", self._namespace)
         self._outages.failed(error, what=WHAT, rule=rule)
 
     async def _renew(self) -> None:
-        patch = {"spec": {"renewTime": micro_time(self._clock.now()), "holderIdentity": self._identity}}
+        started_at, name = self._clock.monotonic(), lease_name(self._identity)
+        spec = {"renewTime": micro_time(self._clock.now()), "holderIdentity": self._identity}
+        patch = {"metadata": {"annotations": self._annotations}, "spec": spec} if self._annotations else {"spec": spec}
         try:
-            await self._client.patch(LEASES, self._namespace, lease_name(self._identity), patch)
+            await self._client.patch(LEASES, self._namespace, name, patch)
         except NotFound:  # deleted by a replica to which we seemed gone
             await self._client.create(LEASES, self._lease())
+        sharer = self._sharer if not self.is_fresh else None
+        if sharer is not None:
+            await sharer.read_again()
+        self._renewed_at = max(self._renewed_at, started_at)
+        if sharer is not None:
+            sharer.resume()
 
     async def _sweep(self) -> None:
         """Delete the leases of crashed replicas."""
         now, leases = self._clock.monotonic(), await self._replicas()
-        self._observer.keep({lease.metadata.name for lease in leases})
+        self.observer.keep({lease.metadata.name for lease in leases})
         for lease in leases:
-            if self._observer.unchanged_seconds(lease, now) >= ABANDONED_SECONDS:
+            if self.observer.unchanged_seconds(lease, now) >= ABANDONED_SECONDS:
                 await self._delete(lease)
 
     async def _forget_predecessors(self) -> None:
@@ -227,7 +299,10 @@ class LeaseLiveness:
         now = micro_time(self._clock.now())
         return Lease(
             metadata=LeaseMetadata(
-                name=lease_name(self._identity), namespace=self._namespace, labels={ROLE_LABEL: ROLE}
+                name=lease_name(self._identity),
+                namespace=self._namespace,
+                labels={ROLE_LABEL: ROLE},
+                annotations=self._annotations or None,
             ),
             spec=LeaseSpec(
                 holder_identity=self._identity,

@@ -37,6 +37,8 @@ from kubechain.runtime.proxies import Network
 from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.runnables import Runnable, cancel, drain, spawn
+from kubechain.runtime.shards.gate import Gate
+from kubechain.runtime.shards.sharing import Allocator, Follower, Sharing
 from kubechain.runtime.store import Lister
 from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 from kubechain.runtime.transport import Exchange
@@ -71,6 +73,7 @@ class Options:
     Attributes:
         namespaces: to watch; none means all.
         election: None starts without election and assumes that there is only one replica.
+        shards: whether replicas share the work of the controllers that allow it; needs an election.
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none. May be the same as `probe_address`.
         debug: serve /debug at `metrics_address`.
@@ -84,6 +87,7 @@ class Options:
 
     namespaces: Sequence[str] = ()
     election: Election | None = None
+    shards: bool = False
     probe_address: str | None = None
     metrics_address: str | None = None
     debug: bool = False
@@ -142,12 +146,16 @@ class Manager:
         self.client = Client(metered, clock=self.clock, observer=self._informers, refusals=self._refusals)
         self._lease_client = Client(lease_exchange or metered, clock=self.clock)
         self.liveness = liveness or self._default_liveness()
+        self.sharing = self._sharing(MeteredExchange(lease_exchange or exchange, self.metrics.rest_requests, host=host))
         events = MeteredExchange(event_exchange or exchange, self.metrics.rest_requests, host=host)
         self.events = EventSink(Client(events, clock=self.clock), clock=self.clock, instance=self.identity)
         self.health, self.readiness = Checks(), Checks()
         self._loop_watch = LoopWatch(clock=self.clock, on_lag=self.metrics.loop_lag.set)
         self._everywhere: list[Runnable] = []
         self._leader_only: list[Runnable] = []
+        if self.sharing is not None:
+            self._everywhere.append(Follower(self.sharing))
+            self._leader_only.append(Allocator(self.sharing))
         self._endpoints: list[InboundEndpoint] = []
         self._stop = asyncio.Event()
         self._started = self._began_to_lead = self._leads = False
@@ -221,6 +229,11 @@ class Manager:
         """Tell whether this replica leads and is not stopping; without an election, whether it is running."""
         return self._leads and not self._stop.is_set()
 
+    @property
+    def gate(self) -> Gate | None:
+        """Which shared work is this replica's; None where the leader does all."""
+        return self.sharing.gate if self.sharing else None
+
     # --- running
 
     async def run(self) -> None:
@@ -256,7 +269,8 @@ class Manager:
             await informer.wait_synced()
 
     async def _run_stages(self, group: asyncio.TaskGroup) -> None:
-        base = spawn(group, [*self._informers, self._loop_watch])
+        shared = self.sharing.informers if self.sharing else ()
+        base = spawn(group, [*self._informers, *shared, self._loop_watch])
         events = spawn(group, [self.events])
         base += [group.create_task(self._freeze(), name="gc")]
         if isinstance(self.liveness, LeaseLiveness):
@@ -265,12 +279,15 @@ class Manager:
         leading = group.create_task(self._follow_and_lead(), name="leader-only")
         await self._stop.wait()
         log.info("stopping", active=sum(one.active for one in self._controllers()))
+        if self.gate is not None:
+            self.gate.leave()
         try:
             async with asyncio.timeout(self.options.grace_seconds):
                 if not self._began_to_lead:
                     leading.cancel()
-                await asyncio.wait((leading,))
-                await drain(self._everywhere)
+                shared = [one for one in self._everywhere if isinstance(one, Controller)]
+                await asyncio.gather(asyncio.wait((leading,)), drain(shared))
+                await drain(one for one in self._everywhere if one not in shared)
                 await cancel(everywhere)
                 await self._drain_events()
         except TimeoutError:
@@ -316,6 +333,17 @@ class Manager:
             self._lease_client, clock=self.clock, identity=self.identity, namespace=election.namespace,
             name=election.name, timing=election.timing, on_change=self.metrics.leader.labels(election.name).set,
             pod=self._pod, outages=self._outages,
+        )  # fmt: skip
+
+    def _sharing(self, exchange: Exchange) -> Sharing | None:
+        election, liveness = self.options.election, self.liveness
+        if not self.options.shards:
+            return None
+        if election is None or not isinstance(liveness, LeaseLiveness):
+            raise ValueError("shards: replicas share work only with leader election")
+        return Sharing(
+            exchange, self._lease_client, clock=self.clock, identity=self.identity, namespace=election.namespace,
+            name=f"{election.name}-shards", liveness=liveness, outages=self._outages,
         )  # fmt: skip
 
     def _default_liveness(self) -> Liveness:

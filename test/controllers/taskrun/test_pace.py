@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from kubechain.api.llm import LLMProvider, LLMSpec, RateLimit
 from kubechain.controllers.taskrun.circuit import OPENS_AFTER, Circuit
+from kubechain.controllers.taskrun.llmqueue import whole
 from kubechain.controllers.taskrun.pace import LONGEST_USED_UP_SECONDS, Pace
 
 
 def a_pace(*, limit: int | None = None, requests: int | None = None, tokens: int | None = None) -> Pace:
     pace = Pace()
     rate = RateLimit(requests_per_minute=requests, tokens_per_minute=tokens)
-    pace.configure(LLMSpec(provider=LLMProvider.OPENAI, max_concurrent_requests=limit, rate_limit=rate), 0.0)
+    pace.configure(LLMSpec(provider=LLMProvider.OPENAI, max_concurrent_requests=limit, rate_limit=rate), 0.0, whole)
     return pace
 
 

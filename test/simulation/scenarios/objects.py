@@ -69,11 +69,32 @@ def asked_twice(cluster: Cluster) -> None:
     cluster.apply("taskruns", "again", spec={"taskRef": {"name": "hello"}})
 
 
+def crowd(arrange: Arrange, *names: str) -> Arrange:
+    """More runs of the Agent of a story, of no Task: which run of one ends last is chance."""
+
+    def arranged(cluster: Cluster) -> None:
+        arrange(cluster)
+        for name in names:
+            spec = {"agentRef": {"name": "my-assistant"}, "userMessage": "hello what is the capital?"}
+            cluster.apply("taskruns", name, spec=spec)
+
+    return arranged
+
+
+def with_one_slot(arrange: Arrange) -> Arrange:
+    """An LLM that takes one call at a time."""
+
+    def arranged(cluster: Cluster) -> None:
+        arrange(cluster)
+        cluster.patch("llms", "gpt-4o", {"spec": {"maxConcurrentRequests": 1}})
+
+    return arranged
+
+
 def one_slot(cluster: Cluster) -> None:
     """Three runs, and an LLM that takes one call at a time."""
-    asked_twice(cluster)
+    with_one_slot(asked_twice)(cluster)
     cluster.apply("taskruns", "once-more", spec={"taskRef": {"name": "hello"}})
-    cluster.patch("llms", "gpt-4o", {"spec": {"maxConcurrentRequests": 1}})
 
 
 def without_key(cluster: Cluster) -> None:

@@ -42,6 +42,7 @@ class Scenario:
         managers: How many compete.
         elects: More than one have leader election; without it, each takes the others for dead all the time, wrongly,
             and what holds is what compare-and-swap and tokens alone can promise.
+        shares: Whether they share the runs, so that all work; they have leader election then.
         faults: What random and timed faults it is also put through.
     """
 
@@ -63,6 +64,7 @@ class Scenario:
     is_crowded: bool = False
     managers: int = 1
     elects: bool = True
+    shares: bool = False
     faults: tuple[Fault, ...] = USUAL
 
     @property

@@ -48,6 +48,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     (
         controller(manager, "humanrequest")
         .for_(resources.HUMAN_REQUESTS)
+        .shared(parts.buckets.of(resources.HUMAN_REQUESTS))
         .watches(resources.TOOL_CALLS, map=for_call)
         .watches(resources.TASK_RUNS, map=for_run)
         .watches(resources.CONTACT_CHANNELS, map=lambda channel: watches.unfinished(requests, channel))

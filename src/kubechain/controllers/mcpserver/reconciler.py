@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers import frame
-from kubechain.controllers.frame import Again, Done, StatusWriter
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.decide import decide
 from kubechain.controllers.mcpserver.effects import Connector
@@ -23,13 +24,18 @@ from kubechain.runtime.store import Lister
 
 @dataclass(frozen=True, slots=True)
 class MCPServerReconciler:
-    """Keeps this process connected to every MCPServer, and reports the state of the connection in its status."""
+    """Keeps this process connected to every MCPServer, and reports the state of the connection in its status.
+
+    Attributes:
+        reports: Whether this process writes the status: of replicas that share runs, each is connected and one writes.
+    """
 
     servers: Lister[MCPServer]
     observer: Observer
     connector: Connector
     writer: StatusWriter[MCPServer]
     clock: Clock
+    reports: Callable[[], bool] = lambda: True
 
     finalizer: ClassVar[str | None] = None
     live_steps: ClassVar[tuple[type, ...]] = ()
@@ -59,11 +65,16 @@ class MCPServerReconciler:
                 return Again(server)
             case Refuse(detail):
                 await self.connector.disconnect(request)
-                return await self.writer.finish(server, settle.refused(server, detail, now))
+                return await self._report(server, settle.refused(server, detail, now))
             case ReportUnconnected():
-                return await self.writer.finish(server, settle.unconnected(server, step, now))
+                return await self._report(server, settle.unconnected(server, step, now))
             case ReportTools():
-                return await self.writer.finish(server, settle.connected(server, step, now))
+                return await self._report(server, settle.connected(server, step, now))
+
+    async def _report(self, server: MCPServer, settled: Settled) -> Done:
+        if not self.reports():
+            return Done(settled.requeue_after_seconds)
+        return await self.writer.finish(server, settled)
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> None:
         """Nothing: only the status is written, and it cannot say that it is refused."""

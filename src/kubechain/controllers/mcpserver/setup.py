@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kubechain.api import reasons
 from kubechain.controllers import resources
 from kubechain.controllers.mcpserver import watches
@@ -10,7 +12,7 @@ from kubechain.controllers.mcpserver.observe import Observer
 from kubechain.controllers.mcpserver.reconciler import MCPServerReconciler
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.secrets import SECRETS
-from kubechain.runtime.controller import controller
+from kubechain.runtime.controller import Controller, controller
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.resource import metadata_only
 
@@ -19,21 +21,36 @@ def setup(manager: Manager, parts: Parts) -> None:
     """Follow MCPServers, their Secrets, and the connections of this process, which the manager runs."""
     servers = manager.lister(resources.MCP_SERVERS)
     manager.add_index(resources.MCP_SERVERS, watches.BY_KEY_SOURCE, watches.secret_index)
-    connector = Connector(parts.connections)
+    connector, is_shared = Connector(parts.connections), manager.gate is not None
     reconciler = MCPServerReconciler(
         servers=servers,
         observer=Observer(parts.secrets, connector, allows_stdio=parts.settings.allow_stdio_servers),
         connector=connector,
         writer=parts.writer(resources.MCP_SERVERS, reasons.MCP_CONTROLLER),
         clock=manager.clock,
+        reports=lambda: not is_shared or manager.leads,
     )
-    (
+    made = (
         controller(manager, "mcpserver")
         .for_(resources.MCP_SERVERS)
         .watches(
             metadata_only(SECRETS), map=lambda secret: watches.server_requests_for_secret(servers, secret.metadata)
         )
         .triggered_by(parts.connection_changed)
+        .with_(needs_leader=not is_shared)
         .complete(reconciler)
     )
-    manager.add_runnable(parts.connections)
+    manager.add_runnable(parts.connections, needs_leader=not is_shared)
+    if is_shared:
+        manager.add_runnable(NewReporter(made))
+
+
+@dataclass(frozen=True, slots=True)
+class NewReporter:
+    """Reports every server when this replica begins to lead: what it reconciled before, it did not write."""
+
+    servers: Controller
+
+    async def run(self) -> None:
+        """Look at all servers once."""
+        self.servers.resync()

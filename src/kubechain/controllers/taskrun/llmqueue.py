@@ -40,6 +40,11 @@ class Timer(Protocol):
         ...
 
 
+def whole(limit: int) -> int:
+    """What one process has of an LLM's limit where it is the only one."""
+    return limit
+
+
 TimerStart = Callable[[float, Callable[[], None]], Timer]
 """Has a function called after so many seconds."""
 
@@ -93,6 +98,8 @@ class LLMQueue:
         circuits: OpenCircuits,
         start_timer: TimerStart,
         witness: Witness = NOBODY,
+        *,
+        share: Callable[[int], int] = whole,
     ) -> None:
         """Start with all slots free.
 
@@ -102,7 +109,9 @@ class LLMQueue:
             circuits: Told of circuits that open and close.
             start_timer: One timer for each LLM with queued runs that only time lets go on.
             witness: Told how long a run was queued.
+            share: This process's part of a limit of an LLM, which others call too.
         """
+        self._share = share
         self._wake = wake
         self._clock = clock
         self._circuits = circuits
@@ -179,6 +188,16 @@ class LLMQueue:
         for slots in [slots for slots in others if slots.queued.remove(run)]:
             self._assign(slots)
 
+    def keep(self, is_ours: Callable[[Request], bool]) -> None:
+        """Drop all other runs: another process calls the models for them now, and nobody here answers a wake."""
+        for slots in self._slots.values():
+            for run in [run for run in slots.queued if not is_ours(run)]:
+                slots.queued.remove(run)
+        for run, held in [(run, held) for run, held in self._reserved.items() if not is_ours(run)]:
+            self._give_back(run, *held)
+        for slots in list(self._slots.values()):
+            self._assign(slots)
+
     def trouble(self, llm: LLM) -> Trouble | None:
         """Why the LLM is of no use now; None where a call may be made, or soon."""
         slots, now = self._slots.get(_key(llm)), self._clock.monotonic()
@@ -203,7 +222,7 @@ class LLMQueue:
         if slots is None:
             self._forget_unused(now)
             slots = self._slots.setdefault(key, Slots(key))
-        if slots.configure(llm, now):
+        if slots.configure(llm, now, self._share):
             self._circuits.closed(key)
         return slots
 

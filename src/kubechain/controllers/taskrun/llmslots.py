@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -105,14 +106,18 @@ class Slots:
     queued: FairQueue = field(default_factory=FairQueue)
     is_tried: bool = False
 
-    def configure(self, llm: LLM, now: float) -> bool:
-        """Take the LLM as it is; returns whether it was edited, so that what its provider showed counts no longer."""
+    def configure(self, llm: LLM, now: float, share: Callable[[int], int]) -> bool:
+        """Take the LLM as it is; returns whether it was edited, so that what its provider showed counts no longer.
+
+        Args:
+            share: This process's part of a limit.
+        """
         version = (llm.metadata.uid, llm.metadata.generation)
         is_edited = (self.uid, self.generation) not in (version, ("", 0))
         if is_edited:
             self.circuit, self.pace, self.is_tried = Circuit(), Pace(), False
         self.uid, self.generation = version
-        self.pace.configure(llm.spec, now)
+        self.pace.configure(llm.spec, now, share)
         return is_edited
 
     def is_unused(self, now: float) -> bool:

@@ -259,7 +259,7 @@ class Observer:
         claim = run.status.llm
         if run.status.phase != TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM or claim is None:
             return 0.0
-        return await self.replica.gone_in_seconds(claim.holder)
+        return await self.replica.gone_in_seconds(claim.holder, run)
 
 
 def _age_key(call: TaskRunToolCall) -> tuple[float, str]:

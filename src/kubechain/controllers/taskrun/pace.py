@@ -6,6 +6,7 @@ Times are monotonic seconds. What must not go here: who is queued (`llmqueue`), 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kubechain.api.llm import LLMSpec, RateLimit
@@ -82,15 +83,20 @@ class Pace:
     _answers: int = 0
     _halved_at: float = field(default=float("-inf"))
 
-    def configure(self, spec: LLMSpec, now: float) -> None:
-        """Take the limits of the spec."""
-        limit = spec.max_concurrent_requests or DEFAULT_LIMIT
+    def configure(self, spec: LLMSpec, now: float, share: Callable[[int], int]) -> None:
+        """Take the limits of the spec.
+
+        Args:
+            share: This process's part of a limit. The default limit is one of each process.
+        """
+        limit = share(spec.max_concurrent_requests) if spec.max_concurrent_requests else DEFAULT_LIMIT
         if limit != self.limit:
             self.limit, self.allowed = limit, min(self.allowed, limit) if self.is_reduced else limit
-        if spec.rate_limit != self._rate:
-            self._rate = spec.rate_limit
-            self._requests = _requests(spec.rate_limit, now)
-            self._tokens = _tokens(spec.rate_limit, now)
+        rate = _part(spec.rate_limit, share)
+        if rate != self._rate:
+            self._rate = rate
+            self._requests = _requests(rate, now)
+            self._tokens = _tokens(rate, now)
 
     @property
     def is_reduced(self) -> bool:
@@ -163,6 +169,13 @@ class Pace:
             self._requests.level -= requests
         if self._tokens is not None:
             self._tokens.level -= tokens
+
+
+def _part(rate: RateLimit | None, share: Callable[[int], int]) -> RateLimit | None:
+    if rate is None:
+        return None
+    wanted = {"requests_per_minute": rate.requests_per_minute, "tokens_per_minute": rate.tokens_per_minute}
+    return rate.model_copy(update={name: share(limit) for name, limit in wanted.items() if limit is not None})
 
 
 def _requests(rate: RateLimit | None, now: float) -> Bucket | None:

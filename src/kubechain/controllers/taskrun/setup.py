@@ -16,7 +16,7 @@ from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.budgetfacts import BudgetReader
 from kubechain.controllers.taskrun.chunkstore import ChunkCache, ChunkStore
 from kubechain.controllers.taskrun.effects import ModelCaller, Turn
-from kubechain.controllers.taskrun.llmqueue import LLMQueue, Timer
+from kubechain.controllers.taskrun.llmqueue import LLMQueue, Timer, whole
 from kubechain.controllers.taskrun.observe import Observer
 from kubechain.controllers.taskrun.reconciler import TaskRunReconciler
 from kubechain.controllers.taskrun.treecalls import TreeCalls
@@ -35,7 +35,17 @@ def setup(manager: Manager, parts: Parts) -> None:
     """Follow runs, their tool calls, and everything that a run may wait for."""
     runs = manager.lister(resources.TASK_RUNS)
     slot_reserved = Trigger()
-    queue = LLMQueue(slot_reserved.enqueue, manager.clock, parts.circuits, _start_timer, parts.witness)
+    gate, bucket_of = manager.gate, parts.buckets.of(resources.TASK_RUNS)
+    queue = LLMQueue(
+        slot_reserved.enqueue,
+        manager.clock,
+        parts.circuits,
+        _start_timer,
+        parts.witness,
+        share=gate.share if gate else whole,
+    )
+    if gate is not None:
+        gate.when_lost(lambda: queue.keep(lambda run: gate.acts_on(bucket_of(run))))
     manager.metrics.follow(gauges.queues(queue.in_use, parts.meter.bounded))
     chunks = ChunkStore(manager.client, ChunkCache())
     observer = Observer(
@@ -96,6 +106,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     (
         controller(manager, "taskrun")
         .for_(resources.TASK_RUNS)
+        .shared(bucket_of)
         .owns(resources.TOOL_CALLS)
         .owns(resources.HUMAN_REQUESTS)
         .watches(resources.TASK_RUNS, map=wakers.for_stopped)

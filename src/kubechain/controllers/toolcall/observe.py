@@ -148,7 +148,7 @@ class Observer:
         execution = call.status.execution
         if call.status.phase != ToolCallPhase.RUNNING or execution is None:
             return 0.0
-        return await self.replica.gone_in_seconds(execution.holder)
+        return await self.replica.gone_in_seconds(execution.holder, call)
 
 
 def is_pending(run: TaskRun, call: TaskRunToolCall) -> bool:

@@ -75,6 +75,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     (
         controller(manager, "taskruntoolcall")
         .for_(resources.TOOL_CALLS)
+        .shared(parts.buckets.of(resources.TOOL_CALLS))
         .owns(resources.HUMAN_REQUESTS)
         .watches(resources.TASK_RUNS, map=for_run)
         .watches(resources.TOOLS, map=for_source)
