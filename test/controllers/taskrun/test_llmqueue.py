@@ -257,3 +257,29 @@ async def test_a_run_that_is_queued_until_its_deadline_fails_then() -> None:
         await a_run(world, "slow-1", "slow", activeDeadlineSeconds=30)
         late = await world.until(lambda run: run.status.completion_time is not None, "slow-1")
         assert (late.status.phase, late.status.error) == ("Failed", "the run took longer than 30 seconds")
+
+
+def test_runs_of_another_process_lose_their_places_and_the_slots_that_are_reserved_for_them() -> None:
+    woken: list[Request] = []
+    queue = LLMQueue(woken.append, SystemClock(), OpenCircuits(Trigger()), no_timer)
+    first, reserved, lost, kept = RUNS[:4]
+    with queue.reserve(an_llm(1), first):
+        for run in (reserved, lost, kept):
+            with queue.reserve(an_llm(1), run) as is_free:
+                assert not is_free
+    assert woken == [reserved]
+    queue.keep(lambda run: run == kept)
+    assert woken == [reserved, kept]
+    with queue.reserve(an_llm(1), kept) as is_free:
+        assert is_free
+    assert len(queue) == 0
+
+
+def test_a_limit_is_this_processs_part_of_it() -> None:
+    queue = LLMQueue(
+        list[Request]().append, SystemClock(), OpenCircuits(Trigger()), no_timer, share=lambda limit: limit // 2
+    )
+    with queue.reserve(an_llm(4), RUNS[0]), queue.reserve(an_llm(4), RUNS[1]):
+        with queue.reserve(an_llm(4), RUNS[2]) as is_free:
+            assert not is_free
+        queue.keep(lambda run: False)
