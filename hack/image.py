@@ -124,10 +124,17 @@ def _stage(python: Interpreter, staged: Path) -> int:
     shutil.rmtree(packages / "bin")
     (staged / "bin" / "kubechain").write_text(COMMAND)
     (staged / "bin" / "kubechain").chmod(0o755)
+    _build_bridge(staged / "bin" / "kubechain-mcp-bridge")
     # By content, not by time: the root is read-only, and the times of files are not kept.
     compiled = ["-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", staged, "-p", f"/{HOME}", library]
     subprocess.run([python.program, *compiled], check=False, stdout=subprocess.DEVNULL)
     return len(list(packages.glob("*.dist-info")))
+
+
+def _build_bridge(target: Path) -> None:
+    """Build what an MCP server in a Pod of its own is reached through, as the Dockerfile does."""
+    command = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(target), "."]
+    subprocess.run(command, cwd=ROOT / "packages" / "mcp-bridge", env=os.environ | {"CGO_ENABLED": "0"}, check=True)
 
 
 def _libraries(files: list[Path]) -> Iterator[str]:

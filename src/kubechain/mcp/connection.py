@@ -228,7 +228,7 @@ class Connection:
 
     async def _connect_and_serve(self, spec: ServerSpec) -> ConnectFailure | None:
         context = self._context
-        seconds = spec.start_seconds if spec.transport == "stdio" else context.limits.connect_seconds
+        seconds = spec.start_seconds if spec.starts_program else context.limits.connect_seconds
         with context.reserve_child(spec), anyio.CancelScope() as scope, self._progress(spec) as progress:
             self._scope = scope
             scope.deadline = anyio.current_time() + seconds
@@ -244,7 +244,7 @@ class Connection:
         return self._not_in_time(seconds, spec) if scope.cancelled_caught else None
 
     def _progress(self, spec: ServerSpec) -> Progress:
-        first_seconds = self._context.limits.progress_seconds if spec.transport == "stdio" else math.inf
+        first_seconds = self._context.limits.progress_seconds if spec.starts_program else math.inf
         return Progress(first_seconds, self._show_progress)
 
     def _show_progress(self, seconds: float) -> None:
@@ -253,7 +253,7 @@ class Connection:
             self._show(Phase.CONNECTING, error=f"Starting, {seconds:g} s{said}")
 
     def _not_in_time(self, seconds: float, spec: ServerSpec) -> ConnectFailure:
-        if spec.transport != "stdio":
+        if not spec.starts_program:
             return ConnectFailure(f"no connection within {seconds:g} s")
         what = f"no answer within {seconds:g} s of its start (spec.startTimeoutSeconds)"
         return ConnectFailure(f"{what}: {self._signals.stderr}" if self._signals.stderr else what, kind=what)

@@ -50,6 +50,7 @@ class ServerSpec:
         include: The only tools that are offered; None: all tools.
         exclude: Tools that are not offered.
         start_seconds: How long a child process may take to answer after its start; it may have to be downloaded first.
+        is_bridged: Whether a program is started behind the URL for this connection, so that `start_seconds` counts.
         asks_first: Whether a person says that the server's tools do nothing before they ask; see `floor`.
         confidential: The values above that come from Secrets. They are redacted in tools and results, because some
             tools echo their configuration.
@@ -64,8 +65,14 @@ class ServerSpec:
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     start_seconds: float = START_SECONDS
+    is_bridged: bool = False
     asks_first: bool = False
     confidential: tuple[SecretStr, ...] = ()
+
+    @property
+    def starts_program(self) -> bool:
+        """Whether a connection starts a program, which may have to be downloaded first."""
+        return self.transport == "stdio" or self.is_bridged
 
     def fingerprint(self) -> str:
         """Return a digest of all fields except `confidential`, secret values included."""
@@ -79,6 +86,7 @@ class ServerSpec:
             self.include,
             self.exclude,
             self.start_seconds,
+            self.is_bridged,
             self.asks_first,
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,3 @@
+module kubechain.humanlayer.dev/mcp-bridge
+
+go 1.25
