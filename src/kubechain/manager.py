@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kubechain import __version__
 from kubechain.controllers.authority import POLICY
 from kubechain.controllers.resources import TASK_RUNS
-from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Settings, add_controllers
+from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Isolation, Settings, add_controllers
 from kubechain.humans import channels
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
@@ -29,7 +29,7 @@ from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.credentials import Cluster, ConfigError, own_namespace
 from kubechain.runtime.events import WORKERS as EVENT_WORKERS
 from kubechain.runtime.http import HttpExchange
-from kubechain.runtime.manager import GRACE_SECONDS, Election, Manager, Options
+from kubechain.runtime.manager import GRACE_SECONDS, POD_VARIABLE, Election, Manager, Options
 from kubechain.runtime.proxies import Network
 from kubechain.runtime.transport import Exchange
 from kubechain.tools.engine import ContainerEngine
@@ -62,6 +62,8 @@ class ManagerOptions:
         max_concurrent_runs: Runs that may wait for a model at the same time.
         allowed_addresses: Networks and host names that HTTP tools may reach although they are not public.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
+        isolate_servers: Whether MCP servers may run in Pods of their own.
+        bridge_image: Image with the bridge for them; None for that of the manager's own Pod.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
         admission_policy: Name of the policy that compares who decides with who writes; empty for none.
         audit_log: File of the audit log, `-` for standard output; None for none.
@@ -83,6 +85,8 @@ class ManagerOptions:
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     allowed_addresses: tuple[str, ...] = ()
     allow_stdio_servers: bool = True
+    isolate_servers: bool = False
+    bridge_image: str | None = None
     require_verified_approvals: bool = False
     admission_policy: str = POLICY
     audit_log: str | None = None
@@ -126,11 +130,20 @@ async def run_manager(
             max_concurrent_runs=options.max_concurrent_runs,
             drain_seconds=drain_seconds,
             allow_stdio_servers=options.allow_stdio_servers,
+            isolation=_isolation(options, cluster),
             require_verified_approvals=options.require_verified_approvals,
             admission_policy=options.admission_policy,
         )
         add_controllers(manager, clients=clients, settings=settings)
         await _run(manager, stop, on_ready)
+
+
+def _isolation(options: ManagerOptions, cluster: Cluster | None) -> Isolation | None:
+    if not options.isolate_servers:
+        return None
+    pod = os.environ.get(POD_VARIABLE, "")
+    around = cluster.namespace if cluster else "default"
+    return Isolation(options.bridge_image or "", pod, own_namespace() or around)
 
 
 def _witnesses(options: ManagerOptions, manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:

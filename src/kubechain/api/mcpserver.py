@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,10 +17,34 @@ from kubechain.api.tool import ON_UNKNOWN_OUTCOME_DOC, OnUnknownOutcome, ToolSem
 
 MCPTransport = Literal["stdio", "sse", "http"]
 
+
+class Isolation(StrEnum):
+    """Where the program of a stdio server runs."""
+
+    PROCESS = "Process"
+    """In the manager's container, as a child process."""
+    POD = "Pod"
+    """In a Pod of its own, behind a bridge from stdio to HTTP."""
+
+
 _ToolName = Annotated[str, Schema(min_length=1, max_length=256)]
 _IS_STDIO = "((has(self.type) && self.type == 'stdio') || (has(self.transport) && self.transport == 'stdio'))"
 
+_IS_IN_POD = "(has(self.isolation) && self.isolation == 'Pod')"
+
 _IS_APPROVED = "has(self.approvalContactChannel) || (has(self.requiresApproval) && self.requiresApproval)"
+
+
+class Egress(KubeModel):
+    """Addresses that a server in a Pod of its own may reach."""
+
+    cidr: Annotated[str, Schema(min_length=1, max_length=64, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")] = Field(
+        description="The addresses, such as 10.0.0.0/8 or 192.0.2.7/32."
+    )
+    ports: Annotated[tuple[Annotated[int, Schema(minimum=1, maximum=65535)], ...], Schema(max_items=32)] = Field(
+        default=(), description="Only these ports. Empty: all of them."
+    )
+    protocol: Literal["TCP", "UDP"] | None = Field(default=None, description="Of the ports. Default: TCP.")
 
 
 class MCPToolFilter(KubeModel):
@@ -47,6 +72,15 @@ class MCPServerSpec(KubeModel):
         ),
         Rule(f"!{_IS_STDIO} || has(self.command)", "a server of type stdio needs command", ".command", is_missing=True),
         Rule(f"{_IS_STDIO} || has(self.url)", "a server of type http or sse needs url", ".url", is_missing=True),
+        Rule(
+            f"!{_IS_IN_POD} || {_IS_STDIO}",
+            "isolation: Pod is for servers of type stdio: others run elsewhere already",
+            ".isolation",
+        ),
+        Rule(
+            f"{_IS_IN_POD} || !(has(self.image) || has(self.runtimeClassName) || has(self.egress))",
+            "image, runtimeClassName and egress need isolation: Pod",
+        ),
         terms_need_approval(_IS_APPROVED),
     )
 
@@ -76,7 +110,25 @@ class MCPServerSpec(KubeModel):
         " download a server, which may take minutes. Default: 300.",
     )
     resources: ResourceRequirements | None = Field(
-        default=None, description="Compute resources of the program, for stdio. Not acted on yet."
+        default=None, description="Compute resources of the program, for stdio with isolation: Pod."
+    )
+    isolation: Isolation | None = Field(
+        default=None,
+        description="Where the program of a stdio server runs. Process: in the manager's container. Pod: in a Pod of "
+        "its own, without a token of the API server, that only the manager can reach and that reaches only what egress "
+        "lists. Default: Process.",
+    )
+    image: Annotated[str, Schema(min_length=1, max_length=512)] | None = Field(
+        default=None,
+        description="Image that has the program, for isolation: Pod. Default: the manager's own image.",
+    )
+    runtime_class_name: Annotated[str, Schema(min_length=1, max_length=253)] | None = Field(
+        default=None, description="RuntimeClass of the Pod, such as one of gVisor or Kata, for isolation: Pod."
+    )
+    egress: Annotated[tuple[Egress, ...], Schema(max_items=64)] = Field(
+        default=(),
+        description="Addresses that the Pod may reach besides the cluster's DNS, for isolation: Pod. It takes a "
+        "network plugin that enforces NetworkPolicies. Empty: none.",
     )
     approval_contact_channel: LocalObjectReference | None = Field(
         default=None,
@@ -109,6 +161,11 @@ class MCPServerSpec(KubeModel):
     def transport_type(self) -> MCPTransport:
         """How the server is reached, whichever of the two fields says it."""
         return self.type or self.transport or "stdio"
+
+    @property
+    def is_in_pod(self) -> bool:
+        """Whether the server runs in a Pod of its own."""
+        return self.isolation == Isolation.POD
 
     @property
     def idempotent(self) -> tuple[str, ...]:

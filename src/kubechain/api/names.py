@@ -15,6 +15,7 @@ from kubechain.api.meta import GROUP
 LABEL_TASK = f"{GROUP}/task"
 LABEL_TASK_RUN = f"{GROUP}/taskrun"
 LABEL_TASK_RUN_TOOL_CALL = f"{GROUP}/taskruntoolcall"
+LABEL_MCP_SERVER = f"{GROUP}/mcpserver"
 LABEL_TOOL_CALL_REQUEST = f"{GROUP}/toolcallrequest"
 
 MAX_NAME_LENGTH = 253
@@ -75,6 +76,17 @@ def task_run_name(task_name: str, number: int) -> str:
 def tool_call_name(task_run_name: str, *, turn: int, index: int) -> str:
     """Return the name of the TaskRunToolCall for one call of one turn, both counted from 0."""
     return shortened(task_run_name, MAX_NAME_LENGTH, suffix=f"-t{turn}-c{index}")
+
+
+def mcp_pod_name(server_name: str) -> str:
+    """Return the name of the objects by which an MCPServer runs in a Pod of its own; a Service can have it."""
+    wanted = f"mcp-{server_name}"
+    if "." not in wanted and len(wanted) <= MAX_LABEL_VALUE_LENGTH:
+        return wanted
+    # Names of Services have no dots: the hash tells a.b from a-b.
+    digest = hashlib.sha256(wanted.encode()).hexdigest()[:_HASH_LENGTH]
+    start = wanted.replace(".", "-")[: MAX_LABEL_VALUE_LENGTH - _HASH_LENGTH - 1].rstrip("-")
+    return f"{start}-{digest}"
 
 
 def offered_tool_name(name: str) -> str:

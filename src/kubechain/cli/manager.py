@@ -117,7 +117,19 @@ def _add_stdio_flag(flags: Flags) -> None:
     flags.switch(
         "--allow-stdio-servers",
         default=True,
-        help="start MCP servers of type stdio as child processes; false: their status says that they are forbidden",
+        help="start MCP servers of type stdio as child processes; false: only those with isolation: Pod run, and the "
+        "status of others says that they are forbidden",
+    )
+    flags.switch(
+        "--isolate-servers",
+        default=False,
+        help="run MCP servers with isolation: Pod in Pods of their own; it takes the rights of config/isolation",
+    )
+    flags.value(
+        "--bridge-image",
+        default="",
+        metavar="IMAGE",
+        help="image with the bridge for those Pods; none: the image of the manager's own Pod",
     )
 
 
@@ -233,6 +245,8 @@ def run(options: argparse.Namespace) -> int:
             max_concurrent_runs=options.max_concurrent_runs,
             allowed_addresses=options.allow_addresses,
             allow_stdio_servers=options.allow_stdio_servers,
+            isolate_servers=options.isolate_servers,
+            bridge_image=options.bridge_image or None,
             require_verified_approvals=options.require_verified_approvals,
             admission_policy=options.admission_policy,
             audit_log=options.audit_log or None,

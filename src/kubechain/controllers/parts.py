@@ -41,6 +41,23 @@ DEFAULT_MAX_CONCURRENT_RUNS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """How MCP servers are run in Pods of their own.
+
+    Attributes:
+        image: That has the bridge; empty is the image of the manager's own Pod.
+        pod: Name of that Pod; empty outside of a cluster.
+        namespace: Of that Pod.
+        url: Of a server's bridge, with its `service` and `namespace`.
+    """
+
+    image: str = ""
+    pod: str = ""
+    namespace: str = ""
+    url: str = "http://{service}.{namespace}.svc:8080/mcp"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How the loops work.
 
@@ -48,6 +65,7 @@ class Settings:
         max_concurrent_runs: Runs that may wait for a model at the same time.
         drain_seconds: How long model calls in flight may go on after the manager began to stop.
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
+        isolation: How they are run in Pods of their own; None where they are not.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
         admission_policy: Name of the policy that compares who decides with who writes, and of its binding.
     """
@@ -55,6 +73,7 @@ class Settings:
     max_concurrent_runs: int = DEFAULT_MAX_CONCURRENT_RUNS
     drain_seconds: float = 20.0
     allow_stdio_servers: bool = True
+    isolation: Isolation | None = None
     require_verified_approvals: bool = False
     admission_policy: str = POLICY
 

@@ -173,6 +173,7 @@ class Reflector:
         self._client, self._exchange, self._clock, self._outages = client, exchange, clock, outages
         self._what = f"watch {resource.plural}" + (f" in {namespace}" if namespace else "")
         self._namespace = namespace
+        self._selected = {"labelSelector": resource.label_selector} if resource.label_selector else {}
         self._watch_list = watch_list
         self._backoff = FailureCount(clock)
         self._version = ""
@@ -232,7 +233,7 @@ class Reflector:
 
     async def _compare_versions(self) -> None:
         """Ask for the server's version by a consistent list of one object; report one that is lower than ours."""
-        pages = self._client.pages(self._resource, self._namespace, {}, limit=1)
+        pages = self._client.pages(self._resource, self._namespace, self._selected, limit=1)
         found, seen = version_number((await anext(pages)).resource_version), version_number(self._version)
         self._has_failed = False
         if found < seen:
@@ -253,8 +254,8 @@ class Reflector:
     def _pages(self) -> AsyncIterator[RawPage]:
         """List from the server's cache without pages, five times as fast, unless the list must be exact."""
         if self._must_be_exact:
-            return self._client.pages(self._resource, self._namespace, {}, limit=PAGE_LIMIT)
-        query = {"resourceVersion": self._version or "0"}
+            return self._client.pages(self._resource, self._namespace, self._selected, limit=PAGE_LIMIT)
+        query = {**self._selected, "resourceVersion": self._version or "0"}
         return self._client.pages(self._resource, self._namespace, query, limit=None)
 
     async def _stored_all(self, page: RawPage) -> list[Stored]:
@@ -296,6 +297,7 @@ class Reflector:
 
     def _open(self) -> AbstractAsyncContextManager[StreamReply]:
         query = {
+            **self._selected,
             "watch": "1",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(int(self._clock.random.uniform(*SERVER_TIMEOUT_SECONDS))),

@@ -67,6 +67,7 @@ class Resource(Generic[T]):
     """One kind at one version: its API path, and the codec between bytes and models.
 
     Attributes:
+        label_selector: What its cache holds, as kubectl's `-l`; empty for all objects. A kind has one cache.
         is_frozen: Decoded objects are immutable, and nobody changes the values inside them: readers may share one.
     """
 
@@ -79,6 +80,7 @@ class Resource(Generic[T]):
     namespaced: bool = True
     metadata_only: bool = False
     is_frozen: bool = False
+    label_selector: str = ""
 
     @property
     def api_version(self) -> str:

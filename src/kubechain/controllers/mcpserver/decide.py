@@ -5,13 +5,28 @@ from __future__ import annotations
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.frame import Done
 from kubechain.controllers.mcpserver import offering
-from kubechain.controllers.mcpserver.observe import Observed
-from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
-from kubechain.mcp.model import Phase, ServerState
+from kubechain.controllers.mcpserver.observe import InPod, Observed
+from kubechain.controllers.mcpserver.steps import (
+    AwaitPod,
+    Connect,
+    Disconnect,
+    Host,
+    MakeToken,
+    Refuse,
+    ReportTools,
+    ReportUnconnected,
+    Step,
+    Withdraw,
+)
+from kubechain.mcp.model import Phase, ServerSpec, ServerState
 
 FORBIDDEN_STDIO = (
     "spec.type: stdio: this manager starts no programs (--allow-stdio-servers=false); "
-    "run the server elsewhere and give its url with type http"
+    "set spec.isolation: Pod, or run the server elsewhere and give its url with type http"
+)
+NO_PODS = (
+    "spec.isolation: Pod: this manager runs no servers in Pods of their own (--isolate-servers); "
+    "config/isolation gives it the flag and the rights"
 )
 
 
@@ -19,13 +34,42 @@ def decide(observed: Observed) -> Step | Done:
     """The next step for one server."""
     if observed.is_replaced:
         return Disconnect()
-    if observed.server.spec.transport_type == "stdio" and not observed.allows_stdio:
-        return Refuse(FORBIDDEN_STDIO)
+    if (refusal := _forbidden(observed)) or observed.trouble:
+        return Refuse(refusal or observed.trouble)
+    if observed.left_over:
+        return Withdraw(observed.left_over)
+    if observed.pod is not None and (step := _of_pod(observed.pod, observed.state)):
+        return step
     if observed.spec is None:
-        return Refuse(observed.trouble)
+        return Done()
+    return _of_connection(observed, observed.spec)
+
+
+def _forbidden(observed: Observed) -> str:
+    """Why this manager does not run the server as it is specified; empty if it does."""
+    spec = observed.server.spec
+    if spec.is_in_pod:
+        return "" if observed.hosts_pods else NO_PODS
+    return FORBIDDEN_STDIO if spec.transport_type == "stdio" and not observed.allows_stdio else ""
+
+
+def _of_pod(pod: InPod, state: ServerState | None) -> MakeToken | Host | AwaitPod | None:
+    """What the Pod of a server needs before there is anything to connect to; None if nothing.
+
+    A connection that works counts more than a Pod that is said not to be ready.
+    """
+    if not pod.has_token:
+        return MakeToken()
+    if pod.outdated:
+        return Host(pod.outdated)
+    is_usable = pod.is_ready or (state is not None and state.phase == Phase.READY)
+    return None if is_usable else AwaitPod(pod.trouble)
+
+
+def _of_connection(observed: Observed, spec: ServerSpec) -> Step | Done:
     state = observed.state
     if state is None:
-        return Connect(observed.spec)
+        return Connect(spec)
     match state.phase:
         case Phase.READY:
             return ReportTools(*offering.of(state.tools, state.flaws))

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
 
 from kubechain.api.mcpserver import MCPServer
+from kubechain.api.names import mcp_pod_name
+from kubechain.controllers.mcpserver import manifests
 from kubechain.controllers.mcpserver.effects import Connector
+from kubechain.controllers.mcpserver.manifests import Manifest
+from kubechain.controllers.mcpserver.owned import Owned
+from kubechain.controllers.mcpserver.ownimage import HostingSource, NoImage
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.mcp.model import START_SECONDS, ServerSpec, ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class InPod:
+    """How a server in a Pod of its own stands.
+
+    Attributes:
+        has_token: Whether the Secret of its bridge is there; without it, nothing else is known.
+        outdated: Its objects that are missing, or not as they are wanted.
+        is_ready: Whether its Pod answers.
+        trouble: What its Pod waits for.
+    """
+
+    has_token: bool
+    outdated: tuple[Manifest, ...] = ()
+    is_ready: bool = False
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +46,9 @@ class Observed:
         state: Of this process's connection; None when there is none, or one with another spec.
         is_replaced: Whether this process is still connected to an earlier server of the same name.
         allows_stdio: Whether servers may run as child processes of this one.
+        hosts_pods: Whether this manager runs servers in Pods of their own.
+        pod: Of a server that is to be in one; None for others.
+        left_over: Kinds of the objects of a server that is in a Pod no more.
     """
 
     server: MCPServer
@@ -29,6 +57,17 @@ class Observed:
     state: ServerState | None = None
     is_replaced: bool = False
     allows_stdio: bool = True
+    hosts_pods: bool = False
+    pod: InPod | None = None
+    left_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """How servers are run in Pods, and the objects by which they are."""
+
+    source: HostingSource
+    owned: Owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +77,78 @@ class Observer:
     secrets: SecretReader
     connector: Connector
     allows_stdio: bool = True
+    pods: Pods | None = None
 
     async def observe(self, server: MCPServer) -> Observed:
         """Read everything, change nothing."""
         if self.connector.is_replaced(server):
             return Observed(server=server, spec=None, is_replaced=True)
+        seen = Observed(
+            server=server,
+            spec=None,
+            allows_stdio=self.allows_stdio,
+            hosts_pods=self.pods is not None,
+            left_over=self._left_over(server),
+        )
+        if server.spec.is_in_pod:
+            return await self._in_pod(seen, self.pods) if self.pods else seen
         if not self.allows_stdio and server.spec.transport_type == "stdio":
-            return Observed(server=server, spec=None, allows_stdio=False)
+            return seen
         spec = await resolve(server, self.secrets)
         if isinstance(spec, str):
-            return Observed(server=server, spec=None, trouble=spec)
-        return Observed(server=server, spec=spec, state=self.connector.state(server_key(server), spec))
+            return replace(seen, trouble=spec)
+        return replace(seen, spec=spec, state=self.connector.state(server_key(server), spec))
+
+    def _left_over(self, server: MCPServer) -> tuple[str, ...]:
+        return self.pods.owned.left_over(server) if self.pods and not server.spec.is_in_pod else ()
+
+    async def _in_pod(self, seen: Observed, pods: Pods) -> Observed:
+        """Read what there is of a server in a Pod of its own, and how this process is connected to it."""
+        server = seen.server
+        spec = await resolve(server, self.secrets)
+        if isinstance(spec, str):
+            return replace(seen, trouble=spec)
+        try:
+            hosting = await pods.source.get()
+        except NoImage as error:
+            return replace(seen, trouble=str(error))
+        token = await self._token(server)
+        if token is None:
+            return replace(seen, pod=InPod(has_token=False))
+        wanted = manifests.manifests(server, hosting, manifests.digest_of(token, spec.env), replicas=1)
+        deployment = pods.owned.deployment(server)
+        pod = InPod(
+            has_token=True,
+            outdated=pods.owned.outdated(server, wanted),
+            is_ready=deployment is not None and deployment.is_ready,
+            trouble=pods.owned.trouble(server),
+        )
+        bridge = bridged(spec, hosting.url_of(server), token)
+        return replace(seen, spec=bridge, pod=pod, state=self.connector.state(server_key(server), bridge))
+
+    async def _token(self, server: MCPServer) -> str | None:
+        namespace, name = server.metadata.namespace, mcp_pod_name(server.metadata.name)
+        try:
+            return await self.secrets.value(namespace, name, manifests.TOKEN)
+        except SecretUnavailable:
+            return None
+
+
+def bridged(spec: ServerSpec, url: str, token: str) -> ServerSpec:
+    """How to reach a program behind its bridge: its variables are the Pod's, and only what is secret stays known."""
+    secret = SecretStr(f"Bearer {token}")
+    headers: Mapping[str, SecretStr] = {"Authorization": secret}
+    return replace(
+        spec,
+        transport="http",
+        command="",
+        args=(),
+        env={},
+        url=url,
+        headers=headers,
+        is_bridged=True,
+        confidential=(*spec.confidential, secret, SecretStr(token)),
+    )
 
 
 async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:

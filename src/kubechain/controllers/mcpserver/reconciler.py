@@ -12,8 +12,20 @@ from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.decide import decide
 from kubechain.controllers.mcpserver.effects import Connector
+from kubechain.controllers.mcpserver.hosting import Hoster, NotOurs
 from kubechain.controllers.mcpserver.observe import Observed, Observer
-from kubechain.controllers.mcpserver.steps import Connect, Disconnect, Refuse, ReportTools, ReportUnconnected, Step
+from kubechain.controllers.mcpserver.steps import (
+    AwaitPod,
+    Connect,
+    Disconnect,
+    Host,
+    MakeToken,
+    Refuse,
+    ReportTools,
+    ReportUnconnected,
+    Step,
+    Withdraw,
+)
 from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.controller import Result
@@ -33,12 +45,13 @@ class MCPServerReconciler:
     servers: Lister[MCPServer]
     observer: Observer
     connector: Connector
+    hoster: Hoster
     writer: StatusWriter[MCPServer]
     clock: Clock
     reports: Callable[[], bool] = lambda: True
 
     finalizer: ClassVar[str | None] = None
-    live_steps: ClassVar[tuple[type, ...]] = ()
+    live_steps: ClassVar[tuple[type, ...]] = (MakeToken, Host)
 
     async def reconcile(self, request: Request) -> Result:
         """Bring connection and status of one server up to date."""
@@ -60,6 +73,11 @@ class MCPServerReconciler:
             case Disconnect():
                 await self.connector.disconnect(request)
                 return Again(server)
+            case MakeToken() | Host() | Withdraw():
+                return await self._change_objects(server, step)
+            case AwaitPod():
+                await self.connector.disconnect(request)
+                return await self.writer.finish(server, settle.awaits_pod(server, step, now))
             case Connect(spec):
                 self.connector.connect(request, server_key(server), spec)
                 return Again(server)
@@ -76,9 +94,25 @@ class MCPServerReconciler:
             return Done(settled.requeue_after_seconds)
         return await self.writer.finish(server, settled)
 
-    def refused(self, observed: Observed, refusal: WriteRefused) -> None:
-        """Nothing: only the status is written, and it cannot say that it is refused."""
-        del observed, refusal
+    async def _change_objects(self, server: MCPServer, step: MakeToken | Host | Withdraw) -> Again[MCPServer] | Done:
+        """Make or delete what a Pod needs; the watches of these objects lead to the next step."""
+        try:
+            match step:
+                case MakeToken():
+                    await self.hoster.make_token(server)
+                case Host(manifests):
+                    await self.hoster.host(server, manifests)
+                case Withdraw(kinds):
+                    await self.hoster.withdraw(server, kinds)
+        except NotOurs as error:
+            return await self.writer.finish(server, settle.refused(server, str(error), self.clock.now()))
+        return Done()
+
+    def refused(self, observed: Observed, refusal: WriteRefused) -> Settled | None:
+        """Say which object of a Pod the API server refuses, and try again later: people change quotas and policies."""
+        if observed.server.spec.is_in_pod or observed.left_over:
+            return settle.object_refused(observed.server, refusal, self.clock.now())
+        return None
 
     async def forget(self, request: Request) -> None:
         """Close the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from kubechain.api import reasons
@@ -10,10 +11,15 @@ from kubechain.api.mcpserver import MCPServer, MCPServerSpec, MCPTool
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.mcpserver import offering
-from kubechain.controllers.mcpserver.steps import ReportTools, ReportUnconnected
+from kubechain.controllers.mcpserver.steps import AwaitPod, ReportTools, ReportUnconnected
 from kubechain.mcp.model import ToolInfo
+from kubechain.net import foreign
+from kubechain.runtime.errors import WriteRefused
 
 DESCRIPTION_MAX_CHARACTERS = 32_768
+
+REFUSED_SECONDS = 30.0
+"""After which an object that the API server refused is tried again: a quota or a policy may have changed."""
 
 
 def refused(server: MCPServer, detail: str, now: datetime) -> Settled:
@@ -29,6 +35,21 @@ def unconnected(server: MCPServer, step: ReportUnconnected, now: datetime) -> Se
         reason = reasons.CONNECTION_LOST if step.is_lost else reasons.CONNECTION_FAILED
         return _not_ready(server, StatusType.PENDING, reason, step.detail, now)
     return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, step.detail, now)
+
+
+def awaits_pod(server: MCPServer, step: AwaitPod, now: datetime) -> Settled:
+    """The server's Pod is not ready."""
+    if not step.trouble:
+        return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, "Starting its Pod", now)
+    # How long kubelet waits before the next attempt changes again and again, and is not worth a write.
+    detail = f"Starting its Pod: {foreign.stable(step.trouble, mask_numbers='back-off' in step.trouble)}"
+    return _not_ready(server, StatusType.PENDING, reasons.CONNECTION_FAILED, detail, now)
+
+
+def object_refused(server: MCPServer, refusal: WriteRefused, now: datetime) -> Settled:
+    """The API server refuses an object of the server's Pod."""
+    settled = _not_ready(server, StatusType.ERROR, reasons.WRITE_REFUSED, foreign.one_line(str(refusal), 1024), now)
+    return replace(settled, requeue_after_seconds=REFUSED_SECONDS)
 
 
 def connected(server: MCPServer, step: ReportTools, now: datetime) -> Settled:

@@ -8,7 +8,10 @@ from kubechain.api import reasons
 from kubechain.controllers import resources
 from kubechain.controllers.mcpserver import watches
 from kubechain.controllers.mcpserver.effects import Connector
-from kubechain.controllers.mcpserver.observe import Observer
+from kubechain.controllers.mcpserver.hosting import Hoster
+from kubechain.controllers.mcpserver.observe import Observer, Pods
+from kubechain.controllers.mcpserver.owned import OWNED, PODS, Owned, request_of_pod
+from kubechain.controllers.mcpserver.ownimage import HostingSource
 from kubechain.controllers.mcpserver.reconciler import MCPServerReconciler
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.secrets import SECRETS
@@ -21,16 +24,18 @@ def setup(manager: Manager, parts: Parts) -> None:
     """Follow MCPServers, their Secrets, and the connections of this process, which the manager runs."""
     servers = manager.lister(resources.MCP_SERVERS)
     manager.add_index(resources.MCP_SERVERS, watches.BY_KEY_SOURCE, watches.secret_index)
-    connector, is_shared = Connector(parts.connections), manager.gate is not None
+    connector, pods = Connector(parts.connections), _pods(manager, parts)
+    is_shared = manager.gate is not None
     reconciler = MCPServerReconciler(
         servers=servers,
-        observer=Observer(parts.secrets, connector, allows_stdio=parts.settings.allow_stdio_servers),
+        observer=Observer(parts.secrets, connector, parts.settings.allow_stdio_servers, pods),
         connector=connector,
+        hoster=Hoster(manager.client),
         writer=parts.writer(resources.MCP_SERVERS, reasons.MCP_CONTROLLER),
         clock=manager.clock,
         reports=lambda: not is_shared or manager.leads,
     )
-    made = (
+    loop = (
         controller(manager, "mcpserver")
         .for_(resources.MCP_SERVERS)
         .watches(
@@ -38,8 +43,12 @@ def setup(manager: Manager, parts: Parts) -> None:
         )
         .triggered_by(parts.connection_changed)
         .with_(needs_leader=not is_shared)
-        .complete(reconciler)
     )
+    if pods is not None:
+        for resource in OWNED:
+            loop.owns(resource)
+        loop.watches(PODS, map=request_of_pod)
+    made = loop.complete(reconciler)
     manager.add_runnable(parts.connections, needs_leader=not is_shared)
     if is_shared:
         manager.add_runnable(NewReporter(made))
@@ -54,3 +63,12 @@ class NewReporter:
     async def run(self) -> None:
         """Look at all servers once."""
         self.servers.resync()
+
+
+def _pods(manager: Manager, parts: Parts) -> Pods | None:
+    """How servers are run in Pods; None where this manager does not."""
+    isolation = parts.settings.isolation
+    if isolation is None:
+        return None
+    source = HostingSource(manager.client, isolation.image, isolation.pod, isolation.namespace, isolation.url)
+    return Pods(source, Owned.of(manager))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubechain.controllers.mcpserver.manifests import Manifest
 from kubechain.mcp.model import Flaw, ServerSpec, ToolInfo
 
 
@@ -17,6 +18,40 @@ class Refuse:
 @dataclass(frozen=True, slots=True)
 class Disconnect:
     """Close the connection to an earlier server of the same name, before the secrets of this one are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeToken:
+    """Make the Secret by which the server's bridge knows this manager."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Create or update objects of a server in a Pod of its own, in this order."""
+
+    manifests: tuple[Manifest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Delete the objects of a server that is in a Pod no more.
+
+    Attributes:
+        kinds: Of which it owns an object.
+    """
+
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitPod:
+    """There is nothing to connect to until the server's Pod is ready.
+
+    Attributes:
+        trouble: What the Pod waits for, in the words of Kubernetes; empty where nothing says it.
+    """
+
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +89,4 @@ class ReportTools:
     flaws: tuple[Flaw, ...] = ()
 
 
-Step = Refuse | Disconnect | Connect | ReportUnconnected | ReportTools
+Step = Refuse | Disconnect | MakeToken | Host | Withdraw | AwaitPod | Connect | ReportUnconnected | ReportTools

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api.mcpserver import MCPServer, MCPServerSpec
+from kubechain.api.names import mcp_pod_name
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import Metadata
 from kubechain.runtime.store import Lister
@@ -17,8 +18,9 @@ def secret_names(spec: MCPServerSpec) -> list[str]:
 
 
 def secret_index(server: MCPServer) -> list[str]:
-    """The Secrets that a server's variables and headers come from, with their namespace."""
-    return [f"{server.metadata.namespace}/{name}" for name in secret_names(server.spec)]
+    """The Secrets that a server's variables and headers come from, and that of its bridge, with their namespace."""
+    own = [mcp_pod_name(server.metadata.name)] if server.spec.is_in_pod else []
+    return [f"{server.metadata.namespace}/{name}" for name in (*secret_names(server.spec), *own)]
 
 
 def server_requests_for_secret(servers: Lister[MCPServer], secret: Metadata) -> list[Request]:
