@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from kubechain import __version__
 from kubechain.controllers.authority import POLICY
 from kubechain.controllers.resources import TASK_RUNS
-from kubechain.controllers.setup import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Isolation, Settings, add_controllers
+from kubechain.controllers.setup import (
+    BRIDGE_URL,
+    DEFAULT_MAX_CONCURRENT_RUNS,
+    Clients,
+    Isolation,
+    Settings,
+    add_controllers,
+)
 from kubechain.humans import channels
 from kubechain.llm.provider_client import ProviderClient
 from kubechain.mcp.manager import ConnectionManager
@@ -64,6 +71,7 @@ class ManagerOptions:
         allow_stdio_servers: Whether MCP servers may run as child processes of this one.
         isolate_servers: Whether MCP servers may run in Pods of their own.
         bridge_image: Image with the bridge for them; None for that of the manager's own Pod.
+        bridge_url: Of each of them, with `{service}` and `{namespace}`; None for its Service in the cluster.
         require_verified_approvals: Whether decisions count only where the API server verified who made them.
         admission_policy: Name of the policy that compares who decides with who writes; empty for none.
         audit_log: File of the audit log, `-` for standard output; None for none.
@@ -87,6 +95,7 @@ class ManagerOptions:
     allow_stdio_servers: bool = True
     isolate_servers: bool = False
     bridge_image: str | None = None
+    bridge_url: str | None = None
     require_verified_approvals: bool = False
     admission_policy: str = POLICY
     audit_log: str | None = None
@@ -143,7 +152,7 @@ def _isolation(options: ManagerOptions, cluster: Cluster | None) -> Isolation | 
         return None
     pod = os.environ.get(POD_VARIABLE, "")
     around = cluster.namespace if cluster else "default"
-    return Isolation(options.bridge_image or "", pod, own_namespace() or around)
+    return Isolation(options.bridge_image or "", pod, own_namespace() or around, options.bridge_url or BRIDGE_URL)
 
 
 def _witnesses(options: ManagerOptions, manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:

@@ -155,7 +155,13 @@ MCP_SERVER_KIND = Kind(
     plural="mcpservers",
     short_names=("mcp",),
     model=MCPServer,
-    columns=(_READY, _STATUS, Column("Connected", ".status.connected", type="boolean", wide=True), _DETAIL),
+    columns=(
+        _READY,
+        _STATUS,
+        Column("Pod", ".status.pod"),
+        Column("Connected", ".status.connected", type="boolean", wide=True),
+        _DETAIL,
+    ),
 )
 CONTACT_CHANNEL_KIND = Kind(
     kind="ContactChannel",

@@ -35,6 +35,14 @@ _IS_IN_POD = "(has(self.isolation) && self.isolation == 'Pod')"
 _IS_APPROVED = "has(self.approvalContactChannel) || (has(self.requiresApproval) && self.requiresApproval)"
 
 
+class PodState(StrEnum):
+    """How the Pod of a server stands."""
+
+    STARTING = "Starting"
+    RUNNING = "Running"
+    ASLEEP = "Asleep"
+
+
 class Egress(KubeModel):
     """Addresses that a server in a Pod of its own may reach."""
 
@@ -78,8 +86,9 @@ class MCPServerSpec(KubeModel):
             ".isolation",
         ),
         Rule(
-            f"{_IS_IN_POD} || !(has(self.image) || has(self.runtimeClassName) || has(self.egress))",
-            "image, runtimeClassName and egress need isolation: Pod",
+            f"{_IS_IN_POD} || !(has(self.image) || has(self.runtimeClassName) || has(self.egress)"
+            " || has(self.idleAfterSeconds))",
+            "image, runtimeClassName, egress and idleAfterSeconds need isolation: Pod",
         ),
         terms_need_approval(_IS_APPROVED),
     )
@@ -129,6 +138,11 @@ class MCPServerSpec(KubeModel):
         default=(),
         description="Addresses that the Pod may reach besides the cluster's DNS, for isolation: Pod. It takes a "
         "network plugin that enforces NetworkPolicies. Empty: none.",
+    )
+    idle_after_seconds: Annotated[int, Schema(minimum=10, maximum=604800)] | None = Field(
+        default=None,
+        description="Seconds without a call after which the Pod is stopped, for isolation: Pod. The next call starts "
+        "it again and waits for it. Default: the Pod is kept.",
     )
     approval_contact_channel: LocalObjectReference | None = Field(
         default=None,
@@ -213,6 +227,11 @@ class MCPServerStatus(ReadinessStatus):
     """Whether the server is connected, and what it offers."""
 
     connected: bool = Field(default=False, description="Whether there is a working connection.")
+    pod: PodState | None = Field(
+        default=None,
+        description="How the Pod of a server with isolation: Pod stands. Asleep: it was stopped, and the next call "
+        "starts it.",
+    )
     tools: Annotated[tuple[MCPTool, ...], Schema(max_items=1024)] = Field(
         default=(), description="Tools that the server offers."
     )

@@ -131,6 +131,13 @@ def _add_stdio_flag(flags: Flags) -> None:
         metavar="IMAGE",
         help="image with the bridge for those Pods; none: the image of the manager's own Pod",
     )
+    flags.value(
+        "--bridge-url",
+        default="",
+        metavar="URL",
+        help="how the bridge of a server is reached, with {service} and {namespace} in it; none: its Service "
+        "in the cluster",
+    )
 
 
 def _add_people_flags(flags: Flags) -> None:
@@ -247,6 +254,7 @@ def run(options: argparse.Namespace) -> int:
             allow_stdio_servers=options.allow_stdio_servers,
             isolate_servers=options.isolate_servers,
             bridge_image=options.bridge_image or None,
+            bridge_url=options.bridge_url or None,
             require_verified_approvals=options.require_verified_approvals,
             admission_policy=options.admission_policy,
             audit_log=options.audit_log or None,

@@ -40,6 +40,10 @@ DEFAULT_MAX_CONCURRENT_RUNS = 1_000
 """A run that waits for its model takes about 70 KiB (`bench.memory`); the limits of the providers are lower."""
 
 
+BRIDGE_URL = "http://{service}.{namespace}.svc:8080/mcp"
+"""How the bridge of an MCP server in a Pod is reached from within the cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class Isolation:
     """How MCP servers are run in Pods of their own.
@@ -54,7 +58,7 @@ class Isolation:
     image: str = ""
     pod: str = ""
     namespace: str = ""
-    url: str = "http://{service}.{namespace}.svc:8080/mcp"
+    url: str = BRIDGE_URL
 
 
 @dataclass(frozen=True, slots=True)

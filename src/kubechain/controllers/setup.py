@@ -11,14 +11,14 @@ from kubechain.controllers.contactchannel.setup import setup as setup_contact_ch
 from kubechain.controllers.humanrequest.setup import setup as setup_human_request
 from kubechain.controllers.llm.setup import setup as setup_llm
 from kubechain.controllers.mcpserver.setup import setup as setup_mcp_server
-from kubechain.controllers.parts import DEFAULT_MAX_CONCURRENT_RUNS, Clients, Isolation, Settings
+from kubechain.controllers.parts import BRIDGE_URL, DEFAULT_MAX_CONCURRENT_RUNS, Clients, Isolation, Settings
 from kubechain.controllers.task.setup import setup as setup_task
 from kubechain.controllers.taskrun.setup import setup as setup_task_run
 from kubechain.controllers.tool.setup import setup as setup_tool
 from kubechain.controllers.toolcall.setup import setup as setup_tool_call
 from kubechain.runtime.manager import Manager
 
-__all__ = ["DEFAULT_MAX_CONCURRENT_RUNS", "Clients", "Isolation", "Settings", "add_controllers"]
+__all__ = ["BRIDGE_URL", "DEFAULT_MAX_CONCURRENT_RUNS", "Clients", "Isolation", "Settings", "add_controllers"]
 
 SETUPS = (
     setup_llm,

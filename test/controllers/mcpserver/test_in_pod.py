@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kubechain.api.conditions import READY, find_condition
 from kubechain.api.meta import StatusType
-from kubechain.controllers.frame import next_version
+from kubechain.controllers.frame import Done, next_version
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.decide import FORBIDDEN_STDIO, NO_PODS, decide
 from kubechain.controllers.mcpserver.manifests import Hosting, manifests
@@ -19,25 +20,32 @@ from kubechain.controllers.mcpserver.steps import (
     Host,
     MakeToken,
     Refuse,
+    ReportAsleep,
     ReportTools,
     ReportUnconnected,
+    Scale,
     Step,
     Withdraw,
 )
 from kubechain.mcp.model import Phase, ServerSpec, ServerState
 from kubechain.runtime.errors import Forbidden, WriteRefused
 from test.controllers.builders import NOW
-from test.controllers.mcpserver.builders import LOOK, a_server, seen
+from test.controllers.mcpserver.builders import LOOK, a_server, edited, seen
 
 HOSTING = Hosting("kubechain:1", "kubechain-system", "http://{service}.{namespace}.svc:8080/mcp")
 BRIDGE = ServerSpec("http", url="http://mcp-eyes.default.svc:8080/mcp", is_bridged=True)
 SERVER = a_server(isolation="Pod")
 WANTED = manifests(SERVER, HOSTING, "digest", 1)
+SLEEPY = a_server(isolation="Pod", idle_after_seconds=10)
+SLEPT = next_version(SLEEPY, settle.asleep(SLEEPY, NOW))
+KNOWN = next_version(SLEEPY, settle.connected(SLEEPY, ReportTools((LOOK,)), NOW))
+IDLE = InPod(has_token=True, is_ready=True, sleeps_in_seconds=0.0)
 LIVES = ServerState(Phase.READY, (LOOK,), connects=1)
 
 
 def in_pod(pod: InPod | None, **changes: Any) -> Observed:
-    return seen(SERVER, **{"spec": BRIDGE, "pod": pod, "hosts_pods": True} | changes)
+    values: dict[str, Any] = {"server": SERVER, "spec": BRIDGE, "pod": pod, "hosts_pods": True}
+    return seen(**(values | changes))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +89,58 @@ def in_pod(pod: InPod | None, **changes: Any) -> Observed:
             id="its program cannot be started",
         ),
         pytest.param(
+            in_pod(InPod(has_token=True, is_ready=True, sleeps_in_seconds=7.0), state=LIVES),
+            ReportTools((LOOK,), look_again_seconds=7.0),
+            id="no call needs it, and not for long enough",
+        ),
+        pytest.param(in_pod(IDLE, server=KNOWN, state=LIVES), Scale(0), id="no call has needed it for long enough"),
+        pytest.param(
+            in_pod(IDLE, server=SLEEPY, state=LIVES),
+            ReportTools((LOOK,), look_again_seconds=0.0),
+            id="no call has needed it for long enough, and its tools are not recorded yet",
+        ),
+        pytest.param(
+            in_pod(IDLE, server=edited(KNOWN), state=LIVES),
+            ReportTools((LOOK,), look_again_seconds=0.0),
+            id="no call has needed it for long enough, and its spec has changed",
+        ),
+        pytest.param(
+            in_pod(InPod(has_token=True, is_asleep=True, sleeps_in_seconds=10.0), server=SLEPT),
+            ReportAsleep(),
+            id="it sleeps",
+        ),
+        pytest.param(
+            in_pod(InPod(has_token=True, is_asleep=True, sleeps_in_seconds=10.0), server=SLEEPY),
+            Scale(1),
+            id="somebody put it to sleep before its tools were recorded",
+        ),
+        pytest.param(
+            in_pod(InPod(has_token=True, is_asleep=True, sleeps_in_seconds=10.0), server=edited(SLEPT)),
+            Scale(1),
+            id="it sleeps, and other tools of it may be wanted now",
+        ),
+        pytest.param(
+            in_pod(InPod(has_token=True, is_asleep=True, is_wanted=True, sleeps_in_seconds=10.0)),
+            Scale(1),
+            id="it sleeps, and a call needs it",
+        ),
+        pytest.param(in_pod(InPod(has_token=True, is_asleep=True)), Scale(1), id="it sleeps, and is not to any more"),
+        pytest.param(
+            in_pod(InPod(has_token=True, is_asleep=True, outdated=WANTED[3:], sleeps_in_seconds=9.0)),
+            Host(WANTED[3:]),
+            id="it sleeps, and its spec has changed",
+        ),
+        pytest.param(
+            replace(in_pod(InPod(has_token=True, is_wanted=True, sleeps_in_seconds=10.0)), server=SLEPT),
+            AwaitPod(is_waking=True),
+            id="it wakes",
+        ),
+        pytest.param(
+            replace(in_pod(InPod(has_token=True, is_ready=True), state=ServerState(Phase.CONNECTING)), server=SLEPT),
+            Done(),
+            id="it is awake and being connected: the status stays",
+        ),
+        pytest.param(
             seen(a_server(), hosts_pods=True, left_over=("Service", "Deployment")),
             Withdraw(("Service", "Deployment")),
             id="it was in a Pod before",
@@ -89,6 +149,15 @@ def in_pod(pod: InPod | None, **changes: Any) -> Observed:
 )
 def test_decision(observed: Observed, step: Step) -> None:
     assert decide(observed) == step
+
+
+def test_a_server_that_sleeps_is_ready_to_be_called() -> None:
+    status = SLEPT.status
+    assert (status.status, status.ready, status.connected, status.pod) == ("Ready", True, False, "Asleep")
+    waking = next_version(SLEPT, settle.awaits_pod(SLEPT, AwaitPod(is_waking=True), NOW))
+    assert (waking.status.status, waking.status.pod) == ("Ready", "Starting")
+    stuck = next_version(waking, settle.awaits_pod(waking, AwaitPod("ErrImagePull: x", is_waking=True), NOW))
+    assert (stuck.status.status, stuck.status.status_detail) == ("Pending", "Starting its Pod: ErrImagePull: x")
 
 
 def test_how_long_kubelet_waits_before_it_tries_again_is_no_news() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api.mcpserver import MCPServer
+from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Done
 from kubechain.controllers.mcpserver import offering
 from kubechain.controllers.mcpserver.observe import InPod, Observed
@@ -12,9 +13,12 @@ from kubechain.controllers.mcpserver.steps import (
     Disconnect,
     Host,
     MakeToken,
+    PodStep,
     Refuse,
+    ReportAsleep,
     ReportTools,
     ReportUnconnected,
+    Scale,
     Step,
     Withdraw,
 )
@@ -38,7 +42,7 @@ def decide(observed: Observed) -> Step | Done:
         return Refuse(refusal or observed.trouble)
     if observed.left_over:
         return Withdraw(observed.left_over)
-    if observed.pod is not None and (step := _of_pod(observed.pod, observed.state)):
+    if observed.pod is not None and (step := _of_pod(observed.pod, observed.state, observed.server)):
         return step
     if observed.spec is None:
         return Done()
@@ -53,7 +57,7 @@ def _forbidden(observed: Observed) -> str:
     return FORBIDDEN_STDIO if spec.transport_type == "stdio" and not observed.allows_stdio else ""
 
 
-def _of_pod(pod: InPod, state: ServerState | None) -> MakeToken | Host | AwaitPod | None:
+def _of_pod(pod: InPod, state: ServerState | None, server: MCPServer) -> PodStep | None:
     """What the Pod of a server needs before there is anything to connect to; None if nothing.
 
     A connection that works counts more than a Pod that is said not to be ready.
@@ -62,8 +66,23 @@ def _of_pod(pod: InPod, state: ServerState | None) -> MakeToken | Host | AwaitPo
         return MakeToken()
     if pod.outdated:
         return Host(pod.outdated)
-    is_usable = pod.is_ready or (state is not None and state.phase == Phase.READY)
-    return None if is_usable else AwaitPod(pod.trouble)
+    if pod.is_asleep:
+        may_sleep = pod.sleeps_in_seconds is not None and not pod.is_wanted and _can_be_woken(server)
+        return ReportAsleep() if may_sleep else Scale(1)
+    is_connected = state is not None and state.phase == Phase.READY
+    is_recorded = server.status.connected and _can_be_woken(server)
+    if is_connected and is_recorded and pod.sleeps_in_seconds == 0 and not pod.is_wanted:
+        return Scale(0)
+    if pod.is_ready or is_connected:
+        return None
+    return AwaitPod(pod.trouble, is_waking=_can_be_woken(server))
+
+
+def _can_be_woken(server: MCPServer) -> bool:
+    """Whether the server may sleep and its tools, as it is specified now, are recorded: its users wait for it."""
+    is_as_specified = server.status.observed_generation == server.metadata.generation
+    may_sleep = server.spec.idle_after_seconds is not None
+    return may_sleep and is_as_specified and server.status.status == StatusType.READY
 
 
 def _of_connection(observed: Observed, spec: ServerSpec) -> Step | Done:
@@ -72,7 +91,8 @@ def _of_connection(observed: Observed, spec: ServerSpec) -> Step | Done:
         return Connect(spec)
     match state.phase:
         case Phase.READY:
-            return ReportTools(*offering.of(state.tools, state.flaws))
+            again = observed.pod.sleeps_in_seconds if observed.pod is not None else None
+            return ReportTools(*offering.of(state.tools, state.flaws), look_again_seconds=again)
         case Phase.CONNECTING if _takes_over(observed.server, state):
             return Done()
         case Phase.CONNECTING:
@@ -90,4 +110,5 @@ def _takes_over(server: MCPServer, state: ServerState) -> bool:
     The status stays as it is meanwhile, and so do the Agents that use the server, unless the start takes long.
     """
     is_as_specified = server.status.observed_generation == server.metadata.generation
-    return server.status.connected and is_as_specified and state.connects == 0 and not state.error
+    has_users = server.status.connected or _can_be_woken(server)
+    return has_users and is_as_specified and state.connects == 0 and not state.error

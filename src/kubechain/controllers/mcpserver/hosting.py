@@ -18,7 +18,7 @@ from kubechain.api.mcpserver import MCPServer
 from kubechain.api.names import mcp_pod_name
 from kubechain.controllers.frame import cache_is_behind
 from kubechain.controllers.mcpserver.manifests import DIGEST, Manifest, token_secret
-from kubechain.controllers.mcpserver.owned import OWNED
+from kubechain.controllers.mcpserver.owned import DEPLOYMENTS, OWNED
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import REFUSALS, AlreadyExists, NotFound, RetryableError, WriteRefused
 
@@ -55,6 +55,25 @@ class Hoster:
         """
         for manifest in manifests:
             await self._put(server, manifest)
+
+    async def scale(self, server: MCPServer, replicas: int) -> None:
+        """Give the server's Deployment so many Pods.
+
+        Raises:
+            Conflict: It was changed meanwhile; the next reconcile reads its version.
+            WriteRefused: The API server says no.
+        """
+        namespace, name = server.metadata.namespace, mcp_pod_name(server.metadata.name)
+        path = DEPLOYMENTS.path(namespace, name)
+        try:
+            found = orjson.loads(await self.client.request("GET", path))
+            if _is_owned(found, server):
+                wanted = {**found, "spec": {**found["spec"], "replicas": replicas}}
+                await self.client.request("PUT", path, body=orjson.dumps(wanted))
+        except NotFound:
+            return  # the next reconcile makes it
+        except REFUSALS as error:
+            raise WriteRefused(f'Deployment "{name}"', error) from error
 
     async def withdraw(self, server: MCPServer, kinds: Sequence[str]) -> None:
         """Delete the objects of a server that is in a Pod no more: the Deployment first, the policy last.
@@ -107,11 +126,9 @@ class Hoster:
             raise NotOurs(f"this control plane has no {manifest.kind}s, which spec.isolation: Pod needs") from error
 
     async def _update(self, manifest: Manifest, found: dict[str, Any]) -> None:
-        """Replace what was read, and nothing newer; a Deployment keeps its size."""
+        """Replace what was read, and nothing newer. A server that sleeps is woken: its tools may be others now."""
         metadata = {**manifest.body["metadata"], "resourceVersion": found["metadata"]["resourceVersion"]}
         body = {**manifest.body, "metadata": metadata}
-        if "replicas" in body.get("spec", {}):
-            body["spec"] = {**body["spec"], "replicas": found["spec"].get("replicas", 1)}
         await self.client.request("PUT", _path(manifest), body=orjson.dumps(body))
 
 

@@ -11,12 +11,13 @@ from kubechain.api.mcpserver import MCPServer
 from kubechain.api.names import mcp_pod_name
 from kubechain.controllers.mcpserver import manifests
 from kubechain.controllers.mcpserver.effects import Connector
+from kubechain.controllers.mcpserver.idling import Usage
 from kubechain.controllers.mcpserver.manifests import Manifest
 from kubechain.controllers.mcpserver.owned import Owned
 from kubechain.controllers.mcpserver.ownimage import HostingSource, NoImage
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
 from kubechain.controllers.toolkinds.mcp import server_key
-from kubechain.mcp.model import START_SECONDS, ServerSpec, ServerState
+from kubechain.mcp.model import START_SECONDS, Phase, ServerSpec, ServerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,18 @@ class InPod:
         outdated: Its objects that are missing, or not as they are wanted.
         is_ready: Whether its Pod answers.
         trouble: What its Pod waits for.
+        is_asleep: Whether its Deployment is to have no Pod.
+        is_wanted: Whether a call needs the server now.
+        sleeps_in_seconds: When no call has needed it for long enough; None for one that never sleeps.
     """
 
     has_token: bool
     outdated: tuple[Manifest, ...] = ()
     is_ready: bool = False
     trouble: str = ""
+    is_asleep: bool = False
+    is_wanted: bool = False
+    sleeps_in_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Pods:
 
     source: HostingSource
     owned: Owned
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +124,18 @@ class Observer:
         if token is None:
             return replace(seen, pod=InPod(has_token=False))
         wanted = manifests.manifests(server, hosting, manifests.digest_of(token, spec.env), replicas=1)
-        deployment = pods.owned.deployment(server)
+        bridge = bridged(spec, hosting.url_of(server), token)
+        deployment, state = pods.owned.deployment(server), self.connector.state(server_key(server), bridge)
         pod = InPod(
             has_token=True,
             outdated=pods.owned.outdated(server, wanted),
             is_ready=deployment is not None and deployment.is_ready,
             trouble=pods.owned.trouble(server),
+            is_asleep=deployment is not None and deployment.spec.replicas == 0,
+            is_wanted=pods.usage.is_wanted(server),
+            sleeps_in_seconds=_sleeps_in(server, state, pods.usage),
         )
-        bridge = bridged(spec, hosting.url_of(server), token)
-        return replace(seen, spec=bridge, pod=pod, state=self.connector.state(server_key(server), bridge))
+        return replace(seen, spec=bridge, pod=pod, state=state)
 
     async def _token(self, server: MCPServer) -> str | None:
         namespace, name = server.metadata.namespace, mcp_pod_name(server.metadata.name)
@@ -132,6 +143,14 @@ class Observer:
             return await self.secrets.value(namespace, name, manifests.TOKEN)
         except SecretUnavailable:
             return None
+
+
+def _sleeps_in(server: MCPServer, state: ServerState | None, usage: Usage) -> float | None:
+    """When a server has been idle for long enough, counted from its start at the earliest; None if it never sleeps."""
+    limit = server.spec.idle_after_seconds
+    if state is None or state.phase != Phase.READY:
+        usage.forget(server.metadata.uid)
+    return None if limit is None else max(0.0, limit - usage.idle_seconds(server))
 
 
 def bridged(spec: ServerSpec, url: str, token: str) -> ServerSpec:

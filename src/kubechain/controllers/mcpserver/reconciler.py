@@ -13,6 +13,7 @@ from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.decide import decide
 from kubechain.controllers.mcpserver.effects import Connector
 from kubechain.controllers.mcpserver.hosting import Hoster, NotOurs
+from kubechain.controllers.mcpserver.idling import Usage
 from kubechain.controllers.mcpserver.observe import Observed, Observer
 from kubechain.controllers.mcpserver.steps import (
     AwaitPod,
@@ -21,8 +22,10 @@ from kubechain.controllers.mcpserver.steps import (
     Host,
     MakeToken,
     Refuse,
+    ReportAsleep,
     ReportTools,
     ReportUnconnected,
+    Scale,
     Step,
     Withdraw,
 )
@@ -46,6 +49,7 @@ class MCPServerReconciler:
     observer: Observer
     connector: Connector
     hoster: Hoster
+    usage: Usage
     writer: StatusWriter[MCPServer]
     clock: Clock
     reports: Callable[[], bool] = lambda: True
@@ -73,6 +77,11 @@ class MCPServerReconciler:
             case Disconnect():
                 await self.connector.disconnect(request)
                 return Again(server)
+            case Scale(replicas):
+                return await self._scale(server, replicas)
+            case ReportAsleep():
+                await self.connector.disconnect(request)
+                return await self.writer.finish(server, settle.asleep(server, now))
             case MakeToken() | Host() | Withdraw():
                 return await self._change_objects(server, step)
             case AwaitPod():
@@ -93,6 +102,14 @@ class MCPServerReconciler:
         if not self.reports():
             return Done(settled.requeue_after_seconds)
         return await self.writer.finish(server, settled)
+
+    async def _scale(self, server: MCPServer, replicas: int) -> Done:
+        """Put the server to sleep, or wake it; the watch of its Deployment leads to the next step."""
+        if replicas == 0:
+            await self.connector.disconnect(Request(server.metadata.namespace, server.metadata.name))
+        await self.hoster.scale(server, replicas)
+        self.usage.forget(server.metadata.uid)
+        return Done()
 
     async def _change_objects(self, server: MCPServer, step: MakeToken | Host | Withdraw) -> Again[MCPServer] | Done:
         """Make or delete what a Pod needs; the watches of these objects lead to the next step."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from kubechain.api import reasons
 from kubechain.api.conditions import READY, find_condition
-from kubechain.api.mcpserver import MCPServer, MCPServerSpec, MCPTool
+from kubechain.api.mcpserver import MCPServer, MCPServerSpec, MCPTool, PodState
 from kubechain.api.meta import StatusType
 from kubechain.controllers.frame import Event, Settled, normal, readiness, warning
 from kubechain.controllers.mcpserver import offering
@@ -29,21 +29,40 @@ def refused(server: MCPServer, detail: str, now: datetime) -> Settled:
 
 def unconnected(server: MCPServer, step: ReportUnconnected, now: datetime) -> Settled:
     """The server is being connected, was lost, or cannot be connected."""
+    pod = _running_pod(server)
     if step.is_broken:
-        return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, step.detail, now)
+        return _not_ready(server, StatusType.ERROR, reasons.CONNECTION_FAILED, step.detail, now, pod)
     if step.is_failing:
         reason = reasons.CONNECTION_LOST if step.is_lost else reasons.CONNECTION_FAILED
-        return _not_ready(server, StatusType.PENDING, reason, step.detail, now)
-    return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, step.detail, now)
+        return _not_ready(server, StatusType.PENDING, reason, step.detail, now, pod)
+    return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, step.detail, now, pod)
+
+
+def _running_pod(server: MCPServer) -> PodState | None:
+    return PodState.RUNNING if server.spec.is_in_pod else None
 
 
 def awaits_pod(server: MCPServer, step: AwaitPod, now: datetime) -> Settled:
     """The server's Pod is not ready."""
+    if not step.trouble and step.is_waking:
+        return _usable(server, PodState.STARTING, reasons.CONNECTING, "Waking: its Pod is being started", now)
     if not step.trouble:
-        return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, "Starting its Pod", now)
+        return _not_ready(server, StatusType.PENDING, reasons.CONNECTING, "Starting its Pod", now, PodState.STARTING)
     # How long kubelet waits before the next attempt changes again and again, and is not worth a write.
     detail = f"Starting its Pod: {foreign.stable(step.trouble, mask_numbers='back-off' in step.trouble)}"
-    return _not_ready(server, StatusType.PENDING, reasons.CONNECTION_FAILED, detail, now)
+    return _not_ready(server, StatusType.PENDING, reasons.CONNECTION_FAILED, detail, now, PodState.STARTING)
+
+
+def asleep(server: MCPServer, now: datetime) -> Settled:
+    """No call needs the server. Those that use it see a server that is ready: the next call waits a little longer."""
+    return _usable(server, PodState.ASLEEP, reasons.ASLEEP, "Asleep: the next call starts its Pod", now)
+
+
+def _usable(server: MCPServer, pod: PodState, reason: str, detail: str, now: datetime) -> Settled:
+    """Ready to be called, although there is no connection: the tools are known, and a call waits for the Pod."""
+    status = readiness(server, StatusType.READY, reason=reason, message=detail, now=now)
+    events = (normal(reason, detail),) if server.status.status_detail != detail else ()
+    return Settled(status | {"connected": False, "pod": pod}, events)
 
 
 def object_refused(server: MCPServer, refusal: WriteRefused, now: datetime) -> Settled:
@@ -64,7 +83,8 @@ def connected(server: MCPServer, step: ReportTools, now: datetime) -> Settled:
         events += [warning(reasons.TOOLS_LEFT_OUT, left_out)] if left_out else []
         events += [normal(reasons.TOOLS_REPAIRED, repaired)] if repaired else []
         events += [warning(reasons.TOOLS_UNMATCHED, unmatched)] if unmatched else []
-    return Settled(status | {"connected": True, "tools": tools}, tuple(events))
+    changed = status | {"connected": True, "tools": tools, "pod": _running_pod(server)}
+    return Settled(changed, tuple(events), requeue_after_seconds=step.look_again_seconds)
 
 
 def _news_of_tools(server: MCPServer, tools: tuple[MCPTool, ...]) -> tuple[Event, ...]:
@@ -81,13 +101,16 @@ def _as_offered(tools: tuple[MCPTool, ...]) -> list[MCPTool]:
     return [tool.model_copy(update={"semantics": None}) for tool in tools]
 
 
-def _not_ready(server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime) -> Settled:
+def _not_ready(
+    server: MCPServer, status: StatusType, reason: str, detail: str, now: datetime, pod: PodState | None = None
+) -> Settled:
     """Not usable now. The status keeps the list of tools, for those who wait for the server."""
     is_connecting = reason == reasons.CONNECTING
     is_news = server.status.status_detail != detail and not (is_connecting and _is_said(server, reason))
     kind = normal if is_connecting else warning
     events = (kind(reason, detail),) if is_news else ()
-    return Settled(readiness(server, status, reason=reason, message=detail, now=now) | {"connected": False}, events)
+    unready = readiness(server, status, reason=reason, message=detail, now=now)
+    return Settled(unready | {"connected": False, "pod": pod}, events)
 
 
 def _is_said(server: MCPServer, reason: str) -> bool:

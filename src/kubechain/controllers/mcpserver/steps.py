@@ -44,14 +44,28 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Put the server to sleep, or wake it: its Deployment gets this many Pods."""
+
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAsleep:
+    """The server sleeps, and no call needs it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitPod:
     """There is nothing to connect to until the server's Pod is ready.
 
     Attributes:
+        is_waking: Whether it slept before: who uses the server waits, and is not told that it is not ready.
         trouble: What the Pod waits for, in the words of Kubernetes; empty where nothing says it.
     """
 
     trouble: str = ""
+    is_waking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +97,13 @@ class ReportTools:
 
     Attributes:
         flaws: What is wrong with tools that it lists.
+        look_again_seconds: When it has been idle for long enough to sleep; None for a server that never does.
     """
 
     tools: tuple[ToolInfo, ...]
     flaws: tuple[Flaw, ...] = ()
+    look_again_seconds: float | None = None
 
 
-Step = Refuse | Disconnect | MakeToken | Host | Withdraw | AwaitPod | Connect | ReportUnconnected | ReportTools
+PodStep = MakeToken | Host | Scale | ReportAsleep | AwaitPod
+Step = PodStep | Withdraw | Refuse | Disconnect | Connect | ReportUnconnected | ReportTools
