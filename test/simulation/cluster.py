@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -23,6 +24,7 @@ from kubechain_apiserver.store.storage import MemoryStorage
 from kubechain_apiserver.wire.authn import Tokens
 from kubechain_apiserver.wire.registry import ResourceInfo
 from test.runtime.virtual_time import EPOCH, LoopEnvironment
+from test.simulation import hosting
 
 NAMESPACE = "default"
 
@@ -77,16 +79,18 @@ class _ToldHistory(History):
 class Cluster:
     """One API server with our kinds."""
 
-    def __init__(self, seed: int, on_change: Callable[[Change], None]) -> None:
+    def __init__(self, seed: int, on_change: Callable[[Change], None], *, is_hosting: bool = False) -> None:
         """Make one.
 
         Args:
             seed: Of its uids and names.
             on_change: Called with every write of every kind, in order.
+            is_hosting: Whether it has the kinds by which MCP servers run in Pods.
         """
         environment = LoopEnvironment(seed)
         self._history = _ToldHistory(on_change)
-        with mock.patch.object(crds, "custom_strategy", _strategy_of):
+        served = hosting.served() if is_hosting else nullcontext()
+        with mock.patch.object(crds, "custom_strategy", _strategy_of), served:
             self._engine = Engine(_installed(), environment=environment, history=self._history)
         chance = random.Random(f"watch ends {seed}")
         self._server = ApiServer(self._engine, tokens=Tokens("simulation"), now=environment.now, draw=chance.random)
@@ -114,6 +118,13 @@ class Cluster:
         """Give an object the status that an earlier release left it in."""
         patch = {"status": status}
         self._engine.patch(self._info(plural), NAMESPACE, name, "merge", patch, subresource="status")
+
+    def set_ready(self, name: str) -> None:
+        """Say that as many Pods of a Deployment are ready as it is to have, if it is still there."""
+        found = [record.object for record in self._engine.list(hosting.DEPLOYMENTS).records if record.key.name == name]
+        for deployment in found:
+            patch = {"status": {"readyReplicas": deployment["spec"]["replicas"]}}
+            self._engine.patch(hosting.DEPLOYMENTS, NAMESPACE, name, "merge", patch, subresource="status")
 
     def delete(self, plural: str, name: str) -> None:
         """Delete an object."""

@@ -102,7 +102,7 @@ class Watchman:
         self._call_claims: Counter[tuple[str, str]] = Counter()
         self._executions: Counter[tuple[str, str]] = Counter()
         self._ends: dict[tuple[str, str], JsonObject] = {}
-        self._born: set[tuple[str, str]] = set()
+        self._born: set[tuple[str, str, str]] = set()
         self._made_again: set[tuple[str, str]] = set()
         self._asked_to_wait_until = 0.0
         self._held_until: dict[tuple[str, str], float] = {}
@@ -172,11 +172,11 @@ class Watchman:
         A tool call may be made again by a manager that read its run just before another one answered the call: no read
         and no name can prevent that. It must then end without having been claimed, unless it is a pure function.
         """
-        if owner and (name, owner) in self._born:
+        if owner and (plural, name, owner) in self._born:
             if plural not in ("taskruntoolcalls", "humanrequests"):
                 self.violated(f"{plural}/{name} was made again after it had been deleted")
             self._made_again.add((name, owner))
-        self._born.add((name, owner))
+        self._born.add((plural, name, owner))
 
     def _check_made_again(self, plural: str, name: str, after: JsonObject) -> None:
         is_again = (name, _owner_uid(after)) in self._made_again and after["spec"].get("toolType") != "function"

@@ -20,7 +20,7 @@ from unittest import mock
 import structlog
 
 from kubechain.controllers import decisions
-from kubechain.controllers.setup import Clients, add_controllers
+from kubechain.controllers.setup import Clients, Settings, add_controllers
 from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import SyncTimeout
@@ -33,6 +33,7 @@ from kubechain_apiserver.wire.errors import StatusError
 from test.simulation import contact, deliveries, oracles
 from test.simulation.cluster import NAMESPACE, Cluster, phase_of, status_of
 from test.simulation.fakes import ATTENDED_SECONDS, Model, Network, Surroundings, connector
+from test.simulation.hosting import ISOLATION, Kubelet
 from test.simulation.invariants import Watchman
 from test.simulation.jobs import Jobs, WithJobs
 from test.simulation.loop import PROCESS, SeededLoop
@@ -122,7 +123,8 @@ class _Replica:
             engine=ContainerEngine(which=lambda program: None),
             channels=contact.kinds(around),
         )
-        add_controllers(self.manager, clients=clients)
+        settings = Settings(isolation=ISOLATION) if world.scenario.is_hosting else None
+        add_controllers(self.manager, clients=clients, settings=settings)
         context = contextvars.copy_context()
         context.run(PROCESS.set, name)
         self.task = asyncio.get_running_loop().create_task(self.manager.run(), name=name, context=context)
@@ -149,7 +151,8 @@ class _World:
         self.watchman = Watchman(scenario.guarded)
         self.outside = Outside(hiccups_of(scenario.hiccups), dict(scenario.failing), slow=scenario.slow)
         self.jobs = Jobs(self.watchman, self.outside, scenario.answers, self.happening, seed)
-        self.cluster = Cluster(seed, self._on_change)
+        self.cluster = Cluster(seed, self._on_change, is_hosting=scenario.is_hosting)
+        self._kubelet = Kubelet(self.watchman.violated, self.cluster.set_ready, seed)
         self.weather = Weather(plan, seed, compact=self.cluster.forget_the_past)
         self._chance = random.Random(f"world {plan} {seed}")
         self.points = Points(plan, self._chance, on_crash=self._on_end)
@@ -187,6 +190,7 @@ class _World:
     def _on_change(self, change: Change) -> None:
         self.watchman.on_change(change)
         self.jobs.on_change(change)
+        self._kubelet.on_change(change)
 
     # --- processes
 

@@ -16,6 +16,7 @@ from test.simulation.scenarios import (
     fallbacks,
     forms,
     growth,
+    isolation,
     managers,
     moments,
     runs,
@@ -31,6 +32,7 @@ __all__ = ["ALL", "BY_NAME", "Scenario"]
 ALL: tuple[Scenario, ...] = (
     *runs.ALL,
     *tools.ALL,
+    *isolation.ALL,
     *moments.ALL,
     *agents.ALL,
     *approvals.ALL,

@@ -216,6 +216,17 @@ def mcp_server_with_list_of_others(cluster: Cluster) -> None:
     _mcp_server(cluster, url="https://mcp.example/plain", tools={"idempotent": ["shop__lookup", "look", "?order"]})
 
 
+def mcp_server_in_pod(cluster: Cluster) -> None:
+    """An agent with a trusted MCP server in a Pod of its own."""
+    _mcp_server(cluster, type="stdio", command="shop", isolation="Pod", trustAnnotations=True)
+
+
+def mcp_server_that_sleeps(cluster: Cluster) -> None:
+    """An agent with a trusted MCP server in a Pod that is stopped while nobody calls it."""
+    more = {"isolation": "Pod", "idleAfterSeconds": 10, "trustAnnotations": True}
+    _mcp_server(cluster, type="stdio", command="shop", **more)
+
+
 def _mcp_server(cluster: Cluster, **more: Any) -> None:
     spec = {"type": "http", **more}
     cluster.apply("mcpservers", "shop", spec=spec)

@@ -98,6 +98,11 @@ def hold(stage: Stage) -> None:
         stage.cluster.patch(plural, name, {"metadata": {"finalizers": finalizers}})
 
 
+def take_their_time(stage: Stage) -> None:
+    """Do nothing: what is going on takes as long as if somebody acted."""
+    del stage
+
+
 def mcp_outage(stage: Stage) -> None:
     """The MCP servers go away for a while."""
     stage.outside.hang_up()

@@ -39,6 +39,7 @@ class Scenario:
         is_timed: How often the model is asked depends on when people act.
         is_crowded: The LLM has fewer slots than there are runs, or goes away for a while: it is chance which turns are
             recorded alone.
+        is_hosting: Managers run MCP servers in Pods, in a cluster that has Deployments.
         managers: How many compete.
         elects: More than one have leader election; without it, each takes the others for dead all the time, wrongly,
             and what holds is what compare-and-swap and tokens alone can promise.
@@ -62,6 +63,7 @@ class Scenario:
     expire_after: str = DEFAULT_EXPIRE_AFTER
     is_timed: bool = False
     is_crowded: bool = False
+    is_hosting: bool = False
     managers: int = 1
     elects: bool = True
     shares: bool = False
