@@ -109,7 +109,7 @@ async def test_a_call_that_takes_too_long_is_given_up(world: World, tmp_path: Pa
 
 async def test_a_server_of_the_current_revision_asks_a_person(world: World, tmp_path: Path) -> None:
     with bridging(a_server("asking"), tmp_path) as bridge:
-        key = await world.ready(bridge.spec)
+        key = await world.ready(bridge.spec, seconds=60)  # its program imports the library of MCP first
         first = await held(world, key, "ship", item="a lamp")
         second = await held(world, key, "ship", replied(first, accepted(street="Main St", express=True)), item="a lamp")
         assert [one.asked.message for one in second.items] == ["Really to Main St?"]
