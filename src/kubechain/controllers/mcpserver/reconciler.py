@@ -42,7 +42,8 @@ class MCPServerReconciler:
     """Keeps this process connected to every MCPServer, and reports the state of the connection in its status.
 
     Attributes:
-        reports: Whether this process writes the status: of replicas that share runs, each is connected and one writes.
+        reports: Whether this process writes the status and the objects of a Pod: of replicas that share runs, each is
+            connected and one writes.
     """
 
     servers: Lister[MCPServer]
@@ -81,12 +82,12 @@ class MCPServerReconciler:
                 return await self._scale(server, replicas)
             case ReportAsleep():
                 await self.connector.disconnect(request)
-                return await self.writer.finish(server, settle.asleep(server, now))
+                return await self._report(server, settle.asleep(server, now))
             case MakeToken() | Host() | Withdraw():
                 return await self._change_objects(server, step)
             case AwaitPod():
                 await self.connector.disconnect(request)
-                return await self.writer.finish(server, settle.awaits_pod(server, step, now))
+                return await self._report(server, settle.awaits_pod(server, step, now))
             case Connect(spec):
                 self.connector.connect(request, server_key(server), spec)
                 return Again(server)
@@ -107,12 +108,16 @@ class MCPServerReconciler:
         """Put the server to sleep, or wake it; the watch of its Deployment leads to the next step."""
         if replicas == 0:
             await self.connector.disconnect(Request(server.metadata.namespace, server.metadata.name))
+        if not self.reports():
+            return Done()
         await self.hoster.scale(server, replicas)
         self.usage.forget(server.metadata.uid)
         return Done()
 
     async def _change_objects(self, server: MCPServer, step: MakeToken | Host | Withdraw) -> Again[MCPServer] | Done:
         """Make or delete what a Pod needs; the watches of these objects lead to the next step."""
+        if not self.reports():
+            return Done()
         try:
             match step:
                 case MakeToken():
@@ -122,7 +127,7 @@ class MCPServerReconciler:
                 case Withdraw(kinds):
                     await self.hoster.withdraw(server, kinds)
         except NotOurs as error:
-            return await self.writer.finish(server, settle.refused(server, str(error), self.clock.now()))
+            return await self._report(server, settle.refused(server, str(error), self.clock.now()))
         return Done()
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> Settled | None:
