@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kubechain.api.contextchunk import ContextChunkSpec
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.views.gathered import Gathered
 from kubechain.views.story import Said, Turn
 from kubechain.views.telling import story_of
-from test.views.builders import SYSTEM, a_call, a_run, answer, at, result, user
+from test.views.builders import SYSTEM, a_call, a_request, a_run, answer, at, result, user
 
 USAGE = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15, "modelCalls": 1, "cost": "0.5"}
 
@@ -133,3 +134,28 @@ def test_the_total_has_the_runs_below_once() -> None:
 def test_what_the_run_recorded_counts_where_its_calls_are_gone() -> None:
     below = USAGE | {"totalTokens": 100, "turns": 4, "toolCalls": 1}
     assert story_of(Gathered(a_finished_run(subAgentUsage=below))).total.total_tokens == 115
+
+
+def test_a_turn_has_what_its_record_says() -> None:
+    record = {"turn": 2, "startedAt": at(-8), "endedAt": at(-5), "inputTokens": 7, "outputTokens": 3, "cost": "0.01"}
+    *_, first, last = story_of(Gathered(a_finished_run(turnRecords=[record]))).entries
+    assert isinstance(first, Turn)
+    assert isinstance(last, Turn)
+    assert first.spent is None
+    assert last.spent is not None
+    assert (last.spent.total_tokens, last.spent.cost) == (10, "0.01")
+    assert last.started_at is not None
+
+
+def test_a_turn_that_another_llm_answered_names_it() -> None:
+    by = [{"llmName": "backup", "firstTurn": 1, "lastTurn": 1}]
+    turns = [each for each in story_of(Gathered(a_finished_run(answeredBy=by))).entries if isinstance(each, Turn)]
+    assert [turn.llm for turn in turns] == ["", "backup"]
+
+
+def test_what_nobody_has_decided_is_a_question() -> None:
+    run = a_run(phase="ToolCallsPending", contextWindow=[user("x")])
+    decided = a_request("r2").to_wire()
+    decided["spec"]["decision"] = {"choice": "Approve", "digest": "sha256:" + "0" * 64}
+    story = story_of(Gathered(run, (), (a_request("r1"), HumanRequest.from_wire(decided))))
+    assert [question.request for question in story.questions] == ["r1"]

@@ -33,6 +33,7 @@ from kubechain.api.schema import (
     was_over,
 )
 from kubechain.api.tool import OnUnknownOutcome
+from kubechain.api.turnrecord import TURN_RECORDS_LIMIT, TurnRecord
 from kubechain.api.usage import COUNT_LIMIT, DAYS_LIMIT, DayUsage, Spending, Usage
 
 
@@ -370,6 +371,9 @@ class TaskRunStatus(ReadinessStatus):
         default=(), description="Tool calls of the current turn that have no result yet."
     )
     usage: Usage | None = Field(default=None, description="Tokens and model calls of the run so far.")
+    turn_records: Annotated[tuple[TurnRecord, ...], Schema(max_items=TURN_RECORDS_LIMIT)] = Field(
+        default=(), description="What each turn took and spent; of a long run the newest turns."
+    )
     usage_by_day: Annotated[tuple[DayUsage, ...], Schema(max_items=DAYS_LIMIT)] = Field(
         default=(),
         description="Tokens and cost of the run by the day on which the call of the model began, the newest last; "

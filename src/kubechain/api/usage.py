@@ -22,7 +22,7 @@ COST_LIMIT = Decimal(10**12)
 
 _COST_UNIT = Decimal("0.000000001")
 
-_Count = Annotated[int, Schema(minimum=0, maximum=COUNT_LIMIT)]
+Count = Annotated[int, Schema(minimum=0, maximum=COUNT_LIMIT)]
 DOLLARS_PATTERN = r"^[0-9]{1,13}(\.[0-9]{1,9})?$"
 Dollars = Annotated[str, Schema(max_length=24, pattern=DOLLARS_PATTERN)]
 """An amount in US dollars, a decimal number in quotes such as "0.25"."""
@@ -31,24 +31,24 @@ Dollars = Annotated[str, Schema(max_length=24, pattern=DOLLARS_PATTERN)]
 class Usage(KubeModel):
     """Tokens, model calls and cost of a run so far."""
 
-    input_tokens: _Count = Field(default=0, description="Tokens sent to the model.")
-    output_tokens: _Count = Field(default=0, description="Tokens that the model wrote.")
-    total_tokens: _Count = Field(default=0, description="Tokens in all.")
-    model_calls: _Count = Field(
+    input_tokens: Count = Field(default=0, description="Tokens sent to the model.")
+    output_tokens: Count = Field(default=0, description="Tokens that the model wrote.")
+    total_tokens: Count = Field(default=0, description="Tokens in all.")
+    model_calls: Count = Field(
         default=0,
         description="Calls of the model that may be billed: answered ones, and those that failed at its server.",
     )
-    cache_read_tokens: _Count = Field(
+    cache_read_tokens: Count = Field(
         default=0, description="Of inputTokens, those that the provider read from its prompt cache."
     )
-    cache_write_tokens: _Count = Field(
+    cache_write_tokens: Count = Field(
         default=0, description="Of inputTokens, those that the provider wrote to its prompt cache."
     )
-    reasoning_tokens: _Count = Field(default=0, description="Of outputTokens, those that the model thought with.")
+    reasoning_tokens: Count = Field(default=0, description="Of outputTokens, those that the model thought with.")
     cost: Dollars | None = Field(
         default=None, description="Cost in US dollars by the list prices, of the calls whose price is known."
     )
-    unpriced_calls: _Count = Field(
+    unpriced_calls: Count = Field(
         default=0, description="Model calls whose price is not known, and which cost leaves out."
     )
 
@@ -59,15 +59,15 @@ class DayUsage(KubeModel):
     day: Annotated[str, Schema(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)] = Field(
         description="The day in UTC, such as 2026-11-29."
     )
-    tokens: _Count = Field(default=0, description="Tokens, in and out.")
+    tokens: Count = Field(default=0, description="Tokens, in and out.")
     cost: Dollars | None = Field(default=None, description="Cost in US dollars, of the calls whose price is known.")
 
 
 class Spending(Usage):
     """What runs have spent: tokens, model calls, cost, turns and tool calls."""
 
-    turns: _Count = Field(default=0, description="Turns that were processed.")
-    tool_calls: _Count = Field(default=0, description="Tool calls that were made.")
+    turns: Count = Field(default=0, description="Turns that were processed.")
+    tool_calls: Count = Field(default=0, description="Tool calls that were made.")
 
 
 def total(parts: Iterable[Usage]) -> Spending:

@@ -57,13 +57,25 @@ def run(options: argparse.Namespace, drafter: Drafter) -> int:
     async def command(place: Place) -> int:
         user = await place.user()
         for name in options.names:
-            await _decide(place, name, drafter, user=user, comment=options.comment)
+            request, choice = await decide(place, name, drafter, user=user, comment=options.comment)
+            show(f"humanrequest/{name} {_DONE[choice]}: {about(request)}")
         return 0
 
     return clusters.run(options, command)
 
 
-async def _decide(place: Place, name: str, drafter: Drafter, *, user: str | None, comment: str | None) -> None:
+async def decide(
+    place: Place, name: str, drafter: Drafter, *, user: str | None, comment: str | None
+) -> tuple[HumanRequest, DecisionChoice]:
+    """Write a decision about a request; return what it was made about.
+
+    Args:
+        user: Who decides, as the API server names them.
+
+    Raises:
+        ApiError: It cannot be read or written.
+        Failure: Nobody waits for a decision, or this one does not fit.
+    """
     namespace = place.namespace or ""
     request = await place.client.get(HUMAN_REQUESTS, namespace, name)
     draft = _drafted(request, drafter)
@@ -76,7 +88,7 @@ async def _decide(place: Place, name: str, drafter: Drafter, *, user: str | None
         answer=draft.answer,
     )
     await place.client.patch(HUMAN_REQUESTS, namespace, name, {"spec": {"decision": decision.to_wire()}})
-    show(f"humanrequest/{name} {_DONE[draft.choice]}: {about(request)}")
+    return request, draft.choice
 
 
 def _drafted(request: HumanRequest, drafter: Drafter) -> Draft:

@@ -55,11 +55,9 @@ def run(options: argparse.Namespace) -> int:
 
 def pending(requests: Sequence[HumanRequest]) -> list[HumanRequest]:
     """Return those without a decision that somebody waits for, the oldest first."""
-    waiting = [
-        each
-        for each in requests
-        if each.spec.decision is None and not (each.status.phase is not None and each.status.phase.is_terminal)
-    ]
+    from kubechain.views.telling import is_decided
+
+    waiting = [each for each in requests if not is_decided(each)]
     return sorted(waiting, key=lambda each: (str(each.metadata.creation_timestamp), each.metadata.name))
 
 

@@ -81,7 +81,7 @@ def question(message: Message, choice: str, *, problem: str = "", body: bytes = 
     note = f'<p role="alert">{markup(problem)}</p>' if problem else ""
     kind = ' class="no"' if choice == DecisionChoice.REJECT else ""
     form = (
-        f'{note}<form method="post">{_fields(asked, choice, sent)}{_comment(sent)}'
+        f'{note}<form method="post">{inputs(asked, choice, sent)}{_comment(sent)}'
         f"<button{kind}>{escape(CHOICE_LABELS.get(choice, choice))}</button></form>"
     )
     return _document(headline(message), f"<dl>{shown}</dl>{form}{_others(message, choice)}")
@@ -123,7 +123,12 @@ def _comment(sent: Sent | None) -> str:
     )
 
 
-def _fields(asked: RequestContent, choice: str, sent: Sent | None) -> str:
+def inputs(asked: RequestContent, choice: str, sent: Sent | None) -> str:
+    """The fields that a choice needs, as markup.
+
+    Args:
+        sent: What was typed before; None for nothing.
+    """
     if asked.type == HumanRequestType.FORM and choice == DecisionChoice.ANSWER:
         return fields.html(asked.schema_, sent)
     label = _answer_label(asked, choice)

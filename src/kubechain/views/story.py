@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Literal
 
 from kubechain.api.approval import DecisionChoice, DecisionIdentity
+from kubechain.api.humanrequest import RequestContent
 from kubechain.api.planstep import PlanStep
 from kubechain.api.taskrun import TaskRunPhase, ToolCallType
 from kubechain.api.taskruntoolcall import ToolCallPhase
-from kubechain.api.usage import Spending
+from kubechain.api.usage import Spending, Usage
 
 
 class WaitKind(StrEnum):
@@ -65,7 +66,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a person was asked about a call or a run, and what they decided."""
+    """What a person was asked about a call or a run, and what they decided.
+
+    Attributes:
+        since: When the question was asked; None where the request is gone.
+    """
 
     request: str
     choice: DecisionChoice | None = None
@@ -73,6 +78,20 @@ class Asked:
     identity: DecisionIdentity | None = None
     comment: str | None = None
     at: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A HumanRequest that nobody has decided yet.
+
+    Attributes:
+        request: Its name.
+    """
+
+    request: str
+    content: RequestContent
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +133,17 @@ class Turn:
 
     Attributes:
         number: From 1; 0 for an answer of the conversation that the run started from.
+        llm: That answered, where it is not the run's own.
+        spent: By the model call that was answered; None where no record of the turn is kept, as of its times.
     """
 
     number: int
     text: str
     calls: tuple[Call, ...] = ()
+    llm: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    spent: Usage | None = None
 
 
 Entry = Said | Turn
@@ -137,6 +162,7 @@ class Story:
         spent: By this run alone.
         total: With all runs below it.
         waits: What it waits for, the runs below it included; empty once it is over.
+        questions: What people can decide about now, without those of the runs below it.
         gaps: What of the story cannot be told, such as messages whose ContextChunk is gone.
     """
 
@@ -162,6 +188,7 @@ class Story:
     asked: tuple[Asked, ...] = ()
     waits: tuple[Wait, ...] = ()
     gaps: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
 
     @property
     def is_over(self) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubechain.api.approval import AskedOfPerson
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.message import Message, ToolCall
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.api.usage import Spending, Usage, total
 from kubechain.views import waits
 from kubechain.views.gathered import Gathered
-from kubechain.views.story import Asked, Call, Entry, Said, Story, Turn
+from kubechain.views.story import Asked, Call, Entry, Question, Said, Story, Turn
 
 
 def story_of(gathered: Gathered) -> Story:
@@ -44,9 +45,10 @@ def story_of(gathered: Gathered) -> Story:
         spent=spent,
         total=total((spent, _below(gathered, children))),
         plan=status.plan,
-        asked=_asked(status.budget_requests),
+        asked=_asked(status.budget_requests, gathered),
         waits=waits.of_run(run, open_calls, is_missing_calls=_lacks_calls(gathered)),
         gaps=gathered.gaps,
+        questions=_questions(gathered),
     )
 
 
@@ -108,10 +110,26 @@ def _lacks_calls(gathered: Gathered) -> bool:
     return any(pending.tool_call_id not in known for pending in gathered.run.status.pending_turn)
 
 
-def _asked(questions: Iterable[AskedOfPerson]) -> tuple[Asked, ...]:
+def _asked(questions: Iterable[AskedOfPerson], gathered: Gathered) -> tuple[Asked, ...]:
+    since = {each.metadata.name: each.metadata.creation_timestamp for each in gathered.requests}
     return tuple(
-        Asked(each.request_name, each.choice, each.by, each.identity, each.comment, each.at) for each in questions
+        Asked(
+            each.request_name, each.choice, each.by, each.identity, each.comment, each.at, since.get(each.request_name)
+        )
+        for each in questions
     )
+
+
+def _questions(gathered: Gathered) -> tuple[Question, ...]:
+    found = [each for each in gathered.requests if not is_decided(each)]
+    found.sort(key=lambda each: (str(each.metadata.creation_timestamp), each.metadata.name))
+    return tuple(Question(each.metadata.name, each.spec.request, each.metadata.creation_timestamp) for each in found)
+
+
+def is_decided(request: HumanRequest) -> bool:
+    """Whether nobody waits for a decision: there is one, or the request is over."""
+    phase = request.status.phase
+    return request.spec.decision is not None or (phase is not None and phase.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +155,26 @@ class _Teller:
                 number += not is_earlier
                 known: Mapping[str, TaskRunToolCall] = {} if is_earlier else objects
                 calls = tuple(self._call(each, known.get(each.id), results.get(each.id)) for each in message.tool_calls)
-                found.append(Turn(0 if is_earlier else number, message.content, calls))
+                found.append(Turn(0, message.content, calls) if is_earlier else self._turn(number, message, calls))
             elif message.role != "tool":
                 found.append(Said(message.role, message.content, is_earlier))
         return (*self._unmentioned(messages), *found)
+
+    def _turn(self, number: int, message: Message, calls: tuple[Call, ...]) -> Turn:
+        status = self.gathered.run.status
+        record = next((each for each in status.turn_records if each.turn == number), None)
+        by = next((each.llm_name for each in status.answered_by if each.first_turn < number <= each.last_turn + 1), "")
+        llm = by if status.pinned is not None and by != status.pinned.llm_name else ""
+        if record is None:
+            return Turn(number, message.content, calls, llm)
+        spent = Usage(
+            input_tokens=record.input_tokens,
+            output_tokens=record.output_tokens,
+            total_tokens=record.input_tokens + record.output_tokens,
+            model_calls=1,
+            cost=record.cost,
+        )
+        return Turn(number, message.content, calls, llm, record.started_at, record.ended_at, spent)
 
     def _unmentioned(self, messages: Sequence[Message]) -> tuple[Turn, ...]:
         """Calls that no message asks for: their messages cannot be read, or are not kept."""
@@ -171,7 +205,7 @@ class _Teller:
             is_error=bool(answer and answer.is_error) or bool(status.error),
             started_at=status.start_time,
             ended_at=status.completion_time,
-            asked=_asked(status.questions),
+            asked=_asked(status.questions, self.gathered),
             child=child,
             waits=waits.of_call(call, request, child.waits if child is not None else ()),
         )

@@ -49,7 +49,7 @@ def _run(story: Story, stems: tuple[bool, ...], now: datetime) -> Iterator[Row]:
         total.turns,
         total.total_tokens,
         money(total.cost),
-        _tone_of_run(story),
+        tone_of_run(story),
     )
     calls = story.calls
     for index, call in enumerate(calls):
@@ -65,19 +65,21 @@ def _call(call: Call, stems: tuple[bool, ...], now: datetime) -> Iterator[Row]:
         None,
         None,
         "",
-        _tone_of_call(call),
+        tone_of_call(call),
     )
     if call.child is not None:
         yield from _run(call.child, (*stems, True), now)
 
 
-def _tone_of_run(story: Story) -> Tone:
+def tone_of_run(story: Story) -> Tone:
+    """How the phase of a run is meant."""
     if story.is_over:
         return Tone.GOOD if story.phase == "FinalAnswer" else Tone.BAD
     return Tone.WAITING if any(wait.kind is WaitKind.PERSON for wait in story.waits) else Tone.PLAIN
 
 
-def _tone_of_call(call: Call) -> Tone:
+def tone_of_call(call: Call) -> Tone:
+    """How the phase of a call is meant."""
     if call.is_over:
         return Tone.BAD if call.is_error else Tone.QUIET
     return Tone.WAITING if any(wait.kind is WaitKind.PERSON for wait in call.waits) else Tone.PLAIN

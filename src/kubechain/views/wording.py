@@ -19,6 +19,12 @@ def span(seconds: float) -> str:
     return "".join(f"{count}{unit}" for unit, count in units[first : first + 2] if count) or "0s"
 
 
+def precise(seconds: float) -> str:
+    """A time span, with a tenth where it is below ten seconds: `0s`, `0.4s`, `12s`, `2m5s`."""
+    tenths = round(seconds * 10)
+    return f"{tenths / 10:g}s" if tenths < 100 else span(seconds)
+
+
 def between(start: datetime | None, end: datetime | None, now: datetime) -> str:
     """How long something took, or has taken so far; empty where it has not begun."""
     return "" if start is None else span(max(((end or now) - start).total_seconds(), 0.0))

@@ -24,6 +24,7 @@ from kubechain.controllers.taskrun import (
     passing,
     retries,
     shortening,
+    turnrecords,
     typed,
 )
 from kubechain.controllers.taskrun.admission import admit
@@ -211,7 +212,7 @@ def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: fro
     completion = admit(completion, replace(Transcript.of(run), earlier_ids=known_ids), turn=run.status.turn)
     message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
-    used: dict[str, Any] = dayusage.counted(run, completion.usage)
+    used: dict[str, Any] = dayusage.counted(run, completion.usage) | turnrecords.recorded(run, completion.usage, now)
     if context := contextsize.counted(run, completion.usage):
         used["context"] = context
     excess = _too_large(transcript, calls)
