@@ -87,6 +87,7 @@ check: setup ## Lint, format, types, layers, generated files
 	$(call say,manifests)
 	@$(BIN)/python hack/manifests.py --check
 	@$(BIN)/python hack/release.py --check
+	@$(BIN)/python -m hack.chart --check
 	$(call say,pyright: half a minute)
 	@$(BIN)/pyright --warnings
 
@@ -169,8 +170,9 @@ manifests: setup ## Write config/crd, docs/kinds and docs/metrics.md anew from t
 	@$(BIN)/python hack/dashboard.py
 
 .PHONY: release
-release: manifests ## Write config/release: one file that installs everything
+release: manifests ## Write config/release, one file that installs everything, and the templates of charts/kubechain
 	@$(BIN)/python hack/release.py
+	@$(BIN)/python -m hack.chart
 
 .PHONY: lock
 lock: $(UV) ## Resolve constraints.txt anew (make lock PYPI=--upgrade takes newer releases)

@@ -22,14 +22,13 @@ SOURCES: Mapping[str, Path] = {
 }
 
 
-def rendered(folder: Path) -> str:
+def kustomized(folder: Path) -> str:
     """Return what kustomize makes of a folder.
 
     Raises:
         subprocess.CalledProcessError: kustomize refuses; what it says is on standard error.
     """
-    done = subprocess.run(["kubectl", "kustomize", str(folder)], check=True, stdout=subprocess.PIPE, text=True)
-    return HEADER + done.stdout
+    return subprocess.run(["kubectl", "kustomize", str(folder)], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     status = 0
     for name, folder in SOURCES.items():
-        path, text = RELEASE / name, rendered(folder)
+        path, text = RELEASE / name, HEADER + kustomized(folder)
         if path.exists() and path.read_text() == text:
             continue
         if options.check:

@@ -1,0 +1,94 @@
+"""Write charts/kubechain anew, or with `--check` fail when it is out of date."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from hack.chart.drafts import Object
+from hack.chart.placing import templates
+from hack.release import ROOT, kustomized
+
+CHART = ROOT / "charts" / "kubechain"
+CONFIG = ROOT / "config"
+FOLDERS = ("default", "policy-reader", "network-policy", "admission-stamps")
+"""What of config/ has the objects of the chart; the overlays are values of it."""
+
+HEADER = "{{- /* Generated from config/ by `make release`. Do not edit. */}}\n"
+YAML_HEADER = "# Generated from config/ by `make release`. Do not edit.\n"
+
+
+def objects(folder: Path) -> list[Object]:
+    """Return what kustomize makes of a folder, in its order."""
+    return [one for one in yaml.safe_load_all(kustomized(folder)) if one]
+
+
+def chart() -> str:
+    """Return Chart.yaml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    about = {
+        "apiVersion": "v2",
+        "name": "kubechain",
+        "description": project["description"],
+        "type": "application",
+        "version": project["version"],
+        "appVersion": project["version"],
+        "kubeVersion": ">=1.30.0-0",
+        "keywords": project["keywords"],
+    }
+    return YAML_HEADER + yaml.safe_dump(about, sort_keys=False, width=4096)
+
+
+def hardened() -> str:
+    """Return the values that give what config/hardened gives."""
+    plain, strict = (arguments(CONFIG / folder) for folder in ("default", "hardened"))
+    values = {
+        "extraArgs": [argument for argument in strict if argument not in plain],
+        "networkPolicy": {"enabled": True},
+    }
+    return YAML_HEADER + "# helm install … -f values-hardened.yaml\n" + yaml.safe_dump(values, sort_keys=False)
+
+
+def arguments(folder: Path) -> list[str]:
+    """Return the arguments of the manager in an overlay."""
+    [manager] = [one for one in objects(folder) if one["kind"] == "Deployment"]
+    return manager["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def files() -> dict[Path, str]:
+    """Return every generated file of the chart by its path."""
+    given = [one for folder in FOLDERS for one in objects(CONFIG / folder)]
+    made = {CHART / "templates" / path: HEADER + text for path, text in templates(given).items()}
+    return {**made, CHART / "Chart.yaml": chart(), CHART / "values-hardened.yaml": hardened()}
+
+
+def left_over(expected: dict[Path, str]) -> list[Path]:
+    """Return templates that nothing generates; named templates and notes are written by hand."""
+    return [path for path in sorted((CHART / "templates").rglob("*.yaml")) if path not in expected]
+
+
+def main(given: list[str] | None = None) -> int:
+    """Write or check the files; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m hack.chart", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
+    options = parser.parse_args(given)
+    expected = files()
+    stale = [path for path, text in expected.items() if not path.exists() or path.read_text() != text]
+    stale += left_over(expected)
+    for path in stale:
+        if options.check:
+            print(f"{path.relative_to(ROOT)}: out of date, run `make release`", file=sys.stderr)
+        elif path in expected:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(expected[path])
+        else:
+            path.unlink()
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
