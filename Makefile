@@ -35,6 +35,9 @@ CLUSTER ?= node
 # The CA of the node: `strict`, or `lax` as `openssl req -x509` makes it.
 AUTHORITY ?= strict
 
+# A version to release, such as v1.2.3: `make release VERSION=v1.2.3` writes its files.
+VERSION ?=
+
 # Extra arguments for a bench, such as `make soak BENCH="--minutes 3"`.
 BENCH ?=
 
@@ -106,6 +109,12 @@ test-e2e-real: setup model ## The same tests against a real etcd and kube-apiser
 	@hack/controlplane/build.sh >/dev/null
 	@$(BIN)/pytest test/e2e --control-plane=real --durations=10 $(PYTEST)
 
+.PHONY: test-oldest
+test-oldest: setup ## Every manifest against the oldest Kubernetes that is supported (built on first use)
+	$(call say,Kubernetes 1.30: compiled once, then kept in the cache)
+	@hack/controlplane/oldest/build.sh >/dev/null
+	@KUBECHAIN_KUBERNETES=oldest $(BIN)/pytest test/e2e/test_manifests_real.py --control-plane=real --durations=10 $(PYTEST)
+
 .PHONY: test-e2e-cluster
 test-e2e-cluster: setup ## The tests that need real Pods, on a node of their own, or with CLUSTER=current on that of $KUBECONFIG
 	$(call say,a real node: compiled once, then kept in the cache)
@@ -171,7 +180,7 @@ manifests: setup ## Write config/crd, docs/kinds and docs/metrics.md anew from t
 
 .PHONY: release
 release: manifests ## Write config/release, one file that installs everything, and the templates of charts/kubechain
-	@$(BIN)/python hack/release.py
+	@$(BIN)/python hack/release.py $(if $(VERSION),--version $(VERSION))
 	@$(BIN)/python -m hack.chart
 
 .PHONY: lock

@@ -15,8 +15,8 @@ from hack.release import ROOT, kustomized
 
 CHART = ROOT / "charts" / "kubechain"
 CONFIG = ROOT / "config"
-FOLDERS = ("default", "policy-reader", "network-policy", "admission-stamps")
-"""What of config/ has the objects of the chart; the overlays are values of it."""
+FOLDERS = ("default", "hardened", "policy-reader", "admission-stamps")
+"""What of config/ has the objects of the chart. Of an object that stands in several the first counts."""
 
 HEADER = "{{- /* Generated from config/ by `make release`. Do not edit. */}}\n"
 YAML_HEADER = "# Generated from config/ by `make release`. Do not edit.\n"
@@ -61,8 +61,10 @@ def arguments(folder: Path) -> list[str]:
 
 def files() -> dict[Path, str]:
     """Return every generated file of the chart by its path."""
-    given = [one for folder in FOLDERS for one in objects(CONFIG / folder)]
-    made = {CHART / "templates" / path: HEADER + text for path, text in templates(given).items()}
+    found: dict[tuple[str, str], Object] = {}
+    for one in (one for folder in FOLDERS for one in objects(CONFIG / folder)):
+        found.setdefault((one["kind"], one["metadata"]["name"]), one)
+    made = {CHART / "templates" / path: HEADER + text for path, text in templates(found.values()).items()}
     return {**made, CHART / "Chart.yaml": chart(), CHART / "values-hardened.yaml": hardened()}
 
 

@@ -65,8 +65,3 @@ def only_if(condition: str | None, text: str) -> str:
 def for_each(items: str, text: str) -> str:
     """Return an object that the chart has once for each item, which `.` is in it."""
     return f"{{{{- range {items} }}}}\n---\n{text}{{{{- end }}}}\n"
-
-
-def defined(name: str, text: str) -> str:
-    """Return a named template."""
-    return f'{{{{- define "{name}" -}}}}\n{text}{{{{- end }}}}\n'

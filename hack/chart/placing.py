@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from hack.chart.drafts import Drafts, Object, defined, for_each, only_if
+from hack.chart.drafts import Drafts, Object, for_each, only_if
 
 NAMESPACE = "kubechain-system"
 POD = ".spec.template.spec"
@@ -34,6 +34,14 @@ CONDITIONS = {
 """The value that an object of a kind depends on; None where the chart always has it. A missing kind is an error."""
 
 READER = "and $.Values.namespaced $.Values.admission.reader"
+
+MANAGERS_RIGHTS = {
+    "kubechain-manager-role": "true",
+    "kubechain-manager-rolebinding": "true",
+    "kubechain-isolation-role": 'has "--isolate-servers" $.Values.extraArgs',
+    "kubechain-isolation-rolebinding": 'has "--isolate-servers" $.Values.extraArgs',
+}
+"""What the manager may do, and when: for the cluster, or in each of the namespaces in which it works."""
 
 FILES = {
     "ServiceAccount": "rbac",
@@ -73,31 +81,23 @@ def file_of(one: Object) -> str:
 def template(drafts: Drafts, one: Object, names: set[str]) -> str:
     """Return the text of one object, with its condition."""
     kind, name = one["kind"], one["metadata"]["name"]
-    if name == "kubechain-manager-role":
-        return manager_role(drafts, one, names)
-    if name == "kubechain-manager-rolebinding":
-        return by_scope(drafts, placed(drafts, one, names), "RoleBinding")
+    if name in MANAGERS_RIGHTS:
+        return rights(drafts, placed(drafts, one, names), MANAGERS_RIGHTS[name])
     condition = READER if name == "kubechain-policy-reader" else CONDITIONS[kind]
     return only_if(condition, drafts.text(placed(drafts, one, names)))
 
 
-def manager_role(drafts: Drafts, one: Object, names: set[str]) -> str:
-    """Return the rules of the manager, in a ClusterRole or in a Role of each namespace."""
-    rules = defined("kubechain.managerRules", drafts.text({"rules": named(drafts, one["rules"], names)}))
-    role = placed(drafts, {**one, "rules": None}, names)
-    del role["rules"]
-    role[drafts.lines('{{- include "kubechain.managerRules" $ | nindent 0 }}')] = None
-    return rules + by_scope(drafts, role, "Role")
-
-
-def by_scope(drafts: Drafts, one: Object, kind: str) -> str:
-    """Return an object for the cluster, and for each namespace where the manager works in some only."""
-    inside = {**one, "kind": kind, "metadata": {**one["metadata"], "namespace": drafts.value(". | quote")}}
+def rights(drafts: Drafts, one: Object, condition: str) -> str:
+    """Return rights for the cluster, and for each namespace where the manager works in some only."""
+    inside = {**one, "metadata": {**one["metadata"], "namespace": drafts.value(". | quote")}}
+    inside["kind"] = one["kind"].removeprefix("Cluster")
     if "roleRef" in one:
         inside["roleRef"] = {**one["roleRef"], "kind": "Role"}
-    return only_if(CLUSTER_WIDE, drafts.text(one)) + for_each(
-        'include "kubechain.scopedNamespaces" $ | fromJsonArray', drafts.text(inside)
-    )
+    given = 'include "kubechain.scopedNamespaces" $ | fromJsonArray'
+    if condition == "true":
+        return only_if(CLUSTER_WIDE, drafts.text(one)) + for_each(given, drafts.text(inside))
+    everywhere = only_if(f"and ({CLUSTER_WIDE}) ({condition})", drafts.text(one))
+    return everywhere + for_each(f"ternary ({given}) list ({condition})", drafts.text(inside))
 
 
 def placed(drafts: Drafts, one: Object, names: set[str]) -> Object:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from pathlib import Path
 
 from kubechain_apiserver.assets import AssetsControlPlane, StartError
 
-BUILD_SCRIPT = Path(__file__).resolve().parents[2] / "hack" / "controlplane" / "build.sh"
+CONTROLPLANE = Path(__file__).resolve().parents[2] / "hack" / "controlplane"
+BUILD_SCRIPTS = {"newest": CONTROLPLANE / "build.sh", "oldest": CONTROLPLANE / "oldest" / "build.sh"}
+"""By the release of Kubernetes that $KUBECHAIN_KUBERNETES names; the newest where it is not set."""
 
 
 def build() -> Path:
@@ -32,7 +35,10 @@ def build() -> Path:
     Raises:
         StartError: The build failed.
     """
-    done = subprocess.run([BUILD_SCRIPT], stdout=subprocess.PIPE, text=True, check=False)
+    release = os.environ.get("KUBECHAIN_KUBERNETES", "newest")
+    if release not in BUILD_SCRIPTS:
+        raise StartError(f"KUBECHAIN_KUBERNETES: newest or oldest: {release!r}")
+    done = subprocess.run([BUILD_SCRIPTS[release]], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise StartError(f"build of the control plane failed: exit status {done.returncode}")
     return Path(done.stdout.splitlines()[-1])
