@@ -60,7 +60,16 @@ class World:
         connector = Connector(cast(Any, self.connections))
         writer = StatusWriter(resources.MCP_SERVERS, cast(Any, self), self)
         observer = Observer(cast(Any, self), connector)
-        self.reconciler = MCPServerReconciler(cast(Any, self), observer, connector, writer, cast(Any, self))
+        anything = cast(Any, self)
+        self.reconciler = MCPServerReconciler(
+            servers=anything,
+            observer=observer,
+            connector=connector,
+            hoster=anything,
+            usage=anything,
+            writer=writer,
+            clock=anything,
+        )
 
     async def after(self, server: MCPServer | None) -> list[str]:
         """What a reconcile of this version does with the connections."""
