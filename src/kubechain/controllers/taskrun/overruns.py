@@ -83,7 +83,7 @@ def _follow(observed: Observed, use: Reached, asked: BudgetRequest) -> Next:
     inquiry = asking.inquiry(run, asked.request_name, asked.reached, asked.budget)
     if request is None or not asks_for(request, run, asked, inquiry):
         # What has its name may be of an earlier run, and about to be deleted: the server knows.
-        return CreateBudgetRequest(request_for(run, run, asked, inquiry), inquiry)
+        return CreateBudgetRequest(request_for(run, run, asked, inquiry), inquiry, AskForBudget(asked, use.reached))
     if request.spec.decision is not None:
         return judged(observed, use, asked, request.spec.decision)
     if run.status.blocked_since is not None:

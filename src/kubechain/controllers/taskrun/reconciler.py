@@ -234,6 +234,9 @@ class TaskRunReconciler:
         asked = run.status.open_budget_request
         if trouble := await self.requester.create(run, asked, step.request, step.inquiry):
             return await self._write(run, ends.failed(run, Fail(reasons.LIMIT_EXCEEDED, trouble), now))
+        if run.status.blocked_since is not None:
+            # Our own write of the request causes no reconcile that would say it.
+            return await self._write(run, limitstops.stopped(run, step.ask, now))
         left = overruns.left_seconds(observed, asked) if asked is not None else None
         return Done(soonest(left, seconds_to_deadline(observed)))
 

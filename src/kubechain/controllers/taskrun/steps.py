@@ -152,10 +152,15 @@ class AskForBudget:
 
 @dataclass(frozen=True, slots=True)
 class CreateBudgetRequest:
-    """Ask the person."""
+    """Ask the person.
+
+    Attributes:
+        ask: What was recorded before, to be told again where the API server had refused the request.
+    """
 
     request: HumanRequest
     inquiry: Inquiry
+    ask: AskForBudget
 
 
 @dataclass(frozen=True, slots=True)
