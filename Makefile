@@ -155,6 +155,11 @@ test-simulation: setup ## At length: every fault at every write, thousands of pl
 	@$(BIN)/python -m test.simulation mutants
 	@$(BIN)/python -m test.simulation run --seeds $(SEEDS)
 
+.PHONY: test-fuzz
+test-fuzz: setup ## Five minutes of mutated answers for the decoder of each dialect (Linux on x86-64)
+	@$(BIN)/pip install --quiet --no-deps atheris==3.0.0
+	@for dialect in chat messages responses gemini ollama; do $(BIN)/python -m test.fuzz $$dialect --seconds 300 || exit 1; done
+
 .PHONY: bench
 bench: setup ## Throughput and overhead: a thousand runs against a mock model
 	@$(BIN)/python -m bench.hello $(BENCH)

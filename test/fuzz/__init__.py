@@ -1,0 +1,1 @@
+"""Coverage-guided search for answers of model providers that our client cannot take: `make test-fuzz`."""
