@@ -158,8 +158,8 @@ MCP_SERVER_KIND = Kind(
     columns=(
         _READY,
         _STATUS,
-        Column("Pod", ".status.pod"),
         Column("Connected", ".status.connected", type="boolean", wide=True),
+        Column("Pod", ".status.pod", wide=True),
         _DETAIL,
     ),
 )
