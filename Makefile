@@ -35,6 +35,9 @@ CLUSTER ?= node
 # The CA of the node: `strict`, or `lax` as `openssl req -x509` makes it.
 AUTHORITY ?= strict
 
+# The cluster of kind that kind-load loads the image into.
+KIND ?= kubechain-local
+
 # A version to release, such as v1.2.3: `make release VERSION=v1.2.3` writes its files.
 VERSION ?=
 
@@ -189,10 +192,22 @@ release: manifests ## Write config/release, one file that installs everything, a
 	@$(BIN)/python -m hack.chart
 
 .PHONY: lock
-lock: $(UV) ## Resolve constraints.txt anew (make lock PYPI=--upgrade takes newer releases)
+lock: $(UV) ## Resolve constraints.txt and hack/image/locks anew (make lock PYPI=--upgrade takes newer releases)
 	@printf '%s\n' uv hatchling editables | $(UV) pip compile pyproject.toml - --extra dev-server --extra embedded-model --extra aws --extra otel --group dev \
 		--no-emit-package kubechain-apiserver --universal --python-version 3.11 --no-header --no-annotate --quiet $(PYPI) -o constraints.txt
+	@hack/image/lock.sh $(PYPI)
 	@echo 'constraints.txt: '"$$(grep -c == constraints.txt)"' packages'
+
+.PHONY: docker-build
+docker-build: setup ## Both variants of the image, loaded into docker
+	@mkdir -p build
+	@for variant in tools slim; do \
+		$(BIN)/python -m hack.image --variant $$variant build/$$variant.tar; \
+		docker load --quiet --input build/$$variant.tar; done
+
+.PHONY: kind-load
+kind-load: docker-build ## The same, loaded into a cluster of kind: make kind-load KIND=name
+	@for variant in tools slim; do kind load image-archive "build/$$variant.tar" --name $(KIND); done
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here

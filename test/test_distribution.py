@@ -59,4 +59,4 @@ def test_the_wheel_of_the_api_server_holds_its_data_files(data: str, apiserver: 
 def test_the_image_is_built_from_the_sources_of_the_production_wheel() -> None:
     copied = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
     kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    assert not [line for line in [*copied, *kept] if "packages" in line]
+    assert not [line for line in [*copied, *kept] if "packages" in line.replace("packages/mcp-bridge", "")]

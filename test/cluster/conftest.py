@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from hack import image
 from hack.cluster import allowed
 from hack.cluster.node import Node, build
+from hack.image import build as image
+from hack.image.build import Wanted
+from hack.image.variants import VARIANTS, name_of
 from test.cluster.installation import Installation
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.manifests import a_secret, an_llm
@@ -51,11 +53,21 @@ def programs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def archive(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The image of the manager."""
-    path = tmp_path_factory.mktemp("image") / "kubechain.tar"
-    image.build(path, image.NAME)
-    return path
+def archives(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The image of the manager, by variant; skips where it cannot be built."""
+    if reason := image.why_not():
+        pytest.skip(f"the image cannot be built on this machine: {reason}")
+    folder = tmp_path_factory.mktemp("image")
+    made = {variant: folder / f"{variant}.tar" for variant in VARIANTS}
+    for variant, path in made.items():
+        image.build(Wanted(variant, name_of(variant), path))
+    return made
+
+
+@pytest.fixture(scope="session")
+def archive(archives: dict[str, Path]) -> Path:
+    """The variant that the release names."""
+    return archives[VARIANTS[0]]
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +76,9 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if WHICH == "current":
         yield None
         return
-    programs, archive = request.getfixturevalue("programs"), request.getfixturevalue("archive")
+    programs, archives = request.getfixturevalue("programs"), request.getfixturevalue("archives")
     folder = tmp_path_factory.mktemp("node") / "node"
-    with Node(folder, programs=programs, authority="lax", images=[archive]) as node:
+    with Node(folder, programs=programs, authority="lax", images=[*archives.values()]) as node:
         yield node
 
 

@@ -34,6 +34,11 @@ class Installation:
         """Return when the newest Pods of the manager are Ready, and no others are left."""
         self.kubectl("rollout", "status", DEPLOYMENT, LIMIT)
 
+    def set_image(self, name: str) -> None:
+        """Run the manager in another image, as an upgrade does."""
+        self.kubectl("set", "image", DEPLOYMENT, f"manager={name}")
+        self.wait_until_ready()
+
     def restart(self) -> None:
         """Replace the Pods, as an upgrade does."""
         self.kubectl("rollout", "restart", DEPLOYMENT)
