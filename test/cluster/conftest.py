@@ -100,9 +100,15 @@ def installation(cluster: Cluster) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def model(node: Node | None) -> Iterator[MockModel]:
+def listening(node: Node | None) -> Callable[[], socket.socket]:
+    """Makes sockets on which Pods reach what a test serves."""
+    return node.listening if node else _listening_for_pods
+
+
+@pytest.fixture(scope="session")
+def model(listening: Callable[[], socket.socket]) -> Iterator[MockModel]:
     """The provider that the tests direct; the manager's Pod reaches it."""
-    with MockModel(node.listening() if node else _listening_for_pods()) as model:
+    with MockModel(listening()) as model:
         yield model
 
 

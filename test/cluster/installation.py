@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from test.e2e.cluster import Cluster, Said
+from test.e2e.cluster import Cluster, Namespace, Said
 
 SYSTEM_NAMESPACE = "kubechain-system"
 DEPLOYMENT = "deployment/kubechain-controller-manager"
@@ -33,6 +33,12 @@ class Installation:
     def wait_until_ready(self) -> None:
         """Return when the newest Pods of the manager are Ready, and no others are left."""
         self.kubectl("rollout", "status", DEPLOYMENT, LIMIT)
+        namespace = Namespace(self.cluster, SYSTEM_NAMESPACE)
+        namespace.until(
+            lambda: not any("deletionTimestamp" in pod["metadata"] for pod in self.pods()),
+            watch="pods",
+            what="the Pods of before are gone",
+        )
 
     def set_image(self, name: str) -> None:
         """Run the manager in another image, as an upgrade does."""
