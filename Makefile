@@ -122,7 +122,7 @@ test-oldest: setup ## Every manifest against the oldest Kubernetes that is suppo
 test-e2e-cluster: setup ## The tests that need real Pods, on a node of their own, or with CLUSTER=current on that of $KUBECONFIG
 	$(call say,a real node: compiled once, then kept in the cache)
 	@if [ "$(CLUSTER)" != current ]; then hack/cluster/packages.sh || true; fi
-	@KUBECHAIN_CLUSTER=$(CLUSTER) $(BIN)/pytest test/cluster --durations=10 $(PYTEST)
+	@KUBECHAIN_CLUSTER=$(CLUSTER) $(BIN)/pytest test/cluster -rs --durations=10 $(PYTEST)
 
 .PHONY: test-observability
 test-observability: setup ## Metrics, alerts and dashboard before a real Prometheus (fetched from Debian where there is none)

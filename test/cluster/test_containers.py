@@ -1,23 +1,43 @@
 """Containers as tools, judged by the scheduler, kubelet and the Job controller themselves.
 
-The kinds of fault are those of test/e2e/cases/test_containers.py, where the test plays these parts.
+The kinds of fault are those of test/e2e/cases/test_containers.py, where the test plays these parts. `SHOWN` says for
+each kind which test shows it with real Pods, or why the one in cases is enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hack.cluster.node import Node
 from test.cluster.installation import Installation
+from test.e2e.cases.rows import CONTAINERS
 from test.e2e.cluster import Namespace
 from test.e2e.manifests import a_task, a_tool, an_agent, refs
 from test.e2e.model import Ask, Script, asks
 
 RUN, CALL = "hello-world-task-1", "hello-world-task-1-t0-c0"
 BUSYBOX = "busybox:1"
+
+SHOWN: dict[str, str] = {
+    "CAs that Python 3.13 refuses": "test_the_manager_gets_ready_with_a_ca_as_openssl_makes_it",
+    "an ordered stop that destroys work": "test_of_an_ordered_end_under_load_no_run_knows",
+    'never started, told as "may have taken effect"': (
+        "test_what_is_waited_for_is_said_and_what_never_started_was_not_executed"
+    ),
+    "a silent wait": "test_what_is_waited_for_is_said_and_what_never_started_was_not_executed",
+    "a time-out that loses the output": "test_what_was_written_until_the_time_out_is_the_result",
+    "an existing Job that nobody reads": "test_a_container_outlives_its_manager_and_its_result_is_read",
+    "long output": "test_long_output_keeps_head_and_tail_and_says_what_is_left_out",
+    "orphans of stdio servers": "test_the_first_process_reaps_what_others_leave_behind",
+    "words of kubelet that are dropped": "test_image_and_words_of_kubelet_are_told",
+    "a Tool that says it is valid": "test_a_tool_whose_account_is_not_there_is_in_error",
+    "a slow trivial call": "",  # on virtual time: with real Pods it would depend on how busy the machine is
+    "small ones": "test_only_the_variant_with_tools_starts_programs_of_other_registries",
+}
 
 JsonObject = dict[str, Any]
 
@@ -57,6 +77,12 @@ def wait_for_detail(namespace: Namespace, words: str) -> None:
 
 def pods(namespace: Namespace) -> list[JsonObject]:
     return [pod for pod in namespace.list("pods") if "job-name" in pod["metadata"]["labels"]]
+
+
+def test_each_kind_is_shown_with_real_pods_or_cannot_be() -> None:
+    tests = "\n".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert set(SHOWN) == set(CONTAINERS)
+    assert [test for test in SHOWN.values() if test and f"def {test}(" not in tests] == []
 
 
 def test_what_a_container_writes_is_the_result(namespace: Namespace, script: Script) -> None:
