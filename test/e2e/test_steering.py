@@ -204,7 +204,10 @@ def test_ctrl_c_asks_what_becomes_of_the_run(helped: Namespace, script: Script) 
 def read_until(terminal: int, wanted: bytes) -> bytes:
     shown = b""
     while wanted not in shown:
-        shown += os.read(terminal, 4096)
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError as error:  # the program has ended
+            raise AssertionError(f"{wanted!r} was never shown, but: {shown!r}") from error
     return shown
 
 

@@ -3,7 +3,7 @@
     python -m test.fuzz gemini --seconds 300
 
 Whatever the bytes are, the outcome must be a completion that can be stored and sent back to the provider, or an
-`LLMError`; anything else ends the search with the bytes in a file beside its report. It needs atheris, which
+`LLMError`; anything else ends the search with the bytes in a file of `.fuzz`. It needs atheris, which
 `make test-fuzz` installs: a development tool for Linux on x86-64, and no dependency of anything else.
 """
 
@@ -34,6 +34,9 @@ WHOLE, STREAM = b"w", b"s"
 
 LONGEST_BYTES = 4_096
 
+FOUND = Path(".fuzz")
+"""Where the bytes of a failure are kept."""
+
 
 def main() -> int:
     """Search for as long as it was told."""
@@ -45,6 +48,8 @@ def main() -> int:
         seeds, words = Path(folder) / "seeds", Path(folder) / "words"
         _write_seeds(SORTS[arguments.sort], seeds, words)
         limits = [f"-max_total_time={arguments.seconds}", f"-max_len={LONGEST_BYTES}", f"-dict={words}", "-timeout=10"]
+        FOUND.mkdir(exist_ok=True)
+        limits.append(f"-artifact_prefix={FOUND}/")
         atheris.Setup([sys.argv[0], *limits, str(seeds)], _judge_of(SORTS[arguments.sort]))
         atheris.Fuzz()
     return 0

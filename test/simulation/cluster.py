@@ -87,6 +87,7 @@ class Cluster:
             on_change: Called with every write of every kind, in order.
             is_hosting: Whether it has the kinds by which MCP servers run in Pods.
         """
+        self.deleted_by_people: set[tuple[str, str]] = set()
         environment = LoopEnvironment(seed)
         self._history = _ToldHistory(on_change)
         served = hosting.served() if is_hosting else nullcontext()
@@ -127,7 +128,8 @@ class Cluster:
             self._engine.patch(hosting.DEPLOYMENTS, NAMESPACE, name, "merge", patch, subresource="status")
 
     def delete(self, plural: str, name: str) -> None:
-        """Delete an object."""
+        """Delete an object, as a person does."""
+        self.deleted_by_people.add((plural, name))
         self._engine.delete(self._info(plural), NAMESPACE, name)
 
     def get(self, plural: str, name: str) -> JsonObject | None:

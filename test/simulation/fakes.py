@@ -62,9 +62,9 @@ class Surroundings:
     outside: Outside
     happening: Callable[[str], bool]
 
-    async def take_time(self) -> None:
+    async def take_time(self, most_seconds: float = 3.0) -> None:
         """Be a service on a network."""
-        await asyncio.sleep(self.chance.choice((0.0, 0.01, 0.5, 3.0)))
+        await asyncio.sleep(min(self.chance.choice((0.0, 0.01, 0.5, 3.0)), most_seconds))
 
     async def be_busy(self, label: str) -> None:
         """Be at work; where people act meanwhile, for long enough that every cache hears of it."""
@@ -205,6 +205,10 @@ QUESTIONS: Mapping[str, Asked] = {
 """What a server asks for whose URL says so."""
 
 
+LIST_SECONDS = 1.0
+"""With the connection before it less than what a start may take before the status tells of it."""
+
+
 class _Link:
     """A connection to an MCP server with two tools."""
 
@@ -216,7 +220,7 @@ class _Link:
 
     async def list_tools(self, cursor: str | None) -> Page:
         del cursor
-        await self._around.take_time()
+        await self._around.take_time(LIST_SECONDS)
         if self._is_cut():
             raise ConnectFailure(GONE)
         return Page(MCP_TOOLS)

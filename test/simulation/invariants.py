@@ -92,6 +92,7 @@ class Watchman:
         self._growth = GrowthLaws(self.violated)
         self._typed = TypedLaws(self.violated)
         self.violations: list[str] = []
+        self.deleted_by_people: set[tuple[str, str]] = set()
         self.writes: Counter[str] = Counter()
         self.news: Counter[str] = Counter()
         self._claims: set[tuple[str, str]] = set()
@@ -167,13 +168,14 @@ class Watchman:
     def _check_birth(self, plural: str, name: str, owner: str) -> None:
         """What belongs to something is made once: people who delete it do not want it back.
 
-        But a request is: the call that waits for it goes on by its decision alone.
+        But a request that a person deleted is: the call that waits for it goes on by its decision alone.
 
         A tool call may be made again by a manager that read its run just before another one answered the call: no read
         and no name can prevent that. It must then end without having been claimed, unless it is a pure function.
         """
         if owner and (plural, name, owner) in self._born:
-            if plural not in ("taskruntoolcalls", "humanrequests"):
+            is_wanted_back = plural == "humanrequests" and (plural, name) in self.deleted_by_people
+            if plural != "taskruntoolcalls" and not is_wanted_back:
                 self.violated(f"{plural}/{name} was made again after it had been deleted")
             self._made_again.add((name, owner))
         self._born.add((plural, name, owner))

@@ -152,6 +152,7 @@ class _World:
         self.outside = Outside(hiccups_of(scenario.hiccups), dict(scenario.failing), slow=scenario.slow)
         self.jobs = Jobs(self.watchman, self.outside, scenario.answers, self.happening, seed)
         self.cluster = Cluster(seed, self._on_change, is_hosting=scenario.is_hosting)
+        self.watchman.deleted_by_people = self.cluster.deleted_by_people
         self._kubelet = Kubelet(self.watchman.violated, self.cluster.set_ready, seed)
         self.weather = Weather(plan, seed, compact=self.cluster.forget_the_past)
         self._chance = random.Random(f"world {plan} {seed}")

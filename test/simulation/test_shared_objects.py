@@ -8,6 +8,7 @@ import pytest
 
 from kubechain.runtime.decoding import Decoder
 from kubechain.runtime.metadata import Stored
+from kubechain.runtime.resource import Resource
 from test.simulation.plans import REFERENCE
 from test.simulation.scenarios import BY_NAME
 from test.simulation.simulation import simulate
@@ -31,7 +32,15 @@ def test_no_reader_changes_what_it_shares_with_others(name: str, monkeypatch: py
     simulate(BY_NAME[name], REFERENCE, SEED)
     for decoder, held, obj in {id(obj): (decoder, held, obj) for decoder, held, obj in shared}.values():
         resource = decoder.resource
-        if resource.encode(obj) != resource.encode(resource.decode(held.raw)):
+        if _content(resource, obj) != _content(resource, resource.decode(held.raw)):
             changed.add(f"{resource.kind}/{obj.metadata.name}")
     assert shared
     assert changed == set()
+
+
+def _content(resource: Resource[Any], obj: Any) -> object:
+    """What is compared; of a kind that we only read, and so cannot encode, the object as it was decoded."""
+    try:
+        return resource.encode(obj)
+    except TypeError:
+        return repr(obj)
