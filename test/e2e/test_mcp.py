@@ -11,7 +11,7 @@ import pytest
 from test.e2e.cluster import Namespace, header, table
 from test.e2e.manifests import a_secret, a_task, a_taskrun, an_agent, an_mcp_server, refs
 from test.e2e.model import Ask, Script, asks
-from test.e2e.processes import free_port
+from test.e2e.processes import Program, free_port
 from test.e2e.servers import peers
 from test.e2e.servers.peers import Ledger
 
@@ -216,3 +216,17 @@ def test_everything_goes_in_any_order(
         watch="taskrun",
         what="nothing is left: no object, no child process",
     )
+
+
+@pytest.mark.usefixtures("running_again")
+def test_an_ordered_stop_waits_for_the_answer_of_a_call(
+    namespace: Namespace, script: Script, server: dict[str, Any], ledger: Ledger, manager: Program
+) -> None:
+    script.answers = [asks(Ask("desk__note", {"text": "a", "seconds": 3})), "Noted."]
+    namespace.apply(an_mcp_server("desk", **server), an_agent(mcpServers=refs("desk")), a_task())
+    namespace.until(lambda: ledger.times("begun", "a") == 1, watch="trtc", what="the call is under way")
+    assert manager.stop() == 0
+    assert namespace.get("trtc", f"{RUN}-t0-c0")["status"]["phase"] == "Succeeded"
+    manager.start()
+    assert namespace.finished(RUN)["status"]["output"] == "Noted."
+    assert ledger.times("begun", "a") == 1

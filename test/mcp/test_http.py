@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -10,6 +12,7 @@ import pytest
 
 from kubechain.mcp import endpoint, exchange, http, replies
 from kubechain.mcp.failures import ConnectFailure
+from test.tools.endpoint import an_endpoint, reply
 
 CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call"}'
 NOTE = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -181,30 +184,30 @@ async def post(handler: Handler, content: bytes = CALL, **headers: str) -> tuple
         (fails(httpx2.WriteTimeout("slow")), exchange.LOST, "no answer: it took too long"),
         (fails(httpx2.RemoteProtocolError("?")), exchange.LOST, "no answer: the connection broke"),
         (
-            answers(200, b"{}", content_encoding="br", content_type="application/json"),
+            answers(200, b"{}", content_encoding="br", Content_Type="application/json"),
             exchange.LOST,
             "HTTP 200: the answer is compressed (br), which the request forbids: turn compression off in the server's"
             " proxy",
         ),
         (answers(202), exchange.LOST, "HTTP 202 without an answer"),
         (
-            answers(200, b"<html><title>Log in</title>", content_type="text/html"),
+            answers(200, b"<html><title>Log in</title>", Content_Type="text/html"),
             exchange.LOST,
             "HTTP 200 with a web page, not MCP: check the path of url: it says: Log in",
         ),
         (
-            answers(200, b"hello", content_type="text/plain"),
+            answers(200, b"hello", Content_Type="text/plain"),
             exchange.LOST,
             "HTTP 200 without an answer: its content type is text/plain",
         ),
         (answers(204), exchange.LOST, "HTTP 204 without an answer"),
         (
-            answers(401, b"no key", content_type="text/plain"),
+            answers(401, b"no key", Content_Type="text/plain"),
             exchange.NOT_SENT,
             "HTTP 401: the server wants credentials: set the header Authorization in spec.headers: it says: no key",
         ),
         (answers(404, b"no such page"), exchange.NOT_SENT, "HTTP 404: nothing is served at the path of url"),
-        (answers(429, b"{}", content_type="application/json"), exchange.NOT_SENT, "HTTP 429"),
+        (answers(429, b"{}", Content_Type="application/json"), exchange.NOT_SENT, "HTTP 429"),
         (answers(500, b"oops"), exchange.LOST, "HTTP 500"),
         (answers(502, b"x" * 5000), exchange.LOST, "HTTP 502"),
     ],
@@ -234,7 +237,7 @@ async def test_a_failed_request_becomes_an_error_of_that_request(handler: Handle
 
 async def test_a_json_rpc_error_is_kept_whatever_the_status():
     body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"no such tool"}}'
-    response, told = await post(answers(400, body, content_type="application/json"))
+    response, told = await post(answers(400, body, Content_Type="application/json"))
     assert response.content == body
     assert not told
 
@@ -260,19 +263,19 @@ async def test_notifications_may_be_merely_accepted():
     ],
 )
 async def test_a_request_in_a_session_that_the_server_does_not_know_was_not_executed(status: int, body: bytes):
-    response, told = await post(answers(status, body, content_type="application/json"), mcp_session_id="s1")
+    response, told = await post(answers(status, body, Content_Type="application/json"), mcp_session_id="s1")
     assert response.json()["error"] == {"code": exchange.NOT_SENT, "message": "the server ended the session"}
     assert told == ["the server ended the session"]
 
 
 async def test_a_refusal_in_a_session_that_is_not_about_the_session_is_kept():
     body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"no such tool"}}'
-    response, told = await post(answers(400, body, content_type="application/json"), mcp_session_id="s1")
+    response, told = await post(answers(400, body, Content_Type="application/json"), mcp_session_id="s1")
     assert (response.json()["error"]["code"], told) == (-32602, [])
 
 
 async def test_an_answer_within_the_limit_is_passed_on():
-    response, _ = await post(answers(200, RESULT, content_type="application/json", mcp_session_id="s1"))
+    response, _ = await post(answers(200, RESULT, Content_Type="application/json", mcp_session_id="s1"))
     assert (response.content, response.headers["mcp-session-id"]) == (RESULT, "s1")
 
 
@@ -306,7 +309,7 @@ async def test_an_answer_within_the_limit_is_passed_on():
     ],
 )
 async def test_an_answer_that_cannot_be_used_is_an_error_of_its_request(body: Body, code: int, message: str):
-    response, _ = await post(answers(200, body, content_type="application/json"))
+    response, _ = await post(answers(200, body, Content_Type="application/json"))
     error = response.json()["error"]
     assert error["code"] == code
     assert error["message"].startswith(message)
@@ -321,7 +324,7 @@ async def test_an_answer_that_cannot_be_used_is_an_error_of_its_request(body: Bo
     ],
 )
 async def test_an_answer_that_is_written_oddly_is_understood(body: bytes):
-    response, _ = await post(answers(200, body, content_type="application/json"))
+    response, _ = await post(answers(200, body, Content_Type="application/json"))
     assert response.json() == {"jsonrpc": "2.0", "id": 7, "result": {}}
 
 
@@ -336,3 +339,30 @@ async def test_the_idempotency_key_goes_along_as_a_header():
     finally:
         exchange.idempotency_key.reset(token)
     assert (await post(echo))[0].json()["result"] == {"key": None}
+
+
+POOL = 100
+"""Connections of the pool of one client."""
+
+ANSWERS: dict[str, bytes] = {
+    "an answer": reply(200, RESULT, Content_Type="application/json"),
+    "an answer that is none": reply(200, b"<html>", Content_Type="application/json"),
+    "an answer in a stream": reply(200, b"event: message\ndata: " + RESULT + b"\n\n", Content_Type="text/event-stream"),
+    "an answer of another type": reply(200, b"hi", Content_Type="text/plain"),
+    "an answer over the limit": reply(200, b"x" * 5000, Content_Type="application/json"),
+    "a refusal": reply(500, b"no", Content_Type="text/plain"),
+    "nothing": reply(202, b"", Content_Type="text/plain"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+async def test_a_call_gives_its_connection_back(answer: bytes):
+    async with an_endpoint(answer) as server:
+        client = http.http_client(
+            {}, message_bytes=1000, answers_in_body=True, on_failure=lambda _: None, on_end=lambda _: None
+        )
+        async with client, asyncio.timeout(30):
+            for _ in range(POOL + 1):
+                async with client.stream("POST", f"http://127.0.0.1:{server.port}/mcp", content=CALL) as response:
+                    with contextlib.suppress(Exception):
+                        await response.aread()

@@ -203,24 +203,25 @@ class FailuresAsAnswers(httpx2.AsyncBaseTransport):
                 return await self._read(response, _PEEK_BYTES) or b""
         except (httpx2.TransportError, httpx2.StreamError, TimeoutError):
             return b""
-        finally:
-            await response.aclose()
 
     async def _read(self, response: httpx2.Response, limit_bytes: int = 0) -> bytes | None:
-        """Read a body; return None when it is over the limit.
+        """Read a body and close the response; return None when it is over the limit.
 
         Args:
-            response: An open response; it is closed when its body is over the limit.
+            response: An open response. Its connection is free for the next request once it is closed, and not before:
+                that its body was read to the end is not enough.
             limit_bytes: By default that of a message; another limit truncates the body.
         """
         body = bytearray()
-        async for chunk in cast(httpx2.AsyncByteStream, response.stream):
-            body += chunk
-            if limit_bytes and len(body) >= limit_bytes:
-                return bytes(body[:limit_bytes])
-            if len(body) > self._message_bytes:
-                await response.aclose()
-                return None
+        try:
+            async for chunk in cast(httpx2.AsyncByteStream, response.stream):
+                body += chunk
+                if limit_bytes and len(body) >= limit_bytes:
+                    return bytes(body[:limit_bytes])
+                if len(body) > self._message_bytes:
+                    return None
+        finally:
+            await response.aclose()
         return bytes(body)
 
     def _failed(self, request: httpx2.Request, code: int, message: str) -> httpx2.Response:
