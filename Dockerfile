@@ -5,7 +5,7 @@
 #   slim   without uv and Node
 #
 # Everything that is installed is locked by hash in hack/image/locks (`make lock`). `python -m hack.image` builds it, with
-# docker or with buildah, so that two builds of one commit have the same layers; a plain `docker build` works as well.
+# docker or with buildah, so that two builds of the same sources have the same layers; a plain `docker build` works as well.
 # Secrets are optional: pip.conf and ca.crt, for a package index of one's own.
 ARG PYTHON_IMAGE=python:3.13.9-slim-trixie
 ARG GO_IMAGE=golang:1.25.4-bookworm
@@ -39,7 +39,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     done
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-# Every time is that of the commit. Bytecode is written once, at the end, and says nothing of times.
+# Every file has the same time, so that a layer changes only with its content. Bytecode is written once, at the end.
 ARG SOURCE_DATE_EPOCH=1764547200
 RUN export SOURCE_DATE_EPOCH && \
     /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . && \

@@ -95,7 +95,7 @@ def test_only_the_variant_with_tools_starts_programs_of_other_registries(
 
 
 @pytest.mark.timeout(FRESH_BUILD_SECONDS)
-def test_two_builds_of_one_commit_have_the_same_layers(archive: Path, tmp_path: Path) -> None:
+def test_a_build_from_nothing_has_the_layers_of_one_that_took_what_was_there(archive: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.tar"
     image.build(Wanted(VARIANTS[0], name_of(VARIANTS[0]), again, is_fresh=True))
     first, second = map(archives_of_images.read, (archive, again))

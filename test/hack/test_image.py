@@ -12,6 +12,7 @@ import pytest
 
 from hack.cluster.images import Layer, write_archive
 from hack.image import archive
+from hack.image.build import EPOCH
 from hack.image.variants import ROOT, SBOMS, VARIANTS, name_of
 
 LOCKS = sorted((ROOT / "hack" / "image" / "locks").glob("*.txt"))
@@ -70,6 +71,10 @@ def test_the_variants_are_stages_and_the_default_is_the_one_that_the_release_nam
     release = (ROOT / "config" / "release" / "latest.yaml").read_text()
     assert f"image: {name_of(VARIANTS[0]).removeprefix('docker.io/library/')}\n" in release
     assert len({name_of(variant) for variant in VARIANTS}) == len(VARIANTS)
+
+
+def test_every_file_has_the_time_that_a_plain_build_gives_it() -> None:
+    assert set(re.findall(r"^ARG SOURCE_DATE_EPOCH=(\d+)", dockerfile(), re.MULTILINE)) == {str(EPOCH)}
 
 
 def test_a_number_is_its_user_and_an_init_its_first_process() -> None:
