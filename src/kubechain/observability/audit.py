@@ -9,10 +9,10 @@ import structlog
 
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.message import Message
-from kubechain.api.meta import KubeObject, StatusObject
+from kubechain.api.meta import KubeObject
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.net.redaction import scrubbed
-from kubechain.observability.witness import ModelCall, ModelReply, Witness, Written
+from kubechain.observability.witness import ByKind, ModelCall, ModelReply
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class Lines(Protocol):
         ...
 
 
-class Auditor(Witness):
+class Auditor(ByKind):
     """Writes a line for each of them, without what looks like a secret."""
 
     def __init__(self, lines: Lines) -> None:
@@ -46,38 +46,29 @@ class Auditor(Witness):
         usage = {} if reply.usage is None else {"usage": reply.usage.to_wire()}
         self._append("answer", _of_call(call) | said | usage | {"seconds": round(reply.seconds, 3)})
 
-    def wrote(self, before: Written, after: Written) -> None:
-        """Write a tool call when it is claimed, its result, and a decision."""
-        match before, after:
-            case TaskRunToolCall(), TaskRunToolCall():
-                self._wrote_call(before, after)
-            case HumanRequest(), HumanRequest():
-                self._wrote_request(before, after)
-            case StatusObject(), StatusObject():
-                pass
-
-    def _wrote_call(self, before: TaskRunToolCall, after: TaskRunToolCall) -> None:
+    def wrote_call(self, before: TaskRunToolCall, after: TaskRunToolCall) -> None:
+        """Write a tool call when it is claimed."""
         was, now = before.status, after.status
-        tool = _of_object(after) | {"run": after.spec.task_run_ref.name, "tool": after.spec.tool_ref.name}
         if now.execution is not None and (was.execution is None or was.execution.token != now.execution.token):
             approved = now.approval.arguments if now.approval is not None else None
             arguments = scrubbed(approved if approved is not None else after.spec.arguments)
-            self._append("tool_call", tool | {"attempt": now.execution.attempt, "arguments": arguments})
-        if was.completion_time is None and now.completion_time is not None:
-            ended = {"end": str(now.phase), "result": _text(now.result), "error": _text(now.error)}
-            self._append("tool_result", tool | {name: text for name, text in ended.items() if text})
+            self._append("tool_call", _of_tool(after) | {"attempt": now.execution.attempt, "arguments": arguments})
 
-    def _wrote_request(self, before: HumanRequest, after: HumanRequest) -> None:
-        was, now = before.status.phase, after.status.phase
-        if now is None or not now.is_terminal or (was is not None and was.is_terminal):
-            return
-        request, decision = after.spec.request, after.spec.decision
-        facts = {"run": request.task_run_ref.name, "type": str(request.type), "end": str(now)}
+    def call_ended(self, call: TaskRunToolCall) -> None:
+        """Write its result."""
+        now = call.status
+        ended = {"end": str(now.phase), "result": _text(now.result), "error": _text(now.error)}
+        self._append("tool_result", _of_tool(call) | {name: text for name, text in ended.items() if text})
+
+    def request_ended(self, request: HumanRequest) -> None:
+        """Write a decision, or that nobody decided."""
+        asked, decision = request.spec.request, request.spec.decision
+        facts = {"run": asked.task_run_ref.name, "type": str(asked.type), "end": str(request.status.phase)}
         if decision is not None:
             wire: dict[str, Any] = decision.to_wire()
             facts |= {"decision": {name: _text(str(value)) for name, value in wire.items() if name != "by"}}
-            facts |= {"by": decision.by or "", "identity": str(after.status.identity or "")}
-        self._append("decision", _of_object(after) | facts)
+            facts |= {"by": decision.by or "", "identity": str(request.status.identity or "")}
+        self._append("decision", _of_object(request) | facts)
 
     def _append(self, event: str, facts: dict[str, Any]) -> None:
         try:
@@ -89,6 +80,10 @@ class Auditor(Witness):
 def _of_object(obj: KubeObject) -> dict[str, Any]:
     metadata = obj.metadata
     return {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid}
+
+
+def _of_tool(call: TaskRunToolCall) -> dict[str, Any]:
+    return _of_object(call) | {"run": call.spec.task_run_ref.name, "tool": call.spec.tool_ref.name}
 
 
 def _of_call(call: ModelCall) -> dict[str, Any]:

@@ -7,19 +7,18 @@ from datetime import datetime
 
 from kubechain.api import lineage
 from kubechain.api.humanrequest import HumanRequest
-from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import LLMClaim, TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.observability import metrics
 from kubechain.observability.meter import OTHER, Meter
-from kubechain.observability.witness import ModelCall, ModelReply, Witness, Written
+from kubechain.observability.witness import ByKind, ModelCall, ModelReply, Written
 from kubechain.runtime.clock import Clock
 
 TURNS_MAX = 10_000
 """Turns whose start is kept: those of runs that another process took over are never ended here."""
 
 
-class RunMeter(Witness):
+class RunMeter(ByKind):
     """The counters and histograms of runs, model calls, tool calls and requests to people."""
 
     def __init__(self, meter: Meter, clock: Clock) -> None:
@@ -27,18 +26,6 @@ class RunMeter(Witness):
         self._meter, self._clock = meter, clock
         self._turns: OrderedDict[str, datetime] = OrderedDict()
         """When the turn of a run began whose end this process may see."""
-
-    def wrote(self, before: Written, after: Written) -> None:
-        """Count what a write says for the first time."""
-        match before, after:
-            case TaskRun(), TaskRun():
-                self._wrote_run(before, after)
-            case TaskRunToolCall(), TaskRunToolCall():
-                self._wrote_call(before, after)
-            case HumanRequest(), HumanRequest():
-                self._wrote_request(before, after)
-            case StatusObject(), StatusObject():
-                pass
 
     def lost(self, obj: Written) -> None:
         """Count a claim that was lost."""
@@ -67,7 +54,8 @@ class RunMeter(Witness):
         """Count a wait for a slot."""
         self._meter.observe(metrics.QUEUE_WAIT, namespace, llm, seconds=waited_seconds)
 
-    def _wrote_run(self, before: TaskRun, after: TaskRun) -> None:
+    def wrote_run(self, before: TaskRun, after: TaskRun) -> None:
+        """Count what a write says for the first time: the begin of a run, a claim, the first turn."""
         was, now = before.status, after.status
         namespace, agent = after.metadata.namespace, _agent_of_run(after)
         if was.pinned is None and now.pinned is not None:
@@ -79,8 +67,6 @@ class RunMeter(Witness):
             self._meter.observe(
                 metrics.FIRST_TURN, namespace, agent, seconds=(self._clock.now() - created_at).total_seconds()
             )
-        if was.completion_time is None and now.completion_time is not None:
-            self._ended(after, now.completion_time)
 
     def _claimed(self, run: TaskRun, claim: LLMClaim) -> None:
         pinned, namespace = run.status.pinned, run.metadata.namespace
@@ -102,7 +88,8 @@ class RunMeter(Witness):
             seconds = (at - began_at).total_seconds()
             self._meter.observe(metrics.TURN_DURATION, run.metadata.namespace, _agent_of_run(run), seconds=seconds)
 
-    def _ended(self, run: TaskRun, at: datetime) -> None:
+    def run_ended(self, run: TaskRun, at: datetime) -> None:
+        """Count a run by its end."""
         labels = run.metadata.namespace, _agent_of_run(run), str(run.status.phase or "")
         self._meter.count(metrics.RUNS_ENDED, *labels)
         self._turned(run, self._clock.now())
@@ -110,12 +97,11 @@ class RunMeter(Witness):
             seconds = (at - run.status.start_time).total_seconds()
             self._meter.observe(metrics.RUN_DURATION, *labels, seconds=seconds)
 
-    def _wrote_call(self, before: TaskRunToolCall, after: TaskRunToolCall) -> None:
-        was, now = before.status, after.status
-        if was.completion_time is not None or now.completion_time is None:
-            return
-        namespace, tool, end = after.metadata.namespace, _tool(after), str(now.phase or "")
-        agent = after.metadata.labels.get(lineage.LABEL_AGENT, "")
+    def call_ended(self, call: TaskRunToolCall) -> None:
+        """Count a tool call by its end."""
+        now = call.status
+        namespace, tool, end = call.metadata.namespace, _tool(call), str(now.phase or "")
+        agent = call.metadata.labels.get(lineage.LABEL_AGENT, "")
         self._meter.count(metrics.TOOL_CALLS, namespace, agent, tool, end)
         if now.phase == ToolCallPhase.OUTCOME_UNKNOWN:
             self._meter.count(metrics.UNKNOWN_OUTCOMES, namespace, tool)
@@ -123,15 +109,13 @@ class RunMeter(Witness):
             seconds = (self._clock.now() - now.execution.started_at).total_seconds()
             self._meter.observe(metrics.TOOL_DURATION, namespace, tool, end, seconds=seconds)
 
-    def _wrote_request(self, before: HumanRequest, after: HumanRequest) -> None:
-        was, now = before.status.phase, after.status.phase
-        if now is None or not now.is_terminal or (was is not None and was.is_terminal):
-            return
-        labels = after.metadata.namespace, str(after.spec.request.type), str(now)
+    def request_ended(self, request: HumanRequest) -> None:
+        """Count a request by its end."""
+        labels = request.metadata.namespace, str(request.spec.request.type), str(request.status.phase)
         self._meter.count(metrics.REQUESTS_ENDED, *labels)
-        created_at = after.metadata.creation_timestamp
+        created_at = request.metadata.creation_timestamp
         if created_at is not None:
-            seconds = ((after.status.decided_at or self._clock.now()) - created_at).total_seconds()
+            seconds = ((request.status.decided_at or self._clock.now()) - created_at).total_seconds()
             self._meter.observe(metrics.HUMAN_WAIT, *labels, seconds=seconds)
 
 

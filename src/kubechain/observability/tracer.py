@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from kubechain.api.message import Message
-from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.observability import spans
 from kubechain.observability.spans import Span
-from kubechain.observability.witness import ModelCall, ModelReply, Witness, Written
+from kubechain.observability.witness import ByKind, ModelCall, ModelReply
 from kubechain.runtime.clock import Clock
 
 FindRun = Callable[[str, str], TaskRun | None]
 """Gets a run by namespace and name; None where it is gone."""
 
 
-class Tracer(Witness):
+class Tracer(ByKind):
     """Traces runs, model calls and tool calls."""
 
     def __init__(
@@ -37,15 +37,16 @@ class Tracer(Witness):
         self._sent: dict[str, Sequence[Message]] = {}
         """What is sent by the calls in flight, by the tokens of their claims."""
 
-    def wrote(self, before: Written, after: Written) -> None:
-        """Make the span of what has ended by this write."""
-        match before, after:
-            case TaskRun(), TaskRun():
-                self._ended(before.status.completion_time is None, self._of_run(after))
-            case TaskRunToolCall(), TaskRunToolCall():
-                self._ended(before.status.completion_time is None, self._of_tool_call(after))
-            case StatusObject(), StatusObject():
-                pass
+    def run_ended(self, run: TaskRun, at: datetime) -> None:
+        """Make the span of a run."""
+        del at  # of whole seconds
+        self._send(spans.of_run(run, now=self._clock.now()))
+
+    def call_ended(self, call: TaskRunToolCall) -> None:
+        """Make the span of a tool call."""
+        run = self._find_run(call.metadata.namespace, call.spec.task_run_ref.name)
+        now, has_content = self._clock.now(), self._is_content_recorded
+        self._send(spans.of_tool_call(call, run, now=now, is_content_recorded=has_content))
 
     def asks(self, call: ModelCall, messages: Sequence[Message]) -> None:
         """Keep what is sent, where content is recorded."""
@@ -58,17 +59,8 @@ class Tracer(Witness):
         if claim is None:
             return
         content = self._sent.pop(claim.token, None)
-        self._ended(True, spans.of_model_call(call, claim, reply, now=self._clock.now(), content=content))
+        self._send(spans.of_model_call(call, claim, reply, now=self._clock.now(), content=content))
 
-    def _of_run(self, run: TaskRun) -> Span | None:
-        return spans.of_run(run, now=self._clock.now()) if run.status.completion_time is not None else None
-
-    def _of_tool_call(self, call: TaskRunToolCall) -> Span | None:
-        if call.status.completion_time is None:
-            return None
-        run = self._find_run(call.metadata.namespace, call.spec.task_run_ref.name)
-        return spans.of_tool_call(call, run, now=self._clock.now(), is_content_recorded=self._is_content_recorded)
-
-    def _ended(self, is_news: bool, span: Span | None) -> None:
-        if is_news and span is not None:
+    def _send(self, span: Span | None) -> None:
+        if span is not None:
             self._export(span)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.message import Message
 from kubechain.api.meta import StatusObject
 from kubechain.api.taskrun import TaskRun
+from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.api.usage import Usage
 
 Written = StatusObject[Any, Any]
@@ -81,6 +84,46 @@ class Witness:
 
     def dequeued(self, namespace: str, llm: str, waited_seconds: float) -> None:
         """Take note of a run that waited for a slot of its LLM and got one."""
+
+
+class ByKind(Witness):
+    """Tells runs, tool calls and requests to people apart, and tells the end of each once."""
+
+    def wrote(self, before: Written, after: Written) -> None:
+        """Tell the method of the kind, then that of its end."""
+        match before, after:
+            case TaskRun(), TaskRun():
+                self.wrote_run(before, after)
+                if before.status.completion_time is None and (at := after.status.completion_time) is not None:
+                    self.run_ended(after, at)
+            case TaskRunToolCall(), TaskRunToolCall():
+                self.wrote_call(before, after)
+                if before.status.completion_time is None and after.status.completion_time is not None:
+                    self.call_ended(after)
+            case HumanRequest(), HumanRequest():
+                if not _is_over(before) and _is_over(after):
+                    self.request_ended(after)
+            case StatusObject(), StatusObject():
+                pass
+
+    def wrote_run(self, before: TaskRun, after: TaskRun) -> None:
+        """Take note of a run's status."""
+
+    def run_ended(self, run: TaskRun, at: datetime) -> None:
+        """Take note of the end of a run."""
+
+    def wrote_call(self, before: TaskRunToolCall, after: TaskRunToolCall) -> None:
+        """Take note of a tool call's status."""
+
+    def call_ended(self, call: TaskRunToolCall) -> None:
+        """Take note of the end of a tool call."""
+
+    def request_ended(self, request: HumanRequest) -> None:
+        """Take note of the end of a request."""
+
+
+def _is_over(request: HumanRequest) -> bool:
+    return request.status.phase is not None and request.status.phase.is_terminal
 
 
 class Witnesses(Witness):
