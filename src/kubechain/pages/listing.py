@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -48,9 +49,15 @@ def parts(runs: Iterable[TaskRun], asking: Set[tuple[str, str]], now: datetime, 
     """
     found = sorted(runs, key=lambda run: (str(run.metadata.creation_timestamp), run.metadata.name), reverse=True)
     rows = {f"run-{row.namespace}.{row.name}": row for row in (_row(run, asking) for run in found[:SHOWN])}
-    html: dict[str, Markup] = {id: part("row", id, row) for id, row in rows.items()}
+    html: dict[str, Markup] = {id: _shown(id, row) for id, row in rows.items()}
     html["note"] = part("note", note, len(found), SHOWN)
     return Parts(html, {"rows": tuple(rows)})
+
+
+@lru_cache(maxsize=2 * SHOWN)
+def _shown(id: str, row: Row) -> Markup:
+    """The row: of hundreds, a change of the list changes few."""
+    return part("row", id, row)
 
 
 def _row(run: TaskRun, asking: Set[tuple[str, str]]) -> Row:

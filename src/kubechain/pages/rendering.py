@@ -109,6 +109,7 @@ def environment() -> Environment:
     """The templates; every text that they show is escaped, and freed from what deceives a reader."""
     made = Environment(
         loader=FileSystemLoader(assets.TEMPLATES),
+        auto_reload=False,  # else each part of a page asks the file system whether its template has changed
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
