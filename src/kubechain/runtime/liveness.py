@@ -49,10 +49,10 @@ NEVER = (BadRequest, Invalid)
 """Failures of a create that no change of the cluster mends. Rights, quotas and namespaces may still come."""
 
 RETRY_SECONDS = 2.0
-"""Between two attempts to create or renew our lease while that fails."""
+"""Between two attempts at a request about Leases that failed."""
 
 CALL_SECONDS = 5.0
-"""Limit for one renewal."""
+"""Limit for one of them."""
 
 FRESH_SECONDS = 20.0
 """For how long after a renewal a replica may start work that others take over when its lease runs out: what it starts

@@ -38,7 +38,7 @@ from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
 from kubechain.runtime.runnables import Runnable, cancel, drain, spawn
 from kubechain.runtime.shards.gate import Gate
-from kubechain.runtime.shards.sharing import Allocator, Follower, Sharing
+from kubechain.runtime.shards.sharing import Allocator, Sharing
 from kubechain.runtime.store import Lister
 from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 from kubechain.runtime.transport import Exchange
@@ -154,7 +154,7 @@ class Manager:
         self._everywhere: list[Runnable] = []
         self._leader_only: list[Runnable] = []
         if self.sharing is not None:
-            self._everywhere.append(Follower(self.sharing))
+            self._everywhere.append(self.sharing)
             self._leader_only.append(Allocator(self.sharing))
         self._endpoints: list[InboundEndpoint] = []
         self._stop = asyncio.Event()

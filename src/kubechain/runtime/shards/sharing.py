@@ -15,7 +15,14 @@ from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
 from kubechain.runtime.informer import Informer, Informers
 from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, micro_time
-from kubechain.runtime.liveness import DURATION_SECONDS, ROLE, ROLE_LABEL, LeaseLiveness
+from kubechain.runtime.liveness import (
+    CALL_SECONDS,
+    DURATION_SECONDS,
+    RETRY_SECONDS,
+    ROLE,
+    ROLE_LABEL,
+    LeaseLiveness,
+)
 from kubechain.runtime.outages import Outages, rule_for
 from kubechain.runtime.shards.allocation import next_map
 from kubechain.runtime.shards.gate import Gate
@@ -28,10 +35,6 @@ RELEASE_SECONDS = 2.0
 """How long a release waits for reconciles in flight: most take less. A call of a model or a tool goes on after it, and
 its claim keeps the next holder from it."""
 
-RETRY_SECONDS = 2.0
-CALL_SECONDS = 5.0
-"""Between two attempts at a request that failed, and the limit for one."""
-
 SHORTEST_SECONDS = 0.01
 """Shorter waits for the end of a Lease are rounding errors, which would not pass by waiting for them."""
 
@@ -41,7 +44,7 @@ WHAT_SAID = "acknowledge the shard map"
 
 
 class Sharing:
-    """Follows the map with this replica's gate."""
+    """Follows the map with this replica's gate, while the manager runs; `Allocator` writes it."""
 
     def __init__(
         self, exchange: Exchange, client: Client, *, clock: Clock, identity: str, namespace: str, name: str,
@@ -205,18 +208,6 @@ class Sharing:
         )  # fmt: skip
         made = Lease(metadata, LeaseSpec(holder_identity=self._identity, renew_time=micro_time(self._clock.now())))
         await (self._client.update(LEASES, made) if lease else self._client.create(LEASES, made))
-
-
-class Follower:
-    """Runs `Sharing.run` while the manager runs."""
-
-    def __init__(self, sharing: Sharing) -> None:
-        """Create the runnable."""
-        self._sharing = sharing
-
-    async def run(self) -> None:
-        """Acknowledge maps until cancelled."""
-        await self._sharing.run()
 
 
 class Allocator:
