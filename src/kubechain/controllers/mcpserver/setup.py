@@ -26,7 +26,6 @@ def setup(manager: Manager, parts: Parts) -> None:
     servers = manager.lister(resources.MCP_SERVERS)
     manager.add_index(resources.MCP_SERVERS, watches.BY_KEY_SOURCE, watches.secret_index)
     usage = Usage(manager.lister(resources.TOOL_CALLS), manager.clock)
-    manager.add_index(resources.TOOL_CALLS, idling.CALLS_BY_TOOL, idling.tool_of_call)
     connector, pods = Connector(parts.connections), _pods(manager, parts, usage)
     is_shared = manager.gate is not None
     reconciler = MCPServerReconciler(
@@ -52,6 +51,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         for resource in OWNED:
             loop.owns(resource)
         loop.watches(PODS, map=request_of_pod)
+        manager.add_index(resources.TOOL_CALLS, idling.CALLS_BY_TOOL, idling.tool_of_call)
         manager.add_index(resources.MCP_SERVERS, idling.SERVERS_BY_TOOL, idling.tools_of)
         loop.watches(resources.TOOL_CALLS, map=lambda call: idling.server_requests_for_call(servers, call))
     made = loop.complete(reconciler)
