@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubechain.cli import names
 from kubechain.cli.clusterflags import add_listing_flags
-from kubechain.cli.output import FORMATS, add_output_flag
+from kubechain.cli.output import FORMATS, WIDE, add_output_flag
 
 if TYPE_CHECKING:
     from kubechain.api.kinds import Kind
@@ -26,8 +26,6 @@ examples:
   kubechain get taskrun hello-1 -o yaml
   kubechain get -l kubechain.humanlayer.dev/root=hello-1
 """
-
-WIDE = "wide"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from kubechain.api.kinds import Kind
 from kubechain.api.meta import StatusObject
 from kubechain.cli import output as formats
 from kubechain.cli.clusters import Place
-from kubechain.cli.output import print_data, print_name
+from kubechain.cli.output import WIDE, print_data, print_name
 from kubechain.cli.table import widths_of, written
 from kubechain.cli.terminal import print_error
 from kubechain.cli.terminal import show as show_line
@@ -24,8 +24,6 @@ from kubechain.runtime.clock import SystemClock
 from kubechain.views.listing import in_order, listing
 
 Object = StatusObject[Any, Any]
-
-WIDE = "wide"
 
 REST_SECONDS = 0.5
 """Between two prints of a watch: of an object that changes more often, the last state is printed."""

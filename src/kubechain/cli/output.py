@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-TEXT, NAME, JSON, YAML = "text", "name", "json", "yaml"
+TEXT, NAME, JSON, YAML, WIDE = "text", "name", "json", "yaml", "wide"
 FORMATS = (TEXT, NAME, JSON, YAML)
 
 

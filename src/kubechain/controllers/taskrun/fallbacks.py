@@ -205,15 +205,18 @@ def _cause(candidate: Candidate, windows: Sequence[int | None], is_cost_bound: b
     return None
 
 
+def _tokens(run: TaskRun) -> int | None:
+    return run.status.context.tokens if run.status.context is not None else None
+
+
 def _fits(run: TaskRun, candidate: Candidate) -> bool:
     """Whether the conversation is not known to be too long for an LLM."""
-    tokens = run.status.context.tokens if run.status.context is not None else None
+    tokens = _tokens(run)
     return tokens is None or candidate.window is None or tokens < candidate.window
 
 
 def _too_small(run: TaskRun, candidate: Candidate) -> PassedOver:
-    tokens = run.status.context.tokens if run.status.context is not None else None
-    text = f"the conversation has {tokens} tokens, and its window has {candidate.window}"
+    text = f"the conversation has {_tokens(run)} tokens, and its window has {candidate.window}"
     return passed_over(candidate.name, PassedOverReason.WINDOW_NOT_LARGER, text)
 
 
