@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strconv"
 )
 
@@ -53,19 +54,13 @@ func (m message) at(path ...string) json.RawMessage {
 
 // with returns the message with a value within params changed; members that are missing are not made.
 func (m message) with(value json.RawMessage, path ...string) message {
-	changed := fields{}
-	for name, old := range m.fields {
-		changed[name] = old
-	}
+	changed := maps.Clone(m.fields)
 	changed["params"] = replaced(m.fields["params"], value, path)
 	return message{changed, m.method}
 }
 
 func (m message) withID(id json.RawMessage) message {
-	changed := fields{}
-	for name, old := range m.fields {
-		changed[name] = old
-	}
+	changed := maps.Clone(m.fields)
 	changed["id"] = id
 	return message{changed, m.method}
 }

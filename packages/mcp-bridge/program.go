@@ -109,30 +109,25 @@ func (p *program) end(why string) {
 	close(p.ended)
 }
 
-// stop ends the process as the manager ends its children: no more input, then SIGTERM, then SIGKILL, to its group.
-func (p *program) stop(status <-chan syscall.WaitStatus) {
-	p.stdin.Close()
-	for _, sent := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		select {
-		case <-status:
-			return
-		case <-time.After(stopGrace):
-			p.kill(sent)
-		}
-	}
-}
+// stop ends the process, and returns once it is known to be gone or was sent SIGKILL.
+func (p *program) stop(status <-chan syscall.WaitStatus) { endUntil(status, p) }
 
 func (p *program) close() {
+	endUntil(p.ended, p)
+	<-p.ended
+}
+
+// endUntil ends a process as the manager ends its children: no more input, then SIGTERM, then SIGKILL, to its group.
+func endUntil[T any](gone <-chan T, p *program) {
 	p.stdin.Close()
 	for _, sent := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		select {
-		case <-p.ended:
+		case <-gone:
 			return
 		case <-time.After(stopGrace):
 			p.kill(sent)
 		}
 	}
-	<-p.ended
 }
 
 func (p *program) kill(sent syscall.Signal) { _ = syscall.Kill(-p.process.Pid, sent) }
