@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kubechain.api.approval import DecisionChoice
+from kubechain.api.budget import OF_BUDGET
 from kubechain.api.humanrequest import SHOWN_ARGUMENTS_LIMIT, HumanRequestType, RequestContent
 from kubechain.cli import answer, answering, forms
 from kubechain.cli.deciding import HOW, Draft
@@ -143,7 +144,7 @@ def test_what_is_added_to_a_budget_is_checked(text: str, complaint: str) -> None
 
 
 def test_what_a_run_may_spend_beyond_a_budget_is_tokens_and_dollars() -> None:
-    assert json.loads(answering.budget("tokens=20, cost=2.50", answering.BEYOND_BUDGET)) == {
+    assert json.loads(answering.budget("tokens=20, cost=2.50", OF_BUDGET)) == {
         "tokens": 20,
         "cost": "2.50",
     }
@@ -159,7 +160,7 @@ def test_what_a_run_may_spend_beyond_a_budget_is_tokens_and_dollars() -> None:
 )
 def test_what_a_run_may_spend_beyond_a_budget_is_checked(text: str, complaint: str) -> None:
     with pytest.raises(Failure, match=complaint):
-        answering.budget(text, answering.BEYOND_BUDGET)
+        answering.budget(text, OF_BUDGET)
 
 
 def test_the_fields_of_a_form_have_its_types() -> None:

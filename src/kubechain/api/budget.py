@@ -13,6 +13,12 @@ from kubechain.api.namespacebudget import Spent
 from kubechain.api.schema import Name, PositiveInt, Schema
 from kubechain.api.usage import Dollars
 
+OF_AGENT = ("turns", "tokens", "toolCalls")
+"""Fields of an answer that add to the limits of an Agent."""
+
+OF_BUDGET = ("tokens", "cost")
+"""Those that let a run spend beyond a Budget of its namespace."""
+
 BUDGET_REQUESTS_LIMIT = 32
 """How often one run asks: its status keeps every answer."""
 

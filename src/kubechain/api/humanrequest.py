@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kubechain.api.approval import ANSWERING, Comment, DecisionChoice, DecisionIdentity, Digest, Person
+from kubechain.api.budget import OF_AGENT, OF_BUDGET
 from kubechain.api.meta import KubeModel, MicroTime, StatusBase, StatusObject, Time
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import (
@@ -120,6 +121,16 @@ class RequestContent(KubeModel):
         default=None, description="SHA-256 of the ApprovalPolicies that applied."
     )
     expires_at: Time | None = Field(default=None, description="When the request expires. Not set: never.")
+
+    @property
+    def is_beyond_budget(self) -> bool:
+        """Whether a Budget of the namespace is spent, and not a limit of the run's Agent reached."""
+        return self.subject.resource == "budgets"
+
+    @property
+    def addable(self) -> tuple[str, ...]:
+        """The fields that an answer to a request of type Budget may have."""
+        return OF_BUDGET if self.is_beyond_budget else OF_AGENT
 
 
 class Decision(KubeModel):

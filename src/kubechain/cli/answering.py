@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubechain.api.approval import DecisionChoice
+from kubechain.api.budget import OF_AGENT
 from kubechain.api.humanrequest import SHOWN_ARGUMENTS_LIMIT, HumanRequestType, RequestContent
 from kubechain.api.usage import DOLLARS_PATTERN
 from kubechain.cli import forms
@@ -19,12 +20,6 @@ from kubechain.cli.terminal import Failure
 STANDARD_INPUT = "-"
 
 COST = "cost"
-
-BUDGET_LIMITS = ("turns", "tokens", "toolCalls")
-"""What can be added to the limits of a run."""
-
-BEYOND_BUDGET = ("tokens", COST)
-"""What a run can be allowed beyond a Budget of its namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,7 @@ def drafter(options: argparse.Namespace) -> Drafter:
     return draft
 
 
-def budget(text: str, limits: Sequence[str] = BUDGET_LIMITS) -> str:
+def budget(text: str, limits: Sequence[str] = OF_AGENT) -> str:
     """Parse what is added to the limits of a run, such as `turns=10,tokens=5000`, into the JSON of an answer.
 
     Args:
@@ -104,7 +99,7 @@ def _json(options: argparse.Namespace, asked: RequestContent) -> str:
 
 
 def _added(options: argparse.Namespace, asked: RequestContent) -> str:
-    return budget(options.add, BEYOND_BUDGET if asked.subject.resource == "budgets" else BUDGET_LIMITS)
+    return budget(options.add, asked.addable)
 
 
 def _result(options: argparse.Namespace, asked: RequestContent) -> str:

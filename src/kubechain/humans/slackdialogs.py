@@ -24,9 +24,8 @@ _ANSWER = "answer"
 
 _COST = "cost"
 
-_OF_AGENT = {"turns": "Turns", "tokens": "Tokens", "toolCalls": "Tool calls"}
-_OF_BUDGET = {"tokens": "Tokens", _COST: "US dollars"}
-"""What can be added to the limits of an Agent, and to a Budget, with the labels of the fields."""
+_LIMITS = {"turns": "Turns", "tokens": "Tokens", "toolCalls": "Tool calls", _COST: "US dollars"}
+"""What can be added to, with the labels of the fields."""
 
 Json = dict[str, Any]
 
@@ -100,7 +99,7 @@ def _fields(asked: RequestContent, choice: str) -> list[Json] | None:
         case HumanRequestType.FORM, DecisionChoice.ANSWER:
             return slackforms.inputs(asked.schema_)
         case HumanRequestType.BUDGET, DecisionChoice.APPROVE:
-            unsaid = "as much as the request says" if asked.subject.resource == "budgets" else "the same again"
+            unsaid = "as much as the request says" if asked.is_beyond_budget else "the same again"
             return [_number_input(name, f"{label}: add. All empty: {unsaid}") for name, label in _limits(asked).items()]
         case _, DecisionChoice.ANSWER:
             return [_text_input(_ANSWER, "Answer", is_optional=False)]
@@ -122,7 +121,7 @@ def _answer(asked: RequestContent, pressed: Pressed) -> str | None:
 
 
 def _limits(asked: RequestContent) -> dict[str, str]:
-    return _OF_BUDGET if asked.subject.resource == "budgets" else _OF_AGENT
+    return {name: _LIMITS[name] for name in asked.addable}
 
 
 def _added(asked: RequestContent, pressed: Pressed) -> str | None:

@@ -13,7 +13,15 @@ from typing import Any
 
 from kubechain.api import names
 from kubechain.api.approval import DecisionChoice
-from kubechain.api.budget import ADDITION_LIMIT, BudgetAddition, BudgetRequest, ReachedLimit, SpentBudget
+from kubechain.api.budget import (
+    ADDITION_LIMIT,
+    OF_AGENT,
+    OF_BUDGET,
+    BudgetAddition,
+    BudgetRequest,
+    ReachedLimit,
+    SpentBudget,
+)
 from kubechain.api.humanrequest import Decision, HumanRequestType, RequestSubject
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.usage import COUNT_LIMIT, DOLLARS_PATTERN, dollars
@@ -45,9 +53,8 @@ _DOLLARS: dict[str, Any] = {
     ]
 }
 
-_OF_AGENT: dict[str, Any] = {"turns": _COUNT, "tokens": _COUNT, "toolCalls": _COUNT}
-_OF_BUDGET: dict[str, Any] = {"tokens": _COUNT, "cost": _DOLLARS}
-"""The fields of an answer about the limits of an Agent, and about a Budget."""
+_FIELDS: dict[str, Any] = {"turns": _COUNT, "tokens": _COUNT, "toolCalls": _COUNT, "cost": _DOLLARS}
+"""The schemas of the fields of an answer."""
 
 
 def asked(run: TaskRun, reached: Sequence[Reached], now: datetime) -> BudgetRequest:
@@ -174,7 +181,7 @@ def with_answer(asked: BudgetRequest, decision: Decision) -> BudgetRequest:
     if decision.answer is None or not decision.answer.strip():
         return asked.with_changes(added=offered(asked.reached))
     try:
-        added = _parsed(decision.answer, _OF_AGENT if asked.budget is None else _OF_BUDGET)
+        added = _parsed(decision.answer, OF_AGENT if asked.budget is None else OF_BUDGET)
     except InvalidArguments as error:
         why = str(error).replace("arguments:", "answer:", 1)
         return asked.with_changes(unusable=cut(harmless(why), UNUSABLE_MAX_CHARACTERS))
@@ -183,16 +190,17 @@ def with_answer(asked: BudgetRequest, decision: Decision) -> BudgetRequest:
     return asked.with_changes(added=added)
 
 
-def _parsed(answer: str, fields: dict[str, Any]) -> BudgetAddition:
+def _parsed(answer: str, fields: Sequence[str]) -> BudgetAddition:
     """What an answer adds.
 
     Args:
-        fields: Those that it may have, with their schemas.
+        fields: Those that it may have.
 
     Raises:
         InvalidArguments: It is not an object of positive numbers.
     """
-    schema = {"type": "object", "properties": fields, "additionalProperties": False, "minProperties": 1}
+    properties = {name: _FIELDS[name] for name in fields}
+    schema = {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
     found = arguments.parse(answer, schema)
     return BudgetAddition.model_validate(
         {unit: dollars(Decimal(str(value))) if unit == "cost" else int(value) for unit, value in found.items()}
