@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ pyproject.toml."""
 settings.register_profile(SHORT, deadline=None, max_examples=20)
 settings.register_profile(LONG, deadline=None, max_examples=100)
 settings.load_profile(SHORT)  # `--hypothesis-profile=long` loads the other one before test modules are imported.
+
+# A shell has the commands that it starts in the background ignore SIGINT, and every program that a test starts inherits
+# that: those that a test interrupts would go on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST_FIRST = ("test/e2e/test_restarts.py", "test/e2e", "test/process", "test/simulation")
 """What takes longest, so that with several workers none has it still to do when the others are done."""
