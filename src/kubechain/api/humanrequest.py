@@ -252,6 +252,11 @@ class HumanRequestStatus(StatusBase):
         "vouches for it. Claimed: nobody compared, because the admission policies are not installed.",
     )
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the phase is the last one."""
+        return self.phase is not None and self.phase.is_terminal
+
 
 class HumanRequest(StatusObject[HumanRequestSpec, HumanRequestStatus]):
     """Something that a person decides before a run goes on."""

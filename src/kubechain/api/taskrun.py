@@ -411,6 +411,11 @@ class TaskRunStatus(ReadinessStatus):
     )
 
     @property
+    def is_over(self) -> bool:
+        """Whether the phase is the last one."""
+        return self.phase is not None and self.phase.is_terminal
+
+    @property
     def open_budget_request(self) -> BudgetRequest | None:
         """What a person is asked now."""
         last = next(reversed(self.budget_requests), None)

@@ -206,6 +206,11 @@ class TaskRunToolCallStatus(StatusBase):
     )
 
     @property
+    def is_over(self) -> bool:
+        """Whether the phase is the last one."""
+        return self.phase is not None and self.phase.is_terminal
+
+    @property
     def questions(self) -> tuple[AskedOfPerson, ...]:
         """What people were asked about the call, in order."""
         approval = () if self.approval is None else (self.approval,)

@@ -142,4 +142,4 @@ class _Follower:
 
 
 def _is_over(run: TaskRun | None) -> bool:
-    return run is not None and run.status.phase is not None and run.status.phase.is_terminal
+    return run is not None and run.status.is_over

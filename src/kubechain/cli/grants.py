@@ -60,7 +60,7 @@ def grants(runs: Sequence[TaskRun]) -> list[tuple[TaskRun, Grant]]:
     return [
         (run, grant)
         for run in runs
-        if not (run.status.phase is not None and run.status.phase.is_terminal)
+        if not run.status.is_over
         for grant in run.status.grants
         if grant.request_name not in run.spec.revoked_grants
     ]

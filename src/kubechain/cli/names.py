@@ -32,7 +32,7 @@ def open_runs(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
     from kubechain.controllers.resources import TASK_RUNS
 
     found = _listed(parsed_args, TASK_RUNS)
-    open_ = {each.metadata.name for each in found if each.status.phase is None or not each.status.phase.is_terminal}
+    open_ = {each.metadata.name for each in found if not each.status.is_over}
     return sorted(open_ - set(getattr(parsed_args, "names", None) or ()))
 
 

@@ -59,7 +59,7 @@ async def told(place: Place, name: str, text: str) -> int:
 
 async def _open_run(place: Place, name: str, otherwise: str) -> TaskRun:
     run = await place.client.get(TASK_RUNS, place.namespace or "", name)
-    if run.status.phase is not None and run.status.phase.is_terminal:
+    if run.status.is_over:
         raise Failure(f"taskrun/{name} is over ({run.status.phase}), and {otherwise}")
     return run
 

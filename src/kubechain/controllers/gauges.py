@@ -67,7 +67,7 @@ class CacheGauges:
         """Keep what the gauges need of a request, while it is open."""
         self._asked.pop(change.key, None)
         asked: HumanRequest | None = change.current()
-        if asked is None or (asked.status.phase is not None and asked.status.phase.is_terminal):
+        if asked is None or asked.status.is_over:
             return
         if (created_at := asked.metadata.creation_timestamp) is not None:
             request = asked.spec.request

@@ -101,7 +101,7 @@ class ByKind(Witness):
                 if before.status.completion_time is None and after.status.completion_time is not None:
                     self.call_ended(after)
             case HumanRequest(), HumanRequest():
-                if not _is_over(before) and _is_over(after):
+                if not before.status.is_over and after.status.is_over:
                     self.request_ended(after)
             case StatusObject(), StatusObject():
                 pass
@@ -120,10 +120,6 @@ class ByKind(Witness):
 
     def request_ended(self, request: HumanRequest) -> None:
         """Take note of the end of a request."""
-
-
-def _is_over(request: HumanRequest) -> bool:
-    return request.status.phase is not None and request.status.phase.is_terminal
 
 
 class Witnesses(Witness):

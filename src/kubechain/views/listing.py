@@ -121,7 +121,7 @@ def _says(run: TaskRun, now: datetime) -> str:
     status = run.status
     if status.phase is TaskRunPhase.FINAL_ANSWER:
         return f"answered: {brief(status.output, TEXT_CHARACTERS)}"
-    if status.phase is not None and status.phase.is_terminal:
+    if status.is_over:
         return brief(status.error or status.status_detail, TEXT_CHARACTERS)
     return "; ".join(brief(wait.what, TEXT_CHARACTERS) for wait in waits.of_run(run, ()))
 

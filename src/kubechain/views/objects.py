@@ -71,7 +71,7 @@ def _of_request(request: HumanRequest) -> Explanation:
         by = f" by {brief(decided.by)}" if decided.by else ""
         said = "was rejected" if decided.choice is DecisionChoice.REJECT else f"was decided ({decided.choice})"
         return Explanation(f"HumanRequest {name} {said}{by}: {about}", (see,))
-    if request.status.phase is not None and request.status.phase.is_terminal:
+    if request.status.is_over:
         return Explanation(f"HumanRequest {name} is over ({request.status.phase}), undecided: {about}", (see,))
     text = f"HumanRequest {name} waits for a person, and {run} waits for it ({asked.type}): {about}"
     return Explanation(text, (*commands.deciding(asked.type, name), see))

@@ -128,8 +128,7 @@ def _questions(gathered: Gathered) -> tuple[Question, ...]:
 
 def is_decided(request: HumanRequest) -> bool:
     """Whether nobody waits for a decision: there is one, or the request is over."""
-    phase = request.status.phase
-    return request.spec.decision is not None or (phase is not None and phase.is_terminal)
+    return request.spec.decision is not None or request.status.is_over
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def holds(request: HumanRequest, claim: Delivery) -> bool:
 
 def told(request: HumanRequest, step: TellOfChannel, now: datetime) -> Settled:
     """The status of a request that is not sent."""
-    phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
+    phase = {} if request.status.is_over else {"phase": HumanRequestPhase.OPEN}
     if not step.channel:
         return Settled(phase, requeue_after_seconds=step.wait_seconds)
     text = _text(f'not sent to ContactChannel "{step.channel}": {step.obstacle}; decide with kubectl')
@@ -183,13 +183,13 @@ def reminded(request: HumanRequest, message: str, now: datetime) -> Settled:
         now=now,
         observed_generation=request.metadata.generation,
     )
-    phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
+    phase = {} if request.status.is_over else {"phase": HumanRequestPhase.OPEN}
     return Settled({**phase, "conditions": known}, (warning(reasons.REMINDED, message),))
 
 
 def claimed(request: HumanRequest, claim: Delivery) -> Settled:
     """The status that claims an attempt."""
-    phase = {} if _is_over(request) else {"phase": HumanRequestPhase.OPEN}
+    phase = {} if request.status.is_over else {"phase": HumanRequestPhase.OPEN}
     return Settled({**phase, "deliveries": _with(request, claim)})
 
 
@@ -245,17 +245,13 @@ def _settled(
         "deliveries": _with(request, delivery),
         "conditions": _conditions(request, text, now, is_sent=is_sent),
     }
-    if not _is_over(request):
+    if not request.status.is_over:
         status["status_detail"] = text
     return Settled(status, _news(request, event), wait_seconds)
 
 
 def _is_deleted(request: HumanRequest) -> bool:
     return request.metadata.deletion_timestamp is not None
-
-
-def _is_over(request: HumanRequest) -> bool:
-    return request.status.phase is not None and request.status.phase.is_terminal
 
 
 def _conditions(request: HumanRequest, text: str, now: datetime, *, is_sent: bool = False) -> Any:

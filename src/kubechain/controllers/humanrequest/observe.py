@@ -74,7 +74,7 @@ class Observer:
     async def observe(self, request: HumanRequest) -> Observed:
         """Read what asks from the cache, and from the server where the cache does not know that it asks."""
         owner, now, namespace = owner_of(request), self.clock.now(), request.metadata.namespace
-        if request.status.phase is not None and request.status.phase.is_terminal:
+        if request.status.is_over:
             found = open_delivery(request)
             return Observed(request, now, contact=self.channels.get(namespace, found.channel) if found else None)
         if owner is None:
@@ -138,9 +138,8 @@ def asking_call(request: HumanRequest, call: TaskRunToolCall | None) -> Asker | 
     asked = next((one for one in status.questions if one.request_name == name), None)
     if asked is None:
         return None
-    is_over = status.phase is not None and status.phase.is_terminal
     return Asker(
         asked=asked,
         gave_up=status.phase in WITHOUT_ANSWER,
-        over=f"the tool call is over ({status.phase}): {status.status_detail}" if is_over else "",
+        over=f"the tool call is over ({status.phase}): {status.status_detail}" if status.is_over else "",
     )

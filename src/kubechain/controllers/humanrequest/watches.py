@@ -13,9 +13,7 @@ BY_NAMESPACE = "unfinished-requests"
 
 def unfinished_index(request: HumanRequest) -> list[str]:
     """Requests that are open, or whose message does not say yet how they ended, by namespace."""
-    phase = request.status.phase
-    is_over = phase is not None and phase.is_terminal
-    return [] if is_over and open_delivery(request) is None else [request.metadata.namespace]
+    return [] if request.status.is_over and open_delivery(request) is None else [request.metadata.namespace]
 
 
 def unfinished(requests: Lister[HumanRequest], channel: ContactChannel) -> list[Request]:

@@ -340,7 +340,7 @@ def _follow_tool_calls(observed: Observed) -> Step | Done:
             return Done(LEFT_OVER_SECONDS)
         if not is_call_of(run, wanted, call):
             return Fail(reasons.TOOL_CALL_NAME_TAKEN, taken(call.metadata.name))
-    if not all(call.status.phase is not None and call.status.phase.is_terminal for call in calls):
+    if not all(call.status.is_over for call in calls):
         return Done()
 
     def answers(limit_bytes: int) -> tuple[Message, ...]:

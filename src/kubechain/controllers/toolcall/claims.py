@@ -80,7 +80,7 @@ def is_asked_about(call: TaskRunToolCall, execution: Execution) -> bool:
     return (
         isinstance(asked, HumanInput)
         and asked.type == HumanRequestType.OUTCOME
-        and not (call.status.phase is not None and call.status.phase.is_terminal)
+        and not call.status.is_over
         and current is not None
         and current.token == execution.token
     )
