@@ -110,7 +110,7 @@ test-e2e: setup model ## The end-to-end tests on the embedded control plane
 test-e2e-real: setup model ## The same tests against a real etcd and kube-apiserver (built on first use)
 	$(call say,a real control plane: compiled once, then kept in the cache)
 	@hack/controlplane/build.sh >/dev/null
-	@$(BIN)/pytest test/e2e --control-plane=real --durations=10 $(PYTEST)
+	@$(BIN)/pytest test/e2e --control-plane=real $(PARALLEL) --durations=10 $(PYTEST)
 
 .PHONY: test-oldest
 test-oldest: setup ## Every manifest against the oldest Kubernetes that is supported (built on first use)
