@@ -92,9 +92,13 @@ class ManagerProcess:
         self._program.kill()
 
     @property
-    def cpu_seconds(self) -> float:
+    def pid(self) -> int:
         assert self._program.popen is not None
-        return usage.cpu_seconds_of(self._program.popen.pid)
+        return self._program.popen.pid
+
+    @property
+    def cpu_seconds(self) -> float:
+        return usage.cpu_seconds_of(self.pid)
 
     @property
     def rss_mib(self) -> float:
@@ -104,7 +108,19 @@ class ManagerProcess:
 
     def status_writes(self) -> float:
         """Conditional status writes so far, as the manager's own metrics count them."""
-        return self._metric(r'rest_client_requests_total\{(?=[^}]*method="PUT")[^}]*\}')
+        return self.requests("PUT")
+
+    def requests(self, verb: str) -> float:
+        """Requests to the API server so far with that HTTP verb, opened watches among the GETs."""
+        return self._metric(rf'rest_client_requests_total\{{(?=[^}}]*method="{verb}")[^}}]*\}}')
+
+    def conflicts(self) -> float:
+        """Writes so far that the API server refused with a 409: somebody else had written the object."""
+        return self._metric(r'rest_client_requests_total\{(?=[^}]*code="409")[^}]*\}')
+
+    def runs_ended(self) -> float:
+        """Runs so far whose end this process has written."""
+        return self._metric(r"kubechain_runs_ended_total\{[^}]*\}")
 
     def events(self, outcome: str) -> float:
         """Events so far that were `written` or `dropped`."""
@@ -130,5 +146,4 @@ class ManagerProcess:
         return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)", text, re.MULTILINE))
 
     def _proc(self, name: str) -> str:
-        assert self._program.popen is not None
-        return Path(f"/proc/{self._program.popen.pid}/{name}").read_text()
+        return Path(f"/proc/{self.pid}/{name}").read_text()
