@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -93,6 +96,13 @@ async def test_a_watch_streams_and_its_end_is_clean(session: aiohttp.ClientSessi
             assert made.status == 201
         events = [orjson.loads(line) async for line in response.content]
     assert [(e["type"], e["object"]["metadata"]["name"]) for e in events] == [("ADDED", "a")]
+
+
+async def test_clients_that_all_connect_at_once_wait_for_a_busy_server_and_are_not_dropped(plane: ControlPlane) -> None:
+    at = urlsplit(plane.url)
+    with ExitStack() as stack:
+        for _ in range(400):  # on the server's own thread, which therefore accepts none meanwhile
+            stack.enter_context(socket.create_connection((at.hostname, at.port), timeout=0.5))
 
 
 async def test_a_client_that_goes_away_frees_its_watch(session: aiohttp.ClientSession, plane: ControlPlane) -> None:

@@ -28,6 +28,10 @@ _SHUTDOWN_SECONDS: Final = 1.0
 
 _KEEP_ALIVE_SECONDS: Final = 120.0
 
+_BACKLOG: Final = 4096
+"""Connections that wait to be accepted, as many as Go's servers let wait on Linux. Where the queue is full, the system
+drops what comes: clients that all connect at once, as after an outage, hang for seconds until they send it again."""
+
 
 class PortInUseError(Exception):
     """Raised when another program listens on the port."""
@@ -83,7 +87,7 @@ class HttpServer:
         )
         runner = web.ServerRunner(low_level, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._context)
+        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._context, backlog=_BACKLOG)
         try:
             await site.start()
         except OSError as error:
