@@ -62,13 +62,20 @@ class Link(FakeApiServer):
         super().__init__()
         self.server = server
         self.trouble = ""
-        """`hang`, `break`, `lose` (the reply) or `503`."""
+        """`hang`, `break`, `lose` (the reply) or `503`; `slow` answers after `slow_seconds`."""
+        self.slow_seconds = 0.0
+        self.hangs = 0
+        """How many of the next requests hang."""
 
     async def send(self, *args: object, **options: object) -> object:  # type: ignore[override]
         trouble = self.trouble
+        if self.hangs and not trouble:
+            self.hangs, trouble = self.hangs - 1, "hang"
         match trouble:
             case "hang":
                 await asyncio.Event().wait()
+            case "slow":
+                await asyncio.sleep(self.slow_seconds)
             case "break":
                 raise TransportError("reset")
             case "503":
@@ -194,6 +201,36 @@ async def test_a_short_outage_costs_nothing() -> None:
     await asyncio.sleep(7)
     server.fails = lambda sent: None
     await asyncio.sleep(60)
+    assert replica.working
+    await replica.stop()
+
+
+@pytest.mark.parametrize("hangs", [1, 2])
+@pytest.mark.parametrize("offset", [0.0, 0.3, 0.7, 1.0, 1.3, 1.7, 1.9])
+async def test_requests_that_hang_after_an_outage_of_four_seconds_do_not_cost_the_leadership(
+    offset: float, hangs: int
+) -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    replica = Replica(server, "only", link=link)
+    await asyncio.sleep(20 + offset)
+    link.trouble, link.hangs = "break", hangs
+    await asyncio.sleep(4)
+    link.trouble = ""
+    for _ in range(200):
+        await asyncio.sleep(0.1)
+        assert replica.working
+    assert link.hangs == 0
+    await replica.stop()
+
+
+async def test_a_server_that_takes_three_seconds_for_each_request_is_fast_enough_to_lead() -> None:
+    server = FakeApiServer()
+    link = Link(server)
+    replica = Replica(server, "only", link=link)
+    await asyncio.sleep(5)
+    link.trouble, link.slow_seconds = "slow", 3.0
+    await asyncio.sleep(120)
     assert replica.working
     await replica.stop()
 

@@ -2,7 +2,8 @@
 
 Durations are client-go's (15, 10, 2 seconds): a leader stops its work when it could not renew for 10 s, five seconds
 before another replica may take the lease. All deadlines are on the replica's own monotonic clock and start before the
-request is sent; each request has a time-out; clocks of others are not compared.
+request is sent; clocks of others are not compared. A try to renew gets half of the time that is left: one that hangs
+never takes the time of the next one.
 
     follow ──(lease free, released or expired)──► lead ──(work ends)──► release
                                                     └──(not renewed for 10 s, or taken)──► LeadershipLost, process ends
@@ -42,9 +43,11 @@ class Timing:
     renew_deadline_seconds: float = 10.0
     """How long the leader continues to work after its last renewal."""
     retry_seconds: float = 2.0
-    """Between two renewals, or two reads of a lease that another replica holds."""
+    """Between the starts of two renewals, or after a read of a lease that another replica holds."""
+    again_seconds: float = 0.5
+    """Between a renewal that failed and the next one."""
     call_seconds: float = 4.0
-    """Limit for one request."""
+    """Limit for one try to take, renew or release the lease."""
 
     def __post_init__(self) -> None:
         """Refuse durations with which two replicas could lead."""
@@ -155,18 +158,34 @@ class LeaderElector:
         """Renew until the lease is lost or could not be renewed before the deadline."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._leads_until) as deadline:
+                pause = self._timing.retry_seconds
                 while self.holder == self._identity:
-                    await self._clock.sleep(self._timing.retry_seconds)
-                    if await self._try():
+                    await self._clock.sleep(pause)
+                    started_at = self._clock.monotonic()
+                    renewed = await self._try()
+                    if renewed:
                         deadline.reschedule(self._leads_until)
+                    pause = self._pause_seconds(started_at, renewed=renewed)
         log.error("leadership lost", lease=self._name, holder=self.holder)
+
+    def _pause_seconds(self, started_at: float, *, renewed: bool) -> float:
+        """Return how long to wait before the next renewal; less after a slow one, whose time counts as well."""
+        if not renewed:
+            return self._timing.again_seconds
+        return max(0.0, started_at + self._timing.retry_seconds - self._clock.monotonic())
+
+    @property
+    def _try_seconds(self) -> float:
+        """Return the limit for one try: a leader's leaves as much of its time to the next ones."""
+        left = self._leads_until - self._clock.monotonic()
+        return min(self._timing.call_seconds, left / 2) if left > 0 else self._timing.call_seconds
 
     async def _try(self) -> bool:
         """Try once to take or renew the lease; failures are logged and count only through the deadline."""
         started_at = self._clock.monotonic()
         self._free_in_seconds = float("inf")
         try:
-            async with asyncio.timeout(self._timing.call_seconds):
+            async with asyncio.timeout(self._try_seconds):
                 ours = await self._take()
         except (ApiError, TransportError, TimeoutError) as error:
             self._held = None  # the write may have been applied: read again
