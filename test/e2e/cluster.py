@@ -55,6 +55,12 @@ class Cluster:
         assert found is not None
         return int(found[1])
 
+    def through(self, port: int, folder: Path) -> Path:
+        """A kubeconfig, written into a folder, that reaches the API server by another port."""
+        path = folder / "through-proxy"
+        path.write_text(re.sub(r"(server: https://[^:]+:)\d+", rf"\g<1>{port}", self.kubeconfig.read_text()))
+        return path
+
     def kubectl(self, *arguments: str, stdin: str | None = None, fails: bool = False) -> Said:
         """Run kubectl and return what it said.
 

@@ -37,13 +37,6 @@ def without_manager(manager: Program) -> Iterator[None]:
     manager.start()
 
 
-def _through(proxy: ResetProxy, kubeconfig: Path, folder: Path) -> Path:
-    """A kubeconfig that reaches the API server through a proxy."""
-    path = folder / "through-proxy"
-    path.write_text(re.sub(r"(server: https://[^:]+:)\d+", rf"\g<1>{proxy.port}", kubeconfig.read_text()))
-    return path
-
-
 def _rendered(folder: Path) -> list[dict[str, Any]]:
     """The objects that kustomize makes of a folder."""
     done = subprocess.run(["kubectl", "kustomize", str(folder)], check=True, capture_output=True, text=True)
@@ -221,7 +214,7 @@ def test_the_manager_survives_resets(
 ) -> None:
     namespace = make_namespace("resets")
     with ResetProxy(cluster.port) as proxy:
-        kubeconfig = _through(proxy, cluster.kubeconfig, tmp_path)
+        kubeconfig = cluster.through(proxy.port, tmp_path)
         lease = ("--leader-elect", f"--leader-election-namespace={namespace.name}")
         program = processes.manager(kubeconfig, tmp_path / "log", *lease, f"--namespaces={namespace.name}")
         program.start()
