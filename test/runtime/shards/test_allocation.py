@@ -59,6 +59,11 @@ def test_a_map_that_was_deleted_is_followed_by_one_that_is_newer_than_what_was_a
     assert made.epoch == 8
 
 
+def test_a_map_that_is_older_than_what_was_acknowledged_is_followed_by_a_newer_one_although_it_fits() -> None:
+    made = next_map(all_of("a", epoch=5), [member("a", epoch=7)])
+    assert made == all_of("a", epoch=8)
+
+
 def test_a_map_that_fits_stays() -> None:
     assert next_map(all_of("a"), [member("a", epoch=1)]) is None
 

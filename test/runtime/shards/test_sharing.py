@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 
 import pytest
@@ -14,6 +15,7 @@ from kubechain.runtime.controller import Result, controller
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.leaderelection import LeadershipLost
+from kubechain.runtime.liveness import lease_name
 from kubechain.runtime.manager import Election, Manager, Options, new_identity
 from kubechain.runtime.shards.model import ANNOTATION, bucket_of
 from kubechain.runtime.transport import Reply, StreamReply
@@ -26,12 +28,23 @@ MAP = "kubechain-manager-shards"
 SEEDS = count()
 
 
+def never(method: str, target: str) -> bool:
+    del method, target
+    return False
+
+
 class Cable:
-    """The way of one replica to the server; may be cut."""
+    """The way of one replica to the server; may be cut, or be so slow for some requests that their sender gives up.
+
+    Attributes:
+        on_its_way: Sends each of those requests, which arrives at last.
+    """
 
     def __init__(self, server: FakeApiServer) -> None:
         self.server = server
         self.is_cut = False
+        self.is_late: Callable[[str, str], bool] = never
+        self.on_its_way: list[Callable[[], Awaitable[Reply]]] = []
 
     def cut(self) -> None:
         self.is_cut = True
@@ -42,7 +55,13 @@ class Cable:
     ) -> Reply:
         if self.is_cut:
             raise TransportError("no route to host")
-        return await self.server.send(method, target, headers=headers, body=body, timeout_seconds=timeout_seconds)
+        send = partial(
+            self.server.send, method, target, headers=headers, body=body, timeout_seconds=timeout_seconds
+        )  # fmt: skip
+        if self.is_late(method, target):
+            self.on_its_way.append(send)
+            await asyncio.Event().wait()
+        return await send()
 
     @asynccontextmanager
     async def stream(
@@ -278,6 +297,43 @@ async def test_a_map_that_somebody_deletes_or_spoils_is_made_again() -> None:
     assert [len(one.held) for one in replicas] == [32, 32]
     for one in replicas:
         await one.stop()
+
+
+async def test_a_server_that_is_restored_to_an_older_map_loses_no_bucket() -> None:
+    server = FakeApiServer()
+    widgets(server)
+    first = Replica(server, "a")
+    await asyncio.sleep(20)
+    before = server.objects[LEASES_PATH, "ns", MAP]
+    second = Replica(server, "b")
+    await asyncio.sleep(20)
+    assert (len(first.held), len(second.held)) == (32, 32)
+    await second.kill()
+    server.put(LEASES_PATH, before)  # it gives the first one all buckets, as is right again
+    server.remove(LEASES_PATH, "ns", lease_name(second.manager.identity))
+    await asyncio.sleep(5)
+    assert len(first.held) == 64
+    await first.stop()
+
+
+async def test_a_map_that_arrives_late_overwrites_no_newer_one() -> None:
+    server = FakeApiServer()
+    widgets(server)
+    first = Replica(server, "a")
+    await asyncio.sleep(20)
+    first.cable.is_late = lambda method, target: method == "PUT" and target.endswith(MAP)
+    second = Replica(server, "b")
+    await asyncio.sleep(15)
+    assert len(first.cable.on_its_way) > 1
+    first.cable.is_late = never
+    await asyncio.sleep(10)
+    newest = server.objects[LEASES_PATH, "ns", MAP]
+    replies = [(await send()).status for send in first.cable.on_its_way]
+    assert set(replies) == {409}
+    assert server.objects[LEASES_PATH, "ns", MAP] == newest
+    assert (len(first.held), len(second.held)) == (32, 32)
+    await first.stop()
+    await second.stop()
 
 
 async def test_managers_that_do_not_share_get_no_buckets() -> None:

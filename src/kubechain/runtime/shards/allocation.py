@@ -35,14 +35,18 @@ def assigned(replicas: Collection[str]) -> tuple[str, ...]:
 def next_map(current: ShardMap | None, members: Sequence[Member]) -> ShardMap | None:
     """Return the map that follows from who lives; None where the current one stays, or there is nobody to share.
 
+    A map that is older than one that was acknowledged is as good as none: the server was restored, or somebody wrote
+    it, and the replicas go on by the one that is lost until they get a newer one.
+
     Args:
         current: None where there is none, or it cannot be read.
         members: all replicas whose Lease has not run out.
     """
     wanted = assigned([one.identity for one in members if not one.said.is_leaving])
     alive = {one.identity: one for one in members}
-    epoch = 1 + max(current.epoch if current else 0, *(one.said.epoch for one in members), 0)
-    if current is None:
+    followed = max((one.said.epoch for one in members), default=0)
+    epoch = 1 + max(current.epoch if current else 0, followed)
+    if current is None or current.epoch < followed:
         if not any(wanted):
             return None
         return ShardMap(epoch, tuple(Bucket(owner, since=epoch) for owner in wanted))
