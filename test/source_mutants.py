@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTROLLERS = "src/kubechain/controllers"
+SHARDS = "src/kubechain/runtime/shards"
 TESTS_FAILED = 1
 """Exit status of pytest; an error at import has another one."""
 
@@ -397,6 +398,48 @@ ALL: Sequence[Mutant] = (
         "if not any(re.sub",
         "if not validations and not any(re.sub",
         ("test/controllers/test_authority.py",),
+    ),
+    Mutant(
+        "the shard map is written whatever another leader wrote meanwhile",
+        f"{SHARDS}/sharing.py",
+        "resource_version=base.resource_version,",
+        'resource_version="",',
+        ("test/runtime/shards/test_sharing.py",),
+    ),
+    Mutant(
+        "a shard map that a restore brought back is followed by nobody",
+        f"{SHARDS}/allocation.py",
+        "if current is None or current.epoch < followed:",
+        "if current is None:",
+        ("test/runtime/shards/test_sharing.py",),
+    ),
+    Mutant(
+        "a replica acts on its buckets although its Lease may have run out",
+        f"{SHARDS}/gate.py",
+        "bucket in self._held and self._is_fresh()",
+        "bucket in self._held",
+        ("test/runtime/shards/test_gate.py",),
+    ),
+    Mutant(
+        "a bucket moves before its holder has released it",
+        f"{SHARDS}/allocation.py",
+        "if holder.said.epoch >= bucket.since:",
+        "if holder.said.epoch >= 0:",
+        ("test/runtime/shards/test_allocation.py",),
+    ),
+    Mutant(
+        "the buckets of a dead replica move before its Lease has run out",
+        f"{SHARDS}/sharing.py",
+        "            if left > 0:",
+        "            if left > DURATION_SECONDS / 2:",
+        ("test/runtime/shards/test_sharing.py",),
+    ),
+    Mutant(
+        "a bucket in which its last holder still works counts as released",
+        f"{SHARDS}/gate.py",
+        " and bucket not in said.busy",
+        "",
+        ("test/runtime/shards/test_gate.py",),
     ),
 )
 
