@@ -92,3 +92,24 @@ async def test_two_managers_with_half_of_the_keys_each_finish_all_runs() -> None
             assert {"taskruns", "taskruntoolcalls", "tasks"} <= {plural for plural, _ in written}
         executions = [(call.metadata.name, call.status.execution) for call in found]
         assert all(one is None or one.holder == owner(name) for name, one in executions)
+
+
+@pytest.mark.usefixtures("shards")
+async def test_what_one_manager_spends_of_a_budget_holds_up_the_runs_of_the_other() -> None:
+    model = FakeLLMClient(answer("done"))
+    names = {owner(name): name for name in (f"run-{number}" for number in range(8))}
+    assert names.keys() == set(IDENTITIES)
+    first, second = names.values()
+    async with a_world() as world:
+        for identity in IDENTITIES:
+            world.replica(model, identity)
+        await world.apply_walk_through()
+        await world.apply("budgets", {"metadata": {"name": "team"}, "spec": {"maxTokens": 1}})
+        await world.budget_until(lambda budget: budget.status.ready)
+        spec = {"agentRef": {"name": "my-assistant"}, "userMessage": "What is the capital of the moon?"}
+        await world.apply("taskruns", {"metadata": {"name": first}, "spec": spec})
+        await world.until(is_over, first)
+        await world.apply("taskruns", {"metadata": {"name": second}, "spec": spec})
+        held = await world.until(lambda run: run.status.waiting_for_budget == "team", second)
+        assert held.status.completion_time is None
+        assert len(model.calls) == 1
