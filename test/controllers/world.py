@@ -31,7 +31,7 @@ from kubechain.mcp.manager import ConnectionManager
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
-from kubechain.runtime.manager import Manager
+from kubechain.runtime.manager import Manager, Options
 from kubechain.runtime.resource import Resource
 from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
 from kubechain.tools.engine import ContainerEngine
@@ -167,9 +167,10 @@ class Replica:
         identity: str,
         settings: Settings | None,
         channels: ChannelKinds | None = None,
+        options: Options | None = None,
     ) -> None:
         self.exchange = BreakableExchange(plane.exchange(), on_crash=self.crash)
-        self.manager = Manager(self.exchange, identity=identity, clock=LoopClock())
+        self.manager = Manager(self.exchange, identity=identity, clock=LoopClock(), options=options)
         add_controllers(self.manager, clients=clients_for(model, channels), settings=settings)
         self._task: asyncio.Task[None] | None = None
         self.crashed = asyncio.Event()
@@ -206,9 +207,10 @@ class World:
         identity: str = "pod-a_1",
         settings: Settings | None = None,
         channels: ChannelKinds | None = None,
+        options: Options | None = None,
     ) -> Replica:
         """A manager that was started."""
-        made = Replica(self.plane, model, identity, settings, channels)
+        made = Replica(self.plane, model, identity, settings, channels, options)
         self.replicas.append(made)
         made.start()
         return made

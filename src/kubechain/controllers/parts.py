@@ -149,7 +149,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         settings=settings,
         llm=clients.llm,
         llm_checks=LLMChecks(check_llm),
-        circuits=OpenCircuits(check_llm),
+        circuits=OpenCircuits(check_llm, manager.sharing),
         secrets=secrets,
         connections=connections,
         connection_changed=connection_changed,

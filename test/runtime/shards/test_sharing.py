@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from itertools import count
+from itertools import count, groupby
 
 import pytest
 
@@ -334,6 +334,31 @@ async def test_a_map_that_arrives_late_overwrites_no_newer_one() -> None:
     assert (len(first.held), len(second.held)) == (32, 32)
     await first.stop()
     await second.stop()
+
+
+async def test_what_a_replica_notes_is_heard_by_the_others_as_long_as_it_lives() -> None:
+    server = FakeApiServer()
+    widgets(server)
+    replicas = [Replica(server, pod) for pod in ("a", "b")]
+    await asyncio.sleep(20)
+    led = next(one for one in replicas if one.manager.leads)
+    other = next(one for one in replicas if one is not led)
+    hearing, saying = led.manager.sharing, other.manager.sharing
+    assert hearing is not None
+    assert saying is not None
+    heard: list[list[str]] = []
+    hearing.when_noted(lambda: heard.append(hearing.notes("example.com/said")))
+    saying.note("example.com/said", "first")
+    await asyncio.sleep(1)
+    saying.note("example.com/said", "then")
+    await asyncio.sleep(60)
+    assert [texts for texts, _ in groupby(heard) if texts] == [["first"], ["then"]]
+    assert saying.notes("example.com/said") == []
+    assert (len(led.held), len(other.held)) == (32, 32)
+    await other.kill()
+    await asyncio.sleep(40)
+    assert heard[-1] == []
+    await led.stop()
 
 
 async def test_managers_that_do_not_share_get_no_buckets() -> None:

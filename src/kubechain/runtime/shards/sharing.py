@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -69,6 +69,8 @@ class Sharing:
         self._leases = self._informers.of(LEASES)
         self._observer = liveness.observer
         self._changed = asyncio.Event()
+        self._notes: dict[str, str] = {}
+        self._on_note: list[Callable[[], None]] = []
         self.gate = Gate(identity=identity, name=name, is_fresh=lambda: liveness.is_fresh)
         liveness.share(self)
         self._leases.add_handler(self._on_change)
@@ -81,14 +83,14 @@ class Sharing:
     # --- following
 
     async def run(self) -> None:
-        """Acknowledge each map until cancelled."""
-        said: Acknowledged | None = None
+        """Acknowledge each map, and say what is noted, until cancelled."""
+        said: tuple[Acknowledged, Mapping[str, str]] | None = None
         while True:
             self.gate.news.clear()
-            if self.gate.busy - (said.busy if said else frozenset()):
+            if self.gate.busy - (said[0].busy if said else frozenset()):
                 await self._wait_for_releases()
-            if (now := self.gate.acknowledged()) != said:
-                said = now if await self._acknowledge(now) else None
+            if (now := (self.gate.acknowledged(), dict(self._notes))) != said:
+                said = now if await self._say(*now) else None
             if said is not None:
                 await self.gate.news.wait()
             else:
@@ -124,10 +126,10 @@ class Sharing:
                     await self.gate.news.wait()
                     self.gate.news.clear()
 
-    async def _acknowledge(self, acknowledged: Acknowledged) -> bool:
+    async def _say(self, acknowledged: Acknowledged, notes: Mapping[str, str]) -> bool:
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await self._liveness.say(annotations_of(acknowledged))
+                await self._liveness.say({**annotations_of(acknowledged), **notes})
         except (ApiError, TransportError, TimeoutError) as error:
             self._failed(error, WHAT_SAID)
             return False
@@ -141,6 +143,8 @@ class Sharing:
         elif (lease := change.current()) is not None:
             self._observer.unchanged_seconds(lease, self._clock.monotonic())
         self._changed.set()
+        for act in self._on_note:
+            act()
 
     def _follow(self, shard_map: ShardMap | None) -> None:
         gained, lost = self.gate.follow(shard_map)
@@ -154,6 +158,27 @@ class Sharing:
         self._outages.failed(
             error, what=what, rule=rule_for(LEASES, "create, get, list, update, watch", self._namespace)
         )
+
+    # --- notes
+
+    def note(self, name: str, text: str) -> None:
+        """Say something to the other replicas: an annotation of this replica's Lease, in place of what it said before.
+
+        Args:
+            name: of the annotation.
+            text: short, and no secret: whoever reads Leases reads it.
+        """
+        self._notes[name] = text
+        self.gate.news.set()
+
+    def notes(self, name: str) -> list[str]:
+        """Return what the other living replicas say under a name."""
+        others = (lease for lease, said, _ in self._living() if said.identity != self._identity)
+        return [text for lease in others if (text := (lease.metadata.annotations or {}).get(name))]
+
+    def when_noted(self, act: Callable[[], None]) -> None:
+        """Call `act`, which must be cheap, when another replica may say something else, or live no more."""
+        self._on_note.append(act)
 
     # --- leading
 
@@ -189,16 +214,20 @@ class Sharing:
 
     def _members(self) -> tuple[list[Member], float]:
         """Return the living replicas, and when the first of their Leases runs out unless it is renewed."""
-        members, soonest, now = list[Member](), float(DURATION_SECONDS), self._clock.monotonic()
+        living = list(self._living())
+        soonest = min((left for _, _, left in living), default=float(DURATION_SECONDS))
+        return sorted((member for _, member, _ in living), key=lambda one: one.identity), soonest
+
+    def _living(self) -> Iterator[tuple[Lease, Member, float]]:
+        """Yield the replicas that share by this map and whose Leases have not run out, with what is left of these."""
+        now = self._clock.monotonic()
         for lease in self._leases.lister.list():
             said = heard(lease.metadata.annotations)
             if said is None or said.map != self._name or (lease.metadata.labels or {}).get(ROLE_LABEL) != ROLE:
                 continue
             left = DURATION_SECONDS - self._observer.unchanged_seconds(lease, now)
             if left > 0:
-                members.append(Member(lease.spec.holder_identity or "", said))
-                soonest = min(soonest, left)
-        return sorted(members, key=lambda one: one.identity), soonest
+                yield lease, Member(lease.spec.holder_identity or "", said), left
 
     async def _write(self, lease: Lease | None, wanted: ShardMap) -> None:
         base = lease.metadata if lease else LeaseMetadata(name=self._name, namespace=self._namespace)
