@@ -22,6 +22,7 @@ from test.simulation.deliveries import DeliveryLaws
 from test.simulation.fallbacks import FallbackLaws, llm_of
 from test.simulation.growth import GrowthLaws, is_on_its_way, is_shortened
 from test.simulation.outside import Letter
+from test.simulation.sharing import SharingLaws
 from test.simulation.spending import SpendingLaws
 from test.simulation.typed import TypedLaws
 
@@ -75,6 +76,7 @@ class Watchman:
         violations: One sentence each; empty is good.
         writes: Of our kinds, by object and phase.
         news: Events that were written, by object and reason.
+        sharing: What must hold where replicas share the runs.
     """
 
     def __init__(self, guarded: frozenset[str] = frozenset()) -> None:
@@ -91,6 +93,7 @@ class Watchman:
         self._fallbacks = FallbackLaws(self.violated)
         self._growth = GrowthLaws(self.violated)
         self._typed = TypedLaws(self.violated)
+        self.sharing = SharingLaws(self.violated)
         self.violations: list[str] = []
         self.deleted_by_people: set[tuple[str, str]] = set()
         self.writes: Counter[str] = Counter()
@@ -131,6 +134,7 @@ class Watchman:
         self._spending.on_change(plural, after)
         self._answers.on_change(plural, before or {}, after)
         self._typed.on_change(plural, after)
+        self.sharing.on_change(plural, before or {}, after)
         self._deliveries.on_change(plural, before or {}, after)
         self._fallbacks.on_change(plural, before or {}, after)
         if plural == "contextchunks":

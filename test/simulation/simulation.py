@@ -26,6 +26,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import SyncTimeout
 from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.manager import Election, Manager, Options
+from kubechain.runtime.shards.gate import Gate
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 from kubechain_apiserver import Change
@@ -149,6 +150,7 @@ class _World:
         self.plan = plan
         self.seed = seed
         self.watchman = Watchman(scenario.guarded)
+        self.watchman.sharing.gates = self._gates
         self.outside = Outside(hiccups_of(scenario.hiccups), dict(scenario.failing), slow=scenario.slow)
         self.jobs = Jobs(self.watchman, self.outside, scenario.answers, self.happening, seed)
         self.cluster = Cluster(seed, self._on_change, is_hosting=scenario.is_hosting)
@@ -199,6 +201,11 @@ class _World:
         """Start a manager in a pod: a new process each time."""
         self._births += 1
         self._replicas.append(_Replica(self, f"{pod}_{self._births}"))
+
+    def _gates(self) -> dict[str, Gate]:
+        """Of those that start work: not of one that stops, which only ends what it has begun."""
+        at_work = (one for one in self._replicas if not (one.process.is_dead or one.process.is_stopping))
+        return {one.process.name: gate for one in at_work if (gate := one.manager.gate) and not one.task.done()}
 
     def _on_end(self, process: Process) -> None:
         """Somebody, the kubelet or the Deployment, starts another one after a while."""
@@ -385,6 +392,7 @@ def simulate(scenario: Scenario, plan: Plan = REFERENCE, seed: int = 0, *, with_
         world = _World(scenario, plan, seed)
         with (
             _logs_go_to(world.watchman, story if with_story else None),
+            world.watchman.sharing.watching(),
             mock.patch.object(os, "_exit", world.exit_now),
             mock.patch.object(decisions, "DEFAULT_EXPIRE_AFTER", scenario.expire_after),
         ):
