@@ -441,6 +441,20 @@ ALL: Sequence[Mutant] = (
         "",
         ("test/runtime/shards/test_gate.py",),
     ),
+    Mutant(
+        "the circuits of a replica that does not lead are known to nobody",
+        f"{CONTROLLERS}/parts.py",
+        "OpenCircuits(check_llm, manager.sharing)",
+        "OpenCircuits(check_llm)",
+        ("test/controllers/test_peers.py",),
+    ),
+    Mutant(
+        "an LLM that refuses the runs of a replica that does not lead stays ready",
+        f"{CONTROLLERS}/parts.py",
+        "LLMChecks(check_llm, manager.clock, manager.sharing)",
+        "LLMChecks(check_llm, manager.clock)",
+        ("test/controllers/test_peers.py",),
+    ),
 )
 
 

@@ -17,6 +17,7 @@ from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.crd import custom_resource_definitions
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.kinds import ALL_KINDS
+from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.namespacebudget import Budget
 from kubechain.api.task import Task
@@ -260,6 +261,10 @@ class World:
     async def call_until(self, condition: Callable[[TaskRunToolCall], bool]) -> TaskRunToolCall:
         """Watch until some tool call is as wanted."""
         return await self._first(resources.TOOL_CALLS, condition)
+
+    async def llm_until(self, condition: Callable[[LLM], bool]) -> LLM:
+        """Wait until the LLM of the walk-through is as the condition wants it."""
+        return await self._first(resources.LLMS, condition)
 
     async def budget_until(self, condition: Callable[[Budget], bool]) -> Budget:
         """Watch until some Budget is as wanted."""

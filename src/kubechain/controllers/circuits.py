@@ -6,12 +6,11 @@ replicas share the runs, each has circuits of its own, and tells the leader of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
+from kubechain.controllers.peers import Peers
 from kubechain.net.foreign import cut
 from kubechain.runtime.keys import Request
 from kubechain.runtime.sources import Trigger
@@ -25,40 +24,24 @@ TOLD_MAX = 100
 DETAIL_MAX_CHARACTERS = 256
 
 
-class Replicas(Protocol):
-    """How replicas that share the runs tell each other something; see `Sharing`."""
-
-    def note(self, name: str, text: str) -> None:
-        """Say something to the others."""
-        ...
-
-    def notes(self, name: str) -> Sequence[str]:
-        """Return what the others say."""
-        ...
-
-    def when_noted(self, act: Callable[[], None]) -> None:
-        """Call `act` when the others may say something else."""
-        ...
-
-
 @dataclass(slots=True)
 class OpenCircuits:
     """The LLMs whose provider is taken for down, with the failure that says so.
 
     Attributes:
         trigger: Feeds the control loop of LLMs.
-        replicas: That share the runs with this one; None where it is alone.
+        peers: Replicas that share the runs with this one; None where it is alone.
     """
 
     trigger: Trigger
-    replicas: Replicas | None = None
+    peers: Peers | None = None
     _details: dict[Request, str] = field(default_factory=dict[Request, str])
     _of_others: dict[Request, str] = field(default_factory=dict[Request, str])
 
     def __post_init__(self) -> None:
         """Listen to the others."""
-        if self.replicas is not None:
-            self.replicas.when_noted(self._listen)
+        if self.peers is not None:
+            self.peers.when_noted(self._listen)
 
     def get(self, llm: Request) -> str | None:
         """The failure that opened a circuit, here or at another replica; None while all are closed."""
@@ -76,14 +59,14 @@ class OpenCircuits:
 
     def _tell(self, llm: Request) -> None:
         self.trigger.enqueue(llm)
-        if self.replicas is not None:
+        if self.peers is not None:
             told = list(self._details.items())[:TOLD_MAX]
-            self.replicas.note(ANNOTATION, written({one: cut(detail, DETAIL_MAX_CHARACTERS) for one, detail in told}))
+            self.peers.note(ANNOTATION, written({one: cut(detail, DETAIL_MAX_CHARACTERS) for one, detail in told}))
 
     def _listen(self) -> None:
-        assert self.replicas is not None
+        assert self.peers is not None
         before, self._of_others = self._of_others, {}
-        for text in self.replicas.notes(ANNOTATION):
+        for text in self.peers.notes(ANNOTATION):
             self._of_others |= read(text)
         for llm in before.keys() ^ self._of_others.keys():
             self.trigger.enqueue(llm)

@@ -148,7 +148,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         manager=manager,
         settings=settings,
         llm=clients.llm,
-        llm_checks=LLMChecks(check_llm),
+        llm_checks=LLMChecks(check_llm, manager.clock, manager.sharing),
         circuits=OpenCircuits(check_llm, manager.sharing),
         secrets=secrets,
         connections=connections,
