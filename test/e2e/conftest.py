@@ -138,6 +138,16 @@ def manager(cluster: Cluster, logs: Path, child_tools: dict[str, str]) -> Iterat
     assert program.stop() == 0, program.tail()
 
 
+@pytest.fixture
+def alone(
+    make_namespace: Callable[[str], Namespace], request: pytest.FixtureRequest, manager: Program
+) -> Iterator[Namespace]:
+    """A namespace of the test's own, in which the session's manager does not work."""
+    assert manager.stop() == 0
+    yield make_namespace(request.node.name.removeprefix("test_"))
+    manager.start()
+
+
 @pytest.fixture(scope="session")
 def model() -> Iterator[MockModel]:
     """The provider that the tests direct."""
