@@ -167,6 +167,10 @@ test-fuzz: setup ## Five minutes of mutated answers for the decoder of each dial
 bench: setup ## Throughput and overhead: a thousand runs against a mock model
 	@$(BIN)/python -m bench.hello $(BENCH)
 
+.PHONY: bench-shards
+bench-shards: setup ## One, two and four replicas that share the runs, beside a plain client
+	@$(BIN)/python -m bench.shards $(BENCH)
+
 .PHONY: bench-flood
 bench-flood: setup ## A flood of forged requests at the inbound port, and the runs beside it
 	@$(BIN)/python -m bench.flood $(BENCH)
