@@ -130,18 +130,19 @@ def a_hostile_story() -> Story:
 
 def a_family() -> Story:
     """A finished research run: parallel tools, an approval that took hours, another agent's run, an error, a plan."""
-    return story_of(_family(is_over=True))
+    return story_of(a_gathered_family(is_over=True))
 
 
 def an_open_family() -> Story:
     """The same before its end: it waits for a person."""
-    return story_of(_family(is_over=False))
+    return story_of(a_gathered_family(is_over=False))
 
 
 _H = 3600.0
 
 
-def _family(*, is_over: bool) -> Gathered:
+def a_gathered_family(*, is_over: bool) -> Gathered:
+    """The objects of the same: with its answer, or while it waits for a person."""
     late = -120.0
     early = late - 2 * _H - 95
     delegate, search = "delegate_to_agent__release-notes", "web_search"

@@ -8,14 +8,15 @@ import pytest
 
 from kubechain.api.llm import LLM
 from kubechain.views import explaining, objects
-from kubechain.views.explaining import as_text
+from kubechain.views.explaining import commands_of
 from kubechain.views.gathered import Gathered
 from kubechain.views.telling import story_of
 from test.views.builders import NOW, SYSTEM, a_call, a_request, a_run, answer, at, user
 
 
 def explained(gathered: Gathered) -> str:
-    return as_text(explaining.of_story(story_of(gathered), NOW), more=["-n", "team"])
+    explained = explaining.of_story(story_of(gathered), NOW)
+    return "\n".join([explained.paragraph, "", *commands_of(explained, ["-n", "team"])])
 
 
 def test_a_run_that_waits_for_a_person() -> None:

@@ -42,11 +42,11 @@ def drafter(options: argparse.Namespace) -> Drafter:
 
     def draft(name: str, asked: RequestContent) -> Draft:
         if not flags or flags[0].type not in (None, asked.type):
-            raise Failure(_needed(name, asked))
+            raise Failure(_needed(name, asked), status=2)
         flag = flags[0]
         answer = None if flag.answer is None else flag.answer(options, asked)
         if answer is not None and len(answer) > SHOWN_ARGUMENTS_LIMIT:
-            raise Failure(f"the answer has {len(answer)} characters; the limit is {SHOWN_ARGUMENTS_LIMIT}")
+            raise Failure(f"the answer has {len(answer)} characters; the limit is {SHOWN_ARGUMENTS_LIMIT}", status=2)
         return Draft(flag.choice, answer=answer)
 
     return draft
@@ -66,27 +66,27 @@ def budget(text: str, limits: Sequence[str] = OF_AGENT) -> str:
         name, _, number = part.strip().partition("=")
         if name not in limits or name in added:
             expected = f"one each of {', '.join(limits)} expected, such as {limits[0]}=10"
-            raise Failure(f'--add: {expected}: "{part.strip()}"')
+            raise Failure(f'--add: {expected}: "{part.strip()}"', status=2)
         added[name] = _dollars(part, number) if name == COST else _count(part, number)
     return json.dumps(added)
 
 
 def _count(part: str, number: str) -> int:
     if not number.isascii() or not number.isdigit() or int(number) == 0:
-        raise Failure(f'--add: a whole number above zero expected: "{part.strip()}"')
+        raise Failure(f'--add: a whole number above zero expected: "{part.strip()}"', status=2)
     return int(number)
 
 
 def _dollars(part: str, number: str) -> str:
     if not re.fullmatch(DOLLARS_PATTERN, number, re.ASCII):
-        raise Failure(f'--add: an amount of US dollars expected, such as {COST}=2.50: "{part.strip()}"')
+        raise Failure(f'--add: an amount of US dollars expected, such as {COST}=2.50: "{part.strip()}"', status=2)
     return number
 
 
 def _text(options: argparse.Namespace, asked: RequestContent) -> str:
     text = _read(options.text)
     if not text.strip():
-        raise Failure("--text: the answer is empty")
+        raise Failure("--text: the answer is empty", status=2)
     return text
 
 

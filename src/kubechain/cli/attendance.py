@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from kubechain.cli.flags import Flags, seconds
+from kubechain.cli.flags import boolean, seconds
 from kubechain.cli.output import add_output_flag
 
 EXIT_STATUSES = "exit status: 0 answered, 1 failed, 2 wrong usage, 3 cancelled, 4 time-out, 5 waits for a person\n"
@@ -17,10 +17,15 @@ def add_waiting_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=seconds, default=None, metavar="DURATION", help="stop waiting after this time, such as 5m"
     )
-    Flags(parser, environment={}).switch(
+    parser.add_argument(
         "--wait-for-people",
+        type=boolean,
+        nargs="?",
+        const=True,
+        metavar="true|false",
         default=sys.stdout.isatty(),
-        help="go on waiting while nothing but a person moves the run; else that ends the command with status 5",
+        help="go on waiting while nothing but a person moves the run; else that ends the command with status 5 "
+        "(default: true on a terminal)",
     )
 
 

@@ -15,8 +15,9 @@ from kubechain.cli.gathering import gather
 from kubechain.cli.output import JSON, NAME, YAML, print_data, print_name
 from kubechain.cli.steering import cancel
 from kubechain.cli.telling import LineTeller, LiveTeller, Teller
-from kubechain.cli.terminal import print_error
+from kubechain.cli.terminal import is_drawn_on, print_error
 from kubechain.net.foreign import harmless
+from kubechain.views.commands import with_flags
 from kubechain.views.plain import plain
 from kubechain.views.story import Story
 from kubechain.views.telling import story_of
@@ -38,7 +39,7 @@ def attend_started(options: argparse.Namespace, name: str) -> int:
         except KeyboardInterrupt:
             wish = _asked(name)
             if wish == "detach":
-                print(f"taskrun/{name} goes on: kubechain watch {name}", file=sys.stderr)
+                print(f"taskrun/{name} goes on: {_typed(options, 'watch', name)}", file=sys.stderr)
                 return INTERRUPTED
             if wish == "cancel":
                 clusters.run(options, lambda place: cancel(place, name))
@@ -61,12 +62,12 @@ def attend(options: argparse.Namespace, name: str, *, has_answer: bool) -> int:
 
 def _teller(has_answer: bool) -> Teller:
     stream = sys.stderr if has_answer else sys.stdout
-    return LiveTeller(stream) if stream.isatty() else LineTeller(stream)
+    return LiveTeller(stream) if is_drawn_on(stream) else LineTeller(stream)
 
 
 async def _attended(place: Place, name: str, options: argparse.Namespace, teller: Teller) -> Story:
     def seen(story: Story) -> bool:
-        teller.tell(story)
+        teller.tell(with_flags(story, clusters.flags(options)))
         return story.waits_for_people_alone and not options.wait_for_people
 
     try:
@@ -89,7 +90,8 @@ def _print_end(story: Story, options: argparse.Namespace, *, has_answer: bool) -
     elif story.is_over:
         print_error(f"taskrun/{story.name}: {story.phase}: {harmless(story.error or story.detail)}")
     else:
-        print_error(f"taskrun/{story.name} is not over: kubechain explain {story.name}")
+        why = "waits for a person" if story.waits_for_people_alone else "goes on, and the time is up"
+        print_error(f"taskrun/{story.name} {why}: {_typed(options, 'explain', story.name)}")
 
 
 def _print_detached(options: argparse.Namespace, name: str) -> None:
@@ -98,7 +100,12 @@ def _print_detached(options: argparse.Namespace, name: str) -> None:
     elif options.output in (JSON, YAML):
         print_data({"name": name}, options.output)
     else:
-        print(f"taskrun/{name} created: kubechain watch {name}")
+        print(f"taskrun/{name} created: {_typed(options, 'watch', name)}")
+
+
+def _typed(options: argparse.Namespace, verb: str, name: str) -> str:
+    """A command about a run, with the flags that this one was given."""
+    return " ".join(["kubechain", verb, name, *clusters.flags(options)])
 
 
 _WISHES = {"d": "detach", "c": "cancel", "g": "go on"}

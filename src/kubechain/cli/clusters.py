@@ -11,13 +11,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kubechain import __version__
+from kubechain.cli.causes import leaves
 from kubechain.cli.terminal import Failure
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.client import Client
-from kubechain.runtime.clock import SystemClock
-from kubechain.runtime.credentials import ConfigError
-from kubechain.runtime.errors import ApiError, NotFound, TransportError
+from kubechain.runtime.clock import Clock, SystemClock
+from kubechain.runtime.credentials import Cluster, ConfigError
+from kubechain.runtime.errors import ApiError, Forbidden, NotFound, TransportError, Unauthorized
 from kubechain.runtime.http import HttpExchange
+
+NO_CLUSTER = ": name a kubeconfig with $KUBECONFIG or --kubeconfig; `kubechain dev` starts a control plane to try it on"
+"""Said where no kubeconfig can be used and none was given."""
 
 _REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -55,21 +59,44 @@ def run(options: argparse.Namespace, command: Callable[[Place], Awaitable[int]])
     Raises:
         Failure: The cluster cannot be reached, or refuses.
     """
+    clock = SystemClock()
     try:
-        return asyncio.run(_run(options, command))
-    except (ApiError, ConfigError, TransportError) as error:
-        raise Failure(str(error)) from error
+        cluster = kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
+    except ConfigError as error:
+        raise Failure(f"{error}{'' if options.kubeconfig else NO_CLUSTER}") from error
+    try:
+        return asyncio.run(_run(options, cluster, clock, command))
+    except (ApiError, ConfigError, TransportError, ExceptionGroup) as error:
+        causes = list(leaves(error))
+        if not all(isinstance(cause, (ApiError, ConfigError, TransportError, Failure)) for cause in causes):
+            raise
+        raise Failure("; ".join(dict.fromkeys(_told(cause, cluster) for cause in causes))) from error
 
 
-async def _run(options: argparse.Namespace, command: Callable[[Place], Awaitable[int]]) -> int:
-    async with _place(options) as place:
+def _told(cause: Exception, cluster: Cluster) -> str:
+    """What failed, and what a person does about it where that is plain."""
+    match cause:
+        case TransportError():
+            return f"no answer from the API server {cluster.url} of {cluster.source}: {cause}"
+        case Unauthorized():
+            return f"{cause}: the API server {cluster.url} does not know the user of {cluster.source}"
+        case Forbidden():
+            return f"{cause}; `kubechain doctor` lists your rights"
+        case NotFound() if "name" not in cause.details:
+            return f"{cause}: are the kinds installed (kubechain crds | kubectl apply -f -)?"
+        case _:
+            return str(cause)
+
+
+async def _run(
+    options: argparse.Namespace, cluster: Cluster, clock: Clock, command: Callable[[Place], Awaitable[int]]
+) -> int:
+    async with _place(options, cluster, clock) as place:
         return await command(place)
 
 
 @asynccontextmanager
-async def _place(options: argparse.Namespace) -> AsyncGenerator[Place]:
-    clock = SystemClock()
-    cluster = kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
+async def _place(options: argparse.Namespace, cluster: Cluster, clock: Clock) -> AsyncGenerator[Place]:
     exchange = HttpExchange(cluster, user_agent=f"kubechain/{__version__}")
     try:
         everywhere = getattr(options, "all_namespaces", False)

@@ -6,12 +6,11 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import Decision, HumanRequest, HumanRequestType, RequestContent
 from kubechain.api.obstacles import why_over
-from kubechain.cli import clusters
+from kubechain.cli import clusters, wallclock
 from kubechain.cli.clusters import Place
 from kubechain.cli.terminal import Failure, show
 from kubechain.controllers.resources import HUMAN_REQUESTS
@@ -94,7 +93,7 @@ async def decide(
 def _drafted(request: HumanRequest, drafter: Drafter) -> Draft:
     name, asked = request.metadata.name, request.spec.request
     try:
-        if over := why_over(request, datetime.now(UTC)):
+        if over := why_over(request, wallclock.now()):
             raise Failure(over)
         draft = drafter(name, asked)
         if draft.choice not in asked.choices:
@@ -102,7 +101,7 @@ def _drafted(request: HumanRequest, drafter: Drafter) -> Draft:
                 f"{draft.choice} is not offered, only {', '.join(asked.choices)}: {HOW[asked.type].format(name)}"
             )
     except Failure as failure:
-        raise Failure(f"{name}: {failure}") from failure
+        raise Failure(f"{name}: {failure}", status=failure.status) from failure
     return draft
 
 
@@ -121,7 +120,7 @@ def checked_arguments(text: str) -> str:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise Failure(f"--arguments: not valid JSON: {error}") from error
+        raise Failure(f"--arguments: not valid JSON: {error}", status=2) from error
     if not isinstance(value, dict):
-        raise Failure('--arguments: a JSON object is needed, such as \'{"repo": "old-website"}\'')
+        raise Failure('--arguments: a JSON object is needed, such as \'{"repo": "old-website"}\'', status=2)
     return text

@@ -157,7 +157,7 @@ async def _nothing_to_watch() -> None:
 
 async def _start_assets(options: PlaneOptions, stack: AsyncExitStack) -> Plane:
     if options.faults is not None:
-        raise Failure("--faults needs --control-plane=embedded: kube-apiserver cannot be made to fail")
+        raise Failure("--faults needs --control-plane=embedded: kube-apiserver cannot be made to fail", status=2)
     folder = options.data_folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kubechain-")))
     try:
         plane = AssetsControlPlane(

@@ -80,10 +80,12 @@ def _print(check: Check) -> None:
     import sys
 
     from kubechain.cli.checks import Verdict
-    from kubechain.cli.terminal import GREEN, RED, YELLOW, paint, show
+    from kubechain.cli.terminal import GREEN, RED, YELLOW, paint, show, wrapped
     from kubechain.net.foreign import harmless
 
     colour = {Verdict.OK: GREEN, Verdict.WARN: YELLOW, Verdict.FAIL: RED}[check.verdict]
-    show(f"{paint(colour, f'{check.verdict:<4}', sys.stdout)}  {check.subject:<16}  {harmless(check.said)}")
+    head = f"{check.verdict:<4}  {check.subject:<16}  "
+    text = wrapped(harmless(check.said), sys.stdout, head=head, indent=" " * len(head))
+    show(text.replace(check.verdict, paint(colour, check.verdict, sys.stdout), 1))
     if check.repair:
-        show(f"{'':<24}repair: {harmless(check.repair)}")
+        show(f"{'':<{len(head)}}repair: {harmless(check.repair)}")

@@ -45,7 +45,7 @@ def read(paths: list[Path]) -> Iterator[Document]:
             continue
         for file in _files(path):
             try:
-                yield from _documents(str(file), file.read_text())
+                yield from _documents(str(file), file.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError) as error:
                 raise Failure(f"{file}: {error}", status=2) from error
 

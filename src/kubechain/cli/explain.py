@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from kubechain.cli import names
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the explanation."""
     from kubechain.cli import clusters, references
-    from kubechain.views.explaining import as_text
+    from kubechain.cli.terminal import wrapped
+    from kubechain.views.explaining import commands_of
     from kubechain.views.plain import plain
 
     reference = references.parsed(options.name)
@@ -46,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
     async def command(place: Place) -> int:
         explained = await _explained(place, reference)
         if options.output == TEXT:
-            print(as_text(explained, more=clusters.flags(options)))
+            print(wrapped(explained.paragraph, sys.stdout))
+            if explained.commands:
+                print("\n" + "\n".join(commands_of(explained, clusters.flags(options))))
         else:
             print_data(plain(explained), options.output)
         return 0
@@ -55,9 +59,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _explained(place: Place, reference: Reference) -> Explanation:
-    from datetime import UTC, datetime
-
     from kubechain.api.kinds import TASK_KIND, TASK_RUN_KIND, TASK_RUN_TOOL_CALL_KIND
+    from kubechain.cli import wallclock
     from kubechain.cli.gathering import gather
     from kubechain.controllers.resources import TASKS, TOOL_CALLS, resource_of
     from kubechain.views import explaining, objects
@@ -71,5 +74,5 @@ async def _explained(place: Place, reference: Reference) -> Explanation:
     elif reference.kind is TASK_RUN_TOOL_CALL_KIND:
         run = (await place.client.get(TOOL_CALLS, namespace, reference.name)).spec.task_run_ref.name
     if run is not None:
-        return explaining.of_story(story_of(await gather(place, run)), datetime.now(UTC))
+        return explaining.of_story(story_of(await gather(place, run)), wallclock.now())
     return objects.of_object(await place.client.get(resource_of(reference.kind), namespace, reference.name))

@@ -103,14 +103,14 @@ class _Follower:
         place, trouble = self._place, self._on_trouble
         return [
             Watch(place, TASK_RUNS, f"metadata.name={name}", runs, trouble).run(),
-            self._where_permitted(Watch(place, TOOL_CALLS, f"{OF_CALLS}={name}", calls, trouble).run(), name),
-            self._where_permitted(Watch(place, HUMAN_REQUESTS, f"{OF_REQUESTS}={name}", requests, trouble).run(), name),
+            self._where_permitted(Watch(place, TOOL_CALLS, f"{OF_CALLS}={name}", calls, trouble), name),
+            self._where_permitted(Watch(place, HUMAN_REQUESTS, f"{OF_REQUESTS}={name}", requests, trouble), name),
         ]
 
-    async def _where_permitted(self, watch: Coroutine[Any, Any, None], name: str) -> None:
+    async def _where_permitted(self, watch: Watch[Any], name: str) -> None:
         """Go without what the user may not watch: the story has a gap there."""
         try:
-            await watch
+            await watch.run()
         except Forbidden as error:
             self._shelf.missed(name, "A part of the run", str(error))
             await asyncio.Event().wait()

@@ -35,7 +35,9 @@ def filled(pairs: Sequence[str], schema: Schema) -> str:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or name not in _properties(schema):
-            raise Failure(f'--field: NAME=VALUE with a field of the form expected: "{pair}" ({described(schema)})')
+            raise Failure(
+                f'--field: NAME=VALUE with a field of the form expected: "{pair}" ({described(schema)})', status=2
+            )
         values.setdefault(name, []).append(value)
     form = {name: _typed(name, given, _properties(schema)[name]) for name, given in values.items()}
     return checked(json.dumps(form, ensure_ascii=False), schema)
@@ -50,7 +52,7 @@ def checked(text: str, schema: Schema) -> str:
     try:
         arguments.parse(text, schema)
     except InvalidArguments as error:
-        raise Failure(f"the form is not complete and correct: {error} ({described(schema)})") from error
+        raise Failure(f"the form is not complete and correct: {error} ({described(schema)})", status=2) from error
     except InvalidSchema:
         return text
     return text
@@ -83,7 +85,7 @@ def _typed(name: str, given: Sequence[str], schema: Schema) -> object:
     if schema.get("type") == "array":
         return [_scalar(name, each, schema.get("items", {})) for each in given]
     if len(given) > 1:
-        raise Failure(f"--field: {name} is given {len(given)} times, and it is not a list")
+        raise Failure(f"--field: {name} is given {len(given)} times, and it is not a list", status=2)
     return _scalar(name, given[0], schema)
 
 
@@ -98,5 +100,5 @@ def _scalar(name: str, text: str, schema: Schema) -> object:
         if kind == "boolean":
             return _TRUTH[text.lower()]
     except (KeyError, ValueError) as error:
-        raise Failure(f'--field: {name} is of type {kind}: "{text}"') from error
+        raise Failure(f'--field: {name} is of type {kind}: "{text}"', status=2) from error
     return text

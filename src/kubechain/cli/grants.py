@@ -27,6 +27,9 @@ examples:
   kubechain grants --revoke tidy-up-1-t0-c0
 """
 
+NEEDS = {"BY": 80, "IDENTITY": 120, "AT": 120}
+"""Widths of the narrowest terminals that show these columns."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
@@ -42,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.controllers.resources import TASK_RUNS
 
     if options.revoke and options.all_namespaces:
-        raise Failure("--revoke is for one namespace: name it with -n")
+        raise Failure("--revoke is for one namespace: name it with -n", status=2)
 
     async def command(place: Place) -> int:
         runs = await place.client.list(TASK_RUNS, place.namespace)
@@ -85,6 +88,7 @@ async def _revoke(place: Place, runs: Sequence[TaskRun], name: str) -> None:
 def _print(found: Sequence[tuple[TaskRun, Grant]], *, everywhere: bool) -> None:
     from kubechain.api.meta import time_text
     from kubechain.cli.table import table
+    from kubechain.cli.terminal import columns_of
 
     if not found:
         print("nothing is approved for the rest of a run", file=sys.stderr)
@@ -102,4 +106,5 @@ def _print(found: Sequence[tuple[TaskRun, Grant]], *, everywhere: bool) -> None:
         for run, grant in found
     ]
     namespace = ["NAMESPACE"] if everywhere else []
-    print(table([*namespace, "TASKRUN", "TOOL", "REQUEST", "BY", "IDENTITY", "AT"], rows))
+    head = [*namespace, "TASKRUN", "TOOL", "REQUEST", "BY", "IDENTITY", "AT"]
+    print(table(head, rows, columns=columns_of(sys.stdout), needs=NEEDS))

@@ -71,7 +71,7 @@ def _write(folder: Path, files: dict[Path, str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
-            with path.open("x") as file:
+            with path.open("x", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
         raise Failure(f'cannot write "{error.filename or folder}": {error.strerror}') from error

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from kubechain.api.kinds import Kind
 from kubechain.api.meta import StatusObject
 from kubechain.cli import output as formats
+from kubechain.cli import wallclock
 from kubechain.cli.clusters import Place
 from kubechain.cli.output import WIDE, print_data, print_name
-from kubechain.cli.table import widths_of, written
-from kubechain.cli.terminal import print_error
+from kubechain.cli.table import cut_names, widths_of, written
+from kubechain.cli.terminal import columns_of, print_error
 from kubechain.cli.terminal import show as show_line
 from kubechain.cli.watching import Watch
 from kubechain.controllers.resources import resource_of
@@ -127,19 +126,20 @@ class _Table:
     def __init__(self, wanted: Wanted, everywhere: bool) -> None:
         self._wanted, self._everywhere = wanted, everywhere
         self._widths: Sequence[int] | None = None
-        self._columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        self._columns = None if wanted.output == WIDE else columns_of(sys.stdout)
 
     def print(self, found: Sequence[Object]) -> None:
         made = listing(
             self._wanted.kind,
             found,
-            datetime.now(UTC),
+            wallclock.now(),
             everywhere=self._everywhere,
             wide=self._wanted.output == WIDE,
             columns=self._columns,
         )
+        rows = cut_names(made.head, made.rows, self._columns)
         if self._widths is None and found:
-            self._widths = widths_of(made.head, made.rows)
+            self._widths = widths_of(made.head, rows)
             show_line(written(made.head, self._widths, self._columns))
-        for row in made.rows:
+        for row in rows:
             show_line(written(row, self._widths or (), self._columns))

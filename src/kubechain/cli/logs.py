@@ -36,23 +36,24 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.cli.gathering import gather
     from kubechain.cli.terminal import Failure
     from kubechain.views import lines
+    from kubechain.views.commands import with_flags
     from kubechain.views.plain import plain
     from kubechain.views.telling import story_of
 
-    name = references.run_name(options.name)
+    name, flags = references.run_name(options.name), clusters.flags(options)
     if options.follow and options.output != TEXT:
-        raise Failure(f"-o {options.output} shows a run as it is now: leave out -f")
+        raise Failure(f"-o {options.output} shows a run as it is now: leave out -f", status=2)
 
     async def command(place: Place) -> int:
         if options.follow:
             from kubechain.cli.telling import LineTeller
 
-            return await LineTeller().follow(place, name)
+            return await LineTeller().follow(place, name, flags)
         story = story_of(await gather(place, name))
         if options.output == TEXT:
             from kubechain.cli import screens
 
-            screens.show_lines(screens.screen(), lines.of_story(story))
+            screens.show_lines(screens.screen(), lines.of_story(with_flags(story, flags)))
         else:
             print_data(plain(story), options.output)
         return 0

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+
+from kubechain.cli.terminal import takes_unicode
 
 TEXT, NAME, JSON, YAML, WIDE = "text", "name", "json", "yaml", "wide"
 FORMATS = (TEXT, NAME, JSON, YAML)
@@ -19,11 +22,11 @@ def print_data(value: object, output: str) -> None:
     if output == JSON:
         import json
 
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print(json.dumps(value, indent=2, ensure_ascii=not takes_unicode(sys.stdout)))
     else:
         import yaml
 
-        print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), end="")
+        print(yaml.safe_dump(value, sort_keys=False, allow_unicode=takes_unicode(sys.stdout)), end="")
 
 
 def print_name(singular: str, name: str) -> None:

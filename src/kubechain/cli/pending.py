@@ -30,6 +30,9 @@ examples:
   kubechain pending -o json | jq -r '.items[].spec.request.arguments'
 """
 
+NEEDS = {"TYPE": 70, "SUBJECT": 140, "TASKRUN": 100, "AGE": 70}
+"""Widths of the narrowest terminals that show these columns."""
+
 SOON_SECONDS = 3600.0
 """What expires within this time is shown in another colour."""
 
@@ -74,15 +77,14 @@ def _print(requests: Sequence[HumanRequest], output: str, *, everywhere: bool) -
 
 
 def _print_table(requests: Sequence[HumanRequest], *, everywhere: bool) -> None:
-    from datetime import UTC, datetime
-
-    from kubechain.cli import terminal
+    from kubechain.cli import terminal, wallclock
     from kubechain.cli.table import table
 
-    now = datetime.now(UTC)
+    now = wallclock.now()
     namespace = ["NAMESPACE"] if everywhere else []
     head = [*namespace, "NAME", "TYPE", "SUBJECT", "TASKRUN", "AGE", "EXPIRES", "ASKED"]
-    title, *lines = table(head, [_row(each, now, everywhere=everywhere) for each in requests]).splitlines()
+    rows = [_row(each, now, everywhere=everywhere) for each in requests]
+    title, *lines = table(head, rows, columns=terminal.columns_of(sys.stdout), needs=NEEDS).splitlines()
     print(terminal.paint(terminal.BOLD, title, sys.stdout))
     for request, line in zip(requests, lines, strict=True):
         print(terminal.paint(terminal.YELLOW, line, sys.stdout) if _is_urgent(request, now) else line)

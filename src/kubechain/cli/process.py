@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 import structlog
 
+from kubechain.cli.causes import leaves
 from kubechain.cli.terminal import Failure
 from kubechain.runtime.credentials import ConfigError
 from kubechain.runtime.eventloop import loop_factory
@@ -69,15 +70,6 @@ def _text(cause: Exception, flags: Mapping[str, str]) -> str:
     if isinstance(cause, ListenError) and cause.address in flags:
         return f"{flags[cause.address]} {cause.address}: {cause.reason}"
     return str(cause)
-
-
-def leaves(error: Exception) -> Iterator[Exception]:
-    """The exceptions of a group, at any depth; a plain exception itself."""
-    if isinstance(error, ExceptionGroup):
-        for inner in cast("ExceptionGroup[Exception]", error).exceptions:
-            yield from leaves(inner)
-    else:
-        yield error
 
 
 async def _with_signals(main: Main) -> int:

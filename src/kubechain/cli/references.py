@@ -28,7 +28,7 @@ def parsed(text: str) -> Reference:
         return Reference(TASK_RUN_KIND, text)
     found = kind_of(kind)
     if not name:
-        raise Failure(f'a name is needed after the slash: "{text}"')
+        raise Failure(f'a name is needed after the slash: "{text}"', status=2)
     return Reference(found, name)
 
 
@@ -43,7 +43,7 @@ def kind_of(text: str) -> Kind[Any]:
         if wanted in (each.singular, each.plural, *each.short_names):
             return each
     known = ", ".join(each.singular for each in ALL_KINDS)
-    raise Failure(f'there is no kind "{text}" of ours: one of {known}')
+    raise Failure(f'there is no kind "{text}" of ours: one of {known}', status=2)
 
 
 def run_name(text: str) -> str:
@@ -54,5 +54,5 @@ def run_name(text: str) -> str:
     """
     reference = parsed(text)
     if reference.kind is not TASK_RUN_KIND:
-        raise Failure(f'a TaskRun is needed: "{text}"')
+        raise Failure(f'a TaskRun is needed: "{text}"', status=2)
     return reference.name

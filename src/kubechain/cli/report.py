@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the page."""
-    from datetime import UTC, datetime
-
-    from kubechain.cli import clusters, references
+    from kubechain.cli import clusters, references, wallclock
     from kubechain.cli.clusters import Place
     from kubechain.cli.gathering import gather
     from kubechain.pages.rendering import report
@@ -48,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     name, pages = references.run_name(options.name), list[str]()
 
     async def command(place: Place) -> int:
-        pages.append(report(story_of(await gather(place, name)), datetime.now(UTC)))
+        pages.append(report(story_of(await gather(place, name)), wallclock.now()))
         return 0
 
     status = clusters.run(options, command)
@@ -60,7 +58,8 @@ def _write(page: str, output: str) -> None:
     from kubechain.cli.terminal import Failure
 
     if output == STANDARD_OUTPUT:
-        sys.stdout.write(page)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(page.encode())  # whatever the encoding of the terminal: the page says that it is UTF-8
         return
     try:
         Path(output).write_text(page, encoding="utf-8")

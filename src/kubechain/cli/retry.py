@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
     name, made = references.run_name(options.name), list[str]()
     try:
-        system = None if options.system is None else options.system.read_text()
+        system = None if options.system is None else options.system.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"--system: {error}", status=2) from error
 

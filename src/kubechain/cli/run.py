@@ -69,7 +69,7 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
     from kubechain.cli.terminal import Failure
 
     try:
-        schema = yaml.safe_load(path.read_text())
+        schema = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Failure(f"--output-schema: {error}", status=2) from error
     if not isinstance(schema, dict):
@@ -84,7 +84,7 @@ def _question(options: argparse.Namespace) -> str:
         raise Failure("a question is needed: as an argument, with --file, or - for standard input", status=2)
     if options.file is not None:
         try:
-            text = options.file.read_text()
+            text = options.file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Failure(f"--file: {error}", status=2) from error
     else:

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kubechain.cli.terminal import has_colour
+from kubechain.cli.terminal import columns_of, has_colour
 from kubechain.net.foreign import harmless
 from kubechain.views.lines import Line, Tone
 from kubechain.views.trees import Row
@@ -43,7 +43,7 @@ def screen(stream: TextIO | None = None, *, columns: int | None = None) -> Conso
         columns: None for the terminal's own.
     """
     out = sys.stdout if stream is None else stream
-    width = columns or (None if out.isatty() else PIPE_COLUMNS)
+    width = columns or columns_of(out) or PIPE_COLUMNS
     return Console(
         file=out,
         width=width,
@@ -72,7 +72,13 @@ def _wrapped(console: Console, line: Line) -> Sequence[Text]:
     parts = [
         part for each in harmless(line.text).splitlines() or [""] for part in Text(each, style).wrap(console, left)
     ]
-    return [Text.assemble((head if not index else " " * len(head), "bold"), part) for index, part in enumerate(parts)]
+    shown = [Text.assemble((head if not index else " " * len(head), "bold"), part) for index, part in enumerate(parts)]
+    return [*shown, *(_command(each, len(head), console.width, style) for each in line.commands)]
+
+
+def _command(command: str, indent: int, columns: int, style: str) -> Text:
+    """A command below the text, further to the left where it is long: it is copied, so it stays on one line."""
+    return Text.assemble(" " * max(min(indent, columns - len(command)), 0), (command, style))
 
 
 def tree(rows: Sequence[Row], console: Console) -> RenderableType:

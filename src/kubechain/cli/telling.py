@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -11,12 +11,13 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from kubechain.cli import screens
+from kubechain.cli import screens, wallclock
 from kubechain.cli.clusters import Place
 from kubechain.cli.following import follow
 from kubechain.cli.terminal import YELLOW, paint
 from kubechain.net.foreign import harmless
 from kubechain.views import lines, trees
+from kubechain.views.commands import with_flags
 from kubechain.views.story import Story, Wait, WaitKind
 
 REFRESH_PER_SECOND = 4
@@ -82,11 +83,17 @@ class LineTeller:
             print(f"{paint(YELLOW, 'warning:', sys.stderr)} {trouble}; trying again", file=sys.stderr)
         self._trouble = trouble
 
-    async def follow(self, place: Place, name: str) -> int:
-        """Print a run until it is over."""
+    async def follow(self, place: Place, name: str, flags: Sequence[str]) -> int:
+        """Print a run until it is over.
+
+        Args:
+            place: Where it is.
+            name: Of the run.
+            flags: That the commands about it need.
+        """
 
         def seen(story: Story) -> bool:
-            self.tell(story)
+            self.tell(with_flags(story, flags))
             return False
 
         await follow(place, name, seen, self.complain)
@@ -135,7 +142,7 @@ class LiveTeller:
         if self._story is None:
             return Text("")
         parts: list[RenderableType] = [
-            screens.tree(trees.rows(self._story, datetime.now(UTC)), self._console),
+            screens.tree(trees.rows(self._story, wallclock.now()), self._console),
             *(_wait(harmless(wait.what), wait.commands) for wait in self._told_waits(self._story)),
         ]
         if self._trouble:

@@ -20,6 +20,9 @@ examples:
   kubechain top -A --by namespace
 """
 
+NEEDS = {"CANCELLED": 90, "TURNS": 75}
+"""Widths of the narrowest terminals that show these columns."""
+
 BY = ("agent", "llm", "namespace")
 
 
@@ -35,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.cli import clusters
     from kubechain.cli.clusters import Place
     from kubechain.cli.table import table
+    from kubechain.cli.terminal import columns_of
     from kubechain.controllers.resources import TASK_RUNS
     from kubechain.views.plain import plain
     from kubechain.views.shares import shares
@@ -58,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
                 ]
                 for each in found
             ]
-            print(table(head, rows))
+            print(table(head, rows, columns=columns_of(sys.stdout), needs=NEEDS))
         return 0
 
     return clusters.run(options, command)

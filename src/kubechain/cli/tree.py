@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the tree."""
-    from datetime import UTC, datetime
-
-    from kubechain.cli import clusters, references
+    from kubechain.cli import clusters, references, wallclock
     from kubechain.cli.clusters import Place
     from kubechain.cli.gathering import gather
     from kubechain.views import trees
@@ -46,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
             from kubechain.cli import screens
 
             console = screens.screen()
-            screens.show(console, screens.tree(trees.rows(story, datetime.now(UTC)), console))
+            screens.show(console, screens.tree(trees.rows(story, wallclock.now()), console))
         else:
             print_data(plain(story), options.output)
         return 0

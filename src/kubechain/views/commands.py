@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kubechain.api.humanrequest import HumanRequestType
+from kubechain.views.story import Call, Entry, Said, Story, Wait
 
 DECIDING: Mapping[HumanRequestType, tuple[str, ...]] = {
     HumanRequestType.APPROVAL: ("kubechain approve {0}", "kubechain reject {0} --comment TEXT"),
@@ -27,3 +29,23 @@ BEYOND_BUDGET = ("kubechain approve {0}", "kubechain answer {0} --reject")
 def deciding(type: HumanRequestType, request: str, *, is_beyond_budget: bool = False) -> tuple[str, ...]:
     """What decides about a HumanRequest."""
     return tuple(command.format(request) for command in (BEYOND_BUDGET if is_beyond_budget else DECIDING[type]))
+
+
+def with_flags(story: Story, flags: Sequence[str]) -> Story:
+    """The story with more flags at its commands, such as the namespace, so that they can be typed as they are."""
+    if not flags:
+        return story
+
+    def waits(found: Sequence[Wait]) -> tuple[Wait, ...]:
+        return tuple(
+            replace(wait, commands=tuple(" ".join([each, *flags]) for each in wait.commands)) for wait in found
+        )
+
+    def call(one: Call) -> Call:
+        child = None if one.child is None else with_flags(one.child, flags)
+        return replace(one, waits=waits(one.waits), child=child)
+
+    def entry(one: Entry) -> Entry:
+        return one if isinstance(one, Said) else replace(one, calls=tuple(map(call, one.calls)))
+
+    return replace(story, waits=waits(story.waits), entries=tuple(map(entry, story.entries)))

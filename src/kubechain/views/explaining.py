@@ -88,16 +88,11 @@ def _ended(story: Story, name: str) -> Explanation:
     return Explanation(text, (*see, f"kubechain retry {story.name}"))
 
 
-def as_text(explanation: Explanation, *, more: Sequence[str] = ()) -> str:
-    """The paragraph, and the commands below it.
+def commands_of(explanation: Explanation, more: Sequence[str] = ()) -> list[str]:
+    """The commands as lines below the paragraph.
 
     Args:
-        more: Flags that every command of ours needs, such as the namespace.
+        explanation: With its commands.
+        more: Flags that every command needs, such as the namespace.
     """
-    commands = [with_flags(command, more) for command in explanation.commands]
-    return "\n".join([explanation.paragraph, *(["", *(f"  {command}" for command in commands)] if commands else [])])
-
-
-def with_flags(command: str, flags: Sequence[str]) -> str:
-    """A command with more flags after its verb's arguments."""
-    return " ".join([command, *flags])
+    return [f"  {' '.join([command, *more])}" for command in explanation.commands]

@@ -35,6 +35,7 @@ class Line:
         label: Who or what, such as `turn 2`.
         text: May have several lines.
         at: None where that is not recorded.
+        commands: To type; below the text.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Line:
     text: str
     at: datetime | None = None
     tone: Tone = Tone.PLAIN
+    commands: tuple[str, ...] = ()
 
 
 def of_story(story: Story, depth: int = 0) -> Iterator[Line]:
@@ -107,8 +109,8 @@ def _asked(above: str, asked: Asked, depth: int) -> Iterator[Line]:
 
 
 def _waiting(wait: Wait, depth: int) -> Line:
-    commands = "".join(f"\n{command}" for command in wait.commands)
-    return Line(f"{wait.who}/waits/{wait.what}", depth, "waits", f"{wait.what}{commands}", wait.since, Tone.WAITING)
+    key = f"{wait.who}/waits/{wait.what}"
+    return Line(key, depth, "waits", wait.what, wait.since, Tone.WAITING, wait.commands)
 
 
 def _end(story: Story, depth: int) -> Line:

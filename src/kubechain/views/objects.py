@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubechain.api import conditions
+from kubechain.api.agent import Agent
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.llm import LLM
@@ -59,6 +60,8 @@ def _repairs(obj: StatusObject[Any, Any], detail: str) -> tuple[str, ...]:
     if isinstance(obj, LLM) and obj.spec.api_key_from is not None and "ecret" in detail:
         key = obj.spec.api_key_from.secret_key_ref
         return (f"kubectl create secret generic {key.name} --from-literal={key.key}=YOUR_KEY",)
+    if isinstance(obj, Agent) and detail.startswith("LLM "):
+        return (f"kubechain explain llm/{obj.spec.llm_ref.name}",)
     return ()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
@@ -16,6 +15,7 @@ from starlette.routing import Route
 
 from kubechain.api.approval import DecisionChoice
 from kubechain.api.humanrequest import RequestContent
+from kubechain.cli import wallclock
 from kubechain.cli.clusters import Place
 from kubechain.cli.deciding import Draft, decide
 from kubechain.cli.gathering import gather
@@ -74,7 +74,7 @@ class Site:
             story = story_of(await gather(place, name))
         except (ApiError, TransportError) as error:
             return HTMLResponse(notice("The run cannot be shown", str(error)), 404)
-        return HTMLResponse(live(Page(story, datetime.now(UTC), self._csrf)))
+        return HTMLResponse(live(Page(story, wallclock.now(), self._csrf)))
 
     async def run_events(self, request: Request) -> Response:
         """What changes in a run."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskrun import TaskRun
+from kubechain.cli import wallclock
 from kubechain.cli.clusters import Place
 from kubechain.cli.following import follow
 from kubechain.cli.live.feeds import Feed
@@ -33,7 +33,7 @@ def of_run(place: Place, name: str, csrf: str) -> Source:
 
     async def source(feed: Feed) -> None:
         def seen(story: Story) -> bool:
-            feed.publish(parts(Page(story, datetime.now(UTC), csrf)))
+            feed.publish(parts(Page(story, wallclock.now(), csrf)))
             return False
 
         await _lasting(feed, lambda: follow(place, name, seen, feed.complain))
@@ -124,5 +124,5 @@ class _Runs:
             await self._changed.wait()
             self._changed.clear()
             if self._runs is not None:
-                self._feed.publish(listing.parts(self._runs, self._asking, datetime.now(UTC), self._note))
+                self._feed.publish(listing.parts(self._runs, self._asking, wallclock.now(), self._note))
             await SystemClock().sleep(REST_SECONDS)
