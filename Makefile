@@ -78,6 +78,10 @@ setup: $(INSTALLED) ## Install everything that development needs into .venv
 model: setup ## Fetch the file of the local model into the user's cache folder (98 MB, once)
 	@$(BIN)/kubechain model fetch
 
+.PHONY: golden
+golden: setup ## Write anew what the commands print (test/cli/golden); read the diff
+	@KUBECHAIN_GOLDEN=write $(BIN)/pytest test/cli/test_golden.py
+
 .PHONY: format
 format: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .

@@ -68,7 +68,7 @@ class Screen(io.TextIOWrapper):
 
     def written(self) -> str:
         self.flush()
-        return self.bytes.getvalue().decode(self.encoding)
+        return self.bytes.getvalue().decode(self.encoding, errors="replace")
 
 
 class Refusing:
@@ -121,6 +121,8 @@ class Stage:
     Attributes:
         allowed: What the person may read, by parts of paths; None for all.
         encoding: Of the terminal.
+        is_there: Whether anything answers.
+        printed: The bytes that the last command wrote.
     """
 
     folder: Path
@@ -130,6 +132,8 @@ class Stage:
     allowed: tuple[str, ...] | None = None
     encoding: str = "utf-8"
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    is_there: bool = True
+    printed: bytes = b""
 
     def exchange(self, *_server: object, **_more: object) -> Exchange:
         """In place of a connection over HTTP."""
@@ -147,14 +151,17 @@ class Stage:
         with self.patch.context() as patch:
             for name, value in {"COLUMNS": str(columns or 80), "TERM": "xterm", **self.environment}.items():
                 patch.setenv(name, value)
-            patch.setattr(clusters, "HttpExchange", self.exchange)
+            if self.is_there:
+                patch.setattr(clusters, "HttpExchange", self.exchange)
             patch.setattr(wallclock, "now", lambda: NOW)
             patch.setattr(sys, "stdout", screen)
             patch.setattr(sys, "stderr", screen)
             patch.setattr(sys, "argv", ["kubechain"])
             patch.chdir(self.folder)
             status = _status_of(arguments)
-        return status, screen.written()
+        text = screen.written()
+        self.printed = screen.bytes.getvalue()
+        return status, text
 
     def shown(self, lines: Iterable[str], columns: int | None) -> str:
         """What a person sees who types these lines one after the other."""
@@ -194,11 +201,11 @@ def _status_of(arguments: list[str]) -> int:
 
 
 @contextmanager
-def a_stage(folder: Path) -> Iterator[Stage]:
+def a_stage(folder: Path, *, has_kinds: bool = True) -> Iterator[Stage]:
     """A stage without objects."""
     calendar = Calendar(start=NOW.timestamp())
     plane = ControlPlane(environment=calendar)
-    for definition in custom_resource_definitions():
+    for definition in custom_resource_definitions() if has_kinds else ():
         plane.install_crd(definition)
     (folder / "kubeconfig").write_text(KUBECONFIG)
     with pytest.MonkeyPatch.context() as patch:

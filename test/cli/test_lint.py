@@ -21,6 +21,13 @@ from test.e2e.test_schemas import ACCEPTED, REFUSED, SAMPLES, changed, sample
 
 REPEATED = "described more than once"
 
+WORDED = {
+    "a field of the wrong type": "spec.system: must be of type string, and is of type integer",
+    "an agent with a limit of zero turns": "spec.limits.maxTurns: Invalid value: 0: should be greater than or equal",
+    "a Slack channel by its name": 'spec.slack.channelOrUserID: Invalid value: "#on-call": should match ',
+}
+"""What is said in other words than those of an API server."""
+
 
 @pytest.fixture(scope="module")
 def complaints() -> dict[str, list[str]]:
@@ -42,8 +49,8 @@ def said(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_server_refuses_is_found(name: str, complaints: dict[str, list[str]]) -> None:
-    [complaint] = complaints[name]
-    assert REFUSED[name][2] in complaint
+    expected = WORDED.get(name, REFUSED[name][2])
+    assert [each for each in complaints[name] if expected in each], complaints[name]
 
 
 @pytest.mark.parametrize(("manifest", "expected"), WRONG)
@@ -97,6 +104,35 @@ def test_what_the_server_accepts_and_the_manager_cannot_use_is_found(
 ) -> None:
     found = asyncio.run(findings([Document(str(index), each) for index, each in enumerate(manifests)]))
     assert [each for each in found if expected in each.message], found
+
+
+MISSPELLED = [
+    pytest.param({"systm": "x"}, 'unknown field "spec.systm" (did you mean "system"?)', id="a letter that is missing"),
+    pytest.param(
+        {"systemPrompt": "x"}, 'unknown field "spec.systemPrompt" (did you mean "system"?)', id="a longer name"
+    ),
+    pytest.param(
+        {"llmref": {"name": "x"}}, 'unknown field "spec.llmref" (did you mean "llmRef"?)', id="letters of another case"
+    ),
+    pytest.param(
+        {"limits": {"maxTurn": 3}}, 'unknown field "spec.limits.maxTurn" (did you mean "maxTurns"?)', id="a field below"
+    ),
+    pytest.param({"tools": [{"nam": "x"}]}, 'unknown field "spec.tools[0].nam" (did you mean "name"?)', id="in a list"),
+    pytest.param({"zebra": 1}, 'unknown field "spec.zebra"', id="nothing that is close"),
+]
+
+
+@pytest.mark.parametrize(("more", "expected"), MISSPELLED)
+def test_a_field_that_is_misspelled_is_named_with_the_one_that_was_meant(more: dict[str, Any], expected: str) -> None:
+    assert expected in said({"x": an_agent(**more)})["x"]
+
+
+def test_the_other_mistakes_of_a_manifest_with_a_misspelled_field_are_found_too() -> None:
+    manifest: dict[str, Any] = changed(an_agent(sytem="x"), {"spec.llmRef": "gpt-4o"})
+    assert said({"x": manifest})["x"] == [
+        'unknown field "spec.sytem" (did you mean "system"?)',
+        "spec.llmRef: must be of type object, and is of type string",
+    ]
 
 
 def test_the_wrong_manifests_are_all_there() -> None:

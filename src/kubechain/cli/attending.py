@@ -88,7 +88,8 @@ def _print_end(story: Story, options: argparse.Namespace, *, has_answer: bool) -
         if has_answer or sys.stdout.isatty():
             print(harmless(story.output))
     elif story.is_over:
-        print_error(f"taskrun/{story.name}: {story.phase}: {harmless(story.error or story.detail)}")
+        why = harmless(story.error or story.detail)
+        print_error(f"taskrun/{story.name}: {story.phase}{f': {why}' if why else ''}")
     else:
         why = "waits for a person" if story.waits_for_people_alone else "goes on, and the time is up"
         print_error(f"taskrun/{story.name} {why}: {_typed(options, 'explain', story.name)}")

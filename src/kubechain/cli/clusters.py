@@ -70,10 +70,16 @@ def run(options: argparse.Namespace, command: Callable[[Place], Awaitable[int]])
         causes = list(leaves(error))
         if not all(isinstance(cause, (ApiError, ConfigError, TransportError, Failure)) for cause in causes):
             raise
-        raise Failure("; ".join(dict.fromkeys(_told(cause, cluster) for cause in causes))) from error
+        namespace = "" if everywhere(options) else options.namespace or cluster.namespace
+        raise Failure("; ".join(dict.fromkeys(_told(cause, cluster, namespace) for cause in causes))) from error
 
 
-def _told(cause: Exception, cluster: Cluster) -> str:
+def everywhere(options: argparse.Namespace) -> bool:
+    """Whether all namespaces are meant."""
+    return bool(getattr(options, "all_namespaces", False))
+
+
+def _told(cause: Exception, cluster: Cluster, namespace: str) -> str:
     """What failed, and what a person does about it where that is plain."""
     match cause:
         case TransportError():
@@ -84,6 +90,8 @@ def _told(cause: Exception, cluster: Cluster) -> str:
             return f"{cause}; `kubechain doctor` lists your rights"
         case NotFound() if "name" not in cause.details:
             return f"{cause}: are the kinds installed (kubechain crds | kubectl apply -f -)?"
+        case NotFound() if namespace:
+            return f'{cause} in namespace "{namespace}"'
         case _:
             return str(cause)
 
@@ -99,7 +107,8 @@ async def _run(
 async def _place(options: argparse.Namespace, cluster: Cluster, clock: Clock) -> AsyncGenerator[Place]:
     exchange = HttpExchange(cluster, user_agent=f"kubechain/{__version__}")
     try:
-        everywhere = getattr(options, "all_namespaces", False)
-        yield Place(Client(exchange, clock=clock), None if everywhere else options.namespace or cluster.namespace)
+        yield Place(
+            Client(exchange, clock=clock), None if everywhere(options) else options.namespace or cluster.namespace
+        )
     finally:
         await exchange.aclose()

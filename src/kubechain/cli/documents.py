@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import yaml
 
-from kubechain.cli.terminal import Failure
+from kubechain.cli.terminal import unread
 
 STANDARD_INPUT = Path("-")
 
@@ -47,7 +47,7 @@ def read(paths: list[Path]) -> Iterator[Document]:
             try:
                 yield from _documents(str(file), file.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError) as error:
-                raise Failure(f"{file}: {error}", status=2) from error
+                raise unread("manifests", file, error) from error
 
 
 def _files(path: Path) -> list[Path]:

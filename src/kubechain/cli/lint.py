@@ -96,10 +96,8 @@ async def findings(read: Sequence[Document]) -> list[Finding]:
                 found.append(Finding(document.where, str(key), "described more than once"))
             if not linting.is_ours(manifest):
                 continue
-            if complaint := await judge.complaint(manifest):
-                found.append(Finding(document.where, str(key), complaint))
-            elif unusable := _unusable(manifest):
-                found.append(Finding(document.where, str(key), unusable))
+            complaints = await judge.complaints(manifest) or _unusable(manifest)
+            found += [Finding(document.where, str(key), complaint) for complaint in complaints]
             for absent in linting.absent_keys(manifest, secrets):
                 found.append(Finding(document.where, str(key), absent))
             for missing in linting.missing(manifest, known):
@@ -107,8 +105,8 @@ async def findings(read: Sequence[Document]) -> list[Finding]:
     return found
 
 
-def _unusable(manifest: Mapping[str, Any]) -> str:
-    """Why the manager would refuse what an API server takes; empty where it would not."""
+def _unusable(manifest: Mapping[str, Any]) -> list[str]:
+    """Why the manager would refuse what an API server takes; nothing where it would not."""
     import json
 
     from kubechain.api.tool import Tool
@@ -117,14 +115,14 @@ def _unusable(manifest: Mapping[str, Any]) -> str:
     from kubechain.tools.parameters import check_callable
 
     if manifest.get("kind") != "Tool":
-        return ""
+        return []
     tool = Tool.from_wire(json.dumps(manifest, default=str).encode())
     try:
         check_schema(tool.input_schema)
         check_callable(tool.input_schema)
     except NotExecuted as error:
-        return f"spec.{error}"
-    return ""
+        return [f"spec.{error}"]
+    return []
 
 
 def _print(found: Sequence[Finding], count: int) -> None:

@@ -24,9 +24,21 @@ def print_data(value: object, output: str) -> None:
 
         print(json.dumps(value, indent=2, ensure_ascii=not takes_unicode(sys.stdout)))
     else:
-        import yaml
+        print(_yaml(value), end="")
 
-        print(yaml.safe_dump(value, sort_keys=False, allow_unicode=takes_unicode(sys.stdout)), end="")
+
+def _yaml(value: object) -> str:
+    """YAML in which a text of several lines stands as it is, as kubectl writes it."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Does not change the dumper of other code."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)  # pyright: ignore[reportUnknownMemberType]
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=takes_unicode(sys.stdout))
 
 
 def print_name(singular: str, name: str) -> None:

@@ -38,13 +38,13 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.cli import attending, clusters, references
     from kubechain.cli.clusters import Place
     from kubechain.cli.steering import retried
-    from kubechain.cli.terminal import Failure
+    from kubechain.cli.terminal import unread
 
     name, made = references.run_name(options.name), list[str]()
     try:
         system = None if options.system is None else options.system.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"--system: {error}", status=2) from error
+        raise unread("--system", options.system, error) from error
 
     async def command(place: Place) -> int:
         made.append(await retried(place, name, from_turn=options.from_turn, system=system))

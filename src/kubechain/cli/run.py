@@ -66,19 +66,21 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
         return None
     import yaml
 
-    from kubechain.cli.terminal import Failure
+    from kubechain.cli.terminal import Failure, unread
 
     try:
         schema = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Failure(f"--output-schema: {error}", status=2) from error
+    except yaml.YAMLError as error:
+        raise Failure(f"--output-schema: {path}: {error}", status=2) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise unread("--output-schema", path, error) from error
     if not isinstance(schema, dict):
         raise Failure(f"--output-schema: {path} holds no object", status=2)
     return cast("dict[str, Any]", schema)
 
 
 def _question(options: argparse.Namespace) -> str:
-    from kubechain.cli.terminal import Failure
+    from kubechain.cli.terminal import Failure, unread
 
     if (options.question is None) == (options.file is None):
         raise Failure("a question is needed: as an argument, with --file, or - for standard input", status=2)
@@ -86,7 +88,7 @@ def _question(options: argparse.Namespace) -> str:
         try:
             text = options.file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"--file: {error}", status=2) from error
+            raise unread("--file", options.file, error) from error
     else:
         text = sys.stdin.read() if options.question == STANDARD_INPUT else options.question
     if not text.strip():

@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 import time
+from pathlib import Path
 from typing import Final, TextIO
 
 BOLD, CYAN, DIM, GREEN, RED, YELLOW = "\033[1m", "\033[36m", "\033[2m", "\033[32m", "\033[31m", "\033[33m"
@@ -107,6 +108,18 @@ def wrapped(text: str, stream: TextIO, *, head: str = "", indent: str = "") -> s
         break_on_hyphens=False,
         break_long_words=False,
     )
+
+
+def unread(source: str, path: Path, error: OSError | ValueError) -> Failure:
+    """The failure of a file that the command line names.
+
+    Args:
+        source: The flag that names it, or what it should have been.
+        path: As it was given.
+        error: Why it cannot be read.
+    """
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return Failure(f'{source}: cannot read "{path}": {why}', status=2)
 
 
 def print_error(text: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from kubechain.api.meta import GROUP
+from kubechain.views.refusals import meant
 
 Manifest = Mapping[str, Any]
 
@@ -57,7 +58,8 @@ def missing(manifest: Manifest, known: frozenset[Key]) -> Iterator[str]:
     for field, kind in REFERENCES.get(own.kind, {}).items():
         for name in _names(spec.get(field)):
             if Key(kind, own.namespace, name) not in known:
-                yield f'spec.{field}: {kind} "{name}" is not among these files'
+                others = [key.name for key in known if (key.kind, key.namespace) == (kind, own.namespace)]
+                yield f'spec.{field}: {kind} "{name}" is not among these files{meant(name, others)}'
 
 
 def secrets(manifests: Sequence[Manifest]) -> Mapping[Key, frozenset[str]]:

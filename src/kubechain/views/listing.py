@@ -17,8 +17,13 @@ from kubechain.views.wording import between, brief, money
 TEXT_CHARACTERS = 120
 """Of the last column, which is cut to the terminal's width as well."""
 
-NARROW_COLUMNS, SMALL_COLUMNS = 100, 70
-"""Below these widths a list leaves out the cost, and then agent and numbers."""
+DETAIL_MIN_COLUMNS = 32
+"""What a run waits for, or how it ended, is what people look for: it has this room even on a narrow terminal."""
+
+LEFT_OUT = ("COST", "TOKENS", "TURNS", "AGENT")
+"""Columns of runs that a narrow terminal leaves out, the first one first."""
+
+GAP_COLUMNS = 3
 
 Object = StatusObject[Any, Any]
 
@@ -37,15 +42,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """A column of runs.
-
-    Attributes:
-        min_columns: Width of the terminal that has room for it.
-    """
+    """A column of runs."""
 
     head: str
     text: Callable[[TaskRun, datetime], str]
-    min_columns: int = 0
     is_wide: bool = False
 
 
@@ -65,13 +65,28 @@ def listing(
         wide: Whether to show all columns.
         columns: Width of the terminal; None where nothing needs to fit.
     """
-    cells = _run_cells(wide=wide, columns=columns) if kind is TASK_RUN_KIND else _cells(kind, wide=wide)
+    cells = _run_cells(wide=wide) if kind is TASK_RUN_KIND else _cells(kind, wide=wide)
     head = ("NAMESPACE",) * everywhere + ("NAME", *(name for name, _ in cells))
     rows = [
         (each.metadata.namespace,) * everywhere + (each.metadata.name, *(text(each, now) for _, text in cells))
         for each in objects
     ]
-    return Listing(head, tuple(rows))
+    made = Listing(head, tuple(rows))
+    return made if columns is None or wide or kind is not TASK_RUN_KIND else _fitted(made, columns)
+
+
+def _fitted(whole: Listing, columns: int) -> Listing:
+    """The columns that a terminal has room for."""
+    lines = (whole.head, *whole.rows)
+    widths = {head: max(len(line[place]) for line in lines) for place, head in enumerate(whole.head[:-1])}
+    widths["NAME"] = min(widths["NAME"], columns // 3)  # a longer one is cut
+    kept = [*whole.head]
+    for head in LEFT_OUT:
+        if sum(widths[each] + GAP_COLUMNS for each in kept[:-1]) + DETAIL_MIN_COLUMNS <= columns:
+            break
+        kept.remove(head)
+    places = [whole.head.index(head) for head in kept]
+    return Listing(tuple(kept), tuple(tuple(row[place] for place in places) for row in whole.rows))
 
 
 def in_order(kind: Kind[Any], objects: Iterable[Object]) -> list[Object]:
@@ -88,13 +103,8 @@ def in_order(kind: Kind[Any], objects: Iterable[Object]) -> list[Object]:
 _Cells = Sequence[tuple[str, Callable[[Any, datetime], str]]]
 
 
-def _run_cells(*, wide: bool, columns: int | None) -> _Cells:
-    room = columns if columns is not None and not wide else None
-    return [
-        (each.head, each.text)
-        for each in _OF_RUNS
-        if (wide or not each.is_wide) and (room is None or each.min_columns <= room)
-    ]
+def _run_cells(*, wide: bool) -> _Cells:
+    return [(each.head, each.text) for each in _OF_RUNS if wide or not each.is_wide]
 
 
 def _age(obj: Object, now: datetime) -> str:
@@ -128,12 +138,12 @@ def _says(run: TaskRun, now: datetime) -> str:
 
 _OF_RUNS = (
     _Cell("PHASE", lambda run, _: str(run.status.phase or "")),
-    _Cell("AGENT", lambda run, _: agent_name(run), SMALL_COLUMNS),
+    _Cell("AGENT", lambda run, _: agent_name(run)),
     _Cell("LLM", _llm, is_wide=True),
     _Cell("TASK", lambda run, _: run.spec.task_ref.name if run.spec.task_ref is not None else "", is_wide=True),
-    _Cell("TURNS", lambda run, _: f"{run.status.turn:,}", SMALL_COLUMNS),
-    _Cell("TOKENS", _tokens, SMALL_COLUMNS),
-    _Cell("COST", lambda run, _: money(run.status.usage.cost) if run.status.usage else "", NARROW_COLUMNS),
+    _Cell("TURNS", lambda run, _: f"{run.status.turn:,}"),
+    _Cell("TOKENS", _tokens),
+    _Cell("COST", lambda run, _: money(run.status.usage.cost) if run.status.usage else ""),
     _Cell("TOOK", _took, is_wide=True),
     _Cell("AGE", _age),
     _Cell("DETAIL", _says),
