@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -201,7 +201,7 @@ def _status_of(arguments: list[str]) -> int:
 
 
 @contextmanager
-def a_stage(folder: Path, *, has_kinds: bool = True) -> Iterator[Stage]:
+def a_stage(folder: Path, *, has_kinds: bool = True) -> Generator[Stage]:
     """A stage without objects."""
     calendar = Calendar(start=NOW.timestamp())
     plane = ControlPlane(environment=calendar)

@@ -38,13 +38,8 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.cli import attending, clusters, references
     from kubechain.cli.clusters import Place
     from kubechain.cli.steering import retried
-    from kubechain.cli.terminal import unread
 
-    name, made = references.run_name(options.name), list[str]()
-    try:
-        system = None if options.system is None else options.system.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unread("--system", options.system, error) from error
+    name, made, system = references.run_name(options.name), list[str](), _system(options.system)
 
     async def command(place: Place) -> int:
         made.append(await retried(place, name, from_turn=options.from_turn, system=system))
@@ -52,3 +47,12 @@ def run(options: argparse.Namespace) -> int:
 
     clusters.run(options, command)
     return attending.attend_started(options, made[0])
+
+
+def _system(path: Path | None) -> str | None:
+    from kubechain.cli.terminal import unread
+
+    try:
+        return None if path is None else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unread("--system", path or Path(), error) from error
