@@ -82,6 +82,11 @@ model: setup ## Fetch the file of the local model into the user's cache folder (
 golden: setup ## Write anew what the commands print (test/cli/golden); read the diff
 	@KUBECHAIN_GOLDEN=write $(BIN)/pytest test/cli/test_golden.py
 
+.PHONY: pictures
+pictures: setup ## Record the session of the README anew, and the pages of a run (needs Chromium)
+	@$(BIN)/python -m hack.cast
+	@$(BIN)/python hack/pictures.py
+
 .PHONY: format
 format: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .

@@ -123,3 +123,9 @@ def test_the_manifest_for_newcomers_is_of_our_kinds() -> None:
     text = guide.MODEL_MANIFEST.format(base_url="http://127.0.0.1:1/v1", model="small")
     kinds = [document["kind"] for document in yaml.safe_load_all(text)]
     assert kinds == ["LLM", "Agent", "Task"]
+
+
+def test_the_guide_makes_the_command_known_to_a_shell_that_does_not_find_it() -> None:
+    assert "export PATH=" not in guide.text(ready(), io.StringIO())
+    said = guide.text(ready(program_folder=Path("/a b/bin")), io.StringIO())
+    assert "export PATH='/a b/bin':$PATH" in said

@@ -89,7 +89,7 @@ def test_a_run_that_is_left_alone_is_watched_later(helped: Namespace, script: Sc
         assert line.startswith("taskrun.kubechain.humanlayer.dev/my-assistant-")
         name = line.partition("/")[2]
         said = kubechain(helped, "watch", name, "--timeout", "1s", status=4)
-        assert f"taskrun/{name} is not over: kubechain explain {name}" in said.err
+        assert f"taskrun/{name} goes on, and the time is up: kubechain explain {name} -n {helped.name}" in said.err
         assert 'waits for the answer of LLM "gpt-4o" (turn 1)' in kubechain(helped, "explain", name).out
     assert "turn 1             " + ANSWER in kubechain(helped, "watch", name).out
     assert "FinalAnswer" in kubechain(helped, "logs", name, "-f").out

@@ -92,7 +92,7 @@ def _print_end(story: Story, options: argparse.Namespace, *, has_answer: bool) -
         print_error(f"taskrun/{story.name}: {story.phase}{f': {why}' if why else ''}")
     else:
         why = "waits for a person" if story.waits_for_people_alone else "goes on, and the time is up"
-        print_error(f"taskrun/{story.name} {why}: {_typed(options, 'explain', story.name)}")
+        print(f"taskrun/{story.name} {why}: {_typed(options, 'explain', story.name)}", file=sys.stderr)
 
 
 def _print_detached(options: argparse.Namespace, name: str) -> None:

@@ -6,6 +6,7 @@ They run in one task group: when one ends, the others end too.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -139,6 +140,7 @@ class DevServer:
             manifest=_write_manifest(plane.folder, model) if model else None,
             with_manager=options.with_manager,
             faults=options.faults,
+            program_folder=None if shutil.which("kubechain") else Path(sys.argv[0]).absolute().parent,
         )
         show(guide.text(facts, sys.stdout))
 

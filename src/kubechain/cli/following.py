@@ -23,6 +23,9 @@ from kubechain.views.telling import story_of
 REST_SECONDS = 0.2
 """Between two stories: changes that come together are told together."""
 
+BEGIN_TRIES = 10
+"""To find a run, with a rest after each: a Task makes its first run a moment after it was applied."""
+
 Seen = Callable[[Story], bool]
 """Is given each new story; True ends the following."""
 
@@ -54,12 +57,28 @@ class _Follower:
         self._watches: dict[str, list[asyncio.Task[None]]] = {}
 
     async def run(self, seen: Seen) -> Story:
-        await read_run(self._place, self._name, self._shelf)
+        await self._begin()
         while True:
             story = await self._story()
             if seen(story) or story.is_over:
                 return story
             await self._next()
+
+    async def _begin(self) -> None:
+        """Read the run; one that is not there yet gets a moment.
+
+        Raises:
+            ApiError: It cannot be read.
+        """
+        clock = SystemClock()
+        for _ in range(BEGIN_TRIES):
+            try:
+                await read_run(self._place, self._name, self._shelf)
+            except NotFound:
+                await clock.sleep(REST_SECONDS)
+            else:
+                return
+        await read_run(self._place, self._name, self._shelf)
 
     async def close(self) -> None:
         await self._stop([task for tasks in self._watches.values() for task in tasks])

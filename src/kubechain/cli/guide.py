@@ -55,6 +55,7 @@ class Ready:
         manifest: The example for the local model; None without it.
         with_manager: Whether the manager runs in this process.
         faults: The file of the injected faults; None without faults.
+        program_folder: Where our command is, where a shell does not find it.
     """
 
     seconds: float
@@ -65,6 +66,7 @@ class Ready:
     manifest: Path | None
     with_manager: bool
     faults: Path | None = None
+    program_folder: Path | None = None
 
 
 def text(ready: Ready, stream: TextIO) -> str:
@@ -92,15 +94,17 @@ def fault_counts(counts: Sequence[int]) -> str:
 
 def _next(ready: Ready, stream: TextIO) -> list[str]:
     commands = [f"export KUBECONFIG={shlex.quote(str(ready.kubeconfig))}"]
+    if ready.program_folder:
+        commands.append(f"export PATH={shlex.quote(str(ready.program_folder))}:$PATH")
     if not ready.with_manager:
         commands.append("kubechain manager")
     elif ready.manifest:
-        commands += [f"kubectl apply -f {shlex.quote(str(ready.manifest))}", "kubectl get taskrun -w"]
+        commands += [f"kubectl apply -f {shlex.quote(str(ready.manifest))}", "kubechain watch hello-world-task-1"]
     else:
         commands += [
             'kubectl create secret generic openai --from-literal=OPENAI_API_KEY="$OPENAI_API_KEY"',
             "kubectl apply -f config/samples/llm.yaml -f config/samples/agent.yaml -f config/samples/task.yaml",
-            "kubectl get taskrun -w",
+            "kubechain watch hello-world-task-1",
         ]
     title = paint(BOLD, "What to do next, in another terminal:", stream)
     return [title, *(f"  {paint(CYAN, command, stream)}" for command in commands)]
