@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from test.e2e import guides
 from test.e2e.cluster import Namespace
-from test.e2e.manifests import an_agent
-from test.e2e.model import ANSWER, Script
+from test.e2e.manifests import API_VERSION, an_agent, an_llm
+from test.e2e.model import ANSWER, Ask, MockModel, Script, asks
+from test.e2e.test_guides import environment_of
 from test.e2e.test_release_real import kubeconfig_of
 from test.e2e.test_views import kubechain
 
@@ -70,3 +72,61 @@ def test_the_account_of_the_scheduled_run_may_do_what_the_command_does_and_no_mo
     assert said.out.strip() == ANSWER
     assert "cannot be read" not in said.err
     assert "cannot list" in kubechain(account, "get", "llms", status=1).err
+
+
+QUESTION_FILE = "What is the capital of the moon?\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, model: MockModel) -> Path:
+    """Where a person keeps agents in Git: manifests, an overlay and a question."""
+    llm, agent = an_llm(base_url=model.base_url, model=tmp_path.name), an_agent(tools=[])
+    del llm["spec"]["apiKeyFrom"]
+    for folder in ("agents", "overlays/prod"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "llm.yaml").write_text(json.dumps(llm))
+        (tmp_path / folder / "agent.yaml").write_text(json.dumps(agent))
+    kustomization = {"kind": "Kustomization", "apiVersion": "kustomize.config.k8s.io/v1beta1"}
+    files = {"resources": ["llm.yaml", "agent.yaml"], "namespace": "default"}
+    (tmp_path / "overlays" / "prod" / "kustomization.yaml").write_text(json.dumps(kustomization | files))
+    (tmp_path / "question.txt").write_text(QUESTION_FILE)
+    (tmp_path / "shorter.txt").write_text("Be brief.")
+    return tmp_path
+
+
+@pytest.mark.timeout(300)
+def test_the_commands_of_the_page_do_what_it_says(repository: Path, model: MockModel) -> None:
+    def commands(title: str) -> list[guides.Command]:
+        return list(guides.commands(guides.section(RECIPES, title)))
+
+    (lint, *ci), git, again = (
+        commands("Checks before a merge"),
+        commands("Agents in Git"),
+        commands("Go on, and try something else"),
+    )
+    variables = [command for command in ci if "apply" not in command.text][:3]
+    with guides.Shell(repository, environment_of(repository)) as shell:
+        try:
+            for command in (lint, *variables):
+                shell.run(command)
+            for command in (*git, *ci[len(variables) :]):
+                shell.run(command)
+            model[repository.name].answers = [asks(Ask("nothing", {})), ANSWER]
+            shell.run(guides.Command(f"kubectl apply -f - <<< '{json.dumps(HELLO)}'", []))
+            shell.run(guides.Command("kubechain watch hello-1", ["…"]))
+            for command in again:
+                shell.run(command)
+        finally:
+            shell.run(guides.Command("kill $! && wait $!", []))
+    story = json.loads((repository / "story.json").read_text())
+    assert (story["phase"], story["output"]) == ("FinalAnswer", ANSWER)
+    assert ANSWER in (repository / "story.html").read_text()
+
+
+HELLO = {
+    "apiVersion": API_VERSION,
+    "kind": "TaskRun",
+    "metadata": {"name": "hello-1"},
+    "spec": {"agentRef": {"name": "my-assistant"}, "userMessage": "Hello?"},
+}
+"""The run that the page goes on with; it has two turns."""

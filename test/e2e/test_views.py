@@ -130,16 +130,16 @@ def test_the_cause_of_a_wait_comes_with_the_command_that_ends_it(namespace: Name
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "status", "complaint"),
     [
         pytest.param(
-            ("logs", "nobody"), 'taskruns.kubechain.humanlayer.dev "nobody" not found', id="a run that is not"
+            ("logs", "nobody"), 1, 'taskruns.kubechain.humanlayer.dev "nobody" not found', id="a run that is not"
         ),
-        pytest.param(("tree", "agent/x"), 'a TaskRun is needed: "agent/x"', id="another kind"),
-        pytest.param(("explain", "cow/x"), 'there is no kind "cow" of ours: one of llm, ', id="a kind that is not"),
-        pytest.param(("explain", "llm/"), "a name is needed after the slash", id="a kind without a name"),
-        pytest.param(("logs", "x", "-f", "-o", "json"), "leave out -f", id="a format that cannot be followed"),
+        pytest.param(("tree", "agent/x"), 2, 'a TaskRun is needed: "agent/x"', id="another kind"),
+        pytest.param(("explain", "cow/x"), 2, 'there is no kind "cow" of ours: one of llm, ', id="a kind that is not"),
+        pytest.param(("explain", "llm/"), 2, "a name is needed after the slash", id="a kind without a name"),
+        pytest.param(("logs", "x", "-f", "-o", "json"), 2, "leave out -f", id="a format that cannot be followed"),
     ],
 )
-def test_a_mistake_is_named(namespace: Namespace, arguments: tuple[str, ...], complaint: str) -> None:
-    assert complaint in kubechain(namespace, *arguments, status=1).err
+def test_a_mistake_is_named(namespace: Namespace, arguments: tuple[str, ...], status: int, complaint: str) -> None:
+    assert complaint in kubechain(namespace, *arguments, status=status).err
