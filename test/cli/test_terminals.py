@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from rich.cells import cell_len
 
 from test.cli import cast
 from test.cli.stage import Stage, a_stage
+from test.pages.stories import a_run_of_turns
 
 COLOURED = ["kubechain pending", "kubechain logs upgrade-1", "kubechain tree upgrade-1", "kubechain doctor"]
 FOLLOWED = "kubechain watch upgrade-1 --wait-for-people=false"
@@ -55,6 +57,19 @@ def test_nothing_drives_what_shows_no_colours(
     moves_cursor = columns is not None and variable[0] == "NO_COLOR" and line is FOLLOWED
     assert ("\x1b" in printed) == moves_cursor, "a tree that is drawn again moves the cursor, in whatever colours"
     assert "\x1b[3" not in printed
+
+
+def test_a_long_run_is_drawn_no_higher_than_its_terminal_with_what_is_newest(tmp_path: Path) -> None:
+    found = a_run_of_turns(60)
+    with a_stage(tmp_path) as stage:
+        stage.put(found.run.to_wire(), *(call.to_wire() for call in found.calls))
+        stage.environment["LINES"] = "20"
+        drawn = stage.shown(["kubechain watch long-1"], 100).splitlines()[1:]
+    answer = drawn.index("The archive is about gardens.")
+    assert answer <= 20
+    assert drawn[1].startswith("long-1 (helper)")
+    assert drawn[2].startswith("├─ … 45 earlier, see kubechain tree")
+    assert drawn[answer - 1].startswith('└─ read_volume {"volume": 60}')
 
 
 def test_a_dumb_terminal_is_told_line_by_line(stage: Stage) -> None:

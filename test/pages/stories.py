@@ -49,6 +49,11 @@ def usage(tokens: int, spent: int, cost: str) -> dict[str, Any]:
 
 def a_story_of_turns(count: int) -> Story:
     """A finished run of that many turns, each with a call."""
+    return story_of(a_run_of_turns(count))
+
+
+def a_run_of_turns(count: int) -> Gathered:
+    """The objects of the same."""
     window: list[dict[str, Any]] = [SYSTEM, user("Read the whole archive.")]
     calls, records = list[TaskRunToolCall](), list[dict[str, Any]]()
     for turn in range(1, count + 1):
@@ -83,7 +88,7 @@ def a_story_of_turns(count: int) -> Story:
         output="The archive is about gardens.",
         turnRecords=records[-12:],
     )
-    return story_of(Gathered(run, tuple(calls)))
+    return Gathered(run, tuple(calls))
 
 
 def a_hostile_story() -> Story:

@@ -19,10 +19,17 @@ from kubechain.net.foreign import harmless
 from kubechain.views import lines, trees
 from kubechain.views.commands import with_flags
 from kubechain.views.story import Story, Wait, WaitKind
+from kubechain.views.trees import Row
 
 REFRESH_PER_SECOND = 4
 
 SHOWN_WAITS = 3
+
+OTHER_LINES = 3
+"""Of a terminal: the head of the tree, the prompt, and one that stays free."""
+
+MIN_ROWS = 4
+"""Of a tree that is drawn again: fewer show nothing."""
 
 
 class Teller(Protocol):
@@ -141,18 +148,29 @@ class LiveTeller:
     def _picture(self) -> RenderableType:
         if self._story is None:
             return Text("")
-        parts: list[RenderableType] = [
-            screens.tree(trees.rows(self._story, wallclock.now()), self._console),
-            *(_wait(harmless(wait.what), wait.commands) for wait in self._told_waits(self._story)),
+        below: list[RenderableType] = [
+            _wait(harmless(wait.what), wait.commands) for wait in self._told_waits(self._story)
         ]
         if self._trouble:
-            parts.append(Text(f"{harmless(self._trouble)}; trying again", screens.STYLES[lines.Tone.WAITING]))
-        return Group(*parts)
+            below.append(Text(f"{harmless(self._trouble)}; trying again", screens.STYLES[lines.Tone.WAITING]))
+        taken = len(self._console.render_lines(Group(*below))) if below else 0
+        rows = newest(trees.rows(self._story, wallclock.now()), self._console.height - taken - OTHER_LINES)
+        return Group(screens.tree(rows, self._console), *below)
 
     def _told_waits(self, story: Story) -> list[Wait]:
         """Those that a person can do something about."""
         shown = [wait for wait in story.waits if wait.kind not in (WaitKind.MODEL, WaitKind.TOOL)]
         return shown[:SHOWN_WAITS]
+
+
+def newest(rows: Sequence[Row], room: int) -> list[Row]:
+    """The run and the newest rows below it, as many as there is room for, and how many are left out."""
+    if len(rows) <= max(room, MIN_ROWS):
+        return list(rows)
+    kept = rows[-(max(room, MIN_ROWS) - 2) :]
+    earlier = f"… {len(rows) - 1 - len(kept)} earlier, see kubechain tree"
+    left_out = Row((False,), earlier, phase="", took=" ", turns=None, tokens=None, cost="", tone=lines.Tone.QUIET)
+    return [rows[0], left_out, *kept]
 
 
 def _wait(what: str, commands: tuple[str, ...]) -> Text:
