@@ -29,7 +29,9 @@ from kubechain.net.addresses import AddressPolicy
 from kubechain.observability import tracing
 from kubechain.observability.audit import Auditor
 from kubechain.observability.chain import Chain
+from kubechain.observability.emitter import Emitter
 from kubechain.observability.tracer import Tracer
+from kubechain.observability.tracing import SpanExporter
 from kubechain.observability.witness import Witness
 from kubechain.runtime import kubeconfig
 from kubechain.runtime.clock import Clock, SystemClock
@@ -38,6 +40,7 @@ from kubechain.runtime.events import WORKERS as EVENT_WORKERS
 from kubechain.runtime.http import HttpExchange
 from kubechain.runtime.manager import GRACE_SECONDS, POD_VARIABLE, Election, Manager, Options
 from kubechain.runtime.proxies import Network
+from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 from kubechain.runtime.transport import Exchange
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
@@ -123,7 +126,9 @@ async def run_manager(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         cluster = None if exchange else kubeconfig.load(clock=clock, path=options.kubeconfig, context=options.context)
-        manager = _manager(options, stack, clock, exchange, cluster)
+        exporter = _exporter(stack)
+        telemetry = Emitter(exporter.export, clock) if exporter is not None else NO_TELEMETRY
+        manager = _manager(options, stack, clock, exchange, cluster, telemetry)
         policy = _address_policy(options.allowed_addresses)
         clients = Clients(
             llm=await stack.enter_async_context(ProviderClient()),
@@ -131,7 +136,7 @@ async def run_manager(
             http=ExternalAPIClient(policy),
             engine=ContainerEngine(),
             channels=channels.kinds(policy, clock.now),
-            witnesses=_witnesses(options, manager, stack),
+            witnesses=_witnesses(options, manager, exporter, stack),
         )
         # Half of the grace period for calls in flight; the rest for processing and writing their results.
         drain_seconds = options.grace_seconds / 2
@@ -155,11 +160,20 @@ def _isolation(options: ManagerOptions, cluster: Cluster | None) -> Isolation | 
     return Isolation(options.bridge_image or "", pod, own_namespace() or around, options.bridge_url or BRIDGE_URL)
 
 
-def _witnesses(options: ManagerOptions, manager: Manager, stack: AsyncExitStack) -> tuple[Witness, ...]:
+def _exporter(stack: AsyncExitStack) -> SpanExporter | None:
+    """Where spans go; None where they are not wanted. It is closed last, when all of them were made."""
+    exporter = tracing.open_exporter(os.environ)
+    if exporter is not None:
+        stack.push_async_callback(asyncio.to_thread, exporter.close)
+    return exporter
+
+
+def _witnesses(
+    options: ManagerOptions, manager: Manager, exporter: SpanExporter | None, stack: AsyncExitStack
+) -> tuple[Witness, ...]:
     """Who is told of what is written and called, beside the metrics."""
     found: list[Witness] = []
-    if (exporter := tracing.open_exporter(os.environ)) is not None:
-        stack.push_async_callback(asyncio.to_thread, exporter.close)
+    if exporter is not None:
         is_content_wanted = tracing.is_content_wanted(os.environ)
         runs = manager.lister(TASK_RUNS)
         found.append(Tracer(exporter.export, runs.get, manager.clock, is_content_recorded=is_content_wanted))
@@ -187,7 +201,12 @@ def _address_policy(allowed: tuple[str, ...]) -> AddressPolicy:
 
 
 def _manager(
-    options: ManagerOptions, stack: AsyncExitStack, clock: Clock, exchange: Exchange | None, cluster: Cluster | None
+    options: ManagerOptions,
+    stack: AsyncExitStack,
+    clock: Clock,
+    exchange: Exchange | None,
+    cluster: Cluster | None,
+    telemetry: Telemetry,
 ) -> Manager:
     lease_exchange, event_exchange, host = exchange, exchange, "embedded"
     server = ""
@@ -209,6 +228,7 @@ def _manager(
         host=host,
         server=server,
         options=_runtime_options(options, cluster),
+        telemetry=telemetry,
     )
 
 

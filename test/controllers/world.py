@@ -34,6 +34,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.manager import Manager, Options
 from kubechain.runtime.resource import Resource
+from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 from kubechain.runtime.transport import Exchange, Reply, StreamReply, WholeReply
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
@@ -169,9 +170,12 @@ class Replica:
         settings: Settings | None,
         channels: ChannelKinds | None = None,
         options: Options | None = None,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         self.exchange = BreakableExchange(plane.exchange(), on_crash=self.crash)
-        self.manager = Manager(self.exchange, identity=identity, clock=LoopClock(), options=options)
+        self.manager = Manager(
+            self.exchange, identity=identity, clock=LoopClock(), telemetry=telemetry, options=options
+        )
         add_controllers(self.manager, clients=clients_for(model, channels), settings=settings)
         self._task: asyncio.Task[None] | None = None
         self.crashed = asyncio.Event()
@@ -201,6 +205,7 @@ class World:
         self.plane = plane
         self.client = Client(plane.exchange(), clock=LoopClock())
         self.replicas: list[Replica] = []
+        self.telemetry = NO_TELEMETRY
 
     def replica(
         self,
@@ -211,7 +216,7 @@ class World:
         options: Options | None = None,
     ) -> Replica:
         """A manager that was started."""
-        made = Replica(self.plane, model, identity, settings, channels, options)
+        made = Replica(self.plane, model, identity, settings, channels, options, self.telemetry)
         self.replicas.append(made)
         made.start()
         return made

@@ -70,16 +70,32 @@ def is_connected(spans: list[Received]) -> bool:
 
 
 def judge(collector: Collector) -> None:
-    """One connected trace, with each part of the story once, and without content."""
-    spans = collector.until(lambda spans: any(span.name == LAST for span in spans))
-    chats = [span for span in spans if span.name.startswith("chat ")]
-    others = sorted(span.name for span in spans if span not in chats)
-    assert others == ["execute_tool delegate_to_agent__scout", LAST, "invoke_agent scout"]
+    """One connected trace, with each part of the story once, how it was written below, and without content."""
+    received = collector.until(lambda spans: any(span.name == LAST for span in spans))
+    trace_id = next(span.trace_id for span in received if span.name == LAST)
+    spans = [span for span in received if span.trace_id == trace_id]
+    story = sorted(span.name for span in spans if span.name.startswith(("invoke_agent ", "execute_tool ")))
+    assert story == ["execute_tool delegate_to_agent__scout", LAST, "invoke_agent scout"]
     assert is_connected(spans), spans
-    assert {span.service for span in spans} == {"kubechain"}
-    text = repr(spans)
+    judge_steps(spans)
+    assert {span.service for span in received} == {"kubechain"}
+    text = repr(received)
     for hidden in (QUESTION, SYSTEM, ANSWER):
         assert hidden not in text
+
+
+def judge_steps(spans: list[Received]) -> None:
+    """Each step wrote something, and each write is part of a step, whichever process made it."""
+    steps = {span.span_id: span.name for span in spans if span.name.startswith("reconcile ")}
+    writes = [span for span in spans if span.name.startswith(("create ", "update ", "patch ", "delete "))]
+    assert {span.parent_id for span in writes} == set(steps)
+    assert {steps[span.parent_id] for span in writes if span.name == "update taskruns/status"} >= {
+        "reconcile TaskRun/Begin",
+        "reconcile TaskRun/AnswerToolCalls",
+    }
+    assert {steps[span.parent_id] for span in writes if span.name == "create taskruntoolcalls"} == {
+        "reconcile TaskRun/CreateToolCalls"
+    }
 
 
 def end_while_the_scout_thinks(program: Program, namespace: Namespace, script: Script) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import opentelemetry.semconv._incubating.attributes as published
 import opentelemetry.semconv._incubating.attributes.gen_ai_attributes as conventions
 import pytest
 
@@ -17,9 +20,10 @@ from kubechain.api.taskrun import SpanContext, TaskRun, TaskRunPhase
 from kubechain.llm.errors import ServerFailed
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from kubechain.observability import spans, witness
+from kubechain.observability.emitter import Emitter
 from kubechain.observability.spans import Span
 from kubechain.observability.tracer import Tracer
-from kubechain.runtime.clock import SystemClock
+from kubechain.runtime.clock import LoopClock, SystemClock
 from test.controllers import world as worlds
 from test.controllers.builders import NOW, a_call, a_claim, a_run, later
 from test.controllers.test_delegation import CHILD, a_hierarchy, delegation
@@ -109,6 +113,11 @@ class Recorded:
 
         monkeypatch.setattr(worlds, "clients_for", clients_for)
 
+    @property
+    def story(self) -> list[Span]:
+        """Without the steps and writes that led to it."""
+        return [span for span in self.spans if span.name.startswith(("chat ", "execute_tool ", "invoke_agent "))]
+
     def named(self, name: str) -> list[Span]:
         return [span for span in self.spans if span.name == name]
 
@@ -117,8 +126,9 @@ class Recorded:
         return span
 
 
-async def a_tree(world: World) -> None:
+async def a_tree(world: World, recorded: Recorded) -> None:
     """A run that has another agent look, over a restart of the manager in between."""
+    world.telemetry = Emitter(recorded.spans.append, LoopClock())
     first = world.replica(FakeLLMClient(ServerFailed("503"), delegation("agent-1"), answer("seen"), answer("done")))
     await a_hierarchy(world, 1)
     await world.apply_task()
@@ -143,8 +153,8 @@ def connected(spans: list[Span]) -> bool:
 async def test_a_tree_is_one_trace_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Recorded(monkeypatch)
     async with a_world() as world:
-        await a_tree(world)
-    names = sorted(span.name for span in recorded.spans)
+        await a_tree(world, recorded)
+    names = sorted(span.name for span in recorded.story)
     assert names == [
         "chat gpt-4o",
         "chat gpt-4o",
@@ -154,11 +164,60 @@ async def test_a_tree_is_one_trace_over_a_restart(monkeypatch: pytest.MonkeyPatc
         "invoke_agent agent-1",
         "invoke_agent my-assistant",
     ]
-    assert connected(recorded.spans)
+    assert connected(recorded.story)
     call = recorded.named_one("execute_tool delegate_to_agent__agent-1")
     assert recorded.named_one("invoke_agent agent-1").above == call.context
     assert call.above == recorded.named_one("invoke_agent my-assistant").context
     assert [span.error for span in recorded.named("chat gpt-4o")].count("ServerFailed") == 1
+
+
+async def test_steps_and_writes_are_in_the_trace_of_their_run_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch)
+    async with a_world() as world:
+        await a_tree(world, recorded)
+    trace_id = recorded.named_one("invoke_agent my-assistant").context.trace_id
+    spans = [span for span in recorded.spans if span.context.trace_id == trace_id]
+    assert connected(spans)
+    steps = [span for span in spans if span.name.startswith("reconcile ")]
+    writes = [span for span in spans if span.is_client and not span.name.startswith("chat ")]
+    ids = {step.context.span_id for step in steps}
+    assert {write.above.span_id for write in writes if write.above is not None} == ids
+    assert {step.name for step in steps} >= {
+        "reconcile TaskRun/Begin",
+        "reconcile TaskRun/CreateToolCalls",
+        "reconcile TaskRun/AnswerToolCalls",
+        "reconcile TaskRunToolCall/Delegate",
+    }
+    assert {write.name for write in writes} >= {"update taskruns/status", "create taskruntoolcalls"}
+
+
+async def test_a_run_that_never_began_has_a_span_with_its_steps_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch)
+    async with a_world() as world:
+        world.telemetry = Emitter(recorded.spans.append, LoopClock())
+        world.replica(FakeLLMClient())
+        await world.apply("taskruns", {"metadata": {"name": "lone"}, "spec": a_spec("nobody")})
+        await world.until(lambda run: run.status.status_detail != "", "lone")
+        await world.patch_run({"spec": {"cancel": True}}, "lone")
+        await world.until(is_over, "lone")
+    top = recorded.named_one("invoke_agent nobody")
+    assert top.error == "Cancelled"
+    assert [span.name for span in recorded.spans if span.above == top.context] == [
+        "reconcile TaskRun/Wait",
+        "reconcile TaskRun/Cancel",
+    ]
+
+
+def a_spec(agent: str) -> dict[str, Any]:
+    return {"agentRef": {"name": agent}, "userMessage": "What is the capital of the moon?"}
+
+
+def published_names() -> set[str]:
+    """The names of all attributes that OpenTelemetry has published."""
+    modules = [
+        importlib.import_module(f"{published.__name__}.{one.name}") for one in pkgutil.iter_modules(published.__path__)
+    ]
+    return {value for one in modules for name, value in vars(one).items() if name.isupper() and isinstance(value, str)}
 
 
 def values_of(enumeration: str) -> set[str]:
@@ -169,12 +228,11 @@ def values_of(enumeration: str) -> set[str]:
 async def test_names_of_attributes_are_those_of_the_conventions(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Recorded(monkeypatch, is_content_recorded=True)
     async with a_world() as world:
-        await a_tree(world)
-    known = {getattr(conventions, name) for name in dir(conventions) if name.startswith("GEN_AI_")}
-    used = {name for span in recorded.spans for name in span.attributes if name.startswith("gen_ai.")}
-    assert len(used) >= 12
-    assert used <= known
-    operations = {span.attributes["gen_ai.operation.name"] for span in recorded.spans}
+        await a_tree(world, recorded)
+    used = {name for span in recorded.spans for name in span.attributes if not name.startswith("kubechain.")}
+    assert len([name for name in used if name.startswith("gen_ai.")]) >= 12
+    assert used <= published_names()
+    operations = {span.attributes["gen_ai.operation.name"] for span in recorded.story}
     assert operations <= values_of("GenAiOperationNameValues")
     assert set(spans.PROVIDERS.values()) <= values_of("GenAiProviderNameValues")
 
@@ -182,7 +240,7 @@ async def test_names_of_attributes_are_those_of_the_conventions(monkeypatch: pyt
 async def test_content_is_told_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Recorded(monkeypatch)
     async with a_world() as world:
-        await a_tree(world)
+        await a_tree(world, recorded)
     told = json.dumps([dict(span.attributes) for span in recorded.spans])
     for hidden in ("capital of the moon", "You are helpful", "Go and see", "seen", KEY):
         assert hidden not in told

@@ -1,81 +1,113 @@
-"""Spans: what a reconcile records, and that the default costs nothing."""
+"""Spans of writes: which ones the client makes, under which names, and that the default records nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
+from kubechain.runtime.client import Client
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Result, controller
-from kubechain.runtime.errors import TerminalError
+from kubechain.runtime.errors import NotFound
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
-from kubechain.runtime.telemetry import NO_ATTRIBUTES, NO_TELEMETRY, Attribute, ParentSpan, TraceContext
+from kubechain.runtime.telemetry import NO_ATTRIBUTES, NO_SPAN, NO_TELEMETRY, Attribute, ParentSpan
 from test.runtime.fake_apiserver import FakeApiServer
 from test.runtime.test_controller import Recorded, running
-from test.runtime.widgets import WIDGETS, WIDGETS_PATH, a_widget
-
-
-@dataclass
-class RecordedSpan:
-    name: str
-    attributes: dict[str, Attribute]
-    context: TraceContext | None = None
-    ended: bool = False
-
-    def set(self, name: str, value: Attribute) -> None:
-        self.attributes[name] = value
+from test.runtime.widgets import WIDGETS, WIDGETS_PATH, a_widget, widget
 
 
 @dataclass
 class RecordingTelemetry:
-    """Keeps the spans in memory."""
+    """Keeps the spans in memory: name, attributes, and the failure that ended it."""
 
-    spans: list[RecordedSpan] = field(default_factory=list[RecordedSpan])
+    spans: list[tuple[str, Mapping[str, Attribute], str]] = field(
+        default_factory=list[tuple[str, Mapping[str, Attribute], str]]
+    )
+    is_recording: bool = True
+
+    def step(
+        self,
+        name: str,
+        parent: ParentSpan | None = None,
+        attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
+        *,
+        trace_id: str = "",
+    ) -> AbstractContextManager[None]:
+        raise AssertionError("the runtime knows no steps")
 
     @contextmanager
-    def span(
-        self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
-    ) -> Generator[RecordedSpan]:
-        made = RecordedSpan(name, dict(attributes), TraceContext("a" * 32, f"{len(self.spans):016x}"))
-        self.spans.append(made)
+    def span(self, name: str, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES) -> Generator[None]:
+        error = ""
         try:
-            yield made
+            yield
+        except BaseException as failure:
+            error = type(failure).__name__
+            raise
         finally:
-            made.ended = True
+            self.spans.append((name, attributes, error))
 
 
-async def test_each_reconcile_is_a_span_with_its_key_and_result() -> None:
+Act = Callable[[Client], Awaitable[object]]
+
+ACTS: list[tuple[str, Act, list[str]]] = [
+    ("a create", lambda client: client.create(WIDGETS, widget("new")), ["create widgets"]),
+    ("an update", lambda client: client.update(WIDGETS, widget("w")), ["update widgets"]),
+    ("an update of a status", lambda client: client.update_status(WIDGETS, widget("w")), ["update widgets/status"]),
+    ("a patch", lambda client: client.patch(WIDGETS, "default", "w", {"spec": {"a": 1}}), ["patch widgets"]),
+    (
+        "a patch of a status",
+        lambda client: client.patch(WIDGETS, "default", "w", {"status": {"a": 1}}, subresource="status"),
+        ["patch widgets/status"],
+    ),
+    ("a delete", lambda client: client.delete(WIDGETS, "default", "w"), ["delete widgets"]),
+    ("a read", lambda client: client.get(WIDGETS, "default", "w"), []),
+    ("a list", lambda client: client.list(WIDGETS, "default"), []),
+]
+
+
+@pytest.mark.parametrize(("act", "names"), [row[1:] for row in ACTS], ids=[row[0] for row in ACTS])
+async def test_each_write_is_a_span_named_by_verb_and_resource(act: Act, names: list[str]) -> None:
     server, telemetry = FakeApiServer(), RecordingTelemetry()
-    for name in ("good", "bad"):
-        server.put(WIDGETS_PATH, a_widget(name))
+    server.put(WIDGETS_PATH, a_widget("w"))
+    await act(Client(server, clock=LoopClock(), telemetry=telemetry))
+    assert [(name, error) for name, _, error in telemetry.spans] == [(name, "") for name in names]
+
+
+async def test_the_span_of_a_write_says_which_object_and_which_failure() -> None:
+    server, telemetry = FakeApiServer(), RecordingTelemetry()
+    with pytest.raises(NotFound):
+        await Client(server, clock=LoopClock(), telemetry=telemetry).update_status(WIDGETS, widget("gone"))
+    attributes = {"k8s.namespace.name": "default", "kubechain.object.name": "gone"}
+    assert telemetry.spans == [("update widgets/status", attributes, "NotFound")]
+
+
+async def test_a_reconciler_writes_through_the_telemetry_of_its_manager() -> None:
+    server, telemetry = FakeApiServer(), RecordingTelemetry()
+    server.put(WIDGETS_PATH, a_widget("w"))
+    manager = Manager(server, clock=LoopClock(), telemetry=telemetry)
 
     async def act(request: Request) -> Result:
-        assert not telemetry.spans[-1].ended
-        if request.name == "bad":
-            raise TerminalError("spec: wrong")
+        await manager.client.patch(WIDGETS, request.namespace, request.name, {"spec": {"seen": True}})
         return Result()
 
-    manager = Manager(server, clock=LoopClock(), telemetry=telemetry)
     controller(manager, "widget").for_(WIDGETS).complete(Recorded(act))
     async with running(manager):
         await asyncio.sleep(1)
-    common = {"controller": "widget", "k8s.namespace.name": "default"}
-    spans = sorted(telemetry.spans, key=lambda span: str(span.attributes["name"]))
-    assert [(span.name, span.attributes, span.ended) for span in spans] == [
-        ("reconcile", {**common, "name": "bad", "result": "terminal"}, True),
-        ("reconcile", {**common, "name": "good", "result": "success"}, True),
-    ]
+    assert {name for name, _, _ in telemetry.spans} == {"patch widgets"}
 
 
-def test_without_telemetry_every_span_is_the_same_object_and_has_no_identity() -> None:
-    with NO_TELEMETRY.span("a") as outer, NO_TELEMETRY.span("b", TraceContext("1" * 32, "2" * 16), {"n": 1}) as inner:
-        inner.set("tokens", 3)
-    assert outer is inner
-    assert inner.context is None
+async def test_without_telemetry_a_write_asks_for_no_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    def span(*_: object) -> None:
+        raise AssertionError("a span")
+
+    monkeypatch.setattr(type(NO_TELEMETRY), "span", span)
+    await Client(FakeApiServer(), clock=LoopClock()).create(WIDGETS, widget("new"))
 
 
-def test_a_context_is_written_as_the_header_wants_it() -> None:
-    assert TraceContext("1" * 32, "2" * 16).traceparent == f"00-{'1' * 32}-{'2' * 16}-01"
+def test_without_telemetry_every_span_is_the_same_object() -> None:
+    assert NO_TELEMETRY.step("a") is NO_TELEMETRY.span("b") is NO_SPAN

@@ -38,13 +38,22 @@ def of_run(run: TaskRun) -> SpanContext:
 
 def of_part(run: TaskRun, span_id: str, began_at: datetime) -> SpanContext | None:
     """The span of a part of a run, such as a call; None for a run that has none."""
-    above = run.status.span_context
-    if above is None:
+    if run.status.span_context is None:
         return None
+    return SpanContext(trace_id=trace_id_at(run, began_at), span_id=span_id)
+
+
+def trace_id_at(run: TaskRun, began_at: datetime) -> str:
+    """The trace of what begins at a time: the run's, or after an hour another one."""
+    own = place_of(run).trace_id
     since = run.status.start_time or began_at
     hours = int((began_at - since).total_seconds() // HOUR_SECONDS)
-    trace_id = above.trace_id if hours <= 0 else uuid.uuid5(uuid.UUID(above.trace_id), f"hour {hours}").hex
-    return SpanContext(trace_id=trace_id, span_id=span_id)
+    return own if hours <= 0 else uuid.uuid5(uuid.UUID(own), f"hour {hours}").hex
+
+
+def place_of(run: TaskRun) -> SpanContext:
+    """The span of a run, whether or not it has begun."""
+    return run.status.span_context or of_run(run)
 
 
 def span_id_of(uid: str, *parts: object) -> str:

@@ -15,6 +15,7 @@ import structlog
 
 from kubechain.api import conditions, reasons
 from kubechain.api.meta import KubeObject, StatusObject, StatusType
+from kubechain.observability.steps import NO_STEP_SPANS, StepSpans
 from kubechain.observability.witness import NOBODY, Witness
 from kubechain.runtime.client import Client
 from kubechain.runtime.controller import Result
@@ -161,6 +162,7 @@ class StatusWriter(Generic[T]):
     client: Client
     recorder: Recorder
     witness: Witness = NOBODY
+    step_spans: StepSpans = NO_STEP_SPANS
 
     async def write(self, obj: T, settled: Settled) -> T | None:
         """Write what changed; an unchanged status costs no request, no event and no log line.
@@ -297,15 +299,21 @@ async def reconcile(kind: Kind[T, ObservedT, StepT], lister: Lister[T], request:
         if isinstance(step, kind.live_steps) and not is_live:
             obj, is_live = await kind.writer.read(obj), True
             continue
-        try:
-            after = await kind.carry_out(observed, step)
-        except WriteRefused as refusal:
-            after = await _tell(kind, obj, observed, refusal)
+        with kind.writer.step_spans.of(obj, step):
+            after = await _carry_out(kind, obj, observed, step)
         if isinstance(after, Done):
             return Result(after.requeue_after_seconds)
         obj, is_live = after.obj, after.is_live
     await kind.forget(request)
     return Result()
+
+
+async def _carry_out(kind: Kind[T, ObservedT, StepT], obj: T, observed: ObservedT, step: StepT) -> Again[T] | Done:
+    """Carry out a step, or say which of its writes is refused."""
+    try:
+        return await kind.carry_out(observed, step)
+    except WriteRefused as refusal:
+        return await _tell(kind, obj, observed, refusal)
 
 
 async def _tell(kind: Kind[T, ObservedT, StepT], obj: T, observed: ObservedT, refusal: WriteRefused) -> Again[T] | Done:

@@ -26,6 +26,7 @@ from kubechain.mcp.manager import ConnectionManager
 from kubechain.mcp.model import ServerKey
 from kubechain.observability.meter import Meter
 from kubechain.observability.runmeter import RunMeter
+from kubechain.observability.steps import StepSpans
 from kubechain.observability.witness import Witness, Witnesses
 from kubechain.runtime.keys import Request
 from kubechain.runtime.manager import Manager
@@ -109,6 +110,7 @@ class Parts:
         llm_checks: Also triggers the loop of LLMs.
         connection_changed: Enqueues an MCPServer whose connection has another state.
         witness: Told of what is written and called.
+        step_spans: Starts the spans of steps.
         meter: Counters and histograms.
     """
 
@@ -126,12 +128,14 @@ class Parts:
     channels: ChannelDirectory
     budget_book: BudgetBook
     witness: Witness
+    step_spans: StepSpans
     meter: Meter
     buckets: Buckets
 
     def writer(self, resource: Resource[T], component: str) -> StatusWriter[T]:
         """The writer of one kind's status; its events come from `component`."""
-        return StatusWriter(resource, self.manager.client, self.manager.recorder(component), self.witness)
+        recorder = self.manager.recorder(component)
+        return StatusWriter(resource, self.manager.client, recorder, self.witness, self.step_spans)
 
 
 def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
@@ -159,6 +163,7 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
         channels=ChannelDirectory(clients.channels, secrets),
         budget_book=_budget_book(manager),
         witness=Witnesses(RunMeter(meter, manager.clock), *clients.witnesses),
+        step_spans=StepSpans(manager.telemetry, manager.lister(resources.TASK_RUNS).get, manager.clock.now),
         meter=meter,
         buckets=buckets,
     )
@@ -173,7 +178,7 @@ def _budget_book(manager: Manager) -> BudgetBook:
 def _tool_kinds(manager: Manager, clients: Clients, secrets: SecretReader, connections: ConnectionManager) -> ToolKinds:
     """The table of all sorts of tools, in the order in which a model is offered what they provide."""
     rows = (
-        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections, manager.telemetry),
+        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections),
         agent.tool_kind(manager.lister(resources.AGENTS)),
         http.tool_kind(clients.http, secrets),
         container.tool_kind(container.Containers(manager.client, manager.clock, clients.engine, secrets)),

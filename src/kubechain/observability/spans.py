@@ -8,7 +8,7 @@ which a test compares.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -20,8 +20,12 @@ from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
 from kubechain.net.foreign import cut
 from kubechain.net.redaction import scrubbed
 from kubechain.observability.witness import ModelCall, ModelReply
+from kubechain.runtime.telemetry import NAMESPACE, OBJECT_NAME, Attribute
 
-Value = str | int | tuple[str, ...]
+Value = Attribute | tuple[str, ...]
+
+FindRun = Callable[[str, str], TaskRun | None]
+"""Gets a run by namespace and name; None where it is gone."""
 
 CONTENT_CHARACTERS = 16_384
 """Of one attribute with content, where it is recorded at all."""
@@ -57,24 +61,30 @@ class Span:
         return self.above is not None and self.above.trace_id != self.context.trace_id
 
 
-def of_run(run: TaskRun, *, now: datetime) -> Span | None:
-    """The span of a run that has ended; None where it never began."""
-    context, pinned, began_at = run.status.span_context, run.status.pinned, run.status.start_time
-    if context is None or pinned is None or began_at is None:
-        return None
+def of_run(run: TaskRun, *, now: datetime) -> Span:
+    """The span of a run that has ended; one that never began waited since it was created."""
+    agent = _agent(run)
+    began_at = run.status.start_time or run.metadata.creation_timestamp or now
     usage = run.status.usage
     tokens = {} if usage is None else _tokens(usage.input_tokens, usage.output_tokens)
-    attributes = {
+    attributes: dict[str, Value] = {
         "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.name": pinned.agent_name,
+        **({"gen_ai.agent.name": agent} if agent else {}),
         "gen_ai.conversation.id": run.metadata.uid,
         **_object(run.metadata.namespace, run.metadata.name),
         **tokens,
     }
     phase = run.status.phase
     error = "" if phase == TaskRunPhase.FINAL_ANSWER else str(phase)
-    above = traces.parent_of(run)
-    return Span(f"invoke_agent {pinned.agent_name}", context, began_at, now, above, attributes, error)
+    name = f"invoke_agent {agent}" if agent else "invoke_agent"
+    return Span(name, traces.place_of(run), began_at, now, traces.parent_of(run), attributes, error)
+
+
+def _agent(run: TaskRun) -> str:
+    """The agent of a run; empty where it had none before it ended."""
+    if run.status.pinned is not None:
+        return run.status.pinned.agent_name
+    return run.spec.agent_ref.name if run.spec.agent_ref is not None else ""
 
 
 def of_model_call(
@@ -127,6 +137,7 @@ def of_tool_call(
         "gen_ai.tool.call.id": call.spec.tool_call_id,
         "gen_ai.tool.type": "function" if call.spec.tool_type == ToolCallType.FUNCTION else "extension",
         "gen_ai.conversation.id": run.metadata.uid,
+        **({"mcp.method.name": "tools/call"} if call.spec.tool_type == ToolCallType.MCP else {}),
         **_object(call.metadata.namespace, call.metadata.name),
     }
     if is_content_recorded:
@@ -137,7 +148,7 @@ def of_tool_call(
 
 
 def _object(namespace: str, name: str) -> dict[str, Value]:
-    return {"k8s.namespace.name": namespace, "kubechain.object.name": name}
+    return {NAMESPACE: namespace, OBJECT_NAME: name}
 
 
 def _tokens(sent: int, written: int) -> dict[str, Value]:

@@ -9,12 +9,9 @@ from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.observability import spans
-from kubechain.observability.spans import Span
+from kubechain.observability.spans import FindRun, Span
 from kubechain.observability.witness import ByKind, ModelCall, ModelReply
 from kubechain.runtime.clock import Clock
-
-FindRun = Callable[[str, str], TaskRun | None]
-"""Gets a run by namespace and name; None where it is gone."""
 
 
 class Tracer(ByKind):

@@ -8,7 +8,7 @@ the caller must decide whether to read, to repeat the write or to do nothing.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +29,7 @@ from kubechain.runtime.observers import NoObserver, WriteObserver
 from kubechain.runtime.pages import PAGE_LIMIT, RawPage, page_of, target, type_setter
 from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource
+from kubechain.runtime.telemetry import NAMESPACE, NO_SPAN, NO_TELEMETRY, OBJECT_NAME, Telemetry
 from kubechain.runtime.transport import Exchange, Reply
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -66,6 +67,7 @@ class Client:
         clock: Clock,
         observer: WriteObserver | None = None,
         refusals: Refusals | None = None,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         """Create a client.
 
@@ -74,11 +76,13 @@ class Client:
             clock: for waits between attempts.
             observer: is notified of every successful write; None for no observer.
             refusals: counts refused writes to existing objects; None for a count that nobody reads.
+            telemetry: receives a span for each write that is made within a step.
         """
         self._exchange = exchange
         self._clock = clock
         self._observer: WriteObserver = observer or NoObserver()
         self._refusals = refusals or Refusals(clock)
+        self._telemetry = telemetry
 
     async def get(self, resource: Resource[T], namespace: str, name: str) -> T:
         """Read one object from the server.
@@ -147,7 +151,8 @@ class Client:
             AlreadyExists: the name is taken.
         """
         path = resource.path(obj.metadata.namespace)
-        with self._observer.writing(resource, obj.metadata.namespace or "", obj.metadata.name or ""):
+        namespace, name = obj.metadata.namespace or "", obj.metadata.name or ""
+        with self._observer.writing(resource, namespace, name), self._span("create", resource, namespace, name):
             raw = await self.request("POST", path, body=resource.encode(obj))
             return self._written(resource, raw, base_version="")
 
@@ -194,7 +199,7 @@ class Client:
             patch = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
         headers = {**ACCEPT_JSON, "content-type": "application/merge-patch+json"}
         path = resource.path(namespace, name, subresource)
-        with self._writing(resource, namespace, name):
+        with self._writing("patch", resource, namespace, name, subresource):
             with self._conflicts_of(resource, namespace, name, resource_version):
                 raw = await self.request("PATCH", path, headers=headers, body=msgspec.json.encode(patch))
             return self._written(resource, raw, base_version=resource_version)
@@ -230,7 +235,7 @@ class Client:
             options["preconditions"] = preconditions
         if propagation_policy is not None:
             options["propagationPolicy"] = propagation_policy
-        with self._writing(resource, namespace, name):
+        with self._writing("delete", resource, namespace, name):
             raw = await self.request("DELETE", resource.path(namespace, name), body=msgspec.json.encode(options))
             self._was_deleted(resource, namespace, name, raw)
 
@@ -310,7 +315,7 @@ class Client:
     async def _put(self, resource: Resource[T], obj: T, *, subresource: str) -> T:
         namespace, name = obj.metadata.namespace or "", obj.metadata.name or ""
         path, base_version = resource.path(namespace, name, subresource), obj.metadata.resource_version or None
-        with self._writing(resource, namespace, name):
+        with self._writing("update", resource, namespace, name, subresource):
             with self._conflicts_of(resource, namespace, name, base_version):
                 raw = await self.request("PUT", path, body=resource.encode(obj))
             return self._written(resource, raw, base_version=base_version)
@@ -328,11 +333,23 @@ class Client:
             raise
 
     @contextmanager
-    def _writing(self, resource: Resource[Any], namespace: str, name: str) -> Generator[None]:
+    def _writing(
+        self, verb: str, resource: Resource[Any], namespace: str, name: str, subresource: str = ""
+    ) -> Generator[None]:
         """Surround one write to an existing object."""
         watching = self._refusals.watching(resource.kind, namespace, name)
-        with watching, self._observer.writing(resource, namespace, name):
+        span = self._span(verb, resource, namespace, name, subresource)
+        with watching, self._observer.writing(resource, namespace, name), span:
             yield
+
+    def _span(
+        self, verb: str, resource: Resource[Any], namespace: str, name: str, subresource: str = ""
+    ) -> AbstractContextManager[None]:
+        """A span of one write, named by verb and resource as in a Role."""
+        if not self._telemetry.is_recording:
+            return NO_SPAN
+        written = f"{resource.plural}/{subresource}" if subresource else resource.plural
+        return self._telemetry.span(f"{verb} {written}", {NAMESPACE: namespace, OBJECT_NAME: name})
 
     def _written(self, resource: Resource[T], raw: bytes, *, base_version: str | None) -> T:
         with _answer_of(resource):

@@ -29,7 +29,6 @@ from kubechain.runtime.metrics import Metrics
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.shards.gate import BucketOf, Gate, Gated
 from kubechain.runtime.sources import KeyMap, Source, Trigger, TriggerSource, owner_keys
-from kubechain.runtime.telemetry import Telemetry
 
 __all__ = ["Builder", "Controller", "Host", "Reconciler", "Result", "SyncTimeout", "Trigger", "controller"]
 
@@ -47,11 +46,6 @@ class Host(Protocol):
     @property
     def metrics(self) -> Metrics:
         """Where the controller counts."""
-        ...
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """Where the controller starts a span for each reconcile."""
         ...
 
     def informer(self, resource: Resource[T]) -> Informer[T]:
@@ -170,8 +164,8 @@ class Builder:
             reconciler = self._gated(reconciler, gate, self._bucket_of)
         inputs = Inputs(host.informer(self._primary), self._sources, self._triggers, self._owns)
         made = Controller(
-            self._name, reconciler, inputs, clock=host.clock, metrics=metrics, telemetry=host.telemetry,
-            options=options, caches=host.informers,
+            self._name, reconciler, inputs, clock=host.clock, metrics=metrics, options=options,
+            caches=host.informers,
         )  # fmt: skip
         host.metrics.follow_queue(self._name, made.queue.statistics)
         if gate is not None:

@@ -40,7 +40,6 @@ from kubechain.runtime.informer import Informer
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metrics import ControllerMetrics
 from kubechain.runtime.sources import Source, TriggerSource
-from kubechain.runtime.telemetry import Telemetry
 from kubechain.runtime.workqueue import BACKOFF_MAX_SECONDS
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -127,7 +126,7 @@ class Controller:
 
     def __init__(
         self, name: str, reconciler: Reconciler, inputs: Inputs, *, clock: Clock, metrics: ControllerMetrics,
-        telemetry: Telemetry, options: ControllerOptions, caches: Callable[[], Iterable[Informer[Any]]],
+        options: ControllerOptions, caches: Callable[[], Iterable[Informer[Any]]],
     ) -> None:  # fmt: skip
         """Create a controller and add its handlers; `run` reconciles.
 
@@ -142,7 +141,6 @@ class Controller:
         self._inputs = inputs
         self._clock = clock
         self._metrics = metrics
-        self._telemetry = telemetry
         self._caches = caches
         self._slots = asyncio.Semaphore(options.workers)
         self._stopping = False
@@ -239,18 +237,10 @@ class Controller:
             with bound_contextvars(
                 controller=self.name, namespace=key.namespace, name=key.name, reconcile_id=reconcile_id
             ):
-                outcome = await self._traced(item)
+                outcome = await self._reconcile(item)
         finally:
             current.running = False
         self._metrics.reconciled(outcome)
-
-    async def _traced(self, item: workqueue.Item) -> str:
-        key = item.key
-        attributes = {"controller": self.name, "k8s.namespace.name": key.namespace, "name": key.name}
-        with self._telemetry.span("reconcile", None, attributes) as span:
-            outcome = await self._reconcile(item)
-            span.set("result", outcome)
-        return outcome
 
     async def _reconcile(self, item: workqueue.Item) -> str:
         try:

@@ -127,7 +127,7 @@ class Manager:
             liveness: of other replicas; None for leases with an election, and for `SoleReplica` without.
             host: of the API server, for metrics.
             server: its URL and where that was configured, for the log.
-            telemetry: receives a span for each reconcile, and the spans of the reconcilers.
+            telemetry: receives a span for each step of a reconcile that writes, and for each of its writes.
             pod: the pod that this process runs in; empty outside of pods. None reads it from the environment.
         """
         self._pod = os.environ.get(POD_VARIABLE, "") if pod is None else pod
@@ -143,7 +143,9 @@ class Manager:
             outages=self._outages,
         )  # fmt: skip
         self._refusals = Refusals(self.clock)
-        self.client = Client(metered, clock=self.clock, observer=self._informers, refusals=self._refusals)
+        self.client = Client(
+            metered, clock=self.clock, observer=self._informers, refusals=self._refusals, telemetry=telemetry
+        )
         self._lease_client = Client(lease_exchange or metered, clock=self.clock)
         self.liveness = liveness or self._default_liveness()
         self.sharing = self._sharing(MeteredExchange(lease_exchange or exchange, self.metrics.rest_requests, host=host))

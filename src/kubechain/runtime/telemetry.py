@@ -1,38 +1,32 @@
-"""The interface to tracing: spans of reconciles, model calls, tool calls and requests of MCP servers.
+"""The interface to tracing: spans of the steps of a reconcile, and of the writes that a step makes.
 
-It is a subset of OpenTelemetry's, so that an exporter needs only a small adapter. The default records nothing. No I/O
-and no SDK here.
+An exporter is an implementation of `Telemetry`; the default records nothing. No I/O and no SDK here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Protocol
 
 Attribute = str | int | float | bool
 """A value of an attribute that OpenTelemetry allows."""
 
+NAMESPACE = "k8s.namespace.name"
+"""Attribute with the namespace of the object that a span is about."""
+
+OBJECT_NAME = "kubechain.object.name"
+"""Attribute with its name; the conventions of OpenTelemetry have names for the kinds that they know, not for ours."""
+
 NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
 
-
-@dataclass(frozen=True, slots=True)
-class TraceContext:
-    """The ids of a trace and a span, as in W3C Trace Context: lowercase hex, 32 and 16 digits."""
-
-    trace_id: str
-    span_id: str
-
-    @property
-    def traceparent(self) -> str:
-        """Return the value of the `traceparent` header, marked as sampled."""
-        return f"00-{self.trace_id}-{self.span_id}-01"
+NO_SPAN: AbstractContextManager[None] = nullcontext()
+"""A span that is not recorded."""
 
 
 class ParentSpan(Protocol):
-    """The ids of a parent span, such as those stored in an object's status; see `TraceContext`."""
+    """The ids of a parent span, such as those stored in an object's status."""
 
     @property
     def trace_id(self) -> str:
@@ -45,66 +39,57 @@ class ParentSpan(Protocol):
         ...
 
 
-class Span(Protocol):
-    """A started span; it ends with its `with` block, with an error status when the block raises."""
+class Telemetry(Protocol):
+    """Records spans; each ends with its `with` block, with an error where the block raises."""
 
     @property
-    def context(self) -> TraceContext | None:
-        """Return the ids of this span, for children and for headers; None when it is not recorded."""
+    def is_recording(self) -> bool:
+        """Whether spans are recorded; where not, callers spare themselves their attributes."""
         ...
 
-    def set(self, name: str, value: Attribute) -> None:
-        """Set an attribute that was not known at the start, such as a count of tokens."""
-        ...
-
-
-class Telemetry(Protocol):
-    """Records spans."""
-
-    def span(
-        self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
-    ) -> AbstractContextManager[Span]:
-        """Start a span.
+    def step(
+        self,
+        name: str,
+        parent: ParentSpan | None = None,
+        attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
+        *,
+        trace_id: str = "",
+    ) -> AbstractContextManager[None]:
+        """Start a span for what is done next; it is recorded only if spans are made within it.
 
         Args:
-            name: a constant such as `reconcile`; variable values belong in the attributes.
-            parent: None for the current span of this context, or a new trace if there is none.
+            name: from a small set; variable values belong in the attributes.
+            parent: None for a trace of its own.
             attributes: without prompts, arguments and secrets.
+            trace_id: of the span; one that is not the parent's makes the parent a link. Empty is the parent's.
         """
         ...
 
-
-class _NoSpan:
-    """The span of `NoTelemetry`; it has no state, so one object is shared."""
-
-    __slots__ = ()
-    context: TraceContext | None = None
-
-    def set(self, name: str, value: Attribute) -> None:
-        pass
-
-    def __enter__(self) -> _NoSpan:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
-
-
-_NO_SPAN = _NoSpan()
+    def span(self, name: str, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES) -> AbstractContextManager[None]:
+        """Start a span within the current step; outside of a step it is not recorded."""
+        ...
 
 
 class NoTelemetry:
     """Records nothing."""
 
     __slots__ = ()
+    is_recording = False
 
-    def span(
-        self, name: str, parent: ParentSpan | None = None, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
-    ) -> AbstractContextManager[Span]:
+    def step(
+        self,
+        name: str,
+        parent: ParentSpan | None = None,
+        attributes: Mapping[str, Attribute] = NO_ATTRIBUTES,
+        *,
+        trace_id: str = "",
+    ) -> AbstractContextManager[None]:
         """Return a span that is not recorded."""
-        return _NO_SPAN
+        return NO_SPAN
+
+    def span(self, name: str, attributes: Mapping[str, Attribute] = NO_ATTRIBUTES) -> AbstractContextManager[None]:
+        """Return a span that is not recorded."""
+        return NO_SPAN
 
 
 NO_TELEMETRY: Telemetry = NoTelemetry()

@@ -52,7 +52,6 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, RetryableError
 from kubechain.runtime.keys import Request
-from kubechain.runtime.telemetry import Telemetry
 
 DEFAULT_CALL_TIMEOUT_SECONDS = 300.0
 """Long enough for a reasoning model, short enough that a lost connection is noticed within minutes."""
@@ -64,7 +63,6 @@ class ModelCaller:
 
     client: LLMClient
     secrets: SecretReader
-    telemetry: Telemetry
     chunks: ChunkStore
     clock: Clock
     witness: Witness = NOBODY
@@ -79,23 +77,21 @@ class ModelCaller:
         """
         tools = _tools(step)
         timeout_seconds = (claim.deadline - claim.started_at).total_seconds()
-        attributes = {"llm": llm.metadata.name, "turn": claim.turn, "attempt": claim.attempt}
         try:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
-            with self.telemetry.span("model_call", run.status.span_context, attributes):
-                async with asyncio.timeout(left_seconds):
-                    earlier = await self.chunks.messages(run)
-                    messages = _request(run, earlier, step)
-                    with told(self.witness, self.clock, llm, _called(run, llm, target), messages) as tell:
-                        completion = await self.client.complete(
-                            target,
-                            messages,
-                            tools,
-                            timeout_seconds=timeout_seconds,
-                            output_schema=_output_schema(run, step),
-                        )
-                        completion = replace(completion, usage=priced(llm, completion.usage))
-                        tell(completion)
+            async with asyncio.timeout(left_seconds):
+                earlier = await self.chunks.messages(run)
+                messages = _request(run, earlier, step)
+                with told(self.witness, self.clock, llm, _called(run, llm, target), messages) as tell:
+                    completion = await self.client.complete(
+                        target,
+                        messages,
+                        tools,
+                        timeout_seconds=timeout_seconds,
+                        output_schema=_output_schema(run, step),
+                    )
+                    completion = replace(completion, usage=priced(llm, completion.usage))
+                    tell(completion)
         except TimeoutError:
             return Deferred("the run's time was over before the model answered", is_llms_fault=False)
         except ChunkUnread as error:

@@ -73,9 +73,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         runs=runs,
         observer=observer,
         turn=Turn(
-            caller=ModelCaller(
-                parts.llm, parts.secrets, manager.telemetry, chunks, clock=manager.clock, witness=parts.witness
-            ),
+            caller=ModelCaller(parts.llm, parts.secrets, chunks, clock=manager.clock, witness=parts.witness),
             observer=observer,
             in_flight=in_flight,
             writer=writer,

@@ -33,7 +33,6 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import FINAL_REFUSALS, AlreadyExists, ApiError, NotFound, TooLarge, TransportError
 from kubechain.runtime.store import Lister
-from kubechain.runtime.telemetry import Telemetry
 
 
 def _is_pure(observed: Observed, step: Execute) -> bool:
@@ -53,7 +52,6 @@ class ToolCaller:
     outcomes: OutcomeWriter[TaskRunToolCall]
     replica: Replica
     clock: Clock
-    telemetry: Telemetry
 
     async def execute(
         self, observed: Observed, step: Execute, *, is_unwanted: Callable[[], bool]
@@ -80,7 +78,7 @@ class ToolCaller:
         progress = await self._claimed(observed, execution)
         if progress is None:
             return None
-        effect = self._execute(self._invocation(observed, step, progress), progress.call)
+        effect = self.kinds.execute(self._invocation(observed, step, progress))
         return await self._concluded(observed, progress, effect, is_unwanted)
 
     async def _compute(self, observed: Observed, step: Execute, execution: Execution) -> TaskRunToolCall | None:
@@ -89,7 +87,7 @@ class ToolCaller:
         begun = settle.claimed(call, observed.run, execution)
         claimed = next_version(call, begun)
         progress = Progress(self.writer, execution, claimed)
-        outcome = await self._execute(self._invocation(observed, step, progress), claimed)
+        outcome = await self.kinds.execute(self._invocation(observed, step, progress))
         result = self._result(observed.run, execution, outcome)
         try:
             return await self.writer.write(call, begun.then(result.settle(claimed)))
@@ -150,11 +148,6 @@ class ToolCaller:
         if is_asked_about(written, execution):
             return await self.writer.write(written, settle.concluded(written, outcome, self.clock.now()))
         return written
-
-    async def _execute(self, invocation: Invocation, claimed: TaskRunToolCall) -> CallOutcome:
-        attributes = {"tool": invocation.offer.name, "type": str(invocation.offer.call_type)}
-        with self.telemetry.span("tool_call", claimed.status.span_context, attributes):
-            return await self.kinds.execute(invocation)
 
     async def _claim(self, call: TaskRunToolCall, settled: Settled, execution: Execution) -> TaskRunToolCall | None:
         """Write the claim; where the reply is lost, read it back: ours counts, any other is left alone."""

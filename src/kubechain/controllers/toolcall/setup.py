@@ -55,7 +55,6 @@ def setup(manager: Manager, parts: Parts) -> None:
             outcomes=OutcomeWriter(writer, manager.clock),
             replica=parts.replica,
             clock=manager.clock,
-            telemetry=manager.telemetry,
         ),
         delegation=Delegation(manager.client, runs),
         requester=Requester(manager.client, writer.recorder),

@@ -34,7 +34,6 @@ from kubechain.controllers.toolkinds.model import (
 from kubechain.mcp import errors
 from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerState
-from kubechain.runtime.telemetry import NO_TELEMETRY, Telemetry
 
 TIMEOUT_SECONDS = 120.0
 """How long one call may take; MCPServers have no field for it."""
@@ -78,9 +77,9 @@ def server_key(server: MCPServer) -> ServerKey:
     return ServerKey(server.metadata.namespace, server.metadata.uid, server.metadata.name)
 
 
-def tool_kind(servers: ServerReader, connections: Connections, telemetry: Telemetry = NO_TELEMETRY) -> ToolKind:
+def tool_kind(servers: ServerReader, connections: Connections) -> ToolKind:
     """The row of the registry for this sort."""
-    mcp = MCPTools(servers, connections, telemetry)
+    mcp = MCPTools(servers, connections)
     return ToolKind(ToolCallType.MCP, planner=mcp, executor=mcp, provider=(ToolOrigin.MCP_SERVER, mcp))
 
 
@@ -90,7 +89,6 @@ class MCPTools:
 
     servers: ServerReader
     connections: Connections
-    telemetry: Telemetry
 
     def offers(self, agent: Agent) -> Iterable[Offer]:
         """All tools of the Agent's servers."""
@@ -144,16 +142,15 @@ class MCPTools:
 
     async def _call(self, invocation: Invocation) -> CallResult | Inputs:
         before = invocation.elicitation
-        with self.telemetry.span("mcp_request", attributes={"server": invocation.offer.object}):
-            return await self.connections.call(
-                server_key(_server(invocation.offer)),
-                invocation.offer.tool,
-                invocation.arguments,
-                timeout_seconds=invocation.timeout_seconds,
-                meta={KEY_META: invocation.key, **invocation.trace},
-                inputs=None if before is None else elicited.inputs(before),
-                may_hold=_semantics(invocation.offer) == ToolSemantics.AT_MOST_ONCE,
-            )
+        return await self.connections.call(
+            server_key(_server(invocation.offer)),
+            invocation.offer.tool,
+            invocation.arguments,
+            timeout_seconds=invocation.timeout_seconds,
+            meta={KEY_META: invocation.key, **invocation.trace},
+            inputs=None if before is None else elicited.inputs(before),
+            may_hold=_semantics(invocation.offer) == ToolSemantics.AT_MOST_ONCE,
+        )
 
 
 def _offer(server: MCPServer, tool: MCPTool) -> Offer:
