@@ -137,11 +137,49 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
     assert scrubbed(text) == text
 
 
-def test_a_transition_is_told_by_its_detail() -> None:
-    line = logs.ConsoleRenderer(colour=False)(
-        None, "info", {"level": "info", "message": "transition", "detail": "Task Run Created", "status": "Ready"}
+TRANSITION = {
+    "level": "info",
+    "message": "transition",
+    "detail": "Task Run Created",
+    "status": "",
+    "next_status": "Ready",
+    "reason": "TaskRunCreated",
+    "attempt": 0,
+    "reconcile_id": "00ff",
+    "trace_id": "a" * 32,
+}
+
+
+def test_a_transition_is_told_by_its_detail_without_ids_and_without_its_reason() -> None:
+    line = logs.ConsoleRenderer(colour=False)(None, "info", TRANSITION)
+    assert line == "info     · → Ready  Task Run Created"
+
+
+def test_a_status_that_stays_is_no_change() -> None:
+    line = logs.ConsoleRenderer(colour=False)(None, "info", {**TRANSITION, "status": "Ready"})
+    assert line == "info     Ready  Task Run Created"
+
+
+def test_whoever_debugs_sees_the_ids_on_a_terminal_too() -> None:
+    line = logs.ConsoleRenderer(colour=False, is_debugging=True)(None, "info", TRANSITION)
+    assert line == (
+        f"info     · → Ready  Task Run Created  reason=TaskRunCreated attempt=0 reconcile_id=00ff trace_id={'a' * 32}"
     )
-    assert line == "info     Task Run Created  status=Ready"
+
+
+@pytest.mark.parametrize(("level", "has_ids"), [("debug", True), ("info", False)])
+def test_the_level_decides_whether_a_terminal_has_ids(level: str, has_ids: bool) -> None:
+    out = Terminal()
+    logs.configure(stream=out, level=level)
+    structlog.get_logger().info("stopped", reconcile_id="00ff")
+    assert ("00ff" in out.getvalue()) == has_ids
+
+
+def test_lines_of_json_always_have_ids_and_reason() -> None:
+    out = io.StringIO()
+    logs.configure(stream=out)
+    structlog.get_logger().info("transition", reconcile_id="00ff", trace_id="a", reason="Waiting", attempt=0)
+    assert {"reconcile_id", "trace_id", "reason", "attempt"} <= set(lines(out)[0])
 
 
 def test_a_traceback_follows_the_line_on_a_terminal() -> None:

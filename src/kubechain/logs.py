@@ -33,13 +33,20 @@ KEY_ORDER: Final = (
     "name",
     "phase",
     "next_phase",
+    "status",
+    "next_status",
     "reason",
     "attempt",
     "requeue_after_seconds",
     "duration_seconds",
+    "input_tokens",
+    "output_tokens",
     "error",
 )
 """Order of the keys in a log line. Other keys follow in the order in which they were bound."""
+
+IDS: Final = ("reconcile_id", "trace_id", "uid")
+"""Keys that only whoever debugs needs on a terminal; the lines of JSON always have them."""
 
 QUIET_LIBRARIES: Final = ("aiohttp.access", "asyncio", "httpcore2", "httpx2", "kubernetes_asyncio", "mcp")
 """Libraries that log each request at INFO; they log at WARNING and above only, to keep the log readable."""
@@ -75,13 +82,14 @@ def configure(*, level: str = "info", format: Format = "auto", stream: TextIO | 
     as_json = format == "json" or (format == "auto" and not is_terminal)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     chain = _processors(as_json=as_json)
+    render = _render_json if as_json else ConsoleRenderer(colour=is_terminal, is_debugging=threshold <= logging.DEBUG)
     structlog.configure(
-        processors=[*chain, _render_json if as_json else ConsoleRenderer(colour=is_terminal)],
+        processors=[*chain, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    _route_standard_logging(chain, as_json=as_json, colour=is_terminal, threshold=threshold, out=out)
+    _route_standard_logging([*chain, render], threshold=threshold, out=out)
 
 
 def _processors(*, as_json: bool) -> list[Processor]:
@@ -94,13 +102,11 @@ def _processors(*, as_json: bool) -> list[Processor]:
         _name_message,
         _show_exception,
         scrub,
-        _in_reading_order,
+        in_reading_order,
     ]
 
 
-def _route_standard_logging(
-    chain: list[Processor], *, as_json: bool, colour: bool, threshold: int, out: TextIO
-) -> None:
+def _route_standard_logging(chain: list[Processor], *, threshold: int, out: TextIO) -> None:
     """Replace the handlers of the root logger by one that uses the same processors."""
     handler = logging.StreamHandler(out)
     handler.setFormatter(
@@ -109,7 +115,6 @@ def _route_standard_logging(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *chain,
-                _render_json if as_json else ConsoleRenderer(colour=colour),
             ],
         )
     )
@@ -169,7 +174,8 @@ def _scrubbed(value: object) -> object:
             return scrubbed(str(value))
 
 
-def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the keys into the order of `KEY_ORDER`, and drop those without a value."""
     ordered = {key: event[key] for key in KEY_ORDER if event.get(key) is not None}
     ordered.update((key, value) for key, value in event.items() if key not in ordered and value is not None)
     return ordered
@@ -189,13 +195,19 @@ class ConsoleRenderer:
     `12:00:01.123 info    taskrun default/hello-1  Initializing → ReadyForLLM  Task validated  duration_seconds=0.004`
     """
 
-    def __init__(self, *, colour: bool) -> None:
-        """Create a renderer, with or without ANSI colours."""
+    def __init__(self, *, colour: bool, is_debugging: bool = False) -> None:
+        """Create a renderer.
+
+        Args:
+            colour: Whether to use ANSI colours.
+            is_debugging: Whether lines have ids, and what the rest of the line says already.
+        """
         self._colour = colour
+        self._is_debugging = is_debugging
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
         """Return the line of an event."""
-        rest = dict(event)
+        rest = dict(event) if self._is_debugging else _for_a_reader(event)
         exception = rest.pop("exception", None)
         parts = [
             self._paint(_DIM, str(rest.pop("time", ""))[:12]),
@@ -221,10 +233,23 @@ class ConsoleRenderer:
         return " ".join(part for part in (controller, who) if part)
 
     def _change(self, rest: dict[str, Any]) -> str:
-        if "next_phase" not in rest:
+        name = next((name for name in ("phase", "status") if f"next_{name}" in rest), None)
+        if name is None:
             return ""
-        before, after = rest.pop("phase", "") or "·", rest.pop("next_phase")
-        return self._paint(_CYAN, f"{before} → {after}")
+        before, after = rest.pop(name, ""), rest.pop(f"next_{name}")
+        return self._paint(_CYAN, after if before == after else f"{before or '·'} → {after}")
+
+
+def _for_a_reader(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys without ids, and without what a line says twice: the reason of a transition is what its detail says."""
+    shown = {key: value for key, value in event.items() if key not in IDS}
+    if shown.get("message") == "transition":
+        shown.pop("reason", None)
+    if shown.get("attempt") == 0:
+        del shown["attempt"]
+    if "llm_model" in shown and shown["llm_model"] == shown.get("llm"):
+        del shown["llm_model"]
+    return shown
 
 
 def _headline(rest: dict[str, Any]) -> str:

@@ -73,6 +73,8 @@ def test_a_signal_ends_it_with_0(cluster: Cluster, tmp_path: Path, number: signa
     program = a_manager(cluster, tmp_path, "manager", "--namespaces=nobody-here")
     program.start()
     assert program.stop(number) == 0
+    told = [(line["level"], line["message"]) for line in log_lines(program)]
+    assert told[-2:] == [("info", "stopping"), ("info", "stopped")]
 
 
 def test_it_works_only_in_the_namespaces_that_it_is_given(

@@ -233,9 +233,19 @@ async def test_a_request_that_waits_for_its_turn_gives_up_in_time_and_takes_no_t
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     http = HttpExchange(Cluster(url="http://127.0.0.1:1", ssl=None), user_agent="test")
-    with pytest.raises(TransportError, match="GET /x"):
-        await http.send("GET", "/x", headers={}, body=None, timeout_seconds=5)
+    with pytest.raises(TransportError, match="GET /x: connection refused") as caught:
+        await http.send("GET", "/x?token=secret", headers={}, body=None, timeout_seconds=5)
+    assert caught.value.reason == "connection refused"
     await http.aclose()
+
+
+async def test_a_connection_that_the_server_closes_is_told_in_plain_words(tmp_path: Path) -> None:
+    async with (
+        exchange(tmp_path) as http,
+        http.stream("/lines?break", headers={}, connect_timeout_seconds=5, idle_timeout_seconds=5) as stream,
+    ):
+        with pytest.raises(TransportError, match="WATCH /lines: the server closed the connection"):
+            [line async for line in stream.lines]
 
 
 class Doors:

@@ -142,7 +142,7 @@ async def test_a_server_that_is_away_at_the_start_is_told_once() -> None:
     server.fails = lambda sent: TransportError("connection refused")
     with capture_logs() as logs:
         starting = asyncio.create_task(replica(server, "pod-a_1").start())
-        await asyncio.sleep(60)
+        await asyncio.sleep(20)
         server.fails = lambda sent: None
         await asyncio.sleep(5)
         assert starting.done()

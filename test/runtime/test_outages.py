@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.errors import Expired, Forbidden, NotFound, TransportError, Unauthorized
+from kubechain.runtime.errors import Expired, Forbidden, InternalError, NotFound, TransportError, Unauthorized
 from kubechain.runtime.informer import Informers
 from kubechain.runtime.leases import LEASES
 from kubechain.runtime.outages import NO_KIND, Outages, rule_for
@@ -31,13 +31,50 @@ def loud(logs: list[EventDict]) -> list[tuple[str, str]]:
     return [(line["log_level"], line["event"]) for line in logs if line["log_level"] != "debug"]
 
 
-async def test_a_server_that_never_answered_is_told_at_once_and_once(logs: list[EventDict]) -> None:
+LOST = TransportError("WATCH /apis/widgets: connection refused", reason="connection refused")
+
+
+async def test_a_server_that_never_answered_is_told_at_once_and_ever_more_rarely(logs: list[EventDict]) -> None:
     outages = Outages(clock=LoopClock(), server=SERVER)
-    for _ in range(100):
-        outages.failed(TransportError("connection refused"), what="watch widgets")
+    for _ in range(2_400):
+        outages.failed(LOST, what="watch widgets")
         await asyncio.sleep(1)
-    assert loud(logs) == [("warning", "the API server cannot be reached, trying again")]
-    assert (logs[0]["server"], logs[0]["error"]) == (SERVER, "TransportError: connection refused")
+    assert set(loud(logs)) == {("warning", "the API server cannot be reached, trying again")}
+    told = [line for line in logs if line["log_level"] == "warning"]
+    assert [line["duration_seconds"] for line in told] == [None, 30, 90, 210, 450, 930, 1530, 2130]
+    assert {(line["server"], line["error"]) for line in told} == {(SERVER, "connection refused")}
+
+
+async def test_a_second_outage_is_told_soon_however_long_the_first_was(logs: list[EventDict]) -> None:
+    outages = Outages(clock=LoopClock())
+    for reached in (True, False):
+        for _ in range(1_000 if reached else 40):
+            outages.failed(LOST, what="watch widgets")
+            await asyncio.sleep(1)
+        if reached:
+            outages.succeeded("watch widgets")
+            logs.clear()
+    assert ("warning", "the API server cannot be reached, trying again") in loud(logs)
+
+
+async def test_watches_that_are_too_late_after_an_outage_are_not_told(logs: list[EventDict]) -> None:
+    outages = Outages(clock=LoopClock())
+    outages.succeeded("watch widgets")
+    outages.failed(Expired(410, message="too old"), what="watch widgets")
+    assert loud(logs) == []
+
+
+async def test_a_cut_watch_of_a_cache_that_was_filled_at_the_start_is_not_told(logs: list[EventDict]) -> None:
+    server = FakeApiServer()
+    informer = Informers(exchange=server, clock=LoopClock()).of(WIDGETS)
+    task = asyncio.create_task(informer.run())
+    await informer.wait_synced()
+    server.break_watches(TransportError("reset"))
+    await asyncio.sleep(0.5)
+    assert loud(logs) == []
+    assert [line["event"] for line in logs] == ["the API server cannot be reached, trying again"]
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_watch_that_is_cut_and_goes_on_is_not_told(logs: list[EventDict]) -> None:
@@ -70,7 +107,7 @@ async def test_a_server_that_is_away_for_a_while_is_told_twice_away_and_back(log
 )
 async def test_a_refusal_is_told_once(error: Exception, event: str, logs: list[EventDict]) -> None:
     outages = Outages(clock=LoopClock())
-    for _ in range(100):
+    for _ in range(20):
         outages.failed(error, what="watch widgets", rule="the rule")
         await asyncio.sleep(1)
     assert loud(logs) == [("warning", event)]
@@ -108,7 +145,7 @@ def test_a_rule_for_all_namespaces_is_one_of_a_cluster_role() -> None:
 async def test_another_failure_is_told_when_it_is_new(logs: list[EventDict]) -> None:
     outages = Outages(clock=LoopClock())
     for _ in range(3):
-        outages.failed(Expired(410, message="too old"), what="watch widgets")
+        outages.failed(InternalError(500, message="etcd"), what="watch widgets")
     outages.succeeded("watch widgets")
-    outages.failed(Expired(410, message="too old"), what="watch widgets")
+    outages.failed(InternalError(500, message="etcd"), what="watch widgets")
     assert loud(logs) == [("info", "request failed, trying again")] * 2

@@ -15,6 +15,7 @@ import structlog
 
 from kubechain.api import conditions, reasons
 from kubechain.api.meta import KubeObject, StatusObject, StatusType
+from kubechain.api.usage import Usage
 from kubechain.observability.steps import NO_STEP_SPANS, StepSpans
 from kubechain.observability.witness import NOBODY, Witness
 from kubechain.runtime.client import Client
@@ -72,12 +73,14 @@ class Settled:
         events: Recorded only when the status was written, so that a repeated reconcile repeats no event.
         requeue_after_seconds: None waits for a watch event.
         facts: More keys for the log line of the transition.
+        is_echo: Whether the status only repeats that of another object, whose own line tells it.
     """
 
     status: dict[str, Any] = field(default_factory=dict[str, Any])
     events: Sequence[Event] = ()
     requeue_after_seconds: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_echo: bool = False
 
     def then(self, following: Settled) -> Settled:
         """Both in one write.
@@ -90,6 +93,7 @@ class Settled:
             (*self.events, *following.events),
             following.requeue_after_seconds,
             {**self.facts, **following.facts},
+            self.is_echo and following.is_echo,
         )
 
 
@@ -350,15 +354,32 @@ def _says(obj: StatusObject[Any, Any], name: str, value: Any) -> bool:
 
 
 def _log_transition(before: StatusObject[Any, Any], after: StatusObject[Any, Any], settled: Settled) -> None:
-    """Log the transition in one line, without prompts, arguments and answers."""
-    keys: dict[str, Any] = {"detail": after.status.status_detail}
-    if hasattr(after.status, "phase"):
-        keys |= {"phase": str(before.status.phase or ""), "next_phase": str(after.status.phase or "")}
-    else:
-        keys |= {"status": str(after.status.status or "")}
+    """Log the transition in one line, without prompts, arguments and answers.
+
+    A write that changes nothing that the line shows, or repeats the line of another object, is for whoever debugs.
+    """
+    field_name = "phase" if hasattr(after.status, "phase") else "status"
+    was, is_now = (str(getattr(one.status, field_name) or "") for one in (before, after))
+    keys: dict[str, Any] = {"detail": after.status.status_detail, field_name: was, f"next_{field_name}": is_now}
     if settled.events:
         keys["reason"] = settled.events[-1].reason
     span = getattr(after.status, "span_context", None)
     if span is not None:
         keys["trace_id"] = span.trace_id
-    log.info("transition", **keys, **settled.facts)
+    spent = _spent(before, after)
+    is_shown = spent or (was, before.status.status_detail) != (is_now, after.status.status_detail)
+    if settled.is_echo or not is_shown:
+        level = log.debug
+    else:
+        level = log.warning if getattr(after.status, "status", None) == StatusType.ERROR else log.info
+    level("transition", **keys, **settled.facts, **spent)
+
+
+def _spent(before: StatusObject[Any, Any], after: StatusObject[Any, Any]) -> dict[str, int]:
+    """The tokens of the model call whose outcome this status records; none for another one."""
+    was, is_now = (getattr(one.status, "usage", None) for one in (before, after))
+    if not isinstance(is_now, Usage):
+        return {}
+    was = was or Usage()
+    sent, written = is_now.input_tokens - was.input_tokens, is_now.output_tokens - was.output_tokens
+    return {"input_tokens": sent, "output_tokens": written} if sent or written else {}

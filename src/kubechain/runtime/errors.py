@@ -139,6 +139,16 @@ class ServerTimeout(ApiError):
 class TransportError(Exception):
     """No complete response was received (connect, reset, time-out): a write may have been applied."""
 
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        """Say what went wrong.
+
+        Args:
+            message: names the request.
+            reason: without the request; empty for the message.
+        """
+        super().__init__(message)
+        self.reason = reason or message
+
 
 REFUSALS = (BadRequest, Unauthorized, Forbidden, MethodNotAllowed, Invalid)
 """The server says no to a write. Whether it always will, the code does not say: policies, quotas, webhooks and roles

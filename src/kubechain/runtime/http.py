@@ -9,6 +9,7 @@ request). No retries and no interpretation of responses here.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -108,7 +109,7 @@ class HttpExchange:
                     reply = await self._send(method, target, await self._all_headers(headers), body)
                 return reply
         except FAILURES as error:
-            raise TransportError(_describe(method, target, error)) from error
+            raise _Describe(method, target)(error) from error
 
     async def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         async with self._requests.request(
@@ -136,7 +137,7 @@ class HttpExchange:
                 if response.status == UNAUTHORIZED:
                     await self._has_other_credentials(sent_with)  # for the next attempt, which follows soon
         except FAILURES as error:
-            raise TransportError(describe(error)) from error
+            raise describe(error) from error
         try:
             yield _HttpStream(response, idle_timeout_seconds, describe)
         finally:
@@ -199,7 +200,7 @@ class _HttpStream:
             async with asyncio.timeout(self._idle_seconds):
                 return await self._response.read()
         except FAILURES as error:
-            raise TransportError(self._describe(error)) from error
+            raise self._describe(error) from error
 
     async def _lines(self) -> AsyncIterator[bytes]:
         """Split chunks into lines; aiohttp's `readline` refuses lines longer than its buffer."""
@@ -225,22 +226,33 @@ class _HttpStream:
             async with asyncio.timeout(self._idle_seconds):
                 return await read()
         except FAILURES as error:
-            raise TransportError(self._describe(error)) from error
+            raise self._describe(error) from error
 
 
 class _Describe:
-    """Prefixes an error of aiohttp with verb and path. The query is left out: it may hold a continue token."""
+    """Says which request failed, by verb and path. The query is left out: it may hold a continue token."""
 
     def __init__(self, method: str, target: str) -> None:
         self.subject = f"{method} {target.partition('?')[0]}"
 
-    def __call__(self, error: BaseException) -> str:
-        reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return f"{self.subject}: {reason}"
+    def __call__(self, error: BaseException) -> TransportError:
+        reason = _reason(error)
+        return TransportError(f"{self.subject}: {reason}", reason=reason)
 
 
-def _describe(method: str, target: str, error: BaseException) -> str:
-    return _Describe(method, target)(error)
+def _reason(error: BaseException) -> str:
+    """Why a connection failed, in the words of the operating system: those of aiohttp are about its own code."""
+    match error:
+        case TimeoutError():
+            return "timed out"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return "the server closed the connection"
+        case aiohttp.ClientSSLError():
+            return str(error)
+        case OSError(errno=int(number)) if number > 0:
+            return os.strerror(number).lower()
+        case _:
+            return str(error) or type(error).__name__
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Tells in one line that the API server cannot be used, whichever request notices, and in one line that it can again.
 
 Caches, leader election and liveness report each failure and success here; a cluster that is away for a minute would
-otherwise fill the log with the same sentence. Repeated failures are logged at debug level. A right that is missing is
-told once, with the rule to add.
+otherwise fill the log with the same sentence. While it lasts the line is repeated, ever more rarely; all other failures
+of that time are logged at debug level. A right that is missing is told once, with the rule to add.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 import structlog
 
-from kubechain.net.foreign import error_text
+from kubechain.net.backoff import Backoff
+from kubechain.net.foreign import cut, error_text
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import Forbidden, NotFound, TransportError, Unauthorized
+from kubechain.runtime.errors import Expired, Forbidden, NotFound, TransportError, Unauthorized
 from kubechain.runtime.resource import Resource
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-AGAIN_SECONDS = 30.0
-"""Between two lines that the server cannot be reached; a connection that comes and goes is told once in this time."""
-
+AGAIN = Backoff(initial_seconds=30.0, max_seconds=600.0)
+"""Between two lines that the server cannot be reached; a connection that comes and goes is told once in 30 s."""
 
 LASTING_SECONDS = 2.0
 """A failure that is over sooner, such as a watch that a proxy cut, is not worth a warning; one at the start is."""
@@ -46,7 +46,8 @@ class Outages:
         self._server = server or None
         self._was_reached = False
         self._lost_at: float | None = None
-        self._told_at = -math.inf
+        self._told_at = self._tell_at = -math.inf
+        self._told_count = 0
         self._known: dict[str, str] = {}
 
     def failed(self, error: Exception, *, what: str, rule: str = "") -> None:
@@ -65,6 +66,9 @@ class Outages:
             case Forbidden():
                 self._reached()
                 self._refused(error, what, rule)
+            case Expired():  # after an outage, of each watch: it begins again with a list
+                self._reached()
+                log.debug("request failed, trying again", what=what, error=error_text(error))
             case NotFound(reason=""):
                 self._reached()
                 self._log_new(error, what, log.warning, NO_KIND)
@@ -80,12 +84,17 @@ class Outages:
 
     def _lost(self, error: Exception, what: str, event: str) -> None:
         now = self._clock.monotonic()
-        self._lost_at = now if self._lost_at is None else self._lost_at
-        level = log.debug
-        is_lasting = not self._was_reached or now - self._lost_at >= LASTING_SECONDS
-        if is_lasting and self._told_at < self._lost_at and now - self._told_at >= AGAIN_SECONDS:
-            self._told_at, level = now, log.warning
-        level(event, server=self._server, what=what, error=error_text(error))
+        if self._lost_at is None:
+            self._lost_at, self._told_count = now, 0
+            self._tell_at = self._told_at + AGAIN.initial_seconds
+        lost_seconds = now - self._lost_at
+        is_lasting = not self._was_reached or lost_seconds >= LASTING_SECONDS
+        if not is_lasting or now < self._tell_at:
+            log.debug(event, server=self._server, what=what, error=error_text(error))
+            return
+        log.warning(event, server=self._server, error=_reason(error), duration_seconds=round(lost_seconds, 1) or None)
+        self._told_at, self._tell_at = now, now + AGAIN.seconds(self._told_count)
+        self._told_count += 1
 
     def _reached(self) -> None:
         self._was_reached = True
@@ -107,6 +116,11 @@ class Outages:
         self._known[what] = type(error).__name__
         level = log_first if is_new else log.debug
         level(event, what=what, error=error_text(error))
+
+
+def _reason(error: Exception) -> str:
+    """Why a request failed, without which one it was: all of them do."""
+    return cut(error.reason) if isinstance(error, TransportError) else error_text(error)
 
 
 def rule_for(resource: Resource[Any], verbs: str, namespace: str | None) -> str:

@@ -180,6 +180,7 @@ class Reflector:
         self._must_list = True
         self._must_be_exact = False
         self._on_rewind = on_rewind
+        self._was_reached = False
         self._has_failed = False  # since the server's version was last compared with ours
         self._turn: asyncio.Timeout | None = None  # ends the list or watch in progress
         self._initial: list[Stored] | None = None
@@ -366,9 +367,9 @@ class Reflector:
     def _on_data(self) -> None:
         self.last_received_at = self._clock.monotonic()
         if self._initial is None:
-            if self.last_error:
+            if self.last_error or not self._was_reached:
                 self._outages.succeeded(self._what)
-            self.last_error = ""
+            self.last_error, self._was_reached = "", True
 
     def _on_failure(self, error: Exception) -> bool:
         """Record a failure, choose the next state, and return whether to continue without a pause."""

@@ -118,8 +118,13 @@ def progress(
 
 
 def call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:
-    """Attempt and duration of the model call, for the log."""
+    """LLM, attempt and duration of the model call, for the log."""
     claim = run.status.llm
     if claim is None:
         return {}
-    return {"attempt": claim.attempt, "duration_seconds": round((now - claim.started_at).total_seconds(), 3)}
+    own = run.status.pinned.llm_name if run.status.pinned is not None else None
+    return {
+        "llm": claim.llm_name or own,
+        "attempt": claim.attempt,
+        "duration_seconds": round((now - claim.started_at).total_seconds(), 3),
+    }
