@@ -21,7 +21,8 @@ from kubechain.views.commands import with_flags
 from kubechain.views.story import Story, Wait, WaitKind
 from kubechain.views.trees import Row
 
-REFRESH_PER_SECOND = 4
+TICK_SECONDS = 1.0
+"""Between two pictures in which only times have changed; a new story is drawn at once."""
 
 SHOWN_WAITS = 3
 
@@ -121,7 +122,7 @@ class LiveTeller:
         self._trouble = ""
         self._live = Live(
             console=self._console,
-            refresh_per_second=REFRESH_PER_SECOND,
+            refresh_per_second=1 / TICK_SECONDS,
             get_renderable=self._picture,
             vertical_overflow="ellipsis",
         )
@@ -140,10 +141,12 @@ class LiveTeller:
     def tell(self, story: Story) -> None:
         """Draw the run as it is now."""
         self._story, self._trouble = story, ""
+        self._live.refresh()
 
     def complain(self, trouble: str) -> None:
         """Show it below the picture."""
         self._trouble = trouble
+        self._live.refresh()
 
     def _picture(self) -> RenderableType:
         if self._story is None:

@@ -70,13 +70,23 @@ def report(story: Story, now: datetime) -> str:
 def parts(page: Page) -> Parts:
     """All parts of the page of a run."""
     story = page.story
-    questions = {f"q-{each.request}": part("question", page, each) for each in _questions(story)}
     entries = {
         spans.entry_anchor(story, index): part("entry", page, story, index, entry)
         for index, entry in enumerate(story.entries)
     }
+    return parts_of(page, overview_of(page), entries)
+
+
+def parts_of(page: Page, overview: Mapping[str, Markup], entries: Mapping[str, Markup]) -> Parts:
+    """All parts, of which some have been rendered.
+
+    Args:
+        overview: See `overview_of`.
+        entries: Of the conversation, in its order.
+    """
+    questions = {f"q-{each.request}": part("question", page, each) for each in _questions(page.story)}
     fixed = {name: part(name, page) for name in ("head", "waits")}
-    html = {**fixed, "timeline": timeline(page), "side": part("side", page), **questions, **entries}
+    html = {**fixed, **overview, **questions, **entries}
     return Parts(html, {"questions": tuple(questions), "talk": tuple(entries)})
 
 
@@ -90,9 +100,10 @@ def notice(title: str, text: str) -> str:
     return environment().get_template("notice.html").render(title=title, text=text)
 
 
-def timeline(page: Page) -> Markup:
-    """The part that changes by itself while a run goes on."""
-    return part("timeline", page, timeline_of(page.story, page.now))
+def overview_of(page: Page) -> dict[str, Markup]:
+    """The parts that show the whole run at once, and change by themselves while it goes on."""
+    timeline = part("timeline", page, timeline_of(page.story, page.now))
+    return {"timeline": timeline, "side": part("side", page)}
 
 
 def _questions(story: Story) -> list[Question]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import Any
 
 from kubechain.pages.rendering import Parts
@@ -51,11 +51,11 @@ class Feed:
     async def lines(self) -> AsyncGenerator[str]:
         """Yield server-sent events for one browser: what it does not have yet."""
         self._begin()
-        known, trouble = dict[str, str](), ""
+        known, trouble = Known(), ""
         try:
             while True:
                 changed = self._changed
-                if self._parts is not None and (news := _news(self._parts, known)):
+                if self._parts is not None and (news := known.news(self._parts)):
                     yield _event("parts", news)
                 if self._trouble != trouble:
                     trouble = self._trouble
@@ -89,16 +89,20 @@ class Feed:
         return self._readers == 0
 
 
-def _news(parts: Parts, known: dict[str, str]) -> dict[str, Any]:
-    """The parts that differ from what is known, and then are; empty where none does."""
-    changed = {id: html for id, html in parts.html.items() if known.get(id) != html}
-    gone = [id for id in known if id not in parts.html]
-    if not changed and not gone:
-        return {}
-    known.update(changed)
-    for id in gone:
-        del known[id]
-    return {"html": changed, "order": parts.order}
+class Known:
+    """What one browser has of a page."""
+
+    def __init__(self) -> None:
+        """Nothing."""
+        self._html: Mapping[str, str] = {}
+        self._order: Mapping[str, tuple[str, ...]] = {}
+
+    def news(self, parts: Parts) -> dict[str, Any]:
+        """The parts and orders that differ from what is known, and then are known; empty where none does."""
+        changed = {id: html for id, html in parts.html.items() if self._html.get(id) != html}
+        moved = {box: ids for box, ids in parts.order.items() if self._order.get(box) != ids}
+        self._html, self._order = parts.html, parts.order
+        return {"html": changed, "order": moved} if changed or moved else {}
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

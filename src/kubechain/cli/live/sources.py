@@ -16,7 +16,7 @@ from kubechain.cli.terminal import Failure
 from kubechain.cli.watching import REOPEN, Watch
 from kubechain.controllers.resources import HUMAN_REQUESTS, TASK_RUNS
 from kubechain.pages import listing
-from kubechain.pages.rendering import Page, parts
+from kubechain.pages.repainting import Repainter
 from kubechain.runtime.clock import SystemClock
 from kubechain.runtime.errors import ApiError, Forbidden, TransportError
 from kubechain.views.story import Story
@@ -32,13 +32,45 @@ def of_run(place: Place, name: str, csrf: str) -> Source:
     """A run with the runs below it, until it is over."""
 
     async def source(feed: Feed) -> None:
-        def seen(story: Story) -> bool:
-            feed.publish(parts(Page(story, wallclock.now(), csrf)))
-            return False
-
-        await _lasting(feed, lambda: follow(place, name, seen, feed.complain))
+        page = _RunPage(feed, csrf)
+        helper = asyncio.create_task(page.catching_up())
+        try:
+            await _lasting(feed, lambda: follow(place, name, page.seen, feed.complain))
+        finally:
+            helper.cancel()
+            await asyncio.gather(helper, return_exceptions=True)
 
     return source
+
+
+class _RunPage:
+    """The page of a run; what was too large to be drawn again with a change is drawn later."""
+
+    def __init__(self, feed: Feed, csrf: str) -> None:
+        self._feed = feed
+        self._repainter = Repainter(csrf)
+        self._story: Story | None = None
+        self._changed = asyncio.Event()
+
+    def seen(self, story: Story) -> bool:
+        """Publish a new story; it is never enough."""
+        self._story = story
+        self._publish(story)
+        return False
+
+    def _publish(self, story: Story) -> None:
+        self._feed.publish(self._repainter.parts(story, wallclock.now()))
+        self._changed.set()
+
+    async def catching_up(self) -> None:
+        """Publish again what was left as it was, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if (seconds := self._repainter.behind_seconds(wallclock.now())) is not None:
+                await SystemClock().sleep(seconds)
+                assert self._story is not None, "a story was published"
+                self._publish(self._story)
 
 
 async def _lasting(feed: Feed, attempt: Callable[[], Coroutine[Any, Any, Any]]) -> None:
