@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench import usage
 from bench.driver import API, Driver
@@ -111,6 +111,7 @@ class Command:
         os.close(child)
         self.reader = Reader(parent)
         self._page: Reader | None = None
+        self._stream: IO[bytes] | None = None
 
     def wait_until_begun(self) -> None:
         """Return when it has written something."""
@@ -131,7 +132,8 @@ class Command:
         stream = re.search(r'data-events="([^"]+)"', page)
         assert stream is not None, page[:2_000]
         root = re.sub(r"(http://[^/]+)/.*", r"\1", address)
-        self._page = Reader(opener.open(root + stream.group(1).replace("&amp;", "&")).fileno())
+        self._stream = answer = opener.open(root + stream.group(1))
+        self._page = Reader(answer.fileno())
 
     @property
     def cpu_seconds(self) -> float:

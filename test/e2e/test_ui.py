@@ -18,6 +18,8 @@ from test.e2e.cluster import Cluster, Namespace
 from test.e2e.manifests import a_builtin, a_task, an_agent, refs
 from test.e2e.model import Ask, Script, asks
 from test.e2e.processes import KUBECHAIN, Program
+from test.e2e.test_asking import CALL, an_asking_agent, tool_answers
+from test.e2e.test_eliciting import a_server, asked
 
 RUN = "hello-world-task-1"
 
@@ -114,6 +116,44 @@ def test_a_rejection_sends_its_comment(browser: Browser, ui: Ui, namespace: Name
     page.get_by_role("button", name="Reject").click()
     page.locator("#head").get_by_text("I leave it.").wait_for()
     page.get_by_text("“Not today.”").first.wait_for()
+    page.context.close()
+
+
+def of_run(browser: Browser, ui: Ui, namespace: Namespace) -> Page:
+    """The page of the run."""
+    page = opened(browser, ui)
+    page.goto(f"http://127.0.0.1:{ui.port}/runs/{namespace.name}/{RUN}")
+    page.locator("#link", has_text="live").wait_for()
+    return page
+
+
+def test_a_question_is_answered_on_the_page(browser: Browser, ui: Ui, namespace: Namespace, script: Script) -> None:
+    namespace.apply(*an_asking_agent(script))
+    namespace.wait(f"hr/{CALL}", "{.status.phase}", "Open")
+    page = of_run(browser, ui, namespace)
+    page.get_by_text("Which region?").first.wait_for()
+    assert complaints(page) == []
+    page.get_by_role("textbox", name="Answer").fill("eu-west-1")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.locator("#head").get_by_text("Done.").wait_for()
+    assert tool_answers(namespace.get("tr", RUN)) == ["eu-west-1"]
+    page.context.close()
+
+
+def test_two_forms_are_filled_in_on_the_page(browser: Browser, ui: Ui, namespace: Namespace, script: Script) -> None:
+    asked(namespace, script, a_server("asking"), "ship", item="a lamp")
+    page = of_run(browser, ui, namespace)
+    page.get_by_text("Where shall a lamp go?").first.wait_for()
+    assert complaints(page) == []
+    page.get_by_role("button", name="Answer", exact=True).click()
+    assert page.locator("input:invalid").count() == 1, "the browser asks for what is missing"
+    page.get_by_label("street").fill("Main St")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.get_by_text("Really to Main St?").first.wait_for()
+    page.get_by_label("sure").check()
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.locator("#head").get_by_text("Done.").wait_for()
+    assert tool_answers(namespace.get("tr", RUN)) == ["a lamp to Main St, express=False, sure=True"]
     page.context.close()
 
 

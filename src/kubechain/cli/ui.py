@@ -16,6 +16,7 @@ EPILOG = """\
 examples:
   kubechain ui                       runs of all namespaces, or of your own where that is forbidden
   kubechain ui -n research           runs of one namespace
+  kubechain ui -n research,support   runs of two
   kubechain ui --no-browser          prints the address, and opens nothing
 """
 
@@ -36,8 +37,10 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.cli.live.serving import serve
 
     async def command(place: Place) -> int:
-        own = place.namespace or "default"
-        shown = place if options.namespace else replace(place, namespace=None)
-        return await serve(shown, own, port=options.port, opens_browser=not options.no_browser)
+        wanted = [each for each in options.namespace.split(",") if each] or [None]
+        places = [replace(place, namespace=each) for each in wanted]
+        return await serve(
+            places, place.namespace or "default", port=options.port, opens_browser=not options.no_browser
+        )
 
     return clusters.run(options, command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -35,14 +35,15 @@ BODY_BYTES = 256 * 1024
 class Site:
     """What the routes answer."""
 
-    def __init__(self, place: Place, own_namespace: str) -> None:
+    def __init__(self, places: Sequence[Place], own_namespace: str) -> None:
         """Serve what a user may see.
 
         Args:
+            places: Whose runs are listed: one for all namespaces, or some namespaces.
             own_namespace: Of the kubeconfig, where the user may not list all namespaces.
         """
-        self._place, self._csrf = place, secrets.token_urlsafe(32)
-        self._list = Feed(sources.of_list(place, own_namespace))
+        self._place, self._csrf = places[0], secrets.token_urlsafe(32)
+        self._list = Feed(sources.of_list(places, own_namespace))
         self._runs: dict[tuple[str, str], Feed] = {}
 
     def app(self) -> Starlette:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import webbrowser
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -19,7 +20,7 @@ GRACE_SECONDS = 1
 """For requests at the end: those of events never end by themselves."""
 
 
-async def serve(place: Place, own_namespace: str, *, port: int, opens_browser: bool) -> int:
+async def serve(places: Sequence[Place], own_namespace: str, *, port: int, opens_browser: bool) -> int:
     """Print the address, open it, and serve.
 
     Args:
@@ -29,7 +30,7 @@ async def serve(place: Place, own_namespace: str, *, port: int, opens_browser: b
         Failure: The port is taken.
     """
     with _listening(port) as listening:
-        guard = Guard(Site(place, own_namespace).app(), listening.getsockname()[1])
+        guard = Guard(Site(places, own_namespace).app(), listening.getsockname()[1])
         config = uvicorn.Config(
             guard,
             log_config=None,

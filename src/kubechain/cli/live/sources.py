@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from kubechain.api.humanrequest import HumanRequest
@@ -89,72 +89,112 @@ async def _lasting(feed: Feed, attempt: Callable[[], Coroutine[Any, Any, Any]]) 
             return None
 
 
-def of_list(place: Place, own_namespace: str) -> Source:
-    """All runs that the user may see: those of all namespaces, or of their own where that is forbidden."""
+def of_list(places: Sequence[Place], own_namespace: str) -> Source:
+    """All runs that the user may see: those of all namespaces, or of their own where that is forbidden.
+
+    Args:
+        places: One for all namespaces, or one for each that was asked for; what may not be read of these is noted.
+    """
 
     async def source(feed: Feed) -> None:
+        runs = _Runs(feed)
+        publishing = asyncio.create_task(runs.publishing())
         try:
-            await _Runs(place, feed, "").run()
-        except Forbidden as error:
-            if place.namespace is not None:
-                return feed.complain(str(error), is_over=True)
-            note = f'Only namespace "{own_namespace}" is shown: {error}'
-            await _lasting(feed, _Runs(Place(place.client, own_namespace), feed, note).run)
-        except TransportError:
-            await _lasting(feed, _Runs(place, feed, "").run)
-        return None
+            errors = await asyncio.gather(*(_followed(runs, place, own_namespace) for place in places))
+        finally:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+        feed.complain("; ".join(dict.fromkeys(map(str, errors))), is_over=True)
 
     return source
 
 
-class _Runs:
-    """The runs of a place, and which of them wait for a person."""
+async def _followed(runs: _Runs, place: Place, own_namespace: str) -> ApiError:
+    """Follow the runs of a place for as long as they may be read; say why they may not be."""
+    error = await runs.follow(place)
+    if place.namespace is None and isinstance(error, Forbidden):
+        runs.note(f'Only namespace "{own_namespace}" is shown: {error}')
+        return await runs.follow(Place(place.client, own_namespace))
+    runs.note(f'Namespace "{place.namespace}" is not shown: {error}')
+    return error
 
-    def __init__(self, place: Place, feed: Feed, note: str) -> None:
-        self._place, self._feed, self._note = place, feed, note
-        self._runs: tuple[TaskRun, ...] | None = None
-        self._asking = frozenset[tuple[str, str]]()
+
+class _Runs:
+    """The runs of some places, and which of them wait for a person."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._runs: dict[str | None, tuple[TaskRun, ...]] = {}
+        self._asking: dict[str | None, frozenset[tuple[str, str]]] = {}
+        self._notes: list[str] = []
         self._changed = asyncio.Event()
 
-    async def run(self) -> None:
+    def note(self, text: str) -> None:
+        """Say what is not shown, and why."""
+        self._notes.append(text)
+        self._changed.set()
+
+    async def follow(self, place: Place) -> ApiError:
+        """Watch the runs of one place; return what forbids it."""
+        failures = 0
+        while True:
+            try:
+                await self._watched(place)
+            except TransportError as error:
+                failures += 1
+                self._feed.complain(str(error))
+                await SystemClock().sleep(REOPEN.seconds(failures))
+            except ApiError as error:
+                return error
+
+    async def _watched(self, place: Place) -> None:
         """Watch until cancelled.
 
         Raises:
             ApiError: The runs may not be read.
             TransportError: The API server cannot be reached at first.
         """
-        place, trouble = self._place, self._feed.complain
-        requests = Watch(place, HUMAN_REQUESTS, "", self._on_requests, trouble)
-        helpers = [asyncio.create_task(each) for each in (self._where_permitted(requests), self._publishing())]
+
+        def runs(found: Mapping[str, TaskRun]) -> None:
+            self._runs[place.namespace] = tuple(found.values())
+            self._changed.set()
+
+        def requests(found: Mapping[str, HumanRequest]) -> None:
+            self._asking[place.namespace] = _asking(found.values())
+            self._changed.set()
+
+        trouble = self._feed.complain
+        helper = asyncio.create_task(_where_permitted(Watch(place, HUMAN_REQUESTS, "", requests, trouble)))
         try:
-            await Watch(place, TASK_RUNS, "", self._on_runs, trouble).run()
+            await Watch(place, TASK_RUNS, "", runs, trouble).run()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            helper.cancel()
+            await asyncio.gather(helper, return_exceptions=True)
 
-    async def _where_permitted(self, watch: Watch[HumanRequest]) -> None:
-        try:
-            await watch.run()
-        except (ApiError, TransportError):
-            return  # the list is told without who waits for people
-
-    def _on_runs(self, found: Mapping[str, TaskRun]) -> None:
-        self._runs = tuple(found.values())
-        self._changed.set()
-
-    def _on_requests(self, found: Mapping[str, HumanRequest]) -> None:
-        self._asking = frozenset(
-            (each.metadata.namespace, each.spec.request.task_run_ref.name)
-            for each in found.values()
-            if not is_decided(each)
-        )
-        self._changed.set()
-
-    async def _publishing(self) -> None:
+    async def publishing(self) -> None:
+        """Publish what has changed, until cancelled; nothing before the first runs are known."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._runs is not None:
-                self._feed.publish(listing.parts(self._runs, self._asking, wallclock.now(), self._note))
+            if self._runs:
+                self._publish()
             await SystemClock().sleep(REST_SECONDS)
+
+    def _publish(self) -> None:
+        runs = [run for each in self._runs.values() for run in each]
+        asking = frozenset[tuple[str, str]]().union(*self._asking.values())
+        self._feed.publish(listing.parts(runs, asking, wallclock.now(), "; ".join(self._notes)))
+
+
+def _asking(requests: Iterable[HumanRequest]) -> frozenset[tuple[str, str]]:
+    """Namespace and name of the runs that wait for a person."""
+    return frozenset(
+        (each.metadata.namespace, each.spec.request.task_run_ref.name) for each in requests if not is_decided(each)
+    )
+
+
+async def _where_permitted(watch: Watch[HumanRequest]) -> None:
+    try:
+        await watch.run()
+    except (ApiError, TransportError):
+        return  # the list is told without who waits for people
