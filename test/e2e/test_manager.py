@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hack import metrics_page
 from test.e2e import processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.manifests import KEY, QUESTION, SYSTEM, a_secret, a_task, an_agent, an_llm
@@ -75,6 +77,19 @@ def test_a_signal_ends_it_with_0(cluster: Cluster, tmp_path: Path, number: signa
     assert program.stop(number) == 0
     told = [(line["level"], line["message"]) for line in log_lines(program)]
     assert told[-2:] == [("info", "stopping"), ("info", "stopped")]
+
+
+def test_every_metric_that_is_served_is_on_the_page(cluster: Cluster, tmp_path: Path) -> None:
+    metrics, endpoint = (f"127.0.0.1:{processes.free_port()}" for _ in range(2))
+    flags = (f"--metrics-bind-address={metrics}", f"--endpoint-bind-address={endpoint}", "--leader-elect", "--shards")
+    program = a_manager(cluster, tmp_path, "manager", "--namespaces=nobody-here", "--leader-election-id=page", *flags)
+    program.start()
+    with urllib.request.urlopen(f"http://{metrics}/metrics") as reply:
+        served = set(re.findall(r"^# TYPE (\S+) ", reply.read().decode(), re.MULTILINE))
+    assert program.stop() == 0
+    shown = set(re.findall(r"^\| `(\S+)` \|", metrics_page.PAGE.read_text(), re.MULTILINE))
+    assert {name for name in served if not name.endswith("_created")} - shown == set()
+    assert len(served) > 20
 
 
 def test_it_works_only_in_the_namespaces_that_it_is_given(
