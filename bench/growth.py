@@ -4,7 +4,8 @@
 
 The story is the one of `test.controllers.taskrun.test_long_conversations`: decisions, requests, chunks and statuses as
 a manager makes them, without an API server and a model. Times are of the whole of a turn, over fifty turns each; a
-cost that grows with the conversation would show as times that rise.
+cost that grows with the conversation would show as times that rise. Chunks are read from memory here; the last line
+says how many.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def _measure() -> None:
     said, written = contextsize.size_bytes(story.said), sum(story.sizes)
     print(f"{said / 1e6:.1f} MB said, {written / 1e6:.1f} MB written ({written / said:.2f} times)")
     print(f"largest object {max(story.sizes) / 1024:.0f} KiB, {story.summaries} summaries")
+    print(f"at most {max(story.reads)} of {len(story.made)} chunks read at once")
 
 
 if __name__ == "__main__":

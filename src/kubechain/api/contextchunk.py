@@ -11,6 +11,9 @@ from kubechain.api.meta import KubeModel, StatusBase, StatusObject
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Name, NonNegativeInt, Rule, Schema
 
+LASTING_LIMIT = 512
+"""Most lasting messages that a chunk repeats."""
+
 Sha = Annotated[str, Schema(max_length=64)]
 
 
@@ -28,6 +31,29 @@ class MovedMessages(KubeModel):
     message_count: NonNegativeInt = Field(description="Number of their messages.")
     size_bytes: NonNegativeInt = Field(description="Size of these messages as JSON.")
     last: ChunkReference = Field(description="The newest ContextChunk; each refers to the one before it.")
+    lasting_sha: Sha | None = Field(
+        default=None,
+        description="SHA-256 over their lasting messages: those of the system and of the user, which no summary "
+        "replaces. Not set where an earlier release moved messages.",
+    )
+
+
+class ChunkPlace(ChunkReference):
+    """A ContextChunk, and its place in the conversation."""
+
+    index: NonNegativeInt = Field(description="Its spec.index.")
+
+
+class LastingMessages(KubeModel):
+    """The lasting messages of the chunks before one: what a request needs of them where a summary replaces the rest."""
+
+    messages: Annotated[tuple[Message, ...], Schema(max_items=LASTING_LIMIT)] = Field(
+        default=(), description="Those that are repeated here, in order."
+    )
+    before: ChunkPlace | None = Field(
+        default=None,
+        description="The chunk that has those before them, or refers to them; not set where these are all.",
+    )
 
 
 class ContextChunkSpec(KubeModel):
@@ -42,6 +68,11 @@ class ContextChunkSpec(KubeModel):
     )
     messages: Annotated[tuple[Message, ...], Schema(max_items=4096)] = Field(
         default=(), description="The messages, byte for byte as the TaskRun's status had them."
+    )
+    lasting: LastingMessages | None = Field(
+        default=None,
+        description="Lasting messages of the chunks before: those of the system and of the user, which no summary "
+        "replaces. Not set in the first of a conversation, and by earlier releases.",
     )
     message_count: NonNegativeInt = Field(description="Number of the messages.")
     size_bytes: NonNegativeInt = Field(description="Size of the messages as JSON.")

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from kubechain.controllers.resources import TASK_RUNS
     from kubechain.controllers.taskrun import rendering
     from kubechain.controllers.taskrun.conversation import Transcript
+    from kubechain.controllers.taskrun.excerpts import Excerpt
 
     name = references.run_name(options.name)
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         found = await place.client.get(TASK_RUNS, place.namespace or "", name)
         earlier = await _earlier(place, found)
         messages = Transcript.of(found).whole(earlier).messages
-        sent = rendering.request(found, earlier) if options.as_sent else messages
+        sent = rendering.request(found, Excerpt(tuple(earlier))) if options.as_sent else messages
         if options.output == TEXT:
             print(as_text(sent))
             print(verdict(found, len(messages), len(sent), is_sent=options.as_sent), file=sys.stderr)

@@ -20,6 +20,7 @@ from kubechain.controllers.taskrun import settle
 from kubechain.controllers.taskrun.admission import ID_CHARACTERS, NAME_CHARACTERS, admit
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.controllers.taskrun.effects import tool_call
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.llm.client import Completion, Cut
 from kubechain_apiserver.schema.structural import compile_schema
 from kubechain_apiserver.schema.validation import validate
@@ -75,6 +76,18 @@ def test_ids_are_unique_over_the_conversation(
     given_ids: tuple[str, ...], earlier: tuple[str, ...], expected: list[str]
 ) -> None:
     assert ids(calls(*given_ids), *earlier, turn=3) == expected
+
+
+def test_where_part_of_the_conversation_was_not_read_every_id_is_ours() -> None:
+    given = Transcript((), in_spec=(Message(role="assistant", tool_calls=(a_call("f", call_id="t3c1"),)),))
+    admitted = admit(calls("call_0", "call_1"), given, Excerpt(start=7), turn=3)
+    assert [call.id for call in admitted.message.tool_calls] == ["t3c0", "t3c1n2"]
+
+
+def test_ids_of_messages_in_chunks_stay_unique() -> None:
+    earlier = Excerpt((Message(role="assistant", tool_calls=(a_call("f", call_id="call_0"),)),))
+    admitted = admit(calls("call_0", "call_1"), Transcript(()), earlier, turn=3)
+    assert [call.id for call in admitted.message.tool_calls] == ["t3c0", "call_1"]
 
 
 def test_names_that_nobody_offered_are_shortened() -> None:

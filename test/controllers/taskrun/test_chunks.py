@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,11 +104,6 @@ def test_a_chunk_with_another_content_is_found() -> None:
     assert not chunks.flaw(run, chunk, wanted, 0)
     assert "content" in chunks.flaw(run, changed, wanted, 0)
     assert "not part 1" in chunks.flaw(run, chunk, wanted, 1)
-
-
-def test_ids_of_moved_calls_stay_unique() -> None:
-    transcript = replace(Transcript(()), earlier_ids=frozenset({"call_1"}))
-    assert "call_1" in transcript.call_ids
 
 
 def test_what_is_read_is_held_up_to_a_number_of_bytes() -> None:

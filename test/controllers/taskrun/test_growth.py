@@ -21,6 +21,7 @@ from kubechain.controllers.frame import next_version
 from kubechain.controllers.taskrun import contextsize, rendering, settle, summarising
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import decide
+from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.controllers.taskrun.fallbacks import Candidate
 from kubechain.controllers.taskrun.llmslots import Trouble
 from kubechain.controllers.taskrun.observe import Observed
@@ -171,7 +172,7 @@ def test_the_next_summary_builds_upon_the_one_before() -> None:
     )
     second = step_of(longer)
     assert isinstance(second, Summarise)
-    question = summarising.request(longer, (), second)[-1].content
+    question = summarising.request(longer, NOTHING, second)[-1].content
     assert "They read much." in question
     assert len(question.encode()) <= second.request_bytes + 10_000
     again = summarised(longer, second, Answered(an_answer("They read more.")))
@@ -379,14 +380,14 @@ def test_a_view_without_a_summary_has_every_message_in_its_place(
     turns: list[tuple[int, int, int]], before: int, keep: int
 ) -> None:
     said = a_random_conversation(turns)
-    sent = rendered(said, View(cut_before=before, cut_bytes=256).trimmed(said, keep), "hello-1")
+    sent = rendered(Excerpt(said), View(cut_before=before, cut_bytes=256).trimmed(Excerpt(said), keep), "hello-1")
     assert [message.with_changes(content="") for message in sent] == [one.with_changes(content="") for one in said]
     assert all(len(new.content) <= max(len(old.content), 0) + 100 for new, old in zip(sent, said, strict=True))
 
 
 def test_results_that_the_model_has_not_read_yet_are_not_left_out() -> None:
     said = a_random_conversation([(3, 500, 0), (3, 500, 0)])
-    sent = rendered(said, View().trimmed(said, 0), "hello-1")
+    sent = rendered(Excerpt(said), View().trimmed(Excerpt(said), 0), "hello-1")
     assert [message.content for message in sent if message.role == "tool"][3:] == ["y" * 500] * 3
     assert all("left out" in message.content for message in sent[3:6])
 

@@ -10,10 +10,20 @@ from kubechain.api.taskrun import Pinned, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.usage import Usage
 from kubechain.controllers.frame import next_version
-from kubechain.controllers.taskrun import chunks, contextsize, conversation, rendering, settle, summarising
+from kubechain.controllers.taskrun import (
+    chunkreading,
+    chunks,
+    contextsize,
+    conversation,
+    rendering,
+    settle,
+    summarising,
+)
+from kubechain.controllers.taskrun.chunkreading import Reader
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import decide
 from kubechain.controllers.taskrun.effects import tool_call
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.controllers.taskrun.outcomes import Answered, Refused
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, SendToLLM, Summarise
 from kubechain.llm.client import Completion
@@ -37,32 +47,47 @@ class Story:
         self.run = a_run(phase=TaskRunPhase.READY_FOR_LLM, pinned=pinned)
         self.said: list[Message] = list(messages("You are helpful.", "What is the capital of the moon?"))
         self.made: dict[str, ContextChunk] = {}
-        self.earlier: tuple[Message, ...] = ()
         self.sizes: list[int] = []
         self.requests: list[int] = []
+        self.reads: list[int] = []
         self.summaries = 0
         self.refusals = 0
 
     def write(self, run: TaskRun) -> None:
         """Write a status, its older messages in chunks."""
-        moved = chunks.moved(run, Transcript.of(run))
+        before = self.run.status.chunks
+        moved = chunks.moved(run, Transcript.of(run), self.made[before.last.name].spec if before else None)
         for chunk in moved.chunks if moved else ():
             self.made[chunk.metadata.name] = chunk
-            self.earlier = (*self.earlier, *chunk.spec.messages)
             self.sizes.append(len(chunk.to_json()))
         self.run = run.with_status(**moved.rest.status()) if moved else run
         self.sizes.append(len(self.run.to_json()))
+
+    def read(self, reader: Reader) -> Excerpt:
+        """Give a reader the chunks that it wants, and count them."""
+        count, spec = 0, None
+        try:
+            while True:
+                wanted = reader.send(spec) if spec else next(reader)
+                count, spec = count + 1, self.made[wanted.reference.name].spec
+        except StopIteration as end:
+            self.reads.append(count)
+            return end.value
+
+    def earlier(self) -> Excerpt:
+        """What a request needs of the messages in chunks."""
+        return self.read(chunkreading.needed(self.run))
 
     def ask(self) -> None:
         """Ask the model, with whatever has to be done before."""
         llm = an_llm(parameters=LLMParameters(context_window=WINDOW_TOKENS))
         while self.run.status.phase != TaskRunPhase.TOOL_CALLS_PENDING:
-            step = decide(observed(self.run, llm=llm, earlier=self.earlier, budgets=()))
+            step = decide(observed(self.run, llm=llm, earlier=self.earlier(), budgets=()))
             claim = a_claim(run=self.run, turn=self.run.status.turn)
             if isinstance(step, Summarise):
                 self.write(self.run)
                 self.write(next_version(self.run, summarising.claimed(self.run, claim)))
-                question = summarising.request(self.run, self.earlier, step)
+                question = summarising.request(self.run, self.earlier(), step)
                 assert contextsize.size_bytes(question) // 4 <= WINDOW_TOKENS
                 done = Answered(completion("They read much. " * 40, question))
                 self.write(next_version(self.run, summarising.outcome(self.run, done, step, jitter=0.5, now=NOW)))
@@ -74,7 +99,7 @@ class Story:
 
     def answer(self) -> None:
         """Be the model."""
-        sent = rendering.request(self.run, self.earlier)
+        sent = rendering.request(self.run, self.earlier())
         assert not trouble(sent)
         assert sent[1] == self.said[1]
         if contextsize.size_bytes(sent) // 4 > WINDOW_TOKENS:
@@ -113,8 +138,12 @@ def test_three_hundred_turns_go_on_in_a_small_window_and_nothing_of_them_is_lost
     assert size > 9_000_000
     assert max(story.sizes) < OBJECT_BYTES
     assert sum(story.sizes) <= 3 * size
-    assert (*story.earlier, *Transcript.of(story.run).messages) == tuple(story.said)
+    everything = story.read(chunkreading.everything(story.run))
+    assert Transcript.of(story.run).after(everything).messages == tuple(story.said)
     assert story.run.status.message_count == len(story.said) == 2 + 2 * TURNS
     assert story.summaries > 10
     assert story.refusals == 0, "the window is known: nothing is sent that is too long"
     assert max(story.requests) // 4 <= WINDOW_TOKENS
+    made = len(story.made)
+    assert made > 100
+    assert max(story.reads[:-1]) < 10 < story.reads[-1] == made, "chunks for a request, and for a reader of all of it"

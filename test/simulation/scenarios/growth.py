@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
@@ -17,6 +18,9 @@ from test.simulation.scenarios.tools import ANSWERS, PARIS
 LONG = ("long", PARIS)
 WINDOW_BYTES = 300_000
 
+_TURN = re.compile(r"\d+")
+"""In the id of a call, the model's own and ours: both begin with the turn."""
+
 
 def small_model(turns: int, *, summarises: bool = True) -> Script:
     """A model that reads no more than so many bytes, asks for a long result in each turn, and may write summaries."""
@@ -29,7 +33,7 @@ def small_model(turns: int, *, summarises: bool = True) -> Script:
                 raise RequestRefused("model: 400: no")
             return answer("They read much.")
         asked = [message.tool_call_id for message in messages if message.role == "tool" and message.tool_call_id]
-        turn = int(asked[-1].split("_")[1]) + 1 if asked else 0
+        turn = int(_TURN.findall(asked[-1])[0]) + 1 if asked else 0
         if turn >= turns:
             return answer("Done.")
         return calls(ToolCall(id=f"call_{turn}_0", function=ToolCallFunction(name=LONG[0], arguments=LONG[1])))

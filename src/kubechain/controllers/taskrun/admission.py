@@ -20,6 +20,7 @@ from kubechain.api.taskrun import PendingToolCall
 from kubechain.api.taskruntoolcall import TaskRunToolCallSpec
 from kubechain.api.usage import COUNT_LIMIT, Usage
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
+from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.llm.client import Completion, Cut
 from kubechain.net.foreign import cut_middle
 
@@ -48,17 +49,18 @@ LEAST_TEXT_BYTES = 16 * 1024
 """A text is not cut to less: a conversation without that room has no place for the next turn either."""
 
 
-def admit(completion: Completion, transcript: Transcript, *, turn: int) -> Completion:
+def admit(completion: Completion, transcript: Transcript, earlier: Excerpt = NOTHING, *, turn: int) -> Completion:
     """Return the answer as the run's status can hold it.
 
     Args:
         completion: As the model's client returned it.
         transcript: The conversation before it, whose ids stay unique.
+        earlier: What was read of its messages in ContextChunks.
         turn: Which turn it answers, for ids of our own.
     """
     message, cut = completion.message, completion.cut
     if message.tool_calls:
-        message = message.with_changes(tool_calls=_admitted_calls(message.tool_calls, transcript.call_ids, turn))
+        message = message.with_changes(tool_calls=_admitted_calls(message.tool_calls, transcript, earlier, turn))
     elif _room_bytes(message, transcript) < min(len(message.content), LEAST_TEXT_BYTES):
         message = message.with_changes(provider_data=None)  # of no use: there is no room for another turn
     content = _fitting(_clean(message.content), _room_bytes(message, transcript))
@@ -78,11 +80,18 @@ def _cut(content: str) -> Cut:
     return Cut(reasons.TEXT_LIMIT, f"the answer has {len(content)} characters, its middle is left out")
 
 
-def _admitted_calls(calls: Sequence[ToolCall], taken: frozenset[str], turn: int) -> tuple[ToolCall, ...]:
-    """The calls with ids that are unique over the conversation, so that each result refers to one call."""
-    seen, admitted = set(taken), list[ToolCall]()
+def _admitted_calls(
+    calls: Sequence[ToolCall], transcript: Transcript, earlier: Excerpt, turn: int
+) -> tuple[ToolCall, ...]:
+    """The calls with ids that are unique over the conversation, so that each result refers to one call.
+
+    Ids of ours name the turn: they are new even where part of the conversation was not read, and a provider's may be
+    one of those there. Only what the run was given has ours already.
+    """
+    is_all_read, admitted = earlier.start == 0, list[ToolCall]()
+    seen = {*transcript.call_ids, *Transcript((*transcript.in_spec, *earlier.messages)).call_ids}
     for index, call in enumerate(calls):
-        call_id = _clean(call.id)
+        call_id = _clean(call.id) if is_all_read else ""
         if not call_id.strip() or len(call_id) > ID_CHARACTERS or call_id in seen:
             call_id = _own_id(turn, index, seen)
         seen.add(call_id)

@@ -15,12 +15,21 @@ from dataclasses import dataclass
 import orjson
 
 from kubechain.api import names
-from kubechain.api.contextchunk import ChunkReference, ContextChunk, ContextChunkSpec, MovedMessages
+from kubechain.api.contextchunk import (
+    LASTING_LIMIT,
+    ChunkPlace,
+    ChunkReference,
+    ContextChunk,
+    ContextChunkSpec,
+    LastingMessages,
+    MovedMessages,
+)
 from kubechain.api.message import Message
 from kubechain.api.meta import ObjectMeta, owner_reference
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.excerpts import lasting
 
 INLINE_BYTES = 256 * 1024
 """From this size on, the older messages of a status are moved."""
@@ -36,6 +45,9 @@ CHUNK_BYTES = 700 * 1024
 
 CHUNK_MESSAGES = 4096
 
+LASTING_BYTES = 8 * 1024
+"""Most bytes of lasting messages that a chunk repeats: a third of what a chunk of a long conversation has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -50,18 +62,28 @@ class Moved:
     rest: Transcript
 
 
-def moved(run: TaskRun, transcript: Transcript) -> Moved | None:
-    """The move that a conversation needs before it is written; None where it needs none."""
-    sizes = [len(message.to_json()) for message in transcript.messages]
-    if sum(sizes) <= (INLINE_OF_LONG_BYTES if transcript.moved else INLINE_BYTES):
+def is_too_long(transcript: Transcript) -> bool:
+    """Whether older messages of a conversation are to be moved before it is written."""
+    limit_bytes = INLINE_OF_LONG_BYTES if transcript.moved else INLINE_BYTES
+    return sum(len(message.to_json()) for message in transcript.messages) > limit_bytes
+
+
+def moved(run: TaskRun, transcript: Transcript, last: ContextChunkSpec | None = None) -> Moved | None:
+    """The move that a conversation needs before it is written; None where it needs none.
+
+    Args:
+        last: The newest chunk of the run; None where there is none, or where it cannot be read now.
+    """
+    if not is_too_long(transcript):
         return None
+    sizes = [len(message.to_json()) for message in transcript.messages]
     place = _cut(transcript.messages, sizes)
-    chunks, last = list[ContextChunk](), transcript.moved
+    chunks, before = list[ContextChunk](), transcript.moved
     for part in _parts(transcript.messages[:place], sizes):
-        chunk = _chunk(run, last, part)
+        chunk = _chunk(run, before, last, part)
         chunks.append(chunk)
-        last = _after(last, chunk)
-    return Moved(tuple(chunks), transcript.shortened(place, last)) if chunks else None
+        before, last = _after(run, before, chunk), chunk.spec
+    return Moved(tuple(chunks), transcript.shortened(place, before)) if chunks else None
 
 
 def _cut(messages: Sequence[Message], sizes: Sequence[int]) -> int:
@@ -98,7 +120,9 @@ def _parts(messages: Sequence[Message], sizes: Sequence[int]) -> list[tuple[Mess
     return [*parts, tuple(part)] if part else parts
 
 
-def _chunk(run: TaskRun, before: MovedMessages | None, messages: tuple[Message, ...]) -> ContextChunk:
+def _chunk(
+    run: TaskRun, before: MovedMessages | None, last: ContextChunkSpec | None, messages: tuple[Message, ...]
+) -> ContextChunk:
     """The object that has these messages: the same for the same content, whoever makes it."""
     index, previous = (before.count, before.last) if before else (0, None)
     sha = content_sha(previous.sha if previous else run.metadata.uid, messages)
@@ -115,6 +139,7 @@ def _chunk(run: TaskRun, before: MovedMessages | None, messages: tuple[Message, 
             index=index,
             previous=previous,
             messages=messages,
+            lasting=_repeating(last, previous) if last and previous else None,
             message_count=len(messages),
             size_bytes=sum(len(message.to_json()) for message in messages),
             sha=sha,
@@ -122,14 +147,46 @@ def _chunk(run: TaskRun, before: MovedMessages | None, messages: tuple[Message, 
     )
 
 
-def _after(before: MovedMessages | None, chunk: ContextChunk) -> MovedMessages:
-    spec = chunk.spec
+def _repeating(last: ContextChunkSpec, reference: ChunkReference) -> LastingMessages:
+    """What a chunk says of the lasting messages before it: it repeats them, or refers to the chunk that has them."""
+    messages, before = repeated(last)
+    messages = (*messages, *lasting(last.messages))
+    if len(messages) <= LASTING_LIMIT and sum(len(message.to_json()) for message in messages) <= LASTING_BYTES:
+        return LastingMessages(messages=messages, before=before)
+    return LastingMessages(before=ChunkPlace(name=reference.name, sha=reference.sha, index=last.index))
+
+
+def repeated(spec: ContextChunkSpec) -> tuple[tuple[Message, ...], ChunkPlace | None]:
+    """The lasting messages that a chunk repeats of those before it, and which chunk has those before them.
+
+    A chunk of an earlier release repeats none: they are found in the one before it.
+    """
+    if spec.lasting is not None:
+        return spec.lasting.messages, spec.lasting.before
+    previous = spec.previous
+    return (), ChunkPlace(name=previous.name, sha=previous.sha, index=spec.index - 1) if previous else None
+
+
+def _after(run: TaskRun, before: MovedMessages | None, chunk: ContextChunk) -> MovedMessages:
+    spec, known = chunk.spec, before.lasting_sha if before else run.metadata.uid
     return MovedMessages(
         count=spec.index + 1,
         message_count=(before.message_count if before else 0) + spec.message_count,
         size_bytes=(before.size_bytes if before else 0) + spec.size_bytes,
         last=ChunkReference(name=chunk.metadata.name, sha=spec.sha),
+        lasting_sha=lasting_sha(known, spec.messages) if known is not None else None,
     )
+
+
+def lasting_sha(before: str, messages: Sequence[Message]) -> str:
+    """The hash of the lasting ones among messages, and of those before them.
+
+    Args:
+        before: The hash of those before them; where there are none, the uid of the run.
+    """
+    for message in lasting(messages):
+        before = content_sha(before, (message,))
+    return before
 
 
 def content_sha(before: str, messages: Sequence[Message]) -> str:

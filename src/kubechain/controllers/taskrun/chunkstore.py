@@ -15,8 +15,10 @@ from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.frame import Settled
 from kubechain.controllers.refusals import creating
 from kubechain.controllers.resources import CONTEXT_CHUNKS
-from kubechain.controllers.taskrun import chunks
+from kubechain.controllers.taskrun import chunkreading, chunks
+from kubechain.controllers.taskrun.chunkreading import Reader, Wanted
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.runtime.client import Client
 from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound, TransportError, WriteRefused
 
@@ -71,12 +73,32 @@ class ChunkStore:
             WriteRefused: The server does not take a chunk.
         """
         transcript = Transcript.written(run, settled.status)
-        moved = chunks.moved(run, transcript) if transcript else None
+        if transcript is None or not chunks.is_too_long(transcript):
+            return settled
+        transcript, last = await self._followed(run, transcript)
+        moved = chunks.moved(run, transcript, last)
         if moved is None:
             return settled
         for chunk in moved.chunks:
             await self._create(run, chunk)
         return replace(settled, status={**settled.status, **moved.rest.status()})
+
+    async def _followed(self, run: TaskRun, transcript: Transcript) -> tuple[Transcript, ContextChunkSpec | None]:
+        """The conversation that a new chunk goes on with, and the newest chunk of it; None where it cannot be read now.
+
+        An earlier release recorded no hash of lasting messages: it is computed once.
+        """
+        moved = transcript.moved
+        if moved is None:
+            return transcript, None
+        try:
+            last = await self._verified(run, Wanted(moved.last, moved.count - 1))
+            if moved.lasting_sha is None:
+                sha = chunks.lasting_sha(run.metadata.uid, await self.messages(run))
+                moved = moved.with_changes(lasting_sha=sha)
+        except (ChunkUnread, ChunkBroken):
+            return transcript, None
+        return replace(transcript, moved=moved), last
 
     async def _create(self, run: TaskRun, chunk: ContextChunk) -> None:
         """Create a chunk, or adopt the one that an earlier try created."""
@@ -88,6 +110,7 @@ class ChunkStore:
             found = await self.client.get(CONTEXT_CHUNKS, chunk.metadata.namespace, wanted.name)
             if chunks.flaw(run, found, wanted, chunk.spec.index):
                 raise WriteRefused(f'ContextChunk "{wanted.name}"', error, is_create=True) from error
+            chunk = found
         self.cache.hold(chunk.spec)
 
     async def messages(self, run: TaskRun) -> Sequence[Message]:
@@ -97,8 +120,16 @@ class ChunkStore:
             ChunkUnread: The server does not answer.
             ChunkBroken: The conversation cannot be read any more.
         """
-        parts = [spec.messages async for spec in self.backwards(run)]
-        return [message for part in reversed(parts) for message in part]
+        return (await self._read(run, chunkreading.everything(run))).messages
+
+    async def needed(self, run: TaskRun) -> Excerpt:
+        """The messages in chunks that a request of a run needs.
+
+        Raises:
+            ChunkUnread: The server does not answer.
+            ChunkBroken: That part of the conversation cannot be read any more.
+        """
+        return await self._read(run, chunkreading.needed(run))
 
     async def backwards(self, run: TaskRun) -> AsyncIterator[ContextChunkSpec]:
         """Yield the chunks of a run, each verified, the newest first.
@@ -112,18 +143,33 @@ class ChunkStore:
             return
         wanted = moved.last
         for index in reversed(range(moved.count)):
-            spec = self.cache.get(wanted.sha) or await self._read(run, wanted, index)
+            spec = await self._verified(run, Wanted(wanted, index))
             yield spec
             wanted = spec.previous or wanted
 
-    async def _read(self, run: TaskRun, wanted: ChunkReference, index: int) -> ContextChunkSpec:
+    async def _read(self, run: TaskRun, reader: Reader) -> Excerpt:
+        """Give a reader the chunks that it wants."""
+        spec: ContextChunkSpec | None = None
         try:
-            found = await self.client.get(CONTEXT_CHUNKS, run.metadata.namespace, wanted.name)
+            while True:
+                wanted = reader.send(spec) if spec is not None else next(reader)
+                spec = await self._verified(run, wanted)
+        except StopIteration as end:
+            return end.value
+
+    async def _verified(self, run: TaskRun, wanted: Wanted) -> ContextChunkSpec:
+        """A chunk as it was recorded: held, or read."""
+        held = self.cache.get(wanted.reference.sha)
+        if held is not None:
+            return held
+        name = wanted.reference.name
+        try:
+            found = await self.client.get(CONTEXT_CHUNKS, run.metadata.namespace, name)
         except NotFound:
-            raise ChunkBroken(f'ContextChunk "{wanted.name}" is gone') from None
+            raise ChunkBroken(f'ContextChunk "{name}" is gone') from None
         except (ApiError, TransportError) as error:
-            raise ChunkUnread(f'cannot read ContextChunk "{wanted.name}": {error}') from error
-        if trouble := chunks.flaw(run, found, wanted, index):
+            raise ChunkUnread(f'cannot read ContextChunk "{name}": {error}') from error
+        if trouble := chunks.flaw(run, found, wanted.reference, wanted.index):
             raise ChunkBroken(trouble)
         self.cache.hold(found.spec)
         return found.spec

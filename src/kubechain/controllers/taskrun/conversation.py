@@ -19,6 +19,7 @@ from kubechain.api.message import Message
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall, ToolCallPhase
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.net.foreign import cut_bytes, cut_middle, harmless, printable
 
 CONTEXT_WINDOW_MAX_BYTES = 1_200_000
@@ -39,13 +40,11 @@ class Transcript:
         messages: In order.
         in_spec: `spec.contextWindow`, which is stored in the same object.
         moved: The messages before these, which are in ContextChunks; None where there are none.
-        earlier_ids: Ids of the tool calls in those.
     """
 
     messages: tuple[Message, ...]
     in_spec: tuple[Message, ...] = ()
     moved: MovedMessages | None = None
-    earlier_ids: frozenset[str] = frozenset()
 
     @staticmethod
     def of(run: TaskRun) -> Transcript:
@@ -83,6 +82,14 @@ class Transcript:
         """The conversation with the messages of its ContextChunks before its own."""
         return replace(self, messages=(*earlier, *self.messages), moved=None)
 
+    def after(self, earlier: Excerpt) -> Excerpt:
+        """The conversation as far as it was read.
+
+        Args:
+            earlier: What was read of the messages in ContextChunks.
+        """
+        return earlier.appended(*self.messages)
+
     @property
     def is_begun(self) -> bool:
         """Whether there is any message."""
@@ -101,10 +108,10 @@ class Transcript:
 
     @property
     def call_ids(self) -> frozenset[str]:
-        """The ids of all tool calls so far, and those that results refer to."""
+        """The ids of the tool calls in these messages, and those that results refer to."""
         asked = {call.id for message in self.messages for call in message.tool_calls}
         answered = {message.tool_call_id for message in self.messages if message.tool_call_id}
-        return frozenset(asked | answered) | self.earlier_ids
+        return frozenset(asked | answered)
 
     @property
     def preview(self) -> str:

@@ -35,8 +35,8 @@ from kubechain.controllers.taskrun.claims import (
     object_name,
     tool_call_request_id,
 )
-from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.decide import seconds_to_deadline
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.controllers.taskrun.llmqueue import ModelQueue
 from kubechain.controllers.taskrun.observe import Observed, Observer
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, Refusal, Refused, Turned, outcome_of
@@ -80,7 +80,7 @@ class ModelCaller:
         try:
             target = target_for(llm, api_key=await self.secrets.api_key(llm))
             async with asyncio.timeout(left_seconds):
-                earlier = await self.chunks.messages(run)
+                earlier = await self.chunks.needed(run)
                 messages = _request(run, earlier, step)
                 with told(self.witness, self.clock, llm, _called(run, llm, target), messages) as tell:
                     completion = await self.client.complete(
@@ -106,7 +106,7 @@ class ModelCaller:
                 outcome = replace(outcome, usage=priced(llm, outcome.usage))
             is_again = isinstance(outcome, Deferred)
             return replace(outcome, max_retries=call_limits(llm.spec).max_retries) if is_again else outcome
-        return Answered(completion, Transcript(tuple(earlier)).call_ids)
+        return Answered(completion, earlier)
 
 
 def _called(run: TaskRun, llm: LLM, target: Target) -> ModelCall:
@@ -129,7 +129,7 @@ def _output_schema(run: TaskRun, step: SendToLLM | Summarise) -> Mapping[str, An
             return None
 
 
-def _request(run: TaskRun, earlier: Sequence[Message], step: SendToLLM | Summarise) -> Sequence[Message]:
+def _request(run: TaskRun, earlier: Excerpt, step: SendToLLM | Summarise) -> Sequence[Message]:
     match step:
         case SendToLLM():
             return rendering.request(run, earlier)

@@ -7,7 +7,6 @@ those are truncated. Sizes in tokens are the provider's own count of the last re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kubechain.api import reasons
@@ -19,12 +18,12 @@ from kubechain.api.context import (
     RunContext,
 )
 from kubechain.api.llm import LLM
-from kubechain.api.message import Message
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.taskrun import contextsize, conversation
 from kubechain.controllers.taskrun.contextsize import size_bytes
 from kubechain.controllers.taskrun.conversation import RESULT_LIMITS_BYTES, Transcript
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.rendering import View, rendered
 from kubechain.controllers.taskrun.steps import Fail, Summarise
@@ -48,6 +47,7 @@ class Room:
     """A conversation, and how large the next request may be.
 
     Attributes:
+        said: The conversation, as far as it was read, with what the user has said since.
         now_bytes: Size of the request as it would be now.
         tokens: The same in tokens.
         target_bytes: What it shall have at most.
@@ -55,7 +55,7 @@ class Room:
     """
 
     run: TaskRun
-    messages: tuple[Message, ...]
+    said: Excerpt
     view: View
     context: RunContext
     now_bytes: int
@@ -65,7 +65,7 @@ class Room:
 
     def size(self, view: View) -> int:
         """The bytes of a request."""
-        return size_bytes(rendered(self.messages, view, self.run.metadata.name))
+        return size_bytes(rendered(self.said, view, self.run.metadata.name))
 
     def tokens_of(self, request_bytes: int) -> int:
         """The tokens of a request of so many bytes."""
@@ -88,7 +88,7 @@ def next_step(observed: Observed, llm: LLM, attempt: int) -> RunContext | Summar
     if contextsize.policy(run) is ContextPolicy.FAIL:
         return Fail(reasons.MODEL_WINDOW_EXCEEDED, _exceeded(observed, llm, "the Agent's context.policy is Fail"))
     room = _room(observed, llm)
-    gentle = room.view.trimmed(room.messages, _kept_results(run))
+    gentle = room.view.trimmed(room.said, _kept_results(run))
     if room.size(gentle) <= room.target_bytes:
         return _shortened(room, gentle)
     context = room.context
@@ -117,14 +117,14 @@ def _room(observed: Observed, llm: LLM) -> Room:
     run = observed.run
     context, view = run.status.context or RunContext(), View.of(run.status.context, run.status.summaries)
     unread = conversation.unread(run)
-    messages = Transcript.of(run).whole(observed.earlier).appended(*unread).messages
-    now_bytes = size_bytes(rendered(messages, view, run.metadata.name))
+    said = Transcript.of(run).after(observed.earlier).appended(*unread)
+    now_bytes = size_bytes(rendered(said, view, run.metadata.name))
     tokens = max(context.tokens or now_bytes // contextsize.BYTES_PER_TOKEN, 1)
     window = contextsize.window_tokens(llm) or tokens
     limit = min(window, tokens) if context.too_long else window
     return Room(
         run=run,
-        messages=messages,
+        said=said,
         view=view,
         context=context,
         now_bytes=now_bytes,
@@ -143,11 +143,11 @@ def _tight(room: Room, gentle: View) -> View:
     """The first view that has the wanted size, from the one that leaves out least on; else the smallest."""
     view = gentle
     for keep in reversed(range(_kept_results(room.run))):
-        view = view.trimmed(room.messages, keep)
+        view = view.trimmed(room.said, keep)
         if room.size(view) <= room.target_bytes:
             return view
     for limit in RESULT_LIMITS_BYTES:
-        view = replace(view, cut_before=len(room.messages), cut_bytes=limit)
+        view = replace(view, cut_before=room.said.end, cut_bytes=limit)
         if room.size(view) <= room.target_bytes:
             break
     return view
@@ -215,13 +215,13 @@ def _summary_request_bytes(observed: Observed, room: Room) -> int:
 
 def _summarised(room: Room, gentle: View, limit_bytes: int) -> View | None:
     """The view with the longest part of the newest turns that fits; None where no turn is left to be summarised."""
-    turns = [place for place, message in enumerate(room.messages) if message.role == "assistant"]
+    turns = room.said.places_of("assistant")
     wanted = min(contextsize.settings(room.run).keep_turns or DEFAULT_KEEP_TURNS, len(turns))
     best: View | None = None
     for keep in range(1, wanted + 1):
-        through = _before_users(room.messages, turns[-keep])
+        through = _before_users(room.said, turns[-keep])
         view = replace(gentle, through=through, summary=" " * limit_bytes)
-        if not any(message.role == "assistant" for message in room.messages[gentle.through : through]):
+        if not any(message.role == "assistant" for message in room.said.between(gentle.through, through)):
             break
         if best is not None and room.size(view) > room.target_bytes:
             break
@@ -229,9 +229,9 @@ def _summarised(room: Room, gentle: View, limit_bytes: int) -> View | None:
     return best
 
 
-def _before_users(messages: Sequence[Message], place: int) -> int:
+def _before_users(said: Excerpt, place: int) -> int:
     """The place of the messages of the user that lead to a turn."""
-    while place > 0 and messages[place - 1].role == "user":
+    while any(message.role == "user" for message in said.between(place - 1, place)):
         place -= 1
     return place
 

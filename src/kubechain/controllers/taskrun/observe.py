@@ -9,7 +9,6 @@ from datetime import datetime
 from kubechain.api.agent import Agent
 from kubechain.api.approvalpolicy import ApprovalPolicy
 from kubechain.api.llm import LLM
-from kubechain.api.message import Message
 from kubechain.api.meta import is_owned_by
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
@@ -26,6 +25,7 @@ from kubechain.controllers.taskrun.budgetfacts import BudgetFacts, BudgetReader
 from kubechain.controllers.taskrun.budgets import Budget
 from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import object_name
+from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.controllers.taskrun.fallbacks import Candidate
 from kubechain.controllers.taskrun.llmslots import Trouble
 from kubechain.controllers.taskrun.watches import EARLIER_CALLS_BY_RUN
@@ -59,7 +59,7 @@ class Observed:
         holder_gone_in_seconds: For a claim found in the status: 0 when its holder is gone, else how long to wait before
             asking again.
         summariser: The LLM that writes summaries, where the Agent names one that exists.
-        earlier: The messages that are in ContextChunks; read only where the next request has to be shorter.
+        earlier: What a request needs of the messages in ContextChunks; read only where the next one has to be shorter.
     """
 
     run: TaskRun
@@ -78,7 +78,7 @@ class Observed:
     earlier_calls: Mapping[str, TaskRunToolCall] = field(default_factory=dict[str, TaskRunToolCall])
     holder_gone_in_seconds: float = 0.0
     summariser: LLM | None = None
-    earlier: tuple[Message, ...] = ()
+    earlier: Excerpt = NOTHING
 
     @property
     def has_begun(self) -> bool:
@@ -175,7 +175,7 @@ class Observer:
             budget_facts=await self.budgets.facts(run),
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
             summariser=self._summariser(run) if is_long else None,
-            earlier=await self._earlier(run) if is_long else (),
+            earlier=await self._earlier(run) if is_long else NOTHING,
         )
 
     def candidates(self, run: TaskRun) -> tuple[Candidate, ...]:
@@ -198,18 +198,19 @@ class Observer:
         named = contextsize.settings(run).summariser
         return self.llms.get(run.metadata.namespace, named.llm_ref.name) if named else None
 
-    async def _earlier(self, run: TaskRun) -> tuple[Message, ...]:
-        """The messages in ContextChunks; none where one is broken, as the request to the model finds out.
+    async def _earlier(self, run: TaskRun) -> Excerpt:
+        """What a request needs of the messages in ContextChunks; nothing where one is broken, as the request finds out.
 
         Raises:
             RetryableError: The server does not answer.
         """
         try:
-            return tuple(await self.chunks.messages(run))
+            return await self.chunks.needed(run)
         except ChunkUnread as error:
             raise RetryableError(str(error), retry_after_seconds=CHUNK_UNREAD_SECONDS) from error
         except ChunkBroken:
-            return ()
+            moved = run.status.chunks
+            return Excerpt(start=moved.message_count) if moved else NOTHING
 
     def is_unwanted(self, run: TaskRun) -> bool:
         """Whether the run is cancelled or deleted, as the cache has it."""

@@ -9,6 +9,7 @@ from kubechain.api import reasons
 from kubechain.api.fallbacks import PassedOver
 from kubechain.api.usage import Usage
 from kubechain.controllers.inflight import Interrupted
+from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.llm import errors
 from kubechain.llm.client import Completion
 from kubechain.net.backoff import EQUAL_JITTER, Backoff
@@ -25,11 +26,11 @@ class Answered:
     """The model gave a complete answer.
 
     Attributes:
-        known_ids: Ids of the tool calls in the messages that are in ContextChunks, so that new ones differ.
+        earlier: What the request had read of the messages in ContextChunks, so that ids of new tool calls differ.
     """
 
     completion: Completion
-    known_ids: frozenset[str] = frozenset()
+    earlier: Excerpt = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun
 from kubechain.controllers.taskrun import closing
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.net.foreign import cut_middle
 
 SUMMARY_HEAD = (
@@ -48,32 +49,30 @@ class View:
         newest = next(reversed(summaries), None)
         return replace(view, through=newest.through_message, summary=newest.content or "") if newest else view
 
-    def trimmed(self, messages: Sequence[Message], keep: int) -> View:
+    def trimmed(self, said: Excerpt, keep: int) -> View:
         """The same with no more than so many tool results whole, besides those of the newest turn."""
-        results = [place for place, message in enumerate(messages) if message.role == "tool"]
+        results = said.places_of("tool")
         older = results[: max(len(results) - keep, 0)]
-        before = min(older[-1] + 1 if older else 0, newest_turn(messages))
+        before = min(older[-1] + 1 if older else 0, newest_turn(said))
         return replace(self, trimmed_before=max(self.trimmed_before, before))
 
 
-def newest_turn(messages: Sequence[Message]) -> int:
+def newest_turn(said: Excerpt) -> int:
     """The place of the last message of the assistant; the end where there is none."""
-    places = (place for place in reversed(range(len(messages))) if messages[place].role == "assistant")
-    return next(places, len(messages))
+    return next(reversed(said.places_of("assistant")), said.end)
 
 
-def rendered(messages: Sequence[Message], view: View, run_name: str) -> list[Message]:
+def rendered(said: Excerpt, view: View, run_name: str) -> list[Message]:
     """What is sent of a conversation.
 
     Args:
         run_name: The run that has the whole, for the lines in place of results.
     """
-    replaced = messages[: view.through]
-    sent = [message for message in replaced if message.role in ("system", "user")]
+    kept = said.since(view.through)
+    sent = list(kept.lasting)
     if view.through:
         sent.append(Message(role="user", content=SUMMARY_HEAD + view.summary))
-    kept = enumerate(messages[view.through :], view.through)
-    return sent + [_sent(message, place, view, run_name) for place, message in kept]
+    return sent + [_sent(message, place, view, run_name) for place, message in kept.places()]
 
 
 def _sent(message: Message, place: int, view: View, run_name: str) -> Message:
@@ -96,14 +95,14 @@ def _cut(text: str, place: int, limit_bytes: int, run_name: str) -> str:
     )
 
 
-def request(run: TaskRun, earlier: Sequence[Message] = ()) -> list[Message]:
+def request(run: TaskRun, earlier: Excerpt = NOTHING) -> list[Message]:
     """What the model of a run is sent now; in the closing turn without old tool results.
 
     Args:
-        earlier: The messages of the conversation that are in ContextChunks.
+        earlier: What was read of the messages in ContextChunks.
     """
-    messages = Transcript.of(run).whole(earlier).messages
+    said = Transcript.of(run).after(earlier)
     view = View.of(run.status.context, run.status.summaries)
     if closing.has_begun(run):
-        view = view.trimmed(messages, closing.KEPT_RESULTS)
-    return rendered(messages, view, run.metadata.name)
+        view = view.trimmed(said, closing.KEPT_RESULTS)
+    return rendered(said, view, run.metadata.name)

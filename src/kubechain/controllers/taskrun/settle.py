@@ -31,6 +31,7 @@ from kubechain.controllers.taskrun.admission import admit
 from kubechain.controllers.taskrun.claims import tool_call_request_id
 from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES, Transcript
 from kubechain.controllers.taskrun.decide import too_large
+from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.controllers.taskrun.outcomes import BACKOFF, Answered, Deferred, Refused, Turned
 from kubechain.controllers.taskrun.steps import AnswerToolCalls, Begin, Fail, Wait
 from kubechain.llm.client import Completion
@@ -175,8 +176,8 @@ def outcome(
         is_agent_gone: Whether the Agent was deleted meanwhile.
     """
     match result:
-        case Answered(completion, known_ids):
-            settled = answered(run, completion, now, known_ids)
+        case Answered(completion, earlier):
+            settled = answered(run, completion, now, earlier)
             return replace(settled, events=(*_agent_news(run, is_agent_gone), *settled.events))
         case Deferred(usage=usage):
             return with_usage(run, deferred_or_failed(run, result, jitter=jitter, now=now), usage)
@@ -203,13 +204,13 @@ def _agent_news(run: TaskRun, is_agent_gone: bool) -> tuple[Event, ...]:
     return (warning(reasons.AGENT_DELETED, text),)
 
 
-def answered(run: TaskRun, completion: Completion, now: datetime, known_ids: frozenset[str] = frozenset()) -> Settled:
+def answered(run: TaskRun, completion: Completion, now: datetime, earlier: Excerpt = NOTHING) -> Settled:
     """W3: the assistant's message is appended, and the run ends or waits for the tool calls that it asks for.
 
     Args:
-        known_ids: Ids of the tool calls in the messages that are in ContextChunks.
+        earlier: What the request had read of the messages in ContextChunks.
     """
-    completion = admit(completion, replace(Transcript.of(run), earlier_ids=known_ids), turn=run.status.turn)
+    completion = admit(completion, Transcript.of(run), earlier, turn=run.status.turn)
     message, calls = completion.message, completion.message.tool_calls
     transcript = Transcript.of(run).appended(message)
     used: dict[str, Any] = dayusage.counted(run, completion.usage) | turnrecords.recorded(run, completion.usage, now)

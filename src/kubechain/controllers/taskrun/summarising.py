@@ -19,6 +19,7 @@ from kubechain.api.taskrun import LLMClaim, TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import contextsize, dayusage, ends, settle
 from kubechain.controllers.taskrun.conversation import RESULT_LIMITS_BYTES, Transcript
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
 from kubechain.controllers.taskrun.rendering import View
 from kubechain.controllers.taskrun.steps import Summarise
@@ -34,16 +35,16 @@ SYSTEM = (
 )
 
 
-def request(run: TaskRun, earlier: Sequence[Message], step: Summarise) -> list[Message]:
+def request(run: TaskRun, earlier: Excerpt, step: Summarise) -> list[Message]:
     """What the summariser is sent: the messages as text, with what an earlier summary said before them.
 
     Calls and results are quoted and not sent as such: this model is offered no tools.
 
     Args:
-        earlier: The messages of the conversation that are in ContextChunks.
+        earlier: What was read of the messages in ContextChunks.
     """
     view = View.of(run.status.context, run.status.summaries)
-    part = Transcript.of(run).whole(earlier).messages[view.through : step.through]
+    part = Transcript.of(run).after(earlier).between(view.through, step.through)
     words = step.limit_bytes // BYTES_PER_WORD
     opening = f"Summarise the conversation below in at most {words} words."
     before = f"\n\n[summary of what came before]\n{view.summary}" if view.summary else ""
