@@ -84,6 +84,13 @@ def test_the_call_goes_to_the_right_address(base_url: str | None, key: str | Non
     assert call.headers.get("authorization") == (f"Bearer {CANARY}" if key else None)
 
 
+def test_by_the_api_of_openai_a_server_is_told_none_of_these_fields() -> None:
+    target = a_target("qwen3:8b", base_url=f"{SERVER}/v1", key=None, parameters={"maxTokens": 64})
+    call = row_for("openai").dialect.encode(CompletionRequest(target, [user("Hi")]))
+    assert call.url == f"{SERVER}/v1/chat/completions"
+    assert orjson.loads(call.body or b"").keys() == {"model", "messages", "max_tokens"}
+
+
 def test_the_cloud_wants_a_key() -> None:
     with pytest.raises(errors.InvalidTarget, match="API key: required"):
         DIALECT.encode(CompletionRequest(qwen(base_url=None), [user("Hi")]))
