@@ -64,7 +64,8 @@ def test_runs_fit_the_terminal(columns: int | None) -> None:
 def test_a_wide_list_has_every_column_however_narrow_the_terminal_is() -> None:
     made = listing(TASK_RUN_KIND, RUNS, NOW, columns=60, wide=True, everywhere=True)
     assert made.head == (
-        "NAMESPACE", "NAME", "PHASE", "AGENT", "LLM", "TASK", "TURNS", "TOKENS", "COST", "TOOK", "AGE", "DETAIL"
+        "NAMESPACE", "NAME", "PHASE", "AGENT", "LLM", "TASK", "CONTINUES", "TURNS", "TOKENS", "COST", "TOOK", "AGE",
+        "DETAIL",
     )  # fmt: skip
     assert made.rows[0][:5] == ("default", "asked-1", "FinalAnswer", "helper", "gpt")
 

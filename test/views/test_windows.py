@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from kubechain.api.message import Message
-from kubechain.views.windows import answered, before_turn, with_system
-from test.views.builders import SYSTEM, answer, result, user
+from kubechain.api.taskrun import TaskRun
+from kubechain.views.windows import before_turn, with_system
+from test.views.builders import SYSTEM, a_run, answer, result, user
 
 TALK = [SYSTEM, user("a"), answer("", ("c1", "t", "{}")), result("c1", "r"), answer("b"), user("c"), answer("d")]
 
@@ -17,35 +18,41 @@ def messages(wire: list[dict[str, Any]]) -> tuple[Message, ...]:
     return tuple(Message.from_wire(each) for each in wire)
 
 
+def begun_with(count: int, phase: str = "FinalAnswer") -> TaskRun:
+    """A run that began with so many messages of another one."""
+    record = {"name": "before", "uid": "u", "messageCount": count} if count else None
+    return a_run(phase=phase, continuedFrom=record)
+
+
 @pytest.mark.parametrize(("turn", "earlier", "count"), [(1, 0, 2), (2, 0, 4), (3, 0, 6), (1, 5, 6), (2, 1, 4)], ids=str)
 def test_a_run_from_a_turn_has_what_was_said_before_it(turn: int, earlier: int, count: int) -> None:
-    assert before_turn(messages(TALK), turn, earlier=earlier) == messages(TALK)[:count]
+    assert before_turn(messages(TALK), turn, run=begun_with(earlier)) == messages(TALK)[:count]
+
+
+def test_the_turn_in_which_a_run_failed_is_one_of_its_turns() -> None:
+    talk = messages(TALK[:4])
+    assert before_turn(talk, 2, run=begun_with(0, "Failed")) == talk
+    with pytest.raises(ValueError, match="turns 1 to 1"):
+        before_turn(talk, 2, run=begun_with(0, "SendContextWindowToLLM"))
+
+
+def test_turns_of_messages_that_were_given_are_not_those_of_the_run() -> None:
+    run = a_run(phase="FinalAnswer", spec={"contextWindow": TALK[1:5]})
+    assert before_turn(messages(TALK), 1, run=run) == messages(TALK)[:6]
 
 
 @pytest.mark.parametrize(
-    ("turn", "talk", "expected"),
-    [(4, TALK, "turns 1 to 3"), (0, TALK, "turns 1 to 3"), (1, TALK[:2], "no turn yet")],
-    ids=["too high", "too low", "none"],
-)
-def test_a_turn_that_is_not_is_named(turn: int, talk: list[dict[str, Any]], expected: str) -> None:
-    with pytest.raises(ValueError, match=expected):
-        before_turn(messages(talk), turn, earlier=0)
-
-
-@pytest.mark.parametrize(
-    ("talk", "count"),
+    ("turn", "talk", "phase", "expected"),
     [
-        pytest.param(TALK, 7, id="one that ended with an answer"),
-        pytest.param(TALK[:3], 2, id="one that ended with a call"),
-        pytest.param(TALK[:4], 4, id="one that ended with a result"),
-        pytest.param(
-            [*TALK[:2], answer("", ("c1", "t", "{}"), ("c2", "t", "{}")), result("c1", "r")], 2, id="a result of two"
-        ),
-        pytest.param([user("a")], 1, id="one without an answer"),
+        pytest.param(4, TALK, "FinalAnswer", "turns 1 to 3", id="too high"),
+        pytest.param(0, TALK, "FinalAnswer", "turns 1 to 3", id="too low"),
+        pytest.param(1, TALK[:2], "ReadyForLLM", "no turn yet", id="none"),
+        pytest.param(2, TALK[:3], "Cancelled", "turns 1 to 1", id="one whose call was left open"),
     ],
 )
-def test_a_conversation_is_continued_without_calls_that_have_no_result(talk: list[dict[str, Any]], count: int) -> None:
-    assert answered(messages(talk)) == messages(talk)[:count]
+def test_a_turn_that_is_not_is_named(turn: int, talk: list[dict[str, Any]], phase: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        before_turn(messages(talk), turn, run=begun_with(0, phase))
 
 
 @pytest.mark.parametrize("talk", [TALK, TALK[1:]], ids=["with a prompt", "without a prompt"])

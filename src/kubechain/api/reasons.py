@@ -226,6 +226,10 @@ TOOL_CALL_REFUSED = "ToolCallRefused"
 """The API server refuses a tool call's object; it is tried again."""
 UNANSWERED_TOOL_CALL = "UnansweredToolCall"
 """The conversation that the run starts from asks for a tool call and has no answer to it."""
+CONTINUED = "Continued"
+"""The run begins with the conversation of another run; the message says which."""
+CANNOT_CONTINUE = "CannotContinue"
+"""There is no conversation to begin with, as spec.continueFrom asks for; the message says why."""
 ADOPTED = "Adopted"
 """The run was begun by an earlier release; it goes on from its conversation and its tool calls."""
 WAITED_TOO_LONG = "WaitedTooLong"
@@ -266,6 +270,11 @@ def waiting_for_agent(name: str) -> str:
 def waiting_for_llm(name: str) -> str:
     """Return the message of `WAITING` while an agent's LLM is not ready."""
     return f'Waiting for LLM "{name}" to become ready'
+
+
+def waiting_for_run(name: str) -> str:
+    """Return the message of `WAITING` while the run that another one continues goes on."""
+    return f'Waiting for TaskRun "{name}" to end'
 
 
 def queued_for_llm(name: str, place: str) -> str:

@@ -13,6 +13,7 @@ from kubechain.api.approval import PinnedApproval
 from kubechain.api.budget import BUDGET_REQUESTS_LIMIT, BudgetRequest
 from kubechain.api.context import SUMMARIES_LIMIT, AgentContext, RunContext, Summary
 from kubechain.api.contextchunk import MovedMessages
+from kubechain.api.continuation import ContinuedFrom, ContinueFrom
 from kubechain.api.fallbacks import ANSWERED_BY_LIMIT, FALLBACKS_LIMIT, AnsweredBy, PassedOvers, PinnedLLM
 from kubechain.api.grant import GRANTS_LIMIT, Grant
 from kubechain.api.message import CONTENT_LIMIT, TOOL_CALLS_LIMIT, Message
@@ -99,8 +100,16 @@ class TaskRunSpec(KubeModel):
 
     crd_rules = (
         Rule(
-            "has(self.taskRef) || (has(self.agentRef) && (has(self.userMessage) || has(self.contextWindow)))",
-            "set taskRef, or agentRef with userMessage or contextWindow",
+            "has(self.taskRef) || (has(self.agentRef) && "
+            "(has(self.userMessage) || has(self.contextWindow) || has(self.continueFrom)))",
+            "set taskRef, or agentRef with userMessage, contextWindow or continueFrom",
+        ),
+        Rule(
+            "!has(self.continueFrom) || !(has(self.taskRef) || has(self.contextWindow) || "
+            "has(self.taskRunToolCallRef))",
+            "continueFrom gives the conversation to start from: set neither taskRef nor contextWindow nor "
+            "taskRunToolCallRef",
+            ".continueFrom",
         ),
         *(
             _unchanged(field)
@@ -110,6 +119,9 @@ class TaskRunSpec(KubeModel):
                 "userMessage",
                 "taskRunToolCallRef",
                 "contextWindow",
+                "continueFrom",
+                "llmRef",
+                "system",
                 "activeDeadlineSeconds",
                 "outputSchema",
             )
@@ -144,6 +156,21 @@ class TaskRunSpec(KubeModel):
     )
     context_window: _ContextWindow = Field(
         default=(), description="Messages to start from, to continue or fork an earlier conversation."
+    )
+    continue_from: ContinueFrom | None = Field(
+        default=None,
+        description="Run whose conversation to start from, of whatever size; userMessage comes after it, and is "
+        "needed where its last message is an answer. The system prompt of that conversation stays, unless system is "
+        "set.",
+    )
+    llm_ref: LocalObjectReference | None = Field(
+        default=None,
+        description="LLM that the run uses; overrides the Agent's, whose own need not be ready then. Runs below it use "
+        "those of their Agents.",
+    )
+    system: NonBlankText | None = Field(
+        default=None,
+        description="System prompt of the run; overrides the Agent's, and that of a conversation to start from.",
     )
     messages: Annotated[tuple[SteeringMessage, ...], Schema(max_items=256)] = Field(
         default=(),
@@ -334,6 +361,9 @@ class TaskRunStatus(ReadinessStatus):
     context_window: _ContextWindow = Field(
         default=(), description="The conversation so far; of a long one the newest messages, the others are in chunks."
     )
+    continued_from: ContinuedFrom | None = Field(
+        default=None, description="The run whose conversation the run began with, as spec.continueFrom says."
+    )
     chunks: MovedMessages | None = Field(
         default=None, description="The older messages of a long conversation, which are in ContextChunks."
     )
@@ -427,6 +457,11 @@ class TaskRun(StatusObject[TaskRunSpec, TaskRunStatus]):
 
     crd_rules = (
         final_phase_rule(TERMINAL_TASK_RUN_PHASES, "the run is over: its phase is final"),
+        Rule(
+            "!has(self.spec.continueFrom) || self.spec.continueFrom.name != self.metadata.name",
+            "a run cannot continue itself",
+            ".spec.continueFrom.name",
+        ),
         _not_after_the_end("messages", "has(self.spec.messages) ? size(self.spec.messages) : 0"),
         _not_after_the_end("cancel", "has(self.spec.cancel) && self.spec.cancel"),
     )

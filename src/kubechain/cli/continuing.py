@@ -10,8 +10,8 @@ from kubechain.cli.clusterflags import add_cluster_flags
 
 SUMMARY = "go on with a conversation that has ended"
 DESCRIPTION = """\
-Create a TaskRun that starts from the whole conversation of another one, with one more question, and stay with it. A run
-that is not over reads messages: see `kubechain message`.
+Create a TaskRun that starts from the whole conversation of another one, however long it is and however it ended, with
+one more question, and stay with it. A run that is not over reads messages: see `kubechain message`.
 """
 EPILOG = f"""\
 examples:

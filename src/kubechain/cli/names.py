@@ -43,6 +43,13 @@ def agents(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
     return sorted(each.metadata.name for each in _listed(parsed_args, AGENTS))
 
 
+def llms(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
+    """All LLMs of the namespace."""
+    from kubechain.controllers.resources import LLMS
+
+    return sorted(each.metadata.name for each in _listed(parsed_args, LLMS))
+
+
 def of_a_kind(parsed_args: argparse.Namespace, **_completion: Any) -> list[str]:
     """All objects of the kind that stands on the line."""
     from kubechain.cli.references import kind_of

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from kubechain.api import names
+from kubechain.api.continuation import ContinueFrom
 from kubechain.api.meta import ObjectMeta
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import TaskRun, TaskRunSpec
 from kubechain.cli.clusters import Place
 from kubechain.cli.gathering import gather
 from kubechain.cli.terminal import Failure, show
-from kubechain.controllers.resources import AGENTS, TASK_RUNS
-from kubechain.controllers.taskrun.conversation import CONTEXT_WINDOW_MAX_BYTES
+from kubechain.controllers.resources import AGENTS, LLMS, TASK_RUNS
 from kubechain.runtime.errors import Conflict, Forbidden, NotFound
 from kubechain.views import windows
 from kubechain.views.gathered import Gathered
-from kubechain.views.telling import agent_name, earlier_count, whole_conversation
-from kubechain.views.windows import Window
-from kubechain.views.wording import counted
+from kubechain.views.telling import whole_conversation
 
 ATTEMPTS = 5
 """To add a message to a run that changes at the same time."""
-
-START_MAX_BYTES = CONTEXT_WINDOW_MAX_BYTES // 2
-"""A conversation that a run starts from is stored twice: in the spec and in the status."""
 
 
 async def cancel(place: Place, name: str) -> int:
@@ -103,32 +99,90 @@ async def _agent(place: Place, wanted: str | None) -> str:
     return wanted
 
 
-async def retried(place: Place, name: str, *, from_turn: int | None, system: str | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is other in a run that is like another one.
+
+    Attributes:
+        system: The prompt; None for the same.
+        llm: Name of the LLM; None for the same.
+    """
+
+    system: str | None = None
+    llm: str | None = None
+
+    def spec(self) -> dict[str, Any]:
+        """The fields of the spec that say it."""
+        changed: dict[str, Any] = {} if self.system is None else {"system": self.system}
+        return changed if self.llm is None else changed | {"llm_ref": LocalObjectReference(name=self.llm)}
+
+
+_ABOUT_A_RUN = ("llm_ref", "system", "output_schema", "active_deadline_seconds", "ttl_seconds_after_finished")
+_ABOUT_ITS_QUESTION = ("task_ref", "agent_ref", "user_message", "context_window", "continue_from")
+"""Fields of a spec that a run from the beginning has as the first one has them."""
+
+
+async def retried(place: Place, name: str, *, from_turn: int | None, changes: Changes) -> str:
     """Create a run like another one, from its beginning or from a turn; return its name.
 
     Args:
         from_turn: From 1; None: from the beginning.
-        system: Another prompt; None for the same.
+
+    Raises:
+        Failure: The run has no such turn, or there is no such LLM.
     """
-    gathered = await gather(place, name)
-    spec = gathered.run.spec
-    if from_turn is None and system is None:
-        kept = ("task_ref", "agent_ref", "user_message", "context_window", "output_schema", "active_deadline_seconds")
-        again = {field: getattr(spec, field) for field in (*kept, "ttl_seconds_after_finished")}
-        return await _create(place, name, {field: value for field, value in again.items() if value})
-    window = _before(gathered, from_turn or 1)
-    if system is not None:
-        window = windows.with_system(window, system)
-    pinned = gathered.run.status.pinned
-    schema = {"output_schema": pinned.output_schema} if pinned and pinned.output_schema else {}
-    again = {"agent_ref": _agent_of(gathered), "context_window": _checked(window)}
-    return await _create(place, name, again | schema)
+    run = await place.client.get(TASK_RUNS, place.namespace or "", name)
+    await _look_for_llm(place, changes.llm)
+    if from_turn is None and run.status.continued_from is None:
+        return await _create(place, name, _fields(run, *_ABOUT_ITS_QUESTION, *_ABOUT_A_RUN) | changes.spec())
+    # The run that it continues may be gone: its own conversation begins with that one.
+    turn = from_turn or 1
+    _check_turn(await gather(place, name), turn)
+    again = _fields(run, *_ABOUT_A_RUN) | _pinned_schema(run) | changes.spec()
+    source = ContinueFrom(name=name, before_turn=turn)
+    return await _create(place, name, {"agent_ref": _agent_of(run), "continue_from": source} | again)
 
 
-def _before(gathered: Gathered, turn: int) -> Window:
-    messages = _readable(gathered)
+def _fields(run: TaskRun, *names: str) -> dict[str, Any]:
+    """What the spec of a run says in some fields."""
+    values = {name: getattr(run.spec, name) for name in names}
+    return {name: value for name, value in values.items() if value not in (None, ())}
+
+
+def _pinned_schema(run: TaskRun) -> dict[str, Any]:
+    """The schema of a run, which may be that of its Task."""
+    pinned = run.status.pinned
+    return {"output_schema": pinned.output_schema} if pinned and pinned.output_schema else {}
+
+
+async def _look_for_llm(place: Place, name: str | None) -> None:
+    """See that the LLM exists, as far as the user may.
+
+    Raises:
+        Failure: It does not.
+    """
+    if name is None:
+        return
     try:
-        return windows.before_turn(messages, turn, earlier=earlier_count(gathered.run, messages))
+        known = sorted(each.metadata.name for each in await place.client.list(LLMS, place.namespace))
+    except Forbidden:
+        return
+    if name not in known:
+        there = f"there are {', '.join(known)}" if known else "there is none"
+        raise Failure(f'there is no LLM "{name}": in namespace "{place.namespace}" {there}', status=2)
+
+
+def _check_turn(gathered: Gathered, turn: int) -> None:
+    """See that the run has the turn, as far as its conversation can be read.
+
+    Raises:
+        Failure: It does not.
+    """
+    moved = gathered.run.status.chunks
+    if moved is not None and len(gathered.chunks) < moved.count:
+        return
+    try:
+        windows.before_turn(whole_conversation(gathered), turn, run=gathered.run)
     except ValueError as error:
         raise Failure(f"--from-turn {turn}: {error}", status=2) from error
 
@@ -139,40 +193,17 @@ async def continued(place: Place, name: str, more: str) -> str:
     Raises:
         Failure: The run is not over.
     """
-    gathered = await gather(place, name)
-    phase = gathered.run.status.phase
-    if phase is None or not phase.is_terminal:
+    run = await place.client.get(TASK_RUNS, place.namespace or "", name)
+    if not run.status.is_over:
         raise Failure(f'taskrun/{name} goes on: kubechain message {name} "TEXT"')
-    window = _checked(windows.answered(_readable(gathered)))
-    return await _create(
-        place, name, {"agent_ref": _agent_of(gathered), "context_window": window, "user_message": more}
-    )
+    spec = {"agent_ref": _agent_of(run), "continue_from": ContinueFrom(name=name), "user_message": more}
+    return await _create(place, name, spec | _fields(run, "llm_ref"))
 
 
-def _readable(gathered: Gathered) -> Window:
-    """The whole conversation.
-
-    Raises:
-        Failure: A part of it cannot be read.
-    """
-    if gathered.run.status.chunks is not None and len(gathered.chunks) < gathered.run.status.chunks.count:
-        raise Failure(" ".join(gathered.gaps) or "a part of the conversation cannot be read")
-    return whole_conversation(gathered)
-
-
-def _checked(window: Window) -> Window:
-    size = windows.size_bytes(window)
-    if size > START_MAX_BYTES:
-        limit = counted(START_MAX_BYTES, "byte")
-        raise Failure(f"the conversation has {counted(size, 'byte')}; a run can start from {limit}: take --from-turn")
-    return window
-
-
-def _agent_of(gathered: Gathered) -> LocalObjectReference:
-    name = agent_name(gathered.run)
-    if not name:
-        raise Failure(f"taskrun/{gathered.run.metadata.name} has not begun: there is no conversation yet")
-    return LocalObjectReference(name=name)
+def _agent_of(run: TaskRun) -> LocalObjectReference:
+    if run.status.pinned is None:
+        raise Failure(f"taskrun/{run.metadata.name} has not begun: there is no conversation yet")
+    return LocalObjectReference(name=run.status.pinned.agent_name)
 
 
 async def _create(place: Place, like: str, spec: dict[str, Any]) -> str:

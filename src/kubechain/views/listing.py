@@ -125,6 +125,11 @@ def _llm(run: TaskRun, now: datetime) -> str:
     return run.status.pinned.llm_name if run.status.pinned is not None else ""
 
 
+def _continues(run: TaskRun, now: datetime) -> str:
+    del now
+    return run.spec.continue_from.name if run.spec.continue_from is not None else ""
+
+
 def _says(run: TaskRun, now: datetime) -> str:
     """What an open run waits for; how an ended one ended."""
     del now
@@ -141,6 +146,7 @@ _OF_RUNS = (
     _Cell("AGENT", lambda run, _: agent_name(run)),
     _Cell("LLM", _llm, is_wide=True),
     _Cell("TASK", lambda run, _: run.spec.task_ref.name if run.spec.task_ref is not None else "", is_wide=True),
+    _Cell("CONTINUES", _continues, is_wide=True),
     _Cell("TURNS", lambda run, _: f"{run.status.turn:,}"),
     _Cell("TOKENS", _tokens),
     _Cell("COST", lambda run, _: money(run.status.usage.cost) if run.status.usage else ""),

@@ -158,6 +158,7 @@ class Story:
 
     Attributes:
         parent: The TaskRunToolCall that this run answers; None for a run that a person started.
+        continues: The run whose conversation this one starts from.
         turn_count: Model calls whose answer was processed.
         spent: By this run alone.
         total: With all runs below it.
@@ -173,6 +174,7 @@ class Story:
     llm: str = ""
     task: str | None = None
     parent: str | None = None
+    continues: str | None = None
     detail: str = ""
     error: str | None = None
     question: str = ""

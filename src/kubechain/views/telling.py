@@ -11,7 +11,7 @@ from kubechain.api.message import Message, ToolCall
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.api.usage import Spending, Usage, total
-from kubechain.views import waits
+from kubechain.views import waits, windows
 from kubechain.views.gathered import Gathered
 from kubechain.views.story import Asked, Call, Entry, Question, Said, Story, Turn
 
@@ -32,6 +32,7 @@ def story_of(gathered: Gathered) -> Story:
         llm=status.pinned.llm_name if status.pinned else "",
         task=run.spec.task_ref.name if run.spec.task_ref else None,
         parent=run.spec.task_run_tool_call_ref.name if run.spec.task_run_tool_call_ref else None,
+        continues=run.spec.continue_from.name if run.spec.continue_from else None,
         phase=status.phase,
         detail=status.status_detail,
         error=status.error,
@@ -68,15 +69,6 @@ def whole_conversation(gathered: Gathered) -> tuple[Message, ...]:
         return found
     question = run.spec.user_message
     return (*run.spec.context_window, *((Message(role="user", content=question),) if question else ()))
-
-
-def earlier_count(run: TaskRun, messages: Sequence[Message]) -> int:
-    """How many of the messages are of the conversation that the run started from."""
-    given = run.spec.context_window
-    if not given:
-        return 0
-    is_prompt_added = given[0].role != "system" and bool(messages) and messages[0].role == "system"
-    return len(given) + is_prompt_added
 
 
 def _output(run: TaskRun, entries: Sequence[Entry]) -> str:
@@ -147,7 +139,7 @@ class _Teller:
         messages = whole_conversation(self.gathered)
         results = {each.tool_call_id: each for each in messages if each.role == "tool" and each.tool_call_id}
         objects = {call.spec.tool_call_id: call for call in self.gathered.calls}
-        earlier, found, number = earlier_count(self.gathered.run, messages), list[Entry](), 0
+        earlier, found, number = windows.earlier_count(self.gathered.run, messages), list[Entry](), 0
         for index, message in enumerate(messages):
             is_earlier = index < earlier
             if message.role == "assistant":

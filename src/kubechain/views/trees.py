@@ -43,7 +43,7 @@ def _run(story: Story, stems: tuple[bool, ...], now: datetime) -> Iterator[Row]:
     total = story.total
     yield Row(
         stems,
-        f"{story.name} ({story.agent})" if story.agent else story.name,
+        _named(story),
         story.phase or "-",
         between(story.started_at, story.ended_at, now),
         total.turns,
@@ -54,6 +54,11 @@ def _run(story: Story, stems: tuple[bool, ...], now: datetime) -> Iterator[Row]:
     calls = story.calls
     for index, call in enumerate(calls):
         yield from _call(call, (*stems, index == len(calls) - 1), now)
+
+
+def _named(story: Story) -> str:
+    agent = f" ({story.agent})" if story.agent else ""
+    return f"{story.name}{agent}, continues {story.continues}" if story.continues else f"{story.name}{agent}"
 
 
 def _call(call: Call, stems: tuple[bool, ...], now: datetime) -> Iterator[Row]:

@@ -62,13 +62,19 @@ class Transcript:
         """The messages that a run starts from.
 
         Args:
-            system: The Agent's prompt; a conversation that is continued keeps the prompt that it began with.
+            system: The Agent's prompt; a conversation that is continued keeps the prompt that it began with, unless
+                the run has one of its own.
         """
-        earlier = run.spec.context_window
-        head = () if earlier and earlier[0].role == "system" else (Message(role="system", content=system),)
+        given = run.spec.context_window
+        has_prompt = bool(given) and given[0].role == "system"
+        if has_prompt and run.spec.system is None:
+            head, earlier = (), given
+        else:
+            head = (Message(role="system", content=run.spec.system or system),)
+            earlier = given[1:] if has_prompt else given
         text = user_message(run, task)
         tail = (Message(role="user", content=text),) if text else ()
-        return Transcript((*head, *earlier, *tail), earlier)
+        return Transcript((*head, *earlier, *tail), given)
 
     def appended(self, *messages: Message) -> Transcript:
         """The conversation with more messages at its end."""

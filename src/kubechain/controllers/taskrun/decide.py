@@ -14,7 +14,7 @@ from kubechain.api.llm import LLM
 from kubechain.api.message import Message
 from kubechain.api.meta import ReadinessStatus, StatusType
 from kubechain.api.task import Task
-from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRunPhase
+from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.usage import total
 from kubechain.controllers import policies
@@ -23,11 +23,13 @@ from kubechain.controllers.taskrun import (
     budgetholds,
     budgets,
     closing,
+    continuation,
     conversation,
     fallbacks,
     grants,
     growth,
     overdrafts,
+    overrides,
     overruns,
     retries,
     typed,
@@ -38,6 +40,7 @@ from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, 
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.fallbacks import Choice
 from kubechain.controllers.taskrun.observe import Observed
+from kubechain.controllers.taskrun.sources import Source
 from kubechain.controllers.taskrun.steps import (
     AnswerToolCalls,
     AskForBudget,
@@ -132,10 +135,12 @@ def _deadline_seconds(observed: Observed) -> int | None:
 
 def _begin(observed: Observed) -> Step:
     missing = _missing(observed)
+    if isinstance(missing, Fail):
+        return missing
     if missing is not None:
         # A person's run may wait for what is created next week; that of a delegation keeps another run waiting.
-        is_delegated = observed.run.spec.task_run_tool_call_ref is not None
-        return _within_limit(observed, missing) if is_delegated else missing
+        is_limited = observed.run.spec.task_run_tool_call_ref is not None or _lacks_source(observed)
+        return _within_limit(observed, missing) if is_limited else missing
     agent, llm = observed.agent, observed.llm
     assert agent is not None
     assert llm is not None
@@ -146,10 +151,20 @@ def _begin(observed: Observed) -> Step:
         return refused
     if is_adopted(observed.run):
         return _adopt(observed, pinned)
+    if observed.source is not None:
+        return _continue(observed.run, observed.source, pinned)
     transcript = Transcript.opening(observed.run, observed.task, agent.spec.system)
     if found := unanswered(transcript.messages):
         return Fail(reasons.UNANSWERED_TOOL_CALL, f"{found.text}: add it to spec.contextWindow")
     return too_large(transcript) or Begin(pinned, transcript)
+
+
+def _continue(run: TaskRun, source: Source, pinned: Pinned) -> Step:
+    """Begin with the conversation of another run, of whatever size: ContextChunks take what the status cannot hold."""
+    transcript, continued = continuation.opened(run, source)
+    if found := unanswered(transcript.messages):
+        return Fail(reasons.UNANSWERED_TOOL_CALL, f"{found.text}: set continueFrom.beforeTurn")
+    return Begin(pinned, transcript, continued=continued)
 
 
 def _adopt(observed: Observed, pinned: Pinned) -> Step:
@@ -167,8 +182,15 @@ def too_large(transcript: Transcript) -> Fail | None:
     return Fail(reasons.CONTEXT_WINDOW_TOO_LARGE, transcript.excess) if transcript.excess else None
 
 
-def _missing(observed: Observed) -> Wait | None:
-    """What a run that has not begun waits for: its Task, its Agent, its LLM."""
+def _lacks_source(observed: Observed) -> bool:
+    """Whether the run continues one that does not exist: nearly always it was deleted, and does not come back."""
+    return observed.run.spec.continue_from is not None and observed.source is None
+
+
+def _missing(observed: Observed) -> Wait | Fail | None:
+    """What a run that has not begun waits for: the run that it continues, its Task, its Agent, its LLM."""
+    if (trouble := continuation.trouble(observed.run, observed.source)) is not None:
+        return trouble
     task, task_ref = observed.task, observed.run.spec.task_ref
     if task_ref is not None and task is None:
         return Wait(f'Waiting for task "{task_ref.name}" to exist')
@@ -178,7 +200,7 @@ def _missing(observed: Observed) -> Wait | None:
         return Wait(reasons.with_cause(reasons.waiting_for_task(task.metadata.name), cause), is_broken=is_broken)
     if observed.agent is None:
         return Wait(reasons.waiting_to_exist("agent", observed.agent_name))
-    if observed.agent.status.status != StatusType.READY:
+    if not overrides.is_usable(observed.run, observed.agent, observed.agents_llm_is_ready):
         return _wait_for(reasons.waiting_for_agent(observed.agent_name), observed.agent.status)
     return _llm_trouble(observed) if _choice(observed) is None else None
 

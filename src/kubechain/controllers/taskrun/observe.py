@@ -28,6 +28,7 @@ from kubechain.controllers.taskrun.claims import object_name
 from kubechain.controllers.taskrun.excerpts import NOTHING, Excerpt
 from kubechain.controllers.taskrun.fallbacks import Candidate
 from kubechain.controllers.taskrun.llmslots import Trouble
+from kubechain.controllers.taskrun.sources import Source, SourceReader
 from kubechain.controllers.taskrun.watches import EARLIER_CALLS_BY_RUN
 from kubechain.controllers.toolkinds.model import Found
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -60,6 +61,8 @@ class Observed:
             asking again.
         summariser: The LLM that writes summaries, where the Agent names one that exists.
         earlier: What a request needs of the messages in ContextChunks; read only where the next one has to be shorter.
+        source: The run that this one continues, until it has begun; None where it names none, or it does not exist.
+        agents_llm_is_ready: Whether the LLM that the Agent names is; looked for only where the run names another.
     """
 
     run: TaskRun
@@ -79,6 +82,8 @@ class Observed:
     holder_gone_in_seconds: float = 0.0
     summariser: LLM | None = None
     earlier: Excerpt = NOTHING
+    source: Source | None = None
+    agents_llm_is_ready: bool = False
 
     @property
     def has_begun(self) -> bool:
@@ -109,9 +114,7 @@ class Observed:
     @property
     def llm_name(self) -> str:
         """The LLM's name, empty while the Agent that would name it is missing."""
-        if self.run.status.pinned is not None:
-            return self.run.status.pinned.llm_name
-        return self.agent.spec.llm_ref.name if self.agent else ""
+        return llm_name(self.run, self.agent)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -127,6 +130,14 @@ class Observed:
 def agent_reference(run: TaskRun, task: Task | None) -> LocalObjectReference | None:
     """The Agent that does the work: the run's own overrides its Task's."""
     return run.spec.agent_ref or (task.spec.agent_ref if task else None)
+
+
+def llm_name(run: TaskRun, agent: Agent | None) -> str:
+    """The pinned LLM once the run has begun, else the run's own, which overrides its Agent's; empty for none."""
+    if run.status.pinned is not None:
+        return run.status.pinned.llm_name
+    reference = run.spec.llm_ref or (agent.spec.llm_ref if agent else None)
+    return reference.name if reference else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,7 @@ class Observer:
     budget_book: BudgetBook
     replica: Replica
     chunks: ChunkStore
+    sources: SourceReader
     clock: Clock
 
     async def observe(self, run: TaskRun) -> Observed:
@@ -154,8 +166,7 @@ class Observer:
         reference = agent_reference(run, task)
         agent_name = pinned.agent_name if pinned else (reference.name if reference else "")
         agent = self.agents.get(namespace, agent_name) if agent_name else None
-        llm_name = pinned.llm_name if pinned else (agent.spec.llm_ref.name if agent else "")
-        llm = self.llms.get(namespace, llm_name) if llm_name else None
+        llm = self.llms.get(namespace, name) if (name := llm_name(run, agent)) else None
         fallbacks = self._fallbacks(run, llm)
         is_long = any(contextsize.is_due(run, one) for one in (llm, *(other.llm for other in fallbacks)))
         return Observed(
@@ -176,6 +187,8 @@ class Observer:
             holder_gone_in_seconds=await self._holder_gone_in_seconds(run),
             summariser=self._summariser(run) if is_long else None,
             earlier=await self._earlier(run) if is_long else NOTHING,
+            source=await self.sources.of(run),
+            agents_llm_is_ready=self._agents_llm_is_ready(run, agent),
         )
 
     def candidates(self, run: TaskRun) -> tuple[Candidate, ...]:
@@ -183,6 +196,11 @@ class Observer:
         pinned = run.status.pinned
         names = (pinned.llm_name, *(one.name for one in pinned.fallbacks)) if pinned else ()
         return tuple(self._candidate(run, name) for name in names)
+
+    def _agents_llm_is_ready(self, run: TaskRun, agent: Agent | None) -> bool:
+        if run.spec.llm_ref is None or run.status.pinned is not None or agent is None:
+            return False
+        return self._candidate(run, agent.spec.llm_ref.name).is_ready
 
     def _fallbacks(self, run: TaskRun, llm: LLM | None) -> tuple[Candidate, ...]:
         """Those that the run pinned, else those of the LLM."""

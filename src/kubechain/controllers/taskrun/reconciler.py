@@ -94,7 +94,7 @@ class TaskRunReconciler:
             case Wait():
                 return await self.writer.finish(run, settle.waiting(run, step))
             case Begin():
-                return await self._record(run, settle.begun(run, step, now))
+                return await self._begin(run, step)
             case SendToLLM() | Summarise():
                 return await self._send(observed, step)
             case CreateToolCalls():
@@ -121,6 +121,13 @@ class TaskRunReconciler:
     async def forget(self, request: Request) -> None:
         """Nothing: this process holds nothing for a run that is not calling its model."""
         del request
+
+    async def _begin(self, run: TaskRun, step: Begin) -> Again[TaskRun]:
+        """W1. A conversation that is copied has any size: what of it goes into ContextChunks is created before."""
+        record = settle.begun(run, step, self.clock.now())
+        if step.continued is not None:
+            record = await self.chunks.shortened(run, record)
+        return await self._record(run, record)
 
     async def _record(self, run: TaskRun, record: Settled) -> Again[TaskRun]:
         """W1 or W5, in one write with W2 where the LLM has a slot for the run, else alone."""

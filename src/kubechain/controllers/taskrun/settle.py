@@ -18,6 +18,7 @@ from kubechain.controllers.frame import Event, Settled, normal, warning
 from kubechain.controllers.taskrun import (
     closing,
     contextsize,
+    continuation,
     conversation,
     dayusage,
     ends,
@@ -88,7 +89,9 @@ def begun(run: TaskRun, step: Begin, now: datetime) -> Settled:
     }
     if step.is_adopted:
         return _adopted(run, step, status)
-    return Settled(status, (normal(reasons.VALIDATION_SUCCEEDED, reasons.TASK_VALIDATED),))
+    validated = normal(reasons.VALIDATION_SUCCEEDED, reasons.TASK_VALIDATED)
+    settled = Settled(status, (validated,))
+    return settled if step.continued is None else settled.then(continuation.recorded(step.continued))
 
 
 def _adopted(run: TaskRun, step: Begin, status: dict[str, Any]) -> Settled:

@@ -19,6 +19,7 @@ from kubechain.controllers.taskrun.effects import ModelCaller, Turn
 from kubechain.controllers.taskrun.llmqueue import LLMQueue, Timer, whole
 from kubechain.controllers.taskrun.observe import Observer
 from kubechain.controllers.taskrun.reconciler import TaskRunReconciler
+from kubechain.controllers.taskrun.sources import SourceReader
 from kubechain.controllers.taskrun.treecalls import TreeCalls
 from kubechain.llm import prices
 from kubechain.runtime.controller import controller
@@ -61,6 +62,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         budget_book=parts.budget_book,
         replica=parts.replica,
         chunks=chunks,
+        sources=SourceReader(runs, manager.lister(resources.TOOL_CALLS), chunks),
         clock=manager.clock,
     )
     for resource, name, index in watches.INDEXES:
@@ -108,6 +110,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         .owns(resources.TOOL_CALLS)
         .owns(resources.HUMAN_REQUESTS)
         .watches(resources.TASK_RUNS, map=wakers.for_stopped)
+        .watches(resources.TASK_RUNS, map=wakers.for_continued)
         .watches(resources.TASKS, map=wakers.for_task)
         .watches(resources.AGENTS, map=for_agent)
         .watches(resources.LLMS, map=wakers.for_llm)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubechain.api.budget import BudgetRequest
-from kubechain.api.context import RunContext
+from kubechain.api.context import RunContext, Summary
+from kubechain.api.continuation import ContinuedFrom
 from kubechain.api.grant import Grant
 from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.llm import LLM
@@ -39,6 +40,20 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """Where the conversation that a run begins with comes from.
+
+    Attributes:
+        context: What of it the model need not be sent.
+        summaries: What it is sent in place of older messages.
+    """
+
+    record: ContinuedFrom
+    context: RunContext | None = None
+    summaries: tuple[Summary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """W1: pin Agent, LLM and tools, and start the conversation, or go on with one of an earlier release.
 
@@ -46,6 +61,7 @@ class Begin:
         pending: Tool calls of an earlier release whose results the conversation lacks.
         turn: How many answers of the model the conversation has.
         is_adopted: Whether an earlier release began the run.
+        continued: The run whose conversation this one begins with.
     """
 
     pinned: Pinned
@@ -53,6 +69,7 @@ class Begin:
     pending: tuple[PendingToolCall, ...] = ()
     turn: int = 0
     is_adopted: bool = False
+    continued: Continued | None = None
 
 
 @dataclass(frozen=True, slots=True)

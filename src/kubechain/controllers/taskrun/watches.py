@@ -25,6 +25,8 @@ UNBEGUN_BY_AGENT = "unbegun-by-agent"
 BEGUN_BY_LLM = "begun-by-llm"
 BEGUN_BY_TOOL_SOURCE = "begun-by-tool-source"
 WAITING_BY_BUDGET = "waiting-by-budget"
+UNBEGUN_BY_SOURCE = "unbegun-by-source"
+UNBEGUN_BY_LLM = "unbegun-by-llm"
 STOPPED_BY_AGENT = "stopped-by-agent"
 EARLIER_CALLS_BY_RUN = "earlier-calls-by-run"
 TASKS_BY_AGENT = "runs-tasks-by-agent"
@@ -41,6 +43,18 @@ def unbegun_by_agent(run: TaskRun) -> list[str]:
     """Runs that may still wait for an Agent of their own."""
     is_waiting = run.status.pinned is None and run.status.completion_time is None
     return [key(run, run.spec.agent_ref.name)] if is_waiting and run.spec.agent_ref else []
+
+
+def unbegun_by_source(run: TaskRun) -> list[str]:
+    """Runs that may still wait for the run that they continue."""
+    is_waiting = run.status.pinned is None and run.status.completion_time is None
+    return [key(run, run.spec.continue_from.name)] if is_waiting and run.spec.continue_from else []
+
+
+def unbegun_by_llm(run: TaskRun) -> list[str]:
+    """Runs that may still wait for an LLM of their own."""
+    is_waiting = run.status.pinned is None and run.status.completion_time is None
+    return [key(run, run.spec.llm_ref.name)] if is_waiting and run.spec.llm_ref else []
 
 
 def stopped_by_agent(run: TaskRun) -> list[str]:
@@ -94,6 +108,8 @@ def key(obj: TaskRun | Task | Agent | LLM | Budget, name: str) -> str:
 INDEXES: Sequence[tuple[Resource[Any], str, Callable[[Any], list[str]]]] = (
     (resources.TASK_RUNS, UNBEGUN_BY_TASK, unbegun_by_task),
     (resources.TASK_RUNS, UNBEGUN_BY_AGENT, unbegun_by_agent),
+    (resources.TASK_RUNS, UNBEGUN_BY_SOURCE, unbegun_by_source),
+    (resources.TASK_RUNS, UNBEGUN_BY_LLM, unbegun_by_llm),
     (resources.TASK_RUNS, STOPPED_BY_AGENT, stopped_by_agent),
     (resources.TASK_RUNS, WAITING_BY_BUDGET, waiting_by_budget),
     (resources.TASK_RUNS, BEGUN_BY_LLM, begun_by_llm),
@@ -131,7 +147,12 @@ class Wakers:
         needed = [key(one, one.metadata.name) for one in (llm, *fallbackusers.users_of(self.llms, llm))]
         agents = [agent for value in needed for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
         waiting = [self.for_agent(agent) for agent in agents]
-        return [*begun, *(request for requests in waiting for request in requests)]
+        own = [_requests(self.runs.by_index(UNBEGUN_BY_LLM, value)) for value in needed]
+        return [*begun, *(request for requests in (*own, *waiting) for request in requests)]
+
+    def for_continued(self, run: TaskRun) -> list[Request]:
+        """Runs that continue this one and have not begun."""
+        return _requests(self.runs.by_index(UNBEGUN_BY_SOURCE, key(run, run.metadata.name)))
 
     def for_budget(self, budget: Budget) -> list[Request]:
         """Runs that wait for the Budget."""
