@@ -146,6 +146,10 @@ TASK_RUN_CANCELLED = "TaskRunCancelled"
 """The task's newest run was cancelled."""
 TASK_RUN_DELETED = "TaskRunDeleted"
 """The task's newest run was deleted before its end."""
+HISTORY_PRUNED = "HistoryPruned"
+"""A finished run was deleted, because the task keeps no more of its kind."""
+HISTORY_NOT_PRUNED = "HistoryNotPruned"
+"""The API server refuses the deletion of a finished run; it is tried again."""
 TASK_EDITED = "TaskEdited"
 """The task was edited after its newest run began; the edit has no effect on that run."""
 
@@ -153,6 +157,11 @@ TASK_EDITED = "TaskEdited"
 def run_deleted(name: str) -> str:
     """Return the message of `TASK_RUN_DELETED`."""
     return f'TaskRun "{name}" was deleted'
+
+
+def history_pruned(name: str, phase: str) -> str:
+    """Return the message of `HISTORY_PRUNED`."""
+    return f'Deleted TaskRun "{name}" ({phase}): historyLimit keeps newer ones'
 
 
 def edited_since(name: str) -> str:

@@ -17,6 +17,21 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Json, Name, NonBlankText, NonNegativeInt, OutputSchema, PositiveInt, Schema, Text
 
 
+class HistoryLimit(KubeModel):
+    """How many finished runs of a task are kept; older ones are deleted, by the time of their end.
+
+    A run that is not over is never deleted, nor is the newest run of the task, which its status tells of.
+    """
+
+    succeeded: NonNegativeInt | None = Field(
+        default=None, description="Runs that have answered and are kept. Not set: all of them."
+    )
+    failed: NonNegativeInt | None = Field(
+        default=None,
+        description="Runs that ended in another way, failed or cancelled, and are kept. Not set: all of them.",
+    )
+
+
 class TaskSpec(KubeModel):
     """The agent, the request, and the limits of its runs."""
 
@@ -28,6 +43,11 @@ class TaskSpec(KubeModel):
     )
     ttl_seconds_after_finished: NonNegativeInt | None = Field(
         default=None, description="Seconds after which a finished run of this task is deleted. Not set: it is kept."
+    )
+    history_limit: HistoryLimit | None = Field(
+        default=None,
+        description="How many finished runs of the task are kept, besides its newest run; the oldest are deleted. Not "
+        "set: all of them, unless ttlSecondsAfterFinished deletes them earlier.",
     )
     active_deadline_seconds: PositiveInt | None = Field(
         default=None, description="Seconds that a run of this task may take before it fails."

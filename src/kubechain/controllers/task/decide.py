@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kubechain.api import conditions, names, reasons
 from kubechain.api.conditions import find_condition, is_true
 from kubechain.api.meta import StatusType
 from kubechain.api.schema import JsonObject
-from kubechain.api.task import LastRun, LastRunPhase, RunCounts
+from kubechain.api.task import LastRun, LastRunPhase, RunCounts, Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Done
+from kubechain.controllers.task import history
 from kubechain.controllers.task.observe import Observed
-from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Step, Wait
+from kubechain.controllers.task.steps import Adopt, CreateRun, Follow, LookForRun, Prune, Step, Wait
 from kubechain.tools import typedanswers
 
 UNSEEN_SECONDS = 5.0
@@ -30,7 +32,21 @@ def decide(observed: Observed) -> Step | Done:
     if not observed.has_created_run:
         return _start(observed)
     run = observed.newest_run
-    return _without_run(observed) if run is None else _follow(observed, run)
+    if run is None:
+        return _without_run(observed)
+    follow = _follow(observed, run)
+    # What the Task says of its runs is recorded before any of them is gone.
+    surplus = history.surplus(observed.runs, run, observed.task.spec.history_limit)
+    if not surplus:
+        return follow
+    return Prune(surplus) if _says(observed.task, follow) else replace(follow, is_before_prune=True)
+
+
+def _says(task: Task, follow: Follow) -> bool:
+    """Whether the Task's status says how its runs are and what they have answered."""
+    status, newest = task.status, LastRun(name=follow.run, phase=follow.phase)
+    said = (status.last_run, status.runs, status.output, status.result)
+    return said == (newest, follow.runs, follow.output, follow.result)
 
 
 def _start(observed: Observed) -> Step | Done:

@@ -1,4 +1,4 @@
-"""The effect of a Task: it creates its first run."""
+"""The effects of a Task: it creates its first run, and deletes finished ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kubechain.controllers.refusals import creating
 from kubechain.controllers.resources import TASK_RUNS
 from kubechain.controllers.task.outcomes import NameTaken, Outcome, RunCreated
 from kubechain.runtime.client import Client
-from kubechain.runtime.errors import AlreadyExists, NotFound
+from kubechain.runtime.errors import REFUSALS, AlreadyExists, Conflict, NotFound, WriteRefused
 
 
 async def create_run(client: Client, task: Task, name: str) -> Outcome:
@@ -42,6 +42,25 @@ async def exists(client: Client, task: Task, name: str) -> bool:
     except NotFound:
         return False
     return found.spec.task_ref is not None and found.spec.task_ref.name == task.metadata.name
+
+
+async def delete_run(client: Client, run: TaskRun) -> bool:
+    """Delete this run, and no other one of its name.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        WriteRefused: The server says no.
+    """
+    metadata = run.metadata
+    try:
+        await client.delete(TASK_RUNS, metadata.namespace, metadata.name, uid=metadata.uid)
+    except (NotFound, Conflict):
+        return False
+    except REFUSALS as error:
+        raise WriteRefused(f'the deletion of TaskRun "{metadata.name}"', error) from error
+    return True
 
 
 def first_run(task: Task, name: str) -> TaskRun:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from kubechain.api.schema import JsonObject
 from kubechain.api.task import LastRunPhase, RunCounts
+from kubechain.api.taskrun import TaskRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Follow:
         is_broken: Whether the Task is in error by it.
         is_edited: Whether the Task was edited after the run began.
         runs: All runs of the Task that there are, by their end.
+        is_before_prune: Whether finished runs are deleted once this is said.
     """
 
     run: str
@@ -69,6 +71,14 @@ class Follow:
     detail: str = ""
     is_broken: bool = False
     is_edited: bool = False
+    is_before_prune: bool = False
 
 
-Step = Wait | CreateRun | Adopt | LookForRun | Follow
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Delete finished runs of which the Task keeps no more, the oldest first; its status has said what they said."""
+
+    runs: tuple[TaskRun, ...]
+
+
+Step = Wait | CreateRun | Adopt | LookForRun | Follow | Prune
