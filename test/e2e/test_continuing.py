@@ -207,3 +207,38 @@ def test_an_llm_that_is_not_there_ends_with_2(answered: Namespace) -> None:
     said = kubechain(answered, "retry", FIRST, "--llm", "nothing", status=2)
     assert f'there is no LLM "nothing": in namespace "{answered.name}" there are gpt-4o' in said.err
     assert len(answered.list("taskruns")) == 1
+
+
+# -- the history of a Task --
+
+
+def a_rerun(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TaskRun",
+        "metadata": {"name": name},
+        "spec": {"taskRef": {"name": "hello-world-task"}},
+    }
+
+
+def test_a_task_keeps_as_many_runs_as_it_says(namespace: Namespace, script: Script) -> None:
+    script.answers = ["One.", Failure(401, "no")]
+    namespace.apply(an_agent(), a_task(historyLimit={"succeeded": 1, "failed": 1}))
+    namespace.finished(FIRST)
+    namespace.apply(a_rerun("lost"))
+    namespace.finished("lost", "Failed")
+    namespace.wait("llm/gpt-4o", "{.status.status}", "Ready")
+    for name in ("second", "third"):
+        namespace.apply(a_rerun(name))
+        namespace.finished(name)
+    namespace.kubectl("wait", "--for=delete", f"taskrun/{FIRST}", "taskrun/second", "--timeout=60s")
+    namespace.wait("task/hello-world-task", "{.status.runs.succeeded}", "1")
+    assert namespace.get("task", "hello-world-task")["status"]["runs"] == {"active": 0, "succeeded": 1, "failed": 1}
+    assert {run["metadata"]["name"] for run in namespace.list("taskruns")} == {"lost", "third"}
+    told = f'Deleted TaskRun "{FIRST}" (FinalAnswer): historyLimit keeps newer ones'
+    namespace.wait_for_event("Task", "hello-world-task", ("Normal", "HistoryPruned", told, "task-controller"))
+
+
+def test_a_limit_below_nothing_is_refused(namespace: Namespace) -> None:
+    said = namespace.apply(a_task(historyLimit={"succeeded": -1}), fails=True)
+    assert "spec.historyLimit.succeeded" in said.err

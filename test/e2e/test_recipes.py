@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -14,8 +15,9 @@ import yaml
 
 from test.e2e import guides
 from test.e2e.cluster import Namespace
-from test.e2e.manifests import API_VERSION, an_agent, an_llm
-from test.e2e.model import ANSWER, Ask, MockModel, Script, asks
+from test.e2e.manifests import a_task, an_agent, an_llm
+from test.e2e.model import ANSWER, MockModel, Script
+from test.e2e.processes import KUBECHAIN
 from test.e2e.test_guides import environment_of
 from test.e2e.test_release_real import kubeconfig_of
 from test.e2e.test_views import kubechain
@@ -47,7 +49,7 @@ def created(space: Namespace, manifest: Mapping[str, Any]) -> str:
     return space.kubectl(*arguments, stdin=json.dumps(manifest)).out
 
 
-@pytest.mark.parametrize("manifest", of_kind("MCPServer", "TaskRun"), ids=lambda each: each["kind"])
+@pytest.mark.parametrize("manifest", of_kind("MCPServer", "Task", "TaskRun"), ids=lambda each: each["kind"])
 def test_each_manifest_of_ours_is_taken(space: Namespace, manifest: Mapping[str, Any]) -> None:
     assert "created (server dry run)" in created(space, manifest)
 
@@ -90,31 +92,21 @@ def repository(tmp_path: Path, model: MockModel) -> Path:
     files = {"resources": ["llm.yaml", "agent.yaml"], "namespace": "default"}
     (tmp_path / "overlays" / "prod" / "kustomization.yaml").write_text(json.dumps(kustomization | files))
     (tmp_path / "question.txt").write_text(QUESTION_FILE)
-    (tmp_path / "shorter.txt").write_text("Be brief.")
     return tmp_path
 
 
 @pytest.mark.timeout(300)
-def test_the_commands_of_the_page_do_what_it_says(repository: Path, model: MockModel) -> None:
+def test_the_commands_of_the_page_do_what_it_says(repository: Path) -> None:
     def commands(title: str) -> list[guides.Command]:
         return list(guides.commands(guides.section(RECIPES, title)))
 
-    (lint, *ci), git, again = (
-        commands("Checks before a merge"),
-        commands("Agents in Git"),
-        commands("Go on, and try something else"),
-    )
+    (lint, *ci), git = commands("Checks before a merge"), commands("Agents in Git")
     variables = [command for command in ci if "apply" not in command.text][:3]
     with guides.Shell(repository, environment_of(repository)) as shell:
         try:
             for command in (lint, *variables):
                 shell.run(command)
             for command in (*git, *ci[len(variables) :]):
-                shell.run(command)
-            model[repository.name].answers = [asks(Ask("nothing", {})), ANSWER]
-            shell.run(guides.Command(f"kubectl apply -f - <<< '{json.dumps(HELLO)}'", []))
-            shell.run(guides.Command("kubechain watch hello-1", ["…"]))
-            for command in again:
                 shell.run(command)
         finally:
             shell.run(guides.Command("kill $! && wait $!", []))
@@ -123,10 +115,28 @@ def test_the_commands_of_the_page_do_what_it_says(repository: Path, model: MockM
     assert ANSWER in (repository / "story.html").read_text()
 
 
-HELLO = {
-    "apiVersion": API_VERSION,
-    "kind": "TaskRun",
-    "metadata": {"name": "hello-1"},
-    "spec": {"agentRef": {"name": "my-assistant"}, "userMessage": "Hello?"},
-}
-"""The run that the page goes on with; it has two turns."""
+def at_home(namespace: Namespace, folder: Path) -> dict[str, str]:
+    """The environment of a person whose kubeconfig names the namespace, and whose PATH has our command."""
+    config = folder / "kubeconfig"
+    config.write_text(namespace.cluster.kubeconfig.read_text())
+    environment = dict(namespace.cluster.environment) | {"KUBECONFIG": str(config)}
+    away = Namespace(replace(namespace.cluster, kubeconfig=config, environment=environment), namespace.name)
+    away.kubectl("config", "set-context", "--current")
+    return environment | {"PATH": f"{KUBECHAIN.parent}{os.pathsep}{environment['PATH']}"}
+
+
+def test_a_run_is_continued_and_forked_as_the_page_says(
+    namespace: Namespace, script: Script, model: MockModel, tmp_path: Path
+) -> None:
+    del script
+    other = an_llm("other", base_url=model.base_url, model=f"{namespace.name}-other")
+    namespace.apply(an_agent(), a_task("hello"), other)
+    namespace.finished("hello-1")
+    namespace.wait("llm/other", "{.status.status}", "Ready")
+    [continuing] = [each for each in of_kind("TaskRun") if "continueFrom" in each["spec"]]
+    (tmp_path / f"{continuing['metadata']['name']}.yaml").write_text(yaml.safe_dump(continuing))
+    (tmp_path / "shorter.txt").write_text("Be brief.")
+    with guides.Shell(tmp_path, at_home(namespace, tmp_path)) as shell:
+        for command in guides.commands(guides.section(RECIPES, "Continue and fork")):
+            shell.run(command)
+    assert len(namespace.list("taskruns")) == 6

@@ -18,12 +18,15 @@ from test.simulation.answers import AnswerLaws
 from test.simulation.approvals import ApprovalLaws
 from test.simulation.budgets import BudgetLaws
 from test.simulation.cluster import now, phase_of, seconds_of, status_of
+from test.simulation.continuing import ContinuationLaws, copied_count
 from test.simulation.deliveries import DeliveryLaws
 from test.simulation.fallbacks import FallbackLaws, llm_of
 from test.simulation.growth import GrowthLaws, is_on_its_way, is_shortened
+from test.simulation.history import HistoryLaws
 from test.simulation.outside import Letter
 from test.simulation.sharing import SharingLaws
 from test.simulation.spending import SpendingLaws
+from test.simulation.turnlaws import TurnLaws
 from test.simulation.typed import TypedLaws
 
 JsonObject = dict[str, Any]
@@ -94,6 +97,9 @@ class Watchman:
         self._growth = GrowthLaws(self.violated)
         self._typed = TypedLaws(self.violated)
         self.sharing = SharingLaws(self.violated)
+        self._turns = TurnLaws(self.violated)
+        self._continuations = ContinuationLaws(self.violated)
+        self._history = HistoryLaws(self.violated)
         self.violations: list[str] = []
         self.deleted_by_people: set[tuple[str, str]] = set()
         self.writes: Counter[str] = Counter()
@@ -123,6 +129,8 @@ class Watchman:
         if change.deleted:
             self._deliveries.on_deletion(plural, change.record.object)
             self._spending.on_deletion(plural, change.record.object)
+            is_by_people = (plural, name) in self.deleted_by_people
+            self._history.on_deletion(plural, change.record.object, is_by_people=is_by_people)
             self._count(f"DELETE {plural}/{name}", plural)
             return
         after, before = change.record.object, change.previous.object if change.previous else None
@@ -135,6 +143,7 @@ class Watchman:
         self._answers.on_change(plural, before or {}, after)
         self._typed.on_change(plural, after)
         self.sharing.on_change(plural, before or {}, after)
+        self._history.on_change(plural, after)
         self._deliveries.on_change(plural, before or {}, after)
         self._fallbacks.on_change(plural, before or {}, after)
         if plural == "contextchunks":
@@ -155,7 +164,7 @@ class Watchman:
         if before and plural in _EDGES:
             self._check_edge(plural, name, status_of(before), status_of(after))
         if plural == "taskruns":
-            self._check_conversation(name, after["metadata"]["uid"], status_of(before), status_of(after))
+            self._check_conversation(name, status_of(before), after)
             self._check_claim(name, status_of(before), after)
             self._growth.on_write(name, status_of(before), status_of(after))
         if plural == "taskruntoolcalls" and phase_of(after) in _CALL_END:
@@ -209,8 +218,12 @@ class Watchman:
         if old == "ErrorBackoff" and new == "SendContextWindowToLLM" and now() < seconds_of(before["nextAttemptAt"]):
             self.violated(f"{plural}/{name} was tried again too early")
 
-    def _check_conversation(self, name: str, uid: str, before: JsonObject, after: JsonObject) -> None:
+    def _check_conversation(self, name: str, before: JsonObject, run: JsonObject) -> None:
+        after, uid = status_of(run), run["metadata"]["uid"]
         old, new = self._whole(name, before), self._whole(name, after)
+        own = max(len(old), copied_count(before, after))
+        self._continuations.on_write(run, before, new)
+        self._turns.on_write(name, before, after, new[own:])
         counted = after.get("messageCount", before.get("messageCount", len(new)))  # earlier releases counted nothing
         if len(new) != counted:
             self.violated(f"taskruns/{name}: counts {counted} messages and has {len(new)}")
@@ -219,7 +232,7 @@ class Watchman:
         trouble = trouble_with(new, may_be_open=after.get("phase") not in ("ReadyForLLM", "SendContextWindowToLLM"))
         if trouble:
             self.violated(f"taskruns/{name}: {trouble}")
-        for answer in (message for message in new[len(old) :] if message["role"] == "tool"):
+        for answer in (message for message in new[own:] if message["role"] == "tool"):
             end = self._ends.get((uid, answer["toolCallId"]))
             if end is None:
                 self.violated(f"taskruns/{name}: {answer['toolCallId']} was answered before it was over")
@@ -254,7 +267,8 @@ class Watchman:
             self.violated(f"taskruns/{name}: claimed before it was pinned")
         if claim["turn"] != status.get("turn", 0):
             self.violated(f"taskruns/{name}: turn {status.get('turn', 0)} was claimed as turn {claim['turn']}")
-        if any(message["role"] == "assistant" for message in said[_said(before) :]) and before:
+        own = max(_said(before), copied_count(before, status))
+        if any(message["role"] == "assistant" for message in said[own:]) and before:
             self.violated(f"taskruns/{name}: an answer was recorded together with the next claim")
         if old and (old["turn"], old["attempt"]) >= (claim["turn"], claim["attempt"]):
             self.violated(f"taskruns/{name}: an attempt was claimed twice")

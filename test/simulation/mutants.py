@@ -34,14 +34,17 @@ from test.simulation import (
     approval_mutants,
     asking_mutants,
     budget_mutants,
+    continuing,
     delivery_mutants,
     fallback_mutants,
     form_mutants,
     growth_mutants,
+    history,
     isolation_mutants,
     shard_mutants,
     spending_mutants,
     tasks,
+    turnlaws,
     typed_mutants,
 )
 from test.simulation.explore import Case, Failure, examine, plans_of
@@ -298,6 +301,9 @@ ALL = (
     *typed_mutants.ALL,
     *spending_mutants.ALL,
     *tasks.ALL,
+    *continuing.ALL,
+    *history.ALL,
+    *turnlaws.ALL,
 )
 
 

@@ -12,6 +12,7 @@ from test.simulation.scenarios import (
     approvals,
     asking,
     budgets,
+    continuing,
     deliveries,
     fallbacks,
     forms,
@@ -46,6 +47,7 @@ ALL: tuple[Scenario, ...] = (
     *fallbacks.ALL,
     *typed.ALL,
     *spending.ALL,
+    *continuing.ALL,
 )
 
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in ALL}
