@@ -11,7 +11,7 @@ from pathlib import Path
 from hack.cluster import cgroups
 from hack.cluster.keeper import NAMESPACES
 
-FROM_THE_DISTRIBUTION = ("runc", "iptables", "ip", "busybox", "unshare", "nsenter")
+FROM_THE_DISTRIBUTION = ("runc", "iptables", "ip", "ipset", "busybox", "unshare", "nsenter")
 SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 

@@ -48,12 +48,12 @@ progress() { # counts the packages that `go build -v` names
 # Client libraries read the version; without these variables it would be v0.0.0-master.
 stamp=k8s.io/component-base/version
 IFS=. read -r major minor _ <<<"${version#v}"
-say "compiling kubelet, kube-scheduler, kube-proxy and CoreDNS: ten minutes on two cores the first time"
+say "compiling kubelet, kube-scheduler, kube-proxy, kube-router and CoreDNS: ten minutes on two cores the first time"
 (cd node && go build -v -trimpath -o "$partial/node" -ldflags "-s -w \
   -X $stamp.gitVersion=$version -X $stamp.gitMajor=$major -X $stamp.gitMinor=$minor \
   -X $stamp.gitTreeState=clean" . 2>&1 | progress "$(go list -deps . | wc -l | tr -d ' ')")
 (cd node && go build -trimpath -ldflags '-s -w' -o "$partial/pause" ./pause)
-for program in kube-scheduler kubelet kube-proxy coredns; do
+for program in kube-scheduler kubelet kube-proxy kube-router coredns; do
   ln -s node "$partial/$program"
 done
 

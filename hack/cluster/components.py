@@ -26,44 +26,10 @@ USERS = {
     "controller-manager": ("system:kube-controller-manager", ""),
     "kubelet": (f"system:node:{NODE_NAME}", "system:nodes"),
     "proxy": ("system:kube-proxy", ""),
+    "router": ("kube-router", "system:masters"),
     "scheduler": ("system:kube-scheduler", ""),
 }
 """User and group of each client of the API server."""
-
-DNS_OBJECTS: Mapping[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "List",
-    "items": [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "kube-dns", "namespace": "kube-system"},
-            "spec": {
-                "clusterIP": DNS_SERVICE,
-                "ports": [
-                    {"name": "dns", "port": 53, "protocol": "UDP"},
-                    {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-                ],
-            },
-        },
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {
-                "name": "kube-dns-node",
-                "namespace": "kube-system",
-                "labels": {"kubernetes.io/service-name": "kube-dns"},
-            },
-            "addressType": "IPv4",
-            "ports": [
-                {"name": "dns", "port": 53, "protocol": "UDP"},
-                {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-            ],
-            "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
-        },
-    ],
-}
-"""The service of CoreDNS, which runs as a process of the node."""
 
 
 def write(places: Places, authority: str, port: int) -> None:
@@ -84,10 +50,6 @@ def write(places: Places, authority: str, port: int) -> None:
     (places.folder / "containerd.toml").write_text(_containerd(places))
     (places.folder / "kubelet.json").write_text(json.dumps(_kubelet(places)))
     (places.folder / "proxy.json").write_text(json.dumps(_proxy(places)))
-    (places.folder / "Corefile").write_text(
-        f".:53 {{\n  bind {NODE_ADDRESS}\n  errors\n  kubernetes cluster.local in-addr.arpa {{\n"
-        f"    kubeconfig {places.kubeconfig_of('admin')} node\n  }}\n}}\n"
-    )
 
 
 def etcd(places: Places) -> list[str]:
@@ -169,8 +131,12 @@ def proxy(places: Places) -> list[str]:
     return [f"--config={places.folder / 'proxy.json'}"]
 
 
-def coredns(places: Places) -> list[str]:
-    return ["-conf", str(places.folder / "Corefile")]
+def router(places: Places) -> list[str]:
+    return [
+        f"--kubeconfig={places.kubeconfig_of('router')}",
+        f"--hostname-override={NODE_NAME}",
+        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+    ]
 
 
 def _write_certificates(places: Places, kind: str) -> None:

@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hack.cluster import components, room
+from hack.cluster import components, dns, room
 from hack.cluster.keeper import Options
 from hack.cluster.places import API_PORT, CONTAINERD_SOCKET, NODE_ADDRESS, NODE_NAME, Places
 from hack.cluster.reporting import Report
@@ -121,19 +121,28 @@ def start(options: Options, relay: int, report: Report) -> Programs:
     programs.start("kube-scheduler", components.scheduler(places))
     programs.start("kubelet", components.kubelet(places))
     programs.start("kube-proxy", components.proxy(places))
-    programs.start("coredns", components.coredns(places))
-    kubeconfig = f"--kubeconfig={places.kubeconfig_of('admin')}"
-    objects: Mapping[str, object] = components.DNS_OBJECTS
-    programs.wait(
-        "DNS", lambda: programs.output("kubectl", kubeconfig, "apply", "-f-", stdin=json.dumps(objects)) != ""
-    )
-    path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-    asked = (kubeconfig, "get", "node", NODE_NAME, "--ignore-not-found", "-o", path)
-    programs.wait("the node is Ready", lambda: programs.output("kubectl", *asked) == "True")
-    account = (kubeconfig, "get", "serviceaccount", "default", "--ignore-not-found", "-o", "name")
-    programs.wait("a ServiceAccount for Pods", lambda: programs.output("kubectl", *account) != "")
+    _wait_for_pods(programs, places)
     report.say("the node is Ready")
     return programs
+
+
+def _wait_for_pods(programs: Programs, places: Places) -> None:
+    """Return when the node runs Pods, NetworkPolicies are enforced and names are resolved."""
+    kubeconfig = f"--kubeconfig={places.kubeconfig_of('admin')}"
+
+    def wait(what: str, expected: str, *asked: str) -> None:
+        command = (kubeconfig, "get", *asked, "--ignore-not-found")
+        programs.wait(what, lambda: programs.output("kubectl", *command) == expected)
+
+    manifests = json.dumps(dns.objects(places))
+    programs.wait("DNS", lambda: programs.output("kubectl", kubeconfig, "apply", "-f-", stdin=manifests) != "")
+    wait(
+        "the node is Ready", "True", "node", NODE_NAME, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+    )
+    wait("a ServiceAccount for Pods", "serviceaccount/default\n", "serviceaccount", "default", "-o", "name")
+    programs.start("kube-router", components.router(places))  # it asks for the addresses of the node
+    deployment = ("deployment", dns.DEPLOYMENT, f"--namespace={dns.NAMESPACE}")
+    wait("the Pod of CoreDNS", "1", *deployment, "-o", "jsonpath={.status.readyReplicas}")
 
 
 def import_arguments(archive: Path) -> list[str]:

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what a node needs from the distribution: runc, iptables, ip, a static busybox; and what the image is built with
+# Installs what a node needs from the distribution: runc, iptables, ip, ipset, a static busybox; and what the image is built with
 # where no docker is. On Debian and Ubuntu, as root; elsewhere it says what is missing.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/sbin"
 
 missing=()
-for program in runc iptables ip busybox buildah debootstrap; do
+for program in runc iptables ip ipset busybox buildah debootstrap; do
   command -v "$program" >/dev/null || missing+=("$program")
 done
 ((${#missing[@]})) || exit 0
@@ -16,4 +16,4 @@ if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends runc iptables iproute2 busybox-static buildah debootstrap >/dev/null
+apt-get install -y -qq --no-install-recommends runc iptables iproute2 ipset busybox-static buildah debootstrap >/dev/null

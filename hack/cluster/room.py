@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from hack.cluster.places import NODE_ADDRESS, NODE_NAME, NODE_NETWORK, Places
+from hack.cluster.places import DNS_SERVICE, NODE_NAME, NODE_NETWORK, Places
 
 SYSCTLS = {
     "vm/overcommit_memory": 1,
@@ -55,9 +55,9 @@ def _mount_cgroups() -> None:
 
 
 def _set_resolver(places: Places) -> None:
-    """Let our own DNS answer, so that a pull of an image that is not here fails at once."""
+    """Let the cluster's DNS answer, so that a pull of an image that is not here fails at once."""
     file = places.folder / "resolv.conf"
-    file.write_text(f"nameserver {NODE_ADDRESS}\n")
+    file.write_text(f"nameserver {DNS_SERVICE}\n")
     _mount("--bind", str(file), "/etc/resolv.conf")
 
 

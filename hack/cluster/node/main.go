@@ -1,7 +1,8 @@
 // Command node is what a cluster runs beside its API server, in one
-// executable: kube-scheduler, kubelet, kube-proxy, and CoreDNS with the two
-// plugins that a test cluster needs. It acts as the program it is called as,
-// so build.sh links it under each of those names.
+// executable: kube-scheduler, kubelet, kube-proxy, the part of kube-router
+// that enforces NetworkPolicies, and CoreDNS with the two plugins that a test
+// cluster needs. It acts as the program it is called as, so build.sh links it
+// under each of those names.
 //
 // One executable because they share most of their packages: linking and
 // storing them once is cheaper than four times.
@@ -15,7 +16,6 @@ import (
 
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
-	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	"k8s.io/component-base/cli"
@@ -31,11 +31,12 @@ var programs = map[string]func(){
 	"kube-scheduler": func() { os.Exit(cli.Run(scheduler.NewSchedulerCommand())) },
 	"kubelet":        func() { os.Exit(cli.Run(kubelet.NewKubeletCommand(context.Background()))) },
 	"kube-proxy":     func() { os.Exit(cli.Run(kubeproxy.NewProxyCommand())) },
+	"kube-router":    runPolicies,
 	"coredns":        runCoreDNS,
 }
 
 func runCoreDNS() {
-	dnsserver.Directives = []string{"bind", "errors", "kubernetes"}
+	dnsserver.Directives = []string{"errors", "kubernetes"}
 	coremain.Run()
 }
 
