@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kubechain.controllers.authority import POLICY, enforcement_of
 from test.e2e.cluster import Cluster, Namespace, Said
 
 SYSTEM_NAMESPACE = "kubechain-system"
@@ -54,6 +56,16 @@ class Installation:
         """The Pods of the manager."""
         chosen = "--selector=app.kubernetes.io/component=manager"
         return json.loads(self.kubectl("get", "pods", chosen, "-o", "json").out)["items"]
+
+    def wait_until_decisions_are_verified(self) -> None:
+        """Return when the admission policies hold for every request that is made from now on."""
+        kinds = ("validatingadmissionpolicy", "validatingadmissionpolicybinding")
+        more = ("-o", "json", "--show-managed-fields")
+        found = enforcement_of(*(json.loads(self.kubectl("get", kind, POLICY, *more).out) for kind in kinds))
+        since = found.since
+        assert since is not None, found.weakness
+        namespace = Namespace(self.cluster, SYSTEM_NAMESPACE)
+        namespace.until(lambda: datetime.now(UTC) > since, watch="configmap", what="the policies are in force")
 
     def log(self) -> str:
         """What the manager has said since its container started."""
