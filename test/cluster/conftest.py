@@ -2,7 +2,7 @@
 
 KUBECHAIN_CLUSTER says which: `node` starts one of hack/cluster, `current` takes the cluster of $KUBECONFIG, into which
 the image was loaded, and whose Pods reach this machine at KUBECHAIN_HOST_ADDRESS. Without it these tests are not
-collected.
+collected. KUBECHAIN_AUTHORITY is the sort of CA that the node has.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import allowed
+from hack.cluster import allowed, cgroups
 from hack.cluster.node import Node, build
 from hack.image import build as image
 from hack.image.build import Wanted
 from hack.image.variants import VARIANTS, name_of
 from test.cluster.installation import Installation
+from test.cluster.traces import left_of
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.manifests import a_secret, an_llm
 from test.e2e.model import MockModel, Script
 
 WHICH = os.environ.get("KUBECHAIN_CLUSTER", "")
 HOST_ADDRESS = "KUBECHAIN_HOST_ADDRESS"
+AUTHORITY = os.environ.get("KUBECHAIN_AUTHORITY", "lax")
+"""lax breaks most; the tests of test_install have a node of the other sort beside it."""
+
 RELEASE = Path(__file__).resolve().parents[2] / "config" / "release" / "latest.yaml"
 
 collect_ignore_glob = [] if WHICH else ["test_*.py"]
@@ -72,14 +76,16 @@ def archive(archives: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node | None]:
-    """The node of the session; None on another cluster. Its CA is of the sort that breaks most."""
+    """The node of the session, of which nothing is left when it has ended; None on another cluster."""
     if WHICH == "current":
         yield None
         return
     programs, archives = request.getfixturevalue("programs"), request.getfixturevalue("archives")
     folder = tmp_path_factory.mktemp("node") / "node"
-    with Node(folder, programs=programs, authority="lax", images=[*archives.values()]) as node:
+    with Node(folder, programs=programs, authority=AUTHORITY, images=[*archives.values()]) as node:
+        groups = cgroups.recorded(node.places.groups)
         yield node
+    assert left_of(node.places, groups) == []
 
 
 @pytest.fixture(scope="session")

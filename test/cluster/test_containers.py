@@ -23,7 +23,7 @@ RUN, CALL = "hello-world-task-1", "hello-world-task-1-t0-c0"
 BUSYBOX = "busybox:1"
 
 SHOWN: dict[str, str] = {
-    "CAs that Python 3.13 refuses": "test_the_manager_gets_ready_with_a_ca_as_openssl_makes_it",
+    "CAs that Python 3.13 refuses": "test_the_manager_gets_ready_with_a_ca_that_is",
     "an ordered stop that destroys work": "test_of_an_ordered_end_under_load_no_run_knows",
     'never started, told as "may have taken effect"': (
         "test_what_is_waited_for_is_said_and_what_never_started_was_not_executed"

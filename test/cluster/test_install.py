@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from hack.cluster.certificates import AUTHORITIES
 from hack.cluster.node import Node
-from test.cluster.conftest import RELEASE
+from test.cluster.conftest import AUTHORITY, RELEASE
 from test.cluster.installation import Installation
 from test.e2e.cluster import Cluster
 
 
-def test_the_manager_gets_ready_with_a_ca_as_openssl_makes_it(installation: Installation) -> None:
-    [pod] = installation.pods()
+@pytest.fixture
+def elsewhere(programs: Path, archive: Path, tmp_path: Path) -> Iterator[Installation]:
+    """The release on a node of the other sort of CA."""
+    [other] = {*AUTHORITIES} - {AUTHORITY}
+    with Node(tmp_path / "node", programs=programs, authority=other, images=[archive]) as node:
+        environment = {**os.environ, "KUBECONFIG": str(node.kubeconfig)}
+        made = Installation(Cluster(node.kubeconfig, environment, is_real=True))
+        made.install(RELEASE)
+        yield made
+
+
+@pytest.mark.parametrize("authority", AUTHORITIES)
+def test_the_manager_gets_ready_with_a_ca_that_is(authority: str, request: pytest.FixtureRequest) -> None:
+    made: Installation = request.getfixturevalue("installation" if authority == AUTHORITY else "elsewhere")
+    [pod] = made.pods()
     [container] = pod["status"]["containerStatuses"]
     assert container["ready"]
-
-
-def test_the_manager_gets_ready_with_a_strict_ca(programs: Path, archive: Path, tmp_path: Path) -> None:
-    with Node(tmp_path / "node", programs=programs, authority="strict", images=[archive]) as node:
-        Installation(
-            Cluster(node.kubeconfig, {**os.environ, "KUBECONFIG": str(node.kubeconfig)}, is_real=True)
-        ).install(RELEASE)
+    assert container["restartCount"] == 0
 
 
 def test_nothing_is_forbidden_to_it_and_nothing_goes_wrong(installation: Installation) -> None:

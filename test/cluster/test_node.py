@@ -13,6 +13,7 @@ import pytest
 from hack.cluster import cgroups, node
 from hack.cluster.node import ROOT, Node, NodeError
 from hack.cluster.places import Places
+from test.cluster.traces import left_of
 
 STARTER = """
 import sys
@@ -22,12 +23,6 @@ with Node(Path(sys.argv[1]), programs=Path(sys.argv[2])):
     print("started", flush=True)
     sys.stdin.read()
 """
-
-
-def is_gone(places: Places, groups: list[Path]) -> bool:
-    """Whether nothing of a node is left but logs."""
-    left = {path.name for path in places.folder.iterdir()} - {places.logs.name}
-    return not left and not any(group.exists() for group in groups)
 
 
 def test_a_pod_runs_and_resolves_names_of_the_cluster(programs: Path, tmp_path: Path) -> None:
@@ -40,7 +35,7 @@ def test_a_pod_runs_and_resolves_names_of_the_cluster(programs: Path, tmp_path: 
         log = subprocess.run([*kubectl, "logs", "names"], check=True, capture_output=True, text=True).stdout
         assert "Address: 10.96.0.1" in log
         groups = cgroups.recorded(made.places.groups)
-    assert is_gone(made.places, groups)
+    assert left_of(made.places, groups) == []
 
 
 def test_a_node_in_a_folder_that_is_taken_is_refused(programs: Path, tmp_path: Path) -> None:
@@ -59,8 +54,8 @@ def test_nothing_is_left_when_somebody_is_killed(programs: Path, tmp_path: Path,
         assert groups
         os.kill(starter.pid if whom == "the starter" else _keeper(starter.pid), signal.SIGKILL)
         node.wait_until_swept(places)
-        assert is_gone(places, groups)
         starter.kill()
+    assert left_of(places, groups) == []
 
 
 def _keeper(starter: int) -> int:
