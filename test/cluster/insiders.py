@@ -51,6 +51,20 @@ def run(namespace: Namespace, script: Script, *commands: str) -> list[str]:
     return ask(namespace, script, *(Ask("insider__run", {"command": command}) for command in commands))
 
 
+ORPHANS = "for n in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.2 & echo $!); done"
+REAPED = "until ! grep -ls '^State:.Z' /proc/[0-9]*/status; do sleep 0.1; done; ls -d {} 2>/dev/null; echo none"
+
+
+def leaves_no_orphan(namespace: Namespace, script: Script) -> None:
+    """What a server's own processes leave behind is reaped in its container, while the server goes on."""
+    [told] = run(namespace, script, ORPHANS)
+    status, *pids = told.split()
+    assert (status, len(pids)) == ("0", 10)
+    [told] = run(namespace, script, REAPED.format(" ".join(f"/proc/{pid}" for pid in pids)))
+    assert told.splitlines()[-1] == "none"
+    assert not any(f"/proc/{pid}" in told.splitlines() for pid in pids)
+
+
 def a_person_approves(namespace: Namespace, script: Script) -> None:
     """A call waits for bob, who has the right; alice, who may edit everything else, has not."""
     namespace.apply(

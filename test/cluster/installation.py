@@ -13,6 +13,7 @@ from test.e2e.cluster import Cluster, Namespace, Said
 
 SYSTEM_NAMESPACE = "kubechain-system"
 DEPLOYMENT = "deployment/kubechain-controller-manager"
+LEASE = "kubechain.humanlayer.dev"
 LIMIT = "--timeout=110s"
 
 
@@ -51,6 +52,19 @@ class Installation:
         """Replace the Pods, as an upgrade does."""
         self.kubectl("rollout", "restart", DEPLOYMENT)
         self.wait_until_ready()
+
+    def scale(self, replicas: int) -> None:
+        """Let so many managers run."""
+        self.kubectl("scale", DEPLOYMENT, f"--replicas={replicas}")
+        self.wait_until_ready()
+
+    def lease(self) -> dict[str, Any]:
+        """The spec of the leader's Lease."""
+        return json.loads(self.kubectl("get", "lease", LEASE, "-o", "json").out)["spec"]
+
+    def leader(self) -> str:
+        """The name of the Pod that leads; empty if none does."""
+        return self.lease().get("holderIdentity", "").rpartition("_")[0]
 
     def pods(self) -> list[dict[str, Any]]:
         """The Pods of the manager."""

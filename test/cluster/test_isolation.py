@@ -16,7 +16,16 @@ from typing import Any
 import pytest
 
 from test.cluster.conftest import RELEASE
-from test.cluster.insiders import LIMIT_SECONDS, TOKEN, a_person_approves, an_insider, ask, connected, run
+from test.cluster.insiders import (
+    LIMIT_SECONDS,
+    TOKEN,
+    a_person_approves,
+    an_insider,
+    ask,
+    connected,
+    leaves_no_orphan,
+    run,
+)
 from test.cluster.installation import Installation
 from test.e2e.cluster import Namespace
 from test.e2e.model import Ask, Script
@@ -208,6 +217,11 @@ def test_a_program_that_dies_is_started_again(restricted: Namespace, script: Scr
     assert run(restricted, script, "echo alive") == ["0\nalive\n"]
     [pod] = pods(restricted)
     assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0], "the bridge goes on"
+
+
+def test_what_its_processes_leave_behind_is_reaped_in_its_pod(restricted: Namespace, script: Script) -> None:
+    connected(restricted, an_insider())
+    leaves_no_orphan(restricted, script)
 
 
 def test_who_may_approves_a_call_of_a_server_in_its_pod(

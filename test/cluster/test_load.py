@@ -6,13 +6,15 @@ Each run calls a container and an MCP server, both at once. KUBECHAIN_LOAD says 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from hack.cluster.node import Node
-from test.cluster.installation import Installation
+from hack.cluster.places import CONTAINERD_SOCKET
+from test.cluster.installation import SYSTEM_NAMESPACE, Installation
 from test.cluster.notes import Notes
 from test.cluster.test_containers import kill, shell, upgrade
 from test.e2e.cluster import Namespace
@@ -127,18 +129,66 @@ def test_of_an_ordered_end_under_load_no_run_knows(
     assert each_container_ran_once(namespace)
 
 
+def each_run_is_over_and_nothing_happened_twice(namespace: Namespace, notes: Notes) -> None:
+    """Wait for every run; what was under way at the server when its caller ended is told to the model as unknown."""
+    answers = finish(namespace)
+    assert len(answers) == RUNS
+    assert all(answer.startswith("begun\nended\n ") for answer in answers.values())
+    unknown = [number for number, answer in answers.items() if f"noted: {number}" not in answer]
+    assert all("unknown" in answers[number] for number in unknown)  # nobody repeats the call
+    assert notes.begun.keys() <= answers.keys()
+    assert max(notes.begun.values()) == 1
+    assert each_container_ran_once(namespace)
+
+
 @pytest.mark.timeout(2 * SECONDS + 300)
 def test_a_killed_leader_loses_no_run_and_nothing_happens_twice(
     namespace: Namespace, script: Script, notes: Notes, installation: Installation, node: Node | None
 ) -> None:
     begin(namespace, script, notes)
     wait_until_many_are_under_way(namespace, notes)
+    assert phases(namespace).count("FinalAnswer") < RUNS // 2
     kill(installation, node)
-    answers = finish(namespace)
-    assert len(answers) == RUNS
-    assert all(answer.startswith("begun\nended\n ") for answer in answers.values())
-    unknown = [number for number, answer in answers.items() if f"noted: {number}" not in answer]
-    assert all("unknown" in answers[number] for number in unknown)  # the model is told; nobody repeats the call
-    assert notes.begun.keys() <= answers.keys()
-    assert max(notes.begun.values()) == 1
-    assert each_container_ran_once(namespace)
+    each_run_is_over_and_nothing_happened_twice(namespace, notes)
+
+
+@pytest.fixture
+def two(installation: Installation) -> Iterator[Installation]:
+    """One manager leads and one waits."""
+    installation.scale(2)
+    yield installation
+    installation.scale(1)
+
+
+@contextmanager
+def frozen(pod: dict[str, Any], node: Node) -> Generator[None]:
+    """None of the processes of a Pod's container is scheduled."""
+    container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+
+    def task(what: str) -> None:
+        ctr = str(node.places.program("ctr"))
+        done = node.run(ctr, "-a", CONTAINERD_SOCKET, "-n", "k8s.io", "tasks", what, container)
+        assert done.returncode == 0, done.stderr
+
+    task("pause")
+    try:
+        yield
+    finally:
+        task("resume")
+
+
+@pytest.mark.timeout(2 * SECONDS + 300)
+def test_a_leader_that_goes_on_after_another_has_taken_over_does_nothing_twice(
+    namespace: Namespace, script: Script, notes: Notes, two: Installation, node: Node | None
+) -> None:
+    if node is None:
+        pytest.skip("needs the containers of the node")
+    begin(namespace, script, notes)
+    wait_until_many_are_under_way(namespace, notes)
+    assert phases(namespace).count("FinalAnswer") < RUNS // 2
+    leader = two.leader()
+    [pod] = [pod for pod in two.pods() if pod["metadata"]["name"] == leader]
+    system = Namespace(two.cluster, SYSTEM_NAMESPACE)
+    with frozen(pod, node):
+        system.until(lambda: two.leader() not in ("", leader), watch="leases", what="the other one leads")
+    each_run_is_over_and_nothing_happened_twice(namespace, notes)

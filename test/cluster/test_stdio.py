@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from test.cluster.insiders import TOKEN, a_person_approves, an_insider, connected, run
+from test.cluster.insiders import TOKEN, a_person_approves, an_insider, connected, leaves_no_orphan, run
 from test.cluster.installation import Installation
 from test.e2e.cluster import Namespace
 from test.e2e.model import Script
@@ -23,3 +23,8 @@ def test_in_the_managers_pod_it_reads_nothing_of_the_managers(namespace: Namespa
     for told in run(namespace, script, *(f"cat {path}" for path in secrets)):
         assert told.startswith("1\n")
         assert "Permission denied" in told
+
+
+def test_what_its_processes_leave_behind_is_reaped_in_the_managers_pod(namespace: Namespace, script: Script) -> None:
+    connected(namespace, an_insider(isolation="Process"))
+    leaves_no_orphan(namespace, script)
