@@ -15,7 +15,7 @@ from hack.release import ROOT, kustomized
 
 CHART = ROOT / "charts" / "kubechain"
 CONFIG = ROOT / "config"
-FOLDERS = ("default", "hardened", "policy-reader", "admission-stamps")
+FOLDERS = ("default", "hardened", "policy-reader", "admission-stamps", "secret-watch", "metrics-secured/rbac")
 """What of config/ has the objects of the chart. Of an object that stands in several the first counts."""
 
 HEADER = "{{- /* Generated from config/ by `make release`. Do not edit. */}}\n"

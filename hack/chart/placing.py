@@ -33,13 +33,22 @@ CONDITIONS = {
 }
 """The value that an object of a kind depends on; None where the chart always has it. A missing kind is an error."""
 
-READER = "and $.Values.namespaced $.Values.admission.reader"
+SECURED = "and $.Values.metrics.enabled $.Values.metrics.secure"
+OWN_CONDITIONS = {
+    "kubechain-policy-reader": "and $.Values.namespaced $.Values.admission.reader",
+    "kubechain-metrics-auth-role": SECURED,
+    "kubechain-metrics-auth-rolebinding": SECURED,
+    "kubechain-metrics-reader": SECURED,
+}
+"""What single objects depend on, whatever the others of their kind do: rights that no Role can give."""
 
 MANAGERS_RIGHTS = {
     "kubechain-manager-role": "true",
     "kubechain-manager-rolebinding": "true",
     "kubechain-isolation-role": 'has "--isolate-servers" $.Values.extraArgs',
     "kubechain-isolation-rolebinding": 'has "--isolate-servers" $.Values.extraArgs',
+    "kubechain-secret-watch-role": "$.Values.rbac.watchSecrets",
+    "kubechain-secret-watch-rolebinding": "$.Values.rbac.watchSecrets",
 }
 """What the manager may do, and when: for the cluster, or in each of the namespaces in which it works."""
 
@@ -83,7 +92,7 @@ def template(drafts: Drafts, one: Object, names: set[str]) -> str:
     kind, name = one["kind"], one["metadata"]["name"]
     if name in MANAGERS_RIGHTS:
         return rights(drafts, placed(drafts, one, names), MANAGERS_RIGHTS[name])
-    condition = READER if name == "kubechain-policy-reader" else CONDITIONS[kind]
+    condition = OWN_CONDITIONS[name] if name in OWN_CONDITIONS else CONDITIONS[kind]
     return only_if(condition, drafts.text(placed(drafts, one, names)))
 
 
@@ -158,7 +167,9 @@ def account(drafts: Drafts, made: Object) -> None:
 def service(drafts: Drafts, made: Object) -> None:
     """The Service of the metrics."""
     made["spec"]["selector"] = selector(drafts, 4)
-    made["spec"]["ports"][0]["port"] = drafts.value("$.Values.metrics.port")
+    [port] = made["spec"]["ports"]
+    port["port"] = drafts.value("$.Values.metrics.port")
+    port[drafts.lines("{{- if $.Values.metrics.secure }}", "appProtocol: https", "{{- end }}")] = None
 
 
 def budget(drafts: Drafts, made: Object) -> None:
@@ -204,6 +215,9 @@ def manager(drafts: Drafts, container: Object) -> None:
         *(argument for argument in container["args"] if not argument.startswith("--metrics-bind-address=")),
         drafts.lines('- --metrics-bind-address={{ ternary ":8080" "0" $.Values.metrics.enabled }}'),
         drafts.lines(
+            "{{- if $.Values.metrics.secure }}",
+            "- --metrics-secure",
+            "{{- end }}",
             "{{- if $.Values.namespaced }}",
             '- --namespaces={{ join "," $.Values.namespaces | default "$(POD_NAMESPACE)" }}',
             "{{- end }}",

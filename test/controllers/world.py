@@ -46,6 +46,9 @@ T = TypeVar("T", bound="StatusObject[Any, Any]")
 NAMESPACE = "default"
 KEY = "sk-canary-0123456789"
 
+UNCOUNTED = ("/events", "/leases", "/selfsubjectaccessreviews")
+"""What a process writes beside the objects of the story."""
+
 KINDS = {"secrets": "Secret", **{kind.plural: kind.kind for kind in ALL_KINDS}}
 
 Refusal = Literal["400", "401", "403", "422"]
@@ -92,7 +95,7 @@ class BreakableExchange:
                 point.hits += 1
                 return await self._harm(point.harm, target, pass_on)
         reply = await pass_on()
-        if method != "GET" and "/events" not in target and "/leases" not in target:
+        if method != "GET" and not any(kind in target for kind in UNCOUNTED):
             self.writes.append(f"{method} {target} {reply.status}")
         return reply
 
@@ -250,6 +253,10 @@ class World:
     async def until(self, condition: Callable[[TaskRun], bool], name: str = "hello-1") -> TaskRun:
         """Watch until the run is as wanted; time is virtual, so a wait of hours is over at once."""
         return await self._first(resources.TASK_RUNS, lambda run: run.metadata.name == name and condition(run))
+
+    async def llm_until(self, condition: Callable[[LLM], bool]) -> LLM:
+        """Watch until some LLM is as wanted."""
+        return await self._first(resources.LLMS, condition)
 
     async def agent_until(self, condition: Callable[[Agent], bool]) -> Agent:
         """Watch until some agent is as wanted."""

@@ -27,6 +27,7 @@ from kubechain.runtime.controller import SyncTimeout
 from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.manager import Election, Manager, Options
 from kubechain.runtime.shards.gate import Gate
+from kubechain.runtime.transport import Exchange
 from kubechain.tools.engine import ContainerEngine
 from kubechain.tools.external_api import ExternalAPIClient
 from kubechain_apiserver import Change
@@ -41,6 +42,7 @@ from test.simulation.loop import PROCESS, SeededLoop
 from test.simulation.outside import Act, Outside, Stage, hiccups_of
 from test.simulation.plans import REFERENCE, Plan
 from test.simulation.points import Points, Process
+from test.simulation.rights import SecretsByName
 from test.simulation.scenarios import Scenario
 from test.simulation.wire import Weather, Wire
 
@@ -103,7 +105,9 @@ class _Replica:
             outside=world.outside,
             happening=world.happening,
         )
-        server = WithJobs(world.cluster.exchange(name), world.jobs)
+        server: Exchange = WithJobs(world.cluster.exchange(name), world.jobs)
+        if not world.scenario.watches_secrets:
+            server = SecretsByName(server)
         wire = Wire(
             server,
             self.process,

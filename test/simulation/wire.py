@@ -23,7 +23,7 @@ STORM_SHARE = 0.15
 STALE_SECONDS = 45.0
 """How long caches stand still: longer than any retry that does not look first."""
 
-_UNNUMBERED = ("/events", "/leases")
+_UNNUMBERED = ("/events", "/leases", "/selfsubjectaccessreviews")
 _REASONS = {403: "Forbidden", 409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 
 

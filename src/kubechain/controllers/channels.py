@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.meta import StatusType
 from kubechain.api.references import SecretKeyRef
-from kubechain.controllers.secrets import SecretReader
+from kubechain.controllers.frame import soonest
+from kubechain.controllers.secrets import JUST_READ_SECONDS, SecretReader
 from kubechain.humans import links, slack
 from kubechain.humans.model import App, Channel, ChannelKinds
 
@@ -68,11 +70,27 @@ class ChannelDirectory:
         """
         return SecretStr(await self.secrets.value(channel.metadata.namespace, reference.name, reference.key))
 
-    def fingerprint(self, channel: ContactChannel) -> str:
+    async def fingerprint(self, channel: ContactChannel) -> str:
         """Changes whenever another check could have another result."""
-        namespace = channel.metadata.namespace
-        versions = [f"{name}={self.secrets.version(namespace, name)}" for name in secret_names(channel)]
+        namespace, is_refused = channel.metadata.namespace, channel.status.status == StatusType.ERROR
+        versions = [
+            f"{name}={await self.secrets.version(namespace, name, is_unusable=is_refused)}"
+            for name in secret_names(channel)
+        ]
         return "/".join((channel.metadata.uid, str(channel.metadata.generation), *versions))
+
+    def look_again_seconds(self, channel: ContactChannel) -> float | None:
+        """When a channel that is refused looks at its Secrets again; None where a watch tells of changes."""
+        namespace = channel.metadata.namespace
+        return soonest(*(self.secrets.look_again_seconds(namespace, name) for name in secret_names(channel)))
+
+    def doubt(self, channel: ContactChannel, *, older_than_seconds: float = JUST_READ_SECONDS) -> bool:
+        """Have the Secrets of a channel that are not watched read again at their next use; whether one will be."""
+        namespace = channel.metadata.namespace
+        doubted = [
+            self.secrets.doubt(namespace, name, older_than_seconds=older_than_seconds) for name in secret_names(channel)
+        ]
+        return any(doubted)
 
 
 def secret_names(channel: ContactChannel) -> list[str]:

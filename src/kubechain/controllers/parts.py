@@ -17,6 +17,7 @@ from kubechain.controllers.frame import StatusWriter
 from kubechain.controllers.ledger import Ledger
 from kubechain.controllers.namespacebudgets import BudgetBook
 from kubechain.controllers.replica import Replica
+from kubechain.controllers.secretnotice import SecretsNotice
 from kubechain.controllers.secrets import SECRETS, SecretReader
 from kubechain.controllers.toolkinds import agent, builtin, container, http, mcp, person
 from kubechain.controllers.toolkinds.registry import ToolKinds
@@ -140,7 +141,7 @@ class Parts:
 
 def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     """Make the parts for the loops of one manager."""
-    secrets = SecretReader(manager.client, manager.lister(metadata_only(SECRETS)))
+    secrets = _secrets(manager)
     connection_changed = Trigger()
     authority = DecisionAuthority(manager.client, settings.require_verified_approvals, settings.admission_policy)
     manager.add_runnable(authority, needs_leader=manager.gate is None)
@@ -169,6 +170,12 @@ def build(manager: Manager, *, clients: Clients, settings: Settings) -> Parts:
     )
 
 
+def _secrets(manager: Manager) -> SecretReader:
+    watched = manager.informer(metadata_only(SECRETS))
+    manager.add_runnable(SecretsNotice(watched, manager.options.namespaces), needs_leader=False)
+    return SecretReader(manager.client, watched.lister, manager.clock, watched.follows)
+
+
 def _budget_book(manager: Manager) -> BudgetBook:
     ledger = Ledger()
     manager.informer(resources.TASK_RUNS).add_handler(ledger.on_change)
@@ -178,7 +185,7 @@ def _budget_book(manager: Manager) -> BudgetBook:
 def _tool_kinds(manager: Manager, clients: Clients, secrets: SecretReader, connections: ConnectionManager) -> ToolKinds:
     """The table of all sorts of tools, in the order in which a model is offered what they provide."""
     rows = (
-        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections),
+        mcp.tool_kind(manager.lister(resources.MCP_SERVERS), connections, secrets),
         agent.tool_kind(manager.lister(resources.AGENTS)),
         http.tool_kind(clients.http, secrets),
         container.tool_kind(container.Containers(manager.client, manager.clock, clients.engine, secrets)),

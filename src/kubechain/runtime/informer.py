@@ -19,7 +19,8 @@ from kubechain.runtime.errors import ApiError, TransportError
 from kubechain.runtime.keys import Request
 from kubechain.runtime.metadata import version_number
 from kubechain.runtime.outages import Outages
-from kubechain.runtime.reflector import Reflector
+from kubechain.runtime.permissions import Permissions
+from kubechain.runtime.reflector import Reflector, ReflectorPhase
 from kubechain.runtime.resource import KubernetesObject, Resource
 from kubechain.runtime.store import Lister, Store
 from kubechain.runtime.transport import Exchange
@@ -37,7 +38,7 @@ class Informer(Generic[T]):
 
     def __init__(
         self, resource: Resource[T], reflectors: Callable[[Store[T]], Sequence[Reflector]], *, clock: Clock,
-        look_again: Callable[[Request, int], Awaitable[None]],
+        look_again: Callable[[Request, int], Awaitable[None]], permissions: Permissions,
     ) -> None:  # fmt: skip
         """Create an informer.
 
@@ -46,9 +47,10 @@ class Informer(Generic[T]):
             reflectors: makes the reflectors that fill its store.
             clock: for pauses.
             look_again: compares the server's version of an object with the one that a write was refused for.
+            permissions: tells where an optional kind may be followed.
         """
         self.resource = resource
-        self._clock, self._look_again = clock, look_again
+        self._clock, self._look_again, self._permissions = clock, look_again, permissions
         self._doubts: asyncio.Queue[tuple[Request, int]] = asyncio.Queue(maxsize=1)
         self.store = Store(resource)
         self.lister = Lister(self.store)
@@ -62,8 +64,21 @@ class Informer(Generic[T]):
         """List and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors:
-                group.create_task(reflector.run())
+                group.create_task(self._follow(reflector))
             group.create_task(self._look_at_doubts())
+
+    async def _follow(self, reflector: Reflector) -> None:
+        if self.resource.is_optional:
+            await self._permissions.follow(reflector, self.resource)
+        else:
+            await reflector.run()
+
+    def follows(self, namespace: str) -> bool:
+        """Tell whether changes in a namespace reach the cache; True while the server has not said that they may not."""
+        return any(
+            reflector.namespace in (None, namespace) and reflector.phase is not ReflectorPhase.FORBIDDEN
+            for reflector in self.reflectors
+        )
 
     def doubt(self, key: Request, version: int) -> None:
         """Compare an object with the server's soon: a write of ours conflicted although it had this version."""
@@ -93,8 +108,9 @@ class Informer(Generic[T]):
 
     @property
     def received_at(self) -> float:
-        """Return when data was last received, in the clock's monotonic seconds; the oldest of all namespaces."""
-        return min(reflector.last_received_at for reflector in self.reflectors)
+        """Return when data was last received, in the clock's monotonic seconds; the oldest of what is followed."""
+        followed = (one.last_received_at for one in self.reflectors if one.phase is not ReflectorPhase.FORBIDDEN)
+        return min(followed, default=self._clock.monotonic())
 
     @property
     def last_error(self) -> str:
@@ -147,6 +163,7 @@ class Informers:
             self._informers[resource.identity] = Informer(
                 resource, lambda store: self._reflectors(resource, store), clock=self._clock,
                 look_again=lambda key, version: self._look_again(resource, key, version),
+                permissions=Permissions(self._client, self._clock, self._outages),
             )  # fmt: skip
         return cast("Informer[T]", self._informers[resource.identity])
 

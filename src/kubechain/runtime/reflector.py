@@ -33,6 +33,7 @@ from kubechain.runtime.errors import (
     ApiError,
     BadRequest,
     Expired,
+    Forbidden,
     Invalid,
     TooManyRequests,
     TransportError,
@@ -87,6 +88,7 @@ class ReflectorPhase(enum.StrEnum):
     LISTING = "listing"
     WATCHING = "watching"
     BACKING_OFF = "backing off"
+    FORBIDDEN = "forbidden"
 
 
 class Sink(Protocol):
@@ -172,7 +174,7 @@ class Reflector:
         self._resource, self._sink = resource, sink
         self._client, self._exchange, self._clock, self._outages = client, exchange, clock, outages
         self._what = f"watch {resource.plural}" + (f" in {namespace}" if namespace else "")
-        self._namespace = namespace
+        self.namespace = self._namespace = namespace
         self._selected = {"labelSelector": resource.label_selector} if resource.label_selector else {}
         self._watch_list = watch_list
         self._backoff = FailureCount(clock)
@@ -195,7 +197,11 @@ class Reflector:
         self.event_count = 0
 
     async def run(self) -> None:
-        """Follow the server until cancelled."""
+        """Follow the server until cancelled.
+
+        Raises:
+            Forbidden: the kind is optional, and the server does not permit to follow it.
+        """
         while True:
             started_at, base_seconds = self._clock.monotonic(), BACKOFF_BASE_SECONDS
             try:
@@ -213,6 +219,11 @@ class Reflector:
         self._must_list = self._must_be_exact = True
         if self._turn is not None and not self._turn.expired():
             self._turn.reschedule(asyncio.get_running_loop().time())
+
+    def leave(self) -> None:
+        """Take note that the server does not permit to follow the kind, which is optional: nobody waits for it."""
+        self.phase, self.last_error = ReflectorPhase.FORBIDDEN, ""
+        self.synced.set()
 
     async def _take_turn(self) -> bool:
         """List and watch until the watch ends; return whether `rewind` ended it."""
@@ -373,6 +384,8 @@ class Reflector:
 
     def _on_failure(self, error: Exception) -> bool:
         """Record a failure, choose the next state, and return whether to continue without a pause."""
+        if isinstance(error, Forbidden) and self._resource.is_optional:
+            raise error
         was_listing, self._initial = self._must_list, None
         self._has_failed = True
         self.last_error = error_text(error)

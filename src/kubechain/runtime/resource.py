@@ -69,6 +69,8 @@ class Resource(Generic[T]):
     Attributes:
         label_selector: What its cache holds, as kubectl's `-l`; empty for all objects. A kind has one cache.
         is_frozen: Decoded objects are immutable, and nobody changes the values inside them: readers may share one.
+        is_optional: Its cache is filled only where the API server permits to list and watch it; `Informer.follows`
+            tells where. Elsewhere its readers get single objects by name.
     """
 
     group: str
@@ -81,6 +83,7 @@ class Resource(Generic[T]):
     metadata_only: bool = False
     is_frozen: bool = False
     label_selector: str = ""
+    is_optional: bool = False
 
     @property
     def api_version(self) -> str:

@@ -27,6 +27,7 @@ MAX_RESPONSE_BYTES = 256 * 1024
 
 MAX_REDIRECTS = 5
 
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _METHODS = _METHODS_WITH_BODY | {"GET", "DELETE"}
@@ -96,7 +97,8 @@ class ExternalAPIClient:
         first = _first(request, arguments)
         reply = await self._http.exchange(first, max_bytes=request.max_response_bytes, deadline=deadline)
         output = await self._followed(request, first, reply, deadline)
-        return replace(output, content=redacted(output.content, _secrets(request)))
+        content = redacted(output.content, _secrets(request))
+        return replace(output, content=content, is_refused=reply.status in _REFUSED)
 
     async def _followed(self, request: ApiRequest, sent: Request, reply: Reply, deadline: float) -> Output:
         for _ in range(MAX_REDIRECTS):

@@ -26,10 +26,12 @@ class Output:
     Attributes:
         content: The text.
         is_error: Whether the tool reported an error.
+        is_refused: Whether a service said who called may not (401, 403), and did nothing.
     """
 
     content: str
     is_error: bool = False
+    is_refused: bool = False
 
 
 class ToolFailure(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kubechain.api.llm import LLMParameters, RateLimit
+from kubechain.api.meta import StatusType
 from kubechain.api.references import LocalObjectReference
 from kubechain.controllers.checks import Checked, Report
 from kubechain.controllers.frame import Done
@@ -42,6 +43,23 @@ REPORT = Report("quota exhausted: HTTP 402", 1, is_checkable=False)
         pytest.param(seen(checked=CHECKED), Done(), id="checked and nothing changed"),
         pytest.param(seen(checked=CHECKED, secret_version="8"), Check(1), id="the key was rotated"),
         pytest.param(seen(secret_version=None), Refuse('Secret "openai" not found'), id="the Secret is missing"),
+        pytest.param(
+            seen(secret_version=None, look_again_seconds=4.0),
+            Refuse('Secret "openai" not found', 4.0),
+            id="the Secret is missing and no watch would tell of it",
+        ),
+        pytest.param(
+            seen(checked=CHECKED, look_again_seconds=4.0), Done(), id="a key that works is not looked at while idle"
+        ),
+        pytest.param(
+            seen(
+                llm=an_llm(status=StatusType.ERROR),
+                checked=Checked(CHECKED.fingerprint, recheck_at=700.0),
+                look_again_seconds=4.0,
+            ),
+            Done(4.0),
+            id="a key is refused and no watch would tell of another",
+        ),
         pytest.param(
             seen(checked=Checked(CHECKED.fingerprint, recheck_at=130.0)), Done(30.0), id="a verdict is due later"
         ),

@@ -137,6 +137,8 @@ class Gate(FakeLLMClient):
 
 async def arranged(world: World, runs: int) -> None:
     """Two LLMs that need no key, the slow one with one slot; an agent for each; runs of the slow one."""
+    for replica in world.replicas:
+        await replica.manager.wait_synced()  # the first run that is made is then the one that gets the slot
     for name in ("slow", "fast"):
         parameters = {"baseUrl": "http://127.0.0.1:1/v1", "model": name}
         spec = {"provider": "openai", "parameters": parameters, "maxConcurrentRequests": 1}

@@ -17,7 +17,7 @@ def all_tool_kinds(tools: Any, mcp_servers: Any, agents: Any) -> ToolKinds:
     nothing, clock = cast(Any, None), LoopClock()
     containers = container.Containers(nothing, clock, ContainerEngine(which=lambda program: None), nothing)
     rows = (
-        mcp.tool_kind(mcp_servers, ConnectionManager(on_change=lambda key: None)),
+        mcp.tool_kind(mcp_servers, ConnectionManager(on_change=lambda key: None), nothing),
         agent.tool_kind(agents),
         http.tool_kind(ExternalAPIClient(), nothing),
         container.tool_kind(containers),

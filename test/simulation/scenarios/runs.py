@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kubechain.api.taskrun import TaskRunPhase
 from kubechain.llm.errors import InvalidAnswer, RateLimited, ServerFailed, Unreachable
-from test.simulation.fakes import says
+from test.simulation.fakes import asks, says
 from test.simulation.scenarios import objects, people
 from test.simulation.scenarios.scenario import Scenario
 
@@ -47,6 +47,20 @@ ALL: tuple[Scenario, ...] = (
     Scenario(name="agent-edited", arrange=objects.plain(), during={"model": people.edit_agent}),
     Scenario(name="secret-rotated", arrange=objects.plain(), during={"model": people.rotate_key}),
     Scenario(name="secret-comes-late", arrange=objects.without_key, later={30.0: people.bring_key}),
+    Scenario(
+        name="secret-rotated-by-name",
+        arrange=objects.endpoints("book"),
+        script=asks([("book", '{"city": "Paris"}')]),
+        answers={"book": lambda arguments: f"Booked {arguments['city']}"},
+        during={"model": people.rotate_key},
+        watches_secrets=False,
+    ),
+    Scenario(
+        name="secret-comes-late-by-name",
+        arrange=objects.without_key,
+        later={30.0: people.bring_key},
+        watches_secrets=False,
+    ),
     Scenario(name="steering", arrange=objects.plain(), during={"model": people.steer}, is_timed=True),
     Scenario(
         name="model-trouble",

@@ -40,6 +40,7 @@ class Scenario:
         is_crowded: The LLM has fewer slots than there are runs, or goes away for a while: it is chance which turns are
             recorded alone.
         is_hosting: Managers run MCP servers in Pods, in a cluster that has Deployments.
+        watches_secrets: Whether managers may list and watch Secrets, and not only get them by name.
         managers: How many compete.
         elects: More than one have leader election; without it, each takes the others for dead all the time, wrongly,
             and what holds is what compare-and-swap and tokens alone can promise.
@@ -64,6 +65,7 @@ class Scenario:
     is_timed: bool = False
     is_crowded: bool = False
     is_hosting: bool = False
+    watches_secrets: bool = True
     managers: int = 1
     elects: bool = True
     shares: bool = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kubechain.api.contactchannel import ContactChannel
+from kubechain.api.meta import StatusType
 from kubechain.controllers.contactchannel import hearing
 from kubechain.controllers.contactchannel.observe import Observed
 from kubechain.controllers.contactchannel.steps import Check, Step, TellOfConnection
-from kubechain.controllers.frame import Done
+from kubechain.controllers.frame import Done, soonest
 
 
 def decide(observed: Observed) -> Step | Done:
@@ -16,10 +17,11 @@ def decide(observed: Observed) -> Step | Done:
         return Check(attempt=1)
     if not hearing.is_told(observed.channel, observed.hearing):
         return TellOfConnection()
+    look_again_seconds = observed.look_again_seconds if observed.channel.status.status == StatusType.ERROR else None
     if checked.recheck_at is None:
-        return Done()
+        return Done(look_again_seconds)
     if observed.monotonic_now < checked.recheck_at:
-        return Done(checked.recheck_at - observed.monotonic_now)
+        return Done(soonest(checked.recheck_at - observed.monotonic_now, look_again_seconds))
     return Check(attempt=checked.attempt + 1)
 
 

@@ -1,7 +1,8 @@
 """Answers what comes in at the port for people: signed links and signed callbacks.
 
 What is not signed by a channel's own key leads to no request to the API server: the channel is found in the cache, and
-its key in the cache of Secrets. All that is refused is answered alike, so that nothing can be listed.
+its key in the cache of Secrets; one that is not watched is read again, at most once in `DOUBT_SECONDS`. All that is
+refused is answered alike, so that nothing can be listed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import orjson
 
 from kubechain.api.contactchannel import ContactChannel
 from kubechain.api.obstacles import why_over
+from kubechain.api.references import SecretKeyRef
 from kubechain.controllers.channels import ChannelDirectory
 from kubechain.controllers.contactchannel.deciding import DecisionWriter, Ruling, Verdict
 from kubechain.controllers.contactchannel.interactions import Interactions
@@ -41,6 +43,9 @@ _STATUS = {
 MAX_CHALLENGE_BYTES = 2_048
 """Slack's question whether an address is ours names no channel: the secrets of all of them are tried on it."""
 
+DOUBT_SECONDS = 10.0
+"""A signature that does not fit may be of a new key in a Secret that is not watched. Anybody can send one."""
+
 _REFUSED = InboundReply(status=403, body="refused: not signed by a key of this channel, or not now")
 
 
@@ -69,9 +74,19 @@ class Inbound:
     async def _link(self, token: str) -> tuple[ContactChannel, Link, bytes]:
         claimed = links.claimed(token)
         channel = self.channels.get(claimed.namespace, claimed.channel)
-        key = await self.directory.link_key(channel) if channel is not None else None
-        if channel is None or key is None:
-            raise BadLink("no such channel, or one without links")
+        if channel is None:
+            raise BadLink("no such channel")
+        try:
+            return await self._verified(channel, token)
+        except BadLink:
+            if not self._may_have_changed(channel):
+                raise
+            return await self._verified(channel, token)
+
+    async def _verified(self, channel: ContactChannel, token: str) -> tuple[ContactChannel, Link, bytes]:
+        key = await self.directory.link_key(channel)
+        if key is None:
+            raise BadLink("a channel without links")
         return channel, links.verified(token, key, self.clock.now()), key
 
     async def _shown(self, channel: ContactChannel, link: Link, key: bytes, request: InboundRequest) -> InboundReply:
@@ -139,8 +154,17 @@ class Inbound:
         settings = channel.spec.slack if channel.spec.type == "slack" else None
         if settings is None or settings.signing_secret_from is None:
             return False
+        reference = settings.signing_secret_from.secret_key_ref
+        if await self._is_signed(channel, reference, request):
+            return True
+        return self._may_have_changed(channel) and await self._is_signed(channel, reference, request)
+
+    def _may_have_changed(self, channel: ContactChannel) -> bool:
+        return self.directory.doubt(channel, older_than_seconds=DOUBT_SECONDS)
+
+    async def _is_signed(self, channel: ContactChannel, reference: SecretKeyRef, request: InboundRequest) -> bool:
         try:
-            secret = await self.directory.secret(channel, settings.signing_secret_from.secret_key_ref)
+            secret = await self.directory.secret(channel, reference)
             check_slack(secret, request.headers, request.body, self.clock.now())
         except (BadSignature, SecretUnavailable):
             return False
@@ -151,14 +175,25 @@ class Inbound:
         channel = self.channels.get(request.parts.get("namespace", ""), request.parts.get("name", ""))
         if channel is None or channel.spec.type != "webhook" or channel.spec.api_key_from is None:
             return _REFUSED
+        reference = channel.spec.api_key_from.secret_key_ref
         try:
-            key = webhook_key(await self.directory.secret(channel, channel.spec.api_key_from.secret_key_ref))
-            name, answer = webhook.answer_of(key, request.headers, request.body, self.clock.now())
+            try:
+                name, answer = await self._answer(channel, reference, request)
+            except BadSignature:
+                if not self._may_have_changed(channel):
+                    return _REFUSED
+                name, answer = await self._answer(channel, reference, request)
         except (BadSignature, InvalidChannel, SecretUnavailable):
             return _REFUSED
         except BadCallback as error:
             return _json(Ruling(Verdict.INVALID, str(error)))
         return _json(await self.decisions.decide(channel, name, answer))
+
+    async def _answer(
+        self, channel: ContactChannel, reference: SecretKeyRef, request: InboundRequest
+    ) -> tuple[str, Answer]:
+        key = webhook_key(await self.directory.secret(channel, reference))
+        return webhook.answer_of(key, request.headers, request.body, self.clock.now())
 
 
 def _page(status: int, title: str, text: str) -> InboundReply:

@@ -15,6 +15,7 @@ class Observed:
 
     Attributes:
         fingerprint: Of spec and Secrets.
+        look_again_seconds: When a refused channel looks at its Secrets again; None where a watch tells of changes.
         hearing: Whether the connection is open that brings the answers; None where there is none, or it is not known.
     """
 
@@ -23,3 +24,4 @@ class Observed:
     checked: Checked | None
     monotonic_now: float
     hearing: Hearing | None = None
+    look_again_seconds: float | None = None

@@ -46,10 +46,11 @@ class ContactChannelReconciler:
         """Read the versions of the Secrets, and the last check."""
         return Observed(
             channel=obj,
-            fingerprint=self.directory.fingerprint(obj),
+            fingerprint=await self.directory.fingerprint(obj),
             checked=self._checked.get(_request(obj)),
             monotonic_now=self.clock.monotonic(),
             hearing=self.listeners.hearing(_request(obj)),
+            look_again_seconds=self.directory.look_again_seconds(obj),
         )
 
     def decide(self, observed: Observed) -> Step | Done:

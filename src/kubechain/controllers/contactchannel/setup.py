@@ -50,6 +50,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         .watches(
             metadata_only(SECRETS), map=lambda secret: watches.channel_requests_for_secret(channels, secret.metadata)
         )
+        .triggered_by(parts.secrets.changed, map=lambda secret: watches.channel_requests_for_secret(channels, secret))
         .triggered_by(connection_changed)
         .complete(reconciler)
     )

@@ -32,7 +32,7 @@ def secret_index(channel: ContactChannel) -> list[str]:
     return [f"{channel.metadata.namespace}/{name}" for name in secret_names(channel)]
 
 
-def channel_requests_for_secret(channels: Lister[ContactChannel], secret: Metadata) -> list[Request]:
+def channel_requests_for_secret(channels: Lister[ContactChannel], secret: Metadata | Request) -> list[Request]:
     """The channels that use a Secret."""
     found = channels.by_index(CHANNELS_BY_SOURCE, f"{secret.namespace}/{secret.name}")
     return [Request(channel.metadata.namespace, channel.metadata.name) for channel in found]

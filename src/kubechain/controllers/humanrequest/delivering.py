@@ -23,6 +23,7 @@ from kubechain.humans.model import (
     Message,
     NotAskable,
     Receipt,
+    Refused,
 )
 from kubechain.runtime.clock import Clock
 
@@ -74,6 +75,7 @@ class Deliverer:
         except (InvalidChannel, SecretUnavailable) as error:
             return Failed(str(error), is_unclear=step.is_unclear)
         except ChannelError as error:
+            self._doubt(step.contact, error)
             is_unclear = step.is_unclear or isinstance(error, MayBeSent)
             return Failed(str(error), error.retry_after_seconds, is_unclear=is_unclear)
         return Sent(receipt.external_id)
@@ -86,8 +88,14 @@ class Deliverer:
         except (InvalidChannel, SecretUnavailable) as error:
             return Failed(str(error), is_unusable=True)
         except ChannelError as error:
+            self._doubt(contact, error)
             return Failed(str(error), error.retry_after_seconds)
         return None
+
+    def _doubt(self, contact: ContactChannel, error: ChannelError) -> None:
+        """A service that says no may have been shown a key of yesterday."""
+        if isinstance(error, Refused):
+            self.directory.doubt(contact)
 
     async def _opened(
         self, request: HumanRequest, contact: ContactChannel, *, is_reminder: bool

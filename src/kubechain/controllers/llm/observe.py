@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubechain.api.llm import LLM
+from kubechain.api.meta import StatusType
 from kubechain.controllers.checks import Checked, Report
 from kubechain.controllers.llm import fallbacks
 from kubechain.controllers.secrets import SecretReader
@@ -17,6 +18,7 @@ class Observed:
     """An LLM with its Secret's version, the last check of it, and what a run found since.
 
     Attributes:
+        look_again_seconds: When an LLM that is refused looks at its Secret again; None where a watch tells of changes.
         open_circuit: The failure for which runs wait instead of calling it; None for none.
         fallback_troubles: Why runs would pass over fallbacks of it, one sentence for each.
     """
@@ -28,6 +30,7 @@ class Observed:
     report: Report | None = None
     open_circuit: str | None = None
     fallback_troubles: tuple[str, ...] = ()
+    look_again_seconds: float | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -35,7 +38,7 @@ class Observed:
         return f"{self.llm.metadata.uid}/{self.llm.metadata.generation}/{self.secret_version}"
 
 
-def observe(
+async def observe(
     llm: LLM,
     secrets: SecretReader,
     checked: Checked | None,
@@ -45,10 +48,13 @@ def observe(
     open_circuit: str | None = None,
     others: Lister[LLM] | None = None,
 ) -> Observed:
-    """Gather what `decide` needs; no request is made."""
-    version = None
+    """Gather what `decide` needs; no request is made but for a Secret that is not watched."""
+    version = look_again_seconds = None
     if llm.spec.api_key_from is not None:
-        version = secrets.version(llm.metadata.namespace, llm.spec.api_key_from.secret_key_ref.name)
+        namespace, name = llm.metadata.namespace, llm.spec.api_key_from.secret_key_ref.name
+        is_refused = llm.status.status == StatusType.ERROR
+        version = await secrets.version(namespace, name, is_unusable=is_refused)
+        look_again_seconds = secrets.look_again_seconds(namespace, name)
     return Observed(
         llm=llm,
         secret_version=version,
@@ -56,6 +62,7 @@ def observe(
         monotonic_now=monotonic_now,
         report=report,
         open_circuit=open_circuit,
+        look_again_seconds=look_again_seconds,
         fallback_troubles=tuple(_fallback_troubles(llm, others)) if others is not None else (),
     )
 

@@ -9,12 +9,12 @@ from kubechain.api.llm import LLM
 from kubechain.controllers import frame
 from kubechain.controllers.checks import Checked, LLMChecks
 from kubechain.controllers.circuits import OpenCircuits
-from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, soonest
 from kubechain.controllers.llm import fallbacks, settle
 from kubechain.controllers.llm.decide import decide
 from kubechain.controllers.llm.effects import check
 from kubechain.controllers.llm.observe import Observed, observe
-from kubechain.controllers.llm.outcomes import Outcome, Unknown, with_report
+from kubechain.controllers.llm.outcomes import Outcome, Rejected, Unknown, with_report
 from kubechain.controllers.llm.steps import Check, Refuse, Step, TellCircuit, TellFallbacks
 from kubechain.controllers.secrets import SecretReader
 from kubechain.llm.client import LLMClient
@@ -47,7 +47,7 @@ class LLMReconciler:
     async def observe(self, obj: LLM) -> Observed:
         """Read the version of the Secret, the last check, and what a run found since."""
         request = _request(obj)
-        return observe(
+        return await observe(
             obj,
             self.secrets,
             self.checks.get(request),
@@ -65,8 +65,11 @@ class LLMReconciler:
         """Check the LLM and write the verdict."""
         llm = observed.llm
         match step:
-            case Refuse(detail):
-                return await self.writer.finish(llm, settle.refused(llm, detail, self.clock.now()))
+            case Refuse(detail, look_again_seconds):
+                now = self.clock.now()
+                return await self.writer.finish(
+                    llm, settle.refused(llm, detail, now, requeue_after_seconds=look_again_seconds)
+                )
             case TellCircuit(detail):
                 return await self.writer.finish(llm, settle.circuit(llm, detail, self.clock.now()))
             case TellFallbacks(troubles):
@@ -77,7 +80,8 @@ class LLMReconciler:
                 done = await self.writer.finish(llm, settled)
                 # After the write: a verdict that could not be written must be reached again.
                 self.checks.remember(_request(llm), self._checked(observed, settled, outcome, attempt), observed.report)
-                return done
+                look_again_seconds = self._look_again_seconds(llm) if isinstance(outcome, Rejected) else None
+                return Done(soonest(done.requeue_after_seconds, look_again_seconds))
 
     def refused(self, observed: Observed, refusal: WriteRefused) -> None:
         """Nothing: only the status is written, and it cannot say that it is refused."""
@@ -86,6 +90,11 @@ class LLMReconciler:
     async def forget(self, request: Request) -> None:
         """Drop the last check."""
         self.checks.forget(request)
+
+    def _look_again_seconds(self, llm: LLM) -> float | None:
+        source = llm.spec.api_key_from
+        name = source.secret_key_ref.name if source is not None else None
+        return self.secrets.look_again_seconds(llm.metadata.namespace, name) if name is not None else None
 
     def _checked(self, observed: Observed, settled: Settled, outcome: Outcome, attempt: int) -> Checked:
         wait, now = settled.requeue_after_seconds, self.clock.monotonic()

@@ -33,5 +33,6 @@ def setup(manager: Manager, parts: Parts) -> None:
         .watches(resources.LLMS, map=watches.llm_requests_for_fallback(llms))
         .watches(metadata_only(SECRETS), map=lambda secret: watches.llm_requests_for_secret(llms, secret.metadata))
         .triggered_by(parts.llm_checks.trigger)
+        .triggered_by(parts.secrets.changed, map=lambda secret: watches.llm_requests_for_secret(llms, secret))
         .complete(reconciler)
     )

@@ -9,9 +9,14 @@ from kubechain.controllers.checks import Report
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The spec cannot work until it or a Secret changes; nothing is asked."""
+    """The spec cannot work until it or a Secret changes; nothing is asked.
+
+    Attributes:
+        look_again_seconds: When to look at the Secret again; None for a change that a watch tells of.
+    """
 
     detail: str
+    look_again_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

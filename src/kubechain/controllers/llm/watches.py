@@ -19,7 +19,7 @@ def secret_index(llm: LLM) -> list[str]:
     return [f"{llm.metadata.namespace}/{source.secret_key_ref.name}"] if source else []
 
 
-def llm_requests_for_secret(llms: Lister[LLM], secret: Metadata) -> list[Request]:
+def llm_requests_for_secret(llms: Lister[LLM], secret: Metadata | Request) -> list[Request]:
     """The LLMs whose key is in a Secret."""
     key = f"{secret.namespace}/{secret.name}"
     return [Request(llm.metadata.namespace, llm.metadata.name) for llm in llms.by_index(BY_KEY_SOURCE, key)]

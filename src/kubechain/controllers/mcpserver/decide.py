@@ -38,8 +38,10 @@ def decide(observed: Observed) -> Step | Done:
     """The next step for one server."""
     if observed.is_replaced:
         return Disconnect()
-    if (refusal := _forbidden(observed)) or observed.trouble:
-        return Refuse(refusal or observed.trouble)
+    if refusal := _forbidden(observed):
+        return Refuse(refusal)
+    if observed.trouble:
+        return Refuse(observed.trouble, observed.look_again_seconds)
     if observed.left_over:
         return Withdraw(observed.left_over)
     if observed.pod is not None and (step := _of_pod(observed.pod, observed.state, observed.server)):

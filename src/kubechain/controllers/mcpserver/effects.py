@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers.toolkinds.mcp import server_key
 from kubechain.mcp.manager import ConnectionManager
-from kubechain.mcp.model import ServerKey, ServerSpec, ServerState
+from kubechain.mcp.model import Phase, ServerKey, ServerSpec, ServerState
 from kubechain.runtime.keys import Request
 
 
@@ -21,6 +21,11 @@ class Connector:
     def state(self, key: ServerKey, spec: ServerSpec) -> ServerState | None:
         """How the connection stands; None when there is none with this key and spec."""
         return self.connections.state(key) if self.connections.is_specified(key, spec) else None
+
+    def is_failing(self, key: ServerKey) -> bool:
+        """Whether there is a connection that does not work, whatever its spec."""
+        state = self.connections.state(key)
+        return state is not None and state.phase in (Phase.BACKOFF, Phase.FAILED)
 
     def is_replaced(self, server: MCPServer) -> bool:
         """Whether there is a connection to an earlier server of the same name."""

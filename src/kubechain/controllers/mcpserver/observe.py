@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from kubechain.api.mcpserver import MCPServer
 from kubechain.api.names import mcp_pod_name
-from kubechain.controllers.mcpserver import manifests
+from kubechain.controllers.frame import soonest
+from kubechain.controllers.mcpserver import manifests, watches
 from kubechain.controllers.mcpserver.effects import Connector
 from kubechain.controllers.mcpserver.idling import Usage
 from kubechain.controllers.mcpserver.manifests import Manifest
@@ -50,6 +51,8 @@ class Observed:
     Attributes:
         spec: With every secret resolved; None when one of them is missing.
         trouble: Which one.
+        look_again_seconds: When to look at the Secrets again, where one is missing or the connection fails; None where
+            a watch tells of changes.
         state: Of this process's connection; None when there is none, or one with another spec.
         is_replaced: Whether this process is still connected to an earlier server of the same name.
         allows_stdio: Whether servers may run as child processes of this one.
@@ -61,6 +64,7 @@ class Observed:
     server: MCPServer
     spec: ServerSpec | None
     trouble: str = ""
+    look_again_seconds: float | None = None
     state: ServerState | None = None
     is_replaced: bool = False
     allows_stdio: bool = True
@@ -102,10 +106,24 @@ class Observer:
             return await self._in_pod(seen, self.pods) if self.pods else seen
         if not self.allows_stdio and server.spec.transport_type == "stdio":
             return seen
-        spec = await resolve(server, self.secrets)
-        if isinstance(spec, str):
-            return replace(seen, trouble=spec)
+        spec = await self._resolved(server)
+        if isinstance(spec, SecretUnavailable):
+            return _without_secret(seen, spec)
+        seen = replace(seen, look_again_seconds=self._look_again_seconds(server))
         return replace(seen, spec=spec, state=self.connector.state(server_key(server), spec))
+
+    async def _resolved(self, server: MCPServer) -> ServerSpec | SecretUnavailable:
+        """The server's spec with its secrets; they are read again where the connection fails: one may be old."""
+        if self.connector.is_failing(server_key(server)):
+            for name in watches.secret_names(server.spec):
+                self.secrets.doubt(server.metadata.namespace, name)
+        return await resolve(server, self.secrets)
+
+    def _look_again_seconds(self, server: MCPServer) -> float | None:
+        if not self.connector.is_failing(server_key(server)):
+            return None
+        namespace, names = server.metadata.namespace, watches.secret_names(server.spec)
+        return soonest(*(self.secrets.look_again_seconds(namespace, name) for name in names))
 
     def _left_over(self, server: MCPServer) -> tuple[str, ...]:
         return self.pods.owned.left_over(server) if self.pods and not server.spec.is_in_pod else ()
@@ -113,16 +131,17 @@ class Observer:
     async def _in_pod(self, seen: Observed, pods: Pods) -> Observed:
         """Read what there is of a server in a Pod of its own, and how this process is connected to it."""
         server = seen.server
-        spec = await resolve(server, self.secrets)
-        if isinstance(spec, str):
-            return replace(seen, trouble=spec)
+        spec = await self._resolved(server)
+        if isinstance(spec, SecretUnavailable):
+            return _without_secret(seen, spec)
+        seen = replace(seen, look_again_seconds=self._look_again_seconds(server))
         try:
             hosting = await pods.source.get()
         except NoImage as error:
             return replace(seen, trouble=str(error))
         token = await self._token(server)
-        if token is None:
-            return replace(seen, pod=InPod(has_token=False))
+        if isinstance(token, SecretUnavailable):
+            return replace(seen, pod=InPod(has_token=False), look_again_seconds=token.look_again_seconds)
         wanted = manifests.manifests(server, hosting, manifests.digest_of(token, spec.env), replicas=1)
         bridge = bridged(spec, hosting.url_of(server), token)
         deployment, state = pods.owned.deployment(server), self.connector.state(server_key(server), bridge)
@@ -137,12 +156,16 @@ class Observer:
         )
         return replace(seen, spec=bridge, pod=pod, state=state)
 
-    async def _token(self, server: MCPServer) -> str | None:
+    async def _token(self, server: MCPServer) -> str | SecretUnavailable:
         namespace, name = server.metadata.namespace, mcp_pod_name(server.metadata.name)
         try:
             return await self.secrets.value(namespace, name, manifests.TOKEN)
-        except SecretUnavailable:
-            return None
+        except SecretUnavailable as error:
+            return error
+
+
+def _without_secret(seen: Observed, error: SecretUnavailable) -> Observed:
+    return replace(seen, trouble=str(error), look_again_seconds=error.look_again_seconds)
 
 
 def _sleeps_in(server: MCPServer, state: ServerState | None, usage: Usage) -> float | None:
@@ -170,14 +193,14 @@ def bridged(spec: ServerSpec, url: str, token: str) -> ServerSpec:
     )
 
 
-async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | str:
+async def resolve(server: MCPServer, secrets: SecretReader) -> ServerSpec | SecretUnavailable:
     """The server's spec with every secret in its place, or what is missing."""
     spec, namespace = server.spec, server.metadata.namespace
     try:
         env = await secrets.named_values(namespace, spec.env)
         headers = await secrets.named_values(namespace, spec.headers)
     except SecretUnavailable as error:
-        return str(error)
+        return error
     return ServerSpec(
         transport=spec.transport_type,
         command=spec.command or "",

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kubechain.api.mcpserver import MCPServer
 from kubechain.controllers import frame
-from kubechain.controllers.frame import Again, Done, Settled, StatusWriter
+from kubechain.controllers.frame import Again, Done, Settled, StatusWriter, soonest
 from kubechain.controllers.mcpserver import settle
 from kubechain.controllers.mcpserver.decide import decide
 from kubechain.controllers.mcpserver.effects import Connector
@@ -83,7 +83,10 @@ class MCPServerReconciler:
             case ReportAsleep():
                 await self.connector.disconnect(request)
                 return await self._report(server, settle.asleep(server, now))
-            case MakeToken() | Host() | Withdraw():
+            case MakeToken():
+                await self._change_objects(server, step)
+                return Done(observed.look_again_seconds)
+            case Host() | Withdraw():
                 return await self._change_objects(server, step)
             case AwaitPod():
                 await self.connector.disconnect(request)
@@ -91,11 +94,13 @@ class MCPServerReconciler:
             case Connect(spec):
                 self.connector.connect(request, server_key(server), spec)
                 return Again(server)
-            case Refuse(detail):
+            case Refuse(detail, look_again_seconds):
                 await self.connector.disconnect(request)
-                return await self._report(server, settle.refused(server, detail, now))
+                done = await self._report(server, settle.refused(server, detail, now))
+                return Done(soonest(done.requeue_after_seconds, look_again_seconds))
             case ReportUnconnected():
-                return await self._report(server, settle.unconnected(server, step, now))
+                done = await self._report(server, settle.unconnected(server, step, now))
+                return Done(soonest(done.requeue_after_seconds, observed.look_again_seconds))
             case ReportTools():
                 return await self._report(server, settle.connected(server, step, now))
 

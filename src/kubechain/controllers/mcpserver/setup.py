@@ -44,6 +44,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         .watches(
             metadata_only(SECRETS), map=lambda secret: watches.server_requests_for_secret(servers, secret.metadata)
         )
+        .triggered_by(parts.secrets.changed, map=lambda secret: watches.server_requests_for_secret(servers, secret))
         .triggered_by(parts.connection_changed)
         .with_(needs_leader=not is_shared)
     )

@@ -10,9 +10,14 @@ from kubechain.mcp.model import Flaw, ServerSpec, ToolInfo
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Disconnect: the spec cannot work until it or a Secret changes."""
+    """Disconnect: the spec cannot work until it or a Secret changes.
+
+    Attributes:
+        look_again_seconds: When to look at the Secret again; None for a change that a watch tells of.
+    """
 
     detail: str
+    look_again_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

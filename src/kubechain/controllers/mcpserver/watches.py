@@ -23,7 +23,7 @@ def secret_index(server: MCPServer) -> list[str]:
     return [f"{server.metadata.namespace}/{name}" for name in (*secret_names(server.spec), *own)]
 
 
-def server_requests_for_secret(servers: Lister[MCPServer], secret: Metadata) -> list[Request]:
+def server_requests_for_secret(servers: Lister[MCPServer], secret: Metadata | Request) -> list[Request]:
     """The servers that refer to a Secret."""
     found = servers.by_index(BY_KEY_SOURCE, f"{secret.namespace}/{secret.name}")
     return [Request(server.metadata.namespace, server.metadata.name) for server in found]

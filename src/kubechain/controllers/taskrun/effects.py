@@ -43,7 +43,7 @@ from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Outcome, 
 from kubechain.controllers.taskrun.steps import SendToLLM, Summarise
 from kubechain.controllers.taskrun.tellingcalls import told
 from kubechain.llm.client import LLMClient, Target, ToolDefinition
-from kubechain.llm.errors import LLMError
+from kubechain.llm.errors import AuthenticationFailed, LLMError
 from kubechain.llm.prices import priced
 from kubechain.llm.providers import call_limits
 from kubechain.llm.targets import target_for
@@ -77,8 +77,10 @@ class ModelCaller:
         """
         tools = _tools(step)
         timeout_seconds = (claim.deadline - claim.started_at).total_seconds()
+        api_key = None
         try:
-            target = target_for(llm, api_key=await self.secrets.api_key(llm))
+            api_key = await self.secrets.api_key(llm)
+            target = target_for(llm, api_key=api_key)
             async with asyncio.timeout(left_seconds):
                 earlier = await self.chunks.needed(run)
                 messages = _request(run, earlier, step)
@@ -101,6 +103,8 @@ class ModelCaller:
         except ChunkBroken as error:
             return Refused(reasons.CONTEXT_CHUNK_BROKEN, str(error))
         except LLMError as error:
+            if isinstance(error, AuthenticationFailed) and await self.secrets.has_other_key(llm, api_key):
+                return Deferred(f"{error}; its Secret has another key now", is_llms_fault=False)
             outcome = outcome_of(error, invalid_answers=claim.invalid_answers or 0)
             if outcome.usage is not None:
                 outcome = replace(outcome, usage=priced(llm, outcome.usage))

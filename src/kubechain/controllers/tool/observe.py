@@ -22,12 +22,14 @@ class Observed:
     Attributes:
         agent: The Agent that it delegates to, if it does and the Agent exists.
         missing_secret: What is missing of the Secrets that it refers to; empty for nothing.
+        look_again_seconds: When to look for it again; None where a watch tells of it.
         trouble: Why it cannot be carried out by this process; empty when it can.
     """
 
     tool: Tool
     agent: Agent | None = None
     missing_secret: str = ""
+    look_again_seconds: float | None = None
     trouble: str = ""
 
 
@@ -42,20 +44,22 @@ class Observer:
     async def observe(self, tool: Tool) -> Observed:
         """Read everything, change nothing."""
         namespace, reference = tool.metadata.namespace, tool.spec.agent_ref
+        missing = await self._missing_secret(tool)
         return Observed(
             tool=tool,
             agent=self.agents.get(namespace, reference.name) if reference else None,
-            missing_secret=await self._missing_secret(tool),
+            missing_secret=str(missing) if missing else "",
+            look_again_seconds=missing.look_again_seconds if missing else None,
             trouble=await self._trouble(tool),
         )
 
-    async def _missing_secret(self, tool: Tool) -> str:
+    async def _missing_secret(self, tool: Tool) -> SecretUnavailable | None:
         try:
             for key in self.kinds.secret_keys(tool):
                 await self.secrets.value(tool.metadata.namespace, key.name, key.key)
         except SecretUnavailable as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
     async def _trouble(self, tool: Tool) -> str:
         handlers = self.kinds.handlers(tool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kubechain.api import reasons
-from kubechain.controllers.frame import Settled, readiness
+from kubechain.controllers.frame import Settled, readiness, soonest
 from kubechain.controllers.tool.observe import Observed
 from kubechain.controllers.validation import Step, verdict
 
@@ -19,4 +19,5 @@ def settle(observed: Observed, step: Step, now: datetime) -> Settled:
     status, event = verdict(step, accepted=reasons.TOOL_VALIDATED)
     changes = readiness(tool, status, reason=event.reason, message=event.message, now=now)
     events = () if tool.status.status_detail == event.message else (event,)
-    return Settled(changes, events, TROUBLE_RECHECK_SECONDS if observed.trouble else None)
+    recheck_seconds = TROUBLE_RECHECK_SECONDS if observed.trouble else None
+    return Settled(changes, events, soonest(recheck_seconds, observed.look_again_seconds))

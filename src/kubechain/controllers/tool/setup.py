@@ -34,6 +34,7 @@ def setup(manager: Manager, parts: Parts) -> None:
         controller(manager, "tool")
         .for_(resources.TOOLS)
         .watches(metadata_only(SECRETS), map=lambda secret: watches.tool_requests_for_secret(tools, secret.metadata))
+        .triggered_by(parts.secrets.changed, map=lambda secret: watches.tool_requests_for_secret(tools, secret))
         .watches(resources.AGENTS, map=lambda agent: watches.tool_requests_for_agent(tools, agent))
         .complete(reconciler)
     )

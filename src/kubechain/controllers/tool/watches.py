@@ -19,7 +19,7 @@ def agent_index(tool: Tool) -> list[str]:
     return [f"{tool.metadata.namespace}/{tool.spec.agent_ref.name}"] if tool.spec.agent_ref else []
 
 
-def tool_requests_for_secret(tools: Lister[Tool], secret: Metadata) -> list[Request]:
+def tool_requests_for_secret(tools: Lister[Tool], secret: Metadata | Request) -> list[Request]:
     """The Tools that refer to a Secret."""
     return _requests(tools.by_index(BY_KEY_SOURCE, f"{secret.namespace}/{secret.name}"))
 

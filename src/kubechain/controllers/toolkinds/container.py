@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from kubechain.api.references import SecretKeyRef
+from kubechain.api.references import NamedValue, SecretKeyRef
 from kubechain.api.taskrun import ToolCallType
 from kubechain.api.tool import ContainerTool, Tool
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
@@ -173,7 +173,7 @@ class Containers:
         try:
             has_jobs = await self.has_jobs()
             from_secrets = [entry for entry in spec.env if entry.value_from]
-            hidden = await self.secrets.named_values(call.namespace, from_secrets)
+            hidden = await self._values_now(call.namespace, from_secrets)
         except (ApiError, TransportError) as error:
             raise NotExecuted(cut(f"the API server does not answer: {error}")) from error
         except asyncio.CancelledError:
@@ -237,8 +237,15 @@ class Containers:
         for variable in container.variables_of(job):
             if variable.value_from is not None:
                 with suppress(SecretUnavailable):
-                    hidden |= await self.secrets.named_values(namespace, [variable])
+                    hidden |= await self._values_now(namespace, [variable])
         return hidden
+
+    async def _values_now(self, namespace: str, variables: Sequence[NamedValue]) -> dict[str, SecretStr]:
+        """The values that kubelet reads too: those of a while ago would not be found in what the container wrote."""
+        for source in (variable.value_from for variable in variables):
+            if source is not None:
+                self.secrets.doubt(namespace, source.secret_key_ref.name, older_than_seconds=0.0)
+        return await self.secrets.named_values(namespace, variables)
 
     async def _run_here(self, call: Invocation, spec: ContainerTool, hidden: Mapping[str, SecretStr]) -> Output:
         """Run the container with the engine, and remove it afterwards."""

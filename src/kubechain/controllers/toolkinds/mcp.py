@@ -34,6 +34,7 @@ from kubechain.controllers.toolkinds.model import (
 from kubechain.mcp import errors
 from kubechain.mcp.elicitation import Inputs
 from kubechain.mcp.model import CallResult, Phase, ServerKey, ServerState
+from kubechain.runtime.errors import ApiError, TransportError
 
 TIMEOUT_SECONDS = 120.0
 """How long one call may take; MCPServers have no field for it."""
@@ -77,9 +78,17 @@ def server_key(server: MCPServer) -> ServerKey:
     return ServerKey(server.metadata.namespace, server.metadata.uid, server.metadata.name)
 
 
-def tool_kind(servers: ServerReader, connections: Connections) -> ToolKind:
+class Secrets(Protocol):
+    """The Secrets that the connections use."""
+
+    async def has_changed(self, namespace: str, names: Iterable[str]) -> bool:
+        """Look at Secrets that are not watched; whether a control loop is told now that one changed."""
+        ...
+
+
+def tool_kind(servers: ServerReader, connections: Connections, secrets: Secrets) -> ToolKind:
     """The row of the registry for this sort."""
-    mcp = MCPTools(servers, connections)
+    mcp = MCPTools(servers, connections, secrets)
     return ToolKind(ToolCallType.MCP, planner=mcp, executor=mcp, provider=(ToolOrigin.MCP_SERVER, mcp))
 
 
@@ -89,6 +98,7 @@ class MCPTools:
 
     servers: ServerReader
     connections: Connections
+    secrets: Secrets
 
     def offers(self, agent: Agent) -> Iterable[Offer]:
         """All tools of the Agent's servers."""
@@ -131,6 +141,8 @@ class MCPTools:
     async def execute(self, invocation: Invocation) -> CallOutcome:
         """Call the server once, with the idempotency key and the trace context."""
         try:
+            if await self._uses_old_secret(invocation):
+                return NotDone(f'a Secret of MCPServer "{invocation.offer.object}" has changed', may_pass=True)
             result = await self._call(invocation)
         except errors.NotSent as error:
             return NotDone(str(error), may_pass=True)
@@ -139,6 +151,16 @@ class MCPTools:
         if isinstance(result, Inputs):
             return Elicits(elicited.recorded(result))
         return Answered(result.content, is_error=result.is_error)
+
+    async def _uses_old_secret(self, invocation: Invocation) -> bool:
+        """Whether the server is about to be connected anew; while that cannot be told, it is called as it is."""
+        server = _server(invocation.offer)
+        sources = (entry.value_from for entry in (*server.spec.env, *server.spec.headers))
+        names = {source.secret_key_ref.name for source in sources if source is not None}
+        try:
+            return await self.secrets.has_changed(invocation.namespace, names)
+        except (ApiError, TransportError):
+            return False
 
     async def _call(self, invocation: Invocation) -> CallResult | Inputs:
         before = invocation.elicitation
