@@ -274,10 +274,6 @@ class World:
         """Watch until some tool call is as wanted."""
         return await self._first(resources.TOOL_CALLS, condition)
 
-    async def llm_until(self, condition: Callable[[LLM], bool]) -> LLM:
-        """Wait until the LLM of the walk-through is as the condition wants it."""
-        return await self._first(resources.LLMS, condition)
-
     async def budget_until(self, condition: Callable[[Budget], bool]) -> Budget:
         """Watch until some Budget is as wanted."""
         return await self._first(resources.BUDGETS, condition)
