@@ -65,6 +65,8 @@ class ManagerOptions:
         shards: Whether replicas share the runs; needs leader election.
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none.
+        metrics_secure: Whether to serve them over TLS, and only to those whom the API server permits it.
+        metrics_certificates: Folder of `tls.crt` and `tls.key` for that; None makes a certificate at each start.
         debug: Whether to serve /debug at `metrics_address`.
         endpoint_address: `host:port` of the inbound endpoints, such as callbacks; None for none.
         trusted_proxies: Networks of proxies in front of the inbound endpoints, whose X-Forwarded-For counts.
@@ -89,6 +91,8 @@ class ManagerOptions:
     shards: bool = False
     probe_address: str | None = None
     metrics_address: str | None = None
+    metrics_secure: bool = False
+    metrics_certificates: str | None = None
     debug: bool = False
     endpoint_address: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
@@ -235,6 +239,8 @@ def _manager(
 def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Options:
     if options.shards and not options.leader_elect:
         raise ConfigError("--shards: replicas share runs only with leader election; add --leader-elect")
+    if options.metrics_secure and options.metrics_address and options.metrics_address == options.probe_address:
+        raise ConfigError("--metrics-secure: the probes of kubelet have no token; give them another address")
     election = None
     if options.leader_elect:
         around = cluster.namespace if cluster else "default"
@@ -246,6 +252,8 @@ def _runtime_options(options: ManagerOptions, cluster: Cluster | None) -> Option
         shards=options.shards,
         probe_address=options.probe_address,
         metrics_address=options.metrics_address,
+        metrics_secure=options.metrics_secure,
+        metrics_certificates=options.metrics_certificates,
         debug=options.debug,
         endpoint_address=options.endpoint_address,
         trusted_proxies=options.trusted_proxies,

@@ -27,7 +27,7 @@ from kubechain.cli.clusters import Place
 from kubechain.controllers.authority import DecisionAuthority
 from kubechain.controllers.resources import resource_of
 from kubechain.runtime.clock import Clock
-from kubechain.runtime.errors import ApiError, Forbidden, NotFound
+from kubechain.runtime.errors import ApiError, Forbidden, NotFound, Unauthorized
 from kubechain.runtime.leases import LEASES, Lease
 
 USABLE: Sequence[Kind[Any]] = (LLM_KIND, MCP_SERVER_KIND, TOOL_KIND, CONTACT_CHANNEL_KIND, AGENT_KIND)
@@ -201,14 +201,18 @@ class Examination:
 
     async def _metrics(self) -> list[Check]:
         """Whether the metrics answer, by way of the API server: nobody needs a port for it."""
-        service = f"/api/v1/namespaces/{self._installation.namespace}/services/kubechain-metrics"
+        services = f"/api/v1/namespaces/{self._installation.namespace}/services"
         try:
-            await self._json(service)
+            found = await self._json(f"{services}/kubechain-metrics")
         except NotFound:
             return []
+        is_secured = any(port.get("appProtocol") == "https" for port in found["spec"]["ports"])
+        named = "https:kubechain-metrics:metrics" if is_secured else "kubechain-metrics:metrics"
         try:
-            await self._place.client.once("GET", f"{service}:metrics/proxy/metrics")
+            await self._place.client.once("GET", f"{services}/{named}/proxy/metrics")
         except ApiError as error:
+            if is_secured and isinstance(error, Unauthorized):  # the API server passes no token on
+                return [checks.ok("metrics", "Service kubechain-metrics answers, to those who may read metrics")]
             look = f"kubectl -n {self._installation.namespace} get endpointslices"
             return [checks.warn("metrics", f"Service kubechain-metrics does not answer: {error}", look)]
         return [checks.ok("metrics", "Service kubechain-metrics answers")]

@@ -199,6 +199,19 @@ def _add_serving_flags(flags: Flags) -> None:
         help="where /metrics is served for Prometheus; 0 turns it off",
     )
     flags.switch(
+        "--metrics-secure",
+        default=False,
+        help="serve /metrics over TLS, and only to those whose token the API server knows and who may get the path "
+        "/metrics; it takes the rights of config/metrics-secured",
+    )
+    flags.value(
+        "--metrics-cert-path",
+        default="",
+        metavar="FOLDER",
+        help="folder of tls.crt and tls.key for --metrics-secure, read again when they are replaced; none: one that "
+        "nobody signed is made at each start",
+    )
+    flags.switch(
         "--debug-endpoint",
         default=False,
         help="also serve /debug beside /metrics: tasks, queues, caches; no object and no secret",
@@ -245,6 +258,8 @@ def run(options: argparse.Namespace) -> int:
             shards=options.shards,
             probe_address=text_of(options.health_probe_bind_address),
             metrics_address=text_of(options.metrics_bind_address),
+            metrics_secure=options.metrics_secure,
+            metrics_certificates=options.metrics_cert_path or None,
             debug=options.debug_endpoint,
             endpoint_address=text_of(options.endpoint_bind_address),
             trusted_proxies=options.endpoint_trusted_proxies,

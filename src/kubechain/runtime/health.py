@@ -6,11 +6,14 @@ Paths, `?verbose` and texts are those of kube-apiserver and controller-runtime. 
 from __future__ import annotations
 
 import errno
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from kubechain.runtime.clock import Clock
 
@@ -111,20 +114,28 @@ def listen_error(address: str, error: OSError) -> ListenError:
 Page = Callable[[Mapping[str, str]], Awaitable[tuple[int, str, str]]]
 """Maps the query to status, content type and text."""
 
+Admit = Callable[[str, str], Awaitable[HTTPStatus]]
+"""Judges a path and the header Authorization of who asks for it: anything but 200 is the answer."""
+
 
 class HttpServer:
     """A read-only HTTP server for probes, metrics and debugging."""
 
-    def __init__(self, address: str, pages: Mapping[str, Page]) -> None:
+    def __init__(
+        self, address: str, pages: Mapping[str, Page], *, tls: ssl.SSLContext | None = None, admit: Admit | None = None
+    ) -> None:
         """Create a server.
 
         Args:
             address: `:8081`, `127.0.0.1:8081` or `[::1]:8081`.
             pages: by path.
+            tls: with the server's certificate; None serves plain HTTP.
+            admit: who may see the pages; None lets everybody.
         """
         self.host, self.port = split_address(address)
         self._address = address
         self._pages = pages
+        self._tls, self._admit = tls, admit
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -135,9 +146,9 @@ class HttpServer:
         """
         app = web.Application()
         for path, page in self._pages.items():
-            app.router.add_get(path, _handler(page))
+            app.router.add_get(path, _guarded(_handler(page), self._admit) if self._admit else _handler(page))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        self.port = await listen(self._runner, self._address)
+        self.port = await listen(self._runner, self._address, self._tls)
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -176,7 +187,18 @@ def _handler(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
     return handle
 
 
-async def listen(runner: web.AppRunner, address: str) -> int:
+def _guarded(handler: Callable[[web.Request], Awaitable[web.Response]], admit: Admit) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        verdict = await admit(request.path, request.headers.get("Authorization", ""))
+        if verdict is HTTPStatus.OK:
+            return await handler(request)
+        headers = {"WWW-Authenticate": "Bearer"} if verdict is HTTPStatus.UNAUTHORIZED else None
+        return web.Response(status=verdict, text=f"{verdict.phrase}\n", headers=headers)
+
+    return handle
+
+
+async def listen(runner: web.AppRunner, address: str, tls: ssl.SSLContext | None = None) -> int:
     """Let a server listen, and return its port, which the system chooses for port 0.
 
     Raises:
@@ -185,7 +207,7 @@ async def listen(runner: web.AppRunner, address: str) -> int:
     host, port = split_address(address)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         await runner.cleanup()
         raise listen_error(address, error) from error

@@ -12,12 +12,13 @@ import gc
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
 
+from kubechain.runtime import servingcert
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock, SystemClock
 from kubechain.runtime.endpoints import METHODS, EndpointLimits, EndpointServer, InboundEndpoint, InboundHandler
@@ -33,6 +34,7 @@ from kubechain.runtime.metadata import PartialObject
 from kubechain.runtime.metered import MeteredExchange
 from kubechain.runtime.metrics import Metrics
 from kubechain.runtime.outages import Outages
+from kubechain.runtime.pageguard import PageGuard
 from kubechain.runtime.proxies import Network
 from kubechain.runtime.refusals import Refusals
 from kubechain.runtime.resource import KubernetesObject, Resource, metadata_only
@@ -76,6 +78,8 @@ class Options:
         shards: whether replicas share the work of the controllers that allow it; needs an election.
         probe_address: `host:port` of /healthz and /readyz; None for none.
         metrics_address: `host:port` of /metrics; None for none. May be the same as `probe_address`.
+        metrics_secure: serve `metrics_address` over TLS, and only to those whom the API server permits it.
+        metrics_certificates: folder of `tls.crt` and `tls.key` for that; None makes a certificate at each start.
         debug: serve /debug at `metrics_address`.
         endpoint_address: `host:port` of the inbound endpoints, which share no port with the others; None for none.
         trusted_proxies: networks of proxies in front of the inbound endpoints; see `FloodLimits`.
@@ -90,6 +94,8 @@ class Options:
     shards: bool = False
     probe_address: str | None = None
     metrics_address: str | None = None
+    metrics_secure: bool = False
+    metrics_certificates: str | None = None
     debug: bool = False
     endpoint_address: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
@@ -379,7 +385,7 @@ class Manager:
         if self.options.metrics_address:
             pages.setdefault(self.options.metrics_address, {}).update(self._inspection.pages(debug=self.options.debug))
         servers: list[HttpServer | EndpointServer] = [
-            HttpServer(address, its_pages) for address, its_pages in pages.items()
+            self._page_server(address, its_pages) for address, its_pages in pages.items()
         ]
         if self.options.endpoint_address and self._endpoints:
             limits = EndpointLimits(flood=FloodLimits(trusted_proxies=self.options.trusted_proxies))
@@ -389,3 +395,10 @@ class Manager:
             self.metrics.follow(inbound.guard.metrics)
             servers.append(inbound)
         return servers
+
+    def _page_server(self, address: str, pages: Mapping[str, Page]) -> HttpServer:
+        if address != self.options.metrics_address or not self.options.metrics_secure:
+            return HttpServer(address, pages)
+        guard = PageGuard(self.client, self.clock)
+        tls = servingcert.context(self.options.metrics_certificates)
+        return HttpServer(address, pages, tls=tls, admit=guard.admit)
