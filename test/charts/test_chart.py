@@ -62,6 +62,25 @@ def test_the_stamps_and_the_reader_of_policies_are_values(judges: Path) -> None:
     assert reader.items() <= with_reader.items()
 
 
+def test_the_watch_of_secrets_and_secured_metrics_are_values(judges: Path) -> None:
+    watch = substance(overlay("secret-watch"))
+    assert watch.items() <= substance(rendered(judges, "--set=rbac.watchSecrets=true")).items()
+    reviews = substance(overlay("metrics-secured/rbac"))
+    for place in ([], [values("namespaced")]):  # no Role can permit what belongs to the cluster
+        secured = rendered(judges, "--set=metrics.secure=true", *place)
+        assert reviews.items() <= substance(secured).items()
+        assert "--metrics-secure" in manager(secured)["args"]
+        [service] = [one for one in secured if one["kind"] == "Service"]
+        assert [port["appProtocol"] for port in service["spec"]["ports"]] == ["https"]
+
+
+def test_in_some_namespaces_secrets_are_watched_there_alone(judges: Path) -> None:
+    keys = by_key(rendered(judges, values("namespaced"), "--set=namespaces={team-a}", "--set=rbac.watchSecrets=true"))
+    assert ("Role", "team-a", "kubechain-secret-watch-role") in keys
+    assert ("RoleBinding", "team-a", "kubechain-secret-watch-rolebinding") in keys
+    assert not any("secret-watch" in name for kind, _, name in keys if kind.startswith("Cluster"))
+
+
 def _part_of(metadata: dict[str, Any]) -> dict[str, Any]:
     return {**metadata, "labels": {"app.kubernetes.io/part-of": "kubechain"}}
 

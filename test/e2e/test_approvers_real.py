@@ -203,7 +203,7 @@ def test_a_decision_stays(space: Namespace, request_name: str) -> None:
 
 def test_a_decision_after_the_end_is_refused(space: Namespace, request_name: str) -> None:
     ended = json.dumps({"status": {"phase": "Expired"}})
-    space.kubectl("patch", "hr", NAME, "--subresource=status", "--type=merge", "-p", ended, f"--as={MANAGER}")
+    space.kubectl("patch", "hr", NAME, "--subresource=status", "--type=merge", "-p", ended)
     assert "the request is over" in decide(space, "bob", APPROVE, fails=True)
 
 

@@ -50,6 +50,8 @@ SHIPPED: Sources = {
     "config/hardened": lambda _: kustomized(CONFIG / "hardened"),
     "config/namespaced": lambda _: kustomized(CONFIG / "namespaced"),
     "config/policy-reader": lambda _: kustomized(CONFIG / "policy-reader"),
+    "config/secret-watch": lambda _: kustomized(CONFIG / "secret-watch"),
+    "config/metrics-secured": lambda _: kustomized(CONFIG / "metrics-secured" / "rbac"),
     "config/samples": lambda _: "\n---\n".join(
         path.read_text() for path in sorted((CONFIG / "samples").glob("*.yaml"))
     ),

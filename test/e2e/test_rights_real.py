@@ -42,8 +42,9 @@ WITHOUT_CHUNKS = [plural for plural in KINDS if plural != "contextchunks"]
 MANAGER = rights(
     {
         ours(*WITHOUT_CHUNKS): "get list watch",
-        ours(*WITHOUT_CHUNKS, part="/status"): "get patch update",
-        ours("taskruns", "taskruntoolcalls"): "create delete patch update",
+        ours(*WITHOUT_CHUNKS, part="/status"): "update",
+        ours("taskruns"): "create delete patch",
+        ours("taskruntoolcalls"): "create patch",
         ours("contextchunks"): "create get",
         ours("humanrequests"): "create patch",
         ours("taskruns", "taskruntoolcalls", "tasks", part="/finalizers"): "update",
