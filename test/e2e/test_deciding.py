@@ -92,18 +92,18 @@ def test_what_is_over_or_expired_is_not_decided(space: Namespace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "status", "complaint"),
     [
-        pytest.param((NAME, "--arguments", "{"), "--arguments: not valid JSON", id="arguments that are no JSON"),
+        pytest.param((NAME, "--arguments", "{"), 2, "--arguments: not valid JSON", id="arguments that are no JSON"),
         pytest.param(
-            (NAME, "--arguments", "[]"), "--arguments: a JSON object is needed", id="arguments that are a list"
+            (NAME, "--arguments", "[]"), 2, "--arguments: a JSON object is needed", id="arguments that are a list"
         ),
-        pytest.param(("nobody",), '"nobody" not found', id="a request that does not exist"),
+        pytest.param(("nobody",), 1, '"nobody" not found', id="a request that does not exist"),
     ],
 )
-def test_a_mistake_is_named(space: Namespace, arguments: tuple[str, ...], complaint: str) -> None:
+def test_a_mistake_is_named(space: Namespace, arguments: tuple[str, ...], status: int, complaint: str) -> None:
     said = kubechain(space, "approve", *arguments, fails=True)
-    assert said.status == 1
+    assert said.status == status
     assert complaint in said.err
     assert "decision" not in space.get("hr", NAME)["spec"]
 
