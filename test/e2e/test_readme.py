@@ -54,6 +54,9 @@ def folder(tmp_path: Path, namespace: Namespace, model: MockModel, endpoint: End
     sample = tmp_path / "config" / "samples" / "llm.yaml"
     parameters = f"  parameters:\n    baseUrl: {model.base_url}\n    model: {namespace.name}\n"
     sample.write_text(sample.read_text().rstrip() + "\n" + parameters)
+    server = tmp_path / "config" / "samples" / "mcpserver.yaml"
+    # The server refuses loopback addresses unless it is told otherwise; the page of this test is on one.
+    server.write_text(server.read_text().replace('"mcp-server-fetch"', '"mcp-server-fetch", "--allow-private-ips"'))
     model[namespace.name].respond = lambda call: answered(call, endpoint.url("/page"))
     config = tmp_path / "kubeconfig"
     shutil.copy(namespace.cluster.kubeconfig, config)
