@@ -104,6 +104,23 @@ def test_a_list_goes_on_with_what_changes(namespace: Namespace, script: Script) 
         process.terminate()
 
 
+def test_sums_go_on_with_what_changes(namespace: Namespace, script: Script) -> None:
+    namespace.apply(an_agent())
+    command = [KUBECHAIN, "top", *where(namespace), "--watch"]
+    environment = dict(namespace.cluster.environment)
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline() == "there are no runs\n"
+        namespace.apply(a_task())
+        lines = iter(process.stdout.readline, "")
+        assert next(lines).split()[:3] == ["AGENT", "OPEN", "ANSWERED"]
+        assert next(line for line in lines if line.split()[:3] == ["my-assistant", "0", "1"])
+        process.terminate()
+
+
 @pytest.mark.parametrize("name", [RUN, f"tr/{RUN}", f"taskruns/{RUN}", "task/hello-world-task", f"trtc/{CALL}"])
 def test_a_finished_run_is_explained_by_each_name(adding: Namespace, name: str) -> None:
     text, _, *commands = kubechain(adding, "explain", name).out.splitlines()
