@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubechain.llm.dialects.anthropic_messages.decode import usage_of
-from kubechain.llm.dialects.json_values import count, dumps, mapping, text
+from kubechain.llm.dialects.json_values import count, dumps, items, mapping, text
 from kubechain.llm.dialects.streaming import cut_short, event_object
 from kubechain.llm.sse import ServerSentEvent
 
@@ -59,8 +59,8 @@ class MessageFold:
         if kind == "input_json_delta":
             block["input"] = text(block.get("input")) + text(delta.get("partial_json"))
         elif kind == "citations_delta":
-            block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
-        elif field := _JOINED.get(kind):
+            block["citations"] = [*items(block.get("citations")), delta.get("citation")]
+        elif field := _JOINED.get(text(kind)):
             block[field] = text(block.get(field)) + text(delta.get(field))
 
     def _count(self, usage: Any) -> None:
