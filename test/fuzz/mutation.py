@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, cast
 
-JUNK: tuple[object, ...] = (
+JUNK: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**53, 10**30, 1.5, 1e308),
     *("", " ", "0", "null", "{}", '{"a":', "\ud800", "\x00", "ä\u2028", "x" * 300, "data: x\n\n"),
     *([], {}, [[]], [None], {"": None}, {"type": "text", "text": "x"}),
@@ -63,14 +63,13 @@ def _document(body: bytes, random: Random) -> bytes:
 
 def _slots(value: object) -> list[Slot]:
     """Every value in a document, by where it is."""
-    found, open_ = list[Slot](), [value]
+    found, open_ = list[Slot](), list[Any]([value])
     while open_:
-        container: Any = open_.pop()
-        keys = range(len(cast("list[object]", container))) if isinstance(container, list) else list(container)
-        for key in keys:
-            found.append((container, key))
-            if isinstance(container[key], dict | list):
-                open_.append(container[key])
+        container = open_.pop()
+        is_list = isinstance(container, list)
+        keys: list[Any] = list(range(len(cast("list[object]", container))) if is_list else container)
+        found += [(container, key) for key in keys]
+        open_ += [container[key] for key in keys if isinstance(container[key], dict | list)]
     return found
 
 
