@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import genai_prices
 import pytest
 
 from kubechain.api.llm import LLM
@@ -75,3 +76,17 @@ def test_costs_add_up_and_what_has_none_adds_nothing() -> None:
     assert added(None, none).cost is None
     assert added(some, none).cost == "0.25"
     assert total([some, none, Spending(cost="1", turns=2)]).cost == "1.25"
+
+
+def test_a_model_that_nobody_knows_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def calc_price(usage: object, model: str, **where: str) -> None:
+        del usage, where
+        asked.append(model)
+        raise LookupError(model)
+
+    monkeypatch.setattr(genai_prices, "calc_price", calc_price)
+    llm = an_llm(parameters={"model": "of-nobody-at-all", "baseUrl": "http://127.0.0.1:1/v1"})
+    assert [prices.cost_of(llm, A_MILLION) for _ in range(3)] == [None] * 3
+    assert asked == ["of-nobody-at-all"]

@@ -117,3 +117,12 @@ def test_an_answer_says_for_how_long_nothing_is_left(headers: dict[str, str], se
 @given(st.dictionaries(st.sampled_from([*OPENAI, *ANTHROPIC, "ratelimit-reset", "ratelimit-remaining"]), st.text()))
 def test_no_form_of_these_headers_raises_or_holds_for_longer_than_a_day(headers: dict[str, str]) -> None:
     assert 0 <= (used_up_seconds(headers, now=NOW) or 0.0) <= MAX_RETRY_AFTER_SECONDS
+
+
+@pytest.mark.parametrize("prefix", ["x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"])
+@pytest.mark.parametrize("budget", ["requests", "tokens", "input-tokens", "output-tokens"])
+def test_each_limit_is_read_in_both_orders_of_words(prefix: str, budget: str) -> None:
+    ours = {f"{prefix}reset-{budget}": "7s", f"{prefix}remaining-{budget}": "0"}
+    theirs = {f"{prefix}{budget}-reset": "7s", f"{prefix}{budget}-remaining": "0"}
+    assert [used_up_seconds(one, now=NOW) for one in (ours, theirs)] == [7.0, 7.0]
+    assert used_up_seconds({f"{prefix}reset": "7s", f"{prefix}remaining": "0"}, now=NOW) == 7.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 import genai_prices
@@ -43,6 +44,10 @@ def cost_of(llm: LLM, usage: Usage) -> Decimal | None:
     """Return the cost of a usage in US dollars; None where no price is known."""
     if llm.spec.prices is not None:
         return _by_own(llm.spec.prices, usage)
+    provider, base_url = str(llm.spec.provider), llm.spec.parameters.base_url
+    table = _TABLES.get(provider, provider) if base_url is None or _is_official(llm) else None
+    if not _is_listed(llm.model_name, table, base_url):
+        return None
     read = min(usage.cache_read_tokens, usage.input_tokens)
     counted = genai_prices.Usage(
         input_tokens=usage.input_tokens,
@@ -50,14 +55,32 @@ def cost_of(llm: LLM, usage: Usage) -> Decimal | None:
         cache_read_tokens=read,
         cache_write_tokens=min(usage.cache_write_tokens, usage.input_tokens - read),
     )
-    provider, base_url = str(llm.spec.provider), llm.spec.parameters.base_url
     try:
-        if base_url is None or _is_official(llm):
-            table = _TABLES.get(provider, provider)
-            return genai_prices.calc_price(counted, llm.model_name, provider_id=table).total_price
-        return genai_prices.calc_price(counted, llm.model_name, provider_api_url=base_url).total_price
+        return _of_table(counted, llm.model_name, table, base_url)
     except (LookupError, ValueError):
         return None
+
+
+@lru_cache(maxsize=256)
+def _is_listed(model: str, table: str | None, base_url: str | None) -> bool:
+    """Whether the package knows a model: it looks through all of its providers where it does not.
+
+    Args:
+        table: Name of the provider there; None where only the address tells.
+    """
+    try:
+        _of_table(genai_prices.Usage(input_tokens=1), model, table, base_url)
+    except LookupError:
+        return False
+    except ValueError:  # it depends on the usage
+        return True
+    return True
+
+
+def _of_table(counted: genai_prices.Usage, model: str, table: str | None, base_url: str | None) -> Decimal:
+    if table is not None:
+        return genai_prices.calc_price(counted, model, provider_id=table).total_price
+    return genai_prices.calc_price(counted, model, provider_api_url=base_url).total_price
 
 
 def _is_official(llm: LLM) -> bool:

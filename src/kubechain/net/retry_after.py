@@ -120,22 +120,31 @@ def _exhausted_budget(headers: Mapping[str, str], now: datetime) -> float | None
 def _resets(headers: Mapping[str, str], now: datetime) -> list[tuple[float, str | None]]:
     """Return the seconds until each rate limit resets, and what is left of it (OpenAI, Anthropic, Mistral, similar)."""
     resets: list[tuple[float, str | None]] = []
-    for prefix in ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"):
-        for suffix in ("", *(f"-{budget}" for budget in _BUDGETS)):
-            for name, left in _reset_header_names(prefix, suffix):
-                wait = _seconds_or_date(headers.get(name), now)
-                if wait is not None:
-                    resets.append((wait, headers.get(left)))
+    for name, left in _RESET_HEADERS:
+        if name in headers and (wait := _seconds_or_date(headers[name], now)) is not None:
+            resets.append((wait, headers.get(left)))
     return resets
 
 
-def _reset_header_names(prefix: str, suffix: str) -> tuple[tuple[str, str], ...]:
+def _reset_header_names(prefix: str, budget: str) -> tuple[tuple[str, str], ...]:
     """Return both word orders: `x-ratelimit-reset-tokens` and `anthropic-ratelimit-tokens-reset`."""
-    budget = suffix.removeprefix("-")
-    names = [(f"{prefix}reset{suffix}", f"{prefix}remaining{suffix}")]
-    if budget:
-        names.append((f"{prefix}{budget}-reset", f"{prefix}{budget}-remaining"))
-    return tuple(names)
+    return (
+        (f"{prefix}reset-{budget}", f"{prefix}remaining-{budget}"),
+        (f"{prefix}{budget}-reset", f"{prefix}{budget}-remaining"),
+    )
+
+
+_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
+_RESET_HEADERS = tuple(
+    names
+    for prefix in _PREFIXES
+    for names in (
+        (f"{prefix}reset", f"{prefix}remaining"),
+        *(names for budget in _BUDGETS for names in _reset_header_names(prefix, budget)),
+    )
+)
+"""Headers that say when a limit resets, each with the one that says what is left: made once, as each answer is looked
+at."""
 
 
 def _number(value: str | None) -> float | None:

@@ -61,9 +61,11 @@ def admit(completion: Completion, transcript: Transcript, earlier: Excerpt = NOT
     message, cut = completion.message, completion.cut
     if message.tool_calls:
         message = message.with_changes(tool_calls=_admitted_calls(message.tool_calls, transcript, earlier, turn))
-    elif _room_bytes(message, transcript) < min(len(message.content), LEAST_TEXT_BYTES):
+    room_bytes = _room_bytes(message, transcript)
+    if not message.tool_calls and room_bytes < min(len(message.content), LEAST_TEXT_BYTES):
         message = message.with_changes(provider_data=None)  # of no use: there is no room for another turn
-    content = _fitting(_clean(message.content), _room_bytes(message, transcript))
+        room_bytes = _room_bytes(message, transcript)
+    content = _fitting(_clean(message.content), room_bytes)
     if len(content) < len(message.content):
         cut = _cut(message.content)
     if content != message.content:
