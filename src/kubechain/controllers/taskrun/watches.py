@@ -142,13 +142,13 @@ class Wakers:
         return [*own, *(request for requests in through_tasks for request in requests)]
 
     def for_llm(self, llm: LLM) -> list[Request]:
-        """Runs that pinned the LLM, as a fallback too, and runs that have not begun and whose Agent needs it."""
+        """Runs that pinned the LLM, as a fallback too, and runs that have not begun and need it, or whose Agent does."""
         begun = _requests(self.runs.by_index(BEGUN_BY_LLM, key(llm, llm.metadata.name)))
         needed = [key(one, one.metadata.name) for one in (llm, *fallbackusers.users_of(self.llms, llm))]
         agents = [agent for value in needed for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
         waiting = [self.for_agent(agent) for agent in agents]
-        own = [_requests(self.runs.by_index(UNBEGUN_BY_LLM, value)) for value in needed]
-        return [*begun, *(request for requests in (*own, *waiting) for request in requests)]
+        waiting += [_requests(self.runs.by_index(UNBEGUN_BY_LLM, value)) for value in needed]
+        return [*begun, *(request for requests in waiting for request in requests)]
 
     def for_continued(self, run: TaskRun) -> list[Request]:
         """Runs that continue this one and have not begun."""
