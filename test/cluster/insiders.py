@@ -87,12 +87,15 @@ def a_person_approves(namespace: Namespace, script: Script) -> None:
     call = "ask-1-t0-c0"
     namespace.wait(f"trtc/{call}", "{.status.phase}", "AwaitingHumanApproval")
     request = namespace.get("hr", call)["spec"]["request"]
-    decision = json.dumps({"spec": {"decision": {"choice": "Approve", "digest": request["digest"]}}})
-    patch = ("patch", "hr", call, "--type=merge", "--patch", decision)
-    refused = namespace.kubectl(*patch, "--as=alice", fails=True)
-    assert "alice may not decide about mcpservers/insider" in refused.err
+
+    def approve(user: str, *, fails: bool = False) -> str:
+        decision = {"choice": "Approve", "digest": request["digest"], "by": user}
+        patch = json.dumps({"spec": {"decision": decision}})
+        return namespace.kubectl("patch", "hr", call, "--type=merge", "-p", patch, f"--as={user}", fails=fails).err
+
+    assert "alice may not decide about mcpservers/insider" in approve("alice", fails=True)
     assert namespace.get("trtc", call)["status"]["phase"] == "AwaitingHumanApproval"
-    namespace.kubectl(*patch, "--as=bob")
+    approve("bob")
     window = namespace.finished("ask-1", timeout_seconds=LIMIT_SECONDS)["status"]["contextWindow"]
     assert [message["content"] for message in window if message["role"] == "tool"] == ["0\napproved\n"]
     decided = namespace.get("hr", call)

@@ -91,7 +91,7 @@ def test_it_is_nobody_in_a_locked_container_without_a_token(restricted: Namespac
         "id -u; id -g",
         f"cat {TOKEN}",
         # Each token of the API server is a JWT, whose first part is base64 of JSON.
-        "grep -rlsE 'eyJ[A-Za-z0-9_-]{20,}' /var/run /run /token /etc; env | grep -c eyJ",
+        "grep -rlsE 'eyJ[A-Za-z0-9_-]{20,}' /var/run /run /token /tmp; env | grep -c eyJ",
         "touch /opt/kubechain/x /usr/x /bridge/x /token/x",
         "touch /tmp/x && ls /tmp/x",
         "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status",
@@ -171,11 +171,13 @@ def test_it_reaches_what_egress_lists_and_nothing_else_and_only_the_manager_reac
     assert service["spec"]["clusterIP"] in resolved
 
     [pod] = pods(namespace)
-    healthy = f"http://{pod['status']['podIP']}:8080/healthz"
-    said = namespace.kubectl("exec", "neighbour", "--", "wget", "-qO-", "-T5", healthy, fails=True)
+    from_a_neighbour = ["exec", "neighbour", "--", "sh", "-c", 'nc -w 5 "$0" 8080 </dev/null']
+    namespace.kubectl(*from_a_neighbour, manager["status"]["podIP"])
+    said = namespace.kubectl(*from_a_neighbour, pod["status"]["podIP"], fails=True)
     assert any(words in said.err for words in ("can't connect", "timed out"))
 
 
+@pytest.mark.usefixtures("script")
 def test_it_ends_with_its_mcpserver(restricted: Namespace) -> None:
     connected(restricted, an_insider())
     restricted.kubectl("delete", "mcpserver", "insider")
