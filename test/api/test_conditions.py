@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubechain.api.conditions import READY, condition_status, find_condition, is_true, with_condition
+from kubechain.api.conditions import READY, condition_status, confirmed, find_condition, is_true, with_condition
 from kubechain.api.meta import Condition
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -59,3 +59,10 @@ def test_a_condition_that_is_not_there_is_not_true() -> None:
 @pytest.mark.parametrize(("value", "wire"), [(True, "True"), (False, "False"), (None, "Unknown")])
 def test_a_claim_on_the_wire(value: bool | None, wire: str) -> None:
     assert condition_status(value) == wire
+
+
+def test_confirmed_conditions_are_of_the_generation_and_else_as_they_were() -> None:
+    [old] = ready(True, now=NOON)
+    [new] = confirmed((old,), 3)
+    assert new == old.with_changes(observed_generation=3)
+    assert confirmed((new,), 3) == (new,)

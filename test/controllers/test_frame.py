@@ -291,7 +291,10 @@ async def test_nothing_is_created_for_an_object_that_the_server_does_not_have(st
 # --- what is written
 
 
-READY = Settled({"ready": True, "status": StatusType.READY}, (normal("Ready", "it is"),))
+READY = Settled(
+    frame.readiness(an_object(), StatusType.READY, reason="Ready", message="it is", now=NOW),
+    (normal("Ready", "it is"),),
+)
 
 
 async def test_a_changed_status_is_one_request_and_its_events_are_about_the_new_version() -> None:
@@ -304,9 +307,29 @@ async def test_a_changed_status_is_one_request_and_its_events_are_about_the_new_
 
 async def test_an_unchanged_status_costs_no_request_and_no_event() -> None:
     server, events = Server(an_object()), Events()
-    obj = an_object().with_status(ready=True, status=StatusType.READY)
+    obj = an_object().with_status(**READY.status)
     assert await a_writer(server, events).write(obj, READY) is obj
     assert (server.requests, events.recorded) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("known", "settled", "generation"),
+    [
+        pytest.param({}, READY.status, 2, id="a verdict on the spec as it is"),
+        pytest.param(
+            READY.status | {"observed_generation": 1}, {"status_detail": "x"}, 1, id="news, and no verdict yet"
+        ),
+        pytest.param({"observed_generation": -1}, {"status_detail": "x"}, -1, id="news before the first verdict"),
+    ],
+)
+def test_a_status_is_not_of_a_newer_spec_than_its_verdict(
+    known: dict[str, Any], settled: dict[str, Any], generation: int
+) -> None:
+    obj = an_object(generation=2)
+    if settled is READY.status:
+        settled = frame.readiness(obj, StatusType.READY, reason="Ready", message="it is", now=NOW)
+    after = frame.next_version(obj.with_status(**known), Settled(settled))
+    assert after.status.observed_generation == generation
 
 
 async def test_a_first_false_is_written_for_everybody_to_read() -> None:

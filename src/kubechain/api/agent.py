@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kubechain.api.context import AgentContext
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Duration, Name, NonBlankText, OutputSchema, PositiveInt, Schema, ShortText
 from kubechain.api.usage import Dollars
@@ -150,7 +150,7 @@ class Agent(StatusObject[AgentSpec, AgentStatus]):
     """A system prompt, an LLM, and the tools, agents and contact channels that it may use."""
 
     kind: str = "Agent"
-    status: AgentStatus = Field(default_factory=AgentStatus)
+    status: Annotated[AgentStatus, UNSEEN] = Field(default_factory=AgentStatus)
 
     @property
     def llm_refs(self) -> tuple[LocalObjectReference, ...]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kubechain.api.approval import Expiry
 from kubechain.api.globs import Glob
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.schema import Json, Schema, ShortText
 
 _Globs = Annotated[tuple[Glob, ...], Schema(max_items=256)]
@@ -61,4 +61,4 @@ class ApprovalPolicy(StatusObject[ApprovalPolicySpec, ApprovalPolicyStatus]):
     """Which calls need a person's approval, or are refused, whatever the tool itself says."""
 
     kind: str = "ApprovalPolicy"
-    status: ApprovalPolicyStatus = Field(default_factory=ApprovalPolicyStatus)
+    status: Annotated[ApprovalPolicyStatus, UNSEEN] = Field(default_factory=ApprovalPolicyStatus)

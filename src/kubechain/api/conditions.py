@@ -108,6 +108,17 @@ def with_condition(
     return tuple(new if condition is old else condition for condition in conditions)
 
 
+def confirmed(conditions: Sequence[Condition], generation: int) -> tuple[Condition, ...]:
+    """Return the conditions as ones that hold for this generation of the spec.
+
+    `kubectl wait` takes no condition for met that was computed from an earlier one.
+    """
+    return tuple(
+        one if one.observed_generation == generation else one.with_changes(observed_generation=generation)
+        for one in conditions
+    )
+
+
 Claim = tuple[str, bool | None, str, str]
 """Type, status, reason and message of a condition."""
 

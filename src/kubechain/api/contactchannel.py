@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kubechain.api import conditions
 from kubechain.api.approval import Person
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import SecretKeySource
 from kubechain.api.schema import Rule, Schema, ShortText, Text, Url
 
@@ -150,4 +150,4 @@ class ContactChannel(StatusObject[ContactChannelSpec, ContactChannelStatus]):
     """A way to reach people, for approvals and questions."""
 
     kind: str = "ContactChannel"
-    status: ContactChannelStatus = Field(default_factory=ContactChannelStatus)
+    status: Annotated[ContactChannelStatus, UNSEEN] = Field(default_factory=ContactChannelStatus)

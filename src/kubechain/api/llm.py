@@ -10,7 +10,7 @@ from pydantic import Field
 
 from kubechain.api import conditions
 from kubechain.api.fallbacks import FALLBACKS_LIMIT
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject, Time
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject, Time
 from kubechain.api.references import LocalObjectReference, SecretKeySource
 from kubechain.api.schema import NonNegativeInt, PositiveInt, Rule, Schema, ShortText, Url
 from kubechain.api.usage import Dollars
@@ -319,7 +319,7 @@ class LLM(StatusObject[LLMSpec, LLMStatus]):
     """A model of a provider, with the key to use it."""
 
     kind: str = "LLM"
-    status: LLMStatus = Field(default_factory=LLMStatus)
+    status: Annotated[LLMStatus, UNSEEN] = Field(default_factory=LLMStatus)
 
     @property
     def model_name(self) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from kubechain.api import globs
 from kubechain.api.approval import MCPApprovalTerms, terms_need_approval
 from kubechain.api.globs import Glob
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements
 from kubechain.api.schema import Json, Rule, Schema, Url
 from kubechain.api.tool import ON_UNKNOWN_OUTCOME_DOC, OnUnknownOutcome, ToolSemantics
@@ -241,4 +241,4 @@ class MCPServer(StatusObject[MCPServerSpec, MCPServerStatus]):
     """A Model Context Protocol server whose tools agents may call."""
 
     kind: str = "MCPServer"
-    status: MCPServerStatus = Field(default_factory=MCPServerStatus)
+    status: Annotated[MCPServerStatus, UNSEEN] = Field(default_factory=MCPServerStatus)

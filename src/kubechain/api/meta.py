@@ -185,13 +185,18 @@ class StatusBase(KubeModel):
         tuple[Condition, ...],
         Schema(max_items=32, extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = Field(default=(), description="State in the standard form.")
-    observed_generation: Annotated[int, Schema(minimum=0)] = Field(
-        default=0, description="Generation of the spec that this status was computed from."
+    observed_generation: Annotated[int, Schema(minimum=-1)] = Field(
+        default=0,
+        description="Generation of the spec that this status was computed from; -1 before the manager has seen any.",
     )
     ready: bool = Field(default=False, description="Whether the object can be used.")
     status_detail: Annotated[str, Schema(max_length=4096)] = Field(
         default="", description="What the status means, or what is being waited for, in a sentence."
     )
+
+
+UNSEEN = Schema(extra={"default": {"observedGeneration": -1}})
+"""The status of an object that no manager has seen. Without it, kstatus takes a new object for one that is ready."""
 
 
 class ReadinessStatus(StatusBase):

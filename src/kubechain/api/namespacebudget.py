@@ -10,7 +10,7 @@ from pydantic import Field
 
 from kubechain.api import conditions
 from kubechain.api.globs import Glob
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject, Time
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject, Time
 from kubechain.api.schema import Name, Rule, Schema
 from kubechain.api.usage import COUNT_LIMIT, Dollars
 
@@ -122,4 +122,4 @@ class Budget(StatusObject[BudgetSpec, BudgetStatus]):
     """How many tokens, or how much money, the runs of a namespace may spend in a period."""
 
     kind: str = "Budget"
-    status: BudgetStatus = Field(default_factory=BudgetStatus)
+    status: Annotated[BudgetStatus, UNSEEN] = Field(default_factory=BudgetStatus)

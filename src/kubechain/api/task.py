@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kubechain.api import conditions
 from kubechain.api.message import CONTENT_LIMIT
-from kubechain.api.meta import KubeModel, MicroTime, ReadinessStatus, StatusObject
+from kubechain.api.meta import UNSEEN, KubeModel, MicroTime, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.schema import Json, Name, NonBlankText, NonNegativeInt, OutputSchema, PositiveInt, Schema, Text
 
@@ -117,7 +117,7 @@ class Task(StatusObject[TaskSpec, TaskStatus]):
     """A request to an agent; its first TaskRun is created from it."""
 
     kind: str = "Task"
-    status: TaskStatus = Field(default_factory=TaskStatus)
+    status: Annotated[TaskStatus, UNSEEN] = Field(default_factory=TaskStatus)
 
     @property
     def request_sha(self) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kubechain.api.approval import ApprovalTerms, terms_need_approval
-from kubechain.api.meta import KubeModel, ReadinessStatus, StatusObject
+from kubechain.api.meta import UNSEEN, KubeModel, ReadinessStatus, StatusObject
 from kubechain.api.references import LocalObjectReference, NamedValue, ResourceRequirements, SecretKeyRef
 from kubechain.api.schema import Json, JsonObject, Rule, Schema, Text, Url
 
@@ -207,7 +207,7 @@ class Tool(StatusObject[ToolSpec, ToolStatus]):
     """Something that an agent may call, described to the model by a JSON schema."""
 
     kind: str = "Tool"
-    status: ToolStatus = Field(default_factory=ToolStatus)
+    status: Annotated[ToolStatus, UNSEEN] = Field(default_factory=ToolStatus)
 
     @property
     def offered_name(self) -> str:

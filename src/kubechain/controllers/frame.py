@@ -102,23 +102,26 @@ def readiness(
 ) -> dict[str, Any]:
     """The status fields of kinds that are Pending, Ready or Error, with their Ready condition.
 
+    A verdict on the spec as it is also says that the other conditions hold for it: what changes them is told again.
+
     Args:
         detail: What DETAIL shows, where that is not the message.
     """
     is_ready = status == StatusType.READY
+    known = conditions.with_condition(
+        obj.status.conditions,
+        type=conditions.READY,
+        status=is_ready,
+        reason=reason,
+        message=message,
+        now=now,
+        observed_generation=obj.metadata.generation,
+    )
     return {
         "ready": is_ready,
         "status": status,
         "status_detail": detail or message,
-        "conditions": conditions.with_condition(
-            obj.status.conditions,
-            type=conditions.READY,
-            status=is_ready,
-            reason=reason,
-            message=message,
-            now=now,
-            observed_generation=obj.metadata.generation,
-        ),
+        "conditions": conditions.confirmed(known, obj.metadata.generation),
     }
 
 
@@ -343,8 +346,19 @@ def next_version(obj: T, settled: Settled) -> T:
     changes = {name: value for name, value in settled.status.items() if not _says(obj, name, value)}
     if not changes:
         return obj
-    changes["observed_generation"] = obj.metadata.generation
-    return obj.with_status(**changes)
+    return obj.with_status(**(_generation_seen(obj, changes) | changes))
+
+
+def _generation_seen(obj: StatusObject[Any, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The generation that the whole status is of: not a newer one than its Ready condition.
+
+    Such as that of an LLM whose circuit opens after an edit and before the check of what was edited.
+    """
+    ready = conditions.find_condition(changes.get("conditions", obj.status.conditions), conditions.READY)
+    is_behind = ready is not None and (ready.observed_generation or 0) < obj.metadata.generation
+    if is_behind or (ready is None and conditions.READY in obj.status.condition_types):
+        return {}
+    return {"observed_generation": obj.metadata.generation}
 
 
 def _says(obj: StatusObject[Any, Any], name: str, value: Any) -> bool:

@@ -12,13 +12,14 @@ from kubechain.api.meta import Condition, StatusType
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, TaskRunPhase
 from kubechain.api.usage import Usage
+from kubechain.controllers import frame
 from kubechain.controllers.frame import Done
-from kubechain.controllers.taskrun import conversation
+from kubechain.controllers.taskrun import conversation, ends
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS
 from kubechain.controllers.taskrun.decide import decide, seconds_to_deadline
 from kubechain.controllers.taskrun.effects import tool_call
 from kubechain.controllers.taskrun.fallbacks import Choice
-from kubechain.controllers.taskrun.steps import Begin, Cancel, CreateToolCalls, Delete, Fail, SendToLLM, Wait
+from kubechain.controllers.taskrun.steps import Begin, Cancel, Confirm, CreateToolCalls, Delete, Fail, SendToLLM, Wait
 from test.controllers.builders import (
     NOW,
     QUESTION,
@@ -138,6 +139,21 @@ def test_a_message_that_no_server_could_store_fails_the_run_with_its_size() -> N
 def test_a_finished_run_rests_whatever_happens_around_it(phase: TaskRunPhase) -> None:
     run = a_run(phase=phase, spec={"cancel": True, "active_deadline_seconds": 1})
     assert decide(observed(run, agent=None, llm=None, task=None, now=later(100))) == Done()
+
+
+@pytest.mark.parametrize("phase", TERMINAL)
+def test_a_finished_run_whose_spec_is_edited_says_that_it_was_seen(phase: TaskRunPhase) -> None:
+    run = a_run(phase=phase, completion_time=NOW, observed_generation=1, spec={"ttl_seconds_after_finished": 10})
+    edited = run.model_copy(update={"metadata": run.metadata.with_changes(generation=2)})
+    assert decide(observed(edited)) == Confirm()
+    seen = frame.next_version(edited, ends.confirmed(edited))
+    assert decide(observed(seen)) == Done(10.0)
+    assert seen.status.observed_generation == 2
+
+
+def test_an_end_that_an_earlier_release_wrote_is_not_written_again() -> None:
+    run = a_run(phase=P.FINAL_ANSWER, completion_time=NOW)
+    assert decide(observed(run)) == Done()
 
 
 def test_a_finished_run_is_deleted_when_its_time_is_over_and_not_before() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kubechain.api import reasons
 from kubechain.api.approval import AskedOfPerson
-from kubechain.api.conditions import with_condition
+from kubechain.api.conditions import confirmed, with_condition
 from kubechain.api.humanrequest import DECIDED, HumanRequest, HumanRequestPhase
 from kubechain.controllers import decisions
 from kubechain.controllers.frame import Settled, normal
@@ -60,4 +60,5 @@ def _over(
         now=now,
         observed_generation=request.metadata.generation,
     )
-    return Settled({"phase": phase, "status_detail": text, "conditions": known}, (normal(reason, text),))
+    told = confirmed(known, request.metadata.generation)
+    return Settled({"phase": phase, "status_detail": text, "conditions": told}, (normal(reason, text),))

@@ -141,7 +141,9 @@ def _told(task: Task, known: tuple[Condition, ...], step: Follow, event: Event, 
 
 
 def _claimed(task: Task, known: tuple[Condition, ...], claims: list[Claim], now: datetime) -> tuple[Condition, ...]:
-    return conditions.with_conditions(known, claims, observed_generation=task.metadata.generation, now=now)
+    generation = task.metadata.generation
+    told = conditions.with_conditions(known, claims, observed_generation=generation, now=now)
+    return conditions.confirmed(told, generation)
 
 
 def _end_news(task: Task, step: Follow) -> tuple[Event, ...]:

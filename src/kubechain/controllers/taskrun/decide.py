@@ -46,6 +46,7 @@ from kubechain.controllers.taskrun.steps import (
     AskForBudget,
     Begin,
     Cancel,
+    Confirm,
     CreateBudgetRequest,
     CreateToolCalls,
     Delete,
@@ -73,7 +74,7 @@ def decide(observed: Observed) -> Step | Done:
             return Done(soonest(requeue_after_seconds, left))
         case Wait():
             return replace(step, requeue_after_seconds=soonest(step.requeue_after_seconds, left))
-        case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Delete():
+        case Begin() | SendToLLM() | CreateToolCalls() | AnswerToolCalls() | Fail() | Cancel() | Confirm() | Delete():
             return step
         case Summarise() | AskForBudget() | CreateBudgetRequest() | WaitAbove() | GoOn() | HoldForBudgets():
             return step
@@ -83,7 +84,7 @@ def _next(observed: Observed) -> Step | Done:
     status = observed.run.status
     match status.phase:
         case TaskRunPhase.FINAL_ANSWER | TaskRunPhase.FAILED | TaskRunPhase.CANCELLED:
-            return _expire(observed)
+            return Confirm() if _was_edited(observed) else _expire(observed)
         case _ if observed.run.spec.cancel:
             return Cancel()
         case _ if _is_past_deadline(observed):
@@ -100,6 +101,12 @@ def _next(observed: Observed) -> Step | Done:
             return _try_again(observed)
         case TaskRunPhase.TOOL_CALLS_PENDING | TaskRunPhase.CHECKING_TOOL_CALLS:
             return _follow_tool_calls(observed)
+
+
+def _was_edited(observed: Observed) -> bool:
+    """Whether the spec, such as its time to live, was edited since the last write of the status."""
+    run = observed.run
+    return 0 < run.status.observed_generation < run.metadata.generation
 
 
 def _expire(observed: Observed) -> Step | Done:

@@ -98,6 +98,13 @@ def cancelled(run: TaskRun, now: datetime) -> Settled:
     return Settled(status, (*_unread_news(run), normal(reasons.CANCELLED, text)))
 
 
+def confirmed(run: TaskRun) -> Settled:
+    """The status of a finished run as one of its spec as it is now."""
+    generation = run.metadata.generation
+    known = conditions.confirmed(run.status.conditions, generation)
+    return Settled({"conditions": known, "observed_generation": generation})
+
+
 def progress(
     run: TaskRun, is_success: bool | None, *, reason: str, message: str, now: datetime
 ) -> tuple[Condition, ...]:
@@ -106,7 +113,7 @@ def progress(
     Args:
         is_success: None while the run goes on.
     """
-    return conditions.with_conditions(
+    known = conditions.with_conditions(
         run.status.conditions,
         (
             (conditions.SUCCEEDED, is_success, reason, message),
@@ -115,6 +122,7 @@ def progress(
         observed_generation=run.metadata.generation,
         now=now,
     )
+    return conditions.confirmed(known, run.metadata.generation)
 
 
 def call_facts(run: TaskRun, now: datetime) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from kubechain.controllers.taskrun.steps import (
     AskForBudget,
     Begin,
     Cancel,
+    Confirm,
     CreateBudgetRequest,
     CreateToolCalls,
     Delete,
@@ -109,6 +110,8 @@ class TaskRunReconciler:
                 return await self._write(run, ends.failed(run, step, now))
             case Cancel():
                 return await self._write(run, ends.cancelled(run, now))
+            case Confirm():
+                return Again(await self.writer.write(run, ends.confirmed(run)))
             case Delete():
                 return await self._delete(run)
 

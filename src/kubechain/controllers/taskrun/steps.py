@@ -215,6 +215,11 @@ class Delete:
     """Delete a finished run whose time to live is over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The spec of a finished run was edited: its conditions hold for that one too."""
+
+
 Step = (
     Wait
     | Begin
@@ -229,5 +234,6 @@ Step = (
     | HoldForBudgets
     | Fail
     | Cancel
+    | Confirm
     | Delete
 )
