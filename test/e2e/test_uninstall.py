@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kubechain.api.kinds import ALL_KINDS
 from test.e2e import guides, processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.conftest import CRDS
@@ -184,7 +185,8 @@ def apply(cluster: Cluster, manifests: Path) -> None:
     """
     cluster.kubectl("apply", "-f", str(manifests))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    cluster.kubectl("get", "kubechain", "--all-namespaces")
+    for kind in ALL_KINDS:
+        cluster.kubectl("get", "--raw", f"/apis/{API_VERSION}/{kind.plural}")
     cluster.kubectl("create", "namespace", WORK)
 
 
