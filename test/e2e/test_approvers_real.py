@@ -202,8 +202,9 @@ def test_a_decision_stays(space: Namespace, request_name: str) -> None:
 
 
 def test_a_decision_after_the_end_is_refused(space: Namespace, request_name: str) -> None:
-    ended = json.dumps({"status": {"phase": "Expired"}})
-    space.kubectl("patch", "hr", NAME, "--subresource=status", "--type=merge", "-p", ended)
+    ended = json.dumps(space.get("hr", NAME) | {"status": {"phase": "Expired"}})
+    replace = ("replace", "--subresource=status", "--validate=false", "-f", "-")
+    space.kubectl(*replace, f"--as={MANAGER}", stdin=ended)
     assert "the request is over" in decide(space, "bob", APPROVE, fails=True)
 
 
