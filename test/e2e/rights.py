@@ -56,8 +56,12 @@ class Judge:
     def allowed(self, who: Person, asked: Iterable[str], namespace: str) -> Rights:
         """Those of some rights that the authorizer gives in a namespace; with an empty one, in all of them."""
         questions = list(asked)
+
+        def is_allowed_here(right: str) -> bool:
+            return self._is_allowed(who, right, namespace)
+
         with ThreadPoolExecutor(4) as threads:
-            answers = threads.map(lambda right: self._is_allowed(who, right, namespace), questions)
+            answers = threads.map(is_allowed_here, questions)
         return frozenset(right for right, is_allowed in zip(questions, answers, strict=True) if is_allowed)
 
     def _is_allowed(self, who: Person, right: str, namespace: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import reduce
-from operator import or_
 
 import pytest
 
@@ -141,8 +139,8 @@ ASKED = (
             "/metrics": "get",
         }
     )
-    | reduce(or_, ROLES.values())
-    | reduce(or_, (own for _, _, own in MANAGERS.values()))
+    .union(*ROLES.values())
+    .union(*(own for _, _, own in MANAGERS.values()))
 )
 """What each is asked about: every verb on our kinds, and what would let somebody rise above their rights."""
 

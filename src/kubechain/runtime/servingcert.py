@@ -39,15 +39,16 @@ def context(folder: str | None) -> ssl.SSLContext:
             return _loaded(Path(made))
     place = Path(folder)
     served = _loaded(place)
-    current = [served, _stamp(place)]
+    current, seen = served, _stamp(place)
 
     def follow(connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, first: ssl.SSLContext) -> None:
         """At each handshake: a certificate that was renewed counts from the next connection on."""
+        nonlocal current, seen
         del name, first
-        if (stamp := _stamp(place)) != current[1]:
+        if (stamp := _stamp(place)) != seen:
             with suppress(BadCertificate):  # half written: the one before is still shown
-                current[:] = [_loaded(place), stamp]
-        connection.context = current[0]
+                current, seen = _loaded(place), stamp
+        connection.context = current
 
     served.sni_callback = follow
     return served
