@@ -41,7 +41,19 @@ def an_owned_job(*, uid: str = UID, **metadata: Any) -> JsonObject:
 
 
 class Secrets:
-    """One value for every variable."""
+    """One value for every variable.
+
+    Attributes:
+        doubted: Names of the Secrets that are to be read again, whenever they were read last.
+    """
+
+    def __init__(self) -> None:
+        self.doubted: list[str] = []
+
+    def doubt(self, namespace: str, name: str, *, older_than_seconds: float) -> bool:
+        """Note it."""
+        self.doubted.extend([name] if older_than_seconds == 0.0 else [])
+        return True
 
     async def named_values(self, namespace: str, given: list[Any]) -> dict[str, SecretStr]:
         """The value, by name."""
