@@ -430,8 +430,15 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "the buckets of a dead replica move before its Lease has run out",
         f"{SHARDS}/sharing.py",
-        "            if left > 0:",
-        "            if left > DURATION_SECONDS / 2:",
+        "                if left > 0:",
+        "                if left > DURATION_SECONDS / 2:",
+        ("test/runtime/shards/test_sharing.py",),
+    ),
+    Mutant(
+        "the leader believes a watch that is behind",
+        f"{SHARDS}/sharing.py",
+        "members.keys() & (living | renewed)",
+        "members.keys() & living",
         ("test/runtime/shards/test_sharing.py",),
     ),
     Mutant(

@@ -67,6 +67,11 @@ def parse_micro_time(text: str | None) -> datetime | None:
         return None
 
 
+def renewal_of(lease: Lease) -> str:
+    """Return what changes with each renewal of a lease, and with its holder."""
+    return f"{lease.metadata.uid} {lease.spec.holder_identity} {lease.spec.renew_time}"
+
+
 @dataclass(slots=True)
 class Observation:
     """Since when a lease has had the same renewal, on our own monotonic clock: clocks of others are not compared."""
@@ -84,7 +89,7 @@ class LeaseObserver:
 
     def unchanged_seconds(self, lease: Lease, now: float) -> float:
         """Return for how long this lease has had the same renewal; 0 at the first look."""
-        renewal = f"{lease.metadata.uid} {lease.spec.holder_identity} {lease.spec.renew_time}"
+        renewal = renewal_of(lease)
         seen = self._seen.get(lease.metadata.name)
         if seen is None or seen.renewal != renewal:
             seen = self._seen[lease.metadata.name] = Observation(renewal, now)

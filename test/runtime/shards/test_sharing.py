@@ -282,6 +282,22 @@ async def test_long_work_in_a_bucket_does_not_keep_the_bucket_and_is_not_cancell
     await second.stop()
 
 
+async def test_a_watch_that_died_without_a_word_makes_no_replica_a_dead_one() -> None:
+    server = FakeApiServer()
+    widgets(server)
+    replicas = [Replica(server, pod) for pod in ("a", "b")]
+    await asyncio.sleep(20)
+    for watch in server.watches:
+        watch.deaf = watch.target.collection == LEASES_PATH
+    before = server.objects[LEASES_PATH, "ns", MAP]
+    for _ in range(70):
+        await asyncio.sleep(1)
+        assert [len(one.held) for one in replicas] == [32, 32]
+        assert server.objects[LEASES_PATH, "ns", MAP] == before
+    for one in replicas:
+        await one.stop()
+
+
 async def test_a_map_that_somebody_deletes_or_spoils_is_made_again() -> None:
     server = FakeApiServer()
     widgets(server)

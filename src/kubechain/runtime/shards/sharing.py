@@ -14,7 +14,7 @@ from kubechain.runtime.client import Client
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, TransportError
 from kubechain.runtime.informer import Informer, Informers
-from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, micro_time
+from kubechain.runtime.leases import LEASES, Lease, LeaseMetadata, LeaseSpec, micro_time, renewal_of
 from kubechain.runtime.liveness import (
     CALL_SECONDS,
     DURATION_SECONDS,
@@ -197,18 +197,21 @@ class Sharing:
         members, seconds = self._members()
         lease = self._leases.lister.get(self._namespace, self._name)
         current = read(lease.metadata.annotations) if lease else None
-        wanted = next_map(current, members)
-        if wanted is None:
+        if next_map(current, members) is None:
             return seconds
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await self._write(lease, wanted)
+                wanted = next_map(current, await self._members_now())
+                if wanted is not None:
+                    await self._write(lease, wanted)
         except (Conflict, AlreadyExists):
             return RETRY_SECONDS  # the watch brings what is there
         except (ApiError, TransportError, TimeoutError) as error:
             self._failed(error, WHAT_MAP)
             return RETRY_SECONDS
         self._outages.succeeded(WHAT_MAP)
+        if wanted is None:
+            return RETRY_SECONDS  # the watch is behind
         log.info("shard map written", epoch=wanted.epoch, replicas=len(wanted.holders))
         return seconds
 
@@ -218,16 +221,30 @@ class Sharing:
         soonest = min((left for _, _, left in living), default=float(DURATION_SECONDS))
         return sorted((member for _, member, _ in living), key=lambda one: one.identity), soonest
 
+    async def _members_now(self) -> list[Member]:
+        """Return the living replicas as the server has them: a watch that is behind shows the living as dead."""
+        known = {lease.metadata.name: renewal_of(lease) for lease in self._leases.lister.list()}
+        living = {lease.metadata.name for lease, _, _ in self._living()}
+        found = await self._client.list(LEASES, self._namespace, label_selector=f"{ROLE_LABEL}={ROLE}")
+        members = {lease.metadata.name: member for lease in found if (member := self._member(lease)) is not None}
+        renewed = {lease.metadata.name for lease in found if known.get(lease.metadata.name) != renewal_of(lease)}
+        return sorted((members[name] for name in members.keys() & (living | renewed)), key=lambda one: one.identity)
+
     def _living(self) -> Iterator[tuple[Lease, Member, float]]:
         """Yield the replicas that share by this map and whose Leases have not run out, with what is left of these."""
         now = self._clock.monotonic()
         for lease in self._leases.lister.list():
-            said = heard(lease.metadata.annotations)
-            if said is None or said.map != self._name or (lease.metadata.labels or {}).get(ROLE_LABEL) != ROLE:
-                continue
-            left = DURATION_SECONDS - self._observer.unchanged_seconds(lease, now)
-            if left > 0:
-                yield lease, Member(lease.spec.holder_identity or "", said), left
+            if (member := self._member(lease)) is not None:
+                left = DURATION_SECONDS - self._observer.unchanged_seconds(lease, now)
+                if left > 0:
+                    yield lease, member, left
+
+    def _member(self, lease: Lease) -> Member | None:
+        """Return the replica that shares by this map and has this Lease; None for any other Lease."""
+        said = heard(lease.metadata.annotations)
+        if said is None or said.map != self._name or (lease.metadata.labels or {}).get(ROLE_LABEL) != ROLE:
+            return None
+        return Member(lease.spec.holder_identity or "", said)
 
     async def _write(self, lease: Lease | None, wanted: ShardMap) -> None:
         base = lease.metadata if lease else LeaseMetadata(name=self._name, namespace=self._namespace)
