@@ -186,17 +186,24 @@ async def test_a_missing_engine_is_said_with_what_to_do(monkeypatch: pytest.Monk
         await LocalModel().start()
 
 
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "people": {"type": "integer"}, "isFar": {"type": "boolean"}},
+    "required": ["city", "people", "isFar"],
+    "additionalProperties": False,
+}
+
+
 @needs_model
 @pytest.mark.asyncio(loop_scope="module")
-async def test_an_answer_has_the_form_that_is_asked_for(model: LocalModel) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "people": {"type": "integer"}, "isFar": {"type": "boolean"}},
-        "required": ["city", "people", "isFar"],
-        "additionalProperties": False,
-    }
-    target = a_target("gpt-4o", base_url=model.base_url, parameters={"maxTokens": 200})
+@pytest.mark.parametrize("stream", ["Never", "Always"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_an_answer_has_the_form_that_is_asked_for(model: LocalModel, provider: str, stream: str) -> None:
+    parameters = {"maxTokens": 200, "stream": stream}
+    target = a_target("gpt-4o", provider=provider, base_url=model.base_url, key=None, parameters=parameters)
     async with ProviderClient() as client:
         question = [user("Tell me of Paris: its name, how many people live there, and whether it is far.")]
-        completion = await client.complete(target, question, timeout_seconds=120, output_schema=schema)
-    assert typedanswers.parse(completion.message.content, schema).keys() == {"city", "people", "isFar"}
+        completion = await client.complete(target, question, timeout_seconds=120, output_schema=CITY)
+    assert typedanswers.parse(completion.message.content, CITY).keys() == {"city", "people", "isFar"}
+    assert completion.usage.input_tokens > 0
+    assert completion.usage.output_tokens > 0

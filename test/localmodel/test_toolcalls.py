@@ -69,8 +69,25 @@ def test_a_text_in_a_call_is_short_enough_to_end(given: dict[str, Any], longest:
     request = toolcalls.for_engine(a_request(USER), [function])
     [branch] = request["response_format"]["json_schema"]["schema"]["oneOf"]
     properties = branch["properties"]["arguments"]["properties"]
+    assert properties["many"]["maxItems"] == toolcalls.LIST_MAX_ITEMS
     for found in (properties["type"], properties["many"]["items"]):
         assert found == (given if longest is None else given | {"maxLength": longest})
+
+
+@pytest.mark.parametrize(
+    ("given", "longest"),
+    [
+        pytest.param({"type": "array"}, 8, id="a list without a limit"),
+        pytest.param({"type": "array", "maxItems": 1_000}, 8, id="a list with a limit that no answer reaches"),
+        pytest.param({"type": "array", "maxItems": 2}, 2, id="a list that is shorter anyway"),
+        pytest.param({"type": "array", "minItems": 20}, 20, id="a list that must be longer"),
+    ],
+)
+def test_a_list_in_an_answer_is_short_enough_to_end(given: dict[str, Any], longest: int) -> None:
+    schema = {"type": "object", "properties": {"array": given}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    sent = toolcalls.for_engine(a_request(USER) | {"response_format": wanted}, [])
+    assert sent["response_format"]["json_schema"]["schema"]["properties"]["array"] == given | {"maxItems": longest}
 
 
 def test_an_answer_of_a_schema_is_held_to_it_after_the_calls() -> None:

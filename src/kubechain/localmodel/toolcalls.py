@@ -18,6 +18,9 @@ ID_NAMESPACE = uuid.UUID("6f0c8f7a-4f43-4b52-a7a7-5d7a3f3f1b0e")
 TEXT_MAX_CHARACTERS = 160
 """Longest text in a call. A small model does not end one by itself, and the engine's grammar is slow with long ones."""
 
+LIST_MAX_ITEMS = 8
+"""Longest list in a call or in a typed answer, for the same reason."""
+
 Request = Mapping[str, Any]
 Reply = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -90,16 +93,26 @@ def _call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bounded(schema: object) -> Any:
-    """The schema with a limit for each text, so that a call ends before the answer is cut."""
+    """The schema with a limit for each text and each list, so that a call ends before the answer is cut."""
     if isinstance(schema, list):
         return [_bounded(each) for each in cast("list[object]", schema)]
     if not isinstance(schema, dict):
         return schema
     bounded = {name: _bounded(each) for name, each in cast("dict[str, object]", schema).items()}
-    if bounded.get("type") != "string" or not bounded.keys().isdisjoint({"enum", "const"}):
+    if not bounded.keys().isdisjoint({"enum", "const"}):
         return bounded
-    longest = min(bounded.get("maxLength", TEXT_MAX_CHARACTERS), TEXT_MAX_CHARACTERS)
-    return bounded | {"maxLength": max(longest, bounded.get("minLength", 0))}
+    match bounded.get("type"):
+        case "string":
+            return bounded | _at_most(TEXT_MAX_CHARACTERS, bounded, "minLength", "maxLength")
+        case "array":
+            return bounded | _at_most(LIST_MAX_ITEMS, bounded, "minItems", "maxItems")
+        case _:
+            return bounded
+
+
+def _at_most(limit: int, schema: Mapping[str, Any], least: str, most: str) -> dict[str, int]:
+    """The bound of a schema, lowered to a limit where its lower bound allows that."""
+    return {most: max(min(schema.get(most, limit), limit), schema.get(least, 0))}
 
 
 def _instructed(messages: Sequence[Message], functions: Sequence[Mapping[str, Any]]) -> list[Message]:
