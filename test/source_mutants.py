@@ -54,6 +54,27 @@ ALL: Sequence[Mutant] = (
         ("test/controllers/taskrun/test_chunks.py", "test/cli/test_conversation.py"),
     ),
     Mutant(
+        "what a chunk repeats of others is believed as it is",
+        f"{CONTROLLERS}/taskrun/chunkreading.py",
+        "if chunks.lasting_sha(run.metadata.uid, found.all_lasting) == moved.lasting_sha:",
+        "if found is not None:",
+        ("test/controllers/taskrun/test_chunkreading.py",),
+    ),
+    Mutant(
+        "every chunk is read for each request",
+        f"{CONTROLLERS}/taskrun/chunkreading.py",
+        "if start <= through or spec.previous is None:",
+        "if spec.previous is None:",
+        ("test/controllers/taskrun/test_chunkreading.py",),
+    ),
+    Mutant(
+        "a provider's id is kept where it may be one of those that were not read",
+        f"{CONTROLLERS}/taskrun/admission.py",
+        'call_id = _clean(call.id) if is_all_read else ""',
+        "call_id = _clean(call.id)",
+        ("test/controllers/taskrun/test_admission.py",),
+    ),
+    Mutant(
         "a refused request is sent again as it was",
         f"{CONTROLLERS}/taskrun/growth.py",
         "if room.context.too_long and room.size(view) > WORTH_IT * room.now_bytes:",
@@ -63,7 +84,7 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "results that the model has not read yet are left out",
         f"{CONTROLLERS}/taskrun/rendering.py",
-        "before = min(older[-1] + 1 if older else 0, newest_turn(messages))",
+        "before = min(older[-1] + 1 if older else 0, newest_turn(said))",
         "before = older[-1] + 1 if older else 0",
         ("test/controllers/taskrun/test_growth.py",),
     ),
@@ -241,7 +262,7 @@ ALL: Sequence[Mutant] = (
     Mutant(
         "a chunk is shown and repeated without its hash",
         f"{CONTROLLERS}/taskrun/chunkstore.py",
-        "if trouble := chunks.flaw(run, found, wanted, index):",
+        "if trouble := chunks.flaw(run, found, wanted.reference, wanted.index):",
         "if trouble := '':",
         ("test/cli/test_gathering.py", "test/cli/test_conversation.py"),
     ),
