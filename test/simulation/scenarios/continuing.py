@@ -17,7 +17,7 @@ from test.simulation.scenarios.tools import ANSWERS
 ANSWERED = TaskRunPhase.FINAL_ANSWER
 BOTH = {"hello-1": ANSWERED, "more": ANSWERED}
 SUM = ("add", '{"a": 1, "b": 2}')
-LATER_SECONDS = 3_600.0
+LATER_SECONDS = 1_800.0
 """Between runs of which one shall have ended before the next one begins, whatever breaks."""
 
 
