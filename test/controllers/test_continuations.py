@@ -54,7 +54,7 @@ async def test_a_conversation_larger_than_an_object_is_continued_after_its_runs_
         world.replica(model)
         await world.apply_walk_through()
         await world.apply("taskruns", run_of("r0", userMessage="Go."))
-        await world.until(is_over, "r0")
+        run = await world.until(is_over, "r0")
         for number in range(4):
             await world.apply("taskruns", continuing(f"r{number + 1}", f"r{number}"))
             run = await world.until(is_over, f"r{number + 1}")

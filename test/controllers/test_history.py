@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from kubechain.api.task import Task
 from kubechain.controllers import resources
 from kubechain.llm.fake import FakeLLMClient, answer
 from test.controllers.refusing import ANSWERS, refuse
@@ -23,7 +25,7 @@ async def names(world: World) -> list[str]:
     return sorted(run.metadata.name for run in await world.client.list(resources.TASK_RUNS, NAMESPACE))
 
 
-def has_counted(succeeded: int) -> Any:
+def has_counted(succeeded: int) -> Callable[[Task], bool]:
     return lambda task: task.status.runs is not None and task.status.runs.succeeded == succeeded
 
 
@@ -65,7 +67,7 @@ async def pruned(world: World) -> list[str]:
     return [event["message"] for event in items if event["reason"] in ("HistoryPruned", "HistoryNotPruned")]
 
 
-def deletes(name: str) -> Any:
+def deletes(name: str) -> Callable[[str, str, Any], bool]:
     return lambda method, target, body: method == "DELETE" and target.endswith(f"/taskruns/{name}")
 
 

@@ -223,7 +223,7 @@ def test_a_summary_of_what_is_not_copied_is_left_behind() -> None:
     assert step.continued.context.trimmed_before == 2
 
 
-LLM_OF_ITS_OWN = {"llm_ref": LocalObjectReference(name="claude")}
+LLM_OF_ITS_OWN: dict[str, Any] = {"llm_ref": LocalObjectReference(name="claude")}
 
 
 def test_a_run_pins_the_llm_of_its_own() -> None:
