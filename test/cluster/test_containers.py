@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -121,18 +121,41 @@ def test_what_is_waited_for_is_said_and_what_never_started_was_not_executed(
     namespace.until(lambda: not pods(namespace), watch="pods", what="its Pod goes")
 
 
-def test_a_pull_that_does_not_end_is_said_and_was_not_executed(
-    namespace: Namespace, script: Script, listening: Callable[[], socket.socket]
+@pytest.fixture
+def silent(listening: Callable[[], socket.socket]) -> Iterator[socket.socket]:
+    """A registry that takes connections and never says anything."""
+    with listening() as made:
+        yield made
+
+
+def begin_a_pull(namespace: Namespace, script: Script, silent: socket.socket) -> str:
+    """Begin a call whose image comes from there, and return the image once its call is given up."""
+    host, port = silent.getsockname()
+    image = f"{host}:{port}/slow:1"
+    begin(namespace, script, {"image": image, "timeoutSeconds": 10})
+    wait_for_detail(namespace, f'Pulling image "{image}"')
+    namespace.until(lambda: not namespace.list("jobs"), watch="jobs", what="its Job is deleted")
+    return image
+
+
+def test_a_pull_that_ends_late_is_said_and_was_not_executed(
+    namespace: Namespace, script: Script, silent: socket.socket
 ) -> None:
-    with listening() as silent:  # a registry that takes connections and never says anything
-        host, port = silent.getsockname()
-        image = f"{host}:{port}/slow:1"
-        begin(namespace, script, {"image": image, "timeoutSeconds": 15})
-        wait_for_detail(namespace, f'Pulling image "{image}"')
-        message = told(namespace)
-    assert "did not start within 15 s" in message
+    image = begin_a_pull(namespace, script, silent)
+    silent.close()
+    message = told(namespace)
+    assert "did not start within 10 s" in message
     assert image in message
     assert phase(namespace) == "Failed"
+
+
+def test_a_pull_that_does_not_end_may_start_its_container_and_that_is_told(
+    namespace: Namespace, script: Script, silent: socket.socket
+) -> None:
+    image = begin_a_pull(namespace, script, silent)
+    message = told(namespace)
+    assert f'has not given it up, and may have started it: Pulling: Pulling image "{image}"' in message
+    assert phase(namespace) == "OutcomeUnknown"
 
 
 WORDS: dict[str, tuple[JsonObject, list[str]]] = {

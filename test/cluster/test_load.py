@@ -55,11 +55,11 @@ def begin(namespace: Namespace, script: Script, notes: Notes) -> None:
 
 
 def wait_until_many_are_under_way(namespace: Namespace, notes: Notes) -> None:
-    """Return in the middle: some containers run, some calls of the MCP server have begun, most runs go on."""
+    """Return in the middle: all runs are there, some containers run, some calls of the MCP server have begun."""
 
     def many() -> bool:
         running = [one for one in containers(namespace) if one["status"]["phase"] == "Running"]
-        return bool(running) and len(notes.begun) >= RUNS // 4
+        return bool(running) and len(notes.begun) >= RUNS // 4 and len(phases(namespace)) == RUNS
 
     namespace.until(many, watch="pods", what="many are under way", timeout_seconds=SECONDS)
 

@@ -260,7 +260,7 @@ async def test_a_node_that_does_not_answer_may_have_started_the_container() -> N
         cluster.pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 
     cluster.when_made = create
-    with pytest.raises(Uncertain, match="its node does not answer"):
+    with pytest.raises(Uncertain, match="its node has not given it up, and may have started it: "):
         await containers(cluster).run(a_call(), SPEC)
 
 

@@ -217,7 +217,7 @@ class Jobs:
             case Lost(words):
                 raise Uncertain(f"container: {words}")
             case NeverStarted(words) | Waiting(words, is_final=True):
-                await self._give_up(call, watch)
+                await self._give_up(call, watch, words)
                 raise NotExecuted(f"container: cannot start: {words}")
             case None | Waiting() | Running():
                 return None
@@ -225,7 +225,7 @@ class Jobs:
     async def _out_of_time(self, call: Started, watch: PodWatch, state: State) -> Output:
         match state:
             case Waiting(words):
-                await self._give_up(call, watch)
+                await self._give_up(call, watch, words)
                 raise OutOfTime(f"container: did not start within {call.timeout_seconds:g} s: {words}")
             case Running() | Ended() | NeverStarted() | Lost():
                 log = await self._log(watch)
@@ -236,11 +236,18 @@ class Jobs:
         pods = watch.known()
         return await read_log(self.client, self.clock, pods[-1]) if pods else "[the output is gone with its Pod]"
 
-    async def _give_up(self, call: Started, watch: PodWatch) -> None:
+    async def _give_up(self, call: Started, watch: PodWatch, words: str) -> None:
         """Delete the Job of a container that has not started, and see that it does not start in the meantime.
 
+        Kubelet does not break off the pull of an image when the Pod is deleted, and starts the container after it.
+
+        Args:
+            call: Whose Job it is.
+            watch: Of the Job's Pods.
+            words: What the container waited for.
+
         Raises:
-            Uncertain: It has started after all, or its node does not answer.
+            Uncertain: It has started after all, or its node has not let go of it.
         """
         await self.stop(call)
         began_at = self.clock.monotonic()
@@ -252,7 +259,7 @@ class Jobs:
             if not may_start or (waited >= COLLECTED_SECONDS and not any(map(podstate.is_deleted, may_start))):
                 return
             if waited >= GIVEN_UP_SECONDS:
-                raise Uncertain("container: its node does not answer, and may have started it")
+                raise Uncertain(f"container: its node has not given it up, and may have started it: {words}")
             await watch.wait(COLLECTED_SECONDS / 3)
 
     async def _may_start(self, watch: PodWatch) -> list[dict[str, Any]]:
