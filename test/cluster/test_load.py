@@ -96,12 +96,12 @@ def drain(installation: Installation, node: Node | None) -> None:
     installation.wait_until_ready()
 
 
-def each_container_ran_once(namespace: Namespace) -> bool:
-    """Whether each call has one Pod, which was neither killed nor started again."""
+def each_container_ran_once(namespace: Namespace, calls: int = RUNS) -> bool:
+    """Whether each of so many calls has one Pod, which was neither killed nor started again."""
     pods = containers(namespace)
     states = [state["state"].get("terminated", {}) for pod in pods for state in pod["status"]["containerStatuses"]]
     return (
-        len({pod["metadata"]["labels"]["job-name"] for pod in pods}) == len(pods) == RUNS
+        len({pod["metadata"]["labels"]["job-name"] for pod in pods}) == len(pods) == calls
         and all(state.get("exitCode") == 0 for state in states)
         and not any(state["restartCount"] for pod in pods for state in pod["status"]["containerStatuses"])
     )
@@ -133,12 +133,14 @@ def each_run_is_over_and_nothing_happened_twice(namespace: Namespace, notes: Not
     """Wait for every run; what was under way at the server when its caller ended is told to the model as unknown."""
     answers = finish(namespace)
     assert len(answers) == RUNS
-    assert all(answer.startswith("begun\nended\n ") for answer in answers.values())
+    # Of a manager that ends between the claim of a call and the creation of its Job nobody knows that there was no Job.
+    without_job = [number for number, answer in answers.items() if not answer.startswith("begun\nended\n ")]
+    assert all("its Job is gone" in answers[number] for number in without_job)
     unknown = [number for number, answer in answers.items() if f"noted: {number}" not in answer]
     assert all("unknown" in answers[number] for number in unknown)  # nobody repeats the call
     assert notes.begun.keys() <= answers.keys()
     assert max(notes.begun.values()) == 1
-    assert each_container_ran_once(namespace)
+    assert each_container_ran_once(namespace, RUNS - len(without_job))
 
 
 @pytest.mark.timeout(2 * SECONDS + 300)
