@@ -142,7 +142,7 @@ class Wakers:
         return [*own, *(request for requests in through_tasks for request in requests)]
 
     def for_llm(self, llm: LLM) -> list[Request]:
-        """Runs that pinned the LLM, as a fallback too, and those that have not begun and need it, or whose Agent does."""
+        """Runs that pinned the LLM, also as a fallback, and those not begun that need it, or whose Agent does."""
         begun = _requests(self.runs.by_index(BEGUN_BY_LLM, key(llm, llm.metadata.name)))
         needed = [key(one, one.metadata.name) for one in (llm, *fallbackusers.users_of(self.llms, llm))]
         agents = [agent for value in needed for agent in self.agents.by_index(AGENTS_BY_LLM, value)]
