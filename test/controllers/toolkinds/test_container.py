@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -359,3 +359,9 @@ async def test_a_service_account_that_a_tool_names_must_exist(exists: bool) -> N
     cluster.accounts = ["worker"] if exists else []
     with nullcontext() if exists else pytest.raises(InvalidTool, match='ServiceAccount "worker" not found'):
         await containers(cluster).check("default", SPEC.with_changes(service_account_name="worker"))
+
+
+async def test_the_secrets_that_kubelet_reads_are_read_at_the_start_of_the_container() -> None:
+    made = containers(a_running_cluster())
+    await made.run(a_call(), SPEC)
+    assert cast(Any, made.secrets).doubted == ["s"]
