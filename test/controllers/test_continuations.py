@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers import resources
+from kubechain.controllers.retrylimit import DEFAULT_RETRY_FOR_SECONDS
 from kubechain.controllers.taskrun.chunkstore import ChunkCache, ChunkStore
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from test.controllers.builders import a_call
@@ -135,6 +137,7 @@ async def test_a_run_fails_in_the_end_where_the_one_that_it_continues_never_come
         run = await world.until(lambda run: bool(run.status.status_detail), "more")
         assert run.status.status == "Error"
         assert run.status.status_detail.startswith('Waiting for TaskRun "nobody" of spec.continueFrom')
+        await asyncio.sleep(DEFAULT_RETRY_FOR_SECONDS)  # of virtual time, in one go
         run = await world.until(is_over, "more")
         assert run.status.phase == TaskRunPhase.FAILED
         assert "does not exist" in (run.status.error or "")
