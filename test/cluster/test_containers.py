@@ -132,7 +132,7 @@ def begin_a_pull(namespace: Namespace, script: Script, silent: socket.socket) ->
     """Begin a call whose image comes from there, and return the image once its call is given up."""
     host, port = silent.getsockname()
     image = f"{host}:{port}/slow:1"
-    begin(namespace, script, {"image": image, "timeoutSeconds": 10})
+    begin(namespace, script, {"image": image, "timeoutSeconds": 30})
     wait_for_detail(namespace, f'Pulling image "{image}"')
     namespace.until(lambda: not namespace.list("jobs"), watch="jobs", what="its Job is deleted")
     return image
@@ -144,7 +144,7 @@ def test_a_pull_that_ends_late_is_said_and_was_not_executed(
     image = begin_a_pull(namespace, script, silent)
     silent.close()
     message = told(namespace)
-    assert "did not start within 10 s" in message
+    assert "did not start within 30 s" in message
     assert image in message
     assert phase(namespace) == "Failed"
 
