@@ -18,6 +18,7 @@ from kubechain.controllers.frame import Settled, normal
 from kubechain.controllers.taskrun import contextsize, conversation
 from kubechain.controllers.taskrun.adoption import Unanswered, unanswered
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.controllers.taskrun.rendering import View, rendered
 from kubechain.controllers.taskrun.sources import Source
 from kubechain.controllers.taskrun.steps import Continued, Fail, Wait
@@ -143,6 +144,6 @@ def _context(
         cut_before=min(context.cut_before, len(copied)),
         cut_bytes=context.cut_bytes,
     )
-    sent = rendered((*copied, *added), View.of(kept, summaries), source.run.metadata.name)
+    sent = rendered(Excerpt((*copied, *added)), View.of(kept, summaries), source.run.metadata.name)
     estimate = contextsize.size_bytes(sent) // contextsize.BYTES_PER_TOKEN
     return kept.with_changes(tokens=contextsize.bounded(estimate)), summaries
