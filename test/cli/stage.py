@@ -44,7 +44,7 @@ current-context: laptop
 """
 
 _MERGE = {"content-type": "application/merge-patch+json", "accept": "application/json"}
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CONTROLS = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z]|[\r\n])")
 _PATHS = {each.kind: resource_of(each) for each in ALL_KINDS}
 
 
@@ -100,6 +100,25 @@ class Refusing:
 
     async def aclose(self) -> None:
         await self._behind.aclose()
+
+
+def _as_seen(text: str) -> list[str]:
+    """The lines that a terminal shows in the end: a picture that is drawn again takes the place of the one before."""
+    lines, row = [""], 0
+    for token in _CONTROLS.split(text):
+        match token:
+            case "\n":
+                row += 1
+                lines += [""] * (row == len(lines))
+            case "\x1b[1A":
+                row -= 1
+            case "\x1b[2K":
+                lines[row] = ""
+            case _ if not _CONTROLS.fullmatch(token):
+                lines[row] += token
+            case _:
+                pass  # colours, and the return to the start of a line that is erased next
+    return lines[:-1] if not lines[-1] else lines
 
 
 def _forbidden(method: str, target: str) -> dict[str, Any]:
@@ -169,7 +188,7 @@ class Stage:
 
     def _shown(self, line: str, columns: int | None) -> str:
         status, text = self.run(line, columns=columns)
-        plain = "".join(f"{each.rstrip()}\n" for each in _ESCAPES.sub("", text).splitlines())
+        plain = "".join(f"{each.rstrip()}\n" for each in _as_seen(text))
         end = f"(exit status {status})\n" if status else ""
         return f"$ {line}\n{plain}{end}"
 

@@ -82,8 +82,10 @@ def a_slack_server() -> Generator[SlackServer]:
     slack = a_slack()
     try:
         double, url = asyncio.run_coroutine_threadsafe(slack.__aenter__(), loop).result(SECONDS)
-        yield SlackServer(double, url, loop)
-        asyncio.run_coroutine_threadsafe(slack.__aexit__(None, None, None), loop).result(SECONDS)
+        try:
+            yield SlackServer(double, url, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(slack.__aexit__(None, None, None), loop).result(SECONDS)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

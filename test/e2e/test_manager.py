@@ -107,7 +107,7 @@ def test_it_works_only_in_the_namespaces_that_it_is_given(
     ours.finished(RUN)
     assert program.stop() == 0
     assert theirs.list("taskrun") == []
-    assert "status" not in theirs.get("llm", "gpt-4o")
+    assert theirs.get("llm", "gpt-4o")["status"] == {"observedGeneration": -1}, "nobody looked at it"
 
 
 def test_it_serves_metrics_under_the_names_of_go_operators(cluster: Cluster, tmp_path: Path) -> None:

@@ -139,12 +139,12 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "a run of nothing": (
         "taskrun",
         {"spec.taskRef": REMOVE},
-        "set taskRef, or agentRef with userMessage or contextWindow",
+        "set taskRef, or agentRef with userMessage, contextWindow or continueFrom",
     ),
     "a run of an agent that is asked nothing": (
         "taskrun",
         {"spec.taskRef": REMOVE, "spec.userMessage": REMOVE, "spec.agentRef": {"name": "a"}},
-        "set taskRef, or agentRef with userMessage or contextWindow",
+        "set taskRef, or agentRef with userMessage, contextWindow or continueFrom",
     ),
     "terms of an approval that no call of a tool needs": (
         "tool_with_approval",

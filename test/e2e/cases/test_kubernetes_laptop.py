@@ -94,7 +94,8 @@ def test_what_a_person_can_put_right_is_one_line(given: tuple[list[str], str], t
             [processes.KUBECHAIN, *command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
         )
     assert done.returncode in {1, 2}
-    assert re.search(expected, done.stderr.splitlines()[-1])
+    [line] = [each for each in done.stderr.splitlines() if each.startswith("error: ")]
+    assert re.search(expected, line)
 
 
 @case("the operator's own words", {"stale kubeconfig": 5.0})
