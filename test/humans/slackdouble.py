@@ -122,7 +122,7 @@ async def a_slack() -> AsyncGenerator[tuple[SlackDouble, str]]:
     app.router.add_post("/api/{method}", double.answer)
     app.router.add_get("/link/", double.app.connect)
     app.router.add_get("/away", _away)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)  # a manager may hold its connection open
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
