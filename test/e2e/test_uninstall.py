@@ -270,8 +270,16 @@ ORDERS: Mapping[str, Sequence[str]] = {
 }
 
 
+@pytest.fixture
+def order(request: pytest.FixtureRequest, cluster: Cluster) -> Sequence[str]:
+    """The steps of a test; skips those that a control plane of etcd and kube-apiserver alone cannot end."""
+    if cluster.is_real and "no namespace" in request.param:
+        pytest.skip("the namespace controller, which ends namespaces, is in kube-controller-manager")
+    return request.param
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys(), indirect=True)
 def test_nothing_is_left_in_any_order(order: Sequence[str], installed: Installed) -> None:
     for step in order:
         take(step, installed)
