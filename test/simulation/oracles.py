@@ -34,6 +34,7 @@ _VOLATILE = frozenset(
         "idempotencyKey",
         names.LABEL_TOOL_CALL_REQUEST,
         "lastTransitionTime",
+        "lastingSha",
         "llmUid",
         "managedFields",
         "modelCalls",
