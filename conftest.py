@@ -26,7 +26,13 @@ settings.load_profile(SHORT)  # `--hypothesis-profile=long` loads the other one 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST_FIRST = ("test/e2e/test_restarts.py", "test/e2e/test_uninstall.py", "test/e2e", "test/process", "test/simulation")
+LONGEST_FIRST = (
+    "test/e2e/test_restarts.py",
+    "test/e2e/test_uninstall.py",
+    "test/e2e",
+    "test/process",
+    "test/simulation",
+)
 """What takes longest, so that with several workers none has it still to do when the others are done."""
 
 WORKERS_MORE_THAN_CORES = 1
