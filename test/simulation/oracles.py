@@ -290,6 +290,8 @@ def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
         return True  # the successor has to connect first
     if label.endswith(" Cancelled"):
         return label.split(" ")[1] in _cut_off_calls(outcome)
+    if label.endswith(" ErrorBackoff") and not outcome.scenario.watches_secrets:
+        return True  # a key that was read just before it was rotated is noticed by its refusal
     if not plan.loses_replies:
         return False
     broken = outcome.broken[0]
