@@ -271,9 +271,12 @@ def _of_what_stays(writes: Counter[str], outcome: Outcome) -> Counter[str]:
 
 
 def _claims_allowed(outcome: Outcome, plan: Plan) -> int:
-    """A manager that stops in order finishes what it began, and so leaves nothing to be claimed again but a Job."""
+    """A manager that stops in order finishes what it began, and so leaves nothing to be claimed again but a Job.
+
+    A turn whose key was refused since it was rotated is claimed again, too.
+    """
     leaves_nothing = plan.fault == "stop" and outcome.scenario.is_brisk and not _has_jobs(outcome)
-    return 0 if leaves_nothing else 1
+    return (0 if leaves_nothing else 1) + (0 if outcome.scenario.watches_secrets else 1)
 
 
 def _has_jobs(outcome: Outcome) -> bool:
