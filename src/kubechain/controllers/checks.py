@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from kubechain.controllers.peers import Peers
+from kubechain.controllers.peers import DETAIL_MAX_CHARACTERS, TOLD_MAX, Peers
 from kubechain.net.foreign import cut
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
@@ -26,10 +26,6 @@ ANNOTATION = "kubechain.humanlayer.dev/refused-llms"
 
 HEARD_SECONDS = 60.0
 """How long another replica is believed that an LLM refuses its runs: a new leader hears also what is long over."""
-
-TOLD_MAX = 100
-DETAIL_MAX_CHARACTERS = 256
-"""What a replica says is a part of a Lease that is renewed every ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from kubechain.controllers.peers import Peers
+from kubechain.controllers.peers import DETAIL_MAX_CHARACTERS, TOLD_MAX, Peers
 from kubechain.net.foreign import cut
 from kubechain.runtime.keys import Request
 from kubechain.runtime.sources import Trigger
 
 ANNOTATION = "kubechain.humanlayer.dev/open-circuits"
 """What a replica says of its circuits: an object with the failure of each LLM, by `namespace/name`."""
-
-TOLD_MAX = 100
-"""Circuits that a replica tells the others of: what it says is a part of a Lease that is renewed every ten seconds."""
-
-DETAIL_MAX_CHARACTERS = 256
 
 
 @dataclass(slots=True)

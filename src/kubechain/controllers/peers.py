@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+TOLD_MAX = 100
+DETAIL_MAX_CHARACTERS = 256
+"""Most LLMs that a replica tells of under one name, and of each: it is a part of a Lease that is renewed every ten
+seconds."""
+
 
 class Peers(Protocol):
     """The other replicas; see `Sharing`."""

@@ -64,8 +64,15 @@ class Moved:
 
 def is_too_long(transcript: Transcript) -> bool:
     """Whether older messages of a conversation are to be moved before it is written."""
-    limit_bytes = INLINE_OF_LONG_BYTES if transcript.moved else INLINE_BYTES
-    return sum(len(message.to_json()) for message in transcript.messages) > limit_bytes
+    return _is_too_long(transcript, _sizes(transcript))
+
+
+def _sizes(transcript: Transcript) -> list[int]:
+    return [len(message.to_json()) for message in transcript.messages]
+
+
+def _is_too_long(transcript: Transcript, sizes: Sequence[int]) -> bool:
+    return sum(sizes) > (INLINE_OF_LONG_BYTES if transcript.moved else INLINE_BYTES)
 
 
 def moved(run: TaskRun, transcript: Transcript, last: ContextChunkSpec | None = None) -> Moved | None:
@@ -74,9 +81,9 @@ def moved(run: TaskRun, transcript: Transcript, last: ContextChunkSpec | None = 
     Args:
         last: The newest chunk of the run; None where there is none, or where it cannot be read now.
     """
-    if not is_too_long(transcript):
+    sizes = _sizes(transcript)
+    if not _is_too_long(transcript, sizes):
         return None
-    sizes = [len(message.to_json()) for message in transcript.messages]
     place = _cut(transcript.messages, sizes)
     chunks, before = list[ContextChunk](), transcript.moved
     for part in _parts(transcript.messages[:place], sizes):

@@ -12,6 +12,7 @@ from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import object_name
 from kubechain.controllers.taskrun.conversation import Transcript
+from kubechain.controllers.taskrun.watches import is_unbegun
 from kubechain.runtime.errors import RetryableError
 from kubechain.runtime.store import Lister
 
@@ -57,7 +58,7 @@ class SourceReader:
             RetryableError: The server does not give a ContextChunk.
         """
         wanted = run.spec.continue_from
-        if wanted is None or run.status.pinned is not None or run.status.completion_time is not None:
+        if wanted is None or not is_unbegun(run):
             return None
         found = self.runs.get(run.metadata.namespace, wanted.name)
         if found is None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import LIMIT_REACHED, is_true
+from kubechain.api.continuation import ContinueFrom
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.namespacebudget import Budget
+from kubechain.api.references import LocalObjectReference
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
@@ -33,28 +35,33 @@ TASKS_BY_AGENT = "runs-tasks-by-agent"
 AGENTS_BY_LLM = "runs-agents-by-llm"
 
 
+def is_unbegun(run: TaskRun) -> bool:
+    """Whether a run may still wait for what it begins with."""
+    return run.status.pinned is None and run.status.completion_time is None
+
+
+def _waiting_for(run: TaskRun, reference: LocalObjectReference | ContinueFrom | None) -> list[str]:
+    return [key(run, reference.name)] if reference is not None and is_unbegun(run) else []
+
+
 def unbegun_by_task(run: TaskRun) -> list[str]:
     """Runs that may still wait for the Task that they name."""
-    is_waiting = run.status.pinned is None and run.status.completion_time is None
-    return [key(run, run.spec.task_ref.name)] if is_waiting and run.spec.task_ref else []
+    return _waiting_for(run, run.spec.task_ref)
 
 
 def unbegun_by_agent(run: TaskRun) -> list[str]:
     """Runs that may still wait for an Agent of their own."""
-    is_waiting = run.status.pinned is None and run.status.completion_time is None
-    return [key(run, run.spec.agent_ref.name)] if is_waiting and run.spec.agent_ref else []
+    return _waiting_for(run, run.spec.agent_ref)
 
 
 def unbegun_by_source(run: TaskRun) -> list[str]:
     """Runs that may still wait for the run that they continue."""
-    is_waiting = run.status.pinned is None and run.status.completion_time is None
-    return [key(run, run.spec.continue_from.name)] if is_waiting and run.spec.continue_from else []
+    return _waiting_for(run, run.spec.continue_from)
 
 
 def unbegun_by_llm(run: TaskRun) -> list[str]:
     """Runs that may still wait for an LLM of their own."""
-    is_waiting = run.status.pinned is None and run.status.completion_time is None
-    return [key(run, run.spec.llm_ref.name)] if is_waiting and run.spec.llm_ref else []
+    return _waiting_for(run, run.spec.llm_ref)
 
 
 def stopped_by_agent(run: TaskRun) -> list[str]:
