@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count, groupby
@@ -148,11 +148,22 @@ def seen_by(*replicas: Replica) -> list[str]:
 ALL = sorted(f"w{number}" for number in range(COUNT))
 
 
+async def sharing(server: FakeApiServer, *pods: str) -> list[Replica]:
+    """Replicas that have shared out the objects of a server."""
+    widgets(server)
+    replicas = [Replica(server, pod) for pod in pods]
+    await asyncio.sleep(20)
+    return replicas
+
+
+def leader_and_another(replicas: Sequence[Replica]) -> tuple[Replica, Replica]:
+    led = next(one for one in replicas if one.manager.leads)
+    return led, next(one for one in replicas if one is not led)
+
+
 async def test_replicas_divide_the_objects_and_each_change_is_reconciled_by_one() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b", "c", "d")]
-    await asyncio.sleep(20)
+    replicas = await sharing(server, "a", "b", "c", "d")
     assert sorted(len(one.held) for one in replicas) == [16, 16, 16, 16]
     seen_by(*replicas)
     touch(server, 1)
@@ -180,11 +191,8 @@ async def test_a_stopping_replica_hands_over_at_once_and_its_lease_is_gone() -> 
 
 async def test_the_objects_of_a_dead_replica_are_looked_at_when_its_lease_has_run_out() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b", "c")]
-    await asyncio.sleep(20)
-    led = next(one for one in replicas if one.manager.leads)
-    dead = next(one for one in replicas if one is not led)
+    replicas = await sharing(server, "a", "b", "c")
+    _, dead = leader_and_another(replicas)
     lost = dead.held
     await dead.kill()
     others = [one for one in replicas if one is not dead]
@@ -215,11 +223,8 @@ async def test_a_process_restarted_in_its_pod_shares_again_at_once() -> None:
 
 async def test_who_loses_the_server_stops_before_others_begin_and_goes_on_by_the_newest_map() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b")]
-    await asyncio.sleep(20)
-    led = next(one for one in replicas if one.manager.leads)
-    other = next(one for one in replicas if one is not led)
+    replicas = await sharing(server, "a", "b")
+    led, other = leader_and_another(replicas)
     other.cable.cut()
     for _ in range(60):
         await asyncio.sleep(1)
@@ -240,9 +245,7 @@ async def test_who_loses_the_server_stops_before_others_begin_and_goes_on_by_the
 
 async def test_a_leader_that_loses_the_server_ends_and_the_next_one_shares_its_buckets_out() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b", "c")]
-    await asyncio.sleep(20)
+    replicas = await sharing(server, "a", "b", "c")
     led = next(one for one in replicas if one.manager.leads)
     led.cable.cut()
     with pytest.raises(ExceptionGroup) as ended:
@@ -284,9 +287,7 @@ async def test_long_work_in_a_bucket_does_not_keep_the_bucket_and_is_not_cancell
 
 async def test_a_watch_that_died_without_a_word_makes_no_replica_a_dead_one() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b")]
-    await asyncio.sleep(20)
+    replicas = await sharing(server, "a", "b")
     for watch in server.watches:
         watch.deaf = watch.target.collection == LEASES_PATH
     before = server.objects[LEASES_PATH, "ns", MAP]
@@ -300,9 +301,7 @@ async def test_a_watch_that_died_without_a_word_makes_no_replica_a_dead_one() ->
 
 async def test_a_map_that_somebody_deletes_or_spoils_is_made_again() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b")]
-    await asyncio.sleep(20)
+    replicas = await sharing(server, "a", "b")
     server.remove(LEASES_PATH, "ns", MAP)
     await asyncio.sleep(5)
     assert [len(one.held) for one in replicas] == [32, 32]
@@ -354,11 +353,8 @@ async def test_a_map_that_arrives_late_overwrites_no_newer_one() -> None:
 
 async def test_what_a_replica_notes_is_heard_by_the_others_as_long_as_it_lives() -> None:
     server = FakeApiServer()
-    widgets(server)
-    replicas = [Replica(server, pod) for pod in ("a", "b")]
-    await asyncio.sleep(20)
-    led = next(one for one in replicas if one.manager.leads)
-    other = next(one for one in replicas if one is not led)
+    replicas = await sharing(server, "a", "b")
+    led, other = leader_and_another(replicas)
     hearing, saying = led.manager.sharing, other.manager.sharing
     assert hearing is not None
     assert saying is not None
