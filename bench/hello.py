@@ -21,7 +21,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
@@ -104,11 +104,16 @@ async def measure(kubeconfig_path: Path, folder: Path, base_url: str, options: a
             )
 
 
-def with_limit(path: Path, folder: Path, ours: Figures, options: argparse.Namespace) -> Figures:
-    """The same writes by a plain client, on the same server, after the manager has ended."""
+def limit_of(path: Path, folder: Path, options: argparse.Namespace) -> tuple[float, Mapping[str, float]]:
+    """Runs a second of a plain client that makes the same writes on the same server, and CPU milliseconds a run."""
     before = usage.cpu_seconds()
     took = plain_client(path, folder / PLAN, options)
-    used, limit = usage.per_run(before, options.runs + WARM_UP), options.runs / took["seconds"]
+    return options.runs / took["seconds"], usage.per_run(before, options.runs + WARM_UP)
+
+
+def with_limit(path: Path, folder: Path, ours: Figures, options: argparse.Namespace) -> Figures:
+    """Beside the plain client, after the manager has ended."""
+    limit, used = limit_of(path, folder, options)
     return replace(
         ours,
         limit_runs_per_second=limit,

@@ -30,9 +30,9 @@ from statistics import median, quantiles
 
 from bench import cores, quota, usage
 from bench.driver import Driver, watching
-from bench.hello import PLAN, started
+from bench.hello import PLAN, limit_of, started
 from bench.limit import WARM_UP, plan_of
-from bench.processes import ManagerProcess, mock_model, plain_client
+from bench.processes import ManagerProcess, mock_model
 from bench.report import load_shown, show_table
 from kubechain.runtime.errors import NotFound
 from kubechain.runtime.shards import model as shard_model
@@ -199,10 +199,8 @@ async def measure(path: Path, folder: Path, base_url: str, count: int, options: 
 
 
 def with_limit(path: Path, folder: Path, ours: Figures, options: argparse.Namespace) -> Figures:
-    """The same writes by a plain client, on the same server, after the managers have ended."""
-    before = usage.cpu_seconds()
-    took = plain_client(path, folder / PLAN, options)
-    used, limit = usage.per_run(before, options.runs + WARM_UP), options.runs / took["seconds"]
+    """Beside the plain client, after the managers have ended."""
+    limit, used = limit_of(path, folder, options)
     return replace(
         ours,
         limit=limit,

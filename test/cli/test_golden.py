@@ -133,14 +133,6 @@ def judged(file: Path, text: str) -> None:
     assert text == file.read_text(encoding="utf-8"), "a change that is meant is written by: make golden"
 
 
-@pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A stage for commands that write nothing."""
-    with a_stage(tmp_path_factory.mktemp("home")) as stage:
-        stage.put(*cast.everything())
-        yield stage
-
-
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     """A stage for the commands of a file."""

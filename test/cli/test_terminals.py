@@ -10,19 +10,11 @@ import pytest
 import yaml
 from rich.cells import cell_len
 
-from test.cli import cast
 from test.cli.stage import Stage, a_stage
 from test.pages.stories import a_run_of_turns
 
 COLOURED = ["kubechain pending", "kubechain logs upgrade-1", "kubechain tree upgrade-1", "kubechain doctor"]
 FOLLOWED = "kubechain watch upgrade-1 --wait-for-people=false"
-
-
-@pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with a_stage(tmp_path_factory.mktemp("home")) as stage:
-        stage.put(*cast.everything())
-        yield stage
 
 
 @pytest.fixture
