@@ -10,6 +10,7 @@ from kubechain.api.humanrequest import HumanRequest
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.cli.clusters import Place
+from kubechain.cli.expecting import expect
 from kubechain.cli.gathering import OF_CALLS, OF_REQUESTS, read_chunks, read_run
 from kubechain.cli.shelf import Shelf
 from kubechain.cli.terminal import Failure
@@ -23,9 +24,6 @@ from kubechain.views.telling import story_of
 REST_SECONDS = 0.2
 """Between two stories: changes that come together are told together."""
 
-BEGIN_TRIES = 10
-"""To find a run, with a rest after each: a Task makes its first run a moment after it was applied."""
-
 Seen = Callable[[Story], bool]
 """Is given each new story; True ends the following."""
 
@@ -33,12 +31,14 @@ Seen = Callable[[Story], bool]
 async def follow(place: Place, name: str, seen: Seen, on_trouble: Callable[[str], None]) -> Story:
     """Call `seen` with the story of a run each time that something changes; return the last one.
 
-    Ends when the run is over, and when `seen` has seen enough.
+    Ends when the run is over, and when `seen` has seen enough. The first run of a Task that has not made it yet is
+    waited for.
 
     Raises:
-        ApiError: The run cannot be read.
+        ApiError: The run cannot be read, or there is none, and no Task that will make it.
         Failure: The run was deleted.
     """
+    await expect(place, name, on_trouble)
     follower = _Follower(place, name, on_trouble)
     try:
         return await follower.run(seen)
@@ -57,28 +57,12 @@ class _Follower:
         self._watches: dict[str, list[asyncio.Task[None]]] = {}
 
     async def run(self, seen: Seen) -> Story:
-        await self._begin()
+        await read_run(self._place, self._name, self._shelf)
         while True:
             story = await self._story()
             if seen(story) or story.is_over:
                 return story
             await self._next()
-
-    async def _begin(self) -> None:
-        """Read the run; one that is not there yet gets a moment.
-
-        Raises:
-            ApiError: It cannot be read.
-        """
-        clock = SystemClock()
-        for _ in range(BEGIN_TRIES):
-            try:
-                await read_run(self._place, self._name, self._shelf)
-            except NotFound:
-                await clock.sleep(REST_SECONDS)
-            else:
-                return
-        await read_run(self._place, self._name, self._shelf)
 
     async def close(self) -> None:
         await self._stop([task for tasks in self._watches.values() for task in tasks])
