@@ -40,12 +40,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+DEPENDENT = frozenset({"cluster", "unmanaged_cluster", "pytestconfig"})
+"""Who takes none of these fixtures cannot tell one control plane from another."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            if item.get_closest_marker("real") and not _is_real(config):
-                item.add_marker(pytest.mark.skip(reason="needs --control-plane=real"))
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.e2e)
+        if item.get_closest_marker("real") and not _is_real(config):
+            item.add_marker(pytest.mark.skip(reason="needs --control-plane=real"))
+    if _is_real(config):
+        _deselect(config, items, [item for item in ours if _is_the_same_on_each(item)])
+
+
+def _is_the_same_on_each(item: pytest.Item) -> bool:
+    taken = DEPENDENT.intersection(getattr(item, "fixturenames", ()))
+    return not taken and item.get_closest_marker("real") is None
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], left_out: list[pytest.Item]) -> None:
+    """Leave tests out: those of each control plane run without the option, and need not run again."""
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 def _is_real(config: pytest.Config) -> bool:
