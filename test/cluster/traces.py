@@ -26,12 +26,16 @@ def left_of(places: Places, groups: Sequence[Path]) -> list[str]:
 
 
 def _processes(marks: set[str]) -> Iterator[str]:
-    """The processes that are in a cgroup of that name, or have that folder on their command line."""
+    """The processes that are in a cgroup of that name, or have that folder on their command line.
+
+    One that has ended and waits for init to reap it is none: that is up to the machine.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             groups = (process / "cgroup").read_text()
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:  # it has just ended
             continue
-        if any(mark in groups or mark in command for mark in marks):
+        if state != "Z" and any(mark in groups or mark in command for mark in marks):
             yield f"{process.name} {command}"
