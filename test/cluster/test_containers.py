@@ -92,6 +92,7 @@ def test_each_kind_is_shown_with_real_pods() -> None:
     assert [test for test in SHOWN.values() if f"def {test}(" not in tests] == []
 
 
+@pytest.mark.smoke
 def test_what_a_container_writes_is_the_result(namespace: Namespace, script: Script) -> None:
     begin(namespace, script, shell("id -u; echo $HOSTNAME >/dev/null; echo hello"))
     assert told(namespace) == "65532\nhello\n"
@@ -277,6 +278,7 @@ def upgrade(installation: Installation, _: Node | None) -> None:
     installation.restart()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("end", [upgrade, kill], ids=["a rolling upgrade", "SIGKILL"])
 def test_a_container_outlives_its_manager_and_its_result_is_read(
     namespace: Namespace,

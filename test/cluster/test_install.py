@@ -14,6 +14,8 @@ from test.cluster.conftest import AUTHORITY, RELEASE
 from test.cluster.installation import Installation
 from test.e2e.cluster import Cluster
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.fixture
 def elsewhere(programs: Path, archive: Path, tmp_path: Path) -> Iterator[Installation]:

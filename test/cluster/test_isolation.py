@@ -83,6 +83,7 @@ def pods(namespace: Namespace, server: str = "insider") -> list[dict[str, Any]]:
     return [pod for pod in namespace.list("pods", chosen) if "deletionTimestamp" not in pod["metadata"]]
 
 
+@pytest.mark.smoke
 def test_it_is_nobody_in_a_locked_container_without_a_token(restricted: Namespace, script: Script) -> None:
     connected(restricted, an_insider())
     who, token, tokens, writes, scratch, rights = run(
@@ -136,6 +137,7 @@ def neighbour(namespace: Namespace) -> Address:
     return Address(namespace.get("pod", "neighbour")["status"]["podIP"], 8080)
 
 
+@pytest.mark.smoke
 def test_it_reaches_what_egress_lists_and_nothing_else_and_only_the_manager_reaches_it(
     hardened: Installation,
     namespace: Namespace,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from test.cluster.insiders import TOKEN, a_person_approves, an_insider, connected, leaves_no_orphan, run
 from test.cluster.installation import Installation
 from test.e2e.cluster import Namespace
 from test.e2e.model import Script
+
+pytestmark = pytest.mark.smoke
 
 
 def test_who_may_approves_a_call_of_a_server_in_the_managers_pod(

@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from test.e2e.test_walkthrough import *  # noqa: F403
+
+pytestmark = pytest.mark.smoke
