@@ -113,8 +113,15 @@ def test_a_run_waits_for(case: str) -> None:
     assert wait.who == "taskrun/hello-1"
 
 
-def test_a_run_waits_for_its_model() -> None:
-    claim = {
+@pytest.mark.parametrize(
+    ("claimed", "llm"),
+    [
+        pytest.param({}, "gpt", id="its own LLM"),
+        pytest.param({"llmName": "spare"}, "spare", id="a fallback, or who writes the summary"),
+    ],
+)
+def test_a_run_waits_for_the_model_that_it_calls(claimed: dict[str, str], llm: str) -> None:
+    claim = claimed | {
         "turn": 1,
         "attempt": 2,
         "token": "t",
@@ -123,7 +130,7 @@ def test_a_run_waits_for_its_model() -> None:
         "deadline": at(296),
     }
     [wait] = waits(a_run(phase="SendContextWindowToLLM", llm=claim))
-    assert wait.what == 'for the answer of LLM "gpt" (turn 2, attempt 3)'
+    assert wait.what == f'for the answer of LLM "{llm}" (turn 2, attempt 3)'
     assert wait.since is not None
     assert wait.until is not None
     assert ((NOW - wait.since).total_seconds(), (wait.until - NOW).total_seconds()) == (4, 296)

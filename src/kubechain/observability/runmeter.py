@@ -79,7 +79,7 @@ class RunMeter(ByKind):
             self._turns[run.metadata.uid] = claim.started_at
             if len(self._turns) > TURNS_MAX:
                 self._turns.popitem(last=False)
-        if llm != own:
+        if pinned is not None and any(one.name == llm for one in pinned.fallbacks):
             self._meter.count(metrics.MODEL_FALLBACKS, namespace, llm)
 
     def _turned(self, run: TaskRun, at: datetime) -> None:

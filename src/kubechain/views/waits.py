@@ -102,7 +102,8 @@ def _for_slot(run: TaskRun) -> Wait:
 
 def _for_model(run: TaskRun) -> Wait:
     claim, pinned = run.status.llm, run.status.pinned
-    llm = f'LLM "{pinned.llm_name}"' if pinned else "the model"
+    name = claim.llm_name if claim is not None and claim.llm_name else pinned.llm_name if pinned is not None else ""
+    llm = f'LLM "{name}"' if name else "the model"
     if claim is None:
         return Wait(WaitKind.MODEL, _run(run), f"for {llm}")
     attempt = f", attempt {claim.attempt + 1}" if claim.attempt else ""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from kubechain.api.message import Message, ToolCall, ToolCallFunction
 from kubechain.controllers.taskrun import summarising
 from kubechain.llm.client import Completion
-from kubechain.llm.errors import ContextTooLong, RequestRefused
+from kubechain.llm.errors import ContextTooLong, RequestRefused, ServerFailed
 from kubechain.llm.fake import answer, calls
 from test.simulation.fakes import Script, asks
+from test.simulation.outside import Stage
 from test.simulation.scenarios import objects
 from test.simulation.scenarios.scenario import Scenario
 from test.simulation.scenarios.tools import ANSWERS, PARIS
@@ -41,6 +42,11 @@ def small_model(turns: int, *, summarises: bool = True) -> Script:
     return script
 
 
+def _provider_fails(stage: Stage) -> None:
+    """The provider of the first LLM is down from now on."""
+    stage.outside.failing["gpt-4o"] = ServerFailed("overloaded", http_status=503)
+
+
 ALL: tuple[Scenario, ...] = (
     Scenario(
         name="long-conversation",
@@ -54,6 +60,15 @@ ALL: tuple[Scenario, ...] = (
         arrange=objects.endpoints("long", safe=True),
         script=small_model(10),
         answers=ANSWERS,
+        faults=("stale", "errors"),
+    ),
+    Scenario(
+        name="summarised-fallback",
+        arrange=objects.with_fallback("long", safe=True),
+        script=small_model(10),
+        answers=ANSWERS,
+        # The first request that has the summary.
+        during={"model hello/7": _provider_fails},
         faults=("stale", "errors"),
     ),
     Scenario(

@@ -51,11 +51,15 @@ def plain(**spec: Any) -> Arrange:
     return arrange
 
 
-def with_fallback(*tools: str) -> Arrange:
-    """An agent whose LLM has a fallback, with HTTP endpoints as tools."""
+def with_fallback(*tools: str, safe: bool = False) -> Arrange:
+    """An agent whose LLM has a fallback, with HTTP endpoints as tools.
+
+    Args:
+        safe: They may be repeated.
+    """
 
     def arrange(cluster: Cluster) -> None:
-        endpoints(*tools)(cluster)
+        endpoints(*tools, safe=safe)(cluster)
         source = {"secretKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"}}
         cluster.apply("llms", "spare", spec={"provider": "openai", "apiKeyFrom": source})
         cluster.patch("llms", "gpt-4o", {"spec": {"fallbacks": [{"name": "spare"}]}})

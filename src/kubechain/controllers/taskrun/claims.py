@@ -14,7 +14,7 @@ from kubechain.api.context import RunContext
 from kubechain.api.meta import is_owned_by
 from kubechain.api.taskrun import LLMClaim, PendingToolCall, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
-from kubechain.controllers.taskrun.fallbacks import Choice, has_fallbacks
+from kubechain.controllers.taskrun.fallbacks import Choice, claim_of_turn, has_fallbacks
 
 LEFT_OVER_SECONDS = 1.0
 """Between two reads while the garbage collector has not yet deleted the calls of an earlier run of the same name."""
@@ -53,6 +53,12 @@ def claim_for(
         started_at=now,
         deadline=now + timedelta(seconds=timeout_seconds),
     )
+
+
+def next_attempt(run: TaskRun) -> int:
+    """The number of the next attempt of the turn, as far as the run keeps a claim."""
+    claim = claim_of_turn(run)
+    return claim.attempt + 1 if claim is not None else 0
 
 
 def token(

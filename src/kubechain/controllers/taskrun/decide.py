@@ -36,7 +36,7 @@ from kubechain.controllers.taskrun import (
 )
 from kubechain.controllers.taskrun.adoption import is_adopted, open_turn, turn_of, unanswered
 from kubechain.controllers.taskrun.budgets import Use
-from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, object_name
+from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS, is_call_of, is_left_over, next_attempt, object_name
 from kubechain.controllers.taskrun.conversation import Transcript
 from kubechain.controllers.taskrun.fallbacks import Choice
 from kubechain.controllers.taskrun.observe import Observed
@@ -94,7 +94,7 @@ def _next(observed: Observed) -> Step | Done:
         case None | TaskRunPhase.INITIALIZING | TaskRunPhase.PENDING:
             return _begin(observed)
         case TaskRunPhase.READY_FOR_LLM:
-            return _send(observed, attempt=0)
+            return _send(observed, attempt=next_attempt(observed.run))
         case TaskRunPhase.SEND_CONTEXT_WINDOW_TO_LLM:
             return _take_over(observed)
         case TaskRunPhase.ERROR_BACKOFF:
@@ -283,7 +283,7 @@ def _send(observed: Observed, *, attempt: int) -> Step | Done:
         return excess
     if (held := budgetholds.gate(observed, choice.llm)) is not None:
         return held
-    shorter = growth.next_step(observed, choice.llm, attempt)
+    shorter = growth.next_step(observed, choice, attempt)
     if isinstance(shorter, Summarise):
         return _unpriced(observed, shorter.llm) or budgetholds.unpriced(observed, shorter.llm) or shorter
     if isinstance(shorter, Fail):
@@ -339,7 +339,7 @@ def _try_again(observed: Observed) -> Step | Done:
     wait = _seconds_until(status.next_attempt_at, observed.now)
     if wait > 0:
         return Done(wait)
-    step = _send(observed, attempt=status.llm.attempt + 1 if status.llm else 0)
+    step = _send(observed, attempt=next_attempt(observed.run))
     ends_at = retries.ends_at(observed.run)
     if not isinstance(step, Wait) or step.budget is not None or ends_at is None:
         return step

@@ -23,7 +23,7 @@ from kubechain.controllers.replica import Replica
 from kubechain.controllers.resources import TOOL_CALLS
 from kubechain.controllers.retrylimit import retry_for_seconds
 from kubechain.controllers.secrets import SecretReader, SecretUnavailable
-from kubechain.controllers.taskrun import refusals, rendering, settle, summarising, turning
+from kubechain.controllers.taskrun import fallbacks, refusals, rendering, settle, summarising, turning
 from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import (
     LEFT_OVER_SECONDS,
@@ -157,16 +157,16 @@ class Turn:
 
     def claim(self, observed: Observed, step: SendToLLM | Summarise) -> tuple[LLMClaim, Settled]:
         """W2: the claim of this process on the turn, or on a summary before it, and the status that has it."""
-        llm = step.llm
+        run, llm = observed.run, step.llm
         timeout_seconds = float(call_limits(llm.spec).timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS)
         claim = claim_for(
-            observed.run,
+            run,
             turn=step.turn,
             attempt=step.attempt,
             holder=self.replica.identity,
             now=observed.now,
             timeout_seconds=soonest(timeout_seconds, seconds_to_deadline(observed)) or 0.0,
-            choice=step.choice if isinstance(step, SendToLLM) else None,
+            choice=fallbacks.for_summary(run, step.choice, llm) if isinstance(step, Summarise) else step.choice,
             summary_through=step.through if isinstance(step, Summarise) else None,
         )
         match step:

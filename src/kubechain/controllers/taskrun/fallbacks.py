@@ -88,6 +88,24 @@ def claim_of_turn(run: TaskRun) -> LLMClaim | None:
     return claim if claim is not None and claim.turn == run.status.turn else None
 
 
+def for_summary(run: TaskRun, choice: Choice, summariser: LLM) -> Choice:
+    """What the claim on a summary before the turn says of LLMs: who is asked for it, and who is passed over.
+
+    Args:
+        choice: Of the turn.
+        summariser: Who is asked; often the LLM of the turn itself.
+    """
+    if summariser.metadata.name == choice.llm.metadata.name:
+        return choice
+    return Choice(summariser, choice.passed_over, _failures(run, summariser.metadata.name))
+
+
+def after_summary(run: TaskRun) -> LLMClaim | None:
+    """What a run keeps of the claim on a summary: the LLMs that it left in the turn; None where it left none."""
+    claim = run.status.llm if left_in_turn(run) else None
+    return claim.with_changes(llm_name=None, failures=None, summary_through=None) if claim is not None else None
+
+
 def left_in_turn(run: TaskRun) -> tuple[PassedOver, ...]:
     """The LLMs that the run called in this turn, and left."""
     claim = claim_of_turn(run)
@@ -169,12 +187,17 @@ def in_words(passed: Iterable[PassedOver]) -> str:
 
 def _choice(run: TaskRun, llm: LLM, candidates: Sequence[Candidate], known: Mapping[str, PassedOver]) -> Choice:
     """The LLM, with those before it, and those that the run has left."""
-    name, claim = llm.metadata.name, claim_of_turn(run)
+    name = llm.metadata.name
     names = [one.name for one in candidates]
     before = names[: names.index(name)]
     told = (cause for other, cause in known.items() if other != name and (other in before or cause.reason in LEFT))
-    failures = claim.failures or 0 if claim is not None and claim.llm_name == name else 0
-    return Choice(llm, tuple(told), failures)
+    return Choice(llm, tuple(told), _failures(run, name))
+
+
+def _failures(run: TaskRun, name: str) -> int:
+    """How many calls of an LLM failed in the turn, where it was the last that was called."""
+    claim = claim_of_turn(run)
+    return claim.failures or 0 if claim is not None and claim.llm_name == name else 0
 
 
 def _is_too_small(cause: PassedOver | None) -> bool:

@@ -24,6 +24,7 @@ from kubechain.controllers.taskrun import contextsize, conversation
 from kubechain.controllers.taskrun.contextsize import size_bytes
 from kubechain.controllers.taskrun.conversation import RESULT_LIMITS_BYTES, Transcript
 from kubechain.controllers.taskrun.excerpts import Excerpt
+from kubechain.controllers.taskrun.fallbacks import Choice
 from kubechain.controllers.taskrun.observe import Observed
 from kubechain.controllers.taskrun.rendering import View, rendered
 from kubechain.controllers.taskrun.steps import Fail, Summarise
@@ -72,17 +73,17 @@ class Room:
         return contextsize.bounded(round(self.tokens * request_bytes / max(self.now_bytes, 1)))
 
 
-def next_step(observed: Observed, llm: LLM, attempt: int) -> RunContext | Summarise | Fail | None:
+def next_step(observed: Observed, choice: Choice, attempt: int) -> RunContext | Summarise | Fail | None:
     """What is to be done before the model is asked; None where it is asked as it is.
 
     Args:
-        llm: That is called, whose window counts; it writes summaries where the Agent names no other.
+        choice: The LLM that is called, whose window counts; it writes summaries where the Agent names no other.
         attempt: Of the claim for a summary.
 
     Returns:
         The context to be recorded with the claim, a summary to be made first, or the end of the run.
     """
-    run = observed.run
+    run, llm = observed.run, choice.llm
     if not contextsize.is_due(run, llm):
         return None
     if contextsize.policy(run) is ContextPolicy.FAIL:
@@ -94,7 +95,7 @@ def next_step(observed: Observed, llm: LLM, attempt: int) -> RunContext | Summar
     context = room.context
     if contextsize.policy(run) is ContextPolicy.SUMMARISE and _may_summarise(run, context):
         if (trouble := _summariser_trouble(observed)) is None:
-            if (step := _summary(observed, llm, room, gentle, attempt)) is not None:
+            if (step := _summary(observed, choice, room, gentle, attempt)) is not None:
                 return step
         else:
             room = replace(room, context=contextsize.failed_summary(run, context, trouble))
@@ -184,9 +185,8 @@ def _summariser_trouble(observed: Observed) -> str | None:
     return None
 
 
-def _summary(observed: Observed, called: LLM, room: Room, gentle: View, attempt: int) -> Summarise | None:
+def _summary(observed: Observed, choice: Choice, room: Room, gentle: View, attempt: int) -> Summarise | None:
     """The summary that makes the request short enough; None where it would not be worth it."""
-    llm = observed.summariser or called
     limit_bytes = int(min(SUMMARY_BYTES, max(room.target_bytes / 4, RESULT_LIMITS_BYTES[-1])))
     view = _summarised(room, gentle, limit_bytes)
     if view is None:
@@ -195,13 +195,14 @@ def _summary(observed: Observed, called: LLM, room: Room, gentle: View, attempt:
     if left + limit_bytes > WORTH_IT * room.now_bytes and not room.context.too_long:
         return None
     return Summarise(
-        llm=llm,
+        llm=observed.summariser or choice.llm,
         turn=observed.run.status.turn,
         attempt=attempt,
         through=view.through,
         limit_bytes=limit_bytes,
         request_bytes=max(_summary_request_bytes(observed, room), limit_bytes),
         rest_tokens=room.tokens_of(left),
+        choice=choice,
     )
 
 

@@ -110,6 +110,7 @@ class Summarise:
         limit_bytes: Most bytes of it.
         request_bytes: Most bytes of what the model is sent.
         rest_tokens: Size of the next request of the run without the summary.
+        choice: The LLM that the turn calls after it.
     """
 
     llm: LLM
@@ -119,6 +120,7 @@ class Summarise:
     limit_bytes: int
     request_bytes: int
     rest_tokens: int
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)

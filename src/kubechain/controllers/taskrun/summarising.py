@@ -17,7 +17,7 @@ from kubechain.api.message import Message
 from kubechain.api.meta import StatusType
 from kubechain.api.taskrun import LLMClaim, TaskRun, TaskRunPhase
 from kubechain.controllers.frame import Event, Settled, normal, warning
-from kubechain.controllers.taskrun import contextsize, dayusage, ends, settle
+from kubechain.controllers.taskrun import contextsize, dayusage, ends, fallbacks, settle
 from kubechain.controllers.taskrun.conversation import RESULT_LIMITS_BYTES, Transcript
 from kubechain.controllers.taskrun.excerpts import Excerpt
 from kubechain.controllers.taskrun.outcomes import Answered, Deferred, Refused
@@ -148,7 +148,7 @@ def _goes_on(run: TaskRun, status: dict[str, Any], news: Event, now: datetime) -
         "ready": True,
         "status": StatusType.READY,
         "status_detail": cut(f"Ready to send to LLM; {news.message}", ends.ERROR_MAX_CHARACTERS),
-        "llm": None,
+        "llm": fallbacks.after_summary(run),
         "blocked_since": None,
     }
     return Settled(status | back, (news,), facts=ends.call_facts(run, now))
