@@ -292,15 +292,19 @@ class World:
 
     async def _first(self, resource: Resource[T], condition: Callable[[T], bool]) -> T:
         async with asyncio.timeout(86_400):
-            async for _ in self._looks():
+            async for _ in self._changes():
                 for obj in await self.client.list(resource, NAMESPACE):
                     if condition(obj):
                         return obj
         raise AssertionError("unreachable")
 
-    async def _looks(self) -> AsyncIterator[None]:
+    async def _changes(self) -> AsyncIterator[None]:
+        """Now, and whenever something was written since the look before: hours without a write cost little."""
+        seen = ""
         while True:
-            yield
+            if (revision := self.plane.engine.resource_version) != seen:
+                seen = revision
+                yield
             await asyncio.sleep(0.05)
 
 
