@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +21,14 @@ class SocketDouble:
     Attributes:
         address: What is given as the address of the next connections; None for the right one.
         says_hello: Whether a new connection is greeted.
+        is_chatty: Whether a new connection is sent frames all the time, and what comes by it is not read.
         acknowledged: Every envelope that was acknowledged, with what came with it, in the order of the acks.
         opened_count: How many connections there ever were.
     """
 
     address: str | None = None
     says_hello: bool = True
+    is_chatty: bool = False
     acknowledged: dict[str, Any] = field(default_factory=dict[str, Any])
     opened_count: int = 0
     sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
@@ -55,6 +58,8 @@ class SocketDouble:
             await socket.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A01"}})
         await self._add(socket)
         try:
+            if self.is_chatty:
+                await _chat(socket)
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await self._acknowledge(json.loads(message.data))
@@ -113,3 +118,10 @@ class SocketDouble:
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+async def _chat(socket: web.WebSocketResponse) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await socket.send_json({"type": "nothing"})
+            await asyncio.sleep(0.01)

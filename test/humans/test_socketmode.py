@@ -16,7 +16,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from kubechain.humans import listening, socketmode
+from kubechain.humans import listening, socketmode, websockets
 from kubechain.humans.http import ChannelHttp
 from kubechain.humans.listening import AppListener, Hearing
 from kubechain.humans.model import App, ChannelError, EndsSoon, Envelope, NotSent, Refused
@@ -215,6 +215,23 @@ async def test_a_connection_without_hello_is_none(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(NotSent, match="no hello in time"):
             async with a_socket_mode().connect(App(url, SecretStr(APP_TOKEN))):
                 raise AssertionError("unreachable")
+
+
+async def test_a_connection_that_is_never_quiet_is_closed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websockets, "CLOSE_SECONDS", 0.1)
+    async with a_slack() as (double, url):
+        double.app.is_chatty = True
+        async with a_socket_mode().connect(App(url, SecretStr(APP_TOKEN))):
+            pass
+
+
+async def test_a_stop_before_the_first_connection_was_begun_ends_the_listener() -> None:
+    it = Ours("http://127.0.0.1:1/api/")
+    running = asyncio.create_task(it.listener.run())
+    await asyncio.sleep(0)
+    it.listener.drain()
+    await running
+    assert it.said == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -30,6 +31,9 @@ LASTING_SECONDS = 30.0
 
 ACKNOWLEDGE_SECONDS = 2.0
 """Slack gives up after three."""
+
+SEND_SECONDS = 5.0
+"""A connection that takes none of our bytes for as long is of no use; the envelope comes again by another one."""
 
 MAX_IN_FLIGHT = 16
 """Envelopes of one connection that are answered at the same time; more wait in the socket."""
@@ -86,6 +90,8 @@ class AppListener:
                 opened: asyncio.Future[bool] = loop.create_future()
                 began = loop.time()
                 self._opening = connections.create_task(self._follow(opened, another))
+                # Not in the task: one that is cancelled before it has begun does nothing at all.
+                self._opening.add_done_callback(partial(_not_opened, opened))
                 if await opened:
                     await another.wait()
                 lasted = opened.result() and loop.time() - began >= LASTING_SECONDS
@@ -124,9 +130,6 @@ class AppListener:
         except Exception:  # must end neither the listener nor the manager
             log.exception("the connection of an app failed")
             self._failed(opened, "internal error; the manager's log has it")
-        finally:
-            if not opened.done():
-                opened.set_result(False)
 
     def _failed(self, opened: asyncio.Future[bool], problem: str) -> None:
         """Say why there is no connection; one that was open is made again first, and may still be read."""
@@ -170,13 +173,20 @@ class AppListener:
             done, _ = await asyncio.wait({answering}, timeout=ACKNOWLEDGE_SECONDS)
             reply = answering.result() if done else b""
             if reply is not None:
-                await connection.acknowledge(envelope, reply)
-        except ChannelError as error:
-            # It comes again by the next connection; an answer that is recorded is recorded once.
-            log.info("an envelope could not be acknowledged", error=str(error))
+                await self._acknowledge(connection, envelope, reply)
+            await answering
         finally:
-            if not answering.done():
+            # Where this task is cancelled: an answer whose write hangs would keep the manager from its end.
+            if answering.cancel():
                 await asyncio.wait({answering})
+
+    async def _acknowledge(self, connection: AppConnection, envelope: Envelope, reply: bytes) -> None:
+        """Say that an envelope has arrived; one that is not acknowledged comes again, and is recorded once."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await connection.acknowledge(envelope, reply)
+        except (ChannelError, TimeoutError) as error:
+            log.info("an envelope could not be acknowledged", error=str(error) or "the connection takes no bytes")
 
     async def _reply(self, envelope: Envelope) -> bytes | None:
         """The reply to an envelope; None where there is none, and the service is to send it again."""
@@ -190,3 +200,9 @@ class AppListener:
         if hearing != self.hearing:
             self.hearing = hearing
             self._on_change()
+
+
+def _not_opened(opened: asyncio.Future[bool], _: asyncio.Task[None]) -> None:
+    """Say that the task is over which was to open the connection."""
+    if not opened.done():
+        opened.set_result(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -81,6 +81,13 @@ async def opened(url: str, *, policy: AddressPolicy, lookup: Lookup, needs_tls: 
         try:
             yield made
         finally:
+            await _close(made)
+
+
+async def _close(made: WebSocket) -> None:
+    """Say good-bye. The library waits anew after each frame that comes in place of the answer: that is limited here."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(2 * CLOSE_SECONDS):
             await made.close()
 
 

@@ -11,10 +11,17 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 
+import structlog
+
 from kubechain.humans.listening import Answerer, AppListener, Hearing
 from kubechain.humans.model import App, AppConnector
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.keys import Request
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 10.0
+"""For what was read before a stop. The service waits three seconds for an acknowledgement, then it sends again."""
 
 
 @dataclass(slots=True)
@@ -48,12 +55,14 @@ class Listeners:
             self._tasks = None
 
     async def drain(self) -> None:
-        """Open and read nothing more; return when what was read is answered."""
+        """Open and read nothing more; return when what was read is answered, or its time is over."""
         self._tasks = None
         for listener in self._listeners.values():
             listener.drain()
         if self._owners:
-            await asyncio.wait(set(self._owners.values()))
+            _, late = await asyncio.wait(set(self._owners.values()), timeout=DRAIN_SECONDS)
+            if late:
+                log.warning("connections of apps cancelled at the stop", count=len(late))
 
     def use(self, channel: Request, app: App | None) -> None:
         """Let a channel be answered by an app's connection, or by none; a connection that nobody uses is closed."""
