@@ -18,6 +18,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.controller import Result, controller
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.keys import Request
+from kubechain.runtime.leaderelection import LeadershipLost
 from kubechain.runtime.manager import Manager
 from kubechain.runtime.transport import Reply, StreamReply
 from test.examples import examples
@@ -79,6 +80,8 @@ class Rivals:
         assert sum(one.working and not one.killed.is_set() for one in self.replicas) <= 1
         for number, replica in enumerate(self.replicas):
             if replica.task.done():
+                error = None if replica.task.cancelled() else replica.task.exception()
+                assert error is None or isinstance(error, LeadershipLost)
                 self.replicas[number] = self._born(number)
 
     async def stop(self) -> None:
