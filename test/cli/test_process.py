@@ -77,10 +77,13 @@ def test_an_address_that_is_taken_is_told_with_its_flag() -> None:
         process.exit_status(error, {":8081": "--health-probe-bind-address"})
 
 
-def test_the_loss_of_leadership_ends_with_1_and_is_not_told_again() -> None:
+def test_the_loss_of_leadership_has_a_status_of_its_own_and_a_line_that_says_that_it_is_no_defect() -> None:
     with structlog.testing.capture_logs() as lines:
-        assert process.exit_status(ExceptionGroup("tasks", [LeadershipLost("lease taken")])) == 1
-    assert lines == []
+        assert process.exit_status(ExceptionGroup("tasks", [LeadershipLost("lease taken")])) == 75
+    [line] = lines
+    assert (line["log_level"], line["exit_status"]) == ("warning", 75)
+    assert "no fault of the manager" in line["cause"]
+    assert "exc_info" not in line
 
 
 def test_a_defect_is_logged_with_its_traceback() -> None:

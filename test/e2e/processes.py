@@ -20,6 +20,9 @@ KUBECHAIN = Path(sys.executable).with_name("kubechain")
 READY_SECONDS = 60.0
 """Generous: two cores may be busy with other tests. The start-up time itself is measured elsewhere."""
 
+LOST_LEADERSHIP = 75
+"""Exit status of a manager that does not lead any more."""
+
 STOP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 

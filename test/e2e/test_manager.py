@@ -18,7 +18,7 @@ from test.e2e import processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.manifests import KEY, QUESTION, SYSTEM, a_secret, a_task, an_agent, an_llm
 from test.e2e.model import ANSWER, MockModel
-from test.e2e.processes import Program
+from test.e2e.processes import LOST_LEADERSHIP, Program
 
 RUN = "hello-world-task-1"
 LEASE = "kubechain.humanlayer.dev"
@@ -190,7 +190,7 @@ def test_a_process_restarted_in_its_pod_leads_at_once_and_takes_its_predecessors
         assert second.stop() == 0
 
 
-def test_who_loses_the_leadership_ends_and_not_with_0(
+def test_who_loses_the_leadership_ends_with_a_status_of_its_own(
     alone: Namespace, without_manager: None, cluster: Cluster, tmp_path: Path
 ) -> None:
     program = a_manager(
@@ -207,10 +207,12 @@ def test_who_loses_the_leadership_ends_and_not_with_0(
         stolen = json.dumps({"spec": {"holderIdentity": "a-thief"}})
         alone.kubectl("patch", "lease", LEASE, "--type=merge", "-p", stolen)
         assert program.popen is not None
-        assert program.popen.wait(30) == 1
+        assert program.popen.wait(30) == LOST_LEADERSHIP
     finally:
         program.kill()
-    assert any("leadership lost" in line["message"] for line in log_lines(program))
+    said = [line["message"] for line in log_lines(program)]
+    assert any("leadership lost" in message for message in said)
+    assert said[-1] == "ended without leadership, to be started again"
 
 
 def holder_of(namespace: Namespace) -> str:

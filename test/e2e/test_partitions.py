@@ -16,7 +16,7 @@ from test.e2e import sharing
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.model import MockModel
 from test.e2e.partitions import PartitionProxy
-from test.e2e.processes import Program
+from test.e2e.processes import LOST_LEADERSHIP, Program
 from test.e2e.servers.endpoint import Endpoint
 
 COUNT = 200
@@ -78,6 +78,6 @@ def test_a_replica_that_loses_the_api_server_doubles_nothing_and_loses_nothing(
 def restart(leader: Program) -> None:
     """Start a leader again that has ended because it lost the leadership, as the kubelet does."""
     assert leader.popen is not None
-    assert leader.popen.wait(sharing.DEADLINE_SECONDS) == 1
+    assert leader.popen.wait(sharing.DEADLINE_SECONDS) == LOST_LEADERSHIP
     assert "leadership lost" in leader.log.read_text()
     leader.start()

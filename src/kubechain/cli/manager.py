@@ -23,7 +23,7 @@ Run the operator: it watches the LLMs, Agents, Tasks and TaskRuns of a cluster a
 
 In a pod it finds its cluster by itself. Elsewhere it takes the kubeconfig that kubectl would take.
 SIGTERM and Ctrl-C end it gracefully: it starts nothing new, writes down what it has, releases its
-leadership and exits with 0. It exits with 1 when it loses its leadership, so that its pod restarts.
+leadership and exits with 0. It exits with 75 when it loses its leadership, so that its pod restarts.
 """
 LOG_LEVELS = ("debug", "info", "warning", "error")
 

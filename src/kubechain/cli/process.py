@@ -14,6 +14,7 @@ import structlog
 
 from kubechain.cli.causes import leaves
 from kubechain.cli.terminal import Failure
+from kubechain.runtime import leaderelection
 from kubechain.runtime.credentials import ConfigError
 from kubechain.runtime.eventloop import loop_factory
 from kubechain.runtime.health import ListenError
@@ -27,6 +28,11 @@ INTERRUPTED: Final = 130
 
 EXPECTED: Final = (Failure, ConfigError, ListenError, OSError)
 """Failures that the user can correct, such as a port in use: printed in one line, without a traceback."""
+
+NO_FAULT: Final = (
+    "the API server did not take the renewal of the Lease in time, or another replica took it; "
+    "this is no fault of the manager: what it had begun goes on with the next leader"
+)
 
 Main = Callable[[asyncio.Event], Awaitable[int]]
 """Runs until the event is set, and returns the exit status."""
@@ -57,13 +63,14 @@ def exit_status(error: Exception, flags: Mapping[str, str] = MappingProxyType({}
     Raises:
         Failure: The user can correct every cause.
     """
-    # The loss of the leadership is already logged.
     causes = [cause for cause in leaves(error) if not isinstance(cause, LeadershipLost)]
     if causes and all(isinstance(cause, EXPECTED) for cause in causes):
         raise Failure("; ".join(_text(cause, flags) for cause in causes)) from error
     if causes:
         log.error("failed", exc_info=error)
-    return FAILED
+        return FAILED
+    log.warning("ended without leadership, to be started again", cause=NO_FAULT, exit_status=leaderelection.EXIT_STATUS)
+    return leaderelection.EXIT_STATUS
 
 
 def _text(cause: Exception, flags: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import structlog
@@ -56,11 +57,16 @@ class Timing:
 
 
 class LeadershipLost(Exception):
-    """This replica no longer leads; its work is stopped, and the process should exit non-zero."""
+    """This replica no longer leads; its work is stopped, and the process should exit with `EXIT_STATUS`."""
+
+
+EXIT_STATUS: Final = 75
+"""Of a process that lost the leadership: EX_TEMPFAIL of sysexits.h. It is to be started again, as after any failure;
+controller-runtime's managers exit with 1 then, which looks like a defect in a pod that restarts."""
 
 
 def _exit() -> None:
-    os._exit(1)
+    os._exit(EXIT_STATUS)
 
 
 class LeaderElector:
