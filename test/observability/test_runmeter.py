@@ -9,6 +9,7 @@ from kubechain.llm.errors import ServerFailed
 from kubechain.llm.fake import FakeLLMClient, answer, calls
 from test.controllers.builders import a_call
 from test.controllers.people import decide, request_is, request_of
+from test.controllers.test_approvals import waiting_world
 from test.controllers.test_budgets import FIRST, working_world
 from test.controllers.test_durability import is_over
 from test.controllers.world import NAMESPACE, Replica, a_world
@@ -45,6 +46,16 @@ async def test_a_run_with_a_tool_and_a_failed_call_is_counted_once_each() -> Non
         assert value(replica, "tokens_total", **LLM, **model, kind="input") == tokens_of(*turns)
         assert value(replica, "tool_calls_total", **AGENT, tool="update_plan", end="Succeeded") == 1
         assert value(replica, "runs", namespace=NAMESPACE, phase="FinalAnswer") == 1
+
+
+async def test_the_first_answer_of_a_run_is_there_before_a_person_decides_about_its_tools() -> None:
+    async with waiting_world() as world:
+        (replica,) = world.replicas
+        await world.request_until(request_is(HumanRequestPhase.OPEN))
+        assert value(replica, "run_first_turn_seconds_count", **AGENT) == 1
+        await decide(world, "Approve")
+        await world.until(is_over)
+        assert value(replica, "run_first_turn_seconds_count", **AGENT) == 1
 
 
 async def test_a_request_to_a_person_is_a_gauge_while_it_is_open_and_a_wait_afterwards() -> None:

@@ -55,7 +55,7 @@ class RunMeter(ByKind):
         self._meter.observe(metrics.QUEUE_WAIT, namespace, llm, seconds=waited_seconds)
 
     def wrote_run(self, before: TaskRun, after: TaskRun) -> None:
-        """Count what a write says for the first time: the begin of a run, a claim, the first turn."""
+        """Count what a write says for the first time: the begin of a run, a claim, the first answer."""
         was, now = before.status, after.status
         namespace, agent = after.metadata.namespace, _agent_of_run(after)
         if was.pinned is None and now.pinned is not None:
@@ -63,7 +63,9 @@ class RunMeter(ByKind):
         if now.llm is not None and (was.llm is None or was.llm.token != now.llm.token):
             self._claimed(after, now.llm)
         created_at = after.metadata.creation_timestamp
-        if was.turn == 0 and now.turn == 1 and created_at is not None:
+        # status.turn goes up only when the tools of the turn have answered, and people have decided about them.
+        is_first_answer = not was.turn_records and [record.turn for record in now.turn_records] == [1]
+        if is_first_answer and created_at is not None:
             self._meter.observe(
                 metrics.FIRST_TURN, namespace, agent, seconds=(self._clock.now() - created_at).total_seconds()
             )
