@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES
 
 DASHBOARD = Path(__file__).resolve().parents[1] / "config" / "prometheus" / "dashboard.json"
 
@@ -20,23 +23,33 @@ class Panel:
     """One panel: its queries with their legends.
 
     Attributes:
-        queries: `%s` stands for the matcher of the namespace.
+        queries: `%s` stands for the matcher of the namespace. A query that groups `by` labels has no `or vector(0)`:
+            that would add a line without a name.
         unit: As Grafana names it.
-        is_stat: One number in place of a graph.
+        custom: How the lines are drawn, where that is not Grafana's own way.
+        colour_from_one: The panel is one number in place of a graph, and this is its colour from 1 on.
     """
 
     title: str
     queries: tuple[tuple[str, str], ...]
     unit: str = "short"
-    is_stat: bool = False
+    custom: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    colour_from_one: str = ""
 
 
-def _rate(metric: str, by: str) -> str:
-    return f"sum by ({by}) (rate(kubechain_{metric}{{%s}}[$__rate_interval]))"
+COUNTED: Final = "none"
+"""The unit of what has no fractions: the axis has whole numbers, and begins with 0 to 1 where there is nothing."""
+
+STACKED: Final = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 30}
+STEPS: Final = {"lineInterpolation": "stepAfter"}
 
 
-def _quantile(share: str, metric: str, by: str) -> str:
-    rate = f"sum by (le, {by}) (rate(kubechain_{metric}_bucket{{%s}}[$__rate_interval]))"
+def _per_minute(metric: str, by: str) -> str:
+    return f"60 * sum by ({by}) (rate(kubechain_{metric}{{%s}}[$__rate_interval]))"
+
+
+def _quantile(share: str, metric: str, by: str, *, only: str = "") -> str:
+    rate = f"sum by (le, {by}) (rate(kubechain_{metric}_bucket{{%s{only}}}[$__rate_interval]))"
     return f"histogram_quantile({share}, {rate})"
 
 
@@ -44,12 +57,22 @@ def _most(metric: str, by: str) -> str:
     return f"max by ({by}) (kubechain_{metric}{{%s}})"
 
 
+ENDED: Final = "|".join(sorted(TERMINAL_TASK_RUN_PHASES))
+
+AT_WORK: Final = (
+    f'label_replace(sum by (phase) (max by (namespace, phase) (kubechain_runs{{%s,phase!~"{ENDED}"}})), '
+    '"phase", "not begun", "phase", "")'
+)
+"""Runs that have not ended; one that no manager has seen yet has no phase, and a line would have no name."""
+
 ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
         "Runs",
         (
-            Panel("Runs by phase", ((f"sum by (phase) ({_most('runs', 'namespace, phase')})", "{{phase}}"),)),
-            Panel("Runs that ended", ((_rate("runs_ended_total", "agent, end"), "{{agent}} {{end}}"),), "ops"),
+            Panel("Runs at work", ((AT_WORK, "{{phase}}"),), COUNTED, STACKED),
+            Panel(
+                "Runs that ended, per minute", ((_per_minute("runs_ended_total", "agent, end"), "{{agent}} {{end}}"),)
+            ),
             Panel("Time of a run, 95 %", ((_quantile("0.95", "run_duration_seconds", "agent"), "{{agent}}"),), "s"),
             Panel(
                 "Time to the first answer, 95 %",
@@ -64,20 +87,27 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Models",
         (
             Panel(
-                "Time of a model call, 95 %",
-                ((_quantile("0.95", "model_call_duration_seconds", "llm, model"), "{{llm}} {{model}}"),),
+                "Time of a model call that was answered, 95 %",
+                (
+                    (
+                        _quantile("0.95", "model_call_duration_seconds", "llm, model", only=',result="answered"'),
+                        "{{llm}} {{model}}",
+                    ),
+                ),
                 "s",
             ),
-            Panel("Failed model calls", ((_rate("model_errors_total", "llm, error"), "{{llm}} {{error}}"),), "ops"),
             Panel(
-                "Retries and fallbacks",
-                (
-                    (_rate("model_retries_total", "llm"), "{{llm}} retries"),
-                    (f"{_rate('model_fallbacks_total', 'llm')} or vector(0)", "{{llm}} fallbacks"),
-                ),
-                "ops",
+                "Failed model calls per minute",
+                ((_per_minute("model_errors_total", "llm, error"), "{{llm}} {{error}}"),),
             ),
-            Panel("Tokens", ((_rate("tokens_total", "llm, kind"), "{{llm}} {{kind}}"),), "short"),
+            Panel(
+                "Retries and fallbacks per minute",
+                (
+                    (_per_minute("model_retries_total", "llm"), "{{llm}} retries"),
+                    (_per_minute("model_fallbacks_total", "llm"), "{{llm}} fallbacks"),
+                ),
+            ),
+            Panel("Tokens per minute", ((_per_minute("tokens_total", "llm, kind"), "{{llm}} {{kind}}"),)),
             Panel(
                 "Cost in an hour",
                 (("sum by (agent, llm) (increase(kubechain_cost_dollars_total{%s}[1h]))", "{{agent}} {{llm}}"),),
@@ -86,15 +116,21 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel(
                 "Queues",
                 (
-                    (f"sum by (llm) ({_most('llm_queued_runs', 'pod, llm')}) or vector(0)", "{{llm}} wait"),
-                    (f"sum by (llm) ({_most('llm_calls_in_flight', 'pod, llm')}) or vector(0)", "{{llm}} in flight"),
+                    ("sum by (llm) (kubechain_llm_queued_runs{%s})", "{{llm}} waiting"),
+                    ("sum by (llm) (kubechain_llm_calls_in_flight{%s})", "{{llm}} in flight"),
                 ),
+                COUNTED,
             ),
             Panel("Wait for a slot, 95 %", ((_quantile("0.95", "llm_queue_wait_seconds", "llm"), "{{llm}}"),), "s"),
-            Panel("Open circuits", ((_most("llm_circuit_open", "namespace, llm"), "{{namespace}}/{{llm}}"),)),
             Panel(
-                "Budgets",
-                ((_most("budget_used_ratio", "namespace, budget"), "{{namespace}}/{{budget}}"),),
+                "Open circuits",
+                ((_most("llm_circuit_open", "namespace, llm"), "{{namespace}}/{{llm}}"),),
+                COUNTED,
+                STEPS,
+            ),
+            Panel(
+                "Spent of each Budget",
+                ((_most("budget_used_ratio", "namespace, budget, limit"), "{{namespace}}/{{budget}} {{limit}}"),),
                 "percentunit",
             ),
         ),
@@ -102,18 +138,25 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
         "Tools and people",
         (
-            Panel("Tool calls that ended", ((_rate("tool_calls_total", "tool, end"), "{{tool}} {{end}}"),), "ops"),
+            Panel(
+                "Tool calls that ended, per minute",
+                ((_per_minute("tool_calls_total", "tool, end"), "{{tool}} {{end}}"),),
+            ),
             Panel(
                 "Time of a tool call, 95 %",
                 ((_quantile("0.95", "tool_call_duration_seconds", "tool"), "{{tool}}"),),
                 "s",
             ),
             Panel(
-                "Unknown outcomes",
-                (("sum(kubechain_unknown_outcomes_total{%s}) or vector(0)", "since the managers' start"),),
-                is_stat=True,
+                "Unknown outcomes since the managers' start",
+                (("sum(kubechain_unknown_outcomes_total{%s}) or vector(0)", "unknown outcomes"),),
+                colour_from_one="red",
             ),
-            Panel("Open requests", ((_most("human_requests_open", "namespace, type"), "{{namespace}} {{type}}"),)),
+            Panel(
+                "Open requests",
+                ((_most("human_requests_open", "namespace, type"), "{{namespace}} {{type}}"),),
+                COUNTED,
+            ),
             Panel(
                 "Oldest open request",
                 ((_most("oldest_human_request_seconds", "namespace, type"), "{{namespace}} {{type}}"),),
@@ -127,30 +170,35 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
         "Manager",
         (
-            Panel("Leaders", (("sum(leader_election_master_status) or vector(0)", "leaders"),), is_stat=True),
             Panel(
-                "Reconciles",
+                "Leaders", (("sum(leader_election_master_status) or vector(0)", "leaders"),), colour_from_one="green"
+            ),
+            Panel(
+                "Reconciles per second",
                 (
                     (
-                        "sum by (controller, result) (rate(controller_runtime_reconcile_total[$__rate_interval]))",
-                        "{{controller}} {{result}}",
+                        "sum by (controller) (rate(controller_runtime_reconcile_total[$__rate_interval]))",
+                        "{{controller}}",
                     ),
+                    ("sum(rate(controller_runtime_reconcile_errors_total[$__rate_interval]))", "errors"),
                 ),
-                "ops",
             ),
-            Panel("Keys that are ready", (("sum by (name) (workqueue_depth)", "{{name}}"),)),
+            Panel("Keys that are ready", (("sum by (name) (workqueue_depth)", "{{name}}"),), COUNTED),
             Panel(
-                "Requests to the API server",
+                "Requests to the API server per second",
                 (
                     (
                         "sum by (method, code) (rate(rest_client_requests_total[$__rate_interval]))",
                         "{{method}} {{code}}",
                     ),
                 ),
-                "ops",
             ),
-            Panel("Lost claims", (("sum(kubechain_claims_lost_total) or vector(0)", "since the start"),), is_stat=True),
-            Panel("MCP connections", (("sum by (state) (kubechain_mcp_connections) or vector(0)", "{{state}}"),)),
+            Panel(
+                "Lost claims since the managers' start",
+                (("sum(kubechain_claims_lost_total) or vector(0)", "lost claims"),),
+                colour_from_one="orange",
+            ),
+            Panel("MCP connections", (("sum by (state) (kubechain_mcp_connections)", "{{state}}"),), COUNTED, STEPS),
         ),
     ),
 )
@@ -221,13 +269,25 @@ def _panel(panel: Panel, place: dict[str, int]) -> dict[str, Any]:
         for index, (query, legend) in enumerate(panel.queries)
     ]
     return {
-        "type": "stat" if panel.is_stat else "timeseries",
+        "type": "stat" if panel.colour_from_one else "timeseries",
         "title": panel.title,
         "datasource": SOURCE,
         "gridPos": place,
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "fieldConfig": {"defaults": _fields(panel), "overrides": []},
+        "options": {} if panel.colour_from_one else {"tooltip": {"mode": "multi", "sort": "desc"}},
         "targets": targets,
     }
+
+
+def _fields(panel: Panel) -> dict[str, Any]:
+    """How values and lines are drawn."""
+    fields: dict[str, Any] = {"unit": panel.unit, "min": 0}
+    if panel.colour_from_one:
+        steps = [{"color": "text", "value": None}, {"color": panel.colour_from_one, "value": 1}]
+        return fields | {"thresholds": {"mode": "absolute", "steps": steps}}
+    if panel.unit == COUNTED:
+        return fields | {"decimals": 0, "custom": {"axisSoftMax": 1, **panel.custom}}
+    return fields | {"custom": dict(panel.custom)}
 
 
 if __name__ == "__main__":

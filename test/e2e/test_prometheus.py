@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-import subprocess
-import time
-import urllib.parse
-import urllib.request
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,72 +13,21 @@ import pytest
 import yaml
 
 from hack import dashboard
+from hack.panels.series import Span, interpolated
 from test.e2e import processes
 from test.e2e.cluster import Cluster, Namespace
-from test.e2e.manifests import API_VERSION, a_builtin, a_secret, a_task, an_agent, an_llm, refs
+from test.e2e.manifests import API_VERSION, a_builtin, a_secret, a_task, an_agent, an_llm, an_mcp_server, refs
 from test.e2e.model import ANSWER, Answer, Ask, Call, Failure, MockModel, asks
 from test.e2e.processes import Program
+from test.e2e.servers.peers import QUICK
 from test.e2e.test_approvals import decide
-from test.prometheus.programs import program, promtool
+from test.prometheus.programs import promtool
+from test.prometheus.server import Prometheus, get
 from test.prometheus.test_rules import expressions
 
 pytestmark = pytest.mark.xdist_group("prometheus")
 
-DEADLINE_SECONDS = 90.0
-SCRAPE_SECONDS = 1.0
-
-CONFIG = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: kubechain-metrics
-    honor_labels: true
-    static_configs:
-      - targets: ["{target}"]
-        labels: {{namespace: kubechain-system}}
-"""
 PRICES = {"inputPerMillion": "1000", "outputPerMillion": "1000"}
-
-
-def get(url: str) -> bytes:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as reply:
-        return reply.read()
-
-
-class Prometheus:
-    """Prometheus, scraping one manager every second."""
-
-    def __init__(self, target: str, folder: Path) -> None:
-        self.url = f"http://127.0.0.1:{processes.free_port()}"
-        (folder / "prometheus.yml").write_text(CONFIG.format(target=target))
-        arguments = [
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={self.url.removeprefix('http://')}",
-        ]
-        command = (str(program("prometheus")),)
-        self.program = Program(arguments, folder / "prometheus.log", f"{self.url}/-/ready", command=command)
-
-    def query(self, query: str) -> list[float]:
-        """The values that a query finds, without those that are no number."""
-        found: dict[str, Any] = json.loads(get(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"))
-        assert found["status"] == "success", found
-        values = [float(one["value"][1]) for one in found["data"]["result"]]
-        return [value for value in values if not math.isnan(value)]
-
-    def until_found(self, queries: list[str]) -> None:
-        """Wait until every query finds something."""
-        deadline, left = time.monotonic() + DEADLINE_SECONDS, queries
-        while left := [query for query in left if not self.query(query)]:
-            assert time.monotonic() < deadline, f"nothing found by: {left}"
-            self.wait_for_scrapes(1)
-
-    def wait_for_scrapes(self, count: int) -> None:
-        """Return when there are so many scrapes more than now."""
-        assert self.program.popen is not None
-        for _ in range(count):
-            with pytest.raises(subprocess.TimeoutExpired):
-                self.program.popen.wait(SCRAPE_SECONDS)
 
 
 def respond(call: Call) -> Answer:
@@ -105,22 +50,28 @@ def prometheus(
     make_namespace: Callable[[str], Namespace],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
-    """Prometheus after two rounds of runs: with a tool, failed, waiting for a person, with a retry, within a Budget."""
+    """Prometheus after two rounds of runs, with one that is at its model: `_round` says of which sorts."""
     folder, namespace = tmp_path_factory.mktemp("prometheus"), make_namespace("prometheus")
     address = f"127.0.0.1:{processes.free_port()}"
     prometheus = Prometheus(address, folder)
     flags = (f"--namespaces={namespace.name}", f"--metrics-bind-address={address}", "--leader-elect")
     own = processes.manager(cluster.kubeconfig, folder / "manager.log", *flags)
+    notes = an_mcp_server("notes", type="stdio", command=sys.executable, args=[str(QUICK), str(folder / "notes")])
     assert manager.stop() == 0
     try:
         own.start()
         prometheus.program.start()
         _apply(namespace, model)
+        namespace.apply(notes)
         for number in (1, 2):
             _round(namespace, model, number)
             # A rate needs each series before and after its increase.
             prometheus.wait_for_scrapes(3)
-        yield prometheus
+        with model[namespace.name].held():
+            # The gauges of an LLM tell of it while it is in use.
+            namespace.apply(a_task("held", message="hello"))
+            namespace.wait("taskrun/held-1", "{.status.phase}", "SendContextWindowToLLM")
+            yield prometheus
     finally:
         prometheus.program.stop()
         own.stop()
@@ -129,9 +80,11 @@ def prometheus(
 
 def _apply(namespace: Namespace, model: MockModel) -> None:
     model[namespace.name].respond = respond
+    model[f"{namespace.name}-down"].respond = lambda call: Failure(503)
     llm = an_llm(base_url=model.base_url, model=namespace.name, prices=PRICES, maxConcurrentRequests=1)
     tool = a_builtin(requiresApproval=True)
-    namespace.apply(a_secret(), llm, tool, an_agent(tools=refs("add")))
+    down = an_llm("down", base_url=model.base_url, model=f"{namespace.name}-down", fallbacks=refs("gpt-4o"))
+    namespace.apply(a_secret(), llm, down, tool, an_agent(tools=refs("add")), an_agent("falls-back", llm="down"))
     limits = {"maxTokens": 100_000}
     namespace.apply({"apiVersion": API_VERSION, "kind": "Budget", "metadata": {"name": "month"}, "spec": limits})
 
@@ -145,6 +98,8 @@ def _round(namespace: Namespace, model: MockModel, number: int) -> None:
     script.respond = _flaky(respond)
     namespace.apply(a_task(f"flaky-{number}", message="hello"))
     namespace.finished(f"flaky-{number}-1")
+    namespace.apply(a_task(f"falls-back-{number}", agent="falls-back", message="hello"))
+    namespace.finished(f"falls-back-{number}-1")
     script.respond = respond
     namespace.apply(a_task(f"failed-{number}", message="fail"), a_task(f"add-{number}", message="add"))
     namespace.finished(f"failed-{number}-1", "Failed")
@@ -166,12 +121,25 @@ def _flaky(then: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
     return lambda call: failures.pop() if failures else then(call)
 
 
+SPAN = Span(0, 1, 75)
+"""Rates over five minutes."""
+
+
 def test_every_query_of_the_dashboard_finds_something(prometheus: Prometheus) -> None:
-    variables = (("$__rate_interval", "5m"), ("$namespace", ".*"))
-    queries = dashboard.queries()
-    for variable, value in variables:
-        queries = [query.replace(variable, value) for query in queries]
-    prometheus.until_found(queries)
+    prometheus.until_found([interpolated(query, SPAN) for query in dashboard.queries()])
+
+
+def test_every_line_of_the_dashboard_has_a_name(prometheus: Prometheus) -> None:
+    """Each label of a legend has a value in each series that is found."""
+    panels: list[dict[str, Any]] = json.loads(dashboard.text())["panels"]
+    targets: list[dict[str, str]] = [target for panel in panels for target in panel.get("targets", [])]
+    nameless = [
+        (target["expr"], one["metric"])
+        for target in targets
+        for one in prometheus.ask("query", query=interpolated(target["expr"], SPAN))
+        if not all(one["metric"].get(label) for label in re.findall(r"{{(\w+)}}", target["legendFormat"]))
+    ]
+    assert nameless == []
 
 
 def test_every_query_of_the_alerts_finds_something_once_it_has_no_threshold(prometheus: Prometheus) -> None:

@@ -51,6 +51,10 @@ def test_alerts_and_dashboard_name_only_metrics_of_the_table() -> None:
     assert named <= known
 
 
+def test_a_query_that_groups_adds_no_line_without_a_name() -> None:
+    assert [query for query in dashboard.queries() if " by (" in query and "vector(" in query] == []
+
+
 def test_every_metric_of_the_table_is_on_the_dashboard() -> None:
     shown = " ".join(dashboard.queries())
     assert [metric.name for metric in METRICS.values() if metric.name not in shown] == [
