@@ -131,7 +131,9 @@ class Jobs:
         if name:
             return WholeReply(200, {}, self._jobs[name.removesuffix("/log").removesuffix("-pod")].log.encode())
         job = self._jobs.get(query.rpartition("=")[2])
-        return _reply(200, {"kind": "PodList", "items": [job.pod()] if job else []})
+        return _reply(
+            200, {"kind": "PodList", "metadata": {"resourceVersion": ""}, "items": [job.pod()] if job else []}
+        )
 
     def _make(self, job: _Job) -> Reply:
         if job.name in self._jobs:

@@ -16,8 +16,6 @@ from kubechain.tools.podstate import (
     State,
     Waiting,
     exited,
-    has_started,
-    may_start,
     state_of,
     timed_out,
 )
@@ -32,6 +30,7 @@ UNSCHEDULABLE = {
 }
 PULL = 'Failed to pull image "busybox:nope": not found'
 CREATING = {"reason": "ContainerCreating"}
+DELETED: JsonObject = {"metadata": {"name": "job", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
 
 def a_job(*conditions: str, reason: str = "", message: str = "") -> JsonObject:
@@ -180,31 +179,33 @@ def ended(code: int, **words: str) -> JsonObject:
             id="its Pod is gone",
         ),
         pytest.param(Seen(None), Lost("its Job is gone, and how it ended is not known"), id="everything is gone"),
+        pytest.param(
+            Seen(a_job() | DELETED),
+            Lost("its Job is gone, and how it ended is not known"),
+            id="its Job is being deleted",
+        ),
+        pytest.param(
+            Seen(a_job("Complete") | DELETED), Ended(0), id="done, its Pod is gone, and its Job is being deleted"
+        ),
+        pytest.param(
+            Seen(None, [with_condition(a_pod(), UNSCHEDULABLE)]),
+            Waiting("its Job was deleted: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.", is_final=True),
+            id="somebody deleted its Job before a node had it",
+        ),
+        pytest.param(
+            Seen(a_job() | DELETED, [a_pod(waiting=CREATING)], (an_event("Pulling", "Pulling image", type="Normal"),)),
+            Waiting("its Job was deleted: Pulling: Pulling image", is_final=True),
+            id="an earlier manager gave it up while it was pulled",
+        ),
+        pytest.param(
+            Seen(a_job(), [a_pod(phase="Failed", node="n", waiting=CREATING)]),
+            Lost("its node is gone, and how it ended is not known"),
+            id="marked as failed by whoever removes the Pods of a node that is gone",
+        ),
     ],
 )
 def test_the_state_of_a_container(seen: Seen, state: State) -> None:
     assert state_of(seen) == state
-
-
-@pytest.mark.parametrize(
-    ("pod", "is_started", "is_startable"),
-    [
-        pytest.param(a_pod(), False, True, id="not assigned yet"),
-        pytest.param(a_pod(node="n", waiting=CREATING), False, True, id="starting"),
-        pytest.param(a_pod() | {"metadata": {"deletionTimestamp": "now"}}, False, False, id="deleted, never assigned"),
-        pytest.param(a_pod(node="n") | {"metadata": {"deletionTimestamp": "now"}}, False, True, id="deleted, assigned"),
-        pytest.param(a_pod(running={}), True, False, id="running"),
-        pytest.param(a_pod(terminated=ended(128, reason="StartError")), False, False, id="its program never ran"),
-        pytest.param(
-            a_pod(node="n", phase="Failed", terminated=ended(137, reason="ContainerStatusUnknown")),
-            False,
-            False,
-            id="deleted before it was created",
-        ),
-    ],
-)
-def test_what_may_still_start(pod: JsonObject, is_started: bool, is_startable: bool) -> None:
-    assert (has_started(pod), may_start(pod)) == (is_started, is_startable)
 
 
 def test_what_a_container_wrote_is_its_answer() -> None:

@@ -13,7 +13,7 @@ The words are those of kubelet, the scheduler and the Job controller, unchanged:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -45,6 +45,9 @@ STATUS_UNKNOWN = "ContainerStatusUnknown"
 """What kubelet says of each container that it does not find when a Pod ends. It has reported an id if there was one: a
 Pod that is deleted before its container is created ends like that."""
 
+ABOUT_PULLS = frozenset({"Pulling", "Pulled", "Failed", "BackOff"})
+"""Reasons of kubelet's Events that say when a pull begins and how it ends."""
+
 SILENT = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons that do not say what is waited for."""
 
@@ -59,11 +62,15 @@ class Seen:
         job: None when there is none.
         pods: Pods of the Job, those that are gone as they were last seen.
         events: Of the Pods, or of the Job while it has none; needed only while the container waits.
+        removed: Names of the Pods that are gone, and whose state is their last one: the server said so.
+        missing: Names of the Pods that are gone, and whose last state was not seen.
     """
 
     job: JsonObject | None
     pods: Sequence[JsonObject] = ()
     events: Sequence[JsonObject] = ()
+    removed: Collection[str] = ()
+    missing: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +123,44 @@ State = Waiting | Running | Ended | NeverStarted | Lost
 def state_of(seen: Seen) -> State:
     """Return the state of the container of a call."""
     pod = seen.pods[-1] if seen.pods else None
-    if pod is not None and (state := _of_pod(pod)) is not None:
+    if pod is not None and (state := state_of_pod(pod)) is not None:
         return state
-    if seen.job is None:
-        return Lost("its Job is gone, and how it ended is not known")
-    if (state := _of_job(seen.job, pod)) is not None:
+    if seen.job is not None and (state := _of_job(seen.job, pod)) is not None:
         return state
-    return _waiting(seen, pod)
+    return _waiting(seen, pod) if seen.job is not None and not is_deleted(seen.job) else _of_deleted_job(seen, pod)
 
 
-def has_started(pod: JsonObject) -> bool:
-    """Whether the container of a Pod has started at any time."""
-    return isinstance(_of_pod(pod), Running | Ended | Lost)
+def state_of_pod(pod: JsonObject) -> State | None:
+    """Return what a Pod says about its container; None while that has not started and may."""
+    status = _container_status(pod)
+    terminated = _at(status, "state", "terminated")
+    if isinstance(terminated, dict):
+        return _terminated(pod, cast(dict[str, Any], terminated))
+    if _is_running(status):
+        return Running()
+    match _text(pod, "status", "phase"):
+        case "Succeeded":
+            return Ended(0)
+        case "Failed":
+            return _failed(pod)
+        case _:
+            return None
 
 
-def may_start(pod: JsonObject) -> bool:
-    """Whether a node may be starting the container, or may be told to do so."""
-    is_assigned = bool(_at(pod, "spec", "nodeName"))
-    return _of_pod(pod) is None and (is_assigned or not is_deleted(pod))
+def is_assigned(pod: JsonObject) -> bool:
+    """Whether a node was told to start the Pod."""
+    return bool(_at(pod, "spec", "nodeName"))
 
 
 def is_deleted(obj: JsonObject) -> bool:
-    """Whether the object is marked as deleted. Kubelet then starts no container any more, but one may be starting."""
+    """Whether the object is marked as deleted. The scheduler assigns no such Pod; its node may be starting it."""
     return bool(_at(obj, "metadata", "deletionTimestamp"))
+
+
+def is_pulling(events: Sequence[JsonObject]) -> bool:
+    """Whether an image is being pulled, as far as the Events of the Pod say it."""
+    newest = max((event for event in events if event.get("reason") in ABOUT_PULLS), key=_moment, default=None)
+    return newest is not None and newest.get("reason") == "Pulling"
 
 
 def exited(code: int, log: str, *, words: str = "") -> Output:
@@ -153,22 +175,6 @@ def timed_out(timeout_seconds: float, log: str) -> Output:
     return Output(f"timed out: the container was stopped after {timeout_seconds:g} s\n{log}".rstrip(), is_error=True)
 
 
-def _of_pod(pod: JsonObject) -> State | None:
-    status = _container_status(pod)
-    terminated = _at(status, "state", "terminated")
-    if isinstance(terminated, dict):
-        return _terminated(pod, cast(dict[str, Any], terminated))
-    if _is_running(status):
-        return Running()
-    match _text(pod, "status", "phase"):
-        case "Succeeded":
-            return Ended(0)
-        case "Failed":  # refused by its node, or evicted before its start
-            return NeverStarted(_words(_text(pod, "status", "reason"), _text(pod, "status", "message")))
-        case _:
-            return None
-
-
 def _terminated(pod: JsonObject, terminated: JsonObject) -> State:
     reason, message = _text(terminated, "reason"), _text(terminated, "message")
     if reason in NEVER_RAN:
@@ -179,6 +185,15 @@ def _terminated(pod: JsonObject, terminated: JsonObject) -> State:
     of_pod = _words(_text(pod, "status", "reason"), _text(pod, "status", "message"))
     code = terminated.get("exitCode", 1)
     return Ended(int(code), of_pod or ("" if reason in ("Error", "Completed") else reason))
+
+
+def _failed(pod: JsonObject) -> State:
+    """A node that refuses a Pod, or evicts it before its start, says why.
+
+    Who removes the Pods of a node that is gone marks them as failed too, and does not know whether they have started.
+    """
+    reason, message = _text(pod, "status", "reason"), _text(pod, "status", "message")
+    return NeverStarted(_words(reason, message)) if reason else Lost("its node is gone, and how it ended is not known")
 
 
 def _is_running(status: JsonObject) -> bool:
@@ -196,6 +211,12 @@ def _of_job(job: JsonObject, pod: JsonObject | None) -> State | None:
     if failed.get("reason") == "DeadlineExceeded":
         return Lost("timed out: the container was stopped, and its Pod is gone")
     return Lost("its Pod is gone, and how it ended is not known")
+
+
+def _of_deleted_job(seen: Seen, pod: JsonObject | None) -> State:
+    if pod is None:
+        return Lost("its Job is gone, and how it ended is not known")
+    return Waiting(f"its Job was deleted: {_waiting(seen, pod).words}", is_final=True)
 
 
 def _waiting(seen: Seen, pod: JsonObject | None) -> Waiting:

@@ -16,7 +16,7 @@ from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
 from kubechain.controllers.toolkinds.container import Containers
 from kubechain.controllers.toolkinds.model import Invocation, Tell, tell_nobody, tool_offer
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.errors import AlreadyExists, ApiError, NotFound
+from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kubechain.tools.engine import ContainerEngine
 from test.controllers.builders import meta
 
@@ -68,7 +68,9 @@ class JobCluster:
         failures: What requests fail with, by verb and path; each once.
         gate: Closed, it holds every request back; `is_asked` is set by the first one.
         when_made: Called once the Job is created.
-        collects: Whether the garbage collector deletes the Pod of a deleted Job at once.
+        collects: Whether a deleted Job goes at once, its Pod ended by its node. Otherwise the test acts as garbage
+            collector and node.
+        deleted: Options of the requests that deleted the Job.
         others: Pods of other Jobs of the same name.
     """
 
@@ -81,11 +83,13 @@ class JobCluster:
         self.when_made: Callable[[], None] = lambda: None
         self.collects = True
         self.can_watch = True
+        self.deleted: list[JsonObject] = []
         self.accounts: list[str] = []
         self.others: list[JsonObject] = []
         self.gate, self.is_asked = asyncio.Event(), asyncio.Event()
         self.gate.set()
-        self._watches: list[asyncio.Queue[bytes]] = []
+        self._watches: list[asyncio.Queue[bytes | None]] = []
+        self._said: list[bytes] = []
 
     # --- what the cluster does
 
@@ -119,14 +123,43 @@ class JobCluster:
         self.events.append(told)
 
     def collect(self) -> None:
-        """The Job goes, with its Pod."""
+        """The Job goes, with its Pod; where a node has that, it ends it first and says how."""
+        if self.pod is not None and self.pod["spec"]["nodeName"]:
+            self.end_pod()
+        self.remove()
+
+    def mark(self) -> None:
+        """The garbage collector marks the Pod as deleted; its node has still to end it."""
+        assert self.pod is not None
+        self.pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        self._tell("MODIFIED", self.pod)
+
+    def end_pod(self) -> None:
+        """The node ends a deleted Pod. A container that it does not have is reported as kubelet does it."""
+        assert self.pod is not None
+        status, [state] = self.pod["status"], [one["state"] for one in self.pod["status"]["containerStatuses"]] or [{}]
+        exit = {"reason": "Error"} if "running" in state else {"reason": "ContainerStatusUnknown"}
+        ended = {"name": "tool", "state": {"terminated": {"exitCode": 137, **exit}}}
+        if "terminated" not in state:
+            status.update(phase="Failed", containerStatuses=[ended])
+        self._tell("MODIFIED", self.pod)
+
+    def remove(self) -> None:
+        """Job and Pod are removed from the API server, whatever a node knows."""
         self.job, pod, self.pod = None, self.pod, None
         if pod is not None:
             self._tell("DELETED", pod)
 
-    def _tell(self, change: str, obj: JsonObject) -> None:
+    def end_watches(self) -> None:
+        """The server ends each watch, as it does now and then."""
         for watch in self._watches:
-            watch.put_nowait(json.dumps({"type": change, "object": obj}).encode())
+            watch.put_nowait(None)
+
+    def _tell(self, change: str, obj: JsonObject) -> None:
+        metadata = {**obj["metadata"], "resourceVersion": str(len(self._said) + 1)}
+        self._said.append(json.dumps({"type": change, "object": {**obj, "metadata": metadata}}).encode())
+        for watch in self._watches:
+            watch.put_nowait(self._said[-1])
 
     # --- what it is asked
 
@@ -152,9 +185,7 @@ class JobCluster:
             case "POST", _:
                 return self._make(json.loads(body or b"{}"))
             case "DELETE", _:
-                self._existing()
-                self.collect() if self.collects else setattr(self, "job", None)
-                return {}
+                return self._delete(json.loads(body or b"{}"))
             case _:
                 return self._read(path, query)
 
@@ -164,7 +195,8 @@ class JobCluster:
         if "/serviceaccounts/" in path:
             return self._account(path.rpartition("/")[2])
         if path == PODS:
-            return {"items": [*self.others, *([self.pod] if self.pod else [])]}
+            metadata = {"resourceVersion": str(len(self._said))}
+            return {"metadata": metadata, "items": [*self.others, *([self.pod] if self.pod else [])]}
         return {"items": self.events} if path == EVENTS else self._log(query)
 
     def _make(self, job: JsonObject) -> JsonObject:
@@ -174,6 +206,19 @@ class JobCluster:
         job["metadata"]["uid"] = "job-uid"
         self.when_made()
         return job
+
+    def _delete(self, options: JsonObject) -> JsonObject:
+        job = self._existing()
+        if options["preconditions"]["uid"] != job["metadata"]["uid"]:
+            raise Conflict(409, "Conflict", "the uid is another one")
+        self.deleted.append(options)
+        if self.collects:
+            self.collect()
+        elif options["propagationPolicy"] == "Foreground":
+            job["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        else:
+            self.job = None
+        return {}
 
     def _existing(self) -> JsonObject:
         if self.job is None:
@@ -195,15 +240,18 @@ class JobCluster:
 
     @asynccontextmanager
     async def stream(self, target: str) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Watch the Pod."""
+        """Watch the Pod, from a version that is given."""
         if not self.can_watch:
             raise ApiError(403, "Forbidden", "no")
-        watch = asyncio.Queue[bytes]()
+        watch = asyncio.Queue[bytes | None]()
+        [version] = parse_qs(target).get("resourceVersion", [str(len(self._said))])
+        for said in self._said[int(version) :]:
+            watch.put_nowait(said)
         self._watches.append(watch)
 
         async def lines() -> AsyncIterator[bytes]:
-            while True:
-                yield await watch.get()
+            while (line := await watch.get()) is not None:
+                yield line
 
         try:
             yield lines()

@@ -13,6 +13,7 @@ from kubechain.controllers.toolkinds.model import Started
 from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import AlreadyExists, BadRequest, Forbidden, Invalid, ServiceUnavailable, TransportError
 from kubechain.tools.container import LOG_LIMIT_BYTES
+from kubechain.tools.givingup import GIVEN_UP_SECONDS, PULL_SECONDS
 from kubechain.tools.model import InvalidTool, NotExecuted, OutOfTime, Output, Uncertain
 from test.controllers.toolkinds.jobcluster import (
     JOB,
@@ -211,26 +212,6 @@ async def test_a_container_that_cannot_start_is_told_in_kubelet_s_words_and_its_
     assert cluster.job is None
 
 
-@pytest.mark.parametrize("watches", [pytest.param(True, id="watched"), pytest.param(False, id="listed")])
-async def test_a_container_that_starts_while_it_is_given_up_is_uncertain(watches: bool) -> None:
-    cluster = JobCluster()
-    cluster.can_watch, cluster.collects = watches, False
-    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
-    cluster.later(0.5, lambda: cluster.set_pod(running={}))
-    with pytest.raises(Uncertain, match="started while it was given up"):
-        await containers(cluster).run(a_call(), SPEC)
-
-
-async def test_a_pod_that_ends_before_its_container_was_created_was_not_executed() -> None:
-    cluster = JobCluster()
-    cluster.collects = False
-    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
-    gone = {"reason": "ContainerStatusUnknown", "message": "could not be located", "exitCode": 137}
-    cluster.later(0.5, lambda: cluster.set_pod(terminated=gone))  # as kubelet ends each deleted Pod
-    with pytest.raises(NotExecuted, match="cannot start: ImagePullBackOff"):
-        await containers(cluster).run(a_call(), SPEC)
-
-
 @pytest.mark.parametrize(
     "state",
     [
@@ -250,18 +231,168 @@ async def test_the_pod_of_an_earlier_attempt_says_nothing_about_this_one(state: 
     assert (await containers(cluster).run(a_call(), SPEC)).content == "it said [redacted]"
 
 
-async def test_a_node_that_does_not_answer_may_have_started_the_container() -> None:
-    cluster = JobCluster()
+# --- containers that are given up before they have started
+
+WAITING_FOR_IMAGE = {"reason": "ContainerCreating"}
+
+
+def a_slow_pull(**settings: Any) -> JobCluster:
+    """Its image is pulled until the test ends that; garbage collector and node do what the test says."""
+    cluster = JobCluster(**settings)
     cluster.collects = False
 
-    def create() -> None:
-        cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
-        assert cluster.pod is not None
-        cluster.pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    def pull() -> None:
+        cluster.set_pod(waiting=WAITING_FOR_IMAGE)
+        cluster.say("Pulling", 'Pulling image "busybox:1"', type="Normal")
 
-    cluster.when_made = create
-    with pytest.raises(Uncertain, match="its node has not given it up, and may have started it: "):
+    cluster.when_made = pull
+    cluster.later(10.1, cluster.mark)
+    return cluster
+
+
+def end_and_remove(cluster: JobCluster, **state: Any) -> None:
+    """The node ends the Pod, which is removed at once: no look comes in between."""
+    if state:
+        node_has_it = cluster.pod
+        cluster.set_pod(**state)
+        assert node_has_it is not None
+    cluster.end_pod()
+    cluster.remove()
+
+
+async def give_up(cluster: JobCluster, *, told: Told | None = None) -> Output:
+    """Carry a call out whose container may take ten seconds."""
+    return await containers(cluster).run(a_call(timeout_seconds=10, tell=told or Told()), SPEC)
+
+
+@pytest.mark.parametrize("seconds", [pytest.param(12, id="soon"), pytest.param(300, id="after minutes")])
+async def test_a_pull_that_fails_after_its_call_was_given_up_was_not_executed(seconds: float) -> None:
+    cluster, told = a_slow_pull(), Told()
+    cluster.later(seconds, end_and_remove, cluster)
+    with pytest.raises(OutOfTime, match="did not start within 10 s: Pulling: Pulling image"):
+        await give_up(cluster, told=told)
+    given_up = 'Giving the container up: its node has not given it up: Pulling: Pulling image "busybox:1"'
+    assert (given_up in told.words) == (seconds > 20)
+
+
+async def test_a_pull_that_ends_well_after_its_call_was_given_up_has_started_its_container() -> None:
+    cluster = a_slow_pull()
+    cluster.later(60, lambda: end_and_remove(cluster, running={}))
+    with pytest.raises(Uncertain, match="it started while it was given up, and was stopped: Pulling"):
+        await give_up(cluster)
+
+
+async def test_a_pull_that_does_not_end_stays_unknown() -> None:
+    cluster, clock = a_slow_pull(), LoopClock()
+    with pytest.raises(Uncertain, match="its node has not given it up, and may have started it: Pulling"):
+        await give_up(cluster)
+    assert clock.monotonic() == pytest.approx(10 + PULL_SECONDS, abs=6)
+
+
+async def test_a_node_that_does_not_answer_may_have_started_the_container() -> None:
+    cluster, clock = a_slow_pull(), LoopClock()
+    cluster.when_made = lambda: cluster.set_pod(waiting=WAITING_FOR_IMAGE)
+    with pytest.raises(Uncertain, match="its node has not given it up, and may have started it"):
+        await give_up(cluster)
+    assert clock.monotonic() == pytest.approx(10 + GIVEN_UP_SECONDS, abs=3)
+
+
+async def test_a_pod_that_was_removed_by_force_may_have_started() -> None:
+    cluster = a_slow_pull()
+    cluster.later(12, cluster.remove)
+    with pytest.raises(Uncertain, match="was removed before its node had given it up, and may have started it"):
+        await give_up(cluster)
+
+
+async def test_without_the_right_to_watch_nobody_knows_how_a_pod_ended_that_is_gone() -> None:
+    cluster = a_slow_pull()
+    cluster.can_watch = False
+    cluster.later(12, end_and_remove, cluster)
+    with pytest.raises(Uncertain, match="its Pod is gone, and nobody has said how it ended"):
+        await give_up(cluster)
+
+
+async def test_a_watch_that_was_closed_is_opened_again_where_it_was() -> None:
+    cluster = a_slow_pull()
+    cluster.later(11.9, cluster.end_watches)
+    cluster.later(12, end_and_remove, cluster)
+    with pytest.raises(OutOfTime):
+        await give_up(cluster)
+
+
+@pytest.mark.parametrize("watches", [pytest.param(True, id="watched"), pytest.param(False, id="listed")])
+async def test_a_container_that_starts_while_it_is_given_up_is_uncertain(watches: bool) -> None:
+    cluster = JobCluster()
+    cluster.can_watch, cluster.collects = watches, False
+    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+    cluster.later(0.5, lambda: cluster.set_pod(running={}))
+    with pytest.raises(Uncertain, match="started while it was given up"):
         await containers(cluster).run(a_call(), SPEC)
+
+
+async def test_a_pod_that_ends_before_its_container_was_created_was_not_executed() -> None:
+    cluster = JobCluster()
+    cluster.collects = False
+    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+    cluster.later(0.5, end_and_remove, cluster)
+    with pytest.raises(NotExecuted, match="cannot start: ImagePullBackOff"):
+        await containers(cluster).run(a_call(), SPEC)
+
+
+async def test_a_job_that_is_given_up_goes_after_its_pod_and_no_other_of_its_name() -> None:
+    cluster = a_slow_pull()
+    cluster.later(12, end_and_remove, cluster)
+    with pytest.raises(OutOfTime):
+        await give_up(cluster)
+    [options] = cluster.deleted
+    assert options["propagationPolicy"] == "Foreground"
+    assert options["preconditions"] == {"uid": "job-uid"}
+
+
+async def test_a_manager_that_finds_a_job_that_is_given_up_goes_on_with_it() -> None:
+    cluster = a_slow_pull()
+    running = asyncio.create_task(give_up(cluster))
+    await asyncio.sleep(15)
+    running.cancel()
+    await asyncio.wait({running})
+    cluster.later(20, end_and_remove, cluster)
+    with pytest.raises(NotExecuted, match="cannot start: its Job was deleted: Pulling: Pulling image"):
+        await containers(cluster).follow(Started("default", NAME, UID, timeout_seconds=10, remaining_seconds=0))
+
+
+@pytest.mark.parametrize(
+    "node", [pytest.param("", id="no node had it"), pytest.param("node-1", id="its node ended it")]
+)
+async def test_a_container_whose_job_somebody_deleted_before_its_start_was_not_executed(node: str) -> None:
+    cluster = JobCluster()
+    cluster.when_made = lambda: cluster.set_pod(node=node, waiting=WAITING_FOR_IMAGE)
+    cluster.later(5, cluster.collect)
+    with pytest.raises(NotExecuted, match=r"cannot start: (its Job was deleted|ContainerStatusUnknown)"):
+        await containers(cluster).run(a_call(), SPEC)
+
+
+async def test_a_job_that_cannot_be_deleted_at_first_is_deleted() -> None:
+    cluster = JobCluster()
+    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+    cluster.failures[f"DELETE {JOB}"] = [TransportError("reset"), ServiceUnavailable(503, "", "busy")]
+    with pytest.raises(NotExecuted, match="cannot start"):
+        await containers(cluster).run(a_call(), SPEC)
+    assert len(cluster.deleted) == 1
+
+
+async def test_a_job_that_cannot_be_deleted_may_start() -> None:
+    cluster = JobCluster()
+    cluster.when_made = lambda: cluster.set_pod(waiting={"reason": "ImagePullBackOff"})
+    cluster.failures[f"DELETE {JOB}"] = [Forbidden(403, "Forbidden", "no") for _ in range(50)]
+    with pytest.raises(Uncertain, match="its Job could not be deleted, and may start it: ImagePullBackOff"):
+        await containers(cluster).run(a_call(), SPEC)
+
+
+async def test_what_an_api_server_that_fails_does_not_say_stays_unknown() -> None:
+    cluster = a_slow_pull()
+    cluster.later(11, lambda: cluster.failures.update({f"GET {JOB}": [TransportError("reset")] * 100}))
+    with pytest.raises(Uncertain, match="the API server does not say what became of its Pod, and may have started it"):
+        await give_up(cluster)
 
 
 # --- the end of the call
@@ -325,6 +456,12 @@ async def test_a_process_that_stops_before_the_start_says_that_nothing_was_start
     with pytest.raises(NotExecuted, match="before it was started"):
         await running
     assert cluster.job is None
+
+
+async def test_a_call_that_ends_does_not_delete_the_job_of_something_else() -> None:
+    cluster = JobCluster(job=an_owned_job(uid="another"))
+    await containers(cluster).stop(Started("default", NAME, UID, timeout_seconds=8, remaining_seconds=0))
+    assert cluster.job is not None
 
 
 async def test_a_call_that_ends_takes_its_job_with_it() -> None:

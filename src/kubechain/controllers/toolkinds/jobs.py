@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -37,7 +37,7 @@ from kubechain.runtime.errors import (
     TooManyRequests,
     TransportError,
 )
-from kubechain.tools import container, podstate
+from kubechain.tools import container, givingup, podstate
 from kubechain.tools.model import InvalidTool, NotExecuted, OutOfTime, Output, Uncertain
 from kubechain.tools.podstate import Ended, Lost, NeverStarted, Running, Seen, State, Waiting, state_of
 
@@ -46,12 +46,6 @@ LOOK_SECONDS = 2.0
 
 LOOK_AT_RUNNING_SECONDS = 5.0
 """Longest time between two looks at a container that runs; the watch usually reports its end at once."""
-
-GIVEN_UP_SECONDS = 30.0
-"""How long a node may take to confirm that it does not start a Pod any more."""
-
-COLLECTED_SECONDS = 3.0
-"""How long the garbage collector may take to mark the Pods of a deleted Job; it takes milliseconds."""
 
 CREATED_SECONDS = 5.0
 """How long a process that stops waits for the answer to a request that creates a Job."""
@@ -110,22 +104,29 @@ class Jobs:
             while True:
                 state = await self._state(watch, with_events=waits.is_told)
                 await waits.note(state)
-                if (output := await self._settled(call, watch, state)) is not None:
+                if (output := await self._settled(call, watch, waits, state)) is not None:
                     return output
                 left = deadline - self.clock.monotonic()
                 if left <= 0 and state is not None:
-                    return await self._out_of_time(call, watch, state)
+                    return await self._out_of_time(call, watch, waits, state)
                 pause = LOOK_AT_RUNNING_SECONDS if isinstance(state, Running) else LOOK_SECONDS
                 await watch.wait(min(left, pause) if left > 0 else pause)
 
     async def stop(self, call: Started) -> None:
         """Delete the Job of a call, with its Pod; best effort."""
-        body = orjson.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"})
         try:
-            await self.client.request("DELETE", _job_path(call), body=body)
+            job: dict[str, Any] = orjson.loads(await self.client.request("GET", _job_path(call)))
+            if _is_owned(job, call.uid):
+                await self._delete(call, job["metadata"]["uid"], "Background")
         except (ApiError, TransportError):
             # The Job is owned by the call and has a deadline: it ends without this request.
             return
+
+    async def _delete(self, call: Started, uid: str, policy: givingup.Policy) -> None:
+        """Delete this Job, not another one that has taken its name since."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
+        body = orjson.dumps({**options, "preconditions": {"uid": uid}})
+        await self.client.request("DELETE", _job_path(call), body=body)
 
     async def job(self, call: Started) -> dict[str, Any]:
         """Read the Job of a call.
@@ -202,14 +203,14 @@ class Jobs:
             seen = await watch.look()
             state = state_of(seen)
             if isinstance(state, Waiting) and (with_events or state.is_final):
-                state = state_of(Seen(seen.job, seen.pods, await watch.events(seen)))
+                state = state_of(replace(seen, events=await watch.events(seen)))
         except NO_VERDICT:
             return None
         except ApiError as error:
             raise Uncertain(f"container: its Job cannot be read: {error}") from error
         return state
 
-    async def _settled(self, call: Started, watch: PodWatch, state: State | None) -> Output | None:
+    async def _settled(self, call: Started, watch: PodWatch, waits: Waits, state: State | None) -> Output | None:
         """What a container that is over has led to; None for one that is not."""
         match state:
             case Ended(code, words):
@@ -217,15 +218,15 @@ class Jobs:
             case Lost(words):
                 raise Uncertain(f"container: {words}")
             case NeverStarted(words) | Waiting(words, is_final=True):
-                await self._give_up(call, watch, words)
+                await self._give_up(call, watch, waits, words)
                 raise NotExecuted(f"container: cannot start: {words}")
             case None | Waiting() | Running():
                 return None
 
-    async def _out_of_time(self, call: Started, watch: PodWatch, state: State) -> Output:
+    async def _out_of_time(self, call: Started, watch: PodWatch, waits: Waits, state: State) -> Output:
         match state:
             case Waiting(words):
-                await self._give_up(call, watch, words)
+                await self._give_up(call, watch, waits, words)
                 raise OutOfTime(f"container: did not start within {call.timeout_seconds:g} s: {words}")
             case Running() | Ended() | NeverStarted() | Lost():
                 log = await self._log(watch)
@@ -236,39 +237,44 @@ class Jobs:
         pods = watch.known()
         return await read_log(self.client, self.clock, pods[-1]) if pods else "[the output is gone with its Pod]"
 
-    async def _give_up(self, call: Started, watch: PodWatch, words: str) -> None:
-        """Delete the Job of a container that has not started, and see that it does not start in the meantime.
+    async def _give_up(self, call: Started, watch: PodWatch, waits: Waits, words: str) -> None:
+        """Delete the Job of a container that has not started, and wait until it is certain that none has.
 
-        Kubelet does not break off the pull of an image when the Pod is deleted, and starts the container after it.
+        The Job stays until its Pod is gone, so that the next manager can go on with this.
 
         Args:
             call: Whose Job it is.
             watch: Of the Job's Pods.
+            waits: Says what is waited for.
             words: What the container waited for.
 
         Raises:
-            Uncertain: It has started after all, or its node has not let go of it.
+            Uncertain: It has started after all, or nobody knows whether it has.
         """
-        await self.stop(call)
         began_at = self.clock.monotonic()
         while True:
-            may_start = await self._may_start(watch)
-            if any(podstate.has_started(pod) for pod in watch.known()):
-                raise Uncertain("container: it started while it was given up, and was stopped")
-            waited = self.clock.monotonic() - began_at
-            if not may_start or (waited >= COLLECTED_SECONDS and not any(map(podstate.is_deleted, may_start))):
-                return
-            if waited >= GIVEN_UP_SECONDS:
-                raise Uncertain(f"container: its node has not given it up, and may have started it: {words}")
-            await watch.wait(COLLECTED_SECONDS / 3)
+            seconds = self.clock.monotonic() - began_at
+            match givingup.decide(await self._given_up(watch, seconds), seconds=seconds):
+                case givingup.NotStarted():
+                    return
+                case givingup.MayHaveStarted(why):
+                    raise Uncertain(f"container: {why}: {words}")
+                case givingup.DeleteJob(uid, policy):
+                    try:
+                        await self._delete(call, uid, policy)
+                    except (ApiError, TransportError):
+                        await watch.wait(LOOK_SECONDS)
+                case givingup.Wait(why):
+                    await waits.note_given_up(f"{why}: {words}", seconds)
+                    await watch.wait(LOOK_SECONDS if seconds < givingup.GIVEN_UP_SECONDS else LOOK_AT_RUNNING_SECONDS)
 
-    async def _may_start(self, watch: PodWatch) -> list[dict[str, Any]]:
-        """The Pods that a node may still start."""
+    async def _given_up(self, watch: PodWatch, seconds: float) -> Seen | None:
+        """Look at a Job that is given up; None where the server gives no answer."""
         try:
-            pods = await watch.present()
+            seen = await watch.look()
         except (ApiError, TransportError):
-            pods = watch.known()
-        return [pod for pod in pods if podstate.may_start(pod)]
+            return None
+        return replace(seen, events=await watch.events(seen)) if seconds >= givingup.GIVEN_UP_SECONDS else seen
 
 
 async def _to_its_end(effect: Coroutine[Any, Any, None]) -> None:

@@ -12,6 +12,9 @@ from kubechain.tools.podstate import Ended, Lost, NeverStarted, Running, State, 
 SILENT_SECONDS = 2.0
 """A start that takes no longer is not told: most containers start sooner, and each word costs a write."""
 
+GIVING_UP_SILENT_SECONDS = 5.0
+"""The same for a container that is given up: most nodes confirm it sooner."""
+
 SAME_SECONDS = 30.0
 """Between two writes of words that differ in numbers and ids only."""
 
@@ -47,6 +50,11 @@ class Waits:
                 await self._say(STARTED)
             case None | Waiting() | Running() | Ended() | NeverStarted() | Lost():
                 return
+
+    async def note_given_up(self, words: str, seconds: float) -> None:
+        """Tell why a container that is given up is waited for, once that has taken some time."""
+        if seconds >= GIVING_UP_SILENT_SECONDS:
+            await self._say(f"Giving the container up: {words}")
 
     async def _say(self, text: str) -> None:
         now = self.clock.monotonic()
