@@ -10,50 +10,19 @@ import pytest
 from kubechain.api.tool import ContainerTool
 from kubechain.tools.containerspec import amount, check
 from kubechain.tools.model import InvalidTool
-
-DIGEST = "sha256:" + "0" * 64
+from test.tools.imagenames import IMAGES, NO_IMAGES
 
 
 def a_container(**fields: Any) -> ContainerTool:
     return ContainerTool.model_validate({"image": "busybox"} | fields)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        "busybox",
-        "busybox:1.36",
-        "library/busybox",
-        "ghcr.io/a-b/c__d/e.f:v1.0_x-Y",
-        "localhost:5000/x",
-        "[::1]:5000/x",
-        "REGISTRY.example.com/x",
-        f"busybox@{DIGEST}",
-        f"host:1/busybox:1@{DIGEST}",
-    ],
-)
+@pytest.mark.parametrize("image", IMAGES)
 def test_images(image: str) -> None:
     check(a_container(image=image))
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        "busybox:1.36:2",
-        "Busybox",
-        "https://x.io/y",
-        "a b",
-        "x/",
-        "/x",
-        "x:",
-        "x@sha256:12",
-        "a..b",
-        "x:" + "t" * 129,
-        "--privileged",
-        "x/Y",
-        "é",
-    ],
-)
+@pytest.mark.parametrize("image", NO_IMAGES)
 def test_what_is_no_image(image: str) -> None:
     with pytest.raises(InvalidTool, match="image: not a reference"):
         check(a_container(image=image))

@@ -17,9 +17,13 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
-_IMAGE = re.compile(rf"(?:{_DOMAIN}/)?{_PATH}(?:/{_PATH})*(?::{_TAG})?(?:@{_DIGEST})?")
+_DIGEST = r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})"
+_IMAGE = re.compile(rf"(?P<name>(?:{_DOMAIN}/)?{_PATH}(?:/{_PATH})*)(?::{_TAG})?(?:@{_DIGEST})?")
 """The grammar of container registries (`distribution/reference`), by which kubelet reads the name of an image."""
+
+_ID_OF_IMAGE = re.compile(r"[0-9a-f]{64}")
+_PATH_CHARACTERS = 255
+"""What a name must not be, and the longest path in one; the same package says so."""
 
 _QUANTITY = re.compile(r"\+?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d{1,2})?")
 """The grammar of quantities in Kubernetes, without negative ones."""
@@ -35,10 +39,20 @@ def check(tool: ContainerTool) -> None:
     Raises:
         InvalidTool: One of them is invalid; the message names the field and the value.
     """
-    if not _IMAGE.fullmatch(tool.image):
+    if not _is_reference(tool.image):
         raise InvalidTool(f'image: not a reference to an image: "{tool.image}"')
     if tool.resources is not None:
         _check_resources(tool.resources)
+
+
+def _is_reference(image: str) -> bool:
+    match = _IMAGE.fullmatch(image)
+    if match is None or _ID_OF_IMAGE.fullmatch(image):
+        return False
+    first, slash, rest = match["name"].partition("/")
+    has_domain = bool(slash) and ("." in first or ":" in first or first == "localhost" or first != first.lower())
+    path = rest if has_domain else match["name"] if slash else f"library/{first}"
+    return len(path) <= _PATH_CHARACTERS
 
 
 def amount(value: str | int) -> Decimal | None:
