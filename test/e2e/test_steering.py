@@ -70,6 +70,13 @@ def test_an_answer_is_held_to_a_schema_in_a_file_also_when_it_is_tried_again(
     assert json.loads(kubechain(helped, "retry", name, "--from-turn", "1").out) == {"city": "Sunville"}
 
 
+def test_a_run_says_how_long_it_is_kept_also_when_it_is_tried_again(helped: Namespace) -> None:
+    kubechain(helped, "run", "Hi.", "--ttl", "720h")
+    [first] = runs(helped)
+    kubechain(helped, "retry", first["metadata"]["name"])
+    assert [run["spec"]["ttlSecondsAfterFinished"] for run in runs(helped)] == [30 * 86400] * 2
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"), [("[]", "holds no object"), ("{", "expected"), (None, "No such file")]
 )

@@ -10,6 +10,7 @@ from typing import Any, cast
 from kubechain.cli import names
 from kubechain.cli.attendance import EXIT_STATUSES, add_starting_flags
 from kubechain.cli.clusterflags import add_cluster_flags
+from kubechain.cli.flags import seconds
 
 SUMMARY = "ask an agent, and see its answer"
 DESCRIPTION = """\
@@ -39,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output-schema", type=Path, default=None, metavar="FILE",
         help="JSON schema, in JSON or YAML, of the object that the answer must be",
     )  # fmt: skip
+    parser.add_argument(
+        "--ttl", type=seconds, default=None, metavar="DURATION",
+        help="delete the run so long after its end, such as 720h (default: it is kept)",
+    )  # fmt: skip
     add_cluster_flags(parser)
     add_starting_flags(parser)
 
@@ -54,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     made = list[str]()
 
     async def command(place: Place) -> int:
-        made.append(await started(place, question, options.agent, output_schema=schema))
+        name = await started(place, question, options.agent, output_schema=schema, ttl_seconds=options.ttl)
+        made.append(name)
         return 0
 
     clusters.run(options, command)

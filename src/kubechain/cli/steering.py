@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,18 +62,26 @@ async def _open_run(place: Place, name: str, otherwise: str) -> TaskRun:
 
 
 async def started(
-    place: Place, question: str, agent: str | None, *, output_schema: dict[str, Any] | None = None
+    place: Place,
+    question: str,
+    agent: str | None,
+    *,
+    output_schema: dict[str, Any] | None = None,
+    ttl_seconds: float | None = None,
 ) -> str:
     """Create a run of an agent; return its name.
 
     Args:
         agent: None for the only one of the namespace.
         output_schema: Of the object that the answer must be.
+        ttl_seconds: After the end of the run, until it is deleted; None: it is kept.
     """
     chosen = await _agent(place, agent)
     spec: dict[str, Any] = {"agent_ref": LocalObjectReference(name=chosen), "user_message": question}
     if output_schema is not None:
         spec["output_schema"] = output_schema
+    if ttl_seconds is not None:
+        spec["ttl_seconds_after_finished"] = math.ceil(ttl_seconds)
     return await _create(place, chosen, spec)
 
 
