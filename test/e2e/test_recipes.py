@@ -26,9 +26,11 @@ RECIPES = Path(__file__).resolve().parents[2] / "docs" / "guides" / "recipes.md"
 NOT_OF_THE_API = {"Kustomization"}
 
 
-def manifests() -> list[dict[str, Any]]:
+def manifests(title: str | None = None) -> list[dict[str, Any]]:
+    """The objects of the page, or of one section of it."""
     found: list[dict[str, Any]] = []
-    for text in re.findall(r"^```yaml\n(.*?)^```$", RECIPES.read_text(), re.MULTILINE | re.DOTALL):
+    page = RECIPES.read_text() if title is None else guides.section(RECIPES, title)
+    for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         objects: Iterable[dict[str, Any]] = yaml.safe_load_all(text)
         found += [each for each in objects if each["kind"] not in NOT_OF_THE_API]
     return found
