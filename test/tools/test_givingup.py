@@ -140,6 +140,12 @@ def test_what_may_have_started_is_said_at_once(seen: Seen, words: str) -> None:
         ),
         pytest.param(Seen(None, [DELETED_POD], [PULLING]), PULL_SECONDS, NOT_GIVEN_UP, id="its pull goes on"),
         pytest.param(
+            Seen(None, [DELETED_POD], [PULL_FAILED | {"lastTimestamp": PULLING["lastTimestamp"]}, PULLING]),
+            PULL_SECONDS,
+            NOT_GIVEN_UP,
+            id="a pull goes on that began in the second in which the one before failed",
+        ),
+        pytest.param(
             Seen(None, [DELETED_POD], [PULL_FAILED, PULLING | {"lastTimestamp": "2026-01-01T00:01:00Z"}]),
             PULL_SECONDS,
             NOT_GIVEN_UP,

@@ -102,6 +102,18 @@ def ended(code: int, **words: str) -> JsonObject:
             Waiting("FailedCreatePodSandBox: newer"),
             id="its sandbox fails; the newest event counts",
         ),
+        pytest.param(
+            Seen(
+                a_job(),
+                [a_pod(waiting=CREATING)],
+                (
+                    an_event("Scheduled", "Successfully assigned", type="Normal"),
+                    an_event("Pulling", "Pulling image", type="Normal"),
+                ),
+            ),
+            Waiting("Pulling: Pulling image"),
+            id="a slow pull that began in the second in which it was scheduled",
+        ),
         pytest.param(Seen(a_job(), [a_pod(waiting=CREATING)]), Waiting("ContainerCreating"), id="starting"),
         pytest.param(
             Seen(a_job(), [a_pod(waiting={"reason": "ErrImagePull", "message": PULL})]),

@@ -159,8 +159,7 @@ def is_deleted(obj: JsonObject) -> bool:
 
 def is_pulling(events: Sequence[JsonObject]) -> bool:
     """Whether an image is being pulled, as far as the Events of the Pod say it."""
-    newest = max((event for event in events if event.get("reason") in ABOUT_PULLS), key=_moment, default=None)
-    return newest is not None and newest.get("reason") == "Pulling"
+    return _text(_newest([event for event in events if event.get("reason") in ABOUT_PULLS]), "reason") == "Pulling"
 
 
 def exited(code: int, log: str, *, words: str = "") -> Output:
@@ -256,8 +255,13 @@ def _with_image(words: str, pod: JsonObject) -> str:
 def _of_event(events: Sequence[JsonObject], types: set[str]) -> str:
     """Return the words of the newest event of some types; empty without one."""
     told = [event for event in events if event.get("type") in types and event.get("message")]
-    newest = max(told, key=_moment, default=None)
-    return _words(_text(newest, "reason"), _text(newest, "message")) if newest else ""
+    newest = _newest(told)
+    return _words(_text(newest, "reason"), _text(newest, "message"))
+
+
+def _newest(events: Sequence[JsonObject]) -> JsonObject | None:
+    """Return the newest event; of those of one second the last, since kubelet's names of events sort by their time."""
+    return max(reversed(events), key=_moment, default=None)
 
 
 def _moment(event: JsonObject) -> str:
