@@ -16,7 +16,7 @@ from kubechain.api.tool import ContainerTool, Tool, ToolExecute, ToolSpec
 from kubechain.controllers.toolkinds.container import Containers
 from kubechain.controllers.toolkinds.model import Invocation, Tell, tell_nobody, tool_offer
 from kubechain.runtime.clock import LoopClock
-from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound
+from kubechain.runtime.errors import AlreadyExists, ApiError, Conflict, Expired, NotFound
 from kubechain.tools.engine import ContainerEngine
 from test.controllers.builders import meta
 
@@ -90,6 +90,7 @@ class JobCluster:
         self.gate.set()
         self._watches: list[asyncio.Queue[bytes | None]] = []
         self._said: list[bytes] = []
+        self._forgotten = 0
 
     # --- what the cluster does
 
@@ -154,6 +155,10 @@ class JobCluster:
         """The server ends each watch, as it does now and then."""
         for watch in self._watches:
             watch.put_nowait(None)
+
+    def forget(self) -> None:
+        """A watch can begin no earlier than now."""
+        self._forgotten = len(self._said)
 
     def _tell(self, change: str, obj: JsonObject) -> None:
         metadata = {**obj["metadata"], "resourceVersion": str(len(self._said) + 1)}
@@ -245,6 +250,8 @@ class JobCluster:
             raise ApiError(403, "Forbidden", "no")
         watch = asyncio.Queue[bytes | None]()
         [version] = parse_qs(target).get("resourceVersion", [str(len(self._said))])
+        if int(version) < self._forgotten:
+            raise Expired(410, "Expired", "too old resource version")
         for said in self._said[int(version) :]:
             watch.put_nowait(said)
         self._watches.append(watch)

@@ -320,6 +320,15 @@ async def test_a_watch_that_was_closed_is_opened_again_where_it_was() -> None:
         await give_up(cluster)
 
 
+async def test_a_watch_that_cannot_go_on_where_it_was_begins_anew() -> None:
+    cluster = a_slow_pull()
+    cluster.later(10.05, cluster.end_watches)
+    cluster.later(10.2, cluster.forget)
+    cluster.later(20, end_and_remove, cluster)
+    with pytest.raises(OutOfTime):
+        await give_up(cluster)
+
+
 @pytest.mark.parametrize("watches", [pytest.param(True, id="watched"), pytest.param(False, id="listed")])
 async def test_a_container_that_starts_while_it_is_given_up_is_uncertain(watches: bool) -> None:
     cluster = JobCluster()
