@@ -100,8 +100,8 @@ check: setup ## Lint, format, types, layers, generated files
 	$(call say,layers)
 	@$(BIN)/lint-imports >$(VENV)/.layers 2>&1 || { cat $(VENV)/.layers; exit 1; }
 	$(call say,manifests)
-	@$(BIN)/python hack/manifests.py --check
-	@$(BIN)/python hack/release.py --check
+	@$(BIN)/python -m hack.manifests --check
+	@$(BIN)/python -m hack.release --check
 	@$(BIN)/python -m hack.chart --check
 	$(call say,pyright: half a minute)
 	@$(BIN)/pyright --warnings
@@ -195,13 +195,13 @@ soak: setup ## Twenty minutes of runs on an API server that fails: memory, tasks
 ##@ Keep it in order
 .PHONY: manifests
 manifests: setup ## Write config/crd, docs/kinds and docs/metrics.md anew from the models, and what doctor asks for from config/rbac
-	@$(BIN)/python hack/manifests.py
+	@$(BIN)/python -m hack.manifests
 	@$(BIN)/python hack/metrics_page.py
 	@$(BIN)/python hack/dashboard.py
 
 .PHONY: release
 release: manifests ## Write config/release, one file that installs everything, and the templates of charts/kubechain
-	@$(BIN)/python hack/release.py $(if $(VERSION),--version $(VERSION))
+	@$(BIN)/python -m hack.release $(if $(VERSION),--version $(VERSION))
 	@$(BIN)/python -m hack.chart
 
 .PHONY: lock

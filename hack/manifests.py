@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
+from hack.generated import ROOT, settled
 from kubechain.api.crd import custom_resource_definitions
 from kubechain.api.schema import NOT_BLANK
 
-ROOT = Path(__file__).resolve().parent.parent
 BASES = ROOT / "config" / "crd" / "bases"
 SAMPLES = ROOT / "config" / "samples"
 PAGES = ROOT / "docs" / "kinds"
@@ -131,32 +131,10 @@ def escaped(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def drifted(expected: Mapping[Path, str], folder: Path, suffix: str = ".yaml") -> list[Path]:
-    """Return the files that differ, are missing, or are there although nothing generates them."""
-    differing = [path for path, text in expected.items() if not path.exists() or path.read_text() != text]
-    return sorted([*differing, *(set(folder.glob(f"*{suffix}")) - expected.keys())])
-
-
-def write(expected: Mapping[Path, str], folder: Path) -> None:
-    """Make the folder hold exactly the expected files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in drifted(expected, folder):
-        if path in expected:
-            path.write_text(expected[path])
-        else:
-            path.unlink()
-
-
 def rights() -> Mapping[Path, str]:
     """Return the rules of the manager's ClusterRole as a part of the package."""
     role = next(each for each in yaml.safe_load_all(ROLE.read_text()) if each["kind"] == "ClusterRole")
     return {RIGHTS: json.dumps(role["rules"], indent=2) + "\n"}
-
-
-def stale_files() -> Mapping[Path, str]:
-    """Return the pages and the rights that are out of date, with what they should be."""
-    expected = {**pages(), **rights()}
-    return {path: text for path, text in expected.items() if not path.exists() or path.read_text() != text}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -164,15 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
     options = parser.parse_args(arguments)
-    if not options.check:
-        write(crd_files(), BASES)
-        for path, text in stale_files().items():
-            path.write_text(text)
-        return 0
-    stale = [*drifted(crd_files(), BASES), *stale_files()]
-    for path in stale:
-        print(f"{path.relative_to(ROOT)}: out of date, run `make manifests`", file=sys.stderr)
-    return 1 if stale else 0
+    expected = {**crd_files(), **pages(), **rights()}
+    return settled(expected, BASES.glob("*.yaml"), is_check=options.check, repair="make manifests")
 
 
 if __name__ == "__main__":

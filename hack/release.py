@@ -14,7 +14,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from hack.generated import ROOT, settled
+
 RELEASE = ROOT / "config" / "release"
 MANAGER = ROOT / "config" / "manager" / "kustomization.yaml"
 HEADER = "# Generated from config/ by `make release`. Do not edit.\n"
@@ -84,14 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     expected = files(["latest", *([options.version] if options.version else [])], options.folder)
-    stale = [path for path, text in expected.items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        if options.check:
-            print(f"{path.name}: out of date, run `make release`", file=sys.stderr)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(expected[path])
-    return 1 if stale and options.check else 0
+    return settled(expected, is_check=options.check, repair="make release")
 
 
 if __name__ == "__main__":

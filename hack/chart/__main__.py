@@ -11,7 +11,8 @@ import yaml
 
 from hack.chart.drafts import Object
 from hack.chart.placing import templates
-from hack.release import ROOT, kustomized
+from hack.generated import ROOT, settled
+from hack.release import kustomized
 
 CHART = ROOT / "charts" / "kubechain"
 CONFIG = ROOT / "config"
@@ -68,28 +69,14 @@ def files() -> dict[Path, str]:
     return {**made, CHART / "Chart.yaml": chart(), CHART / "values-hardened.yaml": hardened()}
 
 
-def left_over(expected: dict[Path, str]) -> list[Path]:
-    """Return templates that nothing generates; named templates and notes are written by hand."""
-    return [path for path in sorted((CHART / "templates").rglob("*.yaml")) if path not in expected]
-
-
 def main(given: list[str] | None = None) -> int:
     """Write or check the files; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m hack.chart", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
     options = parser.parse_args(given)
-    expected = files()
-    stale = [path for path, text in expected.items() if not path.exists() or path.read_text() != text]
-    stale += left_over(expected)
-    for path in stale:
-        if options.check:
-            print(f"{path.relative_to(ROOT)}: out of date, run `make release`", file=sys.stderr)
-        elif path in expected:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(expected[path])
-        else:
-            path.unlink()
-    return 1 if stale and options.check else 0
+    # Named templates and notes are written by hand.
+    templates_there = (CHART / "templates").rglob("*.yaml")
+    return settled(files(), templates_there, is_check=options.check, repair="make release")
 
 
 if __name__ == "__main__":

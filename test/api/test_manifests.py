@@ -43,19 +43,6 @@ def test_the_release_on_disk_is_what_config_gives() -> None:
     assert script("release").main(["--check"]) == 0, "repair: make release"
 
 
-def test_a_drifted_file_is_noticed_and_repaired(tmp_path: Path) -> None:
-    manifests = script("manifests")
-    expected = {tmp_path / "a.yaml": "a\n", tmp_path / "b.yaml": "b\n"}
-    manifests.write(expected, tmp_path)
-    assert manifests.drifted(expected, tmp_path) == []
-    (tmp_path / "a.yaml").write_text("edited\n")
-    (tmp_path / "b.yaml").unlink()
-    (tmp_path / "left-over.yaml").write_text("old\n")
-    assert [path.name for path in manifests.drifted(expected, tmp_path)] == ["a.yaml", "b.yaml", "left-over.yaml"]
-    manifests.write(expected, tmp_path)
-    assert manifests.drifted(expected, tmp_path) == []
-
-
 def test_there_is_a_sample_of_every_kind_and_it_is_read_without_unknown_fields() -> None:
     models = {kind.kind: kind.model for kind in ALL_KINDS}
     seen: set[str] = set()
