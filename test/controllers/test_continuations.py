@@ -10,6 +10,7 @@ import pytest
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.controllers import resources
+from kubechain.controllers.continued import LOOK_AGAIN_SECONDS
 from kubechain.controllers.retrylimit import DEFAULT_RETRY_FOR_SECONDS
 from kubechain.controllers.taskrun.chunkstore import ChunkCache, ChunkStore
 from kubechain.llm.fake import FakeLLMClient, answer, calls
@@ -171,3 +172,53 @@ async def test_a_run_with_an_llm_of_its_own_is_tried_again_while_that_of_its_age
         assert run.status.pinned is not None
         assert run.status.pinned.llm_name == "other"
         assert texts(await whole(world, run))[1:] == ["What is the capital of the moon?", "None, I say."]
+
+
+async def is_there(world: World, name: str) -> bool:
+    return any(run.metadata.name == name for run in await world.client.list(resources.TASK_RUNS, NAMESPACE))
+
+
+async def continued_by_an_agent_of_tomorrow(world: World, source: str) -> None:
+    """A run that cannot begin yet, since its Agent does not exist."""
+    spec = {"agentRef": {"name": "tomorrow"}, "userMessage": "And more?", "continueFrom": {"name": source}}
+    await world.apply("taskruns", {"metadata": {"name": "more"}, "spec": spec})
+    await world.until(lambda run: "tomorrow" in run.status.status_detail, "more")
+
+
+async def tomorrow(world: World) -> TaskRun:
+    """The Agent is there at last; how the run has ended that waited for it."""
+    spec = {"llmRef": {"name": "gpt-4o"}, "system": "You are helpful."}
+    await world.apply("agents", {"metadata": {"name": "tomorrow"}, "spec": spec})
+    return await world.until(is_over, "more")
+
+
+async def test_a_run_that_another_one_waits_to_continue_outlives_its_time() -> None:
+    async with a_world() as world:
+        world.replica(FakeLLMClient(answer("It has none."), answer("last")))
+        await world.apply_walk_through()
+        await world.apply("taskruns", run_of("first", userMessage="Go.", ttlSecondsAfterFinished=60))
+        await world.until(is_over, "first")
+        await continued_by_an_agent_of_tomorrow(world, "first")
+        await asyncio.sleep(3_600)
+        assert await is_there(world, "first")
+        run = await tomorrow(world)
+        assert texts(await whole(world, run))[1:] == ["Go.", "It has none.", "And more?", "last"]
+        await asyncio.sleep(LOOK_AGAIN_SECONDS + 1)
+        assert not await is_there(world, "first")
+
+
+async def test_a_run_that_another_one_waits_to_continue_is_kept_beyond_the_limit_of_its_task() -> None:
+    async with a_world() as world:
+        world.replica(FakeLLMClient(answer("It has none."), answer("Still none."), answer("last")))
+        await world.apply_walk_through()
+        await world.apply_task(historyLimit={"succeeded": 1})
+        await world.until(is_over)
+        await continued_by_an_agent_of_tomorrow(world, "hello-1")
+        await world.apply("taskruns", {"metadata": {"name": "hello-2"}, "spec": {"taskRef": {"name": "hello"}}})
+        await world.until(is_over, "hello-2")
+        await asyncio.sleep(3_600)
+        assert await is_there(world, "hello-1")
+        run = await tomorrow(world)
+        assert texts(await whole(world, run))[-3:] == ["It has none.", "And more?", "last"]
+        await asyncio.sleep(LOOK_AGAIN_SECONDS + 1)
+        assert not await is_there(world, "hello-1")

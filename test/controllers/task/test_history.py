@@ -6,6 +6,7 @@ import pytest
 
 from kubechain.api.task import HistoryLimit, LastRunPhase
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers.continued import LOOK_AGAIN_SECONDS
 from kubechain.controllers.task.decide import decide
 from kubechain.controllers.task.history import surplus
 from kubechain.controllers.task.steps import Follow, Prune
@@ -81,3 +82,18 @@ def test_the_task_says_what_its_runs_said_before_they_go() -> None:
     step = decide(seen(task, runs=(B,)))
     assert isinstance(step, Follow)
     assert (step.runs.succeeded, step.output) == (1, "answer of b")
+
+
+def test_a_run_that_another_one_waits_to_continue_is_kept_until_it_is_not_waited_for() -> None:
+    task = started(history_limit=HistoryLimit(succeeded=1))
+    awaited = frozenset({"a"})
+    follow = decide(seen(task, runs=(A, B, C), awaited=awaited))
+    assert isinstance(follow, Follow)
+    assert (follow.is_before_prune, follow.look_again_seconds) == (True, LOOK_AGAIN_SECONDS)
+    said = following(task, follow)
+    assert decide(seen(said, runs=(A, B, C), awaited=awaited)) == Prune((B,))
+    follow = decide(seen(following(task, follow), runs=(A, C), awaited=awaited))
+    assert isinstance(follow, Follow)
+    assert (follow.is_before_prune, follow.look_again_seconds) == (False, LOOK_AGAIN_SECONDS)
+    said = following(task, follow)
+    assert decide(seen(said, runs=(A, C))) == Prune((A,))

@@ -13,6 +13,7 @@ from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import PendingToolCall, TaskRunPhase
 from kubechain.api.usage import Usage
 from kubechain.controllers import frame
+from kubechain.controllers.continued import LOOK_AGAIN_SECONDS
 from kubechain.controllers.frame import Done
 from kubechain.controllers.taskrun import conversation, ends
 from kubechain.controllers.taskrun.claims import LEFT_OVER_SECONDS
@@ -161,6 +162,13 @@ def test_a_finished_run_is_deleted_when_its_time_is_over_and_not_before() -> Non
     task = a_task(ttl_seconds_after_finished=10)
     assert decide(observed(run, task=task, now=later(4))) == Done(6.0)
     assert decide(observed(run, task=task, now=later(10))) == Delete()
+
+
+def test_a_finished_run_that_another_one_waits_to_continue_is_looked_at_again_when_its_time_is_over() -> None:
+    run = a_run(phase=P.FINAL_ANSWER, completion_time=NOW)
+    task = a_task(ttl_seconds_after_finished=10)
+    assert decide(observed(run, task=task, now=later(4), is_awaited=True)) == Done(6.0)
+    assert decide(observed(run, task=task, now=later(10), is_awaited=True)) == Done(LOOK_AGAIN_SECONDS)
 
 
 def test_the_runs_own_time_to_live_overrides_the_tasks() -> None:

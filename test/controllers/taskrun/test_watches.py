@@ -9,7 +9,7 @@ import pytest
 from kubechain.api.continuation import ContinueFrom
 from kubechain.api.references import LocalObjectReference
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
-from kubechain.controllers import fallbackusers
+from kubechain.controllers import continued, fallbackusers
 from kubechain.controllers.taskrun import watches
 from kubechain.controllers.taskrun.watches import Wakers
 from test.controllers.builders import NOW, a_run, a_task, an_agent, an_llm, meta
@@ -17,7 +17,7 @@ from test.controllers.builders import NOW, a_run, a_task, an_agent, an_llm, meta
 INDEXES = {
     watches.UNBEGUN_BY_TASK: watches.unbegun_by_task,
     watches.UNBEGUN_BY_AGENT: watches.unbegun_by_agent,
-    watches.UNBEGUN_BY_SOURCE: watches.unbegun_by_source,
+    continued.UNBEGUN_BY_SOURCE: continued.unbegun_by_source,
     watches.UNBEGUN_BY_LLM: watches.unbegun_by_llm,
     watches.STOPPED_BY_AGENT: watches.stopped_by_agent,
     watches.BEGUN_BY_LLM: watches.begun_by_llm,

@@ -11,6 +11,7 @@ from kubechain.api.meta import StatusType
 from kubechain.api.schema import JsonObject
 from kubechain.api.task import LastRun, LastRunPhase, RunCounts, Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
+from kubechain.controllers import continued
 from kubechain.controllers.frame import Done
 from kubechain.controllers.task import history
 from kubechain.controllers.task.observe import Observed
@@ -37,9 +38,12 @@ def decide(observed: Observed) -> Step | Done:
     follow = _follow(observed, run)
     # What the Task says of its runs is recorded before any of them is gone.
     surplus = history.surplus(observed.runs, run, observed.task.spec.history_limit)
-    if not surplus:
+    due = tuple(one for one in surplus if one.metadata.name not in observed.awaited)
+    if len(due) < len(surplus):
+        follow = replace(follow, look_again_seconds=continued.LOOK_AGAIN_SECONDS)
+    if not due:
         return follow
-    return Prune(surplus) if _says(observed.task, follow) else replace(follow, is_before_prune=True)
+    return Prune(due) if _says(observed.task, follow) else replace(follow, is_before_prune=True)
 
 
 def _says(task: Task, follow: Follow) -> bool:

@@ -11,6 +11,7 @@ from kubechain.api.conditions import READY, RUN_CREATED, find_condition, is_true
 from kubechain.api.meta import is_owned_by
 from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
+from kubechain.controllers.continued import is_awaited
 from kubechain.controllers.retrylimit import retry_for_seconds_of
 from kubechain.controllers.task.created import CreatedRun, CreatedRuns
 from kubechain.controllers.task.watches import RUNS_BY_TASK
@@ -23,6 +24,7 @@ class Observed:
     """All that a decision about a Task depends on.
 
     Attributes:
+        awaited: Names of those runs that others wait to continue; looked for only where the Task has a limit.
         created: The first run, if this process created it and the Task does not say so yet.
     """
 
@@ -31,6 +33,7 @@ class Observed:
     runs: tuple[TaskRun, ...]
     now: datetime
     created: CreatedRun | None = None
+    awaited: frozenset[str] = frozenset()
 
     @property
     def has_created_run(self) -> bool:
@@ -100,10 +103,15 @@ class Observer:
     def observe(self, task: Task) -> Observed:
         """Read everything, change nothing."""
         namespace = task.metadata.namespace
+        runs = tuple(self.runs.by_index(RUNS_BY_TASK, f"{namespace}/{task.metadata.name}"))
         return Observed(
             task=task,
             agent=self.agents.get(namespace, task.spec.agent_ref.name),
-            runs=tuple(self.runs.by_index(RUNS_BY_TASK, f"{namespace}/{task.metadata.name}")),
+            runs=runs,
             now=self.clock.now(),
             created=self.created.of(task),
+            awaited=self._awaited(runs) if task.spec.history_limit is not None else frozenset(),
         )
+
+    def _awaited(self, runs: tuple[TaskRun, ...]) -> frozenset[str]:
+        return frozenset(run.metadata.name for run in runs if is_awaited(self.runs, run))

@@ -86,7 +86,8 @@ def _ready_reason(task: Task) -> str:
 
 def following(task: Task, step: Follow, now: datetime) -> Settled:
     """The Task says what its newest run says; what changed for the worse is an event."""
-    return Settled(_followed(task, step, now), (*_end_news(task, step), *_edit_news(task, step)), is_echo=True)
+    news = (*_end_news(task, step), *_edit_news(task, step))
+    return Settled(_followed(task, step, now), news, step.look_again_seconds, is_echo=True)
 
 
 def _followed(task: Task, step: Follow, now: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubechain.api import reasons
-from kubechain.controllers import resources
+from kubechain.controllers import continued, resources
 from kubechain.controllers.parts import Parts
 from kubechain.controllers.task import watches
 from kubechain.controllers.task.created import CreatedRuns
@@ -17,6 +17,7 @@ def setup(manager: Manager, parts: Parts) -> None:
     """Follow Tasks, the runs that name them, and their Agents."""
     tasks, runs = manager.lister(resources.TASKS), manager.lister(resources.TASK_RUNS)
     manager.add_index(resources.TASK_RUNS, watches.RUNS_BY_TASK, watches.run_task_index)
+    manager.add_index(resources.TASK_RUNS, continued.UNBEGUN_BY_SOURCE, continued.unbegun_by_source)
     manager.add_index(resources.TASKS, watches.TASKS_BY_AGENT, watches.task_agent_index)
     created = CreatedRuns(manager.clock)
     reconciler = TaskReconciler(

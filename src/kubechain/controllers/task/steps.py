@@ -61,6 +61,7 @@ class Follow:
         is_edited: Whether the Task was edited after the run began.
         runs: All runs of the Task that there are, by their end.
         is_before_prune: Whether finished runs are deleted once this is said.
+        look_again_seconds: When to decide anew where a run is kept that another one waits to continue; None for no run.
     """
 
     run: str
@@ -72,6 +73,7 @@ class Follow:
     is_broken: bool = False
     is_edited: bool = False
     is_before_prune: bool = False
+    look_again_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TERMINAL_TASK_RUN_PHASES, Pinned, TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import ToolCallPhase
 from kubechain.api.usage import total
-from kubechain.controllers import policies
+from kubechain.controllers import continued, policies
 from kubechain.controllers.frame import Done, soonest
 from kubechain.controllers.taskrun import (
     budgetholds,
@@ -110,7 +110,7 @@ def _was_edited(observed: Observed) -> bool:
 
 
 def _expire(observed: Observed) -> Step | Done:
-    """Delete a finished run after the time to live of its own spec, else of its Task."""
+    """Delete a finished run after the time to live of its own spec, else of its Task; no run waits to continue it."""
     task_limit = observed.task.spec.ttl_seconds_after_finished if observed.task else None
     own_limit = observed.run.spec.ttl_seconds_after_finished
     limit = task_limit if own_limit is None else own_limit
@@ -118,6 +118,8 @@ def _expire(observed: Observed) -> Step | Done:
     if limit is None or ended_at is None:
         return Done()
     left = _seconds_until(ended_at + timedelta(seconds=limit), observed.now)
+    if left <= 0 and observed.is_awaited:
+        return Done(continued.LOOK_AGAIN_SECONDS)
     return Done(left) if left > 0 else Delete()
 
 

@@ -15,6 +15,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun, TaskRunPhase
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers.blocked import Block, block_of
+from kubechain.controllers.continued import is_awaited
 from kubechain.controllers.namespacebudgets import BudgetBook, BudgetUse
 from kubechain.controllers.replica import Replica
 from kubechain.controllers.retrylimit import retry_for_seconds
@@ -62,6 +63,7 @@ class Observed:
         summariser: The LLM that writes summaries, where the Agent names one that exists.
         earlier: What a request needs of the messages in ContextChunks; read only where the next one has to be shorter.
         source: The run that this one continues, until it has begun; None where it names none, or it does not exist.
+        is_awaited: Whether another run waits to continue this one; looked for only once it has ended.
         agents_llm_is_ready: Whether the LLM that the Agent names is; looked for only where the run names another.
     """
 
@@ -83,6 +85,7 @@ class Observed:
     summariser: LLM | None = None
     earlier: Excerpt = NOTHING
     source: Source | None = None
+    is_awaited: bool = False
     agents_llm_is_ready: bool = False
 
     @property
@@ -188,6 +191,7 @@ class Observer:
             summariser=self._summariser(run) if is_long else None,
             earlier=await self._earlier(run) if is_long else NOTHING,
             source=await self.sources.of(run),
+            is_awaited=run.status.completion_time is not None and is_awaited(self.runs, run),
             agents_llm_is_ready=self._agents_llm_is_ready(run, agent),
         )
 

@@ -9,10 +9,10 @@ from kubechain.api.continuation import ContinueFrom
 from kubechain.api.message import Message
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
+from kubechain.controllers.continued import is_unbegun
 from kubechain.controllers.taskrun.chunkstore import ChunkBroken, ChunkStore, ChunkUnread
 from kubechain.controllers.taskrun.claims import object_name
 from kubechain.controllers.taskrun.conversation import Transcript
-from kubechain.controllers.taskrun.watches import is_unbegun
 from kubechain.runtime.errors import RetryableError
 from kubechain.runtime.store import Lister
 

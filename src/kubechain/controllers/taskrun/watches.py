@@ -8,7 +8,6 @@ from typing import Any
 
 from kubechain.api.agent import Agent
 from kubechain.api.conditions import LIMIT_REACHED, is_true
-from kubechain.api.continuation import ContinueFrom
 from kubechain.api.llm import LLM
 from kubechain.api.meta import StatusObject
 from kubechain.api.namespacebudget import Budget
@@ -17,6 +16,7 @@ from kubechain.api.task import Task
 from kubechain.api.taskrun import TaskRun
 from kubechain.api.taskruntoolcall import TaskRunToolCall
 from kubechain.controllers import fallbackusers, resources
+from kubechain.controllers.continued import UNBEGUN_BY_SOURCE, is_unbegun, unbegun_by_source
 from kubechain.controllers.spending import SpendingReader
 from kubechain.runtime.keys import Request
 from kubechain.runtime.resource import Resource
@@ -27,7 +27,6 @@ UNBEGUN_BY_AGENT = "unbegun-by-agent"
 BEGUN_BY_LLM = "begun-by-llm"
 BEGUN_BY_TOOL_SOURCE = "begun-by-tool-source"
 WAITING_BY_BUDGET = "waiting-by-budget"
-UNBEGUN_BY_SOURCE = "unbegun-by-source"
 UNBEGUN_BY_LLM = "unbegun-by-llm"
 STOPPED_BY_AGENT = "stopped-by-agent"
 EARLIER_CALLS_BY_RUN = "earlier-calls-by-run"
@@ -35,12 +34,7 @@ TASKS_BY_AGENT = "runs-tasks-by-agent"
 AGENTS_BY_LLM = "runs-agents-by-llm"
 
 
-def is_unbegun(run: TaskRun) -> bool:
-    """Whether a run may still wait for what it begins with."""
-    return run.status.pinned is None and run.status.completion_time is None
-
-
-def _waiting_for(run: TaskRun, reference: LocalObjectReference | ContinueFrom | None) -> list[str]:
+def _waiting_for(run: TaskRun, reference: LocalObjectReference | None) -> list[str]:
     return [key(run, reference.name)] if reference is not None and is_unbegun(run) else []
 
 
@@ -52,11 +46,6 @@ def unbegun_by_task(run: TaskRun) -> list[str]:
 def unbegun_by_agent(run: TaskRun) -> list[str]:
     """Runs that may still wait for an Agent of their own."""
     return _waiting_for(run, run.spec.agent_ref)
-
-
-def unbegun_by_source(run: TaskRun) -> list[str]:
-    """Runs that may still wait for the run that they continue."""
-    return _waiting_for(run, run.spec.continue_from)
 
 
 def unbegun_by_llm(run: TaskRun) -> list[str]:
