@@ -65,7 +65,7 @@ ALL: tuple[Scenario, ...] = (
     Scenario(
         name="summarised-fallback",
         arrange=objects.with_fallback("long", safe=True),
-        script=small_model(10),
+        script=small_model(5),
         answers=ANSWERS,
         # The first request that has the summary.
         during={"model hello/7": _provider_fails},
