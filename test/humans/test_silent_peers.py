@@ -63,35 +63,39 @@ async def silent(*lines: bytes) -> AsyncGenerator[Silent]:
         await asyncio.gather(*it.served, return_exceptions=True)
 
 
-async def listen(port: int) -> None:
+async def listened(port: int) -> None:
     async with a_socket_mode().connect(App(f"http://127.0.0.1:{port}/api/", SecretStr(APP_TOKEN))):
         raise AssertionError("unreachable")
+
+
+async def checked(port: int) -> None:
+    await test_mail.a_channel(port).check()
+
+
+async def mailed(port: int) -> None:
+    await test_mail.a_channel(port).deliver(a_message())
+
+
+async def called_back(port: int) -> None:
+    await test_webhook.a_channel(f"http://127.0.0.1:{port}/hook").deliver(a_message())
+
+
+async def posted(port: int) -> None:
+    await test_slack.a_channel(f"http://127.0.0.1:{port}/api/").deliver(a_message())
 
 
 @pytest.mark.parametrize(
     ("lines", "asks"),
     [
-        pytest.param([GREETING], lambda port: test_mail.a_channel(port).check(), id="a mail server"),
-        pytest.param(
-            [GREETING],
-            lambda port: test_mail.a_channel(port).deliver(a_message()),
-            id="a mail server that is to take a mail",
-        ),
-        pytest.param(
-            [],
-            lambda port: test_webhook.a_channel(f"http://127.0.0.1:{port}/hook").deliver(a_message()),
-            id="a webhook",
-        ),
-        pytest.param(
-            [],
-            lambda port: test_slack.a_channel(f"http://127.0.0.1:{port}/api/").deliver(a_message()),
-            id="Slack",
-        ),
-        pytest.param([], listen, id="Slack, for the address of a connection"),
+        pytest.param([GREETING], checked, id="a mail server"),
+        pytest.param([GREETING], mailed, id="a mail server that is to take a mail"),
+        pytest.param([], called_back, id="a webhook"),
+        pytest.param([], posted, id="Slack"),
+        pytest.param([], listened, id="Slack, for the address of a connection"),
     ],
 )
 async def test_who_waits_for_a_silent_service_ends_at_once(
-    lines: Sequence[bytes], asks: Callable[[int], Awaitable[object]]
+    lines: Sequence[bytes], asks: Callable[[int], Awaitable[None]]
 ) -> None:
     async with silent(*lines) as service:
         waiting = asyncio.ensure_future(asks(service.port))

@@ -59,9 +59,8 @@ class DeafConnections(FakeConnections):
         self.open.remove(made)
 
 
-async def seconds_of_drain(listeners: Listeners, connections: FakeConnections) -> tuple[float, asyncio.Task[None]]:
-    """How long the drain takes while an envelope is answered; and the task that still runs the listeners."""
-    loop = asyncio.get_running_loop()
+async def answering(listeners: Listeners, connections: FakeConnections) -> asyncio.Task[None]:
+    """The task that runs the listeners, half a second after an envelope has come."""
     running = asyncio.create_task(listeners.run())
     await asyncio.sleep(0)
     listeners.use(Request("default", "ops"), APP)
@@ -69,27 +68,37 @@ async def seconds_of_drain(listeners: Listeners, connections: FakeConnections) -
     (connection,) = connections.open
     await connection.frames.put(PRESSED)
     await asyncio.sleep(0.5)
-    began = loop.time()
+    return running
+
+
+async def seconds_of_drain(listeners: Listeners) -> float:
+    began = asyncio.get_running_loop().time()
     await listeners.drain()
-    return loop.time() - began, running
+    return asyncio.get_running_loop().time() - began
 
 
-async def test_an_answer_that_hangs_is_given_its_time_and_then_cancelled() -> None:
-    answers, connections = Answers(), FakeConnections()
-    listeners = Listeners(connections.connect, answers.answer, lambda channel: None, LoopClock())
-    seconds, running = await seconds_of_drain(listeners, connections)
-    assert (seconds, answers.under_way) == (pytest.approx(DRAIN_SECONDS), 1)
+async def ended(running: asyncio.Task[None]) -> None:
     running.cancel()
     async with asyncio.timeout(1):
         await asyncio.wait({running})
+
+
+@pytest.mark.parametrize("is_drained", [True, False], ids=["after its time", "at once, where the manager is cancelled"])
+async def test_an_answer_that_hangs_is_cancelled(is_drained: bool) -> None:
+    answers, connections = Answers(), FakeConnections()
+    listeners = Listeners(connections.connect, answers.answer, lambda channel: None, LoopClock())
+    running = await answering(listeners, connections)
+    if is_drained:
+        assert await seconds_of_drain(listeners) == pytest.approx(DRAIN_SECONDS)
+    assert answers.under_way == 1
+    await ended(running)
     assert (answers.under_way, connections.open) == (0, [])
 
 
 async def test_a_connection_that_takes_no_bytes_is_given_up() -> None:
     connections = DeafConnections()
     listeners = Listeners(connections.connect, at_once, lambda channel: None, LoopClock())
-    seconds, running = await seconds_of_drain(listeners, connections)
-    assert seconds == pytest.approx(SEND_SECONDS - 0.5)
+    running = await answering(listeners, connections)
+    assert await seconds_of_drain(listeners) == pytest.approx(SEND_SECONDS - 0.5)
     assert connections.open == []
-    running.cancel()
-    await asyncio.wait({running})
+    await ended(running)
