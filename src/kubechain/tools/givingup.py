@@ -26,7 +26,7 @@ GIVEN_UP_SECONDS = 30.0
 """How long a node may take to end a Pod."""
 
 PULL_SECONDS = 330.0
-"""The same while an image is pulled: containerd breaks off a pull without progress after 300 seconds."""
+"""The same while an image is pulled: containerd breaks off a pull that has come to a halt after 300 seconds."""
 
 COLLECTED_SECONDS = 3.0
 """How long the Job controller may take to see that a Job is deleted and makes no Pod any more; mostly milliseconds."""

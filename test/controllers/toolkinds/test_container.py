@@ -358,15 +358,24 @@ async def test_a_job_that_is_given_up_goes_after_its_pod_and_no_other_of_its_nam
     assert options["preconditions"] == {"uid": "job-uid"}
 
 
-async def test_a_manager_that_finds_a_job_that_is_given_up_goes_on_with_it() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "failure"),
+    [
+        pytest.param(0, OutOfTime("container: did not start within 10 s: "), id="its call is out of time"),
+        pytest.param(5, NotExecuted("container: cannot start: "), id="its call has time for another attempt"),
+    ],
+)
+async def test_a_manager_that_finds_a_job_that_is_given_up_goes_on_with_it(
+    seconds: float, failure: NotExecuted | OutOfTime
+) -> None:
     cluster = a_slow_pull()
     running = asyncio.create_task(give_up(cluster))
     await asyncio.sleep(15)
     running.cancel()
     await asyncio.wait({running})
     cluster.later(20, end_and_remove, cluster)
-    with pytest.raises(NotExecuted, match="cannot start: its Job was deleted: Pulling: Pulling image"):
-        await containers(cluster).follow(Started("default", NAME, UID, timeout_seconds=10, remaining_seconds=0))
+    with pytest.raises(type(failure), match=f"{failure}its Job was deleted: Pulling: Pulling image"):
+        await containers(cluster).follow(Started("default", NAME, UID, timeout_seconds=10, remaining_seconds=seconds))
 
 
 @pytest.mark.parametrize(

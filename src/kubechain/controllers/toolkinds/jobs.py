@@ -104,9 +104,11 @@ class Jobs:
             while True:
                 state = await self._state(watch, with_events=waits.is_told)
                 await waits.note(state)
+                left = deadline - self.clock.monotonic()
+                if left <= 0 and isinstance(state, Waiting):  # whatever it waits for: there is no time to try again
+                    return await self._out_of_time(call, watch, waits, state)
                 if (output := await self._settled(call, watch, waits, state)) is not None:
                     return output
-                left = deadline - self.clock.monotonic()
                 if left <= 0 and state is not None:
                     return await self._out_of_time(call, watch, waits, state)
                 pause = LOOK_AT_RUNNING_SECONDS if isinstance(state, Running) else LOOK_SECONDS
