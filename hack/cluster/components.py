@@ -185,7 +185,8 @@ def _network() -> dict[str, Any]:
 
 
 def _containerd(places: Places) -> str:
-    # No score may be lowered without CAP_SYS_RESOURCE, hence restrict_oom_score_adj.
+    # No score may be lowered without CAP_SYS_RESOURCE, hence restrict_oom_score_adj. A pull without progress is broken
+    # off sooner than after the 5 minutes that are usual, so that a test can wait for it.
     return f"""version = 3
 root = "{places.folder}/containerd"
 state = "/run/containerd"
@@ -197,6 +198,9 @@ disabled_plugins = [
   address = "{CONTAINERD_SOCKET}"
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"
+  image_pull_progress_timeout = "60s"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{places.registries}"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{PAUSE_IMAGE}"
 [plugins."io.containerd.cri.v1.runtime"]

@@ -47,6 +47,11 @@ class Places:
         return self.folder / "images"
 
     @property
+    def registries(self) -> Path:
+        """What containerd knows of registries: a folder with a hosts.toml for each."""
+        return self.folder / "registries"
+
+    @property
     def init(self) -> Path:
         """The process id of process 1, as this machine counts."""
         return self.folder / "init"

@@ -17,11 +17,14 @@ import pytest
 import yaml
 
 from hack.cluster.node import Node
+from kubechain.tools.givingup import GIVEN_UP_SECONDS
 from test.cluster.installation import SYSTEM_NAMESPACE, Installation
+from test.cluster.registry import Registry
 from test.e2e.cases.rows import CONTAINERS
 from test.e2e.cluster import Namespace
 from test.e2e.manifests import a_task, a_tool, an_agent, refs
 from test.e2e.model import Ask, Script, asks
+from test.tools.imagenames import IMAGES, NO_IMAGES
 
 RUN, CALL = "hello-world-task-1", "hello-world-task-1-t0-c0"
 BUSYBOX = "busybox:1"
@@ -54,11 +57,17 @@ def shell(command: str, **container: Any) -> JsonObject:
     return {"image": BUSYBOX, "command": ["sh", "-c", command], **container}
 
 
-def begin(namespace: Namespace, script: Script, container: JsonObject) -> None:
-    """Apply a Task whose agent calls the container once and then answers."""
+def prepare(namespace: Namespace, script: Script, container: JsonObject) -> None:
+    """Apply an agent that calls the container once and then answers."""
     script.answers = [asks(Ask("box", "{}")), "Done."]
     box = a_tool("box", toolType="container", execute={"container": container})
-    namespace.apply(box, an_agent(tools=refs("box")), a_task())
+    namespace.apply(box, an_agent(tools=refs("box")))
+
+
+def begin(namespace: Namespace, script: Script, container: JsonObject) -> None:
+    """Apply a Task whose agent calls the container once and then answers."""
+    prepare(namespace, script, container)
+    namespace.apply(a_task())
 
 
 def told(namespace: Namespace) -> str:
@@ -99,21 +108,40 @@ def test_what_a_container_writes_is_the_result(namespace: Namespace, script: Scr
     assert phase(namespace) == "Succeeded"
 
 
-NEVER_STARTED: dict[str, tuple[JsonObject, str]] = {
-    "more CPU than the node has": ({"requests": {"cpu": 100}}, "Insufficient cpu"),
-    "memory of one byte": ({"limits": {"memory": "1"}}, "FailedCreatePodSandBox"),
-    "a quota": ({}, "exceeded quota"),
+def nothing_else(_: Namespace) -> None:
+    """Nothing happens between the validation of the Tool and its call."""
+
+
+def make_quota(namespace: Namespace) -> None:
+    namespace.kubectl("create", "quota", "none", "--hard=pods=0")
+
+
+def delete_account(namespace: Namespace) -> None:
+    namespace.kubectl("delete", "serviceaccount", "ghost")
+
+
+NEVER_STARTED: dict[str, tuple[JsonObject, Callable[[Namespace], None], str]] = {
+    "more CPU than the node has": ({"resources": {"requests": {"cpu": 100}}}, nothing_else, "Insufficient cpu"),
+    "memory of one byte": ({"resources": {"limits": {"memory": "1"}}}, nothing_else, "FailedCreatePodSandBox"),
+    "a quota": ({}, make_quota, "exceeded quota"),
+    "a ServiceAccount that has gone": (
+        {"serviceAccountName": "ghost"},
+        delete_account,
+        'serviceaccount "ghost" not found',
+    ),
 }
 
 
 @pytest.mark.parametrize("given", NEVER_STARTED.values(), ids=NEVER_STARTED)
 def test_what_is_waited_for_is_said_and_what_never_started_was_not_executed(
-    namespace: Namespace, script: Script, given: tuple[JsonObject, str]
+    namespace: Namespace, script: Script, given: tuple[JsonObject, Callable[[Namespace], None], str]
 ) -> None:
-    resources, words = given
-    if not resources:
-        namespace.kubectl("create", "quota", "none", "--hard=pods=0")
-    begin(namespace, script, shell("echo ran", resources=resources, timeoutSeconds=15))
+    more, happen, words = given
+    namespace.kubectl("create", "serviceaccount", "ghost")
+    prepare(namespace, script, shell("echo ran", timeoutSeconds=15, **more))
+    namespace.wait("agent/my-assistant", "{.status.ready}", "true")
+    happen(namespace)
+    namespace.apply(a_task())
     wait_for_detail(namespace, words)
     message = told(namespace)
     assert "did not start within 15 s" in message
@@ -123,40 +151,97 @@ def test_what_is_waited_for_is_said_and_what_never_started_was_not_executed(
 
 
 @pytest.fixture
-def silent(listening: Callable[[], socket.socket]) -> Iterator[socket.socket]:
-    """A registry that takes connections and never says anything."""
-    with listening() as made:
-        yield made
+def registry(node: Node | None, listening: Callable[[], socket.socket], tmp_path: Path) -> Iterator[Registry]:
+    """A registry that the node knows, and that holds its image back."""
+    if node is None:
+        pytest.skip("needs a node that takes a registry without TLS")
+    with Registry(listening(), tmp_path) as registry:
+        folder = node.places.registries / registry.url.removeprefix("http://")
+        folder.mkdir(parents=True)
+        (folder / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        yield registry
 
 
-def begin_a_pull(namespace: Namespace, script: Script, silent: socket.socket) -> str:
-    """Begin a call whose image comes from there, and return the image once its call is given up."""
-    host, port = silent.getsockname()
-    image = f"{host}:{port}/slow:1"
-    begin(namespace, script, {"image": image, "timeoutSeconds": 30})
-    wait_for_detail(namespace, f'Pulling image "{image}"')
-    namespace.until(lambda: not namespace.list("jobs"), watch="jobs", what="its Job is deleted")
-    return image
+def begin_a_pull(namespace: Namespace, script: Script, registry: Registry) -> None:
+    """Begin a call whose image comes from there, and return once its Job is deleted."""
+    begin(namespace, script, shell("echo ran", timeoutSeconds=20) | {"image": registry.image})
+    wait_for_detail(namespace, f'Pulling image "{registry.image}"')
+    namespace.until(
+        lambda: any("deletionTimestamp" in job["metadata"] for job in namespace.list("jobs")),
+        watch="jobs",
+        what="its Job is deleted",
+        timeout_seconds=60,
+    )
 
 
-def test_a_pull_that_ends_late_is_said_and_was_not_executed(
-    namespace: Namespace, script: Script, silent: socket.socket
+def test_a_pull_that_fails_after_its_call_was_given_up_was_not_executed(
+    namespace: Namespace, script: Script, registry: Registry
 ) -> None:
-    image = begin_a_pull(namespace, script, silent)
-    silent.close()
+    begin_a_pull(namespace, script, registry)
+    registry.refuse()
     message = told(namespace)
-    assert "did not start within 30 s" in message
-    assert image in message
+    assert "did not start within 20 s" in message
+    assert registry.image in message
+    assert phase(namespace) == "Failed"
+    namespace.until(lambda: not namespace.list("jobs"), watch="jobs", what="its Job goes")
+
+
+def test_a_pull_that_outlasts_its_call_by_far_was_not_executed_and_is_said_to_be_waited_for(
+    namespace: Namespace, script: Script, registry: Registry
+) -> None:
+    begin_a_pull(namespace, script, registry)
+    wait_for_detail(namespace, "Giving the container up: its node has not given it up: Pulling")
+    message = told(namespace)  # containerd breaks off a pull without progress
+    assert "did not start within 20 s" in message
+    assert phase(namespace) == "Failed"
+    [start, end] = [namespace.get("trtc", CALL)["status"][name] for name in ("startTime", "completionTime")]
+    assert seconds_between(start, end) > 20 + GIVEN_UP_SECONDS
+
+
+def test_a_pull_that_ends_well_after_its_call_was_given_up_starts_the_container_and_that_is_told(
+    namespace: Namespace, script: Script, registry: Registry
+) -> None:
+    begin_a_pull(namespace, script, registry)
+    registry.release()
+    assert "it started while it was given up, and was stopped: Pulling" in told(namespace)
+    assert phase(namespace) == "OutcomeUnknown"
+
+
+def test_a_pull_that_another_manager_gave_up_is_followed_to_its_end(
+    namespace: Namespace, script: Script, registry: Registry, installation: Installation, node: Node | None
+) -> None:
+    begin_a_pull(namespace, script, registry)
+    kill(installation, node)
+    registry.refuse()
+    assert "did not start within 20 s: its Job was deleted: " in told(namespace)
     assert phase(namespace) == "Failed"
 
 
-def test_a_pull_that_does_not_end_may_start_its_container_and_that_is_told(
-    namespace: Namespace, script: Script, silent: socket.socket
+def test_a_container_that_cannot_be_created_was_not_executed(
+    namespace: Namespace, script: Script, registry: Registry
 ) -> None:
-    image = begin_a_pull(namespace, script, silent)
+    registry.release()
+    begin(namespace, script, {"image": registry.image})  # neither the image nor the Tool names a command
     message = told(namespace)
-    assert f'has not given it up, and may have started it: Pulling: Pulling image "{image}"' in message
-    assert phase(namespace) == "OutcomeUnknown"
+    assert "cannot start: CreateContainerError" in message
+    assert "no command specified" in message
+    assert registry.image in message
+    assert phase(namespace) == "Failed"
+
+
+def test_kubelet_takes_no_other_names_of_images_than_the_validation_of_a_tool(namespace: Namespace) -> None:
+    names = {f"c{index}": image for index, image in enumerate((*IMAGES, *NO_IMAGES))}
+    containers = [{"name": name, "image": image, "imagePullPolicy": "Never"} for name, image in names.items()]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "names"}, "spec": {"containers": containers}}
+    namespace.apply(pod)
+
+    def reasons() -> dict[str, str]:
+        statuses = namespace.get("pod", "names").get("status", {}).get("containerStatuses", [])
+        said = {names[one["name"]]: one["state"].get("waiting", {}).get("reason", "") for one in statuses}
+        return {image: reason for image, reason in said.items() if reason not in ("", "ContainerCreating")}
+
+    namespace.until(lambda: len(reasons()) == len(names), watch="pods", what="kubelet has read each name")
+    assert {image for image, reason in reasons().items() if reason == "InvalidImageName"} == set(NO_IMAGES)
 
 
 WORDS: dict[str, tuple[JsonObject, list[str]]] = {
