@@ -40,7 +40,9 @@ class Panel:
 COUNTED: Final = "none"
 """The unit of what has no fractions: the axis has whole numbers, and begins with 0 to 1 where there is nothing."""
 
-STACKED: Final = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 30}
+STACKED: Final = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}
+"""Areas without lines: the line of a series that has nothing would lie on the one below."""
+
 STEPS: Final = {"lineInterpolation": "stepAfter"}
 
 
