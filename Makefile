@@ -87,6 +87,11 @@ pictures: setup ## Record the session of the README anew, and the pages of a run
 	@$(BIN)/python -m hack.cast
 	@$(BIN)/python hack/pictures.py
 
+.PHONY: dashboard-picture
+dashboard-picture: setup ## Draw the dashboard of the observability guide anew: 12 minutes of work (needs npm and Chromium)
+	@hack/prometheus.sh >/dev/null
+	@$(BIN)/python -m hack.panels
+
 .PHONY: format
 format: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .

@@ -100,6 +100,7 @@ class Script:
         respond: Makes the answer from the call instead, for conversations that go on side by side.
         keys: The API keys that are accepted; None accepts any that does not begin with `wrong`.
         exists: Whether the provider knows the model.
+        usage: Tokens that each answer tells, in and out.
         calls: Every request for a completion so far.
     """
 
@@ -107,6 +108,7 @@ class Script:
     respond: Callable[[Call], Answer] | None = None
     keys: frozenset[str] | None = None
     exists: bool = True
+    usage: tuple[int, int] = (20, 5)
     calls: list[Call] = field(default_factory=list[Call])
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     gate: threading.Event = field(default_factory=threading.Event)
@@ -202,7 +204,7 @@ class _Handler(LoopbackHandler):
             case Failure() as failure:
                 self._fail(failure)
             case answer:
-                self.reply(200, _completion(asked["model"], answer), JSON)
+                self.reply(200, _completion(asked["model"], answer, script.usage), JSON)
 
     def _script(self, model: str) -> Script:
         assert isinstance(self.server, _Server)
@@ -224,14 +226,14 @@ class _Handler(LoopbackHandler):
         self.reply(failure.status, json.dumps(error).encode() if failure.raw is None else failure.raw, JSON)
 
 
-def _completion(model: str, answer: str | Asks) -> bytes:
+def _completion(model: str, answer: str | Asks, tokens: tuple[int, int]) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": answer}
     reason = "stop"
     if isinstance(answer, Asks):
         tool_calls = [call.wire(number) for number, call in enumerate(answer.calls)]
         message, reason = {"role": "assistant", "content": answer.content, "tool_calls": tool_calls}, "tool_calls"
     choice = {"index": 0, "message": message, "finish_reason": reason}
-    usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+    usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
     return json.dumps(
         {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
     ).encode()
