@@ -19,6 +19,7 @@ from test.controllers.builders import a_call
 from test.controllers.test_durability import is_over
 
 LOOK = ToolInfo("look", "Looks.", {"type": "object", "properties": {}})
+CONNECTED = ServerState(Phase.READY, (LOOK,), connects=1)
 
 
 class Flickering:
@@ -28,7 +29,7 @@ class Flickering:
         """Take who is told."""
         self._on_change = on_change
         self._key: ServerKey | None = None
-        self.is_connected = True
+        self.current = CONNECTED
 
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()
@@ -38,22 +39,29 @@ class Flickering:
 
     def ensure(self, key: ServerKey, spec: ServerSpec) -> ServerState:
         self._key = key
-        return ServerState(Phase.READY, (LOOK,), connects=1)
+        return CONNECTED
 
     def state(self, key: ServerKey) -> ServerState:
-        return ServerState(Phase.READY if self.is_connected else Phase.BACKOFF, (LOOK,), connects=1)
+        return self.current
 
     def come_back(self) -> None:
         assert self._key is not None
-        self.is_connected = True
+        self.current = CONNECTED
         self._on_change(self._key)
 
     async def call(self, key: ServerKey, tool: str, arguments: Mapping[str, Any], **_: Any) -> CallResult:
         return CallResult("seen")
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        pytest.param(replace(CONNECTED, phase=Phase.BACKOFF), "to be connected", id="it was lost"),
+        pytest.param(replace(CONNECTED, is_suspect=True), "to answer", id="it may be lost"),
+    ],
+)
 async def test_a_call_goes_on_when_a_connection_is_back_although_no_status_has_changed(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, state: ServerState, words: str
 ) -> None:
     made: list[Flickering] = []
 
@@ -72,8 +80,8 @@ async def test_a_call_goes_on_when_a_connection_is_back_although_no_status_has_c
         await world.apply_walk_through(mcpServers=[{"name": "eyes"}])
         await world.apply("mcpservers", {"metadata": {"name": "eyes"}, "spec": {"type": "stdio", "command": "x"}})
         await world.agent_until(lambda agent: agent.status.ready)
-        made[0].is_connected = False
+        made[0].current = state
         await world.apply_task()
-        await world.call_until(lambda call: "to be connected" in call.status.status_detail)
+        await world.call_until(lambda call: words in call.status.status_detail)
         made[0].come_back()
         assert (await world.until(is_over)).status.output == "done"

@@ -99,6 +99,25 @@ def test_a_server_that_goes_down_is_told_and_comes_back(namespace: Namespace, sc
     assert run["status"]["output"] == "Greeted."
 
 
+def test_a_call_that_is_safe_to_repeat_waits_for_a_server_that_went_down_during_it(
+    namespace: Namespace, script: Script, ledger: Ledger
+) -> None:
+    port = free_port()
+    script.answers = [asks(Ask("desk__note", {"text": "a", "seconds": 3})), "Noted."]
+    with peers.over_http("http", ledger, port) as url:
+        server = an_mcp_server("desk", type="http", url=url, tools={"idempotent": ["note"]})
+        namespace.apply(server, an_agent(mcpServers=refs("desk")), a_task())
+        namespace.until(lambda: ledger.times("begun", "a") == 1, watch="trtc", what="the call is under way")
+    namespace.until(
+        lambda: 'Waiting for MCPServer "desk"' in namespace.get("trtc", f"{RUN}-t0-c0")["status"]["statusDetail"],
+        watch="trtc",
+        what="the call waits for its server",
+    )
+    with peers.over_http("http", ledger, port):
+        run = namespace.finished(RUN)
+    assert [one["content"] for one in run["status"]["contextWindow"] if one["role"] == "tool"] == ["noted: a"]
+
+
 def test_a_killed_child_is_started_again(namespace: Namespace, ledger: Ledger) -> None:
     namespace.apply(an_mcp_server("desk", **peers.over_stdio(ledger)))
     namespace.wait("mcpserver/desk", "{.status.ready}", "true")

@@ -194,6 +194,33 @@ async def test_a_look_that_fails_while_a_call_runs_is_put_off():
         await world.until_state(key, lambda state: state.error == "busy")
 
 
+async def test_after_an_error_a_connection_is_suspect_until_the_server_answers(fake: FakeWorld):
+    key = await fake.ready(SPEC)
+    assert fake.server.observer is not None
+    news = len(fake.history[key])
+    fake.server.observer.suspect()
+    assert fake.state(key).is_suspect
+    await fake.until(lambda: not fake.state(key).is_suspect)
+    assert len(fake.history[key]) == news + 1, "who waits for it is told"
+    assert fake.server.listings == 2
+
+
+async def test_it_stays_suspect_while_a_call_keeps_it_open_although_the_server_does_not_answer(fake: FakeWorld):
+    key = await fake.ready(SPEC)
+    fake.server.answer.clear()
+    call = asyncio.create_task(fake.call(key, "t"))
+    await fake.until(lambda: fake.manager.statistics().calls_in_flight == 1)
+    assert fake.server.observer is not None
+    fake.server.listing = ConnectFailure("busy")
+    fake.server.observer.suspect()
+    await fake.until(lambda: fake.server.listings >= 3)
+    assert (fake.state(key).phase, fake.state(key).is_suspect) == (Phase.READY, True)
+    fake.server.listing = None
+    await fake.until(lambda: not fake.state(key).is_suspect)
+    fake.server.answer.set()
+    assert (await call).content == "done"
+
+
 async def test_a_connection_that_ends_is_left_and_made_anew(fake: FakeWorld):
     key = await fake.ready(SPEC)
     assert fake.server.observer is not None

@@ -90,6 +90,7 @@ class _Signals:
         self.stderr = ""
         self.has_changed_tools = False
         self.is_suspect = False
+        self.is_in_doubt = False
         self.respecified_at: float | None = None
         self.woken = asyncio.Event()
 
@@ -107,10 +108,10 @@ class _Signals:
         self.woken.set()
 
     def suspect(self) -> None:
-        self.is_suspect = True
+        self.is_suspect = self.is_in_doubt = True
         self.woken.set()
 
-    def looked(self) -> None:
+    def looking(self) -> None:
         self.has_changed_tools = self.is_suspect = False
 
 
@@ -136,7 +137,8 @@ class Connection:
     @property
     def state(self) -> ServerState:
         """The current state."""
-        return self._state
+        is_suspect = self._state.phase == Phase.READY and self._signals.is_in_doubt
+        return replace(self._state, is_suspect=is_suspect)
 
     @property
     def calls_in_flight(self) -> int:
@@ -286,11 +288,20 @@ class Connection:
                     with anyio.move_on_after(seconds):
                         await signals.woken.wait()
                 case plan.Look():
-                    signals.looked()
+                    signals.looking()
                     failure = await self._look(link, spec)
-                    if failure is not None and plan.is_fatal(failure, calls_in_flight=self._calls_in_flight):
+                    if failure is None:
+                        self._trust_again()
+                    elif plan.is_fatal(failure, calls_in_flight=self._calls_in_flight):
                         signals.ended(failure)
                     looked_at = clock.monotonic()
+
+    def _trust_again(self) -> None:
+        """The server answered a probe: calls that waited for that may be made, unless another error has come since."""
+        signals = self._signals
+        if signals.is_in_doubt and not signals.is_suspect:
+            signals.is_in_doubt = False
+            self._context.on_change(self._key)
 
     def _service(self, looked_at: float) -> plan.Service:
         now, signals = self._context.clock.monotonic(), self._signals
@@ -299,6 +310,7 @@ class Connection:
             is_respecified=signals.respecified_at is not None,
             has_changed_tools=signals.has_changed_tools,
             is_suspect=signals.is_suspect,
+            is_in_doubt=signals.is_in_doubt,
             looked_seconds_ago=now - looked_at,
             respecified_seconds_ago=now - (signals.respecified_at or now),
             calls_in_flight=self._calls_in_flight,

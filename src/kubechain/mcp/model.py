@@ -150,6 +150,7 @@ class ServerState:
         connects: How many times the connection became READY.
         is_lost: Whether the connection that is not READY was READY before, with the spec that it has now.
         retry_in_seconds: Delay from the start of this phase to the next attempt; None when no attempt is scheduled.
+        is_suspect: Whether an error suggests that the connection, which is READY, is broken. A probe is under way.
     """
 
     phase: Phase
@@ -159,6 +160,7 @@ class ServerState:
     connects: int = 0
     is_lost: bool = False
     retry_in_seconds: float | None = None
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from kubechain.net.backoff import EQUAL_JITTER, Backoff
 RELIST_SECONDS = 0.2
 """Minimum interval between two listings, no matter how often a server announces changes of its tools."""
 
+LOOK_AGAIN_SECONDS = 1.0
+"""Interval between two probes of a connection that may be broken, while calls in flight keep it open."""
+
 
 # -- an open connection --------------------------------------------------------------------------------------------
 
@@ -25,6 +28,7 @@ class Service:
         is_respecified: The spec has changed since the connection was opened.
         has_changed_tools: The server has announced a change of its tools since they were last listed.
         is_suspect: An error since the last listing suggests that the connection is broken.
+        is_in_doubt: The same of any error since the last listing that succeeded.
         looked_seconds_ago: Time since the tools were last listed.
         respecified_seconds_ago: Time since the spec changed.
         calls_in_flight: Number of calls that closing the connection would interrupt.
@@ -34,6 +38,7 @@ class Service:
     is_respecified: bool = False
     has_changed_tools: bool = False
     is_suspect: bool = False
+    is_in_doubt: bool = False
     looked_seconds_ago: float = 0.0
     respecified_seconds_ago: float = 0.0
     calls_in_flight: int = 0
@@ -63,9 +68,15 @@ def in_service(service: Service, limits: Limits) -> Close | Look | Wait:
     if service.is_respecified:
         left = limits.drain_seconds - service.respecified_seconds_ago
         return Wait(left) if service.calls_in_flight and left > 0 else Close()
-    due = RELIST_SECONDS if service.has_changed_tools or service.is_suspect else limits.probe_seconds
-    left = due - service.looked_seconds_ago
+    left = _due_seconds(service, limits) - service.looked_seconds_ago
     return Wait(left) if left > 0 else Look()
+
+
+def _due_seconds(service: Service, limits: Limits) -> float:
+    """Return how long after a listing the next one is due."""
+    if service.has_changed_tools or service.is_suspect:
+        return RELIST_SECONDS
+    return min(LOOK_AGAIN_SECONDS, limits.probe_seconds) if service.is_in_doubt else limits.probe_seconds
 
 
 def is_fatal(failure: ConnectFailure | None, *, calls_in_flight: int) -> bool:

@@ -123,9 +123,10 @@ class MCPTools:
     def obstacle(self, offer: Offer) -> str:
         """The connection of this process: the server's status may be that of another process."""
         state = self.connections.state(server_key(_server(offer)))
-        if state is not None and state.phase == Phase.READY:
-            return ""
-        return f'Waiting for MCPServer "{offer.object}" to be connected'
+        if state is None or state.phase != Phase.READY:
+            return f'Waiting for MCPServer "{offer.object}" to be connected'
+        # A call that is lost with its server would otherwise make all its attempts before the loss is noticed.
+        return f'Waiting for MCPServer "{offer.object}" to answer' if state.is_suspect else ""
 
     def plan(self, offer: Offer, arguments: dict[str, Any], *, attempt: int, depth: int) -> Plan:
         """Call the server."""
