@@ -76,6 +76,7 @@ def test_a_run_waits_for_the_one_that_it_continues(namespace: Namespace, script:
         namespace.apply(a_run("first", userMessage="Go."), continuing("more", "first", userMessage=MORE))
         namespace.wait("taskrun/more", "{.status.statusDetail}", 'Waiting for TaskRun "first" to end')
         namespace.kubectl("patch", "taskrun", "first", "--type=merge", "-p", '{"spec":{"cancel":true}}')
+        namespace.wait("taskrun/first", "{.status.phase}", "Cancelled")
     assert texts(namespace.finished("more"))[1:] == ["Go.", MORE, ANSWER]
 
 
