@@ -158,3 +158,9 @@ def test_what_does_not_become_known_in_time_stays_unknown(seen: Seen | None, lim
     step = decide(seen, seconds=limit_seconds)
     assert isinstance(step, MayHaveStarted)
     assert step.words.startswith(words)
+
+
+def test_a_node_whose_pull_has_ended_has_time_to_end_the_pod() -> None:
+    seen, over = Seen(None, [DELETED_POD], [PULLING, PULL_FAILED]), 100 + GIVEN_UP_SECONDS
+    assert decide(seen, seconds=over - 0.1, pulled_seconds=100) == Wait(NOT_GIVEN_UP)
+    assert isinstance(decide(seen, seconds=over, pulled_seconds=100), MayHaveStarted)

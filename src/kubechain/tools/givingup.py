@@ -70,12 +70,13 @@ class MayHaveStarted:
 Step = DeleteJob | Wait | NotStarted | MayHaveStarted
 
 
-def decide(seen: Seen | None, *, seconds: float) -> Step:
+def decide(seen: Seen | None, *, seconds: float, pulled_seconds: float = 0.0) -> Step:
     """Return what comes next.
 
     Args:
-        seen: None where the API server gives no answer. The Events are needed after `GIVEN_UP_SECONDS` only.
+        seen: None where the API server gives no answer.
         seconds: Since the container is given up.
+        pulled_seconds: How many of them had passed when a pull was last seen to go on; 0 where none was.
     """
     if seen is None:
         # Patience costs nothing here: what becomes of the call cannot be recorded meanwhile either.
@@ -85,7 +86,7 @@ def decide(seen: Seen | None, *, seconds: float) -> Step:
     if seen.job is not None and not podstate.is_deleted(seen.job):
         return _delete(seen, seen.job, seconds)
     if doubts := [doubt for pod in seen.pods if (doubt := _doubt(seen, pod)) is not None]:
-        return _unless_over(doubts[0], seconds, _limit_seconds(seen))
+        return _unless_over(doubts[0], seconds, _limit_seconds(seen, pulled_seconds))
     if not seen.pods and seconds < COLLECTED_SECONDS:
         return Wait("the Job controller may still make its Pod")
     if seen.job is not None and seconds < GIVEN_UP_SECONDS:
@@ -104,8 +105,9 @@ def _delete(seen: Seen, job: JsonObject, seconds: float) -> DeleteJob | MayHaveS
     return DeleteJob(job["metadata"]["uid"], "Background" if is_over else "Foreground")
 
 
-def _limit_seconds(seen: Seen) -> float:
-    return PULL_SECONDS if podstate.is_pulling(seen.events) else GIVEN_UP_SECONDS
+def _limit_seconds(seen: Seen, pulled_seconds: float) -> float:
+    """A node ends the Pod once its pull has ended, and takes its time for that."""
+    return PULL_SECONDS if podstate.is_pulling(seen.events) else pulled_seconds + GIVEN_UP_SECONDS
 
 
 def _started(seen: Seen, pod: JsonObject) -> str:

@@ -275,6 +275,14 @@ async def test_a_pull_that_fails_after_its_call_was_given_up_was_not_executed(se
     assert (given_up in told.words) == (seconds > 20)
 
 
+async def test_a_node_that_takes_some_seconds_after_a_pull_that_failed_has_not_executed_it() -> None:
+    cluster = a_slow_pull()
+    cluster.later(100, cluster.say, "Failed", "Failed to pull image: canceled")
+    cluster.later(120, end_and_remove, cluster)
+    with pytest.raises(OutOfTime):
+        await give_up(cluster)
+
+
 async def test_a_pull_that_ends_well_after_its_call_was_given_up_has_started_its_container() -> None:
     cluster = a_slow_pull()
     cluster.later(60, lambda: end_and_remove(cluster, running={}))

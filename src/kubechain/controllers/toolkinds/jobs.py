@@ -253,10 +253,11 @@ class Jobs:
         Raises:
             Uncertain: It has started after all, or nobody knows whether it has.
         """
-        began_at = self.clock.monotonic()
+        began_at, pulled_seconds = self.clock.monotonic(), 0.0
         while True:
-            seconds = self.clock.monotonic() - began_at
-            match givingup.decide(await self._given_up(watch, seconds), seconds=seconds):
+            seen, seconds = await self._given_up(watch), self.clock.monotonic() - began_at
+            pulled_seconds = seconds if seen is not None and podstate.is_pulling(seen.events) else pulled_seconds
+            match givingup.decide(seen, seconds=seconds, pulled_seconds=pulled_seconds):
                 case givingup.NotStarted():
                     return
                 case givingup.MayHaveStarted(why):
@@ -270,13 +271,13 @@ class Jobs:
                     await waits.note_given_up(f"{why}: {words}", seconds)
                     await watch.wait(LOOK_SECONDS if seconds < givingup.GIVEN_UP_SECONDS else LOOK_AT_RUNNING_SECONDS)
 
-    async def _given_up(self, watch: PodWatch, seconds: float) -> Seen | None:
-        """Look at a Job that is given up; None where the server gives no answer."""
+    async def _given_up(self, watch: PodWatch) -> Seen | None:
+        """Look at a Job that is given up, with the Events; None where the server gives no answer."""
         try:
             seen = await watch.look()
         except (ApiError, TransportError):
             return None
-        return replace(seen, events=await watch.events(seen)) if seconds >= givingup.GIVEN_UP_SECONDS else seen
+        return replace(seen, events=await watch.events(seen))
 
 
 async def _to_its_end(effect: Coroutine[Any, Any, None]) -> None:
