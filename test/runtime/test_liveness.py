@@ -13,7 +13,7 @@ from kubechain.runtime.clock import LoopClock
 from kubechain.runtime.errors import TransportError
 from kubechain.runtime.leases import Lease, LeaseMetadata, LeaseObserver
 from kubechain.runtime.liveness import LeaseLiveness, SoleReplica, lease_name
-from test.runtime.fake_apiserver import FakeApiServer, failure
+from test.runtime.fake_apiserver import FakeApiServer, Sent, failure
 
 PATH = "apis/coordination.k8s.io/v1/leases"
 
@@ -41,6 +41,24 @@ async def test_a_living_replica_is_never_called_gone_and_a_stopped_one_at_once()
         await asyncio.sleep(answer)
     await stop(task)
     assert await me.is_gone("pod-b_2") is True
+
+
+async def test_a_replica_that_deletes_its_lease_starts_no_work_any_more_from_before_the_request_on() -> None:
+    server = FakeApiServer()
+    other, seen = replica(server, "pod-b_2"), list[bool]()
+
+    def see(sent: Sent) -> None:
+        if sent.method == "DELETE":
+            seen.append(other.is_fresh)
+
+    await other.start()
+    task = asyncio.create_task(other.run())
+    await asyncio.sleep(15)
+    assert other.is_fresh
+    server.fails = see
+    await stop(task)
+    assert seen == [False]
+    assert not other.is_fresh
 
 
 async def test_a_crashed_replica_is_gone_when_its_lease_stood_still_for_its_duration() -> None:

@@ -147,13 +147,17 @@ class LeaseLiveness:
         """Knows since when the leases of others have had the same renewal; whoever sees them may feed it."""
         self._swept_at = clock.monotonic()
         self._renewed_at = float("-inf")
+        self._has_ended = False
         self._annotations: dict[str, str] = {}
         self._sharer: Sharer | None = None
 
     @property
     def is_fresh(self) -> bool:
-        """Tell whether our lease was renewed so recently that nobody may take us for gone; False without a call."""
-        return self._clock.monotonic() < self._renewed_at + FRESH_SECONDS
+        """Tell whether our lease was renewed so recently that nobody may take us for gone; False without a call.
+
+        False also from the moment on that we delete it: others act then, whatever here has not ended yet.
+        """
+        return not self._has_ended and self._clock.monotonic() < self._renewed_at + FRESH_SECONDS
 
     def share(self, sharer: Sharer) -> None:
         """Tell `sharer` when our lease is fresh again after a while; before the start only."""
@@ -200,6 +204,7 @@ class LeaseLiveness:
                 await self._clock.sleep(pause * self._clock.random.uniform(0.9, 1.0))
                 pause = RENEW_SECONDS if await self._renew_and_sweep() else RETRY_SECONDS
         finally:
+            self._has_ended = True
             await self._delete_own_lease()
 
     async def is_gone(self, holder: str, bucket: int | None = None) -> bool | float:
