@@ -159,6 +159,15 @@ def test_what_the_user_may_not_is_told_with_its_purpose() -> None:
     assert check.repair.startswith("kubectl create rolebinding -n default kubechain-editor --clusterrole=")
 
 
+def test_a_manager_of_some_namespaces_is_not_given_the_rights_of_the_whole_cluster() -> None:
+    denied = [str(right) for right in rights.of_the_manager() if right.group in rights.CLUSTER_GROUPS]
+    assert denied
+    check = checks.of_manager_rights("manager", denied)
+    assert (check.verdict, check.repair) == (Verdict.WARN, "kubectl apply -k config/policy-reader")
+    check = checks.of_manager_rights("manager", [*denied, "create jobs.batch"])
+    assert (check.verdict, check.repair) == (Verdict.FAIL, "kubectl apply -k config/rbac")
+
+
 def test_a_user_who_may_not_read_fails() -> None:
     check = found("your rights", examined(denied=("list", "taskruns")))
     assert check.verdict is Verdict.FAIL
