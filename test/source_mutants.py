@@ -212,9 +212,9 @@ ALL: Sequence[Mutant] = (
     ),
     Mutant(
         "the first attempt of a turn is counted as the second",
-        f"{CONTROLLERS}/taskrun/decide.py",
-        "            return _send(observed, attempt=0)\n        case TaskRunPhase.SEND",
-        "            return _send(observed, attempt=1)\n        case TaskRunPhase.SEND",
+        f"{CONTROLLERS}/taskrun/claims.py",
+        "claim.attempt + 1 if claim is not None else 0",
+        "claim.attempt + 1 if claim is not None else 1",
         ("test/controllers/test_attempts.py",),
     ),
     Mutant(
@@ -226,9 +226,9 @@ ALL: Sequence[Mutant] = (
     ),
     Mutant(
         "a turn that is tried again is counted twice",
-        f"{CONTROLLERS}/taskrun/decide.py",
-        "status.llm.attempt + 1 if",
-        "status.llm.attempt + 2 if",
+        f"{CONTROLLERS}/taskrun/claims.py",
+        "claim.attempt + 1 if claim is not None",
+        "claim.attempt + 2 if claim is not None",
         ("test/controllers/test_attempts.py",),
     ),
     Mutant(
