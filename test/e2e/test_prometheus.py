@@ -93,8 +93,9 @@ def _round(namespace: Namespace, model: MockModel, number: int) -> None:
     """One run of each sort; the first two wait for one slot of the LLM."""
     script = model[namespace.name]
     with script.held():
-        namespace.apply(*(a_task(f"plain-{number}-{place}", message="hello") for place in range(2)))
-        namespace.wait(f"taskrun/plain-{number}-1-1", "{.status.phase}", "ReadyForLLM")
+        for place, phase in enumerate(("SendContextWindowToLLM", "ReadyForLLM")):
+            namespace.apply(a_task(f"plain-{number}-{place}", message="hello"))
+            namespace.wait(f"taskrun/plain-{number}-{place}-1", "{.status.phase}", phase)
     script.respond = _flaky(respond)
     namespace.apply(a_task(f"flaky-{number}", message="hello"))
     namespace.finished(f"flaky-{number}-1")

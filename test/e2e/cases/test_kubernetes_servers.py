@@ -142,8 +142,13 @@ def test_a_role_suffices_and_a_missing_one_is_told(
 def test_client_side_and_server_side_apply_agree(given: str, cluster: Cluster, tmp_path: Path) -> None:
     objects = _rendered(CONFIG / given) if given == "default" else _overlay(tmp_path, "default")
     text = yaml.safe_dump_all(objects)
-    cluster.kubectl("apply", "-f", "-", stdin=text)
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+    try:
+        cluster.kubectl("apply", "-f", "-", stdin=text)
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+    finally:
+        if given == "overlay":  # other tests look at all roles of the cluster
+            roles = [each["metadata"]["name"] for each in objects if each["kind"].startswith("ClusterRole")]
+            cluster.kubectl("delete", "clusterrole,clusterrolebinding", "--ignore-not-found", *roles)
 
 
 @case("rights", {"MCPServer create": "mcpservers", "a tool call, which is the manager's to write": "taskruntoolcalls"})
