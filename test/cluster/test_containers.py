@@ -363,8 +363,9 @@ def upgrade(installation: Installation, _: Node | None) -> None:
     installation.restart()
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize("end", [upgrade, kill], ids=["a rolling upgrade", "SIGKILL"])
+@pytest.mark.parametrize(
+    "end", [pytest.param(upgrade, id="a rolling upgrade", marks=pytest.mark.smoke), pytest.param(kill, id="SIGKILL")]
+)
 def test_a_container_outlives_its_manager_and_its_result_is_read(
     namespace: Namespace,
     script: Script,

@@ -168,6 +168,20 @@ async def test_drops_are_logged_in_one_line_a_minute() -> None:
     assert lines[0]["last"] == "Widget default/w0: Began"
 
 
+async def test_an_event_of_a_namespace_that_is_being_deleted_is_no_loss_to_tell() -> None:
+    server = FakeApiServer()
+    server.failures.append(failure(403, "Forbidden", "it is being terminated", causes=("NamespaceTerminating",)))
+    with structlog.testing.capture_logs() as logs:
+        async with recording(server) as (recorder, sink):
+            recorder.event(OBJECT, "Normal", "Ended", "gone")
+            await sink.drain()
+            recorder.event(OBJECT, "Normal", "Ended", "gone")
+            await sink.drain()
+    assert (sink.statistics().dropped, sink.statistics().filtered, sink.statistics().written) == (0, 1, 1)
+    assert [event.get("series") for event in events(server)] == [None]
+    assert logs == []
+
+
 async def record_one_a_second(recorder: EventRecorder, seconds: int) -> None:
     for second in range(seconds):
         recorder.event(widget(f"w{second}"), "Normal", "Began", "begun")

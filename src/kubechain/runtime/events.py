@@ -62,6 +62,9 @@ ATTEMPTS = 4
 RETRY_SECONDS = 2.0
 """Attempts of one write, and the wait between them, before the event is dropped."""
 
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+"""Cause of a refusal: the namespace is being deleted, and its events with it, so that nobody misses one."""
+
 NOTE_LIMIT = 1024
 REASON_LIMIT = 128
 NAME_LIMIT = 253
@@ -272,11 +275,15 @@ class EventSink:
     def _drop(self, entry: _Entry, why: str) -> None:
         """Count an event that is not written; log the first, and how many more there are in the time after it."""
         self._counts.dropped += 1
-        if not entry.written_count and self._memory.series.get(entry.key) is entry:
-            del self._memory.series[entry.key]  # the next one must not join a series that was never written
+        self._forget(entry)
         self._unreported.add(entry.key, why)
         if not self._report_due:
             self._report_drops()
+
+    def _forget(self, entry: _Entry) -> None:
+        """Let no later event join a series that was never written."""
+        if not entry.written_count and self._memory.series.get(entry.key) is entry:
+            del self._memory.series[entry.key]
 
     def _report_drops(self) -> None:
         drops, self._unreported = self._unreported, _Drops()
@@ -317,7 +324,11 @@ class EventSink:
                     continue
                 self._drop(entry, error_text(error))
             except ApiError as error:
-                self._drop(entry, error_text(error))
+                if NAMESPACE_TERMINATING in error.cause_reasons:
+                    self._counts.filtered += 1
+                    self._forget(entry)
+                else:
+                    self._drop(entry, error_text(error))
             else:
                 if entry.count > entry.written_count:  # repeated during the write
                     self._flush_later(entry)
