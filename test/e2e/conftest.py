@@ -63,7 +63,8 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], left_out: list[py
     """Leave tests out: those of each control plane run without the option, and need not run again."""
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 def _is_real(config: pytest.Config) -> bool:

@@ -21,18 +21,18 @@ TOLD_AFTER_SECONDS = 2.0
 
 
 async def expect(place: Place, name: str, on_trouble: Callable[[str], None]) -> None:
-    """Wait until a run is there, if it is the first of a Task that has not made it yet; else return at once.
+    """Wait for a run that is not there, if it is the first of a Task that has not made it yet; else return at once.
 
-    Reading the run tells which: there is none where nobody will make it.
+    Reading the run again tells which: there is none where nobody will make it.
 
     Args:
         on_trouble: Called with what is waited for, once it takes long.
 
     Raises:
-        ApiError: The run or the Task cannot be read.
+        ApiError: The Task cannot be read, or one of the two cannot be watched.
     """
     task = name.removesuffix(task_run_name("", 1))
-    if task == name or await _is_there(place, name) or not await _will_make(place, task):
+    if task == name or not await _will_make(place, task):
         return
     ended = asyncio.Event()
 
@@ -62,14 +62,6 @@ async def expect(place: Place, name: str, on_trouble: Callable[[str], None]) -> 
         await asyncio.gather(*helpers, return_exceptions=True)
     for helper in done:
         await helper  # raises what ended a watch
-
-
-async def _is_there(place: Place, name: str) -> bool:
-    try:
-        await place.client.get(TASK_RUNS, place.namespace or "", name)
-    except NotFound:
-        return False
-    return True
 
 
 async def _will_make(place: Place, task: str) -> bool:

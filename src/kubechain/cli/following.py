@@ -38,7 +38,6 @@ async def follow(place: Place, name: str, seen: Seen, on_trouble: Callable[[str]
         ApiError: The run cannot be read, or there is none, and no Task that will make it.
         Failure: The run was deleted.
     """
-    await expect(place, name, on_trouble)
     follower = _Follower(place, name, on_trouble)
     try:
         return await follower.run(seen)
@@ -57,12 +56,19 @@ class _Follower:
         self._watches: dict[str, list[asyncio.Task[None]]] = {}
 
     async def run(self, seen: Seen) -> Story:
-        await read_run(self._place, self._name, self._shelf)
+        await self._begin()
         while True:
             story = await self._story()
             if seen(story) or story.is_over:
                 return story
             await self._next()
+
+    async def _begin(self) -> None:
+        try:
+            await read_run(self._place, self._name, self._shelf)
+        except NotFound:
+            await expect(self._place, self._name, self._on_trouble)
+            await read_run(self._place, self._name, self._shelf)
 
     async def close(self) -> None:
         await self._stop([task for tasks in self._watches.values() for task in tasks])
