@@ -21,7 +21,8 @@ from typing import Final
 from hack.cast.drawing import Frame
 from hack.cast.screen import Line, Screen
 from hack.cast.session import STEPS, Step, a_world
-from test.e2e.processes import KUBECHAIN, Program, free_port
+from test.e2e import planes
+from test.e2e.processes import KUBECHAIN
 
 COLUMNS, ROWS = 98, 22
 
@@ -163,24 +164,17 @@ def recorded(folder: Path, pace: Pace) -> list[Frame]:
 @contextmanager
 def _control_plane(folder: Path) -> Generator[Mapping[str, str]]:
     """The control plane without a manager; gives the environment of the shell."""
-    kubeconfig, port = folder / "kubeconfig", free_port()
-    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--port={port}"]
-    program = Program(arguments, folder / "dev.log", f"https://127.0.0.1:{port}/readyz")
-    program.start()
-    try:
+    with planes.embedded(folder, folder / "dev.log") as cluster:
         yield {
             "PATH": f"{KUBECHAIN.parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
-            "KUBECONFIG": str(kubeconfig),
-            "KUBECACHEDIR": str(folder / "kubectl-cache"),
+            **{name: cluster.environment[name] for name in ("KUBECONFIG", "KUBECACHEDIR")},
             "KUBECHAIN_HEALTH_PROBE_BIND_ADDRESS": "0",
             "KUBECHAIN_METRICS_BIND_ADDRESS": "0",
             "KUBECHAIN_ALLOW_ADDRESSES": "127.0.0.0/8",
         }
-    finally:
-        program.stop()
 
 
 @contextmanager

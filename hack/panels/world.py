@@ -5,7 +5,6 @@ The manager, the API server and Prometheus are programs of their own; models, to
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -15,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from test.e2e import processes
+from test.e2e import planes, processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.manifests import (
     API_VERSION,
@@ -158,7 +157,7 @@ def _task(agent: str, verb: str, name: str) -> dict[str, Any]:
 def a_world(folder: Path) -> Generator[World]:
     """Start it; everything ends with the block."""
     with ExitStack() as stack:
-        cluster = stack.enter_context(_cluster(folder))
+        cluster = stack.enter_context(planes.embedded(folder, folder / "control-plane.log"))
         model, orders = stack.enter_context(MockModel()), stack.enter_context(Endpoint(delay_seconds=0.4))
         prometheus = stack.enter_context(_observed(cluster, folder))
         namespaces = {name: Namespace(cluster, name) for name in (SUPPORT, RESEARCH)}
@@ -177,15 +176,6 @@ def _running(program: Program) -> Generator[Program]:
         yield program
     finally:
         program.stop()
-
-
-@contextmanager
-def _cluster(folder: Path) -> Generator[Cluster]:
-    kubeconfig, port = folder / "kubeconfig", free_port()
-    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--port={port}"]
-    with _running(Program(arguments, folder / "control-plane.log", f"https://127.0.0.1:{port}/readyz")):
-        environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl-cache")}
-        yield Cluster(kubeconfig, environment, is_real=False)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from test import registry
-from test.e2e import processes
+from test.e2e import planes, processes
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.controlplane import RealControlPlane
 from test.e2e.manifests import a_secret, an_llm
@@ -106,15 +106,8 @@ def _real(folder: Path) -> Iterator[Cluster]:
 
 def _embedded(folder: Path, log: Path) -> Iterator[Cluster]:
     assert shutil.which("kubectl"), "kubectl is needed on the PATH"
-    kubeconfig, port = folder / "kubeconfig", processes.free_port()
-    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--port={port}"]
-    program = Program(arguments, log, f"https://127.0.0.1:{port}/readyz")
-    program.start()
-    try:
-        environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl-cache")}
-        yield Cluster(kubeconfig, environment, is_real=False)
-    finally:
-        program.stop()
+    with planes.embedded(folder, log) as cluster:
+        yield cluster
 
 
 UVX = """#!/bin/sh

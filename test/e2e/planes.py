@@ -1,4 +1,4 @@
-"""A control plane of a test's own, which it stops, starts and restores from a copy, as people do with etcd."""
+"""Control planes: the embedded one, and one of a test's own, which it restores from a copy, as people do with etcd."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ from kubechain_apiserver.assets import AssetsControlPlane
 from test.e2e.cluster import Cluster
 from test.e2e.controlplane import build
 from test.e2e.processes import Program, free_port
+
+
+@contextmanager
+def embedded(folder: Path, log: Path) -> Generator[Cluster]:
+    """The embedded control plane, with our kinds and without a manager, as a process of its own."""
+    kubeconfig, port = folder / "kubeconfig", free_port()
+    arguments = ["dev", "--no-manager", f"--kubeconfig={kubeconfig}", f"--port={port}"]
+    program = Program(arguments, log, f"https://127.0.0.1:{port}/readyz")
+    program.start()
+    try:
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl-cache")}
+        yield Cluster(kubeconfig, environment, is_real=False)
+    finally:
+        program.stop()
 
 
 class Plane(Protocol):
