@@ -32,6 +32,9 @@ from test.e2e.model import Ask, Script
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 KINDS = "deployments,pods,services,serviceaccounts,networkpolicies,secrets"
+LIMITED = [
+    f"{part}.{resource}" for part in ("requests", "limits") for resource in ("cpu", "memory", "ephemeral-storage")
+]
 CONNECT = """
 import socket, sys
 try:
@@ -226,6 +229,13 @@ def test_a_program_that_dies_is_started_again(restricted: Namespace, script: Scr
 def test_what_its_processes_leave_behind_is_reaped_in_its_pod(restricted: Namespace, script: Script) -> None:
     connected(restricted, an_insider())
     leaves_no_orphan(restricted, script)
+
+
+def test_it_starts_where_a_quota_asks_every_container_for_limits(restricted: Namespace, script: Script) -> None:
+    restricted.kubectl("create", "quota", "limits", f"--hard={','.join(f'{kind}=2Gi' for kind in LIMITED)}")
+    enough = {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "256Mi"}
+    connected(restricted, an_insider(resources={"requests": enough, "limits": enough}))
+    assert run(restricted, script, "echo limited") == ["0\nlimited\n"]
 
 
 def test_who_may_approves_a_call_of_a_server_in_its_pod(

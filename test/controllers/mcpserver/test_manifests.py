@@ -48,6 +48,17 @@ def test_the_pod_has_no_token_of_the_api_server() -> None:
     assert pod()["serviceAccountName"] == "mcp-eyes"
 
 
+def test_what_copies_the_bridge_limits_the_storage_of_the_pod_only_together_with_the_server() -> None:
+    [bridge] = pod()["initContainers"]
+    assert bridge["resources"] == {
+        "requests": {"cpu": "10m", "memory": "16Mi"},
+        "limits": {"cpu": "1", "memory": "64Mi"},
+    }
+    [bridge] = pod(resources=ResourceRequirements(limits={"ephemeral-storage": "2Gi"}))["initContainers"]
+    assert "ephemeral-storage" not in bridge["resources"]["requests"]
+    assert bridge["resources"]["limits"]["ephemeral-storage"] == "32Mi"
+
+
 def test_the_pod_is_restricted() -> None:
     given = pod()
     assert given["securityContext"]["runAsNonRoot"]

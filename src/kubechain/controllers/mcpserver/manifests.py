@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from kubechain.api.mcpserver import Egress, MCPServer
 from kubechain.api.meta import API_VERSION, GROUP
 from kubechain.api.names import LABEL_MCP_SERVER, label_value, mcp_pod_name
+from kubechain.api.references import ResourceRequirements
 
 JsonObject = dict[str, Any]
 
@@ -43,7 +44,8 @@ BRIDGE = "/opt/kubechain/bin/kubechain-mcp-bridge"
 
 _SCRATCH = "/tmp"  # noqa: S108  a volume of the Pod's own
 _SCRATCH_LIMIT = "1Gi"
-_BRIDGE_RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}
+_BRIDGE_RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+_STORAGE, _BRIDGE_STORAGE = "ephemeral-storage", "32Mi"
 _LOCKED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -229,17 +231,29 @@ def _pod(server: MCPServer, hosting: Hosting) -> JsonObject:
                 "name": "bridge",
                 "image": hosting.image,
                 "command": [BRIDGE, "copy", "/bridge"],
-                "resources": _BRIDGE_RESOURCES,
+                "resources": _bridge_resources(server.spec.resources),
                 "securityContext": _LOCKED,
                 "volumeMounts": [{"name": "bridge", "mountPath": "/bridge"}],
             }
         ],
         "containers": [_container(server, hosting)],
         "volumes": [
-            {"name": "bridge", "emptyDir": {"sizeLimit": "32Mi"}},
+            {"name": "bridge", "emptyDir": {"sizeLimit": _BRIDGE_STORAGE}},
             {"name": "token", "secret": {"secretName": name, "defaultMode": 0o440}},
             {"name": "tmp", "emptyDir": {"sizeLimit": _SCRATCH_LIMIT}},
         ],
+    }
+
+
+def _bridge_resources(of_the_server: ResourceRequirements | None) -> JsonObject:
+    """Requests and limits, since a ResourceQuota may ask them of every container.
+
+    Those of storage only where the server has them too: alone they would hold for the whole Pod.
+    """
+    given = of_the_server.model_dump(exclude_none=True) if of_the_server else {}
+    return {
+        part: {**own, **({_STORAGE: _BRIDGE_STORAGE} if _STORAGE in given.get(part, {}) else {})}
+        for part, own in _BRIDGE_RESOURCES.items()
     }
 
 
