@@ -19,7 +19,7 @@ import yaml
 from hack.cluster.node import Node
 from kubechain.tools.givingup import GIVEN_UP_SECONDS
 from test.cluster.installation import SYSTEM_NAMESPACE, Installation
-from test.cluster.registry import Registry
+from test.cluster.registry import SlowRegistry
 from test.e2e.cases.rows import CONTAINERS
 from test.e2e.cluster import Namespace
 from test.e2e.manifests import a_task, a_tool, an_agent, refs
@@ -151,18 +151,16 @@ def test_what_is_waited_for_is_said_and_what_never_started_was_not_executed(
 
 
 @pytest.fixture
-def registry(node: Node | None, listening: Callable[[], socket.socket], tmp_path: Path) -> Iterator[Registry]:
+def registry(node: Node | None, listening: Callable[[], socket.socket], tmp_path: Path) -> Iterator[SlowRegistry]:
     """A registry that the node knows, and that holds its image back."""
     if node is None:
         pytest.skip("needs a node that takes a registry without TLS")
-    with Registry(listening(), tmp_path) as registry:
-        folder = node.places.registries / registry.url.removeprefix("http://")
-        folder.mkdir(parents=True)
-        (folder / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+    with SlowRegistry(listening(), tmp_path) as registry:
+        registry.is_known_to(node, registry.host)
         yield registry
 
 
-def begin_a_pull(namespace: Namespace, script: Script, registry: Registry) -> None:
+def begin_a_pull(namespace: Namespace, script: Script, registry: SlowRegistry) -> None:
     """Begin a call whose image comes from there, and return once its Job is deleted."""
     begin(namespace, script, shell("echo ran", timeoutSeconds=20) | {"image": registry.image})
     wait_for_detail(namespace, f'Pulling image "{registry.image}"')
@@ -175,7 +173,7 @@ def begin_a_pull(namespace: Namespace, script: Script, registry: Registry) -> No
 
 
 def test_a_pull_that_fails_after_its_call_was_given_up_was_not_executed(
-    namespace: Namespace, script: Script, registry: Registry
+    namespace: Namespace, script: Script, registry: SlowRegistry
 ) -> None:
     begin_a_pull(namespace, script, registry)
     registry.refuse()
@@ -187,7 +185,7 @@ def test_a_pull_that_fails_after_its_call_was_given_up_was_not_executed(
 
 
 def test_a_pull_that_outlasts_its_call_by_far_was_not_executed_and_is_said_to_be_waited_for(
-    namespace: Namespace, script: Script, registry: Registry
+    namespace: Namespace, script: Script, registry: SlowRegistry
 ) -> None:
     begin_a_pull(namespace, script, registry)
     wait_for_detail(namespace, "Giving the container up: its node has not given it up: Pulling")
@@ -199,7 +197,7 @@ def test_a_pull_that_outlasts_its_call_by_far_was_not_executed_and_is_said_to_be
 
 
 def test_a_pull_that_ends_well_after_its_call_was_given_up_starts_the_container_and_that_is_told(
-    namespace: Namespace, script: Script, registry: Registry
+    namespace: Namespace, script: Script, registry: SlowRegistry
 ) -> None:
     begin_a_pull(namespace, script, registry)
     registry.release()
@@ -208,7 +206,7 @@ def test_a_pull_that_ends_well_after_its_call_was_given_up_starts_the_container_
 
 
 def test_a_pull_that_another_manager_gave_up_is_followed_to_its_end(
-    namespace: Namespace, script: Script, registry: Registry, installation: Installation, node: Node | None
+    namespace: Namespace, script: Script, registry: SlowRegistry, installation: Installation, node: Node | None
 ) -> None:
     begin_a_pull(namespace, script, registry)
     kill(installation, node)
@@ -218,7 +216,7 @@ def test_a_pull_that_another_manager_gave_up_is_followed_to_its_end(
 
 
 def test_a_container_that_cannot_be_created_was_not_executed(
-    namespace: Namespace, script: Script, registry: Registry
+    namespace: Namespace, script: Script, registry: SlowRegistry
 ) -> None:
     registry.release()
     begin(namespace, script, {"image": registry.image})  # neither the image nor the Tool names a command

@@ -1,21 +1,28 @@
 """Runs the commands of a guide as a person types them, in one shell, and compares what they print with the page.
 
-Only blocks of the language `console` are run: a line that begins with `$ ` is a command, the lines after it are what it
-prints. `…` stands for any text on one line, alone on its line for any number of lines. A command that is meant to fail
-ends with the line `(exit status 1)`. Runs of spaces are one, since columns are as wide as what is in them.
+In blocks of the language `console` a line that begins with `$ ` is a command, the lines after it are what it prints.
+`…` stands for any text on one line, alone on its line for any number of lines. A command that is meant to fail ends
+with the line `(exit status 1)`. Runs of spaces are one, since columns are as wide as what is in them. Blocks of the
+language `sh` hold commands alone, such as those that need Pods.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = ROOT / "docs" / "guides"
+
 ANYTHING = "…"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BARE_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _STATUS = re.compile(r"\(exit status (\d+)\)")
 _END = "\x1e"
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
@@ -56,6 +63,13 @@ def commands(text: str) -> Iterator[Command]:
             line, *printed = part.splitlines()
             status = _STATUS.fullmatch(printed[-1]) if printed else None
             yield Command(line, printed[:-1] if status else printed, int(status[1]) if status else 0)
+
+
+def bare_commands(text: str) -> Iterator[Command]:
+    """The commands of the blocks of the language sh, in their order; one that ends with a backslash goes on."""
+    for block in _BARE_BLOCK.findall(text):
+        for line in block.replace("\\\n", "").splitlines():
+            yield Command(line, ())
 
 
 def differs(printed: str, page: Sequence[str]) -> bool:
@@ -115,3 +129,30 @@ class Shell:
         told = f"$ {command.text}\n{printed}(exit status {status})"
         assert status == command.status, told
         assert not differs(printed, command.printed), f"{told}\nthe page shows:\n" + "\n".join(command.printed)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Where an administrator sits who has checked out the repository, with a kubeconfig."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def follow(self, page: str, title: str) -> None:
+        """Type the commands of a section whose output the page shows."""
+        self.type(commands(section(GUIDES / page, title)))
+
+    def type(self, given: Iterable[Command]) -> None:
+        """Type commands."""
+        with Shell(self.folder, self.environment) as shell:
+            for command in given:
+                shell.run(command)
+
+
+def check_out(folder: Path) -> None:
+    """Write into a folder what the guide for installing needs: config, charts, and the overlay that the guide shows."""
+    for name in ("config", "charts"):
+        shutil.copytree(ROOT / name, folder / name)
+    [overlay] = _YAML_BLOCK.findall(section(GUIDES / "install.md", "Kustomize"))
+    (folder / "overlays" / "mine").mkdir(parents=True)
+    (folder / "overlays" / "mine" / "kustomization.yaml").write_text(overlay)

@@ -21,6 +21,7 @@ from kubechain.api.kinds import ALL_KINDS
 from test.e2e import guides, kstatus
 from test.e2e.cluster import Cluster, Namespace
 from test.e2e.controlplane import RealControlPlane
+from test.e2e.guides import GUIDES, ROOT, Checkout
 from test.e2e.manifests import (
     API_VERSION,
     a_builtin,
@@ -38,8 +39,6 @@ from test.e2e.servers import peers
 from test.e2e.servers.endpoint import Endpoint
 from test.e2e.test_guides import environment_of
 
-ROOT = Path(__file__).resolve().parents[2]
-GUIDES = ROOT / "docs" / "guides"
 TROUBLE = GUIDES / "troubleshooting.md"
 GITOPS = GUIDES / "gitops.md"
 
@@ -60,27 +59,10 @@ def blocks(page: Path, language: str, title: str | None = None) -> list[str]:
 # --- on kube-apiserver
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
-    """Where an administrator sits who has checked out the repository, with a kubeconfig."""
-
-    folder: Path
-    environment: Mapping[str, str]
-
-    def follow(self, page: str, title: str) -> None:
-        with guides.Shell(self.folder, self.environment) as shell:
-            for command in guides.commands(guides.section(GUIDES / page, title)):
-                shell.run(command)
-
-
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("config", "charts"):
-        shutil.copytree(ROOT / name, folder / name)
-    [overlay] = blocks(GUIDES / "install.md", "yaml", "Kustomize")
-    (folder / "overlays" / "mine").mkdir(parents=True)
-    (folder / "overlays" / "mine" / "kustomization.yaml").write_text(overlay)
+    guides.check_out(folder)
     with RealControlPlane(folder / "plane") as plane:
         yield Checkout(folder, {**plane.kubectl_env(), **environment_of(folder, KUBECONFIG=str(plane.kubeconfig))})
 
