@@ -148,6 +148,11 @@ cluster-up: setup ## A real Kubernetes node on this machine (Linux, root); print
 	@hack/cluster/packages.sh
 	@$(BIN)/python -m hack.cluster up --authority $(or $(AUTHORITY),strict)
 
+.PHONY: cluster-load
+cluster-load: setup ## The image of the manager, built and put on that node
+	@$(BIN)/python -m hack.image build/tools.tar
+	@$(BIN)/python -m hack.cluster load build/tools.tar
+
 .PHONY: cluster-down
 cluster-down: setup ## End that node; nothing of it is left but logs
 	@$(BIN)/python -m hack.cluster down
@@ -218,14 +223,13 @@ lock: $(UV) ## Resolve constraints.txt and hack/image/locks anew (make lock PYPI
 
 .PHONY: docker-build
 docker-build: setup ## Both variants of the image, loaded into docker
-	@mkdir -p build
 	@for variant in tools slim; do \
-		$(BIN)/python -m hack.image --variant $$variant build/$$variant.tar; \
-		docker load --quiet --input build/$$variant.tar; done
+		$(BIN)/python -m hack.image --variant $$variant build/$$variant.tar && \
+		docker load --quiet --input build/$$variant.tar || exit 1; done
 
 .PHONY: kind-load
 kind-load: docker-build ## The same, loaded into a cluster of kind: make kind-load KIND=name
-	@for variant in tools slim; do kind load image-archive "build/$$variant.tar" --name $(KIND); done
+	@for variant in tools slim; do kind load image-archive "build/$$variant.tar" --name $(KIND) || exit 1; done
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here

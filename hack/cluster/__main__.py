@@ -36,6 +36,7 @@ def up(options: argparse.Namespace) -> None:
     else:
         made = Node(places.folder, programs=places.programs, authority=options.authority, images=options.image, say=say)
         made.start(is_tied=False)
+    say("export KUBECONFIG to the path below; `make cluster-load` puts the image of the manager on the node")
     print(places.kubeconfig)
 
 

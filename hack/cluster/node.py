@@ -94,6 +94,8 @@ class Node:
         Raises:
             NodeError: It did not start; nothing is left but its logs.
         """
+        if missing := [str(image) for image in self._images if not image.is_file()]:
+            raise NodeError(f"{', '.join(missing)}: no such file")
         reading, writing = os.pipe()
         options = Options(
             folder=str(self.places.folder),
@@ -133,8 +135,10 @@ class Node:
         """Import an OCI archive, as `kind load` does.
 
         Raises:
-            NodeError: It is not an image.
+            NodeError: It is not an image, or not there.
         """
+        if not archive.is_file():
+            raise NodeError(f"{archive}: no such file")
         done = self.run(str(self.places.program("ctr")), *import_arguments(archive.resolve()))
         if done.returncode != 0:
             raise NodeError(f"{archive}: {done.stderr.strip()}")

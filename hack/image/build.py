@@ -32,7 +32,7 @@ class Wanted:
     Attributes:
         variant: One of `VARIANTS`.
         name: Of the image, with its tag.
-        archive: Path of the result.
+        archive: Path of the result; its folder is made.
         is_fresh: Whether nothing of an earlier build is taken.
     """
 
@@ -56,6 +56,7 @@ def build(wanted: Wanted) -> None:
     """
     if reason := why_not():
         raise ImageError(f"the image cannot be built here: {reason}")
+    wanted.archive.parent.mkdir(parents=True, exist_ok=True)
     wanted.archive.unlink(missing_ok=True)
     with _secrets() as secrets:
         arguments = [*secrets, f"--build-arg=SOURCE_DATE_EPOCH={epoch()}", "--target", wanted.variant]

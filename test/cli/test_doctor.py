@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hack import manifests
@@ -20,6 +21,7 @@ from kubechain.cli.checks import Check, Verdict
 from kubechain.cli.clusters import Place
 from kubechain.cli.examining import Examination, Installation
 from kubechain.controllers.authority import Enforcement
+from kubechain.controllers.workloads import Deployment, Pod
 from kubechain.runtime.client import Client
 from kubechain.runtime.clock import SystemClock
 from kubechain.runtime.errors import TransportError
@@ -231,9 +233,57 @@ def test_policies_that_are_not_in_force_come_with_their_repair() -> None:
     assert (check.verdict, check.repair) == (Verdict.WARN, "kubectl apply -k config/admission")
 
 
-def test_pods_that_are_not_ready_fail() -> None:
-    assert checks.of_deployment(2, 1, "manager", "agents", "kubechain:1").verdict is Verdict.FAIL
-    assert checks.of_deployment(2, 2, "manager", "agents", "kubechain:1").verdict is Verdict.OK
+def a_deployment(ready: int, *conditions: dict[str, str]) -> Deployment:
+    template = {"spec": {"containers": [{"image": "kubechain:1"}]}}
+    status = {"readyReplicas": ready, "conditions": conditions}
+    metadata = {"name": "manager", "namespace": "agents"}
+    given = {"metadata": metadata, "spec": {"replicas": 2, "template": template}, "status": status}
+    return msgspec.convert(given, Deployment)
+
+
+def a_pod(**state: Any) -> Pod:
+    statuses = [{"name": "manager", **state}]
+    return msgspec.convert({"metadata": {"name": "manager-1"}, "status": {"containerStatuses": statuses}}, Pod)
+
+
+def waiting(reason: str, message: str) -> dict[str, Any]:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+QUOTA = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+ENDED = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "pods", "said"),
+    [
+        pytest.param(a_deployment(1), [], "1 of 2 ready, kubechain:1", id="nothing is known"),
+        pytest.param(a_deployment(0, QUOTA), [], "kubechain:1: FailedCreate: exceeded quota", id="no pod is made"),
+        pytest.param(
+            a_deployment(1),
+            [a_pod(state={"running": {}}), a_pod(state=waiting("ImagePullBackOff", "Back-off pulling image"))],
+            "kubechain:1: ImagePullBackOff: Back-off pulling image",
+            id="no image",
+        ),
+        pytest.param(
+            a_deployment(0),
+            [a_pod(state=waiting("CrashLoopBackOff", "back-off 10s"), lastState=ENDED)],
+            "CrashLoopBackOff: back-off 10s; before: OOMKilled, exit code 137",
+            id="it ends again and again",
+        ),
+    ],
+)
+def test_pods_that_are_not_ready_fail_with_what_they_wait_for(
+    deployment: Deployment, pods: list[Pod], said: str
+) -> None:
+    check = checks.of_deployment(deployment, pods)
+    assert check.verdict is Verdict.FAIL
+    assert check.said.endswith(said)
+    assert check.repair == "kubectl -n agents describe pods -l app.kubernetes.io/name=kubechain"
+
+
+def test_a_manager_that_is_ready_is_ok() -> None:
+    assert checks.of_deployment(a_deployment(2), []).verdict is Verdict.OK
 
 
 def test_the_rights_that_are_asked_about_are_those_of_the_role() -> None:

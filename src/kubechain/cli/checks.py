@@ -10,6 +10,7 @@ from typing import Any
 
 from kubechain.api.meta import ReadinessStatus, StatusObject, StatusType
 from kubechain.controllers.authority import Enforcement
+from kubechain.controllers.workloads import Deployment, Pod
 from kubechain.runtime.leases import Lease, parse_micro_time
 from kubechain.views import objects
 from kubechain.views.wording import brief, counted, span
@@ -199,12 +200,21 @@ def of_no_lease(seen: int, unseen: int) -> Check:
     )
 
 
-def of_deployment(wanted: int, ready: int, name: str, namespace: str, image: str) -> Check:
-    """Whether the manager's Pods are ready."""
-    said = f"Deployment {namespace}/{name}: {ready} of {wanted} ready, {brief(image)}"
+def of_deployment(deployment: Deployment, pods: Sequence[Pod]) -> Check:
+    """Whether the manager's Pods are ready, and what they wait for.
+
+    Args:
+        deployment: Of the manager.
+        pods: Those of the manager, as far as they may be seen.
+    """
+    wanted, ready = deployment.spec.replicas, deployment.status.ready_replicas
+    namespace = deployment.metadata.namespace
+    said = f"Deployment {namespace}/{deployment.metadata.name}: {ready} of {wanted} ready, {brief(deployment.image)}"
     if wanted and ready >= wanted:
         return ok("manager", said)
-    return fail("manager", said, f"kubectl -n {namespace} describe pods -l app.kubernetes.io/name=kubechain")
+    trouble = deployment.trouble or next((pod.trouble for pod in pods if pod.trouble), "")
+    repair = f"kubectl -n {namespace} describe pods -l app.kubernetes.io/name=kubechain"
+    return fail("manager", f"{said}: {trouble}" if trouble else said, repair)
 
 
 def is_unseen(obj: StatusObject[Any, Any], now: datetime) -> bool:

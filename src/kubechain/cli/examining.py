@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
 
 from kubechain import __version__
 from kubechain.api.crd import custom_resource_definitions
@@ -26,9 +29,12 @@ from kubechain.cli.checks import Check
 from kubechain.cli.clusters import Place
 from kubechain.controllers.authority import DecisionAuthority
 from kubechain.controllers.resources import resource_of
+from kubechain.controllers.workloads import Deployment, Pod
 from kubechain.runtime.clock import Clock
 from kubechain.runtime.errors import ApiError, Forbidden, NotFound, Unauthorized
 from kubechain.runtime.leases import LEASES, Lease
+
+T = TypeVar("T")
 
 USABLE: Sequence[Kind[Any]] = (LLM_KIND, MCP_SERVER_KIND, TOOL_KIND, CONTACT_CHANNEL_KIND, AGENT_KIND)
 """What runs need, and what of it can be unready; what others need first."""
@@ -184,20 +190,22 @@ class Examination:
     async def _deployments(self) -> list[Check]:
         namespace = self._installation.namespace
         try:
-            answer = await self._json(f"/apis/apps/v1/namespaces/{namespace}/deployments")
+            found = await self._all(f"/apis/apps/v1/namespaces/{namespace}/deployments", Deployment)
         except NotFound:  # an API server without Deployments
             return []
-        return [
-            checks.of_deployment(
-                each["spec"].get("replicas", 1),
-                each.get("status", {}).get("readyReplicas", 0),
-                each["metadata"]["name"],
-                namespace,
-                each["spec"]["template"]["spec"]["containers"][0]["image"],
+        ours = [each for each in found if _IN_PODS.items() <= (each.spec.template.metadata.labels or {}).items()]
+        pods = await self._pods() if any(each.status.ready_replicas < each.spec.replicas for each in ours) else []
+        return [checks.of_deployment(each, pods) for each in ours]
+
+    async def _pods(self) -> list[Pod]:
+        """The manager's Pods; none where they may not be seen: they only say more about their Deployment."""
+        chosen = quote(",".join(f"{name}={value}" for name, value in _IN_PODS.items()))
+        try:
+            return await self._all(
+                f"/api/v1/namespaces/{self._installation.namespace}/pods?labelSelector={chosen}", Pod
             )
-            for each in answer["items"]
-            if _IN_PODS.items() <= each["spec"]["template"]["metadata"]["labels"].items()
-        ]
+        except (Forbidden, NotFound):
+            return []
 
     async def _metrics(self) -> list[Check]:
         """Whether the metrics answer, by way of the API server: nobody needs a port for it."""
@@ -219,6 +227,9 @@ class Examination:
 
     async def _usable(self) -> list[Check]:
         return [each for kind, found in self._objects.items() for each in checks.of_objects(kind, found, self._now)]
+
+    async def _all(self, target: str, kind: type[T]) -> list[T]:
+        return msgspec.convert((await self._json(target))["items"], list[kind])
 
     async def _json(self, target: str) -> Any:
         return json.loads(await self._place.client.request("GET", target))
