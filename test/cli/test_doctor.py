@@ -20,6 +20,7 @@ from kubechain.cli import checks, rights
 from kubechain.cli.checks import Check, Verdict
 from kubechain.cli.clusters import Place
 from kubechain.cli.examining import Examination, Installation
+from kubechain.cli.installed import watched
 from kubechain.controllers.authority import Enforcement
 from kubechain.controllers.workloads import Deployment, Pod
 from kubechain.runtime.client import Client
@@ -284,6 +285,54 @@ def test_pods_that_are_not_ready_fail_with_what_they_wait_for(
 
 def test_a_manager_that_is_ready_is_ok() -> None:
     assert checks.of_deployment(a_deployment(2), []).verdict is Verdict.OK
+
+
+def started(*args: str, **env: Any) -> Deployment:
+    variables = [{"name": name, **({"value": one} if isinstance(one, str) else one)} for name, one in env.items()]
+    spec = {"template": {"spec": {"containers": [{"args": args, "env": variables}]}}}
+    return msgspec.convert({"metadata": {"name": "manager", "namespace": "agents"}, "spec": spec}, Deployment)
+
+
+OWN_NAMESPACE = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "expected"),
+    [
+        pytest.param(started("manager", "--leader-elect"), (), id="all"),
+        pytest.param(started("manager", "--namespaces=team-a,team-b"), ("team-a", "team-b"), id="some"),
+        pytest.param(started("manager", "--namespaces", "team-a"), ("team-a",), id="in two words"),
+        pytest.param(started("manager", "--namespaces=team-a", "--namespaces="), (), id="the last one counts"),
+        pytest.param(started("--namespaces=$(POD)", POD=OWN_NAMESPACE), ("agents",), id="its own"),
+        pytest.param(started(KUBECHAIN_NAMESPACES="team-a"), ("team-a",), id="by a variable"),
+        pytest.param(started(WATCH_NAMESPACE=OWN_NAMESPACE), ("agents",), id="by the one that operators share"),
+        pytest.param(started("--namespaces=", WATCH_NAMESPACE="team-a"), (), id="a flag counts first"),
+        pytest.param(msgspec.convert({"metadata": {"name": "manager"}}, Deployment), (), id="nothing is known"),
+    ],
+)
+def test_where_a_manager_works_is_read_from_its_deployment(deployment: Deployment, expected: tuple[str, ...]) -> None:
+    assert watched(deployment) == expected
+
+
+def test_who_looks_where_the_manager_does_not_work_is_told() -> None:
+    assert checks.of_watched([], "default") is None
+    for namespace in (None, "team-b"):
+        assert checks.of_watched(["team-a", "team-b"], namespace) == checks.ok(
+            "namespaces", "the manager works in team-a, team-b only"
+        )
+    check = checks.of_watched(["team-a"], "default")
+    assert check == checks.warn(
+        "namespaces",
+        "the manager works in team-a only: nothing looks at what is in default",
+        "kubechain doctor -n team-a",
+    )
+
+
+def test_a_limited_manager_is_not_given_the_rights_of_the_cluster() -> None:
+    check = checks.of_manager_rights("manager", ["create jobs.batch"], "team-a")
+    assert check.verdict is Verdict.FAIL
+    assert check.said == "manager may not in namespace team-a create jobs.batch"
+    assert check.repair == "kubectl apply -k config/namespaced"
 
 
 def test_the_rights_that_are_asked_about_are_those_of_the_role() -> None:

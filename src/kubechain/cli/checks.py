@@ -34,6 +34,7 @@ SET_CLOCK = "timedatectl set-ntp true"
 INSTALL_KINDS = "kubechain crds | kubectl apply --server-side -f -"
 INSTALL_MANAGER = "kubectl apply --server-side -k config/default"
 INSTALL_RIGHTS = "kubectl apply -k config/rbac"
+INSTALL_ROLE = "kubectl apply -k config/namespaced"
 INSTALL_POLICY_READER = "kubectl apply -k config/policy-reader"
 
 POLICIES_GROUP = "admissionregistration.k8s.io"
@@ -134,15 +135,22 @@ def of_policies(found: Enforcement, policy: str) -> Check:
     return warn("policies", f"who decides is not verified: {found.weakness}", found.repair)
 
 
-def of_manager_rights(account: str, denied: Sequence[str]) -> Check:
-    """What the manager may do."""
+def of_manager_rights(account: str, denied: Sequence[str], limited_to: str = "") -> Check:
+    """What the manager may do.
+
+    Args:
+        account: Of the manager.
+        denied: What it may not.
+        limited_to: The namespace that was asked about, of a manager that does not work in all of them.
+    """
+    where = f" in namespace {limited_to}" if limited_to else ""
     if not denied:
-        return ok("manager's rights", f"{account} may do what it needs")
-    said = f"{account} may not {_listed(denied)}"
+        return ok("manager's rights", f"{account} may do what it needs{where}")
+    said = f"{account} may not{where} {_listed(denied)}"
     if all(f".{POLICIES_GROUP}/" in right for right in denied):
         # A manager works without them, and verifies no decision then. config/rbac would give it the whole cluster.
         return warn("manager's rights", said, INSTALL_POLICY_READER)
-    return fail("manager's rights", said, INSTALL_RIGHTS)
+    return fail("manager's rights", said, INSTALL_ROLE if limited_to else INSTALL_RIGHTS)
 
 
 def of_user_rights(user: str, namespace: str | None, denied: Mapping[str, str]) -> Check:
@@ -208,13 +216,28 @@ def of_deployment(deployment: Deployment, pods: Sequence[Pod]) -> Check:
         pods: Those of the manager, as far as they may be seen.
     """
     wanted, ready = deployment.spec.replicas, deployment.status.ready_replicas
-    namespace = deployment.metadata.namespace
-    said = f"Deployment {namespace}/{deployment.metadata.name}: {ready} of {wanted} ready, {brief(deployment.image)}"
+    name, namespace = deployment.metadata.name, deployment.metadata.namespace
+    said = f"Deployment {namespace}/{name}: {ready} of {wanted} ready, {brief(deployment.container.image)}"
     if wanted and ready >= wanted:
         return ok("manager", said)
     trouble = deployment.trouble or next((pod.trouble for pod in pods if pod.trouble), "")
     repair = f"kubectl -n {namespace} describe pods -l app.kubernetes.io/name=kubechain"
     return fail("manager", f"{said}: {trouble}" if trouble else said, repair)
+
+
+def of_watched(watched: Sequence[str], namespace: str | None) -> Check | None:
+    """Whether the manager works where the user looks; None where it works in every namespace.
+
+    Args:
+        watched: The namespaces that it is limited to, if it is.
+        namespace: None means all.
+    """
+    if not watched:
+        return None
+    said = f"the manager works in {_listed(watched)} only"
+    if namespace is None or namespace in watched:
+        return ok("namespaces", said)
+    return warn("namespaces", f"{said}: nothing looks at what is in {namespace}", f"kubechain doctor -n {watched[0]}")
 
 
 def is_unseen(obj: StatusObject[Any, Any], now: datetime) -> bool:

@@ -27,6 +27,7 @@ from kubechain.api.meta import GROUP, VERSION, StatusObject
 from kubechain.cli import checks, rights
 from kubechain.cli.checks import Check
 from kubechain.cli.clusters import Place
+from kubechain.cli.installed import watched
 from kubechain.controllers.authority import DecisionAuthority
 from kubechain.controllers.resources import resource_of
 from kubechain.controllers.workloads import Deployment, Pod
@@ -69,6 +70,7 @@ class Examination:
         self._now = clock.now()
         self._served = frozenset[str]()
         self._objects: dict[str, Sequence[StatusObject[Any, Any]]] = {}
+        self._deployments: Sequence[Deployment] | None = None
 
     async def checks(self) -> AsyncIterator[Check]:
         """Yield each check as soon as it is made.
@@ -162,15 +164,28 @@ class Examination:
             return [checks.ok("manager's rights", text)]
         user = f"system:serviceaccount:{namespace}:{account}"
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-        denied = await rights.denied_to_the_manager(self._place, user, groups)
-        return [checks.of_manager_rights(user, denied)]
+        limits = await self._limits()
+        if not limits:
+            denied = await rights.denied_to_the_manager(self._place, self._place.namespace, user, groups)
+            return [checks.of_manager_rights(user, denied)]
+        asked = [self._place.namespace] if self._place.namespace in limits else limits
+        denied_in = {where: await rights.denied_to_the_manager(self._place, where, user, groups) for where in asked}
+        return [checks.of_manager_rights(user, denied, where) for where, denied in denied_in.items()]
+
+    async def _limits(self) -> list[str]:
+        """The namespaces that the manager is limited to; none where it is not, or nobody may see its Deployment."""
+        try:
+            listed = [watched(each) for each in await self._managers()]
+        except Forbidden:
+            return []
+        return sorted({name for each in listed for name in each}) if all(listed) else []
 
     async def _manager(self) -> list[Check]:
         for kind in USABLE:
             if kind.plural in self._served:
                 resource = resource_of(kind)
                 self._objects[kind.kind] = await self._place.client.list(resource, self._place.namespace)
-        found = [*await self._deployments(), *await self._metrics()]
+        found = [*await self._pods_of_managers(), *await self._metrics()]
         lease = await self._lease()
         if lease is not None:
             return [*found, checks.of_lease(lease, self._now)]
@@ -187,15 +202,25 @@ class Examination:
                 continue
         return None
 
-    async def _deployments(self) -> list[Check]:
-        namespace = self._installation.namespace
-        try:
-            found = await self._all(f"/apis/apps/v1/namespaces/{namespace}/deployments", Deployment)
-        except NotFound:  # an API server without Deployments
-            return []
-        ours = [each for each in found if _IN_PODS.items() <= (each.spec.template.metadata.labels or {}).items()]
-        pods = await self._pods() if any(each.status.ready_replicas < each.spec.replicas for each in ours) else []
-        return [checks.of_deployment(each, pods) for each in ours]
+    async def _managers(self) -> Sequence[Deployment]:
+        """The Deployments of the manager, read once; none on an API server that has no Deployments."""
+        if self._deployments is None:
+            target = f"/apis/apps/v1/namespaces/{self._installation.namespace}/deployments"
+            try:
+                found = await self._all(target, Deployment)
+            except NotFound:
+                found = []
+            self._deployments = [
+                each for each in found if _IN_PODS.items() <= (each.spec.template.metadata.labels or {}).items()
+            ]
+        return self._deployments
+
+    async def _pods_of_managers(self) -> list[Check]:
+        managers = await self._managers()
+        is_limited = checks.of_watched(await self._limits(), self._place.namespace)
+        pods = await self._pods() if any(each.status.ready_replicas < each.spec.replicas for each in managers) else []
+        ready = [checks.of_deployment(each, pods) for each in managers]
+        return [*ready, is_limited] if is_limited else ready
 
     async def _pods(self) -> list[Pod]:
         """The manager's Pods; none where they may not be seen: they only say more about their Deployment."""

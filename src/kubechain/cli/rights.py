@@ -75,27 +75,36 @@ def of_the_manager() -> Iterator[Right]:
 
 async def denied_to_us(place: Place) -> dict[str, str]:
     """What the commands do and the user may not, with the commands."""
-    denied = await _denied(place, list(OF_A_USER), "SelfSubjectAccessReview", {})
+    denied = await _denied(place, place.namespace, list(OF_A_USER), "SelfSubjectAccessReview", {})
     return {str(right): OF_A_USER[right] for right in denied}
 
 
-async def denied_to_the_manager(place: Place, user: str, groups: Sequence[str]) -> list[str]:
+async def denied_to_the_manager(place: Place, namespace: str | None, user: str, groups: Sequence[str]) -> list[str]:
     """What the manager does and a user, such as its ServiceAccount, may not.
+
+    Args:
+        place: Who asks.
+        namespace: In which the manager works; None means in all.
+        user: Of the manager.
+        groups: Of that user.
 
     Raises:
         Forbidden: Who asks may not ask about others.
     """
     asked = {"user": user, "groups": list(groups)}
-    return [str(right) for right in await _denied(place, list(of_the_manager()), "SubjectAccessReview", asked)]
+    denied = await _denied(place, namespace, list(of_the_manager()), "SubjectAccessReview", asked)
+    return [str(right) for right in denied]
 
 
-async def _denied(place: Place, rights: Sequence[Right], kind: str, who: Mapping[str, Any]) -> list[Right]:
-    answers = await asyncio.gather(*(_is_allowed(place, right, kind, who) for right in rights))
+async def _denied(
+    place: Place, namespace: str | None, rights: Sequence[Right], kind: str, who: Mapping[str, Any]
+) -> list[Right]:
+    answers = await asyncio.gather(*(_is_allowed(place, namespace, right, kind, who) for right in rights))
     return [right for right, is_allowed in zip(rights, answers, strict=True) if not is_allowed]
 
 
-async def _is_allowed(place: Place, right: Right, kind: str, who: Mapping[str, Any]) -> bool:
-    spec = {**who, "resourceAttributes": right.attributes(place.namespace)}
+async def _is_allowed(place: Place, namespace: str | None, right: Right, kind: str, who: Mapping[str, Any]) -> bool:
+    spec = {**who, "resourceAttributes": right.attributes(namespace)}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
     answer = await place.client.request("POST", f"{_API}/{kind.lower()}s", body=json.dumps(review).encode())
     return bool(json.loads(answer)["status"].get("allowed"))

@@ -24,12 +24,37 @@ class Condition(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class _Container(msgspec.Struct, frozen=True):
+class _FieldReference(msgspec.Struct, frozen=True, rename="camel"):
+    field_path: str = ""
+
+
+class _ValueSource(msgspec.Struct, frozen=True, rename="camel"):
+    field_ref: _FieldReference = msgspec.field(default_factory=_FieldReference)
+
+
+class Variable(msgspec.Struct, frozen=True, rename="camel"):
+    """An environment variable."""
+
+    name: str
+    value: str = ""
+    value_from: _ValueSource = msgspec.field(default_factory=_ValueSource)
+
+    @property
+    def is_namespace(self) -> bool:
+        """Whether its value is the namespace of the Pod."""
+        return self.value_from.field_ref.field_path == "metadata.namespace"
+
+
+class Container(msgspec.Struct, frozen=True):
+    """A container, as far as it says what is started."""
+
     image: str = ""
+    args: tuple[str, ...] = ()
+    env: tuple[Variable, ...] = ()
 
 
 class _PodSpec(msgspec.Struct, frozen=True):
-    containers: tuple[_Container, ...] = ()
+    containers: tuple[Container, ...] = ()
 
 
 class _Template(msgspec.Struct, frozen=True):
@@ -57,9 +82,9 @@ class Deployment(msgspec.Struct, frozen=True, rename="camel"):
     status: _DeploymentStatus = msgspec.field(default_factory=_DeploymentStatus)
 
     @property
-    def image(self) -> str:
-        """Of the first container; empty where there is none."""
-        return next((one.image for one in self.spec.template.spec.containers), "")
+    def container(self) -> Container:
+        """The first one."""
+        return next(iter(self.spec.template.spec.containers), Container())
 
     @property
     def is_ready(self) -> bool:
