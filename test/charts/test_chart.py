@@ -176,7 +176,10 @@ def test_where_the_pod_is_placed_stands_in_it(judges: Path, tmp_path: Path) -> N
         "volumeMounts": [{"name": "ca", "mountPath": "/ca"}],
         "podLabels": {"team": "ai"},
         "podAnnotations": {"note": "yes"},
-        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "4", "memory": "2Gi"}},
+        "resources": {
+            "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
+            "limits": {"cpu": "4", "memory": "2Gi", "ephemeral-storage": "8Gi"},
+        },
         "extraArgs": ["--log-level=debug"],
         "networkPolicy": {
             "enabled": True,
