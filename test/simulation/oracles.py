@@ -245,8 +245,9 @@ def _without_turns(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cost(outcome: Outcome, reference: Outcome, plan: Plan) -> list[str]:
     """The same writes to runs and calls; at most one more claim of each, and the record of an attempt that failed."""
-    is_crowded = outcome.scenario.is_crowded
-    mine, theirs = (_run_writes(one.writes, is_crowded=is_crowded) for one in (outcome, reference))
+    scenario = outcome.scenario
+    is_chance = scenario.is_crowded or scenario.shares
+    mine, theirs = (_run_writes(one.writes, waits_by_chance=is_chance) for one in (outcome, reference))
     extra, missing = _of_what_stays(mine - theirs, outcome), _of_what_stays(theirs - mine, outcome)
     claims = max((count for label, count in extra.items() if label.endswith(CLAIMS)), default=0)
     others = {label: count for label, count in extra.items() if not label.endswith(CLAIMS)}
@@ -303,15 +304,16 @@ def _explains(label: str, outcome: Outcome, plan: Plan) -> bool:
     return broken.startswith(("tool", "mcp")) and label.endswith(" Pending")
 
 
-def _run_writes(writes: Counter[str], *, is_crowded: bool) -> Counter[str]:
+def _run_writes(writes: Counter[str], *, waits_by_chance: bool) -> Counter[str]:
     """The writes that do not depend on who comes first.
 
     Args:
-        is_crowded: Runs wait for each other, or for their LLM: which of them records its turn alone is chance.
+        waits_by_chance: Which of the runs records its turn alone is chance: they wait for each other or for their LLM,
+            or several managers share them, and one may see that the Agent is ready before it sees that its Tool is.
     """
     kept: Counter[str] = Counter()
     for label, count in writes.items():
-        is_alone = is_crowded and label.endswith(" ReadyForLLM")
+        is_alone = waits_by_chance and label.endswith(" ReadyForLLM")
         if label.split(" ")[1].startswith(_RUN_KINDS) and not _waits(label) and not is_alone:
             kept[label] += count
     return kept
