@@ -22,7 +22,7 @@ from test.cluster.installation import SYSTEM_NAMESPACE, Installation
 from test.cluster.registry import SlowRegistry
 from test.e2e.cases.rows import CONTAINERS
 from test.e2e.cluster import Namespace
-from test.e2e.manifests import a_task, a_tool, an_agent, refs
+from test.e2e.manifests import a_secret, a_task, a_tool, an_agent, refs
 from test.e2e.model import Ask, Script, asks
 from test.tools.imagenames import IMAGES, NO_IMAGES
 
@@ -213,6 +213,23 @@ def test_a_pull_that_another_manager_gave_up_is_followed_to_its_end(
     registry.refuse()
     assert "did not start within 20 s: its Job was deleted: " in told(namespace)
     assert phase(namespace) == "Failed"
+
+
+def test_a_secret_that_goes_while_its_image_is_pulled_was_not_executed(
+    namespace: Namespace, script: Script, registry: SlowRegistry
+) -> None:
+    namespace.apply(a_secret("token", KEY="not-a-secret"))
+    source = {"secretKeyRef": {"name": "token", "key": "KEY"}}
+    given = shell("echo ran", env=[{"name": "TOKEN", "valueFrom": source}]) | {"image": registry.image}
+    begin(namespace, script, given)
+    wait_for_detail(namespace, f'Pulling image "{registry.image}"')
+    namespace.kubectl("delete", "secret", "token")
+    registry.release()
+    assert told(namespace) == 'error: Secret "token" not found'  # said of the second attempt
+    assert phase(namespace) == "Failed"
+    words = f'CreateContainerConfigError: secret "token" not found (image "{registry.image}")'
+    said = f"Trying again: container: cannot start: {words}"
+    namespace.wait_for_event("TaskRunToolCall", CALL, ("Normal", "Waiting", said, "taskruntoolcall-controller"))
 
 
 def test_a_container_that_cannot_be_created_was_not_executed(
