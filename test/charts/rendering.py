@@ -37,6 +37,11 @@ def helm(judges: Path, *arguments: str, fails: bool = False, environment: Mappin
     return done.stderr if fails else done.stdout
 
 
+def helm_homes(folder: Path) -> dict[str, str]:
+    """Variables that keep what helm writes in a folder."""
+    return {f"HELM_{name}_HOME": str(folder / f"helm-{name}") for name in ("CACHE", "CONFIG", "DATA")}
+
+
 def rendered(
     judges: Path, *values: str, release: str = "kubechain", namespace: str = "kubechain-system"
 ) -> list[Object]:

@@ -20,6 +20,7 @@ from test.tools.test_container import CALL, a_tool
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
 
 OLDEST = "v1.30"
+PASSED = 10
 GIVEN = {
     "requests": {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": "64Mi"},
     "limits": {"cpu": "1", "memory": "64Mi", "ephemeral-storage": "64Mi"},
@@ -93,9 +94,6 @@ def found(judges: Path, given: list[dict[str, Any]], folder: Path) -> dict[str, 
             if not check["skipped"] and check["grade"] < PASSED:
                 said.setdefault(check["check"]["id"], set()).update(one["summary"] for one in check["comments"])
     return said
-
-
-PASSED = 10
 
 
 @pytest.mark.parametrize("what", JUDGED)

@@ -71,6 +71,11 @@ class Installation:
         chosen = "--selector=app.kubernetes.io/component=manager"
         return json.loads(self.kubectl("get", "pods", chosen, "-o", "json").out)["items"]
 
+    def images(self) -> list[str]:
+        """The image of each manager that is Ready."""
+        ready = [pod for pod in self.pods() if pod["status"]["containerStatuses"][0]["ready"]]
+        return [pod["spec"]["containers"][0]["image"] for pod in ready]
+
     def wait_until_decisions_are_verified(self) -> None:
         """Return when the admission policies hold for every request that is made from now on."""
         kinds = ("validatingadmissionpolicy", "validatingadmissionpolicybinding")

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from typing import Any, Self
+from typing import Any
 
 from test.e2e.servers.loopback import LoopbackHandler, LoopbackServer
 
@@ -39,13 +39,6 @@ class Notes(LoopbackServer):
         with self._lock:
             self.begun[text] += 1
         time.sleep(CALL_SECONDS)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 class _Handler(LoopbackHandler):

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import cast
 
 from hack.cluster.images import Layer, write_archive
 from hack.cluster.node import Node
@@ -84,13 +84,6 @@ class Registry(LoopbackServer):
         """Send a blob whose headers are sent."""
         handler.wfile.write(blob)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
 
 class SlowRegistry(Registry):
     """Of the layer of its image, the last byte is sent once `release` was called, or never after `refuse`.
@@ -140,7 +133,7 @@ class SlowRegistry(Registry):
 
     def __exit__(self, *_: object) -> None:
         self.refuse()
-        self.stop()
+        super().__exit__()
 
 
 def _blobs(archive: Path) -> dict[str, Blob]:

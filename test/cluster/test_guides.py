@@ -17,6 +17,7 @@ import pytest
 from hack.cluster.node import Node
 from hack.image.variants import VARIANTS, name_of
 from test.charts.conftest import BUILD_SECONDS, judges
+from test.charts.rendering import helm_homes
 from test.cluster.conftest import AUTHORITY
 from test.cluster.installation import SYSTEM_NAMESPACE, Installation
 from test.cluster.registry import Account, Registry
@@ -87,11 +88,6 @@ class Administrator:
         self.cluster.kubectl("create", "namespace", name)
         return Namespace(self.cluster, name)
 
-    def images(self) -> set[str]:
-        """The image of each manager that is Ready."""
-        ready = [pod for pod in self.installation.pods() if pod["status"]["containerStatuses"][0]["ready"]]
-        return {pod["spec"]["containers"][0]["image"] for pod in ready}
-
 
 def _filled(text: str, words: Mapping[str, str]) -> str:
     return re.sub(r"\b[A-Z]+\b", lambda found: words.get(found[0], found[0]), text)
@@ -108,7 +104,7 @@ def administrator(
     imported = [*archives.values()] if getattr(request, "param", None) == IMPORTED else []
     with Node(tmp_path / "node", programs=programs, authority=AUTHORITY, images=imported) as node:
         environment = environment_of(tmp_path, KUBECONFIG=str(node.kubeconfig))
-        environment |= {f"HELM_{name}_HOME": str(tmp_path / f"helm-{name}") for name in ("CACHE", "CONFIG", "DATA")}
+        environment |= helm_homes(tmp_path)
         environment["PATH"] = f"{judges}{os.pathsep}{environment['PATH']}"
         served = {IMAGE.removeprefix(f"{HOST}/"): archives[VARIANTS[0]]}
         account = Account("puller", secrets.token_hex(8))
@@ -136,12 +132,12 @@ def test_the_release_is_installed_upgraded_and_rolled_back_with_a_run_in_flight(
     administrator.checkout.follow("upgrade.md", "In short")
     administrator.type("upgrade.md", "In short")
     installation.wait_until_ready()
-    assert administrator.images() == {OF_THE_RELEASE}
+    assert set(administrator.installation.images()) == {OF_THE_RELEASE}
     assert space.get("taskrun", "in-flight-1")["status"]["phase"] == "SendContextWindowToLLM"
 
     administrator.type("upgrade.md", "Roll back")
     installation.wait_until_ready()
-    assert administrator.images() == {SLIM}
+    assert set(administrator.installation.images()) == {SLIM}
     script.gate.set()
     space.finished("in-flight-1")
     administrator.type("install.md", "Does it work")
@@ -152,7 +148,7 @@ def test_the_hardened_overlay_with_an_image_of_a_registry_of_ones_own(administra
     administrator.gives_the_password()
     administrator.sees_that_it_works(administrator.new_namespace("people"))
     administrator.checkout.follow("install.md", "Does it work")
-    assert administrator.images() == {IMAGE}
+    assert set(administrator.installation.images()) == {IMAGE}
     assert len(administrator.installation.pods()) == 2
     assert administrator.registry.refused
 
@@ -176,5 +172,5 @@ def test_the_hardened_values_of_helm_with_an_image_of_a_registry_of_ones_own(adm
     administrator.gives_the_password()
     administrator.sees_that_it_works(administrator.new_namespace("people"))
     administrator.checkout.follow("install.md", "Does it work")
-    assert administrator.images() == {IMAGE}
+    assert set(administrator.installation.images()) == {IMAGE}
     assert administrator.registry.refused

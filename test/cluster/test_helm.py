@@ -13,7 +13,7 @@ from hack.cluster.certificates import AUTHORITIES
 from hack.cluster.node import Node
 from hack.image.variants import VARIANTS, name_of
 from test.charts.conftest import BUILD_SECONDS, judges
-from test.charts.rendering import CHART, helm
+from test.charts.rendering import CHART, helm, helm_homes
 from test.cluster.conftest import AUTHORITY
 from test.cluster.installation import SYSTEM_NAMESPACE, Installation
 from test.e2e.cluster import Cluster, Namespace
@@ -43,24 +43,14 @@ def bare(programs: Path, archives: dict[str, Path], judges: Path, tmp_path: Path
     """A node of the other sort of CA."""
     [other] = {*AUTHORITIES} - {AUTHORITY}
     with Node(tmp_path / "node", programs=programs, authority=other, images=[*archives.values()]) as node:
-        homes = {f"HELM_{name}_HOME": str(tmp_path / f"helm-{name}") for name in ("CACHE", "CONFIG", "DATA")}
         caches = {"KUBECACHEDIR": str(tmp_path / "kubectl-cache")}
-        environment = {**os.environ, **homes, **caches, "KUBECONFIG": str(node.kubeconfig)}
+        environment = {**os.environ, **helm_homes(tmp_path), **caches, "KUBECONFIG": str(node.kubeconfig)}
 
         def run(*arguments: str) -> str:
             where = ("--namespace", SYSTEM_NAMESPACE, "--wait", f"--timeout={LIMIT_SECONDS:.0f}s")
             return helm(judges, *arguments, *where, environment=environment)
 
         yield Bare(Cluster(node.kubeconfig, environment, is_real=True), node, run)
-
-
-def images(installation: Installation) -> list[str]:
-    """The image of each manager that is Ready."""
-    return [
-        pod["spec"]["containers"][0]["image"]
-        for pod in installation.pods()
-        if pod["status"]["containerStatuses"][0]["ready"]
-    ]
 
 
 @pytest.mark.timeout(BUILD_SECONDS)
@@ -71,13 +61,13 @@ def test_runs_succeed_after_install_and_upgrade_and_uninstall_leaves_what_people
     bare.cluster.kubectl("create", "namespace", space.name)
     with MockModel(bare.node.listening()) as model:
         bare.helm("install", "kubechain", str(CHART), "--create-namespace")
-        assert images(installation) == [tools]
+        assert installation.images() == [tools]
         space.apply(a_secret(), an_llm(base_url=model.base_url), an_agent(), a_task("before"))
         space.finished("before-1", timeout_seconds=LIMIT_SECONDS)
 
         bare.helm("upgrade", "kubechain", str(CHART), "--set=replicas=2", f"--set=image.tag={slim.rpartition(':')[2]}")
         installation.wait_until_ready()
-        assert images(installation) == [slim, slim]
+        assert installation.images() == [slim, slim]
         space.apply(a_task("after"))
         space.finished("after-1", timeout_seconds=LIMIT_SECONDS)
 

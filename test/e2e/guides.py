@@ -20,9 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs" / "guides"
 
 ANYTHING = "…"
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_BARE_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _STATUS = re.compile(r"\(exit status (\d+)\)")
 _END = "\x1e"
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
@@ -55,9 +52,14 @@ def sections(guide: Path) -> list[str]:
     return _HEADING.findall(guide.read_text())
 
 
+def blocks(text: str, language: str) -> list[str]:
+    """The blocks of a language in a text."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 def commands(text: str) -> Iterator[Command]:
     """The commands of a text, in their order."""
-    for block in _BLOCK.findall(text):
+    for block in blocks(text, "console"):
         assert block.startswith("$ "), f"a block begins with a command: {block}"
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, *printed = part.splitlines()
@@ -67,7 +69,7 @@ def commands(text: str) -> Iterator[Command]:
 
 def bare_commands(text: str) -> Iterator[Command]:
     """The commands of the blocks of the language sh, in their order; one that ends with a backslash goes on."""
-    for block in _BARE_BLOCK.findall(text):
+    for block in blocks(text, "sh"):
         for line in block.replace("\\\n", "").splitlines():
             yield Command(line, ())
 
@@ -153,6 +155,6 @@ def check_out(folder: Path) -> None:
     """Write into a folder what the guide for installing needs: config, charts, and the overlay that the guide shows."""
     for name in ("config", "charts"):
         shutil.copytree(ROOT / name, folder / name)
-    [overlay] = _YAML_BLOCK.findall(section(GUIDES / "install.md", "Kustomize"))
+    [overlay] = blocks(section(GUIDES / "install.md", "Kustomize"), "yaml")
     (folder / "overlays" / "mine").mkdir(parents=True)
     (folder / "overlays" / "mine" / "kustomization.yaml").write_text(overlay)

@@ -53,7 +53,7 @@ ON_A_CLUSTER: Mapping[str, tuple[str, ...]] = {
 def blocks(page: Path, language: str, title: str | None = None) -> list[str]:
     """The blocks of a language on a page, or in one section of it."""
     text = page.read_text() if title is None else guides.section(page, title)
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return guides.blocks(text, language)
 
 
 # --- on kube-apiserver

@@ -16,6 +16,11 @@ from typing import Any, Final
 
 ENVIRONMENT_PREFIX: Final = "KUBECHAIN_"
 
+NAMESPACES: Final = "--namespaces"
+NAMESPACES_ALIASES: Final = ("WATCH_NAMESPACE",)
+"""Read by the manager, and by `kubechain doctor` in the manager's Deployment."""
+
+
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+|\d+(?:\.\d+)?")
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kubechain.cli.flags import names, variable_of
+from kubechain.cli.flags import NAMESPACES, NAMESPACES_ALIASES, names, variable_of
 from kubechain.controllers.workloads import Deployment
 
-NAMESPACES = "--namespaces"
 _REFERENCE = re.compile(r"\$\(([^)]+)\)")
 
 
@@ -22,7 +21,9 @@ def watched(deployment: Deployment) -> tuple[str, ...]:
     variables = {one.name: namespace if one.is_namespace else one.value for one in container.env}
     text = _value(container.args, NAMESPACES)
     if text is None:
-        text = next((variables[name] for name in (variable_of(NAMESPACES), "WATCH_NAMESPACE") if name in variables), "")
+        text = next(
+            (variables[name] for name in (variable_of(NAMESPACES), *NAMESPACES_ALIASES) if name in variables), ""
+        )
     return names(_REFERENCE.sub(lambda found: variables.get(found[1], found[0]), text))
 
 

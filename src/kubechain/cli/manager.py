@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from kubechain.cli.flags import (
+    NAMESPACES,
+    NAMESPACES_ALIASES,
     Address,
     Flags,
     address,
@@ -86,11 +88,11 @@ def _add_cluster_flags(flags: Flags) -> None:
     )
     flags.value("--context", default="", metavar="NAME", help="context of the kubeconfig; none: the current one")
     flags.value(
-        "--namespaces",
+        NAMESPACES,
         default="",
         type=namespaces,
         metavar="A,B",
-        aliases=("WATCH_NAMESPACE",),
+        aliases=NAMESPACES_ALIASES,
         help="namespaces to watch; none: all of them",
     )
     flags.value(

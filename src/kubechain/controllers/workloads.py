@@ -9,10 +9,9 @@ import msgspec
 
 from kubechain.net.foreign import one_line
 from kubechain.runtime.metadata import Metadata
+from kubechain.tools.podstate import SILENT
 
 WORDS_CHARACTERS = 300
-SILENT = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""Reasons of kubelet that do not say what is waited for."""
 
 
 class Condition(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -44,6 +44,14 @@ class LoopbackServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
+
+    def __enter__(self) -> Self:
+        """Begin to answer, until the block ends."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that was killed says no good-bye; anything else is shown."""
